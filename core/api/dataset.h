@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+
+namespace astroclip {
+
+enum class Split { train, test };
+
+/// One column of a dataset.
+struct Field {
+  std::string name;  ///< "image", "spectrum", "redshift", "object_id", "spectrum_ivar" …
+  DType dtype;       ///< f32, f64 or i64
+  Shape shape;       ///< of one object; [] for a label
+  std::string unit;
+  std::string meaning;
+};
+
+/// Rows of one field on the host: shape [rows, field shape], contiguous.
+struct HostArray {
+  DType dtype = DType::f32;
+  Shape shape;
+  std::vector<std::byte> bytes;
+
+  HostArray() = default;
+  HostArray(DType type, const Shape& extents)
+      : dtype(type), shape(extents), bytes(static_cast<size_t>(extents.numel() * size_of(type))) {}
+  template <class T>
+  std::span<T> values() {
+    return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
+  }
+  template <class T>
+  std::span<const T> values() const {
+    return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
+  }
+};
+using HostBatch = std::map<std::string, HostArray>;
+
+/// A view of one modality that a loss (or an evaluation) wants of each object.
+struct ViewRequest {
+  std::string name;      ///< the key under which the loss finds it
+  std::string modality;  ///< "image", "spectrum"
+  bool augment = false;  ///< random crop, flips, noise, as the dataset does them; else centre crop, none
+  int64_t crops = 1;     ///< how many independent draws of each object
+  int64_t size = 0;      ///< side of an image crop in pixels; 0: the encoder's input
+  bool operator==(const ViewRequest&) const = default;
+};
+
+/// A range of rows that lie together on disk (a file, a chunk row).
+struct RowRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+/// Where objects, labels and augmentations come from. `read` and `make_view` are called from several loader
+/// threads at once.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual std::vector<Field> fields() const = 0;
+  virtual int64_t size(Split split) const = 0;
+  /// Rows of the split that are cheap to read together, covering [0, size); the loader reads in this order and
+  /// draws batches across ranges.
+  virtual std::vector<RowRange> ranges(Split split) const = 0;
+  /// Reads the named fields of the given rows (any order, repeats allowed) into `out`. Throws Error naming the
+  /// file and dataset that failed.
+  virtual void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
+                    HostBatch& out) const = 0;
+  /// The field a modality's views are made from ("image" → "image").
+  virtual std::string source_field(const std::string& modality) const = 0;
+  /// Turns one object's raw field into one view in the encoder's input shape: to_rgb and crop for images, the
+  /// flux as it is for spectra. All randomness comes from `rng`.
+  virtual void make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
+                         std::span<float> out) const = 0;
+};
+
+}  // namespace astroclip

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/dataset.h"
+#include "api/encoder.h"
+#include "backend/communicator.h"
+#include "nn/module.h"
+
+namespace astroclip {
+
+/// What training minimises at one step.
+struct LossValue {
+  Tensor total;                                       ///< one element, recorded
+  std::vector<std::pair<std::string, Tensor>> terms;  ///< one element each, for the log and for the non-finite check
+};
+
+/// What the engine offers a loss while it attaches.
+class LossSetup {
+ public:
+  virtual ~LossSetup() = default;
+  /// The stage's encoder of a modality. Throws Error naming the modalities there are.
+  virtual const Encoder& encoder(const std::string& modality) const = 0;
+  /// Modalities of the stage, in the order of the experiment file.
+  virtual std::vector<std::string> modalities() const = 0;
+  /// A second encoder of the same plugin and parameters (an EMA teacher), frozen, owned by the engine and
+  /// checkpointed with the loss under `name`.
+  virtual Encoder& rebuild(const std::string& modality, const std::string& name) = 0;
+};
+
+/// What the engine offers a loss at one step. The loss asks, the engine encodes: caching the tokens of frozen
+/// towers, micro-batches, recomputation, precision and parallelism live behind these calls.
+class LossContext {
+ public:
+  virtual ~LossContext() = default;
+  /// Objects in the batch.
+  virtual int64_t batch_size() const = 0;
+  /// Position of the batch in the run, from 0, and length of the stage.
+  virtual int64_t step() const = 0;
+  virtual int64_t steps() const = 0;
+  /// A stream for sample i of this batch: the same for any batch split or resume.
+  virtual Rng rng(Purpose purpose, int64_t sample) const = 0;
+  /// The raw tokens of a view [B, T, F], without gradient.
+  virtual Tensor tokens(const std::string& view) = 0;
+  /// The backbone's features of a view; `mask` [B, T] may be undefined.
+  virtual Encoded encode(const std::string& view, const Tensor& mask, TokenForm form) = 0;
+  /// The head's embedding of a view [B, E].
+  virtual Tensor embed(const std::string& view) = 0;
+  /// The encoder behind a view, for its reconstruction head.
+  virtual const Encoder& encoder(const std::string& view) const = 0;
+  /// A numeric label of the batch [B]. Throws Error naming the labels there are.
+  virtual Tensor label(const std::string& name) const = 0;
+  /// Uploads host values in the run's dtype.
+  virtual Tensor upload(std::span<const float> values, const Shape& shape) const = 0;
+  virtual Communicator& communicator() const = 0;
+};
+
+/// A loss is a module: heads, prototypes, queues and teachers are its parameters and buffers.
+class Loss : public nn::Module {
+ public:
+  /// Modalities the loss trains, all of them when it can take any number ("clip").
+  virtual std::vector<ViewRequest> views(const LossSetup& setup) const = 0;
+  /// Labels the loss reads.
+  virtual std::vector<std::string> labels() const { return {}; }
+  /// Builds heads and teachers from the encoders; called once, before parameters get their storage.
+  virtual void attach(LossSetup& setup) = 0;
+  virtual LossValue forward(LossContext& context) = 0;
+  /// After each optimiser step: teachers, queues, centres.
+  virtual void after_update(LossSetup& /*setup*/, int64_t /*step*/) {}
+};
+
+}  // namespace astroclip

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace astroclip {
+
+/// A host matrix, row-major.
+struct Matrix {
+  int64_t rows = 0;
+  int64_t columns = 0;
+  std::vector<float> values;
+};
+
+/// One way of describing every object by a vector: an embedding, or a baseline such as PCA or magnitudes.
+struct Representation {
+  std::string name;          ///< "aligned", "before alignment", "untrained", "pca-64", "magnitudes"
+  std::string modality;      ///< "image", "spectrum"
+  bool cross_modal = false;  ///< true when the other modality's representation of this name lives in the same space
+  bool baseline = false;
+  Matrix train, test;
+};
+
+/// What a task reads. Labels are columns over the rows of train and test; missing values are NaN.
+struct TaskInput {
+  std::vector<Representation> representations;
+  std::map<std::string, std::vector<double>> train_labels, test_labels;
+  std::vector<int64_t> train_ids, test_ids;
+  uint64_t seed = 0;
+};
+
+/// One line of a report.
+struct Measurement {
+  std::string representation, modality;
+  std::string method;  ///< "knn", "mlp", "cosine" …
+  bool baseline = false;
+  std::vector<std::pair<std::string, double>> values;  ///< metric → value, in column order
+};
+
+/// A table a scientist can read.
+struct Report {
+  std::string title;
+  std::string note;  ///< protocol in a sentence: k, sizes, metric definitions
+  std::vector<Measurement> rows;
+};
+
+/// A measurement of what an embedding is good for.
+class Task {
+ public:
+  virtual ~Task() = default;
+  /// Labels the task reads. The engine refuses an experiment whose dataset lacks one.
+  virtual std::vector<std::string> labels() const = 0;
+  virtual std::vector<Report> run(const TaskInput& input) const = 0;
+};
+
+}  // namespace astroclip

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+namespace astroclip::app {
+
+/// One verb of the command line: `astroclip NAME …`. Each stands in a file of its own, parses its arguments with
+/// Boost.Program_options and calls into the library. An astroclip::Error thrown by it is printed and ends the
+/// program with status 1; a usage error ends it with status 2.
+int run_command(std::span<const std::string> arguments);
+int check_command(std::span<const std::string> arguments);
+int list_command(std::span<const std::string> arguments);
+int describe_command(std::span<const std::string> arguments);
+int simulate_command(std::span<const std::string> arguments);
+int import_command(std::span<const std::string> arguments);
+int bench_command(std::span<const std::string> arguments);
+
+}  // namespace astroclip::app

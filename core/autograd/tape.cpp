@@ -1,0 +1,119 @@
+#include "autograd/tape.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <queue>
+#include <unordered_map>
+
+#include "backend/backend.h"
+#include "base/error.h"
+
+namespace astroclip::autograd {
+
+namespace {
+
+thread_local bool recording_enabled = true;
+
+uint64_t next_sequence() {
+  static std::atomic<uint64_t> counter{0};
+  return ++counter;
+}
+
+/// Adds `more` into `sum`, in place when nothing else refers to it.
+void accumulate(Tensor& sum, Tensor more) {
+  if (!sum.defined()) {
+    sum = std::move(more);
+    return;
+  }
+  Backend& backend = backend_of(sum.device());
+  if (sum.sole_owner()) {
+    backend.scale_add(1.0, more, 1.0, 0.0, sum);
+    return;
+  }
+  Tensor total = Tensor::empty(sum.shape(), sum.dtype(), sum.device());
+  backend.binary(BinaryOp::add, sum, more, total);
+  sum = std::move(total);
+}
+
+}  // namespace
+
+Node::Node(const char* op_name, std::vector<Tensor> op_inputs, Backward rule)
+    : name(op_name), sequence(next_sequence()), inputs(std::move(op_inputs)), backward(std::move(rule)) {}
+
+bool recording() { return recording_enabled; }
+
+NoGrad::NoGrad() : previous_(recording_enabled) { recording_enabled = false; }
+NoGrad::~NoGrad() { recording_enabled = previous_; }
+
+bool needs_gradient(std::initializer_list<const Tensor*> inputs) {
+  return recording_enabled && std::ranges::any_of(inputs, [](const Tensor* input) { return input->requires_grad(); });
+}
+
+Tensor record(const char* name, Tensor output, std::vector<Tensor> inputs, Backward backward) {
+  const bool wanted = recording_enabled && std::ranges::any_of(inputs, [](const Tensor& input) {
+                        return input.defined() && input.requires_grad();
+                      });
+  if (wanted) {
+    output.set_requires_grad(true);
+    output.set_node(std::make_shared<Node>(name, std::move(inputs), std::move(backward)));
+  }
+  return output;
+}
+
+void backward(const Tensor& output, Tensor gradient) {
+  if (!output.requires_grad()) throw Error("[backward] the tensor was not computed from any parameter");
+  if (!gradient.defined()) {
+    if (output.numel() != 1) {
+      throw Error(fmt::format("[backward] shape {} needs an explicit cotangent", output.shape().str()));
+    }
+    gradient = Tensor::empty(output.shape(), output.dtype(), output.device());
+    backend_of(output.device()).fill(gradient, 1.0);
+  }
+  const NoGrad guard;
+
+  struct Pending {
+    std::shared_ptr<Node> node;
+    Tensor gradient;
+  };
+  std::unordered_map<const Node*, Pending> pending;
+  const auto later = [](const Node* a, const Node* b) { return a->sequence < b->sequence; };
+  std::priority_queue<const Node*, std::vector<const Node*>, decltype(later)> order(later);
+
+  const auto deliver = [&](Tensor& target, Tensor share) {
+    if (const auto& node = target.node()) {
+      auto [entry, added] = pending.try_emplace(node.get(), Pending{node, {}});
+      accumulate(entry->second.gradient, std::move(share));
+      if (added) order.push(node.get());
+    } else {
+      Tensor sum = target.grad();
+      target.set_grad({});
+      accumulate(sum, std::move(share));
+      target.set_grad(std::move(sum));
+    }
+  };
+
+  Tensor root = output;
+  deliver(root, std::move(gradient));
+  while (!order.empty()) {
+    const auto entry = pending.find(order.top());
+    order.pop();
+    Pending current = std::move(entry->second);
+    pending.erase(entry);
+    if (!current.node->backward) {
+      throw Error(fmt::format("[backward] the tape through op '{}' was already used", current.node->name));
+    }
+    std::vector<Tensor> shares = current.node->backward(current.gradient);
+    current.gradient = {};
+    current.node->backward = nullptr;  // frees the activations this op saved
+    std::vector<Tensor> inputs = std::move(current.node->inputs);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i].defined() && inputs[i].requires_grad() && i < shares.size() && shares[i].defined()) {
+        deliver(inputs[i], std::move(shares[i]));
+      }
+    }
+  }
+}
+
+}  // namespace astroclip::autograd

@@ -1,0 +1,268 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "tensor/tensor.h"
+
+/// The whole contract between ops and devices: every kernel, as a pure virtual function on raw views.
+/// A backend that lacks a kernel does not compile; a dtype that a backend lacks is an error when the op is
+/// entered. Kernels know nothing of gradients' history: each backward rule is a kernel of its own.
+namespace astroclip {
+
+/// A contiguous read-only array. Matching extents are the op's business; kernels trust them.
+struct ConstView {
+  const void* data = nullptr;
+  Shape shape;
+  DType dtype = DType::f32;
+
+  ConstView() = default;
+  ConstView(const void* pointer, const Shape& extents, DType type) : data(pointer), shape(extents), dtype(type) {}
+  ConstView(const Tensor& tensor)  // NOLINT(google-explicit-constructor): a tensor is a view
+      : data(tensor.data()), shape(tensor.shape()), dtype(tensor.dtype()) {}
+
+  explicit operator bool() const { return data != nullptr; }
+  int64_t numel() const { return shape.numel(); }
+  template <class T>
+  const T* as() const {
+    return static_cast<const T*>(data);
+  }
+};
+
+/// A contiguous writable array.
+struct View {
+  void* data = nullptr;
+  Shape shape;
+  DType dtype = DType::f32;
+
+  View() = default;
+  View(void* pointer, const Shape& extents, DType type) : data(pointer), shape(extents), dtype(type) {}
+  View(Tensor& tensor)  // NOLINT(google-explicit-constructor)
+      : data(tensor.mutable_data()), shape(tensor.shape()), dtype(tensor.dtype()) {}
+
+  explicit operator bool() const { return data != nullptr; }
+  operator ConstView() const { return {data, shape, dtype}; }  // NOLINT(google-explicit-constructor)
+  int64_t numel() const { return shape.numel(); }
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data);
+  }
+};
+
+/// Attention operands inside a larger product: element (b, t, h, i) lies at
+/// data[b * batch_stride + t * token_stride + h * width + i], strides in elements.
+struct HeadsView {
+  const void* data = nullptr;
+  int64_t tokens = 0;
+  int64_t batch_stride = 0;
+  int64_t token_stride = 0;
+};
+struct MutableHeadsView {
+  void* data = nullptr;
+  int64_t tokens = 0;
+  int64_t batch_stride = 0;
+  int64_t token_stride = 0;
+};
+
+enum class UnaryOp {
+  negate,
+  exp,
+  log,
+  sqrt,
+  square,
+  abs,
+  reciprocal,
+  tanh,
+  sigmoid,
+  log_sigmoid,
+  relu,
+  gelu,
+  /// 1 where x differs from 0, else 0; no gradient
+  nonzero
+};
+enum class BinaryOp { add, subtract, multiply, divide, maximum };
+enum class ReduceOp { sum, maximum };
+enum class Activation { none, gelu, relu };
+/// Operand precision of products. bf16 rounds both operands and accumulates in float32.
+enum class Precision { f32, bf16 };
+/// How a weight [out, in] enters a product: y = x Wᵀ, or dx = dy W.
+enum class WeightUse { forward = 0, backward_input = 1 };
+
+/// A weight in the backend's own packed form.
+class Prepared {
+ public:
+  virtual ~Prepared() = default;
+};
+
+/// y = activation(x Wᵀ + bias) + residual. x [rows, in], W [out, in], bias [out], residual and y [rows, out].
+struct LinearArguments {
+  ConstView x;
+  ConstView weight;
+  const Prepared* packed = nullptr;  ///< of `weight`, for WeightUse::forward; optional
+  ConstView bias;                    ///< optional
+  Activation activation = Activation::none;
+  ConstView residual;  ///< optional
+  View y;
+  View pre_activation;  ///< optional, [rows, out]: x Wᵀ + bias, which the gradient of an activation needs
+  Precision precision = Precision::f32;
+};
+
+/// dx = dy W.
+struct LinearBackwardInputArguments {
+  ConstView dy;
+  ConstView weight;
+  const Prepared* packed = nullptr;  ///< for WeightUse::backward_input; optional
+  View dx;
+  Precision precision = Precision::f32;
+};
+
+/// dW = dyᵀ x and dbias = column sums of dy.
+struct LinearBackwardWeightArguments {
+  ConstView dy;
+  ConstView x;
+  View dweight;
+  View dbias;  ///< optional
+  Precision precision = Precision::f32;
+};
+
+/// y = softmax(scale · q kᵀ) v for each (batch, head). q has its own number of tokens; k and v share theirs.
+struct AttentionArguments {
+  DType dtype = DType::f32;
+  int64_t batch = 0;
+  int64_t heads = 0;
+  int64_t width = 0;  ///< of one head
+  double scale = 1.0;
+  HeadsView q, k, v;
+  MutableHeadsView y;
+  View log_sum_exp;  ///< optional, [batch, heads, q tokens]: log Σ exp of the scaled scores; for the gradient
+  Precision precision = Precision::f32;
+};
+
+struct AttentionBackwardArguments {
+  DType dtype = DType::f32;
+  int64_t batch = 0;
+  int64_t heads = 0;
+  int64_t width = 0;
+  double scale = 1.0;
+  HeadsView q, k, v, y, dy;
+  ConstView log_sum_exp;
+  MutableHeadsView dq, dk, dv;
+  Precision precision = Precision::f32;
+};
+
+/// One parameter of a multi-tensor optimiser step. The moments have the parameter's shape and dtype.
+struct AdamwSegment {
+  View parameter;
+  ConstView gradient;
+  View first_moment;
+  View second_moment;
+  double learning_rate = 0.0;
+  double weight_decay = 0.0;
+};
+
+/// One AdamW step (Loshchilov & Hutter 2019, decoupled decay, as PyTorch's): p ← p(1 − lr·wd), then
+/// p ← p − lr · m̂ / (√v̂ + eps).
+struct AdamwStep {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  int64_t step = 1;  ///< from 1, for the bias correction
+  ConstView clip;    ///< [3] f64 from gradient_clip: {norm, factor, finite}
+};
+
+/// A recorded point in a device's queue of work.
+class Event {
+ public:
+  virtual ~Event() = default;
+  virtual void wait() = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;
+  /// The dtype of parameters and activations on this backend.
+  virtual DType compute_dtype() const = 0;
+  virtual bool supports(Precision precision) const = 0;
+
+  // Device queue. Host backends run kernels at the call.
+  virtual void synchronize() = 0;
+  virtual std::unique_ptr<Event> record_event() = 0;
+  /// Host memory that copies to the device without staging.
+  virtual void* allocate_pinned(int64_t bytes) = 0;
+  virtual void release_pinned(void* block) = 0;
+  virtual void copy_async(Tensor& to, const void* pinned) = 0;
+
+  // Elementwise.
+  virtual void fill(View y, double value) = 0;
+  virtual void cast(ConstView x, View y) = 0;
+  virtual void unary(UnaryOp op, ConstView x, View y) = 0;
+  /// dx from x, y = op(x) and dy; dx may be dy.
+  virtual void unary_backward(UnaryOp op, ConstView x, ConstView y, ConstView dy, View dx) = 0;
+  /// y = op(a, b) with NumPy broadcasting; y's shape is the broadcast shape. y may be a or b of that shape.
+  virtual void binary(BinaryOp op, ConstView a, ConstView b, View y) = 0;
+  /// y = alpha·x + beta·y + gamma.
+  virtual void scale_add(double alpha, ConstView x, double beta, double gamma, View y) = 0;
+  /// y = x·mask/(1 − p), where mask is drawn from Philox with `seed` keyed and the element's index counted.
+  virtual void dropout(ConstView x, double p, uint64_t seed, View y) = 0;
+
+  // Layout.
+  /// y's axis i is x's axis order[i].
+  virtual void permute(ConstView x, std::span<const int> order, View y) = 0;
+  /// For each of `rows`: copies (or adds) `width` elements from x + row·x_pitch to y + row·y_pitch.
+  virtual void copy_blocks(const void* x, int64_t x_pitch, void* y, int64_t y_pitch, int64_t width, int64_t rows,
+                           DType dtype, bool accumulate) = 0;
+  /// y[i, :] = x[index[i], :]; index is i64 in range.
+  virtual void gather_rows(ConstView x, ConstView index, View y) = 0;
+  /// dx[index[i], :] += dy[i, :], in the order of i.
+  virtual void scatter_add_rows(ConstView dy, ConstView index, View dx) = 0;
+  /// y has x's rank with extent 1 on every reduced axis. Partitions are fixed, results reproducible.
+  virtual void reduce(ReduceOp op, ConstView x, View y) = 0;
+
+  // Products.
+  /// c = alpha · op(a) op(b) for the last two axes; leading axes are equal batches.
+  virtual void matmul(ConstView a, bool transpose_a, ConstView b, bool transpose_b, double alpha, View c) = 0;
+  /// The packed form of a weight for products of about `rows` rows; null when packing does not pay.
+  virtual std::shared_ptr<Prepared> prepare(ConstView weight, WeightUse use, Precision precision, int64_t rows) = 0;
+  virtual void linear(const LinearArguments& arguments) = 0;
+  virtual void linear_backward_input(const LinearBackwardInputArguments& arguments) = 0;
+  virtual void linear_backward_weight(const LinearBackwardWeightArguments& arguments) = 0;
+
+  // Fused kernels.
+  virtual void attention(const AttentionArguments& arguments) = 0;
+  virtual void attention_backward(const AttentionBackwardArguments& arguments) = 0;
+  /// Over the last axis of x [rows, width]; mean and inverse deviation [rows] are kept when their views are set.
+  virtual void layer_norm(ConstView x, ConstView weight, ConstView bias, double epsilon, View y, View mean,
+                          View inverse_deviation) = 0;
+  virtual void layer_norm_backward(ConstView dy, ConstView x, ConstView weight, ConstView mean,
+                                   ConstView inverse_deviation, View dx, View dweight, View dbias) = 0;
+  /// Over the last axis of x [rows, width].
+  virtual void softmax(ConstView x, View y) = 0;
+  virtual void softmax_backward(ConstView dy, ConstView y, View dx) = 0;
+  /// loss [rows] = logΣexp(logits) − logits[target]; log_sum_exp [rows] is kept for the gradient.
+  virtual void cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_exp) = 0;
+  /// dlogits = (softmax(logits) − onehot(target)) · dloss.
+  virtual void cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_sum_exp, ConstView dloss,
+                                      View dlogits) = 0;
+  /// y = x / max(‖x‖₂, epsilon) for rows of x [rows, width]; norm [rows] holds ‖x‖₂.
+  virtual void normalize_rows(ConstView x, double epsilon, View y, View norm) = 0;
+  virtual void normalize_rows_backward(ConstView dy, ConstView y, ConstView norm, double epsilon, View dx) = 0;
+
+  // Optimiser.
+  /// state [3] f64 = {‖gradients‖₂, min(1, max_norm/(norm + 1e-6)), 1 if finite else 0}; max_norm ≤ 0: factor 1.
+  virtual void gradient_clip(std::span<const ConstView> gradients, double max_norm, View state) = 0;
+  /// All parameters in one call; gradients are multiplied by the clip factor; nothing changes unless finite.
+  virtual void adamw(std::span<const AdamwSegment> segments, const AdamwStep& step) = 0;
+  /// target ← decay · target + (1 − decay) · source, pairwise; shapes match.
+  virtual void exponential_average(std::span<const View> targets, std::span<const ConstView> sources, double decay) = 0;
+};
+
+/// The backend of a device. Throws Error when it is not loaded.
+Backend& backend_of(Device device);
+/// Called once by each backend at load.
+void register_backend(DeviceKind kind, std::shared_ptr<Backend> backend);
+
+}  // namespace astroclip

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "config/value.h"
+
+namespace astroclip::config {
+
+/// What `describe` prints of one parameter.
+struct FieldDescription {
+  std::string name;
+  std::string type;      ///< "integer", "number", "boolean", "string", "list of strings", "section" …
+  std::string fallback;  ///< the default as TOML; "" when the field is required
+  std::string range;     ///< "64..4096", "one of \"a\", \"b\"", ""
+  std::string meaning;
+  std::vector<FieldDescription> fields;  ///< of a section
+};
+
+/// A check on a parsed value. `describe` is what stands in the error and in the documentation.
+template <class T>
+struct Constraint {
+  std::string describe;
+  std::function<bool(const T&)> holds;
+};
+
+/// low ≤ value ≤ high
+Constraint<int64_t> between(int64_t low, int64_t high);
+Constraint<double> between(double low, double high);
+/// value ≥ low
+Constraint<int64_t> at_least(int64_t low);
+Constraint<double> at_least(double low);
+/// value > low
+Constraint<double> above(double low);
+Constraint<std::string> one_of(std::vector<std::string> choices);
+
+/// One list of fields that parses, checks, documents and prints the parameters of a struct P. Defaults are P's
+/// member initialisers. Supported members: bool, int64_t, double, std::string, std::vector of int64_t, double
+/// or std::string, and nested structs with a schema of their own.
+template <class P>
+class Schema {
+ public:
+  explicit Schema(std::string summary) : summary_(std::move(summary)) {}
+
+  template <class T>
+  Schema& field(std::string name, T P::*member, std::string meaning, Constraint<T> constraint = {});
+  /// A field without a default.
+  template <class T>
+  Schema& required(std::string name, T P::*member, std::string meaning, Constraint<T> constraint = {});
+  /// A nested table.
+  template <class S>
+  Schema& section(std::string name, S P::*member, std::string meaning, const Schema<S>& schema);
+  /// A check over several fields; the message is "" when it holds.
+  Schema& check(std::function<std::string(const P&)> rule);
+
+  /// Reads the table. `where` names the section in messages ("encoders.image"); problems are added, not thrown:
+  /// unknown keys (with a suggestion), wrong types, values out of range, missing required fields.
+  P parse(const Table& table, const std::string& where, const Location& place, Problems& problems) const;
+  /// Every field with its value, defaults included: parse(dump(p)) gives p.
+  Table dump(const P& parameters) const;
+  std::vector<FieldDescription> describe() const;
+  const std::string& summary() const { return summary_; }
+
+ private:
+  struct Field {
+    std::string name;
+    bool is_required = false;
+    std::function<void(P&, const Value&, const std::string& where, Problems&)> read;
+    std::function<Value(const P&)> write;
+    std::function<FieldDescription()> describe;
+  };
+  std::string summary_;
+  std::vector<Field> fields_;
+  std::vector<std::function<std::string(const P&)>> checks_;
+};
+
+/// A schema whose struct is not known to the caller: what the host sees of a plugin's.
+struct AnySchema {
+  std::string summary;
+  std::vector<FieldDescription> fields;
+  /// Checks a table and gives it back with every default filled in.
+  std::function<Table(const Table&, const std::string& where, const Location&, Problems&)> resolve;
+};
+
+template <class P>
+AnySchema erase(const Schema<P>& schema) {
+  return {schema.summary(), schema.describe(),
+          [&schema](const Table& table, const std::string& where, const Location& place, Problems& problems) {
+            return schema.dump(schema.parse(table, where, place, problems));
+          }};
+}
+
+}  // namespace astroclip::config
+
+#include "config/schema_impl.h"  // IWYU pragma: export

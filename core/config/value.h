@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace astroclip::config {
+
+/// Where a key or value stands. Lines and columns count from 1; 0 when it stands in no file (a default, --set).
+struct Location {
+  std::string file;
+  int line = 0;
+  int column = 0;
+  /// "file:line:column", or the file alone ("--set") without a line.
+  std::string str() const;
+};
+
+class Value;
+
+/// Keys in order of appearance, each with its location.
+class Table {
+ public:
+  struct Entry;
+  const Value* find(std::string_view key) const;
+  const Entry* entry(std::string_view key) const;
+  void set(std::string key, Value value, Location key_location = {});
+  bool erase(std::string_view key);
+  const std::vector<Entry>& entries() const { return entries_; }
+  bool empty() const;
+
+ private:
+  std::vector<Entry> entries_;
+};
+
+using Array = std::vector<Value>;
+
+/// One TOML value with its location.
+class Value {
+ public:
+  using Data = std::variant<bool, int64_t, double, std::string, Array, Table>;
+  Value() = default;
+  Value(Data data, Location location) : data_(std::move(data)), location_(std::move(location)) {}
+
+  const Data& data() const { return data_; }
+  Data& data() { return data_; }
+  const Location& location() const { return location_; }
+  template <class T>
+  const T* get_if() const {
+    return std::get_if<T>(&data_);
+  }
+  template <class T>
+  T* get_if() {
+    return std::get_if<T>(&data_);
+  }
+  /// "a string", "an integer", "a number", "a table" …
+  std::string kind() const;
+
+ private:
+  Data data_ = Table{};
+  Location location_;
+};
+
+struct Table::Entry {
+  std::string key;
+  Location location;
+  Value value;
+};
+
+/// All problems of a configuration, kept in order and thrown together.
+class Problems {
+ public:
+  /// "file:line:column: error: message"
+  void add(const Location& location, const std::string& message);
+  bool empty() const { return messages_.empty(); }
+  const std::vector<std::string>& messages() const { return messages_; }
+  /// Throws one Error with every message on a line of its own, sorted by place, when there is any.
+  void throw_if_any() const;
+
+ private:
+  std::vector<std::string> messages_;
+};
+
+/// Reads a TOML file. Throws Error with file:line:column on a syntax error, and when the file cannot be read.
+Table parse_file(const std::string& path);
+/// The same for text; `name` stands for the file in locations.
+Table parse_text(std::string_view text, const std::string& name);
+/// TOML text that parses to an equal table.
+std::string to_toml(const Table& table);
+/// Applies `path.to.key=value` (a TOML value, or a bare string when it is none). A path element that names an
+/// element of an array of tables is matched by the element's `name` (or `plugin`), or by its index.
+/// Throws Error when the path leads nowhere.
+void apply_override(Table& table, std::string_view assignment);
+/// The candidate nearest to `word` by edit distance when it is near enough to be meant, else "".
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace astroclip::config

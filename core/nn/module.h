@@ -1,0 +1,99 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "tensor/tensor.h"
+
+namespace astroclip::nn {
+
+/// How a parameter starts. Truncated normal: cut at ±limit·std.
+struct Init {
+  enum class Kind { zeros, constant, normal, truncated_normal, uniform };
+  Kind kind = Kind::zeros;
+  double value = 0.0;  ///< the constant, the standard deviation, or the half-width of the uniform
+  double limit = 2.0;
+
+  static Init zeros() { return {}; }
+  static Init constant(double value) { return {Kind::constant, value}; }
+  static Init normal(double std) { return {Kind::normal, std}; }
+  static Init truncated_normal(double std, double limit = 2.0) { return {Kind::truncated_normal, std, limit}; }
+  static Init uniform(double half_width) { return {Kind::uniform, half_width}; }
+};
+
+/// A tensor of a module with its full dotted name ("blocks.0.norm1.weight").
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+  bool trainable = true;  ///< false for buffers and frozen parameters
+};
+
+/// Named parameters, buffers and children. Names are those of the published files, so that weights load by
+/// name. Tensors are handles: a list of NamedTensor shares storage with the module.
+class Module {
+ public:
+  Module() = default;
+  virtual ~Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  /// Creates parameter and buffer storage on `device` in its backend's dtype and draws initial values, each
+  /// from a stream keyed by (seed, full name). Call once, on the outermost module.
+  void materialize(Device device, uint64_t seed, const std::string& prefix = "");
+  /// Parameters in order of declaration, children after own, names under `prefix`.
+  std::vector<NamedTensor> parameters(const std::string& prefix = "") const;
+  /// Parameters and buffers: everything a checkpoint of the module holds.
+  std::vector<NamedTensor> state(const std::string& prefix = "") const;
+  int64_t parameter_count() const;
+  /// Excludes (or readmits) every parameter at or below a dotted name ("" for all) from training.
+  /// Throws Error listing the names there are when nothing matches.
+  void set_trainable(const std::string& name, bool trainable);
+  /// Training mode switches dropout and stochastic depth on; it starts off.
+  void set_training(bool training);
+  bool training() const { return training_; }
+  /// The key that dropout streams of this step derive from.
+  void set_step_seed(uint64_t seed);
+
+ protected:
+  /// Declares a parameter; `slot` becomes valid at materialize and stays in place with the module.
+  void parameter(const std::string& name, Tensor& slot, const Shape& shape, Init init);
+  void buffer(const std::string& name, Tensor& slot, const Shape& shape, Init init);
+  void child(const std::string& name, Module& module);
+  /// A word for one dropout site, different for each call within a step.
+  uint64_t dropout_seed() const;
+
+ private:
+  struct Slot {
+    std::string name;
+    Tensor* tensor;
+    Shape shape;
+    Init init;
+    bool is_buffer;
+  };
+  struct Child {
+    std::string name;
+    Module* module;
+  };
+  std::vector<Slot> slots_;
+  std::vector<Child> children_;
+  bool training_ = false;
+  uint64_t step_seed_ = 0;
+  mutable uint64_t dropout_calls_ = 0;
+};
+
+/// What came of matching a file's tensors with a module's.
+struct LoadReport {
+  std::vector<std::string> missing;     ///< in the module, not in the source
+  std::vector<std::string> unexpected;  ///< in the source, not in the module
+  std::vector<std::string> misshapen;   ///< "name: expected [..], found [..]"
+  bool complete() const { return missing.empty() && misshapen.empty(); }
+};
+
+/// Copies tensors into the module by name, converting float types; nothing is written when the report is not
+/// complete.
+LoadReport load_state(Module& module, const std::vector<NamedTensor>& source);
+
+}  // namespace astroclip::nn

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "backend/backend.h"
+#include "tensor/tensor.h"
+
+/// Every differentiable op. Each checks its inputs' shapes, dtypes and devices (an Error begins with the op's
+/// name in brackets and says what was expected and found), runs the backend's kernel and records its gradient.
+/// One file each beside this header. Products take `Precision` from the ambient policy (see PrecisionScope).
+namespace astroclip::ops {
+
+/// Sets the precision of products for the life of the object, on this thread.
+class PrecisionScope {
+ public:
+  explicit PrecisionScope(Precision precision);
+  ~PrecisionScope();
+  PrecisionScope(const PrecisionScope&) = delete;
+  PrecisionScope& operator=(const PrecisionScope&) = delete;
+
+ private:
+  Precision previous_;
+};
+Precision current_precision();
+
+// Elementwise, with NumPy broadcasting.
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor subtract(const Tensor& a, const Tensor& b);
+Tensor multiply(const Tensor& a, const Tensor& b);
+Tensor divide(const Tensor& a, const Tensor& b);
+/// The larger of two; where equal the gradient goes to `a`.
+Tensor maximum(const Tensor& a, const Tensor& b);
+/// scale · x + shift
+Tensor affine(const Tensor& x, double scale, double shift = 0.0);
+Tensor negate(const Tensor& x);
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor square(const Tensor& x);
+Tensor abs(const Tensor& x);
+Tensor reciprocal(const Tensor& x);
+Tensor tanh(const Tensor& x);
+Tensor sigmoid(const Tensor& x);
+Tensor log_sigmoid(const Tensor& x);
+Tensor relu(const Tensor& x);
+/// x · Φ(x) with the exact error function.
+Tensor gelu(const Tensor& x);
+/// 1 where x differs from 0, else 0; carries no gradient.
+Tensor nonzero(const Tensor& x);
+Tensor cast(const Tensor& x, DType dtype);
+/// x · mask/(1 − p) with the mask keyed by `seed` (a word drawn from the run's Philox stream); identity for p = 0.
+Tensor dropout(const Tensor& x, double p, uint64_t seed);
+
+// Layout.
+Tensor reshape(const Tensor& x, const Shape& shape);
+/// The result's axis i is x's axis order[i].
+Tensor permute(const Tensor& x, std::span<const int> order);
+Tensor concat(std::span<const Tensor> parts, int axis);
+/// `length` entries of `axis` from `begin`.
+Tensor narrow(const Tensor& x, int axis, int64_t begin, int64_t length);
+/// x repeated to `shape` by broadcasting.
+Tensor broadcast_to(const Tensor& x, const Shape& shape);
+/// Rows of x [rows, ...] by i64 index [n]: [n, ...]. Throws Error when an index is out of range.
+Tensor gather_rows(const Tensor& x, const Tensor& index);
+
+// Reductions. Axes may be negative; all axes when empty; `keep` leaves extents of 1.
+Tensor sum(const Tensor& x, std::vector<int> axes = {}, bool keep = false);
+Tensor mean(const Tensor& x, std::vector<int> axes = {}, bool keep = false);
+
+// Products.
+/// op(a) op(b) over the last two axes; leading axes are equal batches.
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
+struct LinearOptions {
+  Activation activation = Activation::none;
+  Tensor residual;  ///< added after the activation; the output's shape
+};
+/// activation(x Wᵀ + bias) + residual; x [..., in], weight [out, in], bias [out] or undefined.
+/// The weight's packed form is kept with its storage and renewed when its version changes.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearOptions& options = {});
+
+// Fused.
+/// Multi-head self-attention from one product: qkv [B, T, 3·D] laid out (q | k | v), each D = heads · width, with
+/// scale 1/√width; gives [B, T, D].
+Tensor self_attention(const Tensor& qkv, int64_t heads);
+/// q [B, T, D], k and v [B, S, D]; gives [B, T, D].
+Tensor cross_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads);
+/// Over the last axis.
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon);
+Tensor softmax(const Tensor& x);
+/// Per row: logΣexp(logits) − logits[target]; logits [rows, classes], targets i64 [rows]; gives [rows].
+Tensor cross_entropy(const Tensor& logits, const Tensor& targets);
+/// x / max(‖x‖₂, epsilon) over the last axis.
+Tensor normalize_rows(const Tensor& x, double epsilon);
+
+}  // namespace astroclip::ops

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "api/dataset.h"
+#include "api/encoder.h"
+#include "api/loss.h"
+#include "api/task.h"
+#include "config/schema.h"
+
+/// The one record a plugin exports. It is constant data: the host compares its first fields before it calls
+/// anything.
+namespace astroclip::plugin {
+
+/// Grows with every change to the interfaces.
+inline constexpr uint32_t api_version = 1;
+inline constexpr uint64_t record_magic = 0x504C43494C525441;  // "ATRLICLP"
+/// Public headers' hash, compiler, standard library ABI and sanitizers, made by the build.
+#ifndef ASTROCLIP_ABI
+#define ASTROCLIP_ABI "unset"
+#endif
+
+enum class Kind : uint32_t { encoder = 1, loss = 2, dataset = 3, task = 4 };
+
+struct Record {
+  uint64_t magic;
+  uint32_t api;
+  Kind kind;
+  const char* abi;
+  const char* name;
+  config::AnySchema (*schema)();
+  /// Makes an object of the kind's interface from a resolved table; the caller owns it. Throws Error.
+  void* (*create)(const config::Table& resolved);
+};
+
+template <class T>
+struct KindOf;
+template <>
+struct KindOf<Encoder> {
+  static constexpr Kind value = Kind::encoder;
+};
+template <>
+struct KindOf<Loss> {
+  static constexpr Kind value = Kind::loss;
+};
+template <>
+struct KindOf<Dataset> {
+  static constexpr Kind value = Kind::dataset;
+};
+template <>
+struct KindOf<Task> {
+  static constexpr Kind value = Kind::task;
+};
+
+}  // namespace astroclip::plugin
+
+/// Exports a plugin. `Type` derives from `Interface`, has `static const config::Schema<Parameters>& schema()` and
+/// a constructor from `const Parameters&`, where `Type::Parameters` is the struct.
+#define ASTROCLIP_PLUGIN(Interface, plugin_name, Type)                                                               \
+  namespace {                                                                                                        \
+  ::astroclip::config::AnySchema astroclip_plugin_schema() { return ::astroclip::config::erase(Type::schema()); }    \
+  void* astroclip_plugin_create(const ::astroclip::config::Table& resolved) {                                        \
+    ::astroclip::config::Problems problems;                                                                          \
+    const auto parameters = Type::schema().parse(resolved, plugin_name, {}, problems);                               \
+    problems.throw_if_any();                                                                                         \
+    return static_cast<Interface*>(std::make_unique<Type>(parameters).release());                                    \
+  }                                                                                                                  \
+  }                                                                                                                  \
+  extern "C"                                                                                                         \
+      __attribute__((visibility("default"))) constinit const ::astroclip::plugin::Record astroclip_plugin_record = { \
+          ::astroclip::plugin::record_magic,                                                                         \
+          ::astroclip::plugin::api_version,                                                                          \
+          ::astroclip::plugin::KindOf<Interface>::value,                                                             \
+          ASTROCLIP_ABI,                                                                                             \
+          plugin_name,                                                                                               \
+          &astroclip_plugin_schema,                                                                                  \
+          &astroclip_plugin_create};

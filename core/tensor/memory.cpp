@@ -1,0 +1,115 @@
+#include "tensor/memory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+
+namespace astroclip {
+
+namespace {
+
+/// Host memory: released blocks wait in lists by size. Sizes repeat from step to step, so exact bins serve.
+class HostMemory final : public Memory {
+ public:
+  ~HostMemory() override { trim(); }
+
+  void* allocate(int64_t bytes) override {
+    const int64_t size = rounded(bytes);
+    const std::lock_guard lock(mutex_);
+    statistics_.used_bytes += size;
+    statistics_.peak_used_bytes = std::max(statistics_.peak_used_bytes, statistics_.used_bytes);
+    std::vector<void*>& bin = bins_[size];
+    if (!bin.empty()) {
+      void* block = bin.back();
+      bin.pop_back();
+      return block;
+    }
+    void* block = std::aligned_alloc(size >= page ? page : alignment, static_cast<size_t>(size));
+    if (block == nullptr) {
+      statistics_.used_bytes -= size;
+      throw Error(fmt::format("[memory] the host has no {} bytes left ({} in use)", size, statistics_.used_bytes));
+    }
+    ++statistics_.fresh_allocations;
+    statistics_.reserved_bytes += size;
+    return block;
+  }
+
+  void release(void* block, int64_t bytes) override {
+    const int64_t size = rounded(bytes);
+    const std::lock_guard lock(mutex_);
+    statistics_.used_bytes -= size;
+    bins_[size].push_back(block);
+  }
+
+  void trim() override {
+    const std::lock_guard lock(mutex_);
+    for (auto& [size, bin] : bins_) {
+      statistics_.reserved_bytes -= size * static_cast<int64_t>(bin.size());
+      for (void* block : bin) std::free(block);
+      bin.clear();
+    }
+  }
+
+  MemoryStatistics statistics() const override {
+    const std::lock_guard lock(mutex_);
+    return statistics_;
+  }
+
+  void copy_from_host(void* device, const void* host, int64_t bytes) override { copy(device, host, bytes); }
+  void copy_to_host(void* host, const void* device, int64_t bytes) override { copy(host, device, bytes); }
+  void copy(void* to, const void* from, int64_t bytes) override {
+    if (bytes > 0) std::memmove(to, from, static_cast<size_t>(bytes));
+  }
+  void set_zero(void* block, int64_t bytes) override { std::memset(block, 0, static_cast<size_t>(bytes)); }
+
+ private:
+  static constexpr int64_t alignment = 64;
+  static constexpr int64_t page = 4096;
+
+  static int64_t rounded(int64_t bytes) {
+    const int64_t unit = bytes >= page ? page : alignment;
+    return std::max<int64_t>(1, (bytes + unit - 1) / unit) * unit;
+  }
+
+  mutable std::mutex mutex_;
+  std::unordered_map<int64_t, std::vector<void*>> bins_;
+  MemoryStatistics statistics_;
+};
+
+std::shared_ptr<Memory>& slot(DeviceKind kind) {
+  // Never destroyed: tensors in static objects may outlive any order of destruction.
+  static auto* host = new std::shared_ptr<Memory>(std::make_shared<HostMemory>());
+  static auto* cuda = new std::shared_ptr<Memory>();
+  return kind == DeviceKind::cuda ? *cuda : *host;
+}
+
+}  // namespace
+
+std::string Device::str() const {
+  switch (kind) {
+    case DeviceKind::reference:
+      return "reference";
+    case DeviceKind::cpu:
+      return "cpu";
+    case DeviceKind::cuda:
+      return fmt::format("cuda:{}", index);
+  }
+  return "?";
+}
+
+Memory& memory_of(Device device) {
+  const std::shared_ptr<Memory>& memory = slot(device.kind);
+  if (!memory) throw Error(fmt::format("[memory] no backend for device '{}' is loaded", device.str()));
+  return *memory;
+}
+
+void register_memory(DeviceKind kind, std::shared_ptr<Memory> memory) { slot(kind) = std::move(memory); }
+
+}  // namespace astroclip

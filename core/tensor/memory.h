@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace astroclip {
+
+enum class DeviceKind : uint8_t { reference, cpu, cuda };
+
+/// Where a tensor lives and which backend computes on it. `reference` and `cpu` share the host's memory.
+struct Device {
+  DeviceKind kind = DeviceKind::cpu;
+  int index = 0;
+  bool operator==(const Device&) const = default;
+  /// "cpu", "reference", "cuda:1"
+  std::string str() const;
+};
+
+/// What an allocator has done so far.
+struct MemoryStatistics {
+  int64_t fresh_allocations = 0;  ///< blocks taken from the system
+  int64_t reserved_bytes = 0;     ///< bytes held from the system, in use or cached
+  int64_t used_bytes = 0;         ///< bytes of live tensors
+  int64_t peak_used_bytes = 0;
+};
+
+/// A device's memory behind a caching allocator: a released block serves the next request of its size, so
+/// a training loop stops taking memory from the system after its first steps. Thread-safe.
+class Memory {
+ public:
+  virtual ~Memory() = default;
+  /// A block of at least `bytes` bytes, aligned to 64. Throws Error when the system has no more.
+  virtual void* allocate(int64_t bytes) = 0;
+  virtual void release(void* block, int64_t bytes) = 0;
+  /// Gives cached blocks back to the system.
+  virtual void trim() = 0;
+  virtual MemoryStatistics statistics() const = 0;
+  virtual void copy_from_host(void* device, const void* host, int64_t bytes) = 0;
+  virtual void copy_to_host(void* host, const void* device, int64_t bytes) = 0;
+  virtual void copy(void* to, const void* from, int64_t bytes) = 0;
+  virtual void set_zero(void* block, int64_t bytes) = 0;
+};
+
+/// The memory of a device. Throws Error when no backend for the device is loaded.
+Memory& memory_of(Device device);
+/// Called by a backend loaded at run time.
+void register_memory(DeviceKind kind, std::shared_ptr<Memory> memory);
+
+}  // namespace astroclip

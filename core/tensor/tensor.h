@@ -1,0 +1,136 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tensor/dtype.h"
+#include "tensor/memory.h"
+#include "tensor/shape.h"
+
+namespace astroclip {
+
+namespace autograd {
+class Node;
+}
+
+/// A block of device memory shared by tensors. Its version grows with every write, so that whatever was
+/// derived from the contents (a packed weight, a saved activation) can tell that it is stale.
+class Storage {
+ public:
+  Storage(int64_t bytes, Device device);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  std::byte* data() const { return data_; }
+  int64_t bytes() const { return bytes_; }
+  Device device() const { return device_; }
+  uint64_t version() const { return version_; }
+  void bump_version() { ++version_; }
+
+  /// Backend-private forms of the contents (packed weights), each valid for one version.
+  struct Derived {
+    std::shared_ptr<void> form;
+    uint64_t version = 0;
+  };
+  /// One slot for each use of a weight; see Backend::prepare.
+  Derived& derived(int use) { return derived_[use]; }
+
+ private:
+  std::byte* data_;
+  int64_t bytes_;
+  Device device_;
+  uint64_t version_ = 1;
+  std::array<Derived, 2> derived_;
+};
+
+/// A contiguous array on a device: a cheap handle, copied by reference. A tensor that an op has recorded is
+/// immutable; only optimisers and loaders write, through `mutable_data`, which bumps the version.
+class Tensor {
+ public:
+  Tensor() = default;
+  /// Uninitialised contents.
+  static Tensor empty(const Shape& shape, DType dtype, Device device);
+  static Tensor zeros(const Shape& shape, DType dtype, Device device);
+  /// Copies `values`, converting to `dtype` (float types; integers keep integer types).
+  /// Throws Error when the count does not fit the shape.
+  static Tensor from_host(std::span<const float> values, const Shape& shape, DType dtype, Device device);
+  static Tensor from_host(std::span<const double> values, const Shape& shape, DType dtype, Device device);
+  static Tensor from_host(std::span<const int64_t> values, const Shape& shape, Device device);
+
+  bool defined() const { return body_ != nullptr; }
+  explicit operator bool() const { return defined(); }
+  const Shape& shape() const;
+  int rank() const { return shape().rank(); }
+  int64_t size(int axis) const { return shape()[axis]; }
+  int64_t numel() const { return shape().numel(); }
+  int64_t bytes() const { return numel() * size_of(dtype()); }
+  DType dtype() const;
+  Device device() const;
+
+  const void* data() const;
+  void* mutable_data();
+  /// Throws Error when T is not the tensor's dtype.
+  template <class T>
+  const T* data_as() const {
+    expect_dtype(dtype_of<T>);
+    return static_cast<const T*>(data());
+  }
+  template <class T>
+  T* mutable_data_as() {
+    expect_dtype(dtype_of<T>);
+    return static_cast<T*>(mutable_data());
+  }
+  const std::shared_ptr<Storage>& storage() const;
+
+  /// The contents on the host, converted.
+  std::vector<float> to_floats() const;
+  std::vector<double> to_doubles() const;
+  /// The one value of a tensor with one element.
+  double item() const;
+
+  /// The same elements under another shape, sharing storage; outside the tape (see ops::reshape).
+  Tensor view_as(const Shape& shape) const;
+  /// Rows [begin, end) of the first axis, sharing storage; outside the tape.
+  Tensor view_rows(int64_t begin, int64_t end) const;
+  /// A new handle on the same storage without gradient history.
+  Tensor detach() const;
+  /// A copy with storage of its own, outside the tape.
+  Tensor clone() const;
+  /// Overwrites the contents with those of `source`: same shape and dtype, any device. Throws Error.
+  void copy_from(const Tensor& source);
+
+  // Gradient state; see autograd/tape.h.
+  bool requires_grad() const { return body_ && body_->requires_grad; }
+  void set_requires_grad(bool wanted);
+  /// The accumulated gradient of a leaf; undefined when there is none.
+  const Tensor& grad() const;
+  void set_grad(Tensor gradient);
+  const std::shared_ptr<autograd::Node>& node() const;
+  void set_node(std::shared_ptr<autograd::Node> node);
+  /// Identifies the tensor among live tensors.
+  const void* id() const { return body_.get(); }
+  /// True when no other handle shares the body and no other tensor the storage: it may be overwritten.
+  bool sole_owner() const;
+
+ private:
+  struct Body {
+    std::shared_ptr<Storage> storage;
+    int64_t offset = 0;  // bytes
+    Shape shape;
+    DType dtype = DType::f32;
+    bool requires_grad = false;
+    std::shared_ptr<autograd::Node> node;
+    std::unique_ptr<Tensor> grad;
+  };
+  void expect_dtype(DType wanted) const;
+  const Body& body() const;
+
+  std::shared_ptr<Body> body_;
+};
+
+}  // namespace astroclip
