@@ -1,0 +1,48 @@
+#include <algorithm>
+#include <cmath>
+
+#include "backend/reference/kernels_internal.h"
+
+namespace astroclip::reference {
+
+void gradient_clip(std::span<const ConstView> gradients, double max_norm, View state) {
+  double squares = 0.0;
+  for (const ConstView& gradient : gradients) {
+    for (int64_t i = 0; i < gradient.numel(); ++i) squares += gradient.as<double>()[i] * gradient.as<double>()[i];
+  }
+  const double norm = std::sqrt(squares);
+  double* out = state.as<double>();
+  out[0] = norm;
+  out[1] = max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0;
+  out[2] = std::isfinite(norm) ? 1.0 : 0.0;
+}
+
+void adamw(std::span<const AdamwSegment> segments, const AdamwStep& step) {
+  const double* clip = step.clip.as<double>();
+  if (clip[2] == 0.0) return;
+  const double correction1 = 1.0 - std::pow(step.beta1, static_cast<double>(step.step));
+  const double correction2 = 1.0 - std::pow(step.beta2, static_cast<double>(step.step));
+  for (const AdamwSegment& segment : segments) {
+    for (int64_t i = 0; i < segment.parameter.numel(); ++i) {
+      const double gradient = segment.gradient.as<double>()[i] * clip[1];
+      double& m = segment.first_moment.as<double>()[i];
+      double& v = segment.second_moment.as<double>()[i];
+      double& p = segment.parameter.as<double>()[i];
+      m = step.beta1 * m + (1.0 - step.beta1) * gradient;
+      v = step.beta2 * v + (1.0 - step.beta2) * gradient * gradient;
+      p -= segment.learning_rate * segment.weight_decay * p;
+      p -= segment.learning_rate * (m / correction1) / (std::sqrt(v / correction2) + step.epsilon);
+    }
+  }
+}
+
+void exponential_average(std::span<const View> targets, std::span<const ConstView> sources, double decay) {
+  for (size_t k = 0; k < targets.size(); ++k) {
+    for (int64_t i = 0; i < targets[k].numel(); ++i) {
+      double& target = targets[k].as<double>()[i];
+      target = decay * target + (1.0 - decay) * sources[k].as<double>()[i];
+    }
+  }
+}
+
+}  // namespace astroclip::reference

@@ -1,0 +1,133 @@
+#include <algorithm>
+#include <cmath>
+
+#include "backend/reference/kernels_internal.h"
+
+namespace astroclip::reference {
+
+namespace {
+
+double dot(const double* a, const double* b, int64_t count) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < count; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+double log_sum_exp_of(const double* x, int64_t count) {
+  const double top = *std::max_element(x, x + count);
+  double sum = 0.0;
+  for (int64_t i = 0; i < count; ++i) sum += std::exp(x[i] - top);
+  return top + std::log(sum);
+}
+
+int64_t rows_of(const Shape& shape) { return shape[-1] == 0 ? 0 : shape.numel() / shape[-1]; }
+
+}  // namespace
+
+void layer_norm(ConstView x, ConstView weight, ConstView bias, double epsilon, View y, View mean,
+                View inverse_deviation) {
+  const int64_t width = x.shape[-1];
+  for (int64_t row = 0; row < rows_of(x.shape); ++row) {
+    const double* in = x.as<double>() + row * width;
+    double average = 0.0, variance = 0.0;
+    for (int64_t i = 0; i < width; ++i) average += in[i] / static_cast<double>(width);
+    for (int64_t i = 0; i < width; ++i) variance += (in[i] - average) * (in[i] - average) / static_cast<double>(width);
+    const double inverse = 1.0 / std::sqrt(variance + epsilon);
+    for (int64_t i = 0; i < width; ++i) {
+      y.as<double>()[row * width + i] = (in[i] - average) * inverse * weight.as<double>()[i] + bias.as<double>()[i];
+    }
+    if (mean) mean.as<double>()[row] = average;
+    if (inverse_deviation) inverse_deviation.as<double>()[row] = inverse;
+  }
+}
+
+void layer_norm_backward(ConstView dy, ConstView x, ConstView weight, ConstView mean, ConstView inverse_deviation,
+                         View dx, View dweight, View dbias) {
+  const int64_t width = x.shape[-1];
+  std::fill_n(dweight.as<double>(), width, 0.0);
+  std::fill_n(dbias.as<double>(), width, 0.0);
+  for (int64_t row = 0; row < rows_of(x.shape); ++row) {
+    const double* gradient = dy.as<double>() + row * width;
+    const double* in = x.as<double>() + row * width;
+    const double average = mean.as<double>()[row], inverse = inverse_deviation.as<double>()[row];
+    double sum = 0.0, weighted = 0.0;  // means of the normalised value's gradient, plain and times that value
+    for (int64_t i = 0; i < width; ++i) {
+      const double normalised = (in[i] - average) * inverse;
+      const double inner = gradient[i] * weight.as<double>()[i];
+      sum += inner / static_cast<double>(width);
+      weighted += inner * normalised / static_cast<double>(width);
+      dweight.as<double>()[i] += gradient[i] * normalised;
+      dbias.as<double>()[i] += gradient[i];
+    }
+    for (int64_t i = 0; i < width; ++i) {
+      const double normalised = (in[i] - average) * inverse;
+      dx.as<double>()[row * width + i] = inverse * (gradient[i] * weight.as<double>()[i] - sum - normalised * weighted);
+    }
+  }
+}
+
+void softmax(ConstView x, View y) {
+  const int64_t width = x.shape[-1];
+  for (int64_t row = 0; row < rows_of(x.shape); ++row) {
+    const double* in = x.as<double>() + row * width;
+    const double lse = log_sum_exp_of(in, width);
+    for (int64_t i = 0; i < width; ++i) y.as<double>()[row * width + i] = std::exp(in[i] - lse);
+  }
+}
+
+void softmax_backward(ConstView dy, ConstView y, View dx) {
+  const int64_t width = y.shape[-1];
+  for (int64_t row = 0; row < rows_of(y.shape); ++row) {
+    const double* p = y.as<double>() + row * width;
+    const double* gradient = dy.as<double>() + row * width;
+    const double weighted = dot(p, gradient, width);
+    for (int64_t i = 0; i < width; ++i) dx.as<double>()[row * width + i] = p[i] * (gradient[i] - weighted);
+  }
+}
+
+void cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_exp) {
+  const int64_t width = logits.shape[-1];
+  for (int64_t row = 0; row < rows_of(logits.shape); ++row) {
+    const double* in = logits.as<double>() + row * width;
+    const double lse = log_sum_exp_of(in, width);
+    log_sum_exp.as<double>()[row] = lse;
+    loss.as<double>()[row] = lse - in[targets.as<int64_t>()[row]];
+  }
+}
+
+void cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_sum_exp, ConstView dloss, View dlogits) {
+  const int64_t width = logits.shape[-1];
+  for (int64_t row = 0; row < rows_of(logits.shape); ++row) {
+    for (int64_t i = 0; i < width; ++i) {
+      const double p = std::exp(logits.as<double>()[row * width + i] - log_sum_exp.as<double>()[row]);
+      const double hit = targets.as<int64_t>()[row] == i ? 1.0 : 0.0;
+      dlogits.as<double>()[row * width + i] = (p - hit) * dloss.as<double>()[row];
+    }
+  }
+}
+
+void normalize_rows(ConstView x, double epsilon, View y, View norm) {
+  const int64_t width = x.shape[-1];
+  for (int64_t row = 0; row < rows_of(x.shape); ++row) {
+    const double* in = x.as<double>() + row * width;
+    const double length = std::sqrt(dot(in, in, width));
+    norm.as<double>()[row] = length;
+    for (int64_t i = 0; i < width; ++i) y.as<double>()[row * width + i] = in[i] / std::max(length, epsilon);
+  }
+}
+
+void normalize_rows_backward(ConstView dy, ConstView y, ConstView norm, double epsilon, View dx) {
+  const int64_t width = y.shape[-1];
+  for (int64_t row = 0; row < rows_of(y.shape); ++row) {
+    const double* gradient = dy.as<double>() + row * width;
+    const double* unit = y.as<double>() + row * width;
+    const double length = norm.as<double>()[row];
+    // Below epsilon the divisor is constant, so nothing flows through the norm.
+    const double along = length > epsilon ? dot(gradient, unit, width) : 0.0;
+    for (int64_t i = 0; i < width; ++i) {
+      dx.as<double>()[row * width + i] = (gradient[i] - along * unit[i]) / std::max(length, epsilon);
+    }
+  }
+}
+
+}  // namespace astroclip::reference
