@@ -1,0 +1,94 @@
+#include "autograd/tape.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "backend/backend.h"
+#include "base/error.h"
+
+namespace astroclip::autograd {
+namespace {
+
+using testing::ElementsAre;
+using testing::ThrowsMessage;
+
+constexpr Device device{DeviceKind::reference};
+
+Tensor leaf(std::vector<double> values) {
+  const auto count = static_cast<int64_t>(values.size());
+  Tensor tensor = Tensor::from_host(values, {count}, DType::f64, device);
+  tensor.set_requires_grad(true);
+  return tensor;
+}
+
+/// a · b, recorded by hand: the tape is tested below the ops.
+Tensor multiply(const Tensor& a, const Tensor& b) {
+  const auto product = [](const Tensor& x, const Tensor& y) {
+    Tensor result = Tensor::empty(x.shape(), x.dtype(), x.device());
+    backend_of(device).binary(BinaryOp::multiply, x, y, result);
+    return result;
+  };
+  return record("multiply", product(a, b), {a, b}, [=, a = a.detach(), b = b.detach()](const Tensor& dy) {
+    return std::vector<Tensor>{product(dy, b), product(dy, a)};
+  });
+}
+
+TEST(Tape, SharedInputsAccumulate) {
+  const Tensor x = leaf({2, 3});
+  const Tensor square = multiply(x, x);
+  const Tensor fourth = multiply(square, square);
+  backward(fourth, Tensor::from_host(std::vector<double>{1, 1}, {2}, DType::f64, device));
+  EXPECT_THAT(x.grad().to_doubles(), ElementsAre(4 * 8, 4 * 27));
+}
+
+TEST(Tape, LeavesKeepTheirGradientsBetweenCalls) {
+  const Tensor x = leaf({5});
+  backward(multiply(x, x));
+  backward(multiply(x, x));
+  EXPECT_THAT(x.grad().to_doubles(), ElementsAre(20));
+}
+
+TEST(Tape, ACotangentIsNotOverwrittenByAccumulation) {
+  const Tensor x = leaf({3});
+  const Tensor cotangent = Tensor::from_host(std::vector<double>{1}, {1}, DType::f64, device);
+  const auto identity = [](const Tensor& input) {
+    return record("identity", input.clone(), {input}, [](const Tensor& dy) { return std::vector<Tensor>{dy}; });
+  };
+  const Tensor y = identity(x);
+  backward(y, cotangent);
+  backward(identity(x), cotangent);
+  EXPECT_THAT(cotangent.to_doubles(), ElementsAre(1));
+  EXPECT_THAT(x.grad().to_doubles(), ElementsAre(2));
+}
+
+TEST(Tape, NoGradRecordsNothing) {
+  const Tensor x = leaf({2});
+  const NoGrad guard;
+  const Tensor y = multiply(x, x);
+  EXPECT_FALSE(y.requires_grad());
+  EXPECT_THAT([&] { backward(y); }, ThrowsMessage<Error>("[backward] the tensor was not computed from any parameter"));
+}
+
+TEST(Tape, BackwardFreesWhatTheOpsSaved) {
+  const Tensor x = leaf({2});
+  std::weak_ptr<Storage> saved;
+  Tensor y;
+  {
+    const Tensor middle = multiply(x, x);
+    saved = middle.storage();
+    y = multiply(middle, middle);
+  }
+  EXPECT_FALSE(saved.expired());
+  backward(y);
+  EXPECT_TRUE(saved.expired());
+  EXPECT_THAT([&] { backward(y); }, ThrowsMessage<Error>("[backward] the tape through op 'multiply' was already used"));
+}
+
+TEST(Tape, AVectorNeedsACotangent) {
+  const Tensor x = leaf({2, 3});
+  EXPECT_THAT([&] { backward(multiply(x, x)); },
+              ThrowsMessage<Error>("[backward] shape [2] needs an explicit cotangent"));
+}
+
+}  // namespace
+}  // namespace astroclip::autograd
