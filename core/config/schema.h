@@ -1,8 +1,8 @@
 #pragma once
 
 #include <functional>
-#include <limits>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "config/value.h"
@@ -19,22 +19,56 @@ struct FieldDescription {
   std::vector<FieldDescription> fields;  ///< of a section
 };
 
-/// A check on a parsed value. `describe` is what stands in the error and in the documentation.
+/// A check on a parsed value. The error reads "'key' = value is COMPLAINT" ("is not DESCRIBE" without one);
+/// `describe` is what stands in the documentation.
 template <class T>
 struct Constraint {
   std::string describe;
   std::function<bool(const T&)> holds;
+  std::string complaint = {};             ///< "outside 0..1"
+  std::vector<std::string> choices = {};  ///< what to suggest from
 };
 
-/// low ≤ value ≤ high
+template <class... T>
+concept Integers = (std::is_integral_v<T> && ...);
+template <class... T>
+concept Numbers = (std::is_arithmetic_v<T> && ...);
+
+namespace detail {
 Constraint<int64_t> between(int64_t low, int64_t high);
 Constraint<double> between(double low, double high);
-/// value ≥ low
 Constraint<int64_t> at_least(int64_t low);
 Constraint<double> at_least(double low);
-/// value > low
+Constraint<int64_t> above(int64_t low);
 Constraint<double> above(double low);
+/// The type of a constraint's bounds: int64_t when all are integers, else double.
+template <class... T>
+using Bound = std::conditional_t<Integers<T...>, int64_t, double>;
+}  // namespace detail
+
+/// low ≤ value ≤ high. Bounds written as integers constrain an integer field, 0.0 and the like a number field.
+template <Numbers L, Numbers H>
+auto between(L low, H high) {
+  using T = detail::Bound<L, H>;
+  return detail::between(static_cast<T>(low), static_cast<T>(high));
+}
+/// value ≥ low
+template <Numbers L>
+auto at_least(L low) {
+  return detail::at_least(static_cast<detail::Bound<L>>(low));
+}
+/// value > low
+template <Numbers L>
+auto above(L low) {
+  return detail::above(static_cast<detail::Bound<L>>(low));
+}
 Constraint<std::string> one_of(std::vector<std::string> choices);
+/// Every element of a list.
+template <class T>
+Constraint<std::vector<T>> each(Constraint<T> element);
+
+/// "encoders.image (plugin 'vit')": a `where` from which messages about unknown keys name the plugin.
+std::string plugin_section(const std::string& section, const std::string& plugin);
 
 /// One list of fields that parses, checks, documents and prints the parameters of a struct P. Defaults are P's
 /// member initialisers. Supported members: bool, int64_t, double, std::string, std::vector of int64_t, double
@@ -45,18 +79,22 @@ class Schema {
   explicit Schema(std::string summary) : summary_(std::move(summary)) {}
 
   template <class T>
-  Schema& field(std::string name, T P::*member, std::string meaning, Constraint<T> constraint = {});
+  Schema& field(std::string name, T P::*member, std::string meaning,
+                std::type_identity_t<Constraint<T>> constraint = {});
   /// A field without a default.
   template <class T>
-  Schema& required(std::string name, T P::*member, std::string meaning, Constraint<T> constraint = {});
+  Schema& required(std::string name, T P::*member, std::string meaning,
+                   std::type_identity_t<Constraint<T>> constraint = {});
   /// A nested table.
   template <class S>
   Schema& section(std::string name, S P::*member, std::string meaning, const Schema<S>& schema);
   /// A check over several fields; the message is "" when it holds.
   Schema& check(std::function<std::string(const P&)> rule);
 
-  /// Reads the table. `where` names the section in messages ("encoders.image"); problems are added, not thrown:
-  /// unknown keys (with a suggestion), wrong types, values out of range, missing required fields.
+  /// Reads the table. `where` names the section in messages: "encoders.image", plugin_section("encoders.image",
+  /// "vit"), or "" for a whole file; `place` is where the section begins. Problems are added, not thrown: unknown
+  /// keys (with a suggestion), wrong types, values out of range, missing required fields, and, when there is none of
+  /// these, what the checks over several fields say. The key "plugin" is never a parameter and is passed over.
   P parse(const Table& table, const std::string& where, const Location& place, Problems& problems) const;
   /// Every field with its value, defaults included: parse(dump(p)) gives p.
   Table dump(const P& parameters) const;
@@ -67,10 +105,14 @@ class Schema {
   struct Field {
     std::string name;
     bool is_required = false;
-    std::function<void(P&, const Value&, const std::string& where, Problems&)> read;
+    std::function<bool(P&, const Value&, const std::string& where, Problems&)> read;  ///< false: added a problem
     std::function<Value(const P&)> write;
     std::function<FieldDescription()> describe;
   };
+  template <class T>
+  Schema& add(std::string name, T P::*member, std::string meaning, Constraint<T> constraint, bool is_required);
+  std::vector<std::string> names() const;
+
   std::string summary_;
   std::vector<Field> fields_;
   std::vector<std::function<std::string(const P&)>> checks_;

@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/error.h"
+
 namespace astroclip::config {
 
 /// Where a key or value stands. Lines and columns count from 1; 0 when it stands in no file (a default, --set).
@@ -26,6 +28,7 @@ class Table {
  public:
   struct Entry;
   const Value* find(std::string_view key) const;
+  Value* find(std::string_view key);
   const Entry* entry(std::string_view key) const;
   void set(std::string key, Value value, Location key_location = {});
   bool erase(std::string_view key);
@@ -70,18 +73,30 @@ struct Table::Entry {
   Value value;
 };
 
-/// All problems of a configuration, kept in order and thrown together.
+/// An Error that lists problems, each a line of its own that begins with its place.
+class ProblemList : public Error {
+ public:
+  using Error::Error;
+};
+
+/// All problems of a configuration, collected and thrown together.
 class Problems {
  public:
   /// "file:line:column: error: message"
   void add(const Location& location, const std::string& message);
-  bool empty() const { return messages_.empty(); }
-  const std::vector<std::string>& messages() const { return messages_; }
-  /// Throws one Error with every message on a line of its own, sorted by place, when there is any.
+  void append(const Problems& other);
+  bool empty() const { return problems_.empty(); }
+  /// Sorted by place: files in the order they were first mentioned, then line and column.
+  std::vector<std::string> messages() const;
+  /// Throws one ProblemList with every message on a line of its own when there is any.
   void throw_if_any() const;
 
  private:
-  std::vector<std::string> messages_;
+  struct Problem {
+    Location location;
+    std::string message;
+  };
+  std::vector<Problem> problems_;
 };
 
 /// Reads a TOML file. Throws Error with file:line:column on a syntax error, and when the file cannot be read.
@@ -90,10 +105,13 @@ Table parse_file(const std::string& path);
 Table parse_text(std::string_view text, const std::string& name);
 /// TOML text that parses to an equal table.
 std::string to_toml(const Table& table);
+/// One value on one line, as it stands behind "key = ".
+std::string to_toml(const Value& value);
 /// Applies `path.to.key=value` (a TOML value, or a bare string when it is none). A path element that names an
-/// element of an array of tables is matched by the element's `name` (or `plugin`), or by its index.
-/// Throws Error when the path leads nowhere.
-void apply_override(Table& table, std::string_view assignment);
+/// element of an array of tables is matched by the element's `name` (or `plugin`), or by its index from 0. A missing
+/// table on the way is made, unless a near name suggests a slip. Throws Error when the path leads nowhere. What is
+/// set has the location "origin assignment".
+void apply_override(Table& table, std::string_view assignment, std::string_view origin = "--set");
 /// The candidate nearest to `word` by edit distance when it is near enough to be meant, else "".
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 

@@ -1,0 +1,206 @@
+#include "config/schema.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace astroclip::config {
+
+std::string plugin_section(const std::string& section, const std::string& plugin) {
+  return fmt::format("{} (plugin '{}')", section, plugin);
+}
+
+Constraint<std::string> one_of(std::vector<std::string> choices) {
+  std::vector<std::string> quoted;
+  for (const auto& choice : choices) quoted.push_back(fmt::format("\"{}\"", choice));
+  const std::string describe = fmt::format("one of {}", fmt::join(quoted, ", "));
+  return {
+      describe,
+      [choices](const std::string& value) { return std::find(choices.begin(), choices.end(), value) != choices.end(); },
+      "not " + describe, choices};
+}
+
+namespace detail {
+
+namespace {
+
+template <class T>
+Constraint<T> make_between(T low, T high) {
+  const std::string range = fmt::format("{}..{}", low, high);
+  return {range, [low, high](const T& value) { return value >= low && value <= high; }, "outside " + range};
+}
+
+template <class T>
+Constraint<T> make_at_least(T low) {
+  return {fmt::format("at least {}", low), [low](const T& value) { return value >= low; },
+          fmt::format("below {}", low)};
+}
+
+template <class T>
+Constraint<T> make_above(T low) {
+  return {fmt::format("above {}", low), [low](const T& value) { return value > low; },
+          fmt::format("not above {}", low)};
+}
+
+bool add_wrong_type(const Value& value, const std::string& key, const std::string& wanted, const Section& section,
+                    Problems& problems) {
+  problems.add(value.location(), section.says(fmt::format("'{}' must be {}, found {}", key, wanted, value.kind())));
+  return false;
+}
+
+template <class T>
+bool read_exactly(const Value& value, const std::string& key, const std::string& wanted, const Section& section,
+                  Problems& problems, T& out) {
+  const T* found = value.get_if<T>();
+  if (found == nullptr) return add_wrong_type(value, key, wanted, section, problems);
+  out = *found;
+  return true;
+}
+
+const double* as_number(const Value& value, double& storage) {
+  if (const auto* integer = value.get_if<int64_t>()) {
+    storage = static_cast<double>(*integer);
+    return &storage;
+  }
+  return value.get_if<double>();
+}
+
+/// Reads a list; `element_of` gives a pointer to the element's value, or nullptr when it is of another type.
+template <class T, class F>
+bool read_list(const Value& value, const std::string& key, const std::string& wanted, const Section& section,
+               Problems& problems, std::vector<T>& out, const F& element_of) {
+  const auto* array = value.get_if<Array>();
+  if (array == nullptr) return add_wrong_type(value, key, wanted, section, problems);
+  bool is_sound = true;
+  for (size_t i = 0; i < array->size(); ++i) {
+    const Value& element = (*array)[i];
+    T storage{};
+    if (const T* found = element_of(element, storage)) {
+      out.push_back(*found);
+      continue;
+    }
+    const auto message = fmt::format("'{}' must be {}, found {} as element {}", key, wanted, element.kind(), i + 1);
+    problems.add(element.location(), section.says(message));
+    is_sound = false;
+  }
+  return is_sound;
+}
+
+template <class T>
+Value write_list(const std::vector<T>& values) {
+  Array array;
+  for (const auto& value : values) array.push_back(write(value));
+  return {array, {}};
+}
+
+std::string did_you_mean(const std::string& suggestion) {
+  return suggestion.empty() ? "" : fmt::format("; did you mean '{}'?", suggestion);
+}
+
+}  // namespace
+
+Constraint<int64_t> between(int64_t low, int64_t high) { return make_between(low, high); }
+Constraint<double> between(double low, double high) { return make_between(low, high); }
+Constraint<int64_t> at_least(int64_t low) { return make_at_least(low); }
+Constraint<double> at_least(double low) { return make_at_least(low); }
+Constraint<int64_t> above(int64_t low) { return make_above(low); }
+Constraint<double> above(double low) { return make_above(low); }
+
+Section::Section(const std::string& where) : path(where) {
+  static constexpr std::string_view opening = " (plugin '";
+  static constexpr std::string_view closing = "')";
+  const auto begin = where.find(opening);
+  if (begin == std::string::npos || !where.ends_with(closing)) return;
+  path = where.substr(0, begin);
+  plugin = where.substr(begin + opening.size(), where.size() - begin - opening.size() - closing.size());
+}
+
+std::string Section::says(const std::string& message) const {
+  return path.empty() ? message : fmt::format("[{}] {}", path, message);
+}
+
+bool read(const Value& value, const std::string& key, const Section& section, Problems& problems, bool& out) {
+  return read_exactly(value, key, "true or false", section, problems, out);
+}
+
+bool read(const Value& value, const std::string& key, const Section& section, Problems& problems, int64_t& out) {
+  return read_exactly(value, key, "an integer", section, problems, out);
+}
+
+bool read(const Value& value, const std::string& key, const Section& section, Problems& problems, double& out) {
+  double storage = 0;
+  const double* found = as_number(value, storage);
+  if (found == nullptr) return add_wrong_type(value, key, "a number", section, problems);
+  out = *found;
+  return true;
+}
+
+bool read(const Value& value, const std::string& key, const Section& section, Problems& problems, std::string& out) {
+  return read_exactly(value, key, "a string", section, problems, out);
+}
+
+bool read(const Value& value, const std::string& key, const Section& section, Problems& problems,
+          std::vector<int64_t>& out) {
+  return read_list(value, key, "a list of integers", section, problems, out,
+                   [](const Value& element, int64_t&) { return element.get_if<int64_t>(); });
+}
+
+bool read(const Value& value, const std::string& key, const Section& section, Problems& problems,
+          std::vector<double>& out) {
+  return read_list(value, key, "a list of numbers", section, problems, out, as_number);
+}
+
+bool read(const Value& value, const std::string& key, const Section& section, Problems& problems,
+          std::vector<std::string>& out) {
+  return read_list(value, key, "a list of strings", section, problems, out,
+                   [](const Value& element, std::string&) { return element.get_if<std::string>(); });
+}
+
+Value write(bool value) { return {value, {}}; }
+Value write(int64_t value) { return {value, {}}; }
+Value write(double value) { return {value, {}}; }
+Value write(const std::string& value) { return {value, {}}; }
+Value write(const std::vector<int64_t>& values) { return write_list(values); }
+Value write(const std::vector<double>& values) { return write_list(values); }
+Value write(const std::vector<std::string>& values) { return write_list(values); }
+
+std::string type_name(const bool*) { return "boolean"; }
+std::string type_name(const int64_t*) { return "integer"; }
+std::string type_name(const double*) { return "number"; }
+std::string type_name(const std::string*) { return "string"; }
+std::string type_name(const std::vector<int64_t>*) { return "list of integers"; }
+std::string type_name(const std::vector<double>*) { return "list of numbers"; }
+std::string type_name(const std::vector<std::string>*) { return "list of strings"; }
+
+void add_unknown_key(const Table::Entry& entry, const std::vector<std::string>& names, const Section& section,
+                     Problems& problems) {
+  const std::string suggestion = did_you_mean(nearest(entry.key, names));
+  const std::string owner =
+      section.plugin.empty() ? "unknown key" : fmt::format("plugin '{}' has no parameter", section.plugin);
+  problems.add(entry.location, section.says(fmt::format("{} '{}'{}", owner, entry.key, suggestion)));
+}
+
+void add_missing_key(const FieldDescription& field, const Section& section, const Location& place, Problems& problems) {
+  problems.add(place, section.says(fmt::format("'{}' is missing ({}: {})", field.name, field.type, field.meaning)));
+}
+
+void add_broken_constraint(const Value& value, const std::string& key, const std::string& complaint,
+                           const std::string& suggestion, const Section& section, Problems& problems) {
+  const auto message = fmt::format("'{}' = {} is {}{}", key, to_toml(value), complaint, did_you_mean(suggestion));
+  problems.add(value.location(), section.says(message));
+}
+
+const Table* read_section(const Value& value, const std::string& key, const Section& section, Problems& problems) {
+  const auto* table = value.get_if<Table>();
+  if (table == nullptr) add_wrong_type(value, key, "a table", section, problems);
+  return table;
+}
+
+std::string inner(const std::string& where, const std::string& key) {
+  const Section section(where);
+  return section.path.empty() ? key : fmt::format("{}.{}", section.path, key);
+}
+
+}  // namespace detail
+
+}  // namespace astroclip::config

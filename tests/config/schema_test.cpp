@@ -1,0 +1,227 @@
+#include "config/schema.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace astroclip::config {
+namespace {
+
+using ::testing::ElementsAre;
+
+struct Patch {
+  int64_t size = 12;
+  double overlap = 0.5;
+};
+
+struct Parameters {
+  int64_t dim = 1024;
+  double drop_path = 0.3;
+  bool use_bias = true;
+  std::string head = "cls";
+  std::vector<std::string> probes = {"knn"};
+  std::vector<double> betas = {0.9, 0.95};
+  std::vector<int64_t> sizes;
+  std::string file;
+  Patch patch;
+};
+
+const Schema<Parameters>& schema() {
+  static const auto patch = Schema<Patch>("Patches.")
+                                .field("size", &Patch::size, "side in pixels", above(0))
+                                .field("overlap", &Patch::overlap, "share of a patch", between(0.0, 1.0));
+  static const auto instance =
+      Schema<Parameters>("A transformer.")
+          .field("dim", &Parameters::dim, "width of a token", between(64, 4096))
+          .field("drop_path", &Parameters::drop_path, "stochastic depth rate", between(0.0, 1.0))
+          .field("use_bias", &Parameters::use_bias, "with biases")
+          .field("head", &Parameters::head, "what pools the tokens", one_of({"cls", "mean"}))
+          .field("probes", &Parameters::probes, "probes to train", each(one_of({"knn", "mlp"})))
+          .field("betas", &Parameters::betas, "decay of the moments", each(between(0.0, 1.0)))
+          .field("sizes", &Parameters::sizes, "sides of crops")
+          .required("file", &Parameters::file, "where the weights are")
+          .section("patch", &Parameters::patch, "how images are cut", patch)
+          .check([](const Parameters& p) {
+            return p.dim % p.patch.size == 0 ? "" : "'dim' must be a multiple of 'patch.size'";
+          });
+  return instance;
+}
+
+/// The problems of one section [encoders.image] whose first line is the file's first.
+std::vector<std::string> problems_of(const std::string& text,
+                                     const std::string& where = plugin_section("encoders.image", "vit")) {
+  const Table file = parse_text("[encoders.image]\n" + text, "bad.toml");
+  const Value& section = *file.find("encoders")->get_if<Table>()->find("image");
+  Problems problems;
+  schema().parse(*section.get_if<Table>(), where, section.location(), problems);
+  return problems.messages();
+}
+
+TEST(Schema, ReadsEveryType) {
+  const Table table = parse_text(R"(
+plugin = "vit"
+dim = 96
+drop_path = 1
+use_bias = false
+head = "mean"
+probes = ["mlp", "knn"]
+betas = [0, 0.5]
+sizes = [1, 2]
+file = "a b"
+patch = { size = 8 })",
+                                 "good.toml");
+  Problems problems;
+  const auto p = schema().parse(table, "encoders.image", {}, problems);
+  EXPECT_THAT(problems.messages(), ElementsAre());
+  EXPECT_EQ(p.dim, 96);
+  EXPECT_EQ(p.drop_path, 1.0);
+  EXPECT_FALSE(p.use_bias);
+  EXPECT_EQ(p.head, "mean");
+  EXPECT_THAT(p.probes, ElementsAre("mlp", "knn"));
+  EXPECT_THAT(p.betas, ElementsAre(0.0, 0.5));
+  EXPECT_THAT(p.sizes, ElementsAre(1, 2));
+  EXPECT_EQ(p.file, "a b");
+  EXPECT_EQ(p.patch.size, 8);
+  EXPECT_EQ(p.patch.overlap, 0.5);
+}
+
+TEST(Schema, UnknownKeyNamesThePluginAndSuggests) {
+  EXPECT_THAT(
+      problems_of("file = 'x'\ndimm = 96\n"),
+      ElementsAre("bad.toml:3:1: error: [encoders.image] plugin 'vit' has no parameter 'dimm'; did you mean 'dim'?"));
+}
+
+TEST(Schema, UnknownKeyWithoutAnythingNear) {
+  EXPECT_THAT(problems_of("file = 'x'\nwavelength = 96\n"),
+              ElementsAre("bad.toml:3:1: error: [encoders.image] plugin 'vit' has no parameter 'wavelength'"));
+}
+
+TEST(Schema, UnknownKeyOutsideAPlugin) {
+  EXPECT_THAT(problems_of("file = 'x'\n  haed = 96\n", "experiment"),
+              ElementsAre("bad.toml:3:3: error: [experiment] unknown key 'haed'; did you mean 'head'?"));
+}
+
+TEST(Schema, UnknownKeyOfAFile) {
+  EXPECT_THAT(problems_of("file = 'x'\nhaed = 96\n", ""),
+              ElementsAre("bad.toml:3:1: error: unknown key 'haed'; did you mean 'head'?"));
+}
+
+TEST(Schema, OutOfRange) {
+  EXPECT_THAT(problems_of("file = 'x'\ndrop_path = 3\n"),
+              ElementsAre("bad.toml:3:13: error: [encoders.image] 'drop_path' = 3 is outside 0..1"));
+  EXPECT_THAT(problems_of("file = 'x'\ndrop_path = nan\n"),
+              ElementsAre("bad.toml:3:13: error: [encoders.image] 'drop_path' = nan is outside 0..1"));
+  EXPECT_THAT(problems_of("file = 'x'\ndim = 8\n"),
+              ElementsAre("bad.toml:3:7: error: [encoders.image] 'dim' = 8 is outside 64..4096"));
+  EXPECT_THAT(problems_of("file = 'x'\npatch = { size = 0 }\n"),
+              ElementsAre("bad.toml:3:18: error: [encoders.image.patch] 'size' = 0 is not above 0"));
+}
+
+TEST(Schema, NotOneOfTheChoices) {
+  EXPECT_THAT(
+      problems_of("file = 'x'\nhead = 'meen'\n"),
+      ElementsAre("bad.toml:3:8: error: [encoders.image] 'head' = \"meen\" is not one of \"cls\", \"mean\"; did "
+                  "you mean 'mean'?"));
+  EXPECT_THAT(problems_of("file = 'x'\nprobes = ['knn', 'tree']\n"),
+              ElementsAre("bad.toml:3:10: error: [encoders.image] 'probes' = [\"knn\", \"tree\"] is not one of "
+                          "\"knn\", \"mlp\""));
+}
+
+TEST(Schema, WrongType) {
+  EXPECT_THAT(problems_of("file = 'x'\ndim = 'wide'\n"),
+              ElementsAre("bad.toml:3:7: error: [encoders.image] 'dim' must be an integer, found a string"));
+  EXPECT_THAT(problems_of("file = 'x'\ndim = 96.0\n"),
+              ElementsAre("bad.toml:3:7: error: [encoders.image] 'dim' must be an integer, found a number"));
+  EXPECT_THAT(problems_of("file = 'x'\ndrop_path = true\n"),
+              ElementsAre("bad.toml:3:13: error: [encoders.image] 'drop_path' must be a number, found a boolean"));
+  EXPECT_THAT(problems_of("file = 'x'\nuse_bias = 1\n"),
+              ElementsAre("bad.toml:3:12: error: [encoders.image] 'use_bias' must be true or false, found an integer"));
+  EXPECT_THAT(problems_of("file = [1]\n"),
+              ElementsAre("bad.toml:2:8: error: [encoders.image] 'file' must be a string, found a list"));
+  EXPECT_THAT(problems_of("file = 'x'\npatch = 3\n"),
+              ElementsAre("bad.toml:3:9: error: [encoders.image] 'patch' must be a table, found an integer"));
+  EXPECT_THAT(
+      problems_of("file = 'x'\nsizes = 3\n"),
+      ElementsAre("bad.toml:3:9: error: [encoders.image] 'sizes' must be a list of integers, found an integer"));
+  EXPECT_THAT(problems_of("file = 'x'\nsizes = [3, 'x']\n"),
+              ElementsAre("bad.toml:3:13: error: [encoders.image] 'sizes' must be a list of integers, found a string "
+                          "as element 2"));
+}
+
+TEST(Schema, MissingRequiredKeyPointsAtTheSection) {
+  EXPECT_THAT(problems_of("dim = 96\n"),
+              ElementsAre("bad.toml:1:1: error: [encoders.image] 'file' is missing (string: where the weights are)"));
+}
+
+TEST(Schema, RuleOverSeveralFieldsSpeaksOnlyWhenTheFieldsAreSound) {
+  EXPECT_THAT(problems_of("file = 'x'\ndim = 100\n"),
+              ElementsAre("bad.toml:1:1: error: [encoders.image] 'dim' must be a multiple of 'patch.size'"));
+  EXPECT_THAT(problems_of("file = 'x'\ndim = 100\ndrop_path = -1\n"),
+              ElementsAre("bad.toml:4:13: error: [encoders.image] 'drop_path' = -1 is outside 0..1"));
+}
+
+TEST(Schema, AllProblemsComeTogetherSortedByPlace) {
+  Problems problems;
+  const Table table = parse_text("use_bias = 0\ndimm = 96\ndim = 1\nfile = 'x'\n[patch]\nsiez = 3", "bad.toml");
+  schema().parse(table, "dataset", {"bad.toml", 1, 1}, problems);
+  try {
+    problems.throw_if_any();
+    FAIL() << "threw nothing";
+  } catch (const ProblemList& error) {
+    EXPECT_STREQ(error.what(),
+                 "bad.toml:1:12: error: [dataset] 'use_bias' must be true or false, found an integer\n"
+                 "bad.toml:2:1: error: [dataset] unknown key 'dimm'; did you mean 'dim'?\n"
+                 "bad.toml:3:7: error: [dataset] 'dim' = 1 is outside 64..4096\n"
+                 "bad.toml:6:1: error: [dataset.patch] unknown key 'siez'; did you mean 'size'?");
+  }
+}
+
+TEST(Schema, DumpParsesBackToTheSameParameters) {
+  Parameters before;
+  before.dim = 240;
+  before.drop_path = 0.1;
+  before.head = "mean";
+  before.sizes = {7, 9};
+  before.file = "quote \" and \\ and\nline";
+  before.patch.overlap = 1.0 / 3.0;
+  Problems problems;
+  const Table again = parse_text(to_toml(schema().dump(before)), "dump");
+  const auto after = schema().parse(again, "", {}, problems);
+  EXPECT_THAT(problems.messages(), ElementsAre());
+  EXPECT_EQ(after.dim, 240);
+  EXPECT_EQ(after.drop_path, 0.1);
+  EXPECT_EQ(after.head, "mean");
+  EXPECT_EQ(after.sizes, before.sizes);
+  EXPECT_EQ(after.file, before.file);
+  EXPECT_EQ(after.patch.overlap, before.patch.overlap);
+}
+
+TEST(Schema, DescribesEveryField) {
+  const auto fields = schema().describe();
+  ASSERT_EQ(fields.size(), 9U);
+  EXPECT_EQ(fields[0].name, "dim");
+  EXPECT_EQ(fields[0].type, "integer");
+  EXPECT_EQ(fields[0].fallback, "1024");
+  EXPECT_EQ(fields[0].range, "64..4096");
+  EXPECT_EQ(fields[0].meaning, "width of a token");
+  EXPECT_EQ(fields[3].fallback, "\"cls\"");
+  EXPECT_EQ(fields[3].range, "one of \"cls\", \"mean\"");
+  EXPECT_EQ(fields[5].type, "list of numbers");
+  EXPECT_EQ(fields[5].fallback, "[0.9, 0.95]");
+  EXPECT_EQ(fields[7].fallback, "");
+  EXPECT_EQ(fields[8].type, "section");
+  ASSERT_EQ(fields[8].fields.size(), 2U);
+  EXPECT_EQ(fields[8].fields[0].range, "above 0");
+}
+
+TEST(Schema, ErasedSchemaFillsInDefaults) {
+  const AnySchema any = erase(schema());
+  Problems problems;
+  const Table resolved = any.resolve(parse_text("file = 'x'\ndim = 96", "good.toml"), "dataset", {}, problems);
+  EXPECT_THAT(problems.messages(), ElementsAre());
+  EXPECT_EQ(to_toml(resolved),
+            "dim = 96\ndrop_path = 0.3\nuse_bias = true\nhead = \"cls\"\nprobes = [\"knn\"]\nbetas = [0.9, 0.95]\n"
+            "sizes = []\nfile = \"x\"\n\n[patch]\nsize = 12\noverlap = 0.5\n");
+}
+
+}  // namespace
+}  // namespace astroclip::config
