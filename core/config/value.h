@@ -74,7 +74,7 @@ struct Table::Entry {
 };
 
 /// An Error that lists problems, each a line of its own that begins with its place.
-class ProblemList : public Error {
+class __attribute__((visibility("default"))) ProblemList : public Error {
  public:
   using Error::Error;
 };

@@ -8,6 +8,7 @@
 #include "api/loss.h"
 #include "api/task.h"
 #include "config/schema.h"
+#include "plugin/abi.h"  // made by the build in BUILD/generated: ASTROCLIP_ABI
 
 /// The one record a plugin exports. It is constant data: the host compares its first fields before it calls
 /// anything.
@@ -15,12 +16,9 @@ namespace astroclip::plugin {
 
 /// Grows with every change to the interfaces.
 inline constexpr uint32_t api_version = 1;
+/// The one symbol a plugin exports.
+inline constexpr const char* record_symbol = "astroclip_plugin_record";
 inline constexpr uint64_t record_magic = 0x504C43494C525441;  // "ATRLICLP"
-/// Public headers' hash, compiler, standard library ABI and sanitizers, made by the build.
-#ifndef ASTROCLIP_ABI
-#define ASTROCLIP_ABI "unset"
-#endif
-
 enum class Kind : uint32_t { encoder = 1, loss = 2, dataset = 3, task = 4 };
 
 struct Record {

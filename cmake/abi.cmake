@@ -1,0 +1,18 @@
+# The headers a plugin may include, and the header with their hash that host and plugins compare.
+file(GLOB_RECURSE public_headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.h)
+list(FILTER public_headers EXCLUDE REGEX "^(app|train)/|^backend/(cpu|reference)/|_internal\\.h$|^plugin/host\\.h$")
+list(SORT public_headers)
+set(abi_list ${CMAKE_BINARY_DIR}/public_headers.txt)
+string(REPLACE ";" "\n" abi_lines "${public_headers}")
+file(CONFIGURE OUTPUT ${abi_list} CONTENT "${abi_lines}\n" @ONLY)
+
+set(abi_include ${CMAKE_BINARY_DIR}/generated)
+set(abi_header ${abi_include}/plugin/abi.h)
+list(TRANSFORM public_headers PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/ OUTPUT_VARIABLE abi_sources)
+add_custom_command(
+  OUTPUT ${abi_header}
+  COMMAND ${CMAKE_COMMAND} -DLIST=${abi_list} -DROOT=${CMAKE_CURRENT_SOURCE_DIR}
+          -DTEMPLATE=${PROJECT_SOURCE_DIR}/cmake/abi.h.in -DOUT=${abi_header}
+          -P ${PROJECT_SOURCE_DIR}/cmake/write_abi.cmake
+  DEPENDS ${abi_list} ${abi_sources} ${PROJECT_SOURCE_DIR}/cmake/abi.h.in ${PROJECT_SOURCE_DIR}/cmake/write_abi.cmake
+  COMMENT "Hashing the public headers")

@@ -1,0 +1,11 @@
+# Writes plugin/abi.h with a hash over the public headers: cmake -DLIST=file -DROOT=core -DTEMPLATE=… -DOUT=… -P this
+file(STRINGS ${LIST} headers)
+set(digest "")
+foreach(header ${headers})
+  file(SHA256 ${ROOT}/${header} one)
+  string(APPEND digest "${header} ${one}\n")
+endforeach()
+string(SHA256 ASTROCLIP_HEADERS_HASH "${digest}")
+string(SUBSTRING ${ASTROCLIP_HEADERS_HASH} 0 12 ASTROCLIP_HEADERS_HASH)
+configure_file(${TEMPLATE} ${OUT} @ONLY)
+file(TOUCH ${OUT})

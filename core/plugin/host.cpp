@@ -1,0 +1,305 @@
+#include "plugin/host.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/dll/runtime_symbol_info.hpp>
+#include <boost/dll/shared_library.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+
+namespace astroclip::plugin {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Objects, schemas and exceptions of a plugin may outlive any host: the loader itself never unloads it.
+constexpr auto load_mode = static_cast<boost::dll::load_mode::type>(RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
+
+/// A plugin file that was opened, whether or not it can be used.
+struct Opened {
+  boost::dll::shared_library library;
+  const Record* record = nullptr;  ///< set when it passed every comparison
+  std::string problem;
+};
+
+/// A file in a plugin folder; without a kind when it stands in the folder itself.
+struct Candidate {
+  fs::path file;
+  std::optional<Kind> kind;
+  std::string name() const { return file.stem().string(); }
+};
+
+std::string with_article(Kind kind) { return (kind == Kind::encoder ? "an " : "a ") + kind_name(kind); }
+
+/// Text files and half-written downloads are told apart here, for the loader's own messages vary.
+bool is_shared_object(const fs::path& file) {
+  char head[4] = {};
+  std::ifstream(file, std::ios::binary).read(head, sizeof head);
+  return std::string_view(head, sizeof head) ==
+         "\x7f"
+         "ELF";
+}
+
+bool is_kind(Kind kind) { return std::find(std::begin(all_kinds), std::end(all_kinds), kind) != std::end(all_kinds); }
+
+/// What speaks against using the record; "" when nothing does. Reads only what the comparisons so far allow.
+std::string compare(const Record& record, const std::string& file_name) {
+  if (record.magic != record_magic) return "has a damaged plugin record";
+  if (record.api != api_version)
+    return fmt::format("was built for plugin API {}, this astroclip has {}; build it again", record.api, api_version);
+  if (std::string_view(record.abi) != ASTROCLIP_ABI)
+    return fmt::format("was built with another ABI ({}) than this astroclip ({}); build it again", record.abi,
+                       ASTROCLIP_ABI);
+  if (!is_kind(record.kind)) return "has a plugin record of an unknown kind";
+  if (record.name != file_name) return fmt::format("holds a plugin named '{}'; name the file after it", record.name);
+  return "";
+}
+
+Opened open(const fs::path& file) {
+  Opened opened;
+  if (!is_shared_object(file)) {
+    opened.problem = "is not a shared object";
+    return opened;
+  }
+  try {
+    opened.library.load(file.string(), load_mode);
+  } catch (const std::exception& error) {
+    opened.problem = fmt::format("cannot be loaded: {}", error.what());
+    return opened;
+  }
+  if (!opened.library.has(record_symbol)) {
+    opened.problem = fmt::format("is no plugin: it has no symbol {}", record_symbol);
+    return opened;
+  }
+  const auto& record = opened.library.get<const Record>(record_symbol);
+  opened.problem = compare(record, file.stem().string());
+  if (opened.problem.empty()) opened.record = &record;
+  return opened;
+}
+
+/// Calls into a plugin; whatever it throws leaves as an Error that names it.
+template <class F>
+auto guarded(Kind kind, const std::string& name, const F& call) {
+  try {
+    return call();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error(fmt::format("{} '{}' failed: {}", kind_name(kind), name, error.what()));
+  } catch (...) {
+    throw Error(fmt::format("{} '{}' failed with an exception of an unknown type", kind_name(kind), name));
+  }
+}
+
+void add_files(const fs::path& folder, std::optional<Kind> kind, std::vector<Candidate>& candidates) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    if (entry.path().extension() == ".so" && !entry.is_directory()) candidates.push_back({entry.path(), kind});
+}
+
+std::vector<fs::path> default_folders() {
+  std::vector<fs::path> folders;
+  const fs::path library = boost::dll::this_line_location().string();
+  const fs::path installed = fs::weakly_canonical(library).parent_path() / "astroclip";
+  if (fs::is_directory(installed)) folders.push_back(installed);
+  const char* variable = std::getenv("ASTROCLIP_PLUGIN_PATH");
+  std::string_view rest = variable == nullptr ? "" : variable;
+  while (!rest.empty()) {
+    const auto colon = std::min(rest.find(':'), rest.size());
+    if (colon > 0) folders.emplace_back(rest.substr(0, colon));
+    rest.remove_prefix(std::min(colon + 1, rest.size()));
+  }
+  return folders;
+}
+
+}  // namespace
+
+std::string kind_name(Kind kind) {
+  switch (kind) {
+    case Kind::encoder:
+      return "encoder";
+    case Kind::loss:
+      return "loss";
+    case Kind::dataset:
+      return "dataset";
+    case Kind::task:
+      return "task";
+  }
+  return "unknown";
+}
+
+std::string kind_folder(Kind kind) { return kind_name(kind) + (kind == Kind::loss ? "es" : "s"); }
+
+struct Host::State {
+  std::mutex mutex;
+  std::vector<fs::path> folders;
+  /// By canonical path.
+  std::map<fs::path, Opened> opened;
+
+  const Opened& open_once(const fs::path& file) {
+    const auto key = fs::weakly_canonical(file);
+    const auto found = opened.find(key);
+    return found != opened.end() ? found->second : opened.emplace(key, open(file)).first->second;
+  }
+
+  /// Every plugin file, a file that is reached twice only once.
+  std::vector<Candidate> candidates() const {
+    std::vector<Candidate> all;
+    for (const auto& folder : folders) {
+      for (const Kind kind : all_kinds) add_files(folder / kind_folder(kind), kind, all);
+      add_files(folder, std::nullopt, all);
+    }
+    std::map<fs::path, bool> seen;
+    std::erase_if(all, [&](const Candidate& c) { return !seen.emplace(fs::weakly_canonical(c.file), true).second; });
+    return all;
+  }
+
+  Listing listing(const Candidate& candidate) {
+    const Opened& file = open_once(candidate.file);
+    Listing listing{candidate.kind.value_or(Kind::encoder), candidate.name(), "", candidate.file, file.problem};
+    if (file.record == nullptr) return listing;
+    if (candidate.kind && *candidate.kind != file.record->kind) {
+      listing.problem = fmt::format("is {}, but stands in a folder of {}", with_article(file.record->kind),
+                                    kind_folder(*candidate.kind));
+      return listing;
+    }
+    listing.kind = file.record->kind;
+    return listing;
+  }
+
+  [[noreturn]] void fail_missing(Kind kind, const std::string& name, const std::vector<Candidate>& all) {
+    std::vector<std::string> names;
+    std::string instead;
+    for (const auto& candidate : all) {
+      if (candidate.kind.value_or(kind) == kind) names.push_back(candidate.name());
+      if (candidate.name() != name) continue;
+      const Listing other = listing(candidate);
+      if (other.problem.empty()) instead = fmt::format(" ('{}' is {})", name, with_article(other.kind));
+    }
+    const std::string near = config::nearest(name, names);
+    if (!near.empty() && near != name) instead += fmt::format("; did you mean '{}'?", near);
+    std::vector<std::string> searched;
+    for (const auto& folder : folders) searched.push_back(folder.string());
+    throw Error(fmt::format("there is no {} '{}'{}{} searched: {}", kind_name(kind), name, instead,
+                            instead.ends_with('?') ? "" : ";",
+                            searched.empty() ? "no folder" : fmt::format("{}", fmt::join(searched, ", "))));
+  }
+
+  Listing find(Kind kind, const std::string& name) {
+    const std::scoped_lock lock(mutex);
+    const auto all = candidates();
+    std::vector<Listing> found;
+    for (const auto& candidate : all) {
+      if (candidate.name() != name || candidate.kind.value_or(kind) != kind) continue;
+      const Listing one = listing(candidate);
+      if (one.kind == kind || !one.problem.empty()) found.push_back(one);
+    }
+    if (found.empty()) fail_missing(kind, name, all);
+    if (found.size() > 1)
+      throw Error(fmt::format("there are two {} '{}': {} and {}; rename or remove one", kind_folder(kind), name,
+                              found[0].file.string(), found[1].file.string()));
+    if (!found[0].problem.empty())
+      throw Error(fmt::format("{} '{}': {} {}", kind_name(kind), name, found[0].file.string(), found[0].problem));
+    return found[0];
+  }
+
+  const Record& record(Kind kind, const std::string& name) {
+    const auto file = find(kind, name).file;
+    const std::scoped_lock lock(mutex);
+    return *open_once(file).record;
+  }
+};
+
+Host::Host(const std::vector<fs::path>& folders) : state_(std::make_unique<State>()) { state_->folders = folders; }
+
+Host::~Host() = default;
+
+Host& Host::instance() {
+  // Never destroyed: objects of plugins may outlive every static.
+  static Host* const host = new Host(default_folders());
+  return *host;
+}
+
+void Host::add_search_path(const fs::path& folder) {
+  if (!fs::is_directory(folder)) throw Error(fmt::format("plugin folder '{}' does not exist", folder.string()));
+  const std::scoped_lock lock(state_->mutex);
+  state_->folders.push_back(folder);
+}
+
+std::vector<fs::path> Host::search_paths() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->folders;
+}
+
+std::vector<Listing> Host::list() {
+  const std::scoped_lock lock(state_->mutex);
+  std::vector<Listing> all;
+  for (const auto& candidate : state_->candidates()) {
+    Listing one = state_->listing(candidate);
+    const Record* record = state_->open_once(candidate.file).record;
+    if (one.problem.empty()) {
+      try {
+        one.summary = guarded(one.kind, one.name, [&] { return record->schema().summary; });
+      } catch (const Error& error) {
+        one.problem = fmt::format("cannot describe itself: {}", error.what());
+      }
+    }
+    all.push_back(std::move(one));
+  }
+  std::stable_sort(all.begin(), all.end(), [](const Listing& a, const Listing& b) {
+    return std::pair(a.kind, a.name) < std::pair(b.kind, b.name);
+  });
+  return all;
+}
+
+Listing Host::find(Kind kind, const std::string& name) { return state_->find(kind, name); }
+
+config::AnySchema Host::schema(Kind kind, const std::string& name) {
+  const Record& record = state_->record(kind, name);
+  auto schema = guarded(kind, name, [&] { return record.schema(); });
+  schema.resolve = [kind, name, resolve = schema.resolve](const config::Table& table, const std::string& where,
+                                                          const config::Location& place, config::Problems& problems) {
+    auto resolved =
+        guarded(kind, name, [&] { return resolve(table, config::plugin_section(where, name), place, problems); });
+    const config::Value* plugin = table.find("plugin");
+    if (plugin == nullptr) return resolved;
+    config::Table whole;
+    whole.set("plugin", *plugin);
+    for (const auto& entry : resolved.entries()) whole.set(entry.key, entry.value, entry.location);
+    return whole;
+  };
+  return schema;
+}
+
+template <class Interface>
+std::shared_ptr<Interface> Host::make(const std::string& name, const config::Table& resolved) {
+  const Kind kind = KindOf<Interface>::value;
+  const Record& record = state_->record(kind, name);
+  auto* object = static_cast<Interface*>(guarded(kind, name, [&] { return record.create(resolved); }));
+  return std::shared_ptr<Interface>(object);
+}
+
+std::shared_ptr<Encoder> Host::make_encoder(const std::string& name, const config::Table& resolved) {
+  return make<Encoder>(name, resolved);
+}
+
+std::shared_ptr<Loss> Host::make_loss(const std::string& name, const config::Table& resolved) {
+  return make<Loss>(name, resolved);
+}
+
+std::shared_ptr<Dataset> Host::make_dataset(const std::string& name, const config::Table& resolved) {
+  return make<Dataset>(name, resolved);
+}
+
+std::shared_ptr<Task> Host::make_task(const std::string& name, const config::Table& resolved) {
+  return make<Task>(name, resolved);
+}
+
+}  // namespace astroclip::plugin

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugin/record.h"
+
+namespace astroclip::plugin {
+
+/// "encoder", "loss", "dataset", "task".
+std::string kind_name(Kind kind);
+/// The folder a kind's plugins stand in: "encoders", "losses", "datasets", "tasks".
+std::string kind_folder(Kind kind);
+inline constexpr Kind all_kinds[] = {Kind::encoder, Kind::loss, Kind::dataset, Kind::task};
+
+/// One file of a plugin folder.
+struct Listing {
+  Kind kind = Kind::encoder;  ///< of a file that cannot be used: what its folder says
+  std::string name;           ///< the file's name without ".so", which is the plugin's name
+  std::string summary;
+  std::filesystem::path file;
+  std::string problem;  ///< why it cannot be used ("is not a shared object"); "" for a sound plugin
+};
+
+/// Finds plugins, compares their records before it calls anything of theirs, makes their objects and never unloads
+/// them. Plugins stand in FOLDER/encoders, FOLDER/losses, FOLDER/datasets and FOLDER/tasks, or in FOLDER itself.
+/// Members may be called from several threads.
+class Host {
+ public:
+  /// The process's host: searches the folder "astroclip" beside libastroclip.so, then ASTROCLIP_PLUGIN_PATH
+  /// (separated by colons), then what add_search_path adds.
+  static Host& instance();
+  explicit Host(const std::vector<std::filesystem::path>& folders);
+  ~Host();
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  /// Throws Error when there is no such folder.
+  void add_search_path(const std::filesystem::path& folder);
+  std::vector<std::filesystem::path> search_paths() const;
+
+  /// Every plugin file there is, ordered by kind and name, the unusable ones with the reason.
+  std::vector<Listing> list();
+  /// Throws Error naming the searched folders when there is no such plugin, and the reason when it cannot be used.
+  Listing find(Kind kind, const std::string& name);
+  /// Problems it finds name the plugin. The key "plugin" of a table is passed over, and kept in the resolved one.
+  config::AnySchema schema(Kind kind, const std::string& name);
+
+  /// Make an object from a resolved table. Throw Error as find() does, as the plugin does, and for any other
+  /// exception of the plugin one that names it.
+  std::shared_ptr<Encoder> make_encoder(const std::string& name, const config::Table& resolved);
+  std::shared_ptr<Loss> make_loss(const std::string& name, const config::Table& resolved);
+  std::shared_ptr<Dataset> make_dataset(const std::string& name, const config::Table& resolved);
+  std::shared_ptr<Task> make_task(const std::string& name, const config::Table& resolved);
+
+ private:
+  template <class Interface>
+  std::shared_ptr<Interface> make(const std::string& name, const config::Table& resolved);
+
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace astroclip::plugin

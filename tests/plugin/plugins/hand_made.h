@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdlib>
+
+#include "plugin/record.h"
+
+/// Records that lie about themselves: the host must refuse them before it calls anything.
+namespace hand_made {
+
+inline astroclip::config::AnySchema schema() { std::abort(); }
+inline void* create(const astroclip::config::Table&) { std::abort(); }
+
+}  // namespace hand_made
+
+#define HAND_MADE_PLUGIN(magic, api, abi, name)                                                                    \
+  extern "C"                                                                                                       \
+      __attribute__((visibility("default"))) constinit const astroclip::plugin::Record astroclip_plugin_record = { \
+          magic, api, astroclip::plugin::Kind::task, abi, name, &hand_made::schema, &hand_made::create};
