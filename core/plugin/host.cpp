@@ -11,7 +11,6 @@
 #include <functional>
 #include <map>
 #include <mutex>
-#include <optional>
 
 namespace astroclip::plugin {
 
@@ -163,7 +162,7 @@ struct Host::State {
 
   Listing listing(const Candidate& candidate) {
     const Opened& file = open_once(candidate.file);
-    Listing listing{candidate.kind.value_or(Kind::encoder), candidate.name(), "", candidate.file, file.problem};
+    Listing listing{candidate.kind, candidate.name(), "", candidate.file, file.problem};
     if (file.record == nullptr) return listing;
     if (candidate.kind && *candidate.kind != file.record->kind) {
       listing.problem = fmt::format("is {}, but stands in a folder of {}", with_article(file.record->kind),
@@ -181,7 +180,7 @@ struct Host::State {
       if (candidate.kind.value_or(kind) == kind) names.push_back(candidate.name());
       if (candidate.name() != name) continue;
       const Listing other = listing(candidate);
-      if (other.problem.empty()) instead = fmt::format(" ('{}' is {})", name, with_article(other.kind));
+      if (other.problem.empty()) instead = fmt::format(" ('{}' is {})", name, with_article(*other.kind));
     }
     const std::string near = config::nearest(name, names);
     if (!near.empty() && near != name) instead += fmt::format("; did you mean '{}'?", near);
@@ -246,7 +245,7 @@ std::vector<Listing> Host::list() {
     const Record* record = state_->open_once(candidate.file).record;
     if (one.problem.empty()) {
       try {
-        one.summary = guarded(one.kind, one.name, [&] { return record->schema().summary; });
+        one.summary = guarded(*one.kind, one.name, [&] { return record->schema().summary; });
       } catch (const Error& error) {
         one.problem = fmt::format("cannot describe itself: {}", error.what());
       }

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,8 @@ inline constexpr Kind all_kinds[] = {Kind::encoder, Kind::loss, Kind::dataset, K
 
 /// One file of a plugin folder.
 struct Listing {
-  Kind kind = Kind::encoder;  ///< of a file that cannot be used: what its folder says
-  std::string name;           ///< the file's name without ".so", which is the plugin's name
+  std::optional<Kind> kind;  ///< of a file that cannot be used: what its folder says, if it says anything
+  std::string name;          ///< the file's name without ".so", which is the plugin's name
   std::string summary;
   std::filesystem::path file;
   std::string problem;  ///< why it cannot be used ("is not a shared object"); "" for a sound plugin

@@ -182,7 +182,7 @@ TEST_F(HostTest, ListsEverythingWithTheReasonWhatIsUnusable) {
   write("tasks/readme.txt", "text");
   std::vector<std::string> lines;
   for (const auto& one : Host({folder_}).list())
-    lines.push_back(kind_name(one.kind) + " " + one.name + ": " + one.summary + one.problem);
+    lines.push_back(kind_name(one.kind.value()) + " " + one.name + ": " + one.summary + one.problem);
   EXPECT_THAT(lines,
               ElementsAre("loss counter: is a task, but stands in a folder of losses", "task counter: Counts.",
                           "task notes: is not a shared object",

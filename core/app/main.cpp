@@ -1,0 +1,104 @@
+// The command line: finds the verb, prints what goes wrong. No logic of its own.
+#include <fmt/format.h>
+
+#include <boost/program_options/errors.hpp>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "app/verbs.h"
+#include "config/value.h"
+#include "plugin/host.h"
+
+namespace astroclip::app {
+
+namespace {
+
+struct Verb {
+  const char* name;
+  const char* arguments;
+  const char* meaning;
+  int (*command)(std::span<const std::string>);
+};
+
+constexpr Verb verbs[] = {
+    {"list", "[KIND]", "list encoders, losses, datasets and tasks", &list_command},
+    {"describe", "PLUGIN", "print every parameter of a plugin", &describe_command},
+};
+
+void print_help() {
+  fmt::print(
+      "astroclip: cross-modal representation learning on galaxies\n\n"
+      "usage: astroclip [--plugins DIR]… VERB …\n\n");
+  for (const auto& verb : verbs) fmt::print("  {:9} {:28} {}\n", verb.name, verb.arguments, verb.meaning);
+  fmt::print(
+      "\n"
+      "  --plugins DIR   search DIR for plugins, too (as does ASTROCLIP_PLUGIN_PATH)\n"
+      "  --version       print the version and the plugin ABI\n"
+      "  --help          print this; astroclip VERB --help tells more\n");
+}
+
+void print_version() {
+  fmt::print("astroclip {}\nplugin API {}, ABI: {}\n", ASTROCLIP_VERSION, plugin::api_version, ASTROCLIP_ABI);
+}
+
+/// Takes --plugins DIR and --plugins=DIR out of the arguments, wherever they stand.
+std::vector<std::string> take_plugin_folders(std::vector<std::string> arguments) {
+  static const std::string option = "--plugins";
+  std::vector<std::string> rest;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == option) {
+      if (i + 1 == arguments.size()) throw UsageError("--plugins needs a folder");
+      plugin::Host::instance().add_search_path(arguments[++i]);
+    } else if (arguments[i].starts_with(option + "=")) {
+      plugin::Host::instance().add_search_path(arguments[i].substr(option.size() + 1));
+    } else {
+      rest.push_back(std::move(arguments[i]));
+    }
+  }
+  return rest;
+}
+
+int dispatch(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) throw UsageError("a verb is missing");
+  const std::string& name = arguments[0];
+  if (name == "--help" || name == "-h" || name == "help") return print_help(), 0;
+  if (name == "--version") return print_version(), 0;
+  std::vector<std::string> names;
+  for (const auto& verb : verbs) {
+    if (name == verb.name) return verb.command(std::span(arguments).subspan(1));
+    names.push_back(verb.name);
+  }
+  const std::string near = config::nearest(name, names);
+  throw UsageError(fmt::format("unknown {} '{}'{}", name.starts_with("-") ? "option" : "verb", name,
+                               near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
+}
+
+int usage_error(const char* message) {
+  fmt::print(stderr, "astroclip: error: {}\nastroclip --help lists the verbs\n", message);
+  return 2;
+}
+
+int guarded_main(const std::vector<std::string>& arguments) {
+  try {
+    return dispatch(take_plugin_folders(arguments));
+  } catch (const UsageError& error) {
+    return usage_error(error.what());
+  } catch (const boost::program_options::error& error) {
+    return usage_error(error.what());
+  } catch (const config::ProblemList& problems) {
+    // Every line begins with its own place and "error:".
+    fmt::print(stderr, "{}\n", problems.what());
+  } catch (const Error& error) {
+    fmt::print(stderr, "astroclip: error: {}\n", error.what());
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "astroclip: error: unexpected: {}\n", error.what());
+  }
+  return 1;
+}
+
+}  // namespace
+
+}  // namespace astroclip::app
+
+int main(int count, char** arguments) { return astroclip::app::guarded_main({arguments + 1, arguments + count}); }

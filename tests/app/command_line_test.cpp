@@ -1,0 +1,144 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+struct Outcome {
+  int status = -1;
+  std::string out, err;
+};
+
+/// Runs the built program through the shell.
+Outcome run(const std::string& arguments) {
+  const auto err = fs::path(::testing::TempDir()) / ("astroclip_cli_err_" + std::to_string(getpid()));
+  const std::string command = "'" ASTROCLIP_BINARY "' " + arguments + " 2>'" + err.string() + "'";
+  Outcome outcome;
+  FILE* pipe = popen(command.c_str(), "r");
+  char buffer[4096];
+  for (size_t n = 0; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) outcome.out.append(buffer, n);
+  const int status = pclose(pipe);
+  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  std::ostringstream text;
+  text << std::ifstream(err).rdbuf();
+  outcome.err = text.str();
+  fs::remove(err);
+  return outcome;
+}
+
+const std::string with_plugins = "--plugins '" TEST_PLUGINS "' ";
+const std::string folder = TEST_PLUGINS;
+
+TEST(CommandLine, HelpNamesTheVerbs) {
+  const auto outcome = run("--help");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err, "");
+  for (const char* verb : {"\n  list ", "\n  describe "}) EXPECT_THAT(outcome.out, HasSubstr(verb));
+}
+
+TEST(CommandLine, VersionShowsTheAbi) {
+  const auto outcome = run("--version");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out,
+              ::testing::MatchesRegex("astroclip [0-9.]+\nplugin API [0-9]+, ABI: headers [0-9a-f]{12}, .*\n"));
+}
+
+TEST(CommandLine, UsageErrorsEndWithStatus2) {
+  const std::string hint = "\nastroclip --help lists the verbs\n";
+  auto outcome = run("");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.err, "astroclip: error: a verb is missing" + hint);
+  outcome = run("lsit");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.err, "astroclip: error: unknown verb 'lsit'; did you mean 'list'?" + hint);
+  outcome = run("--frobnicate list");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.err, "astroclip: error: unknown option '--frobnicate'" + hint);
+  outcome = run("list --frobnicate");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.err, "astroclip: error: unrecognised option '--frobnicate'" + hint);
+  outcome = run("list encodrs");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.err,
+            "astroclip: error: there is no kind 'encodrs' (did you mean 'encoders'?); kinds: encoders, losses, "
+            "datasets, tasks" +
+                hint);
+  outcome = run("describe");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.err, "astroclip: error: describe needs the name of a plugin" + hint);
+  outcome = run("list --plugins");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.err, "astroclip: error: --plugins needs a folder" + hint);
+}
+
+TEST(CommandLine, ErrorsEndWithStatus1) {
+  auto outcome = run("--plugins /nonexistent list");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "astroclip: error: plugin folder '/nonexistent' does not exist\n");
+  EXPECT_EQ(outcome.out, "");
+}
+
+TEST(CommandLine, ListShowsSoundAndUnusablePlugins) {
+  const auto outcome = run(with_plugins + "list tasks");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_THAT(outcome.out, StartsWith("tasks\n"));
+  EXPECT_THAT(outcome.out, ::testing::ContainsRegex("\n  counter +Counts\\.\n"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("encoders\n")));
+}
+
+TEST(CommandLine, ListWithoutAKindShowsAll) {
+  const auto outcome = run("list --plugins='" + folder + "'");
+  EXPECT_EQ(outcome.status, 0);
+  for (const char* kind : {"encoders\n", "\nlosses\n", "\ndatasets\n", "\ntasks\n"})
+    EXPECT_THAT(outcome.out, HasSubstr(kind));
+  EXPECT_THAT(outcome.out, HasSubstr("\ncannot be used\n  " + folder + "/damaged.so has a damaged plugin record\n"));
+  EXPECT_THAT(outcome.out,
+              HasSubstr("\n  " + folder +
+                        "/other_api.so was built for plugin API 4711, this astroclip has 1; build it again\n"));
+}
+
+TEST(CommandLine, ThePluginPathComesFromTheEnvironmentToo) {
+  ASSERT_EQ(setenv("ASTROCLIP_PLUGIN_PATH", (":/nonexistent:" + folder).c_str(), 1), 0);
+  const auto outcome = run("list tasks");
+  unsetenv("ASTROCLIP_PLUGIN_PATH");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("\n  counter "));
+}
+
+TEST(CommandLine, DescribePrintsEveryParameter) {
+  const auto outcome = run(with_plugins + "describe gauge");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.out, "task 'gauge': Measures.\n" + folder +
+                             "/gauge.so\n\n"
+                             "  parameter     type             default   range             meaning\n"
+                             "  unit          string           required  one of \"Å\", \"nm\"  what lengths are in\n"
+                             "  probes        list of strings  [\"knn\"]                     what to train\n"
+                             "  pace          section                                      how fast\n"
+                             "  pace.seconds  number           0.5       above 0           time for each\n");
+}
+
+TEST(CommandLine, DescribeOfWhatIsNotThere) {
+  auto outcome = run(with_plugins + "describe countr");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "astroclip: error: there is no plugin 'countr'; did you mean 'counter'?\n");
+  outcome = run(with_plugins + "describe photometry");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "astroclip: error: there is no plugin 'photometry'; astroclip list names those there are\n");
+  outcome = run(with_plugins + "describe damaged");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "astroclip: error: plugin 'damaged': " + folder + "/damaged.so has a damaged plugin record\n");
+}
+
+}  // namespace
