@@ -1,0 +1,31 @@
+# The two commands: make quickstart, make test. Everything else is CMake; see CMakePresets.json.
+BUILD := build
+CORES := $(shell nproc)
+SOURCES = $(shell find core plugins tests -name '*.cpp' -o -name '*.h')
+
+.PHONY: quickstart build test check packages clean
+
+quickstart: build
+	$(BUILD)/bin/astroclip run experiments/quickstart.toml
+
+build: packages
+	cmake --preset release
+	cmake --build $(BUILD)
+
+test: build
+	ctest --test-dir $(BUILD) --output-on-failure
+
+# Format, tidy, direction of includes. The first two where the tools are installed.
+check: build
+	tools/check_includes
+	@if command -v clang-format >/dev/null; then clang-format --dry-run -Werror $(SOURCES); \
+	else echo "clang-format is not installed: format not checked"; fi
+	@if command -v clang-tidy >/dev/null; then \
+	  find core plugins -name '*.cpp' | xargs -P $(CORES) -n 4 clang-tidy -p $(BUILD) --quiet --warnings-as-errors='*'; \
+	else echo "clang-tidy is not installed: not tidied"; fi
+
+packages:
+	@tools/install_packages.sh
+
+clean:
+	rm -rf $(BUILD) build-debug build-asan build-tsan

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Installs what building and testing need and this machine lacks: with apt-get, through sudo when not root. Where
+# that cannot be done it prints exactly what is missing and ends with status 1.
+set -eu
+
+packages="g++ make cmake ninja-build pkg-config libdnnl-dev ocl-icd-opencl-dev libhdf5-dev libcfitsio-dev libfmt-dev
+libtomlplusplus-dev libboost-dev libboost-filesystem-dev libboost-program-options-dev libgtest-dev libgmock-dev"
+
+is_installed() {
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+give_up() {
+  echo "install_packages: $1; these Debian packages, or what corresponds to them, are needed:" >&2
+  printf '  %s\n' $2 >&2
+  exit 1
+}
+
+[ -z "${ASTROCLIP_SKIP_PACKAGES:-}" ] || exit 0
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  give_up "there is no apt-get here (with everything in place, set ASTROCLIP_SKIP_PACKAGES=1)" "$packages"
+fi
+
+missing=""
+for package in $packages; do
+  is_installed "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || give_up "neither root nor sudo" "$missing"
+  as_root="sudo"
+fi
+echo "installing:$missing"
+# A stale package list names versions that are gone; it is refreshed before the first try.
+$as_root apt-get update -qq || echo "install_packages: apt-get update failed; trying with the lists there are" >&2
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing ||
+  give_up "apt-get could not install them" "$missing"
