@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace astroclip::io {
+
+/// The one way to write a file that must survive a crash: contents go to a temporary name in the same folder and take
+/// the final name only when complete and on disk. Whoever looks at the final name sees the previous file or the new
+/// one, never a part. Every failure is an Error naming the path and the system's reason.
+class DurableFile {
+ public:
+  explicit DurableFile(std::string path);
+  /// Removes the temporary file unless committed.
+  ~DurableFile();
+  DurableFile(const DurableFile&) = delete;
+  DurableFile& operator=(const DurableFile&) = delete;
+
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text);
+  /// Where the contents stand until commit: for libraries that write files themselves.
+  const std::string& temporary_path() const { return temporary_; }
+  /// Syncs, renames to the final name and syncs the folder.
+  void commit();
+
+ private:
+  std::string path_;
+  std::string temporary_;
+  int descriptor_ = -1;
+  bool committed_ = false;
+};
+
+/// Writes a whole text file durably.
+void write_text(const std::string& path, std::string_view text);
+/// The contents of a file. Throws Error naming the path when it cannot be read.
+std::string read_text(const std::string& path);
+
+}  // namespace astroclip::io

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace astroclip::io {
+
+using Metadata = std::map<std::string, std::string>;
+
+/// A memory-mapped safetensors file (huggingface.co/docs/safetensors): an 8-byte header length, a JSON header and
+/// the tensors' bytes. The header is checked whole when the file is opened; only tensors that are read are touched.
+class SafetensorsFile {
+ public:
+  struct Entry {
+    std::string name;
+    DType dtype;  ///< F16 reads as f32, BOOL as u8
+    Shape shape;
+  };
+
+  /// Throws Error with the path and what is wrong: not a safetensors file, truncated, offsets that do not fit.
+  static SafetensorsFile open(const std::string& path);
+
+  const std::string& path() const;
+  const Metadata& metadata() const;
+  /// In the order of their bytes in the file.
+  const std::vector<Entry>& entries() const;
+  bool contains(const std::string& name) const;
+  /// Throws Error naming the path and the tensor when there is none of that name.
+  const Entry& entry(const std::string& name) const;
+  /// Copies a tensor, converted to `dtype` (integers only to integers or floats), to the device.
+  Tensor read(const std::string& name, DType dtype, Device device) const;
+
+ private:
+  struct Mapping;
+  std::shared_ptr<const Mapping> mapping_;
+};
+
+/// Writes tensors in the given order, durably; the same input gives the same bytes.
+void write_safetensors(const std::string& path, std::span<const std::pair<std::string, Tensor>> tensors,
+                       const Metadata& metadata = {});
+
+}  // namespace astroclip::io

@@ -1,0 +1,154 @@
+#include "io/safetensors.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "io/durable_file.h"
+#include "support/fixtures.h"
+
+namespace astroclip::io {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+using testing_support::fixture;
+
+constexpr Device cpu{DeviceKind::cpu};
+
+std::string temporary(const std::string& name) {
+  return (std::filesystem::path(testing::TempDir()) / ("astroclip_safetensors_" + name)).string();
+}
+
+/// A file of a given header and so many bytes of data.
+std::string file_with(const std::string& header, size_t data_bytes) {
+  const uint64_t length = header.size();
+  std::string bytes(reinterpret_cast<const char*>(&length), sizeof(length));
+  bytes += header + std::string(data_bytes, '\1');
+  const std::string path = temporary("made.safetensors");
+  write_text(path, bytes);
+  return path;
+}
+
+TEST(Safetensors, ReadsAFileOfThePublishedCode) {
+  const auto file = SafetensorsFile::open(fixture("schedule.safetensors"));
+  EXPECT_EQ(file.metadata().at("base_lr"), "0.001");
+  const Tensor rates = file.read("learning_rate", DType::f64, cpu);
+  EXPECT_EQ(rates.shape(), Shape{80});
+  // Ten steps of linear warm-up from 0 to 1e-3: see the metadata.
+  EXPECT_DOUBLE_EQ(rates.to_doubles()[0], 0.0);
+  EXPECT_NEAR(rates.to_doubles()[5], 5e-4, 1e-12);
+}
+
+TEST(Safetensors, RoundTripsEveryDtype) {
+  const std::vector<double> values = {1.5, -2.0, 3.0};
+  const std::vector<int64_t> counts = {1, -5, 1LL << 60};
+  const std::string path = temporary("round.safetensors");
+  write_safetensors(path,
+                    std::vector<std::pair<std::string, Tensor>>{
+                        {"b.f64", Tensor::from_host(values, {3}, DType::f64, cpu)},
+                        {"a.bf16", Tensor::from_host(values, {1, 3}, DType::bf16, cpu)},
+                        {"count", Tensor::from_host(counts, {3}, cpu)},
+                        {"scalar", Tensor::from_host(std::vector<double>{7}, {}, DType::f32, cpu)}},
+                    {{"note", "a \"quoted\" note"}});
+  const auto file = SafetensorsFile::open(path);
+  EXPECT_EQ(file.metadata().at("note"), "a \"quoted\" note");
+  EXPECT_EQ(file.entries()[0].name, "b.f64");
+  EXPECT_THAT(file.read("b.f64", DType::f32, cpu).to_doubles(), ElementsAre(1.5, -2.0, 3.0));
+  EXPECT_THAT(file.read("a.bf16", DType::f64, cpu).to_doubles(), ElementsAre(1.5, -2.0, 3.0));
+  EXPECT_THAT(file.read("count", DType::i64, cpu).to_doubles(), ElementsAre(1, -5, std::ldexp(1, 60)));
+  EXPECT_EQ(file.read("scalar", DType::f32, cpu).item(), 7.0);
+  EXPECT_THAT([&] { (void)file.read("nothing", DType::f32, cpu); },
+              ThrowsMessage<Error>(path + ": holds no tensor 'nothing'"));
+  EXPECT_THAT([&] { (void)file.read("b.f64", DType::i64, cpu); },
+              ThrowsMessage<Error>(path + ": tensor 'b.f64' holds F64, integers were expected"));
+}
+
+TEST(Safetensors, HalfPrecisionIsExact) {
+  // 1, -2, the smallest subnormal, the largest finite half.
+  const std::string header = R"({"h":{"dtype":"F16","shape":[4],"data_offsets":[0,8]}})";
+  const uint16_t halves[] = {0x3C00, 0xC000, 0x0001, 0x7BFF};
+  const std::string path = file_with(header, 0);
+  write_text(path, read_text(path) + std::string(reinterpret_cast<const char*>(halves), sizeof(halves)));
+  EXPECT_THAT(SafetensorsFile::open(path).read("h", DType::f32, cpu).to_doubles(),
+              ElementsAre(1.0, -2.0, std::ldexp(1.0, -24), 65504.0));
+}
+
+TEST(Safetensors, RefusesWhatDoesNotFit) {
+  const auto message_of = [](const std::string& header, size_t bytes) -> std::string {
+    try {
+      SafetensorsFile::open(file_with(header, bytes));
+    } catch (const Error& error) {
+      return std::string(error.what()).substr(temporary("made.safetensors").size());
+    }
+    return "accepted";
+  };
+  const std::string prefix = ": not a valid safetensors file: ";
+  EXPECT_EQ(message_of(R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4),
+            prefix + "tensor 'w' ends at byte 8 of the data, which has 4 (is the file truncated?)");
+  EXPECT_EQ(message_of(R"({"w":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8),
+            prefix + "tensor 'w' has 8 bytes, but its shape and dtype need 12");
+  EXPECT_EQ(message_of(R"({"w":{"dtype":"F33","shape":[2],"data_offsets":[0,8]}})", 8),
+            prefix + "tensor 'w' has the unknown dtype \"F33\"");
+  EXPECT_EQ(message_of(R"({"w":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}})", 8),
+            prefix + "tensor 'w' has an impossible shape");
+  EXPECT_EQ(message_of(R"({"w":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", 8),
+            prefix + "tensor 'w' has an impossible shape");
+  EXPECT_EQ(message_of(R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", 8),
+            prefix + "tensor 'w' has impossible data_offsets");
+  EXPECT_EQ(message_of(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},)"
+                       R"("b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})",
+                       8),
+            prefix + "tensors 'a' and 'b' overlap");
+  EXPECT_EQ(message_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
+                       R"("a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
+                       8),
+            prefix + "tensor 'a' is listed twice");
+  EXPECT_EQ(message_of("[1, 2]", 8), prefix + "its header is not a JSON object");
+  EXPECT_EQ(message_of(R"({"a":3})", 8), prefix + "tensor 'a' lacks dtype, shape or data_offsets");
+}
+
+TEST(Safetensors, ATruncatedFileIsAlwaysRefused) {
+  const std::string whole = read_text(fixture("clip_loss.safetensors"));
+  const std::string path = temporary("truncated.safetensors");
+  Rng rng(3, Purpose::tests);
+  for (int trial = 0; trial < 200; ++trial) {
+    write_text(path, whole.substr(0, static_cast<size_t>(rng.below(static_cast<int64_t>(whole.size())))));
+    EXPECT_THAT([&] { SafetensorsFile::open(path); },
+                ThrowsMessage<Error>(HasSubstr(path + ": not a valid safetensors file: ")));
+  }
+}
+
+TEST(Safetensors, AMissingFileIsNamed) {
+  EXPECT_THAT([] { SafetensorsFile::open("/nowhere/x.safetensors"); },
+              ThrowsMessage<Error>("/nowhere/x.safetensors: cannot read: No such file or directory"));
+}
+
+TEST(DurableFile, NothingIsVisibleBeforeCommit) {
+  const std::string path = temporary("durable");
+  write_text(path, "old");
+  {
+    DurableFile file(path);
+    file.write("new");
+    EXPECT_EQ(read_text(path), "old");
+  }
+  EXPECT_EQ(read_text(path), "old");
+  DurableFile file(path);
+  file.write("new");
+  file.commit();
+  EXPECT_EQ(read_text(path), "new");
+  EXPECT_FALSE(std::filesystem::exists(file.temporary_path()));
+}
+
+TEST(DurableFile, AFolderThatIsNotThereIsNamed) {
+  EXPECT_THAT([] { write_text("/nowhere/file", "x"); },
+              ThrowsMessage<Error>("/nowhere/file: cannot write: No such file or directory"));
+}
+
+}  // namespace
+}  // namespace astroclip::io
