@@ -1,0 +1,137 @@
+#include "backend/cpu/attention_tiles.h"
+#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/scratch.h"
+#include "base/threads.h"
+
+namespace astroclip::cpu {
+
+namespace {
+
+/// Products and packings of one head. With p the probabilities and s the scores of a tile of queries:
+/// s = q kᵀ, dp = dy vᵀ, dv += pᵀ dy, dk += dsᵀ q, dq = ds k.
+struct Plan {
+  explicit Plan(const AttentionBackwardArguments& a)
+      : operand(a.precision == Precision::bf16 ? DType::bf16 : DType::f32), pitch(score_pitch(a.k.tokens)) {
+    const int64_t queries = a.q.tokens, keys = a.k.tokens, width = a.width;
+    q_pitch = rounds() ? width : a.q.token_stride;
+    dy_pitch = rounds() ? width : a.dy.token_stride;
+    const int64_t typical = std::min(queries, query_tile);
+    const auto score_spec = [&](int64_t tile, int64_t left, int64_t right) {
+      auto spec = head_product(tile, keys, width, left, right, pitch, operand);
+      spec.transpose_b = true;
+      return spec;
+    };
+    const auto dq_spec = [&](int64_t tile) {
+      return head_product(tile, width, keys, pitch, a.k.token_stride, a.dq.token_stride, operand);
+    };
+    const auto gather_spec = [&](int64_t tile, int64_t right, int64_t out, bool first) {
+      auto spec = head_product(keys, width, tile, pitch, right, out, operand);
+      spec.transpose_a = true;
+      spec.sum = first ? onednn::Sum::nothing : onednn::Sum::itself;
+      return spec;
+    };
+    pack_kt = onednn::packer_of(score_spec(typical, q_pitch, a.k.token_stride), DType::f32);
+    pack_vt = onednn::packer_of(score_spec(typical, dy_pitch, a.v.token_stride), DType::f32);
+    pack_k = onednn::packer_of(dq_spec(typical), DType::f32);
+    score = tile_products(queries, [&](int64_t n) { return packed(score_spec(n, q_pitch, 0), *pack_kt); });
+    dp = tile_products(queries, [&](int64_t n) { return packed(score_spec(n, dy_pitch, 0), *pack_vt); });
+    dq = tile_products(queries, [&](int64_t n) { return packed(dq_spec(n), *pack_k); });
+    for (const bool first : {false, true}) {
+      dk[first] = tile_products(queries, [&](int64_t n) { return gather_spec(n, q_pitch, a.dk.token_stride, first); });
+      dv[first] = tile_products(queries, [&](int64_t n) { return gather_spec(n, dy_pitch, a.dv.token_stride, first); });
+    }
+    tool_bytes = std::max({score.scratch_bytes(), dp.scratch_bytes(), dq.scratch_bytes(), dk[0].scratch_bytes(),
+                           dk[1].scratch_bytes(), dv[0].scratch_bytes(), dv[1].scratch_bytes(),
+                           pack_kt->scratch_bytes(), pack_vt->scratch_bytes(), pack_k->scratch_bytes()});
+  }
+
+  bool rounds() const { return operand == DType::bf16; }
+
+  static onednn::ProductSpec packed(onednn::ProductSpec spec, const onednn::Packer& packer) {
+    spec.layout = packer.layout();
+    spec.transpose_b = false;
+    spec.b_pitch = 0;
+    return spec;
+  }
+
+  DType operand;
+  int64_t pitch, q_pitch = 0, dy_pitch = 0;
+  std::shared_ptr<const onednn::Packer> pack_kt, pack_vt, pack_k;
+  TileProducts score, dp, dq, dk[2], dv[2];  // the last two by whether the tile is the first
+  int64_t tool_bytes = 0;
+};
+
+/// One thread's buffers.
+struct Workspace {
+  Workspace(const Plan& plan, int64_t width)
+      : kt(plan.pack_kt->bytes()),
+        vt(plan.pack_vt->bytes()),
+        k(plan.pack_k->bytes()),
+        scores(query_tile * plan.pitch * static_cast<int64_t>(sizeof(float))),
+        dp(query_tile * plan.pitch * static_cast<int64_t>(sizeof(float))),
+        q(rounded_bytes(plan, width)),
+        dy(rounded_bytes(plan, width)),
+        rounded(rounded_bytes(plan, plan.pitch)),
+        tools(plan.tool_bytes) {}
+  static int64_t rounded_bytes(const Plan& plan, int64_t width) {
+    return plan.rounds() ? query_tile * width * size_of(DType::bf16) : 0;
+  }
+  Scratch kt, vt, k, scores, dp, q, dy, rounded, tools;
+};
+
+/// A tile's rows as the products take them: where they are, or rounded into `space`.
+const void* operand(const Plan& plan, const float* x, int64_t x_pitch, const Scratch& space, int64_t y_pitch,
+                    int64_t width, int64_t rows) {
+  if (!plan.rounds()) return x;
+  round_rows_to_bf16(x, x_pitch, space.as<BFloat16>(), y_pitch, width, rows);
+  return space.data();
+}
+
+void differentiate_head(const AttentionBackwardArguments& a, const Plan& plan, const Workspace& work, int64_t batch,
+                        int64_t head) {
+  const float* q = head_of(a.q, batch, head, a.width);
+  const float* k = head_of(a.k, batch, head, a.width);
+  const float* y = head_of(a.y, batch, head, a.width);
+  const float* dy = head_of(a.dy, batch, head, a.width);
+  float* dq = head_of(a.dq, batch, head, a.width);
+  float* dk = head_of(a.dk, batch, head, a.width);
+  float* dv = head_of(a.dv, batch, head, a.width);
+  const float* log_sum_exp = a.log_sum_exp.as<float>() + (batch * a.heads + head) * a.q.tokens;
+  const int64_t keys = a.k.tokens;
+  float *scores = work.scores.as<float>(), *dp = work.dp.as<float>();
+  void* tools = work.tools.data();
+  plan.pack_kt->run(k, work.kt.data(), tools);
+  plan.pack_vt->run(head_of(a.v, batch, head, a.width), work.vt.data(), tools);
+  plan.pack_k->run(k, work.k.data(), tools);
+  for (int64_t begin = 0; begin < a.q.tokens; begin += query_tile) {
+    const int64_t rows = std::min(query_tile, a.q.tokens - begin);
+    const bool first = begin == 0;
+    const float* dy_rows = dy + begin * a.dy.token_stride;
+    const void* q_tile = operand(plan, q + begin * a.q.token_stride, a.q.token_stride, work.q, a.width, a.width, rows);
+    const void* dy_tile = operand(plan, dy_rows, a.dy.token_stride, work.dy, a.width, a.width, rows);
+    plan.score.of(rows).run(q_tile, work.kt.data(), scores, nullptr, nullptr, tools);
+    plan.dp.of(rows).run(dy_tile, work.vt.data(), dp, nullptr, nullptr, tools);
+    differentiate_tile(scores, dp, rows, keys, a.scale, log_sum_exp + begin, dy_rows, a.dy.token_stride,
+                       y + begin * a.y.token_stride, a.y.token_stride, a.width);
+    const void* p_tile = operand(plan, scores, plan.pitch, work.rounded, plan.pitch, keys, rows);
+    plan.dv[first].of(rows).run(p_tile, dy_tile, dv, nullptr, nullptr, tools);
+    const void* ds_tile = operand(plan, dp, plan.pitch, work.rounded, plan.pitch, keys, rows);
+    plan.dk[first].of(rows).run(ds_tile, q_tile, dk, nullptr, nullptr, tools);
+    plan.dq.of(rows).run(ds_tile, work.k.data(), dq + begin * a.dq.token_stride, nullptr, nullptr, tools);
+  }
+}
+
+}  // namespace
+
+void attention_backward(const AttentionBackwardArguments& a) {
+  expect_f32(ConstView(a.q.data, {}, a.dtype), "attention_backward");
+  if (a.batch * a.heads * a.q.tokens * a.k.tokens * a.width == 0) return;
+  if (a.q.tokens <= few_queries) return attention_few_backward(a);
+  const Plan plan(a);
+  parallel_for(a.batch * a.heads, 1, [&](int64_t begin, int64_t end) {
+    const Workspace work(plan, a.width);
+    for (int64_t unit = begin; unit < end; ++unit) differentiate_head(a, plan, work, unit / a.heads, unit % a.heads);
+  });
+}
+
+}  // namespace astroclip::cpu

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "backend/backend.h"
+#include "backend/cpu/onednn_product.h"
+
+/// What the forward and backward passes of attention share. Heads are independent and run one to a thread; within
+/// a head the products are serial, over tiles of queries whose scores stay in the second-level cache.
+namespace astroclip::cpu {
+
+inline constexpr int64_t query_tile = 128;
+
+/// Scores of a tile have rows of this pitch: aligned, whatever the number of keys.
+inline int64_t score_pitch(int64_t keys) { return (keys + 15) / 16 * 16; }
+
+inline int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/// A serial product inside a head. `a` and `c` have the pitches given; b comes packed, or by rows with b_pitch.
+inline onednn::ProductSpec head_product(int64_t m, int64_t n, int64_t k, int64_t a_pitch, int64_t b_pitch,
+                                        int64_t c_pitch, DType operand) {
+  onednn::ProductSpec spec;
+  spec.m = m;
+  spec.n = n;
+  spec.k = k;
+  spec.a_pitch = a_pitch;
+  spec.b_pitch = b_pitch;
+  spec.c_pitch = c_pitch;
+  spec.operand = operand;
+  spec.serial = true;
+  return spec;
+}
+
+/// The same product for whole tiles and for the shorter last one.
+struct TileProducts {
+  std::shared_ptr<const onednn::Product> whole, last;
+
+  const onednn::Product& of(int64_t rows) const { return rows == query_tile ? *whole : *last; }
+  int64_t scratch_bytes() const {
+    return std::max(whole ? whole->scratch_bytes() : 0, last ? last->scratch_bytes() : 0);
+  }
+};
+
+/// `make(rows)` gives the spec of a tile of so many queries.
+template <class Make>
+TileProducts tile_products(int64_t queries, Make make) {
+  TileProducts products;
+  if (queries >= query_tile) products.whole = onednn::product_of(make(query_tile));
+  if (queries % query_tile != 0) products.last = onednn::product_of(make(queries % query_tile));
+  return products;
+}
+
+/// Start of one (batch, head) of a strided operand.
+inline const float* head_of(const HeadsView& view, int64_t batch, int64_t head, int64_t width) {
+  return static_cast<const float*>(view.data) + batch * view.batch_stride + head * width;
+}
+inline float* head_of(const MutableHeadsView& view, int64_t batch, int64_t head, int64_t width) {
+  return static_cast<float*>(view.data) + batch * view.batch_stride + head * width;
+}
+
+/// Scores of a tile to exp(scale · (score − row's largest)); their sums' inverses, and their log Σ exp unless null.
+void exponentiate_tile(float* scores, int64_t rows, int64_t keys, double scale, float* inverse_sums,
+                       float* log_sum_exp);
+/// y's row i times factors[i].
+void scale_tile(float* y, int64_t pitch, int64_t rows, int64_t width, const float* factors);
+/// Scores to probabilities exp(scale · score − log_sum_exp), and the gradient of probabilities dp to that of scores:
+/// scale · p · (dp − dy·y), with rows of dy and y at their pitches.
+void differentiate_tile(float* scores, float* dp, int64_t rows, int64_t keys, double scale, const float* log_sum_exp,
+                        const float* dy, int64_t dy_pitch, const float* y, int64_t y_pitch, int64_t width);
+
+}  // namespace astroclip::cpu

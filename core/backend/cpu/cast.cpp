@@ -1,0 +1,113 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backend/cpu/cast.cpp"
+#include <hwy/foreach_target.h>
+
+#include <algorithm>
+
+#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/simd-inl.h"
+#include "base/threads.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace astroclip::cpu::HWY_NAMESPACE {
+
+namespace {
+
+/// Integer arithmetic rather than the processor's own instruction, which flushes denormals: the bits are then
+/// those of BFloat16's constructor everywhere.
+void round_run(const float* x, uint16_t* y, int64_t size) {
+  const hn::ScalableTag<uint32_t> words;
+  const hn::Rebind<uint16_t, decltype(words)> halves;
+  const hn::RebindToSigned<decltype(words)> signed_words;
+  int64_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    const auto v = hn::LoadU(Tag(), x + i);
+    const auto word = hn::BitCast(words, v);
+    const auto upper = hn::ShiftRight<16>(word);
+    const auto odd = hn::And(upper, hn::Set(words, 1u));
+    const auto rounded = hn::ShiftRight<16>(hn::Add(word, hn::Add(odd, hn::Set(words, 0x7FFFu))));
+    const auto quiet = hn::Or(upper, hn::Set(words, 0x40u));
+    const auto is_nan = hn::RebindMask(words, hn::IsNaN(v));
+    const auto chosen = hn::IfThenElse(is_nan, quiet, rounded);
+    hn::StoreU(hn::DemoteTo(halves, hn::BitCast(signed_words, chosen)), halves, y + i);
+  }
+  for (; i < size; ++i) y[i] = BFloat16(x[i]).bits;
+}
+
+}  // namespace
+
+}  // namespace astroclip::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace astroclip::cpu {
+
+HWY_EXPORT(round_run);
+
+namespace {
+
+/// Calls body with a value of the C++ type behind `dtype`.
+template <class Body>
+void with_type(DType dtype, Body body) {
+  switch (dtype) {
+    case DType::f32:
+      return body(float{});
+    case DType::f64:
+      return body(double{});
+    case DType::bf16:
+      return body(BFloat16{});
+    case DType::i32:
+      return body(int32_t{});
+    case DType::i64:
+      return body(int64_t{});
+    case DType::u8:
+      return body(uint8_t{});
+  }
+}
+
+template <class To, class From>
+To convert(From value) {
+  if constexpr (std::is_same_v<From, BFloat16>) {
+    return convert<To>(static_cast<float>(value));
+  } else if constexpr (std::is_same_v<To, BFloat16>) {
+    return BFloat16(static_cast<float>(value));
+  } else {
+    return static_cast<To>(value);
+  }
+}
+
+}  // namespace
+
+void fill(View y, double value) {
+  with_type(y.dtype, [&](auto type) {
+    using T = decltype(type);
+    parallel_for(y.numel(), elementwise_grain,
+                 [&](int64_t begin, int64_t end) { std::fill(y.as<T>() + begin, y.as<T>() + end, convert<T>(value)); });
+  });
+}
+
+void cast(ConstView x, View y) {
+  if (x.dtype == DType::f32 && y.dtype == DType::bf16) {
+    return parallel_for(x.numel(), elementwise_grain, [&](int64_t begin, int64_t end) {
+      HWY_DYNAMIC_DISPATCH(round_run)(x.as<float>() + begin, &y.as<BFloat16>()[begin].bits, end - begin);
+    });
+  }
+  with_type(x.dtype, [&](auto from) {
+    with_type(y.dtype, [&](auto to) {
+      using From = decltype(from);
+      using To = decltype(to);
+      parallel_for(x.numel(), elementwise_grain, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) y.as<To>()[i] = convert<To>(x.as<From>()[i]);
+      });
+    });
+  });
+}
+
+void round_rows_to_bf16(const float* x, int64_t x_pitch, BFloat16* y, int64_t y_pitch, int64_t width, int64_t rows) {
+  for (int64_t row = 0; row < rows; ++row) {
+    HWY_DYNAMIC_DISPATCH(round_run)(x + row * x_pitch, &y[row * y_pitch].bits, width);
+  }
+}
+
+}  // namespace astroclip::cpu
+#endif

@@ -1,0 +1,127 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backend/cpu/layer_norm.cpp"
+#include <hwy/foreach_target.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/scratch.h"
+#include "backend/cpu/simd-inl.h"
+#include "base/threads.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace astroclip::cpu::HWY_NAMESPACE {
+
+namespace {
+
+struct RowStatistics {
+  float mean;
+  float inverse_deviation;
+};
+
+/// The row is read twice: the variance of centred values does not cancel.
+RowStatistics layer_norm_row(const float* x, const float* weight, const float* bias, double epsilon, float* y,
+                             int64_t width) {
+  const float mean =
+      sum_of(width, [=](int64_t i, int64_t n) HWY_ATTR { return load(x + i, n); }) / static_cast<float>(width);
+  const Vector centre = set(mean);
+  const float squares = sum_of(width, [=](int64_t i, int64_t n) HWY_ATTR {
+    const Vector d = hn::Sub(load(x + i, n, mean), centre);
+    return hn::Mul(d, d);
+  });
+  const auto inverse = static_cast<float>(1.0 / std::sqrt(squares / static_cast<double>(width) + epsilon));
+  const Vector factor = set(inverse);
+  sweep(width, [=](int64_t i, int64_t n) HWY_ATTR {
+    const Vector normalised = hn::Mul(hn::Sub(load(x + i, n), centre), factor);
+    store(hn::MulAdd(normalised, load(weight + i, n), load(bias + i, n)), y + i, n);
+  });
+  return {mean, inverse};
+}
+
+/// Writes the row of dx and adds the row's share to dweight and dbias.
+void layer_norm_backward_row(const float* dy, const float* x, const float* weight, RowStatistics row, float* dx,
+                             float* dweight, float* dbias, int64_t width) {
+  const Vector centre = set(row.mean), factor = set(row.inverse_deviation);
+  const auto normalised = [=](int64_t i, int64_t n)
+                              HWY_ATTR { return hn::Mul(hn::Sub(load(x + i, n), centre), factor); };
+  const auto inner = [=](int64_t i, int64_t n) HWY_ATTR { return hn::Mul(load(dy + i, n), load(weight + i, n)); };
+  const float sum = dot(dy, weight, width);
+  const float weighted =
+      sum_of(width, [=](int64_t i, int64_t n) HWY_ATTR { return hn::Mul(inner(i, n), normalised(i, n)); });
+  const Vector mean_gradient = set(sum / static_cast<float>(width));
+  const Vector mean_weighted = set(weighted / static_cast<float>(width));
+  sweep(width, [=](int64_t i, int64_t n) HWY_ATTR {
+    const Vector value = normalised(i, n), gradient = load(dy + i, n);
+    store(hn::MulAdd(gradient, value, load(dweight + i, n)), dweight + i, n);
+    store(hn::Add(gradient, load(dbias + i, n)), dbias + i, n);
+    const Vector flow = hn::NegMulAdd(value, mean_weighted, hn::Sub(inner(i, n), mean_gradient));
+    store(hn::Mul(factor, flow), dx + i, n);
+  });
+}
+
+void layer_norm_rows(const float* x, const float* weight, const float* bias, double epsilon, float* y, float* mean,
+                     float* inverse_deviation, int64_t width, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const RowStatistics kept = layer_norm_row(x + row * width, weight, bias, epsilon, y + row * width, width);
+    if (mean != nullptr) mean[row] = kept.mean;
+    if (inverse_deviation != nullptr) inverse_deviation[row] = kept.inverse_deviation;
+  }
+}
+
+void layer_norm_backward_rows(const float* dy, const float* x, const float* weight, const float* mean,
+                              const float* inverse_deviation, float* dx, float* dweight, float* dbias, int64_t width,
+                              int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    layer_norm_backward_row(dy + row * width, x + row * width, weight, {mean[row], inverse_deviation[row]},
+                            dx + row * width, dweight, dbias, width);
+  }
+}
+
+}  // namespace
+
+}  // namespace astroclip::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace astroclip::cpu {
+
+HWY_EXPORT(layer_norm_rows);
+HWY_EXPORT(layer_norm_backward_rows);
+
+void layer_norm(ConstView x, ConstView weight, ConstView bias, double epsilon, View y, View mean,
+                View inverse_deviation) {
+  expect_f32(x, "layer_norm");
+  const int64_t width = x.shape[-1];
+  parallel_for(rows_of(x.shape), row_grain(width), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(layer_norm_rows)
+    (x.as<float>(), weight.as<float>(), bias.as<float>(), epsilon, y.as<float>(), mean.as<float>(),
+     inverse_deviation.as<float>(), width, begin, end);
+  });
+}
+
+void layer_norm_backward(ConstView dy, ConstView x, ConstView weight, ConstView mean, ConstView inverse_deviation,
+                         View dx, View dweight, View dbias) {
+  expect_f32(dy, "layer_norm_backward");
+  // Gradients of weight and bias are gathered over blocks of rows, as many as there are whatever the threads.
+  constexpr int64_t most_blocks = 16;
+  const int64_t width = x.shape[-1], rows = rows_of(x.shape);
+  const int64_t blocks = std::clamp<int64_t>(rows / row_grain(width), 1, most_blocks);
+  const Scratch partial(2 * blocks * width * static_cast<int64_t>(sizeof(float)));
+  float* weights = partial.as<float>();
+  float* biases = weights + blocks * width;
+  std::fill_n(weights, 2 * blocks * width, 0.0f);
+  parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      HWY_DYNAMIC_DISPATCH(layer_norm_backward_rows)
+      (dy.as<float>(), x.as<float>(), weight.as<float>(), mean.as<float>(), inverse_deviation.as<float>(),
+       dx.as<float>(), weights + block * width, biases + block * width, width, rows * block / blocks,
+       rows * (block + 1) / blocks);
+    }
+  });
+  sum_columns(weights, blocks, width, dweight.as<float>());
+  sum_columns(biases, blocks, width, dbias.as<float>());
+}
+
+}  // namespace astroclip::cpu
+#endif

@@ -1,0 +1,170 @@
+#include <algorithm>
+
+#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/onednn_product.h"
+#include "backend/cpu/scratch.h"
+
+namespace astroclip::cpu {
+
+namespace {
+
+using onednn::ProductSpec;
+using onednn::Sum;
+
+/// A weight in the layout that oneDNN chose for it.
+struct PackedWeight final : Prepared {
+  PackedWeight(int64_t bytes, int number, DType type) : block(bytes), layout(number), dtype(type) {}
+  Scratch block;
+  int layout;
+  DType dtype;
+};
+
+DType operand_of(Precision precision) { return precision == Precision::bf16 ? DType::bf16 : DType::f32; }
+
+/// An operand of a product in the wanted dtype: itself, or rounded into scratch.
+class Operand {
+ public:
+  Operand(ConstView x, DType wanted)
+      : rounded_(x.dtype == wanted ? 0 : x.numel() * size_of(wanted)), data_(x.dtype == wanted ? x.data : nullptr) {
+    if (data_ != nullptr || x.numel() == 0) return;
+    cast(x, View(rounded_.data(), x.shape, wanted));
+    data_ = rounded_.data();
+  }
+  const void* data() const { return data_; }
+
+ private:
+  Scratch rounded_;
+  const void* data_;
+};
+
+void run(const ProductSpec& spec, const void* a, const void* b, float* c, const float* bias, const float* residual) {
+  const auto product = onednn::product_of(spec);
+  const Scratch scratch(product->scratch_bytes());
+  product->run(a, b, c, bias, residual, scratch.data());
+}
+
+/// The product that a weight [out, in] enters, for `rows` rows.
+ProductSpec weight_product(WeightUse use, int64_t rows, int64_t in, int64_t out, Precision precision) {
+  ProductSpec spec;
+  spec.m = rows;
+  spec.k = use == WeightUse::forward ? in : out;
+  spec.n = use == WeightUse::forward ? out : in;
+  spec.a_pitch = spec.k;
+  spec.b_pitch = in;
+  spec.c_pitch = spec.n;
+  spec.transpose_b = use == WeightUse::forward;
+  spec.operand = operand_of(precision);
+  return spec;
+}
+
+/// Runs a product with a weight, packed or not.
+void run_with_weight(ProductSpec spec, ConstView a, ConstView weight, const Prepared* packed, float* c,
+                     const float* bias, const float* residual) {
+  const Operand left(a, spec.operand);
+  const auto* prepared = static_cast<const PackedWeight*>(packed);
+  if (prepared != nullptr && prepared->dtype == spec.operand) {
+    spec.layout = prepared->layout;
+    spec.transpose_b = false;
+    spec.b_pitch = 0;
+    return run(spec, left.data(), prepared->block.data(), c, bias, residual);
+  }
+  const Operand right(weight, spec.operand);
+  run(spec, left.data(), right.data(), c, bias, residual);
+}
+
+/// A product over no terms: zero, or the bias.
+void fill_rows(float* y, int64_t rows, int64_t width, const float* bias) {
+  for (int64_t row = 0; row < rows; ++row) {
+    if (bias != nullptr) {
+      std::copy_n(bias, width, y + row * width);
+    } else {
+      std::fill_n(y + row * width, width, 0.0f);
+    }
+  }
+}
+
+}  // namespace
+
+void matmul(ConstView a, bool transpose_a, ConstView b, bool transpose_b, double alpha, View c) {
+  expect_f32(a, "matmul");
+  expect_f32(b, "matmul");
+  ProductSpec spec;
+  spec.m = c.shape[-2];
+  spec.n = c.shape[-1];
+  spec.k = transpose_a ? a.shape[-2] : a.shape[-1];
+  if (c.numel() == 0) return;
+  if (spec.k == 0) return fill(c, 0.0);
+  spec.batch = c.numel() / (spec.m * spec.n);
+  spec.a_pitch = transpose_a ? spec.m : spec.k;
+  spec.b_pitch = transpose_b ? spec.k : spec.n;
+  spec.c_pitch = spec.n;
+  spec.transpose_a = transpose_a;
+  spec.transpose_b = transpose_b;
+  spec.alpha = static_cast<float>(alpha);
+  run(spec, a.data, b.data, c.as<float>(), nullptr, nullptr);
+}
+
+std::shared_ptr<Prepared> prepare(ConstView weight, WeightUse use, Precision precision, int64_t rows) {
+  constexpr int64_t few_rows = 16;  // under this, packing costs more than it saves
+  const int64_t out = weight.shape[0], in = weight.shape[1];
+  if (rows < few_rows || weight.numel() == 0 || weight.dtype != DType::f32) return nullptr;
+  const ProductSpec spec = weight_product(use, rows, in, out, precision);
+  const auto packer = onednn::packer_of(spec, DType::f32);
+  auto packed = std::make_shared<PackedWeight>(packer->bytes(), packer->layout(), spec.operand);
+  const Scratch scratch(packer->scratch_bytes());
+  packer->run(weight.data, packed->block.data(), scratch.data());
+  return packed;
+}
+
+void linear(const LinearArguments& arguments) {
+  const int64_t out = arguments.weight.shape[0], in = arguments.weight.shape[1];
+  const int64_t rows = out == 0 ? 0 : arguments.y.numel() / out;
+  if (rows == 0) return;
+  ProductSpec spec = weight_product(WeightUse::forward, rows, in, out, arguments.precision);
+  spec.bias = static_cast<bool>(arguments.bias);
+  const float* bias = arguments.bias.as<float>();
+  const float* residual = arguments.residual.as<float>();
+  float* y = arguments.y.as<float>();
+  if (in == 0 || arguments.pre_activation) {  // the activation follows the product as a pass of its own
+    float* product = arguments.pre_activation ? arguments.pre_activation.as<float>() : y;
+    if (in == 0) {
+      fill_rows(product, rows, out, bias);
+    } else {
+      run_with_weight(spec, arguments.x, arguments.weight, arguments.packed, product, bias, nullptr);
+    }
+    return activate(arguments.activation, product, residual, y, rows * out);
+  }
+  spec.activation = arguments.activation;
+  if (residual != nullptr) spec.sum = residual == y ? Sum::itself : Sum::residual;
+  run_with_weight(spec, arguments.x, arguments.weight, arguments.packed, y, bias, residual);
+}
+
+void linear_backward_input(const LinearBackwardInputArguments& arguments) {
+  const int64_t out = arguments.weight.shape[0], in = arguments.weight.shape[1];
+  const int64_t rows = in == 0 ? 0 : arguments.dx.numel() / in;
+  if (rows == 0) return;
+  if (out == 0) return fill(arguments.dx, 0.0);
+  const ProductSpec spec = weight_product(WeightUse::backward_input, rows, in, out, arguments.precision);
+  run_with_weight(spec, arguments.dy, arguments.weight, arguments.packed, arguments.dx.as<float>(), nullptr, nullptr);
+}
+
+void linear_backward_weight(const LinearBackwardWeightArguments& arguments) {
+  const int64_t out = arguments.dweight.shape[0], in = arguments.dweight.shape[1];
+  const int64_t rows = out == 0 ? 0 : arguments.dy.numel() / out;
+  if (arguments.dbias) sum_columns(arguments.dy.as<float>(), rows, out, arguments.dbias.as<float>());
+  if (rows == 0) return fill(arguments.dweight, 0.0);
+  if (in == 0 || out == 0) return;
+  ProductSpec spec;
+  spec.m = out;
+  spec.n = in;
+  spec.k = rows;
+  spec.a_pitch = out;
+  spec.b_pitch = in;
+  spec.c_pitch = in;
+  spec.transpose_a = true;
+  spec.operand = operand_of(arguments.precision);
+  const Operand dy(arguments.dy, spec.operand), x(arguments.x, spec.operand);
+  run(spec, dy.data(), x.data(), arguments.dweight.as<float>(), nullptr, nullptr);
+}
+
+}  // namespace astroclip::cpu

@@ -1,0 +1,219 @@
+#include "backend/cpu/onednn_product.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <oneapi/dnnl/dnnl.hpp>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+
+namespace astroclip::cpu::onednn {
+
+namespace {
+
+using dnnl::memory;
+
+dnnl::engine& engine() {
+  static dnnl::engine host(dnnl::engine::kind::cpu, 0);
+  return host;
+}
+
+dnnl::stream& stream() {
+  thread_local dnnl::stream own(engine());
+  return own;
+}
+
+memory::data_type type_of(DType dtype) {
+  return dtype == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+/// A stored matrix seen as [rows, columns], or a contiguous batch of them.
+memory::desc matrix(int64_t batch, int64_t rows, int64_t columns, int64_t pitch, bool transposed, DType dtype) {
+  const memory::dims strides = transposed ? memory::dims{1, pitch} : memory::dims{pitch, 1};
+  if (batch == 1) return {{rows, columns}, type_of(dtype), strides};
+  return {{batch, rows, columns}, type_of(dtype), {rows * columns, strides[0], strides[1]}};
+}
+
+/// Layouts of packed matrices, numbered from 1; the list stays short (one entry for each shape of weight).
+std::vector<memory::desc>& layouts() {
+  static std::vector<memory::desc> all;
+  return all;
+}
+
+int number_of(const memory::desc& layout) {
+  std::vector<memory::desc>& all = layouts();
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i] == layout) return static_cast<int>(i) + 1;
+  }
+  all.push_back(layout);
+  return static_cast<int>(all.size());
+}
+
+/// oneDNN plans for the threads it sees when a primitive is made.
+class SerialPlanning {
+ public:
+  explicit SerialPlanning(bool wanted) : threads_(wanted ? omp_get_max_threads() : 0) {
+    if (threads_ > 0) omp_set_num_threads(1);
+  }
+  ~SerialPlanning() {
+    if (threads_ > 0) omp_set_num_threads(threads_);
+  }
+  SerialPlanning(const SerialPlanning&) = delete;
+  SerialPlanning& operator=(const SerialPlanning&) = delete;
+
+ private:
+  int threads_;
+};
+
+dnnl::primitive_attr attributes_of(const ProductSpec& spec) {
+  dnnl::post_ops last;
+  using dnnl::algorithm;
+  if (spec.alpha != 1.0f) last.append_eltwise(1.0f, algorithm::eltwise_linear, spec.alpha, 0.0f);
+  if (spec.activation == Activation::gelu) last.append_eltwise(1.0f, algorithm::eltwise_gelu_erf, 0.0f, 0.0f);
+  if (spec.activation == Activation::relu) last.append_eltwise(1.0f, algorithm::eltwise_relu, 0.0f, 0.0f);
+  if (spec.sum == Sum::itself) last.append_sum(1.0f);
+  if (spec.sum == Sum::residual) {
+    last.append_binary(algorithm::binary_add, matrix(1, spec.m, spec.n, spec.c_pitch, false, DType::f32));
+  }
+  dnnl::primitive_attr attributes;
+  attributes.set_post_ops(last);
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+dnnl::matmul::primitive_desc plan(const ProductSpec& spec, const memory::desc& b) {
+  const memory::desc a = matrix(spec.batch, spec.m, spec.k, spec.a_pitch, spec.transpose_a, spec.operand);
+  const memory::desc c = matrix(spec.batch, spec.m, spec.n, spec.c_pitch, false, DType::f32);
+  if (!spec.bias) return {dnnl::matmul::desc(a, b, c), attributes_of(spec), engine()};
+  const memory::desc bias({1, spec.n}, memory::data_type::f32, memory::format_tag::ab);
+  return {dnnl::matmul::desc(a, b, bias, c), attributes_of(spec), engine()};
+}
+
+memory::desc stored_b(const ProductSpec& spec, DType dtype) {
+  if (spec.layout > 0) return layouts()[static_cast<size_t>(spec.layout - 1)];
+  return matrix(spec.batch, spec.k, spec.n, spec.b_pitch, spec.transpose_b, dtype);
+}
+
+memory at(const memory::desc& layout, const void* data) { return {layout, engine(), const_cast<void*>(data)}; }
+
+class MatmulProduct final : public Product {
+ public:
+  explicit MatmulProduct(const ProductSpec& spec)
+      : plan_(plan(spec, stored_b(spec, spec.operand))), matmul_(plan_), spec_(spec) {}
+
+  int64_t scratch_bytes() const override { return static_cast<int64_t>(plan_.scratchpad_desc().get_size()); }
+
+  void run(const void* a, const void* b, float* c, const float* bias, const float* residual,
+           void* scratch) const override {
+    std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, at(plan_.src_desc(), a)},
+                                                 {DNNL_ARG_WEIGHTS, at(plan_.weights_desc(), b)},
+                                                 {DNNL_ARG_DST, at(plan_.dst_desc(), c)},
+                                                 {DNNL_ARG_SCRATCHPAD, at(plan_.scratchpad_desc(), scratch)}};
+    if (spec_.bias) arguments.emplace(DNNL_ARG_BIAS, at(plan_.bias_desc(), bias));
+    if (spec_.sum == Sum::residual) {
+      const int position = plan_.get_primitive_attr().get_post_ops().len() - 1;
+      arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(position) | DNNL_ARG_SRC_1, at(plan_.dst_desc(), residual));
+    }
+    matmul_.execute(stream(), arguments);
+    stream().wait();
+  }
+
+ private:
+  dnnl::matmul::primitive_desc plan_;
+  dnnl::matmul matmul_;
+  ProductSpec spec_;
+};
+
+class ReorderPacker final : public Packer {
+ public:
+  ReorderPacker(const ProductSpec& spec, DType source)
+      : ReorderPacker(
+            stored_b(spec, source),
+            plan(spec, memory::desc({spec.k, spec.n}, type_of(spec.operand), memory::format_tag::any)).weights_desc()) {
+  }
+
+  int layout() const override { return layout_; }
+  int64_t bytes() const override { return static_cast<int64_t>(plan_.dst_desc().get_size()); }
+  int64_t scratch_bytes() const override { return static_cast<int64_t>(plan_.scratchpad_desc().get_size()); }
+
+  void run(const void* b, void* packed, void* scratch) const override {
+    reorder_.execute(stream(), {{DNNL_ARG_FROM, at(plan_.src_desc(), b)},
+                                {DNNL_ARG_TO, at(plan_.dst_desc(), packed)},
+                                {DNNL_ARG_SCRATCHPAD, at(plan_.scratchpad_desc(), scratch)}});
+    stream().wait();
+  }
+
+ private:
+  ReorderPacker(const memory::desc& from, const memory::desc& to)
+      : plan_(engine(), from, engine(), to, attributes()), reorder_(plan_), layout_(number_of(to)) {}
+
+  static dnnl::primitive_attr attributes() {
+    dnnl::primitive_attr result;
+    result.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    return result;
+  }
+
+  dnnl::reorder::primitive_desc plan_;
+  dnnl::reorder reorder_;
+  int layout_;
+};
+
+/// What a primitive is made for; the number of threads is part of its plan.
+struct Key {
+  ProductSpec spec;
+  DType source;
+  int threads;
+  bool operator==(const Key&) const = default;
+};
+
+struct KeyHash {
+  size_t operator()(const Key& key) const {
+    const ProductSpec& s = key.spec;
+    uint64_t hash = 0;
+    const auto mix = [&hash](int64_t value) {
+      hash = (hash ^ static_cast<uint64_t>(value)) * 0x9E3779B97F4A7C15;
+      hash ^= hash >> 29;
+    };
+    for (const int64_t value : {s.batch, s.m, s.n, s.k, s.a_pitch, s.b_pitch, s.c_pitch}) mix(value);
+    mix(static_cast<int64_t>(s.layout) << 1 | static_cast<int64_t>(s.serial));
+    mix(static_cast<int64_t>(s.transpose_a) << 1 | static_cast<int64_t>(s.transpose_b));
+    mix(static_cast<int64_t>(s.sum) << 4 | static_cast<int64_t>(s.activation) << 1 | static_cast<int64_t>(s.bias));
+    mix(key.threads);
+    return hash;
+  }
+};
+
+/// Looks a primitive up or makes it. Shapes may vary without end (masks, last batches), so a full table starts anew.
+template <class Kind, class Make>
+std::shared_ptr<const Kind> keep(const Key& key, Make make) {
+  constexpr size_t most = 1024;
+  static std::unordered_map<Key, std::shared_ptr<const Kind>, KeyHash> table;
+  const auto found = table.find(key);
+  if (found != table.end()) return found->second;
+  if (table.size() >= most) table.clear();
+  try {
+    const SerialPlanning serial(key.spec.serial);
+    return table.emplace(key, make()).first->second;
+  } catch (const dnnl::error& failure) {
+    throw Error(fmt::format("[cpu] oneDNN has no product of [{}, {}] and [{}, {}] in {}: {}", key.spec.m, key.spec.k,
+                            key.spec.k, key.spec.n, name_of(key.spec.operand), failure.what()));
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const Product> product_of(const ProductSpec& spec) {
+  return keep<Product>({spec, spec.operand, omp_get_max_threads()},
+                       [&] { return std::make_shared<MatmulProduct>(spec); });
+}
+
+std::shared_ptr<const Packer> packer_of(const ProductSpec& spec, DType source) {
+  return keep<Packer>({spec, source, omp_get_max_threads()},
+                      [&] { return std::make_shared<ReorderPacker>(spec, source); });
+}
+
+bool has_bf16() { return __builtin_cpu_supports("avx512bf16") != 0; }
+
+}  // namespace astroclip::cpu::onednn

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "backend/backend.h"
+
+/// Matrix products by oneDNN, and the only place that knows it: a move to another major version is a change of
+/// onednn_product.cpp alone.
+namespace astroclip::cpu::onednn {
+
+/// What is added to a product at the end.
+enum class Sum { nothing, residual, itself };
+
+/// c = activation(alpha · op(a) op(b) + bias) + sum, with op(a) [m, k], op(b) [k, n] and c [m, n] float32. Pitches
+/// are elements between rows as stored. With more than one batch everything is contiguous.
+struct ProductSpec {
+  int64_t batch = 1;
+  int64_t m = 0, n = 0, k = 0;
+  int64_t a_pitch = 0, b_pitch = 0, c_pitch = 0;
+  bool transpose_a = false, transpose_b = false;
+  DType operand = DType::f32;  ///< of a and b: f32 or bf16
+  bool bias = false;
+  Activation activation = Activation::none;
+  Sum sum = Sum::nothing;
+  float alpha = 1.0f;
+  int layout = 0;       ///< of a packed b (see Packer); 0: b is stored by rows
+  bool serial = false;  ///< to be run inside a parallel region, by one thread
+  bool operator==(const ProductSpec&) const = default;
+};
+
+/// A product ready to run, any number of times and by several threads at once, each with its own scratch.
+class Product {
+ public:
+  virtual ~Product() = default;
+  virtual int64_t scratch_bytes() const = 0;
+  /// `bias` [n] and `residual` [m, n] with c's pitch are read where the spec has them.
+  virtual void run(const void* a, const void* b, float* c, const float* bias, const float* residual,
+                   void* scratch) const = 0;
+};
+
+/// Copies a b stored by rows into the layout that its product runs fastest with.
+class Packer {
+ public:
+  virtual ~Packer() = default;
+  virtual int layout() const = 0;
+  virtual int64_t bytes() const = 0;
+  virtual int64_t scratch_bytes() const = 0;
+  virtual void run(const void* b, void* packed, void* scratch) const = 0;
+};
+
+/// Both are kept by their specs, so that asking again is a look-up; not to be called inside a parallel region.
+std::shared_ptr<const Product> product_of(const ProductSpec& spec);
+/// For spec.layout == 0; `source` is the dtype that b comes in: spec.operand or f32.
+std::shared_ptr<const Packer> packer_of(const ProductSpec& spec, DType source);
+
+/// True when the processor multiplies bf16 pairs natively.
+bool has_bf16();
+
+}  // namespace astroclip::cpu::onednn

@@ -1,0 +1,127 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backend/cpu/softmax.cpp"
+#include <hwy/foreach_target.h>
+
+#include <cmath>
+#include <limits>
+
+#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/simd-inl.h"
+#include "base/threads.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace astroclip::cpu::HWY_NAMESPACE {
+
+namespace {
+
+constexpr float nothing = -std::numeric_limits<float>::infinity();
+
+/// log Σ exp of a row.
+float log_sum_exp_of(const float* x, int64_t width) {
+  const float top = max_of(x, width);
+  const Vector shift = set(top);
+  const float sum =
+      sum_of(width, [=](int64_t i, int64_t n) HWY_ATTR { return exp(hn::Sub(load(x + i, n, nothing), shift)); });
+  return top + std::log(sum);
+}
+
+void softmax_rows(const float* x, float* y, int64_t width, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const float* in = x + row * width;
+    float* out = y + row * width;
+    const Vector shift = set(max_of(in, width));
+    const float sum = sum_of(width, [=](int64_t i, int64_t n) HWY_ATTR {
+      const Vector e = exp(hn::Sub(load(in + i, n, nothing), shift));
+      store(e, out + i, n);
+      return e;
+    });
+    const Vector factor = set(1.0f / sum);
+    sweep(width, [=](int64_t i, int64_t n) HWY_ATTR { store(hn::Mul(load(out + i, n), factor), out + i, n); });
+  }
+}
+
+void softmax_backward_rows(const float* dy, const float* y, float* dx, int64_t width, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const float* gradient = dy + row * width;
+    const float* p = y + row * width;
+    float* out = dx + row * width;
+    const Vector weighted = set(dot(gradient, p, width));
+    sweep(width, [=](int64_t i, int64_t n) HWY_ATTR {
+      store(hn::Mul(load(p + i, n), hn::Sub(load(gradient + i, n), weighted)), out + i, n);
+    });
+  }
+}
+
+void cross_entropy_rows(const float* logits, const int64_t* targets, float* loss, float* log_sum_exp, int64_t width,
+                        int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const float lse = log_sum_exp_of(logits + row * width, width);
+    log_sum_exp[row] = lse;
+    loss[row] = lse - logits[row * width + targets[row]];
+  }
+}
+
+void cross_entropy_backward_rows(const float* logits, const int64_t* targets, const float* log_sum_exp,
+                                 const float* dloss, float* dlogits, int64_t width, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const float* in = logits + row * width;
+    float* out = dlogits + row * width;
+    const Vector shift = set(log_sum_exp[row]), factor = set(dloss[row]);
+    sweep(width, [=](int64_t i, int64_t n)
+                     HWY_ATTR { store(hn::Mul(exp(hn::Sub(load(in + i, n), shift)), factor), out + i, n); });
+    // Of the difference p − 1 at the target, not of the product, which may have lost it.
+    const int64_t hit = targets[row];
+    out[hit] = std::expm1(in[hit] - log_sum_exp[row]) * dloss[row];
+  }
+}
+
+}  // namespace
+
+}  // namespace astroclip::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace astroclip::cpu {
+
+HWY_EXPORT(softmax_rows);
+HWY_EXPORT(softmax_backward_rows);
+HWY_EXPORT(cross_entropy_rows);
+HWY_EXPORT(cross_entropy_backward_rows);
+
+void softmax(ConstView x, View y) {
+  expect_f32(x, "softmax");
+  const int64_t width = x.shape[-1];
+  parallel_for(rows_of(x.shape), row_grain(width), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(softmax_rows)(x.as<float>(), y.as<float>(), width, begin, end);
+  });
+}
+
+void softmax_backward(ConstView dy, ConstView y, View dx) {
+  expect_f32(dy, "softmax_backward");
+  const int64_t width = y.shape[-1];
+  parallel_for(rows_of(y.shape), row_grain(width), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(softmax_backward_rows)(dy.as<float>(), y.as<float>(), dx.as<float>(), width, begin, end);
+  });
+}
+
+void cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_exp) {
+  expect_f32(logits, "cross_entropy");
+  const int64_t width = logits.shape[-1];
+  parallel_for(rows_of(logits.shape), row_grain(width), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(cross_entropy_rows)
+    (logits.as<float>(), targets.as<int64_t>(), loss.as<float>(), log_sum_exp.as<float>(), width, begin, end);
+  });
+}
+
+void cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_sum_exp, ConstView dloss, View dlogits) {
+  expect_f32(logits, "cross_entropy_backward");
+  const int64_t width = logits.shape[-1];
+  parallel_for(rows_of(logits.shape), row_grain(width), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(cross_entropy_backward_rows)
+    (logits.as<float>(), targets.as<int64_t>(), log_sum_exp.as<float>(), dloss.as<float>(), dlogits.as<float>(), width,
+     begin, end);
+  });
+}
+
+}  // namespace astroclip::cpu
+#endif
