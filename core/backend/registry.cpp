@@ -3,6 +3,7 @@
 #include <array>
 
 #include "backend/backend.h"
+#include "backend/cpu/cpu_backend.h"
 #include "backend/reference/reference_backend.h"
 #include "base/error.h"
 
@@ -14,7 +15,7 @@ using Backends = std::array<std::shared_ptr<Backend>, 3>;
 
 Backends& backends() {
   // Never destroyed, like the memory behind it: tensors may outlive static destruction.
-  static auto* all = new Backends{make_reference_backend(), nullptr, nullptr};
+  static auto* all = new Backends{make_reference_backend(), make_cpu_backend(), nullptr};
   return *all;
 }
 

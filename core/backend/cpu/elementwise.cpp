@@ -92,10 +92,14 @@ void unary_backward_range(UnaryOp op, const float* x, const float* y, const floa
       });
     case UnaryOp::reciprocal:
       return chain(x, y, dy, dx, size, [](Vector, Vector r) HWY_ATTR { return hn::Neg(hn::Mul(r, r)); });
-    case UnaryOp::tanh:
-      return chain(x, y, dy, dx, size, [=](Vector, Vector r) HWY_ATTR { return hn::NegMulAdd(r, r, one); });
+    case UnaryOp::tanh:  // this and sigmoid from x: near its limits y has lost its distance to them
+      return chain(x, y, dy, dx, size, [](Vector v, Vector) HWY_ATTR {
+        const Vector twice = hn::Add(v, v);
+        return hn::Mul(set(4.0f), hn::Mul(sigmoid(twice), sigmoid(hn::Neg(twice))));
+      });
     case UnaryOp::sigmoid:
-      return chain(x, y, dy, dx, size, [=](Vector, Vector r) HWY_ATTR { return hn::Mul(r, hn::Sub(one, r)); });
+      return chain(x, y, dy, dx, size,
+                   [](Vector v, Vector) HWY_ATTR { return hn::Mul(sigmoid(v), sigmoid(hn::Neg(v))); });
     case UnaryOp::log_sigmoid:
       return chain(x, y, dy, dx, size, [](Vector v, Vector) HWY_ATTR { return sigmoid(hn::Neg(v)); });
     case UnaryOp::relu:

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <list>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace astroclip::testing {
+
+/// One call of a kernel on one backend. A case asks it for inputs and outputs and so runs unchanged on every
+/// backend, in its dtype. Every output has guards on both sides and starts as NaN.
+class Call {
+ public:
+  Call(Backend& on, Precision with) : backend(on), precision(with) {}
+
+  Backend& backend;
+  Precision precision;
+  DType dtype() const { return backend.compute_dtype(); }
+
+  /// Uniform numbers in [low, high), the same on every backend (each is exact in float32).
+  ConstView random(const Shape& shape, double low = -2.0, double high = 2.0);
+  ConstView values(const std::vector<double>& numbers, const Shape& shape);
+  ConstView indices(const std::vector<int64_t>& numbers);
+  View output(const std::string& name, const Shape& shape) { return output(name, shape, dtype()); }
+  View output(const std::string& name, const Shape& shape, DType type);
+  /// An output that starts with numbers of its own.
+  View in_place(const std::string& name, const Shape& shape, double low = -2.0, double high = 2.0);
+
+  struct Output {
+    std::string name;
+    std::vector<double> values;
+    bool guards_intact;
+  };
+  std::vector<Output> outputs() const;
+  /// The outputs' bytes one after the other.
+  std::vector<std::byte> bytes() const;
+
+ private:
+  struct Buffer {
+    std::string name;
+    Shape shape;
+    DType dtype;
+    std::vector<std::byte> storage;
+    std::byte* data();
+    const std::byte* data() const;
+  };
+  Buffer& add(const std::string& name, const Shape& shape, DType type);
+  std::vector<double> draw(int64_t count, double low, double high);
+
+  std::list<Buffer> inputs_, outputs_;
+  uint64_t drawn_ = 0;
+};
+
+/// How exact a kernel is to be, see the table in kernel_test.cpp.
+enum class Exactness { copies, pointwise, sums };
+
+struct Case {
+  std::string kernel;  ///< as in backend.h
+  std::string label;
+  Exactness exactness;
+  std::function<void(Call&)> body;
+  bool takes_bf16 = false;  ///< has a Precision
+};
+
+std::vector<Case> elementwise_cases();
+std::vector<Case> layout_cases();
+std::vector<Case> product_cases();
+std::vector<Case> attention_cases();
+std::vector<Case> row_cases();
+std::vector<Case> optimiser_cases();
+std::vector<Case> all_cases();
+
+}  // namespace astroclip::testing

@@ -1,0 +1,143 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "backend/call.h"
+
+namespace astroclip::testing {
+namespace {
+
+Backend& cpu() { return backend_of({DeviceKind::cpu, 0}); }
+
+TEST(Determinism, TheSameCallTwiceIsBitwiseEqual) {
+  for (const Case& row : all_cases()) {
+    Call first(cpu(), Precision::f32), second(cpu(), Precision::f32);
+    row.body(first);
+    row.body(second);
+    EXPECT_EQ(first.bytes(), second.bytes()) << row.kernel << " " << row.label;
+  }
+}
+
+/// The first `part` of an array and of a call on all of it.
+void expect_same_start(const View& few, const View& many) {
+  EXPECT_EQ(std::memcmp(few.data, many.data, static_cast<size_t>(few.numel() * size_of(few.dtype))), 0);
+}
+
+class RowsTest : public ::testing::TestWithParam<int64_t> {};
+
+TEST_P(RowsTest, LinearDoesNotDependOnTheBatch) {
+  const int64_t few = GetParam(), many = 389, in = 96, out = 130;
+  Call call(cpu(), Precision::f32);
+  const ConstView x = call.random({many, in}), weight = call.random({out, in}), bias = call.random({out});
+  const auto packed = cpu().prepare(weight, WeightUse::forward, Precision::f32, many);
+  for (const Prepared* form : std::array<const Prepared*, 2>{packed.get(), nullptr}) {
+    LinearArguments a;
+    a.weight = weight;
+    a.packed = form;
+    a.bias = bias;
+    a.activation = Activation::gelu;
+    View y[2];
+    for (const int64_t rows : {few, many}) {
+      a.x = ConstView(x.data, {rows, in}, DType::f32);
+      a.y = y[rows == many] = call.output("y", {rows, out});
+      cpu().linear(a);
+    }
+    expect_same_start(y[0], y[1]);
+  }
+}
+
+TEST_P(RowsTest, AttentionDoesNotDependOnTheBatch) {
+  const int64_t few = GetParam() % 3 + 1, many = 5, tokens = 45, heads = 2, width = 16, dim = heads * width;
+  Call call(cpu(), Precision::f32);
+  const ConstView x = call.random({many, tokens, dim});
+  const HeadsView operand{x.data, tokens, tokens * dim, dim};
+  View y[2];
+  for (const int64_t batch : {few, many}) {
+    AttentionArguments a;
+    a.batch = batch;
+    a.heads = heads;
+    a.width = width;
+    a.scale = 0.25;
+    a.q = a.k = a.v = operand;
+    y[batch == many] = call.output("y", {batch, tokens, dim});
+    a.y = {y[batch == many].data, tokens, tokens * dim, dim};
+    cpu().attention(a);
+  }
+  expect_same_start(y[0], y[1]);
+}
+
+TEST_P(RowsTest, RowKernelsDoNotDependOnTheBatch) {
+  const int64_t few = GetParam(), many = 700, width = 131;
+  Call call(cpu(), Precision::f32);
+  const ConstView x = call.random({many, width}), weight = call.random({width}), bias = call.random({width});
+  View norm[2], soft[2], curve[2];
+  for (const int64_t rows : {few, many}) {
+    const int k = rows == many;
+    const ConstView part(x.data, {rows, width}, DType::f32);
+    norm[k] = call.output("norm", {rows, width});
+    soft[k] = call.output("soft", {rows, width});
+    curve[k] = call.output("curve", {rows, width});
+    cpu().layer_norm(part, weight, bias, 1e-5, norm[k], {}, {});
+    cpu().softmax(part, soft[k]);
+    cpu().unary(UnaryOp::gelu, part, curve[k]);
+  }
+  expect_same_start(norm[0], norm[1]);
+  expect_same_start(soft[0], soft[1]);
+  expect_same_start(curve[0], curve[1]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, RowsTest, ::testing::Values(1, 3, 17, 131));
+
+TEST(Linear, TheResidualMayBeTheResult) {
+  Call call(cpu(), Precision::f32);
+  LinearArguments a;
+  a.x = call.random({37, 20});
+  a.weight = call.random({33, 20});
+  a.activation = Activation::gelu;
+  a.residual = call.random({37, 33});
+  a.y = call.output("apart", {37, 33});
+  cpu().linear(a);
+  const View apart = a.y;
+  a.y = call.output("onto", {37, 33});
+  std::memcpy(a.y.data, a.residual.data, static_cast<size_t>(a.y.numel() * size_of(a.y.dtype)));
+  a.residual = a.y;
+  cpu().linear(a);
+  expect_same_start(a.y, apart);
+}
+
+TEST(NotANumber, IsNeverSwallowed) {
+  const double nan = std::nan("");
+  for (const UnaryOp op : {UnaryOp::exp, UnaryOp::gelu, UnaryOp::relu, UnaryOp::sigmoid, UnaryOp::log}) {
+    Call call(cpu(), Precision::f32);
+    cpu().unary(op, call.values({1.0, nan, 2.0}, {3}), call.output("y", {3}));
+    const auto values = call.outputs()[0].values;
+    EXPECT_TRUE(std::isnan(values[1]) && std::isfinite(values[0]) && std::isfinite(values[2])) << static_cast<int>(op);
+  }
+  Call call(cpu(), Precision::f32);
+  std::vector<double> numbers(40, 1.0);
+  numbers[21] = nan;
+  const ConstView x = call.values(numbers, {2, 20});
+  cpu().softmax(x, call.output("softmax", {2, 20}));
+  cpu().reduce(ReduceOp::maximum, x, call.output("rows", {2, 1}));
+  cpu().reduce(ReduceOp::maximum, x, call.output("columns", {1, 20}));
+  const auto all = call.outputs();
+  EXPECT_TRUE(std::isnan(all[0].values[20]) && std::isfinite(all[0].values[0]));
+  EXPECT_TRUE(std::isnan(all[1].values[1]) && all[1].values[0] == 1.0);
+  EXPECT_TRUE(std::isnan(all[2].values[1]) && all[2].values[0] == 1.0);
+}
+
+TEST(Errors, AnotherDtypeIsNamed) {
+  Call call(cpu(), Precision::f32);
+  const View x = call.output("x", {3}, DType::f64);
+  try {
+    cpu().softmax(x, x);
+    FAIL() << "took float64";
+  } catch (const std::exception& error) {
+    EXPECT_STREQ(error.what(), "[cpu] softmax takes f32, not f64");
+  }
+}
+
+}  // namespace
+}  // namespace astroclip::testing

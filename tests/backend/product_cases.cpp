@@ -1,0 +1,107 @@
+#include <fmt/format.h>
+
+#include "backend/call.h"
+
+namespace astroclip::testing {
+
+namespace {
+
+struct Extents {
+  int64_t rows, in, out;
+};
+
+constexpr Extents extents[] = {{1, 1, 1},    {1, 33, 17},   {3, 22, 48},     {17, 3, 131},
+                               {33, 131, 1}, {131, 48, 33}, {157, 200, 311}, {40, 1030, 96}};
+
+std::string str(const Extents& e) { return fmt::format("{}x{}x{}", e.rows, e.in, e.out); }
+
+void add_matmul(std::vector<Case>& cases) {
+  for (const Extents& e : extents) {
+    for (const int64_t batch : {1, 3}) {
+      for (int form = 0; form < 4; ++form) {
+        const bool ta = form % 2 == 1, tb = form >= 2;
+        cases.push_back({"matmul", fmt::format("{} of {} {}{}", batch, str(e), ta ? "t" : "n", tb ? "t" : "n"),
+                         Exactness::sums, [=](Call& call) {
+                           const Shape a = ta ? Shape{batch, e.in, e.rows} : Shape{batch, e.rows, e.in};
+                           const Shape b = tb ? Shape{batch, e.out, e.in} : Shape{batch, e.in, e.out};
+                           call.backend.matmul(call.random(a), ta, call.random(b), tb, form == 0 ? 1.0 : 0.37,
+                                               call.output("c", {batch, e.rows, e.out}));
+                         }});
+      }
+    }
+  }
+}
+
+struct Form {
+  const char* name;
+  bool bias;
+  Activation activation;
+  bool residual, pre_activation;
+};
+
+constexpr Form forms[] = {{"plain", false, Activation::none, false, false},
+                          {"bias", true, Activation::none, false, false},
+                          {"bias gelu", true, Activation::gelu, false, false},
+                          {"bias relu residual", true, Activation::relu, true, false},
+                          {"bias residual", true, Activation::none, true, false},
+                          {"gelu residual", false, Activation::gelu, true, false},
+                          {"bias gelu residual, kept", true, Activation::gelu, true, true}};
+
+void run_linear(Call& call, const Extents& e, const Form& form, bool pack) {
+  LinearArguments a;
+  a.precision = call.precision;
+  a.x = call.random({e.rows, e.in});
+  a.weight = call.random({e.out, e.in});
+  if (form.bias) a.bias = call.random({e.out});
+  a.activation = form.activation;
+  a.y = call.output("y", {e.rows, e.out});
+  if (form.residual) a.residual = call.random({e.rows, e.out});
+  if (form.pre_activation) a.pre_activation = call.output("pre-activation", {e.rows, e.out});
+  // Packed for another number of rows than it is used with: layouts must not depend on it.
+  const auto packed = pack ? call.backend.prepare(a.weight, WeightUse::forward, call.precision, 64) : nullptr;
+  a.packed = packed.get();
+  call.backend.linear(a);
+}
+
+void run_backward(Call& call, const Extents& e, bool pack) {
+  LinearBackwardInputArguments a;
+  a.precision = call.precision;
+  a.dy = call.random({e.rows, e.out});
+  a.weight = call.random({e.out, e.in});
+  a.dx = call.output("dx", {e.rows, e.in});
+  const auto packed = pack ? call.backend.prepare(a.weight, WeightUse::backward_input, call.precision, 64) : nullptr;
+  a.packed = packed.get();
+  call.backend.linear_backward_input(a);
+}
+
+}  // namespace
+
+std::vector<Case> product_cases() {
+  std::vector<Case> cases;
+  add_matmul(cases);
+  for (const Extents& e : extents) {
+    for (const bool pack : {false, true}) {
+      const std::string how = pack ? ", packed" : "";
+      for (const Form& form : forms) {
+        cases.push_back({pack ? "prepare" : "linear", fmt::format("{} {}{}", str(e), form.name, how), Exactness::sums,
+                         [=](Call& call) { run_linear(call, e, form, pack); }, true});
+      }
+      cases.push_back({"linear_backward_input", str(e) + how, Exactness::sums,
+                       [=](Call& call) { run_backward(call, e, pack); }, true});
+    }
+    cases.push_back({"linear_backward_weight", str(e), Exactness::sums,
+                     [=](Call& call) {
+                       LinearBackwardWeightArguments a;
+                       a.precision = call.precision;
+                       a.dy = call.random({e.rows, e.out});
+                       a.x = call.random({e.rows, e.in});
+                       a.dweight = call.output("dweight", {e.out, e.in});
+                       if (e.rows != 3) a.dbias = call.output("dbias", {e.out});
+                       call.backend.linear_backward_weight(a);
+                     },
+                     true});
+  }
+  return cases;
+}
+
+}  // namespace astroclip::testing

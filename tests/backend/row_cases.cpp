@@ -1,0 +1,91 @@
+#include <fmt/format.h>
+
+#include "backend/call.h"
+
+namespace astroclip::testing {
+
+namespace {
+
+/// x is off centre, where a variance from the mean of squares would cancel.
+void layer_norm_case(Call& call, int64_t rows, int64_t width) {
+  call.backend.layer_norm(call.random({rows, width}, 3.0, 5.0), call.random({width}), call.random({width}), 1e-3,
+                          call.output("y", {rows, width}), call.output("mean", {rows}),
+                          call.output("inverse deviation", {rows}));
+}
+
+void layer_norm_backward_case(Call& call, int64_t rows, int64_t width) {
+  const ConstView x = call.random({rows, width}), weight = call.random({width});
+  const View y = call.output("y", {rows, width}), mean = call.output("mean", {rows});
+  const View inverse = call.output("inverse deviation", {rows});
+  call.backend.layer_norm(x, weight, call.random({width}), 1e-2, y, mean, inverse);
+  call.backend.layer_norm_backward(call.random({rows, width}), x, weight, mean, inverse,
+                                   call.output("dx", {rows, width}), call.output("dweight", {width}),
+                                   call.output("dbias", {width}));
+}
+
+std::vector<int64_t> targets(int64_t rows, int64_t width) {
+  std::vector<int64_t> all;
+  for (int64_t row = 0; row < rows; ++row) all.push_back(row * 7 % width);
+  return all;
+}
+
+void cross_entropy_backward_case(Call& call, int64_t rows, int64_t width) {
+  const ConstView logits = call.random({rows, width}, -8.0, 8.0), target = call.indices(targets(rows, width));
+  const View loss = call.output("loss", {rows}), lse = call.output("log sum exp", {rows});
+  call.backend.cross_entropy(logits, target, loss, lse);
+  call.backend.cross_entropy_backward(logits, target, lse, call.random({rows}), call.output("dlogits", {rows, width}));
+}
+
+/// The middle row is zero, under every epsilon.
+ConstView rows_with_a_zero(Call& call, int64_t rows, int64_t width) {
+  const View x = call.in_place("x", {rows, width});
+  call.backend.fill(View(static_cast<std::byte*>(x.data) + rows / 2 * width * size_of(x.dtype), {width}, x.dtype), 0.0);
+  return x;
+}
+
+void normalize_backward_case(Call& call, int64_t rows, int64_t width) {
+  const ConstView x = rows_with_a_zero(call, rows, width);
+  const View y = call.output("y", {rows, width}), norm = call.output("norm", {rows});
+  call.backend.normalize_rows(x, 1e-3, y, norm);
+  call.backend.normalize_rows_backward(call.random({rows, width}), y, norm, 1e-3, call.output("dx", {rows, width}));
+}
+
+void add_rows(std::vector<Case>& cases, int64_t rows, int64_t width) {
+  const auto add = [&](const char* kernel, std::function<void(Call&)> body) {
+    cases.push_back({kernel, fmt::format("{}x{}", rows, width), Exactness::sums, std::move(body)});
+  };
+  if (width > 1) {  // one value has no deviation
+    add("layer_norm", [=](Call& call) { layer_norm_case(call, rows, width); });
+    add("layer_norm_backward", [=](Call& call) { layer_norm_backward_case(call, rows, width); });
+  }
+  add("softmax", [=](Call& call) {
+    call.backend.softmax(call.random({rows, width}, -20.0, 20.0), call.output("y", {rows, width}));
+  });
+  add("softmax_backward", [=](Call& call) {
+    const View y = call.output("y", {rows, width});
+    call.backend.softmax(call.random({rows, width}), y);
+    call.backend.softmax_backward(call.random({rows, width}), y, call.output("dx", {rows, width}));
+  });
+  add("cross_entropy", [=](Call& call) {
+    call.backend.cross_entropy(call.random({rows, width}, -8.0, 8.0), call.indices(targets(rows, width)),
+                               call.output("loss", {rows}), call.output("log sum exp", {rows}));
+  });
+  add("cross_entropy_backward", [=](Call& call) { cross_entropy_backward_case(call, rows, width); });
+  add("normalize_rows", [=](Call& call) {
+    const ConstView x = rows_with_a_zero(call, rows, width);
+    call.backend.normalize_rows(x, 1e-3, call.output("y", {rows, width}), call.output("norm", {rows}));
+  });
+  add("normalize_rows_backward", [=](Call& call) { normalize_backward_case(call, rows, width); });
+}
+
+}  // namespace
+
+std::vector<Case> row_cases() {
+  std::vector<Case> cases;
+  for (const int64_t width : {1, 3, 17, 33, 131, 778}) {
+    for (const int64_t rows : {1, 3, 130}) add_rows(cases, rows, width);
+  }
+  return cases;
+}
+
+}  // namespace astroclip::testing
