@@ -3,8 +3,8 @@
 # that cannot be done it prints exactly what is missing and ends with status 1.
 set -eu
 
-packages="g++ make cmake ninja-build pkg-config libdnnl-dev libhwy-dev ocl-icd-opencl-dev libhdf5-dev libcfitsio-dev libfmt-dev
-libtomlplusplus-dev libboost-dev libboost-filesystem-dev libboost-program-options-dev libgtest-dev libgmock-dev"
+packages="g++ make cmake ninja-build pkg-config libdnnl-dev libhwy-dev ocl-icd-opencl-dev libhdf5-dev libcfitsio-dev
+libfmt-dev libtomlplusplus-dev nlohmann-json3-dev libboost-dev libboost-filesystem-dev libboost-program-options-dev libgtest-dev libgmock-dev"
 
 is_installed() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
