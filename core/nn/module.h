@@ -72,11 +72,16 @@ class Module {
     Shape shape;
     Init init;
     bool is_buffer;
+    bool trainable;
   };
   struct Child {
     std::string name;
     Module* module;
   };
+  void collect(const std::string& prefix, bool with_buffers, std::vector<NamedTensor>& out) const;
+  /// Returns how many parameters matched.
+  int64_t mark_trainable(const std::string& prefix, const std::string& name, bool trainable);
+
   std::vector<Slot> slots_;
   std::vector<Child> children_;
   bool training_ = false;

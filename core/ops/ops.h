@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/communicator.h"
 #include "tensor/tensor.h"
 
 /// Every differentiable op. Each checks its inputs' shapes, dtypes and devices (an Error begins with the op's
@@ -92,5 +93,8 @@ Tensor softmax(const Tensor& x);
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets);
 /// x / max(‖x‖₂, epsilon) over the last axis.
 Tensor normalize_rows(const Tensor& x, double epsilon);
+
+/// Rows of all processes in the order of ranks; the gradient sums what every process wants of this one's rows.
+Tensor all_gather(const Tensor& x, Communicator& communicator);
 
 }  // namespace astroclip::ops

@@ -36,6 +36,7 @@ class Storage {
   struct Derived {
     std::shared_ptr<void> form;
     uint64_t version = 0;
+    int tag = 0;  ///< which of several forms of one use (a precision)
   };
   /// One slot for each use of a weight; see Backend::prepare.
   Derived& derived(int use) { return derived_[use]; }

@@ -1,0 +1,167 @@
+#include "nn/module.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "backend/backend.h"
+#include "base/error.h"
+
+namespace astroclip::nn {
+
+namespace {
+
+std::string join(const std::string& prefix, const std::string& name) {
+  if (prefix.empty() || name.empty()) return prefix + name;
+  return prefix + "." + name;
+}
+
+double draw(const Init& init, Rng& rng) {
+  switch (init.kind) {
+    case Init::Kind::zeros:
+      return 0.0;
+    case Init::Kind::constant:
+      return init.value;
+    case Init::Kind::normal:
+      return init.value * rng.normal();
+    case Init::Kind::uniform:
+      return rng.uniform(-init.value, init.value);
+    case Init::Kind::truncated_normal: {
+      double value = rng.normal();
+      while (std::abs(value) > init.limit) value = rng.normal();
+      return init.value * value;
+    }
+  }
+  return 0.0;
+}
+
+/// Drawn on the host in float64, so that every backend starts from the same numbers.
+Tensor initial(const Shape& shape, const Init& init, Device device, uint64_t seed, const std::string& name) {
+  Rng rng(seed, Purpose::weights, stable_hash(name));
+  std::vector<double> values(static_cast<size_t>(shape.numel()));
+  for (double& value : values) value = draw(init, rng);
+  return Tensor::from_host(values, shape, backend_of(device).compute_dtype(), device);
+}
+
+bool at_or_below(const std::string& name, const std::string& pattern) {
+  return pattern.empty() || name == pattern || name.starts_with(pattern + ".");
+}
+
+}  // namespace
+
+void Module::parameter(const std::string& name, Tensor& slot, const Shape& shape, Init init) {
+  slots_.push_back({name, &slot, shape, init, false, true});
+}
+
+void Module::buffer(const std::string& name, Tensor& slot, const Shape& shape, Init init) {
+  slots_.push_back({name, &slot, shape, init, true, false});
+}
+
+void Module::child(const std::string& name, Module& module) { children_.push_back({name, &module}); }
+
+void Module::materialize(Device device, uint64_t seed, const std::string& prefix) {
+  for (Slot& slot : slots_) {
+    *slot.tensor = initial(slot.shape, slot.init, device, seed, join(prefix, slot.name));
+    slot.tensor->set_requires_grad(slot.trainable);
+  }
+  for (const Child& entry : children_) entry.module->materialize(device, seed, join(prefix, entry.name));
+}
+
+void Module::collect(const std::string& prefix, bool with_buffers, std::vector<NamedTensor>& out) const {
+  for (const Slot& slot : slots_) {
+    if (!slot.is_buffer || with_buffers) out.push_back({join(prefix, slot.name), *slot.tensor, slot.trainable});
+  }
+  for (const Child& entry : children_) entry.module->collect(join(prefix, entry.name), with_buffers, out);
+}
+
+std::vector<NamedTensor> Module::parameters(const std::string& prefix) const {
+  std::vector<NamedTensor> all;
+  collect(prefix, false, all);
+  return all;
+}
+
+std::vector<NamedTensor> Module::state(const std::string& prefix) const {
+  std::vector<NamedTensor> all;
+  collect(prefix, true, all);
+  return all;
+}
+
+int64_t Module::parameter_count() const {
+  int64_t count = 0;
+  for (const Slot& slot : slots_) count += slot.is_buffer ? 0 : slot.shape.numel();
+  for (const Child& entry : children_) count += entry.module->parameter_count();
+  return count;
+}
+
+int64_t Module::mark_trainable(const std::string& prefix, const std::string& name, bool trainable) {
+  int64_t matched = 0;
+  for (Slot& slot : slots_) {
+    if (slot.is_buffer || !at_or_below(join(prefix, slot.name), name)) continue;
+    slot.trainable = trainable;
+    if (slot.tensor->defined()) slot.tensor->set_requires_grad(trainable);
+    ++matched;
+  }
+  for (const Child& entry : children_) {
+    matched += entry.module->mark_trainable(join(prefix, entry.name), name, trainable);
+  }
+  return matched;
+}
+
+void Module::set_trainable(const std::string& name, bool trainable) {
+  if (mark_trainable("", name, trainable) > 0 || name.empty()) return;
+  std::vector<std::string> there;
+  for (const Slot& slot : slots_) there.push_back(slot.name);
+  for (const Child& entry : children_) there.push_back(entry.name);
+  throw Error(fmt::format("no parameter stands at or below '{}'; there are {}", name, fmt::join(there, ", ")));
+}
+
+void Module::set_training(bool training) {
+  training_ = training;
+  for (const Child& entry : children_) entry.module->set_training(training);
+}
+
+void Module::set_step_seed(uint64_t seed) {
+  step_seed_ = seed;
+  dropout_calls_ = 0;
+  for (const Child& entry : children_) entry.module->set_step_seed(seed ^ stable_hash(entry.name) * 0x9E3779B97F4A7C15);
+}
+
+uint64_t Module::dropout_seed() const {
+  Rng rng(step_seed_, Purpose::dropout, ++dropout_calls_);
+  const uint64_t high = rng.next();
+  return high << 32 | rng.next();
+}
+
+LoadReport load_state(Module& module, const std::vector<NamedTensor>& source) {
+  std::unordered_map<std::string, Tensor> given;
+  for (const NamedTensor& entry : source) given.emplace(entry.name, entry.tensor);
+  LoadReport report;
+  std::vector<NamedTensor> wanted = module.state();
+  for (const NamedTensor& entry : wanted) {
+    const auto found = given.find(entry.name);
+    if (found == given.end()) {
+      report.missing.push_back(entry.name);
+    } else if (found->second.shape() != entry.tensor.shape()) {
+      report.misshapen.push_back(fmt::format("{}: expected {}, found {}", entry.name, entry.tensor.shape().str(),
+                                             found->second.shape().str()));
+    }
+  }
+  for (const NamedTensor& entry : source) {
+    if (std::ranges::none_of(wanted, [&](const NamedTensor& mine) { return mine.name == entry.name; })) {
+      report.unexpected.push_back(entry.name);
+    }
+  }
+  if (!report.complete()) return report;
+  for (NamedTensor& entry : wanted) {
+    const Tensor& from = given.at(entry.name);
+    const bool same = from.dtype() == entry.tensor.dtype();
+    entry.tensor.copy_from(
+        same ? from : Tensor::from_host(from.to_doubles(), from.shape(), entry.tensor.dtype(), from.device()));
+  }
+  return report;
+}
+
+}  // namespace astroclip::nn

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "backend/backend.h"
+#include "base/error.h"
+#include "tensor/tensor.h"
+
+/// What every op does at its door.
+namespace astroclip::ops {
+
+template <class... Arguments>
+[[noreturn]] void refuse(const char* op, fmt::format_string<Arguments...> text, Arguments&&... arguments) {
+  throw Error(fmt::format("[{}] {}", op, fmt::format(text, std::forward<Arguments>(arguments)...)));
+}
+
+/// All defined operands live on one device in one dtype, which its backend computes in.
+inline Backend& enter(const char* op, std::initializer_list<const Tensor*> operands) {
+  const Tensor& first = **operands.begin();
+  Backend& backend = backend_of(first.device());
+  for (const Tensor* operand : operands) {
+    if (!operand->defined()) continue;
+    if (operand->device() != first.device()) {
+      refuse(op, "operands must be on one device, found {} and {}", first.device().str(), operand->device().str());
+    }
+    if (operand->dtype() != backend.compute_dtype()) {
+      refuse(op, "backend '{}' computes in {}, found {}", backend.name(), name_of(backend.compute_dtype()),
+             name_of(operand->dtype()));
+    }
+  }
+  return backend;
+}
+
+/// An uninitialised tensor of x's dtype and device.
+inline Tensor like(const Tensor& x, const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); }
+inline Tensor like(const Tensor& x) { return like(x, x.shape()); }
+
+/// x as [rows, last axis].
+inline int64_t rows_of(const Shape& shape) { return shape[-1] == 0 ? 0 : shape.numel() / shape[-1]; }
+
+/// Sums `gradient` over the axes along which `shape` was broadcast to it.
+Tensor reduce_to(const Tensor& gradient, const Shape& shape);
+
+}  // namespace astroclip::ops

@@ -1,0 +1,152 @@
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "autograd/tape.h"
+#include "ops/check_internal.h"
+#include "ops/ops.h"
+
+namespace astroclip::ops {
+
+namespace {
+
+Tensor permuted(const Tensor& x, std::span<const int> order) {
+  std::vector<int64_t> extents;
+  for (const int axis : order) extents.push_back(x.size(axis));
+  Tensor y = like(x, Shape(extents));
+  backend_of(x.device()).permute(x, order, y);
+  return y;
+}
+
+/// The axis counted from the first; an error when there is none.
+int positive_axis(const char* op, const Shape& shape, int axis) {
+  const int index = axis < 0 ? axis + shape.rank() : axis;
+  if (index < 0 || index >= shape.rank()) refuse(op, "{} has no axis {}", shape.str(), axis);
+  return index;
+}
+
+/// A block of an axis inside a contiguous array, as rows of elements with a pitch.
+struct Block {
+  int64_t rows, width, pitch, offset;  // in elements
+};
+
+Block block_of(const Shape& whole, int axis, int64_t begin, int64_t length) {
+  int64_t outer = 1, inner = 1;
+  for (int i = 0; i < axis; ++i) outer *= whole[i];
+  for (int i = axis + 1; i < whole.rank(); ++i) inner *= whole[i];
+  return {outer, length * inner, whole[axis] * inner, begin * inner};
+}
+
+void copy_out(const Tensor& whole, const Block& block, Tensor& part) {
+  const auto* from = static_cast<const std::byte*>(whole.data()) + block.offset * size_of(whole.dtype());
+  backend_of(whole.device())
+      .copy_blocks(from, block.pitch, part.mutable_data(), block.width, block.width, block.rows, whole.dtype(), false);
+}
+
+void copy_in(const Tensor& part, const Block& block, Tensor& whole) {
+  auto* to = static_cast<std::byte*>(whole.mutable_data()) + block.offset * size_of(whole.dtype());
+  backend_of(whole.device())
+      .copy_blocks(part.data(), block.width, to, block.pitch, block.width, block.rows, whole.dtype(), false);
+}
+
+}  // namespace
+
+Tensor reshape(const Tensor& x, const Shape& shape) {
+  if (shape.numel() != x.numel()) refuse("reshape", "cannot view {} as {}", x.shape().str(), shape.str());
+  return autograd::record("reshape", x.view_as(shape), {x},
+                          [from = x.shape()](const Tensor& dy) { return std::vector<Tensor>{dy.view_as(from)}; });
+}
+
+Tensor permute(const Tensor& x, std::span<const int> order) {
+  std::vector<int> sorted(order.begin(), order.end());
+  std::ranges::sort(sorted);
+  std::vector<int> all(static_cast<size_t>(x.rank()));
+  std::iota(all.begin(), all.end(), 0);
+  if (sorted != all) refuse("permute", "the order must name each axis of {} once", x.shape().str());
+  std::vector<int> inverse(order.size());
+  for (size_t i = 0; i < order.size(); ++i) inverse[static_cast<size_t>(order[i])] = static_cast<int>(i);
+  return autograd::record("permute", permuted(x, order), {x},
+                          [inverse](const Tensor& dy) { return std::vector<Tensor>{permuted(dy, inverse)}; });
+}
+
+Tensor concat(std::span<const Tensor> parts, int axis) {
+  if (parts.empty()) refuse("concat", "needs at least one part");
+  const Shape& first = parts.front().shape();
+  const int along = positive_axis("concat", first, axis);
+  int64_t total = 0;
+  for (const Tensor& part : parts) {
+    enter("concat", {&parts.front(), &part});
+    if (part.rank() != first.rank() || part.shape().with(along, 0) != first.with(along, 0)) {
+      refuse("concat", "parts must agree but for axis {}, found {} and {}", along, first.str(), part.shape().str());
+    }
+    total += part.size(along);
+  }
+  Tensor whole = like(parts.front(), first.with(along, total));
+  std::vector<Block> blocks;
+  std::vector<Shape> shapes;
+  int64_t begin = 0;
+  for (const Tensor& part : parts) {
+    blocks.push_back(block_of(whole.shape(), along, begin, part.size(along)));
+    shapes.push_back(part.shape());
+    copy_in(part, blocks.back(), whole);
+    begin += part.size(along);
+  }
+  return autograd::record("concat", whole, {parts.begin(), parts.end()}, [blocks, shapes](const Tensor& dy) {
+    std::vector<Tensor> shares;
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      shares.push_back(like(dy, shapes[i]));
+      copy_out(dy, blocks[i], shares.back());
+    }
+    return shares;
+  });
+}
+
+Tensor narrow(const Tensor& x, int axis, int64_t begin, int64_t length) {
+  const int along = positive_axis("narrow", x.shape(), axis);
+  if (begin < 0 || length < 0 || begin + length > x.size(along)) {
+    refuse("narrow", "entries {} to {} do not lie on axis {} of {}", begin, begin + length, axis, x.shape().str());
+  }
+  const Block block = block_of(x.shape(), along, begin, length);
+  Tensor part = like(x, x.shape().with(along, length));
+  copy_out(x, block, part);
+  return autograd::record("narrow", part, {x}, [block, shape = x.shape()](const Tensor& dy) {
+    Tensor dx = Tensor::zeros(shape, dy.dtype(), dy.device());
+    copy_in(dy, block, dx);
+    return std::vector<Tensor>{dx};
+  });
+}
+
+Tensor broadcast_to(const Tensor& x, const Shape& shape) {
+  Backend& backend = enter("broadcast_to", {&x});
+  bool fits = x.rank() <= shape.rank();
+  for (int i = 1; fits && i <= x.rank(); ++i) fits = x.size(-i) == 1 || x.size(-i) == shape[-i];
+  if (!fits) refuse("broadcast_to", "{} does not broadcast to {}", x.shape().str(), shape.str());
+  Tensor y = Tensor::zeros(shape, x.dtype(), x.device());
+  backend.binary(BinaryOp::add, y, x, y);
+  return autograd::record("broadcast_to", y, {x},
+                          [from = x.shape()](const Tensor& dy) { return std::vector<Tensor>{reduce_to(dy, from)}; });
+}
+
+Tensor gather_rows(const Tensor& x, const Tensor& index) {
+  if (index.dtype() != DType::i64 || index.rank() != 1) {
+    refuse("gather_rows", "needs an i64 index of one axis, found {} {}", name_of(index.dtype()), index.shape().str());
+  }
+  if (x.rank() < 1) refuse("gather_rows", "needs rows, found a scalar");
+  if (index.device().kind != DeviceKind::cuda) {
+    const auto* values = index.data_as<int64_t>();
+    for (int64_t i = 0; i < index.numel(); ++i) {
+      if (values[i] < 0 || values[i] >= x.size(0)) {
+        refuse("gather_rows", "index {} lies outside the {} rows of {}", values[i], x.size(0), x.shape().str());
+      }
+    }
+  }
+  Tensor y = like(x, x.shape().with(0, index.numel()));
+  backend_of(x.device()).gather_rows(x, index, y);
+  return autograd::record("gather_rows", y, {x}, [index, shape = x.shape()](const Tensor& dy) {
+    Tensor dx = Tensor::zeros(shape, dy.dtype(), dy.device());
+    backend_of(dy.device()).scatter_add_rows(dy, index, dx);
+    return std::vector<Tensor>{dx};
+  });
+}
+
+}  // namespace astroclip::ops

@@ -1,0 +1,116 @@
+#include "autograd/tape.h"
+#include "ops/check_internal.h"
+#include "ops/ops.h"
+
+namespace astroclip::ops {
+
+namespace {
+
+/// The packed form of a weight for one use, renewed when the weight has been written since. Null when packing does not
+/// pay, or when the weight is a part of a larger storage (whose slots belong to the whole).
+std::shared_ptr<Prepared> packed(const Tensor& weight, WeightUse use, Precision precision, int64_t rows) {
+  Storage& storage = *weight.storage();
+  if (storage.data() != weight.data() || storage.bytes() < weight.bytes()) return nullptr;
+  Storage::Derived& slot = storage.derived(static_cast<int>(use));
+  if (!slot.form || slot.version != storage.version() || slot.tag != static_cast<int>(precision)) {
+    slot.form = backend_of(weight.device()).prepare(weight, use, precision, rows);
+    slot.version = storage.version();
+    slot.tag = static_cast<int>(precision);
+  }
+  return std::static_pointer_cast<Prepared>(slot.form);
+}
+
+void check_shapes(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearOptions& options,
+                  const Shape& result) {
+  if (weight.rank() != 2 || x.rank() < 1 || x.size(-1) != weight.size(1)) {
+    refuse("linear", "x [..., in] and weight [out, in] must agree, found {} and {}", x.shape().str(),
+           weight.shape().str());
+  }
+  if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
+    refuse("linear", "bias must be [{}], found {}", weight.size(0), bias.shape().str());
+  }
+  if (options.residual.defined() && options.residual.shape() != result) {
+    refuse("linear", "the residual must be {}, found {}", result.str(), options.residual.shape().str());
+  }
+}
+
+UnaryOp kernel_of(Activation activation) { return activation == Activation::gelu ? UnaryOp::gelu : UnaryOp::relu; }
+
+/// What backward needs of a call; tensors detached.
+struct Saved {
+  Tensor x, weight, pre_activation;
+  Activation activation;
+  Precision precision;
+  bool needs_x, needs_weight, needs_bias;
+};
+
+Tensor input_gradient(const Saved& saved, const Tensor& dpre) {
+  const int64_t rows = rows_of(dpre.shape());
+  Tensor dx = like(saved.x);
+  const auto weight = packed(saved.weight, WeightUse::backward_input, saved.precision, rows);
+  backend_of(dx.device())
+      .linear_backward_input({dpre.view_as({rows, dpre.size(-1)}), saved.weight, weight.get(),
+                              View(dx.mutable_data(), {rows, dx.size(-1)}, dx.dtype()), saved.precision});
+  return dx;
+}
+
+std::vector<Tensor> linear_gradients(const Saved& saved, const Tensor& dy) {
+  Backend& backend = backend_of(dy.device());
+  Tensor dpre = dy;
+  if (saved.activation != Activation::none) {
+    dpre = like(dy);
+    // GELU's and ReLU's derivatives come from x alone, so y is not kept.
+    backend.unary_backward(kernel_of(saved.activation), saved.pre_activation, saved.pre_activation, dy, dpre);
+  }
+  std::vector<Tensor> gradients(4);
+  if (saved.needs_x) gradients[0] = input_gradient(saved, dpre);
+  if (saved.needs_weight || saved.needs_bias) {
+    const int64_t rows = rows_of(dpre.shape());
+    gradients[1] = like(saved.weight);
+    if (saved.needs_bias) gradients[2] = like(dpre, {dpre.size(-1)});
+    backend.linear_backward_weight({dpre.view_as({rows, dpre.size(-1)}), saved.x.view_as({rows, saved.x.size(-1)}),
+                                    gradients[1], saved.needs_bias ? View(gradients[2]) : View(), saved.precision});
+    if (!saved.needs_weight) gradients[1] = {};
+  }
+  gradients[3] = dy;  // the residual's
+  return gradients;
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearOptions& options) {
+  Backend& backend = enter("linear", {&x, &weight, &bias, &options.residual});
+  const Shape result = x.rank() < 1 || weight.rank() < 1 ? Shape{} : x.shape().with(-1, weight.size(0));
+  check_shapes(x, weight, bias, options, result);
+  const Precision precision = current_precision();
+  const int64_t rows = rows_of(x.shape());
+  const bool records = autograd::needs_gradient({&x, &weight, &bias, &options.residual});
+  const bool keeps_pre = records && options.activation != Activation::none;
+
+  Tensor y = like(x, result);
+  Tensor pre = keeps_pre ? like(x, result) : Tensor();
+  const auto flat = [&](Tensor& tensor) { return View(tensor.mutable_data(), {rows, result[-1]}, tensor.dtype()); };
+  const auto weight_form = packed(weight, WeightUse::forward, precision, rows);
+  backend.linear({.x = x.view_as({rows, x.size(-1)}),
+                  .weight = weight,
+                  .packed = weight_form.get(),
+                  .bias = bias.defined() ? ConstView(bias) : ConstView(),
+                  .activation = options.activation,
+                  .residual = options.residual.defined() ? ConstView(options.residual) : ConstView(),
+                  .y = flat(y),
+                  .pre_activation = keeps_pre ? flat(pre) : View(),
+                  .precision = precision});
+  if (!records) return y;
+  const Saved saved{x.detach(),
+                    weight.detach(),
+                    pre,
+                    options.activation,
+                    precision,
+                    x.requires_grad(),
+                    weight.requires_grad(),
+                    bias.requires_grad()};
+  return autograd::record("linear", y, {x, weight, bias, options.residual},
+                          [saved](const Tensor& dy) { return linear_gradients(saved, dy); });
+}
+
+}  // namespace astroclip::ops

@@ -1,0 +1,81 @@
+#include "autograd/tape.h"
+#include "ops/check_internal.h"
+#include "ops/ops.h"
+
+namespace astroclip::ops {
+
+namespace {
+
+ConstView flat(const Tensor& x) { return {x.data(), {rows_of(x.shape()), x.size(-1)}, x.dtype()}; }
+View flat(Tensor& x) { return {x.mutable_data(), {rows_of(x.shape()), x.size(-1)}, x.dtype()}; }
+
+void needs_rows(const char* op, const Tensor& x) {
+  if (x.rank() < 1) refuse(op, "needs at least one axis, found a scalar");
+}
+
+}  // namespace
+
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon) {
+  Backend& backend = enter("layer_norm", {&x, &weight, &bias});
+  needs_rows("layer_norm", x);
+  if (weight.shape() != Shape{x.size(-1)} || bias.shape() != weight.shape()) {
+    refuse("layer_norm", "weight and bias must be [{}], found {} and {}", x.size(-1), weight.shape().str(),
+           bias.shape().str());
+  }
+  const bool records = autograd::needs_gradient({&x, &weight, &bias});
+  Tensor y = like(x);
+  Tensor mean = records ? like(x, {rows_of(x.shape())}) : Tensor();
+  Tensor inverse = records ? like(x, {rows_of(x.shape())}) : Tensor();
+  backend.layer_norm(flat(x), weight, bias, epsilon, flat(y), records ? View(mean) : View(),
+                     records ? View(inverse) : View());
+  if (!records) return y;
+  return autograd::record(
+      "layer_norm", y, {x, weight, bias}, [x = x.detach(), weight = weight.detach(), mean, inverse](const Tensor& dy) {
+        Tensor dx = like(x), dweight = like(weight), dbias = like(weight);
+        backend_of(x.device()).layer_norm_backward(flat(dy), flat(x), weight, mean, inverse, flat(dx), dweight, dbias);
+        return std::vector<Tensor>{dx, dweight, dbias};
+      });
+}
+
+Tensor softmax(const Tensor& x) {
+  Backend& backend = enter("softmax", {&x});
+  needs_rows("softmax", x);
+  Tensor y = like(x);
+  backend.softmax(flat(x), flat(y));
+  return autograd::record("softmax", y, {x}, [y = y.detach()](const Tensor& dy) {
+    Tensor dx = like(y);
+    backend_of(y.device()).softmax_backward(flat(dy), flat(y), flat(dx));
+    return std::vector<Tensor>{dx};
+  });
+}
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& targets) {
+  Backend& backend = enter("cross_entropy", {&logits});
+  if (logits.rank() != 2 || targets.dtype() != DType::i64 || targets.shape() != Shape{logits.size(0)}) {
+    refuse("cross_entropy", "needs logits [rows, classes] and i64 targets [rows], found {} and {} {}",
+           logits.shape().str(), name_of(targets.dtype()), targets.shape().str());
+  }
+  Tensor loss = like(logits, {logits.size(0)});
+  Tensor lse = like(logits, {logits.size(0)});
+  backend.cross_entropy(logits, targets, loss, lse);
+  return autograd::record("cross_entropy", loss, {logits}, [logits = logits.detach(), targets, lse](const Tensor& dy) {
+    Tensor dlogits = like(logits);
+    backend_of(logits.device()).cross_entropy_backward(logits, targets, lse, dy, dlogits);
+    return std::vector<Tensor>{dlogits};
+  });
+}
+
+Tensor normalize_rows(const Tensor& x, double epsilon) {
+  Backend& backend = enter("normalize_rows", {&x});
+  needs_rows("normalize_rows", x);
+  Tensor y = like(x);
+  Tensor norm = like(x, {rows_of(x.shape())});
+  backend.normalize_rows(flat(x), epsilon, flat(y), norm);
+  return autograd::record("normalize_rows", y, {x}, [y = y.detach(), norm, epsilon](const Tensor& dy) {
+    Tensor dx = like(y);
+    backend_of(y.device()).normalize_rows_backward(flat(dy), flat(y), norm, epsilon, flat(dx));
+    return std::vector<Tensor>{dx};
+  });
+}
+
+}  // namespace astroclip::ops
