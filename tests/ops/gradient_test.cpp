@@ -1,0 +1,222 @@
+// One row for each op: its gradient against central differences, and a printed table of what is covered.
+#include <gmock/gmock.h>
+
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include "ops/gradient_check.h"
+#include "ops/ops.h"
+
+namespace astroclip {
+namespace {
+
+using testing_support::expect_gradients;
+using testing_support::Function;
+using testing_support::random_tensor;
+using testing_support::reference_device;
+using Inputs = const std::vector<Tensor>&;
+
+struct Case {
+  std::string op;  ///< as its node is named on the tape
+  std::string detail;
+  std::vector<Shape> shapes;
+  Function function;
+  double low = -1.0, high = 1.0;
+};
+
+Tensor index(std::vector<int64_t> values) {
+  const auto count = static_cast<int64_t>(values.size());
+  return Tensor::from_host(values, {count}, reference_device);
+}
+
+/// Two "processes" in one: the gathered rows are this process's rows and twice them.
+class PairOfProcesses final : public Communicator {
+ public:
+  int64_t rank() const override { return 1; }
+  int64_t size() const override { return 2; }
+  Tensor all_gather(const Tensor& rows) override {
+    const std::vector<Tensor> parts = {ops::affine(rows, 0.0, 1.0), rows};
+    return ops::concat(parts, 0);
+  }
+  void all_reduce(Tensor&) override {}
+};
+
+std::vector<Case> cases() {
+  using namespace ops;
+  const Shape matrix{3, 5};
+  std::vector<Case> all = {
+      {"add", "same", {matrix, matrix}, [](Inputs x) { return add(x[0], x[1]); }},
+      {"add", "broadcast both", {{3, 1, 5}, {4, 1}}, [](Inputs x) { return add(x[0], x[1]); }},
+      {"subtract", "broadcast", {matrix, {5}}, [](Inputs x) { return subtract(x[0], x[1]); }},
+      {"multiply", "rows", {matrix, {3, 1}}, [](Inputs x) { return multiply(x[0], x[1]); }},
+      {"divide", "scalar", {matrix, {}}, [](Inputs x) { return divide(x[0], x[1]); }, 0.5, 2.0},
+      {"maximum", "", {matrix, matrix}, [](Inputs x) { return maximum(x[0], x[1]); }},
+      {"affine", "", {matrix}, [](Inputs x) { return affine(x[0], -2.5, 0.3); }},
+      {"negate", "", {matrix}, [](Inputs x) { return negate(x[0]); }},
+      {"exp", "", {matrix}, [](Inputs x) { return exp(x[0]); }},
+      {"log", "", {matrix}, [](Inputs x) { return log(x[0]); }, 0.3, 3.0},
+      {"sqrt", "", {matrix}, [](Inputs x) { return sqrt(x[0]); }, 0.3, 3.0},
+      {"square", "", {matrix}, [](Inputs x) { return square(x[0]); }},
+      {"abs", "", {matrix}, [](Inputs x) { return abs(x[0]); }},
+      {"reciprocal", "", {matrix}, [](Inputs x) { return reciprocal(x[0]); }, 0.5, 2.0},
+      {"tanh", "", {matrix}, [](Inputs x) { return tanh(x[0]); }},
+      {"sigmoid", "", {matrix}, [](Inputs x) { return sigmoid(x[0]); }, -4.0, 4.0},
+      {"log_sigmoid", "", {matrix}, [](Inputs x) { return log_sigmoid(x[0]); }, -4.0, 4.0},
+      {"relu", "", {matrix}, [](Inputs x) { return relu(x[0]); }},
+      {"gelu", "", {matrix}, [](Inputs x) { return gelu(x[0]); }, -3.0, 3.0},
+      {"dropout", "", {{7, 9}}, [](Inputs x) { return dropout(x[0], 0.4, 1234567); }},
+      {"reshape",
+       "",
+       {{2, 6}},
+       [](Inputs x) {
+         return reshape(x[0], {3, 4});
+       }},
+      {"permute",
+       "",
+       {{2, 3, 4}},
+       [](Inputs x) {
+         return permute(x[0], std::vector<int>{2, 0, 1});
+       }},
+      {"concat", "middle axis", {{2, 1, 3}, {2, 4, 3}}, [](Inputs x) { return concat(x, 1); }},
+      {"narrow", "middle axis", {{2, 5, 3}}, [](Inputs x) { return narrow(x[0], 1, 1, 3); }},
+      {"broadcast_to",
+       "",
+       {{3, 1}},
+       [](Inputs x) {
+         return broadcast_to(x[0], {2, 3, 4});
+       }},
+      {"gather_rows",
+       "repeats",
+       {{4, 3}},
+       [](Inputs x) {
+         return gather_rows(x[0], index({2, 0, 2, 2}));
+       }},
+      {"sum", "all", {matrix}, [](Inputs x) { return sum(x[0]); }},
+      {"sum", "middle axis kept", {{2, 3, 4}}, [](Inputs x) { return sum(x[0], {1}, true); }},
+      {"mean",
+       "outer axes",
+       {{2, 3, 4}},
+       [](Inputs x) {
+         return mean(x[0], {0, -1});
+       }},
+      {"matmul", "plain", {{2, 3, 4}, {2, 4, 5}}, [](Inputs x) { return matmul(x[0], x[1]); }},
+      {"matmul", "aᵀ", {{4, 3}, {4, 5}}, [](Inputs x) { return matmul(x[0], x[1], true, false); }},
+      {"matmul", "bᵀ", {{3, 4}, {5, 4}}, [](Inputs x) { return matmul(x[0], x[1], false, true); }},
+      {"matmul", "aᵀ bᵀ", {{4, 3}, {5, 4}}, [](Inputs x) { return matmul(x[0], x[1], true, true); }},
+      {"linear", "bias", {{2, 3, 4}, {5, 4}, {5}}, [](Inputs x) { return linear(x[0], x[1], x[2]); }},
+      {"linear", "no bias", {{3, 4}, {5, 4}}, [](Inputs x) { return linear(x[0], x[1], {}); }},
+      {"linear",
+       "gelu + residual",
+       {{3, 4}, {5, 4}, {5}, {3, 5}},
+       [](Inputs x) {
+         return linear(x[0], x[1], x[2], {Activation::gelu, x[3]});
+       }},
+      {"linear",
+       "relu",
+       {{3, 4}, {5, 4}, {5}},
+       [](Inputs x) {
+         return linear(x[0], x[1], x[2], {Activation::relu, {}});
+       }},
+      {"self_attention", "", {{2, 5, 12}}, [](Inputs x) { return self_attention(x[0], 2); }, -2.0, 2.0},
+      {"cross_attention",
+       "",
+       {{2, 3, 6}, {2, 4, 6}, {2, 4, 6}},
+       [](Inputs x) { return cross_attention(x[0], x[1], x[2], 3); },
+       -2.0,
+       2.0},
+      {"layer_norm", "", {{2, 3, 7}, {7}, {7}}, [](Inputs x) { return layer_norm(x[0], x[1], x[2], 1e-5); }},
+      {"softmax", "", {matrix}, [](Inputs x) { return softmax(x[0]); }, -3.0, 3.0},
+      {"cross_entropy",
+       "",
+       {matrix},
+       [](Inputs x) {
+         return cross_entropy(x[0], index({4, 0, 2}));
+       },
+       -3.0,
+       3.0},
+      {"normalize_rows", "", {matrix}, [](Inputs x) { return normalize_rows(x[0], 1e-3); }},
+      {"normalize_rows", "below epsilon", {matrix}, [](Inputs x) { return normalize_rows(x[0], 100.0); }},
+      {"all_gather",
+       "second of two",
+       {matrix},
+       [](Inputs x) {
+         static PairOfProcesses pair;
+         return all_gather(x[0], pair);
+       }},
+  };
+  return all;
+}
+
+TEST(Gradients, EveryOpAgreesWithCentralDifferences) {
+  Rng rng(5, Purpose::tests);
+  std::map<std::string, int> covered;
+  for (const Case& row : cases()) {
+    std::vector<Tensor> inputs;
+    for (const Shape& shape : row.shapes) inputs.push_back(random_tensor(shape, rng, row.low, row.high));
+    expect_gradients(row.op + " (" + row.detail + ")", row.function, inputs, rng);
+    ++covered[row.op];
+  }
+  std::printf("op               gradient cases\n");
+  for (const auto& [op, count] : covered) std::printf("%-16s %d\n", op.c_str(), count);
+  // Every op of ops.h that carries a gradient; a new one must come with a row above.
+  const std::set<std::string> ops = {"abs",
+                                     "add",
+                                     "affine",
+                                     "all_gather",
+                                     "broadcast_to",
+                                     "concat",
+                                     "cross_attention",
+                                     "cross_entropy",
+                                     "divide",
+                                     "dropout",
+                                     "exp",
+                                     "gather_rows",
+                                     "gelu",
+                                     "layer_norm",
+                                     "linear",
+                                     "log",
+                                     "log_sigmoid",
+                                     "matmul",
+                                     "maximum",
+                                     "mean",
+                                     "multiply",
+                                     "narrow",
+                                     "negate",
+                                     "normalize_rows",
+                                     "permute",
+                                     "reciprocal",
+                                     "relu",
+                                     "reshape",
+                                     "self_attention",
+                                     "sigmoid",
+                                     "softmax",
+                                     "sqrt",
+                                     "square",
+                                     "subtract",
+                                     "sum",
+                                     "tanh"};
+  std::set<std::string> seen;
+  for (const auto& [op, count] : covered) seen.insert(op);
+  EXPECT_EQ(seen, ops);
+}
+
+TEST(Gradients, CastHandsTheGradientBackInTheInputsDtype) {
+  Tensor x = Tensor::from_host(std::vector<double>{1.0, 2.0}, {2}, DType::f64, reference_device);
+  x.set_requires_grad(true);
+  const Tensor cotangent = Tensor::from_host(std::vector<double>{0.5, -3.0}, {2}, DType::f32, reference_device);
+  autograd::backward(ops::cast(x, DType::f32), cotangent);
+  EXPECT_EQ(x.grad().dtype(), DType::f64);
+  EXPECT_THAT(x.grad().to_doubles(), testing::ElementsAre(0.5, -3.0));
+}
+
+TEST(Gradients, NonzeroCarriesNone) {
+  Tensor x = Tensor::from_host(std::vector<double>{0.0, 2.0, -1e-300}, {3}, DType::f64, reference_device);
+  x.set_requires_grad(true);
+  const Tensor y = ops::nonzero(x);
+  EXPECT_FALSE(y.requires_grad());
+  EXPECT_THAT(y.to_doubles(), testing::ElementsAre(0.0, 1.0, 1.0));
+}
+
+}  // namespace
+}  // namespace astroclip
