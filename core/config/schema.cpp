@@ -10,7 +10,7 @@ std::string plugin_section(const std::string& section, const std::string& plugin
   return fmt::format("{} (plugin '{}')", section, plugin);
 }
 
-Constraint<std::string> one_of(std::vector<std::string> choices) {
+Constraint<std::string> one_of(const std::vector<std::string>& choices) {
   std::vector<std::string> quoted;
   for (const auto& choice : choices) quoted.push_back(fmt::format("\"{}\"", choice));
   const std::string describe = fmt::format("one of {}", fmt::join(quoted, ", "));

@@ -62,7 +62,7 @@ template <Numbers L>
 auto above(L low) {
   return detail::above(static_cast<detail::Bound<L>>(low));
 }
-Constraint<std::string> one_of(std::vector<std::string> choices);
+Constraint<std::string> one_of(const std::vector<std::string>& choices);
 /// Every element of a list.
 template <class T>
 Constraint<std::vector<T>> each(Constraint<T> element);

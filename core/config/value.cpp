@@ -9,6 +9,13 @@ namespace astroclip::config {
 
 std::string Location::str() const { return line > 0 ? fmt::format("{}:{}:{}", file, line, column) : file; }
 
+Table::Table() = default;
+Table::Table(const Table&) = default;
+Table::Table(Table&&) noexcept = default;
+Table& Table::operator=(const Table&) = default;
+Table& Table::operator=(Table&&) noexcept = default;
+Table::~Table() = default;
+
 const Table::Entry* Table::entry(std::string_view key) const {
   const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.key == key; });
   return found == entries_.end() ? nullptr : &*found;

@@ -27,6 +27,14 @@ class Value;
 class Table {
  public:
   struct Entry;
+  // Defined where Entry, which holds a Value and so perhaps a Table, is complete.
+  Table();
+  Table(const Table&);
+  Table(Table&&) noexcept;
+  Table& operator=(const Table&);
+  Table& operator=(Table&&) noexcept;
+  ~Table();
+
   const Value* find(std::string_view key) const;
   Value* find(std::string_view key);
   const Entry* entry(std::string_view key) const;
