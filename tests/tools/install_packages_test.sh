@@ -19,22 +19,7 @@ expect() {
 }
 ln -s "$(command -v env)" "$(command -v diff)" "$fake"
 
-all="  g++
-  make
-  cmake
-  ninja-build
-  pkg-config
-  libdnnl-dev
-  ocl-icd-opencl-dev
-  libhdf5-dev
-  libcfitsio-dev
-  libfmt-dev
-  libtomlplusplus-dev
-  libboost-dev
-  libboost-filesystem-dev
-  libboost-program-options-dev
-  libgtest-dev
-  libgmock-dev"
+all=$(sed -n '/^packages="/,/"$/p' "$script" | sed 's/^packages=//' | tr -d '"' | tr -s ' ' '\n' | sed 's/^/  /')
 needed="these Debian packages, or what corresponds to them, are needed:"
 skip="(with everything in place, set ASTROCLIP_SKIP_PACKAGES=1)"
 expect 1 "install_packages: there is no apt-get here $skip; $needed
