@@ -1,0 +1,112 @@
+#include "app/bench.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <chrono>
+#include <iostream>
+
+#include "app/verbs.h"
+#include "base/error.h"
+#include "base/threads.h"
+
+namespace astroclip::app {
+
+namespace {
+
+namespace options = boost::program_options;
+
+double seconds_of(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+struct Rates {
+  double row = 0.0;      ///< shortest time of one call, seconds
+  double product = 0.0;  ///< the same of the large product, measured in between
+};
+
+/// Whatever else the machine does slows both alike, so they take turns and the shortest times count.
+Rates measure(const BenchWork& row, const BenchWork& product, double seconds) {
+  row.run();  // takes memory, plans the products
+  product.run();
+  Rates best{1e30, 1e30};
+  double spent = 0.0;
+  for (int turn = 0; turn < 3 || (spent < seconds && turn < 1000); ++turn) {
+    best.product = std::min(best.product, seconds_of(product.run));
+    const double time = seconds_of(row.run);
+    best.row = std::min(best.row, time);
+    spent += time + best.product;
+  }
+  return best;
+}
+
+void print_head() {
+  fmt::print("{:<42}{:>11}{:>10}{:>9}{:>12}{:>9}\n", "", "ms", "GFLOP/s", "GB/s", "objects/s", "share");
+}
+
+void print_row(const std::string& name, const BenchWork& row, const BenchWork& product, const Rates& rates) {
+  const double rate = row.operations / rates.row, product_rate = product.operations / rates.product;
+  const auto cell = [](bool is_there, double value) { return is_there ? fmt::format("{:.1f}", value) : ""; };
+  fmt::print("{:<42}{:>11.2f}{:>10}{:>9}{:>12}{:>9}{}\n", name, rates.row * 1e3, cell(row.operations > 0, rate / 1e9),
+             cell(row.bytes > 0, row.bytes / rates.row / 1e9), cell(row.objects > 0, row.objects / rates.row),
+             row.operations > 0 ? fmt::format("{:.0f} %", 100.0 * rate / product_rate) : "",
+             row.note.empty() ? "" : "  " + row.note);
+  std::fflush(stdout);
+}
+
+BenchSettings settings_of(const options::variables_map& values) {
+  BenchSettings settings;
+  settings.seconds = values["seconds"].as<double>();
+  settings.batch = values["batch"].as<int64_t>();
+  const auto precision = values["precision"].as<std::string>();
+  if (precision != "f32" && precision != "bf16") {
+    throw UsageError(fmt::format("--precision is f32 or bf16, not '{}'", precision));
+  }
+  if (settings.batch < 0) throw UsageError(fmt::format("--batch is at least 1, not {}", settings.batch));
+  settings.precision = precision == "bf16" ? Precision::bf16 : Precision::f32;
+  if (!backend_of({DeviceKind::cpu, 0}).supports(settings.precision)) {
+    throw Error(fmt::format("[bench] this processor has no {} products", precision));
+  }
+  return settings;
+}
+
+}  // namespace
+
+int bench_command(std::span<const std::string> arguments) {
+  options::options_description all("astroclip bench: rates beside that of a large matrix product, measured in turns");
+  all.add_options()("help", "print this");
+  all.add_options()("seconds", options::value<double>()->default_value(6.0), "time for each row");
+  all.add_options()("batch", options::value<int64_t>()->default_value(0),
+                    "objects a step of the towers takes; 0: 8 spectra, 16 images");
+  all.add_options()("precision", options::value<std::string>()->default_value("f32"), "f32 or bf16");
+  all.add_options()("only", options::value<std::string>()->default_value(""), "rows whose name contains this");
+  options::variables_map values;
+  options::store(
+      options::command_line_parser(std::vector<std::string>(arguments.begin(), arguments.end())).options(all).run(),
+      values);
+  if (values.count("help") != 0) {
+    std::cout << all;
+    return 0;
+  }
+  const BenchSettings settings = settings_of(values);
+  const auto only = values["only"].as<std::string>();
+  const BenchWork product = bench_product(settings);
+  fmt::print("{} compute threads, {}; share: of the rate of a packed 2304 x 3072 x 1024 product\n\n", compute_threads(),
+             values["precision"].as<std::string>());
+  print_head();
+  print_row("product 2304 x 3072 x 1024", product, product, measure(product, product, settings.seconds / 2));
+  bool is_any = false;
+  for (const BenchRow& row : kernel_rows()) {
+    if (row.name.find(only) == std::string::npos) continue;
+    is_any = true;
+    const BenchWork work = row.make(settings);
+    print_row(row.name, work, product, measure(work, product, settings.seconds));
+  }
+  if (!is_any) throw Error(fmt::format("[bench] no row's name contains '{}'", only));
+  return 0;
+}
+
+}  // namespace astroclip::app
