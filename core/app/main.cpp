@@ -24,6 +24,7 @@ struct Verb {
 constexpr Verb verbs[] = {
     {"list", "[KIND]", "list encoders, losses, datasets and tasks", &list_command},
     {"describe", "PLUGIN", "print every parameter of a plugin", &describe_command},
+    {"bench", "[--only NAME]", "measure kernels and towers against a large matrix product", &bench_command},
 };
 
 void print_help() {
