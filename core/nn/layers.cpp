@@ -1,0 +1,116 @@
+#include "nn/layers.h"
+
+#include <cmath>
+
+namespace astroclip::nn {
+
+Init uniform_fan_in(int64_t in) { return Init::uniform(1.0 / std::sqrt(static_cast<double>(in))); }
+
+Init glorot_uniform(int64_t in, int64_t out) { return Init::uniform(std::sqrt(6.0 / static_cast<double>(in + out))); }
+
+Linear::Linear(int64_t in, int64_t out, Init weight, Init bias) {
+  parameter("weight", weight_, {out, in}, weight);
+  parameter("bias", bias_, {out}, bias);
+}
+
+Tensor Linear::operator()(const Tensor& x, const ops::LinearOptions& options) const {
+  return ops::linear(x, weight_, bias_, options);
+}
+
+LayerNorm::LayerNorm(int64_t width, double epsilon) : epsilon_(epsilon) {
+  parameter("weight", weight_, {width}, Init::constant(1.0));
+  parameter("bias", bias_, {width}, Init::zeros());
+}
+
+Tensor LayerNorm::operator()(const Tensor& x) const { return ops::layer_norm(x, weight_, bias_, epsilon_); }
+
+TransformerBlock::TransformerBlock(const BlockOptions& options, const BlockNames& names)
+    : options_(options),
+      norm1_(options.dim, options.epsilon),
+      qkv_(options.dim, 3 * options.dim, options.input_weight),
+      projection_(options.dim, options.dim, options.input_weight),
+      norm2_(options.dim, options.epsilon),
+      expand_(options.dim, options.hidden, options.input_weight),
+      contract_(options.hidden, options.dim, options.hidden_weight) {
+  child(names.norm1, norm1_);
+  child(names.qkv, qkv_);
+  child(names.projection, projection_);
+  child(names.norm2, norm2_);
+  child(names.expand, expand_);
+  child(names.contract, contract_);
+  if (options.layer_scale) {
+    parameter(names.scale1, scale1_, {options.dim}, Init::constant(*options.layer_scale));
+    parameter(names.scale2, scale2_, {options.dim}, Init::constant(*options.layer_scale));
+  }
+}
+
+Tensor TransformerBlock::add_branch(const Tensor& x, const Tensor& branch, const Linear& product,
+                                    const Tensor& scale) const {
+  const bool drops = training() && (options_.dropout > 0.0 || options_.drop_path > 0.0);
+  if (!drops && !scale.defined()) return product(branch, {.residual = x});
+  Tensor value = product(branch);
+  if (training()) value = ops::dropout(value, options_.dropout, dropout_seed());
+  if (scale.defined()) value = ops::multiply(value, scale);
+  if (training() && options_.drop_path > 0.0) {
+    const Tensor ones = Tensor::from_host(std::vector<double>(static_cast<size_t>(x.size(0)), 1.0), {x.size(0), 1, 1},
+                                          x.dtype(), x.device());
+    value = ops::multiply(value, ops::dropout(ones, options_.drop_path, dropout_seed()));
+  }
+  return ops::add(x, value);
+}
+
+Tensor TransformerBlock::operator()(const Tensor& x) const {
+  const Tensor attended = ops::self_attention(qkv_(norm1_(x)), options_.heads);
+  const Tensor mixed = add_branch(x, attended, projection_, scale1_);
+  const Tensor hidden = expand_(norm2_(mixed), {.activation = Activation::gelu, .residual = {}});
+  return add_branch(mixed, hidden, contract_, scale2_);
+}
+
+CrossAttentionHead::CrossAttentionHead(const Options& options)
+    : options_(options),
+      fused_(options.tokens_width == options.width),
+      output_(options.width, options.width, uniform_fan_in(options.width)),
+      norm_(options.width, 1e-5),
+      encoder_(options.width, options.hidden, uniform_fan_in(options.width), uniform_fan_in(options.width)),
+      decoder_(options.hidden, options.width, uniform_fan_in(options.hidden), uniform_fan_in(options.hidden)) {
+  const int64_t width = options.width, tokens = options.tokens_width;
+  parameter("cross_attention.query", query_, {1, 1, width}, Init::normal(1.0));
+  const std::string attention = "cross_attention.multihead_attn.";
+  if (fused_) {
+    parameter(attention + "in_proj_weight", in_weight_, {3 * width, width}, glorot_uniform(width, 3 * width));
+  } else {
+    parameter(attention + "q_proj_weight", q_weight_, {width, width}, glorot_uniform(width, width));
+    parameter(attention + "k_proj_weight", k_weight_, {width, tokens}, glorot_uniform(tokens, width));
+    parameter(attention + "v_proj_weight", v_weight_, {width, tokens}, glorot_uniform(tokens, width));
+  }
+  parameter(attention + "in_proj_bias", in_bias_, {3 * width}, Init::zeros());
+  child(attention + "out_proj", output_);
+  child("cross_attention.layernorm", norm_);
+  child("mlp.encoder", encoder_);
+  child("mlp.decoder", decoder_);
+}
+
+Tensor CrossAttentionHead::project(const Tensor& x, int part) const {
+  const int64_t width = options_.width;
+  const Tensor bias = ops::narrow(in_bias_, 0, part * width, width);
+  if (fused_) return ops::linear(x, ops::narrow(in_weight_, 0, part * width, width), bias);
+  const Tensor& weight = part == 0 ? q_weight_ : part == 1 ? k_weight_ : v_weight_;
+  return ops::linear(x, weight, bias);
+}
+
+Tensor CrossAttentionHead::drop(const Tensor& x) const {
+  return training() ? ops::dropout(x, options_.dropout, dropout_seed()) : x;
+}
+
+Tensor CrossAttentionHead::operator()(const Tensor& tokens) const {
+  const int64_t batch = tokens.size(0);
+  const Tensor query = ops::broadcast_to(project(query_, 0), {batch, 1, options_.width});
+  const Tensor attended = ops::cross_attention(query, project(tokens, 1), project(tokens, 2), options_.heads);
+  const Tensor pooled = norm_(drop(output_(ops::reshape(attended, {batch, options_.width}))));
+  const Tensor hidden = encoder_(pooled, {.activation = Activation::gelu, .residual = {}});
+  if (!training() && options_.mlp_residual) return decoder_(hidden, {.residual = pooled});
+  const Tensor value = drop(decoder_(hidden));
+  return options_.mlp_residual ? ops::add(pooled, value) : value;
+}
+
+}  // namespace astroclip::nn

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nn/module.h"
+#include "ops/ops.h"
+
+namespace astroclip::nn {
+
+/// The initial weights of torch.nn.Linear for `in` inputs: uniform in ±1/√in, for weight and bias alike.
+Init uniform_fan_in(int64_t in);
+/// Glorot & Bengio 2010: uniform in ±√(6/(in + out)).
+Init glorot_uniform(int64_t in, int64_t out);
+
+/// x Wᵀ + b: `weight` [out, in], `bias` [out].
+class Linear final : public Module {
+ public:
+  Linear(int64_t in, int64_t out, Init weight, Init bias = Init::zeros());
+  /// x [..., in] → [..., out]
+  Tensor operator()(const Tensor& x, const ops::LinearOptions& options = {}) const;
+
+ private:
+  Tensor weight_, bias_;
+};
+
+/// Over the last axis: `weight`, `bias` [width].
+class LayerNorm final : public Module {
+ public:
+  LayerNorm(int64_t width, double epsilon);
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  double epsilon_;
+  Tensor weight_, bias_;
+};
+
+/// Where a transformer block's parts stand in the published files.
+struct BlockNames {
+  std::string norm1, qkv, projection, norm2, expand, contract;
+  std::string scale1, scale2;  ///< of LayerScale
+};
+
+struct BlockOptions {
+  int64_t dim = 0;
+  int64_t heads = 1;
+  int64_t hidden = 0;                 ///< width of the MLP's hidden layer
+  double epsilon = 1e-5;              ///< of both layer norms
+  std::optional<double> layer_scale;  ///< initial value; none: no LayerScale
+  double dropout = 0.0;               ///< on both branches
+  double drop_path = 0.0;             ///< probability that a sample skips a branch in training
+  Init input_weight;                  ///< of the products from width dim
+  Init hidden_weight;                 ///< of the product from width hidden
+};
+
+/// A pre-norm transformer block: x += s₁ · attention(norm(x)); x += s₂ · mlp(norm(x)), erf GELU.
+class TransformerBlock final : public Module {
+ public:
+  TransformerBlock(const BlockOptions& options, const BlockNames& names);
+  /// x [B, T, dim] → [B, T, dim]
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  /// x + scale · drop(product(branch)), fused where nothing stands between product and sum.
+  Tensor add_branch(const Tensor& x, const Tensor& branch, const Linear& product, const Tensor& scale) const;
+
+  BlockOptions options_;
+  LayerNorm norm1_;
+  Linear qkv_, projection_;
+  LayerNorm norm2_;
+  Linear expand_, contract_;
+  Tensor scale1_, scale2_;
+};
+
+/// Pools a token sequence by one learned query: multi-head cross-attention, layer norm, MLP. Parameter names follow
+/// the published heads (and torch.nn.MultiheadAttention): `cross_attention.{query, multihead_attn.*, layernorm.*}`,
+/// `mlp.{encoder,decoder}.*`. Dropout acts on the attended value and on the MLP's output, not on the attention weights.
+class CrossAttentionHead final : public Module {
+ public:
+  struct Options {
+    int64_t tokens_width = 0;  ///< D of the tokens
+    int64_t width = 0;         ///< E of query and result
+    int64_t heads = 4;
+    int64_t hidden = 0;  ///< of the MLP
+    double dropout = 0.1;
+    bool mlp_residual = false;  ///< x + mlp(x) rather than mlp(x)
+  };
+  explicit CrossAttentionHead(const Options& options);
+  /// tokens [B, S, D] → [B, E]
+  Tensor operator()(const Tensor& tokens) const;
+
+ private:
+  /// Row block `part` (q, k, v) of the projections, from the fused or the split weights.
+  Tensor project(const Tensor& x, int part) const;
+  Tensor drop(const Tensor& x) const;
+
+  Options options_;
+  bool fused_;
+  Tensor query_, in_weight_, q_weight_, k_weight_, v_weight_, in_bias_;
+  Linear output_;
+  LayerNorm norm_;
+  Linear encoder_, decoder_;
+};
+
+}  // namespace astroclip::nn

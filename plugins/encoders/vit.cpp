@@ -1,0 +1,236 @@
+// The vision transformer of DINOv2 (Oquab et al. 2023) as AstroCLIP pretrains and aligns it, with its published
+// parameter names.
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "backend/backend.h"
+#include "base/error.h"
+#include "nn/head_config.h"
+#include "nn/layers.h"
+#include "plugin/record.h"
+
+namespace astroclip {
+namespace {
+
+struct VitParameters {
+  int64_t image = 144;
+  int64_t patch = 12;
+  int64_t channels = 3;
+  int64_t dim = 1024;
+  int64_t depth = 24;
+  int64_t heads = 16;
+  int64_t hidden = 0;
+  int64_t chunks = 4;
+  double layer_scale = 1e-5;
+  double dropout = 0.0;
+  double drop_path = 0.0;
+  bool alignment_positions = false;
+  nn::HeadParameters head;
+
+  int64_t side() const { return image / patch; }
+  int64_t patches() const { return side() * side(); }
+  int64_t patch_values() const { return channels * patch * patch; }
+};
+
+/// Keys' cubic kernel with a = −0.75, as PyTorch's bicubic interpolation.
+double cubic(double distance) {
+  constexpr double a = -0.75;
+  const double x = std::abs(distance);
+  if (x <= 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
+  if (x < 2.0) return ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a;
+  return 0.0;
+}
+
+/// Weights [to, from] that resample one axis of the position grid, borders repeated. DINOv2 passes the scale
+/// (to + 0.1)/from, and that scale, not to/from, places the samples.
+std::vector<double> resampling(int64_t from, int64_t to) {
+  std::vector<double> weights(static_cast<size_t>(to * from), 0.0);
+  const double scale = (static_cast<double>(to) + 0.1) / static_cast<double>(from);
+  for (int64_t i = 0; i < to; ++i) {
+    const double source = (static_cast<double>(i) + 0.5) / scale - 0.5;
+    const auto base = static_cast<int64_t>(std::floor(source));
+    for (int64_t tap = base - 1; tap <= base + 2; ++tap) {
+      const int64_t clamped = std::clamp<int64_t>(tap, 0, from - 1);
+      weights[static_cast<size_t>(i * from + clamped)] += cubic(source - static_cast<double>(tap));
+    }
+  }
+  return weights;
+}
+
+nn::BlockOptions block_options(const VitParameters& p) {
+  return {.dim = p.dim,
+          .heads = p.heads,
+          .hidden = p.hidden > 0 ? p.hidden : 4 * p.dim,
+          .epsilon = 1e-6,
+          .layer_scale = p.layer_scale,
+          .dropout = p.dropout,
+          .drop_path = p.drop_path,
+          .input_weight = nn::Init::truncated_normal(0.02),
+          .hidden_weight = nn::Init::truncated_normal(0.02)};
+}
+
+/// "blocks.C.I", C the chunk and I the block counted through all chunks; "blocks.I" for a single chunk.
+std::string block_name(const VitParameters& p, int64_t block) {
+  const std::string index = std::to_string(block);
+  if (p.chunks <= 1) return "blocks." + index;
+  return "blocks." + std::to_string(block / (p.depth / p.chunks)) + "." + index;
+}
+
+/// Patches → features: everything that the published "backbone" file holds.
+class Backbone final : public nn::Module {
+ public:
+  explicit Backbone(const VitParameters& p) : p_(p), norm_(p.dim, 1e-6) {
+    parameter("cls_token", class_token_, {1, 1, p.dim}, nn::Init::normal(1e-6));
+    parameter("pos_embed", positions_, {1, 1 + p.patches(), p.dim}, nn::Init::truncated_normal(0.02));
+    parameter("mask_token", mask_token_, {1, p.dim}, nn::Init::zeros());
+    parameter("patch_embed.proj.weight", patch_weight_, {p.dim, p.channels, p.patch, p.patch},
+              nn::uniform_fan_in(p.patch_values()));
+    parameter("patch_embed.proj.bias", patch_bias_, {p.dim}, nn::uniform_fan_in(p.patch_values()));
+    const nn::BlockNames names{.norm1 = "norm1",
+                               .qkv = "attn.qkv",
+                               .projection = "attn.proj",
+                               .norm2 = "norm2",
+                               .expand = "mlp.fc1",
+                               .contract = "mlp.fc2",
+                               .scale1 = "ls1.gamma",
+                               .scale2 = "ls2.gamma"};
+    for (int64_t i = 0; i < p.depth; ++i) {
+      blocks_.push_back(std::make_unique<nn::TransformerBlock>(block_options(p), names));
+      child(block_name(p, i), *blocks_.back());
+    }
+    child("norm", norm_);
+  }
+
+  /// patches [B, T, C·P·P] → features, with class token and positions or without both.
+  Encoded encode(const Tensor& patches, const Tensor& mask, bool with_positions) const {
+    const int64_t batch = patches.size(0), count = patches.size(1);
+    Tensor x = ops::linear(patches, ops::reshape(patch_weight_, {p_.dim, p_.patch_values()}), patch_bias_);
+    if (mask.defined()) x = hide(x, mask);
+    if (with_positions) {
+      const std::vector<Tensor> parts = {ops::broadcast_to(class_token_, {batch, 1, p_.dim}), x};
+      x = ops::add(ops::concat(parts, 1), positions_for(count));
+    }
+    for (const auto& block : blocks_) x = (*block)(x);
+    x = norm_(x);
+    if (!with_positions) return {{}, x};
+    return {ops::reshape(ops::narrow(x, 1, 0, 1), {batch, p_.dim}), ops::narrow(x, 1, 1, count)};
+  }
+
+ private:
+  /// The mask token in place of masked patches.
+  Tensor hide(const Tensor& x, const Tensor& mask) const {
+    const Tensor hidden = ops::reshape(mask, {mask.size(0), mask.size(1), 1});
+    return ops::add(ops::multiply(x, ops::affine(hidden, -1.0, 1.0)), ops::multiply(hidden, mask_token_));
+  }
+
+  /// Positions [1, 1 + count, dim] for a square crop of `count` patches.
+  Tensor positions_for(int64_t count) const {
+    if (count == p_.patches()) return positions_;
+    const auto to = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(count))));
+    if (to * to != count) throw Error("[vit] a crop must be square, found " + std::to_string(count) + " patches");
+    const int64_t from = p_.side();
+    const Tensor axis = Tensor::from_host(resampling(from, to), {to, from}, positions_.dtype(), positions_.device());
+    // Rows first ([from, from · dim]), then columns, by the same weights.
+    const Tensor grid = ops::reshape(ops::narrow(positions_, 1, 1, from * from), {from, from * p_.dim});
+    const Tensor rows = ops::reshape(ops::matmul(axis, grid), {to, from, p_.dim});
+    const std::vector<int> swap = {1, 0, 2};
+    const Tensor columns = ops::matmul(axis, ops::reshape(ops::permute(rows, swap), {from, to * p_.dim}));
+    const Tensor resampled = ops::permute(ops::reshape(columns, {to, to, p_.dim}), swap);
+    const std::vector<Tensor> parts = {ops::narrow(positions_, 1, 0, 1), ops::reshape(resampled, {1, count, p_.dim})};
+    return ops::concat(parts, 1);
+  }
+
+  VitParameters p_;
+  Tensor class_token_, positions_, mask_token_, patch_weight_, patch_bias_;
+  std::vector<std::unique_ptr<nn::TransformerBlock>> blocks_;
+  nn::LayerNorm norm_;
+};
+
+class Vit final : public Encoder {
+ public:
+  using Parameters = VitParameters;
+
+  static const config::Schema<Parameters>& schema() {
+    using config::at_least;
+    using config::between;
+    static const auto schema =
+        config::Schema<Parameters>("Vision transformer on image patches, in the layout of DINOv2.")
+            .field("image", &Parameters::image, "side of the input in pixels; a multiple of patch",
+                   between(int64_t{1}, int64_t{4096}))
+            .field("patch", &Parameters::patch, "side of a patch in pixels", between(int64_t{1}, int64_t{512}))
+            .field("channels", &Parameters::channels, "planes of the input", between(int64_t{1}, int64_t{64}))
+            .field("dim", &Parameters::dim, "width of a token", between(int64_t{1}, int64_t{16384}))
+            .field("depth", &Parameters::depth, "transformer blocks", between(int64_t{1}, int64_t{1000}))
+            .field("heads", &Parameters::heads, "attention heads; divides dim", between(int64_t{1}, int64_t{1024}))
+            .field("hidden", &Parameters::hidden, "hidden width of the MLPs; 0 means 4 · dim", at_least(int64_t{0}))
+            .field("chunks", &Parameters::chunks, "chunks that block names are grouped in; divides depth",
+                   between(int64_t{1}, int64_t{1000}))
+            .field("layer_scale", &Parameters::layer_scale, "initial LayerScale factor", between(0.0, 10.0))
+            .field("dropout", &Parameters::dropout, "dropout in the blocks", between(0.0, 0.99))
+            .field("drop_path", &Parameters::drop_path, "stochastic depth rate, the same in every block",
+                   between(0.0, 0.99))
+            .field("alignment_positions", &Parameters::alignment_positions,
+                   "use class token and positions in alignment too; the published towers were aligned without")
+            .section("head", &Parameters::head, "the head that alignment trains", nn::head_schema())
+            .check([](const Parameters& p) -> std::string {
+              if (p.image % p.patch != 0) return "'patch' must divide 'image'";
+              if (p.dim % p.heads != 0) return "'heads' must divide 'dim'";
+              if (p.depth % p.chunks != 0) return "'chunks' must divide 'depth'";
+              return "";
+            });
+    return schema;
+  }
+
+  explicit Vit(const Parameters& parameters)
+      : p_(parameters),
+        backbone_(parameters),
+        head_({.tokens_width = parameters.dim,
+               .width = parameters.head.width,
+               .heads = parameters.head.heads,
+               .hidden = parameters.head.hidden > 0 ? parameters.head.hidden : 4 * parameters.head.width,
+               .dropout = parameters.head.dropout,
+               .mlp_residual = parameters.head.mlp_residual}) {
+    child("backbone", backbone_);
+    child("", head_);
+  }
+
+  std::string modality() const override { return "image"; }
+  Shape input_shape() const override { return {p_.channels, p_.image, p_.image}; }
+  Shape token_shape() const override { return {p_.patches(), p_.patch_values()}; }
+  int64_t width() const override { return p_.dim; }
+  int64_t embedding_width() const override { return p_.head.width; }
+
+  /// Patches in row order, each as (channel, row, column); square crops of other sizes are welcome.
+  Tensor tokenize(const Tensor& raw) const override {
+    const bool fits =
+        raw.rank() == 4 && raw.size(1) == p_.channels && raw.size(2) == raw.size(3) && raw.size(2) % p_.patch == 0;
+    if (!fits) {
+      throw Error("[vit] images must be [batch, " + std::to_string(p_.channels) + ", side, side], side a multiple of " +
+                  std::to_string(p_.patch) + ", found " + raw.shape().str());
+    }
+    const int64_t side = raw.size(2) / p_.patch;
+    const Tensor blocks = ops::reshape(raw, {raw.size(0), p_.channels, side, p_.patch, side, p_.patch});
+    const std::vector<int> order = {0, 2, 4, 1, 3, 5};
+    return ops::reshape(ops::permute(blocks, order), {raw.size(0), side * side, p_.patch_values()});
+  }
+
+  Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm form) const override {
+    return backbone_.encode(tokens, mask, form == TokenForm::pretraining || p_.alignment_positions);
+  }
+
+  Tensor reconstruct(const Encoded&) const override { throw Error("[vit] has no head that reconstructs its tokens"); }
+  Tensor embed(const Encoded& encoded) const override { return head_(encoded.tokens); }
+  Tensor pool(const Encoded& encoded) const override { return encoded.summary; }
+
+ private:
+  Parameters p_;
+  Backbone backbone_;
+  nn::CrossAttentionHead head_;
+};
+
+}  // namespace
+}  // namespace astroclip
+
+ASTROCLIP_PLUGIN(astroclip::Encoder, "vit", astroclip::Vit)

@@ -1,0 +1,84 @@
+// Masked modelling of token sequences, as AstroCLIP pretrains its spectrum encoder (Parker et al. 2024, section 3.2):
+// runs of tokens are set to zero and reconstructed from the rest.
+#include <algorithm>
+#include <vector>
+
+#include "api/loss.h"
+#include "base/error.h"
+#include "ops/ops.h"
+#include "plugin/record.h"
+
+namespace astroclip {
+namespace {
+
+class MaskedSpectrum final : public Loss {
+ public:
+  struct Parameters {
+    int64_t chunks = 6;
+    int64_t width = 50;
+    std::string modality = "spectrum";
+    bool augment = false;
+  };
+
+  static const config::Schema<Parameters>& schema() {
+    using config::at_least;
+    static const auto schema =
+        config::Schema<Parameters>("Mean squared error of the tokens that were hidden from the encoder.")
+            .field("chunks", &Parameters::chunks, "hidden runs, one at random in each equal section of the sequence",
+                   at_least(int64_t{1}))
+            .field("width", &Parameters::width, "tokens of a hidden run", at_least(int64_t{1}))
+            .field("modality", &Parameters::modality, "whose tokens are modelled")
+            .field("augment", &Parameters::augment, "model the dataset's augmented view");
+    return schema;
+  }
+
+  explicit MaskedSpectrum(const Parameters& parameters) : p_(parameters) {}
+
+  std::vector<ViewRequest> views(const LossSetup&) const override {
+    return {{.name = view, .modality = p_.modality, .augment = p_.augment}};
+  }
+
+  void attach(LossSetup& setup) override {
+    const int64_t tokens = setup.encoder(p_.modality).token_shape()[0];
+    if (p_.width > tokens / p_.chunks) {
+      throw Error("[masked_spectrum] " + std::to_string(p_.chunks) + " runs of " + std::to_string(p_.width) +
+                  " tokens do not fit into " + std::to_string(tokens) + " tokens");
+    }
+  }
+
+  LossValue forward(LossContext& context) override {
+    const Tensor tokens = context.tokens(view);
+    const Tensor mask = draw_mask(context, tokens.size(0), tokens.size(1));
+    const Tensor predicted = context.encoder(view).reconstruct(context.encode(view, mask, TokenForm::pretraining));
+    // Entries count where hiding changed the input: those that were zero already carry no question.
+    const Tensor hidden = ops::multiply(tokens, ops::reshape(mask, {mask.size(0), mask.size(1), 1}));
+    const Tensor changed = ops::nonzero(hidden);
+    const Tensor error = ops::square(ops::multiply(ops::subtract(predicted, tokens), changed));
+    const Tensor loss = ops::divide(ops::mean(error), ops::mean(changed));
+    return {loss, {{"masked_error", loss}}};
+  }
+
+ private:
+  static constexpr const char* view = "masked";
+
+  /// [B, T], 1 where hidden: one run in each of `chunks` equal sections.
+  Tensor draw_mask(LossContext& context, int64_t batch, int64_t tokens) const {
+    std::vector<float> mask(static_cast<size_t>(batch * tokens), 0.0F);
+    const int64_t section = tokens / p_.chunks;
+    for (int64_t sample = 0; sample < batch; ++sample) {
+      Rng rng = context.rng(Purpose::masks, sample);
+      for (int64_t chunk = 0; chunk < p_.chunks; ++chunk) {
+        const int64_t start = chunk * section + rng.below(section - p_.width + 1);
+        std::fill_n(mask.begin() + sample * tokens + start, p_.width, 1.0F);
+      }
+    }
+    return context.upload(mask, {batch, tokens});
+  }
+
+  Parameters p_;
+};
+
+}  // namespace
+}  // namespace astroclip
+
+ASTROCLIP_PLUGIN(astroclip::Loss, "masked_spectrum", astroclip::MaskedSpectrum)
