@@ -1,0 +1,74 @@
+#include <cmath>
+
+#include "backend/backend.h"
+#include "optim/optimizer.h"
+
+namespace astroclip::optim {
+
+Adamw::Adamw(std::vector<nn::NamedTensor> parameters, const Options& options) : options_(options) {
+  for (nn::NamedTensor& entry : parameters) {
+    if (!entry.trainable) continue;
+    const Tensor& tensor = entry.tensor;
+    first_.push_back(Tensor::zeros(tensor.shape(), tensor.dtype(), tensor.device()));
+    second_.push_back(Tensor::zeros(tensor.shape(), tensor.dtype(), tensor.device()));
+    parameters_.push_back(std::move(entry));
+  }
+  if (!parameters_.empty()) clip_state_ = Tensor::zeros({3}, DType::f64, parameters_.front().tensor.device());
+}
+
+Adamw::Norm Adamw::step(double learning_rate) {
+  if (parameters_.empty()) return {};
+  Backend& backend = backend_of(clip_state_.device());
+  ++steps_;
+  for (nn::NamedTensor& entry : parameters_) {
+    Tensor& parameter = entry.tensor;
+    if (!parameter.grad().defined()) {
+      parameter.set_grad(Tensor::zeros(parameter.shape(), parameter.dtype(), parameter.device()));
+    }
+  }
+  std::vector<ConstView> gradients;
+  for (const nn::NamedTensor& entry : parameters_) gradients.emplace_back(entry.tensor.grad());
+  backend.gradient_clip(gradients, options_.clip_norm, clip_state_);
+
+  std::vector<AdamwSegment> segments;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    Tensor& parameter = parameters_[i].tensor;
+    const bool decays = options_.decay_vectors || parameter.rank() > 1;
+    segments.push_back(
+        {parameter, gradients[i], first_[i], second_[i], learning_rate, decays ? options_.weight_decay : 0.0});
+  }
+  backend.adamw(segments, {options_.beta1, options_.beta2, options_.epsilon, steps_, clip_state_});
+  const std::vector<double> state = clip_state_.to_doubles();
+  const Norm norm{state[0], state[2] != 0.0};
+  if (norm.finite) {
+    clear_gradients();
+  } else {
+    --steps_;  // nothing was updated; the gradients stay for whoever asks which went bad
+  }
+  return norm;
+}
+
+void Adamw::clear_gradients() {
+  for (nn::NamedTensor& entry : parameters_) entry.tensor.set_grad({});
+}
+
+std::string Adamw::first_non_finite() const {
+  for (const nn::NamedTensor& entry : parameters_) {
+    if (!entry.tensor.grad().defined()) continue;
+    for (const double value : entry.tensor.grad().to_doubles()) {
+      if (!std::isfinite(value)) return entry.name;
+    }
+  }
+  return "";
+}
+
+std::vector<nn::NamedTensor> Adamw::state() const {
+  std::vector<nn::NamedTensor> all;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    all.push_back({"first_moment." + parameters_[i].name, first_[i], false});
+    all.push_back({"second_moment." + parameters_[i].name, second_[i], false});
+  }
+  return all;
+}
+
+}  // namespace astroclip::optim

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "api/loss.h"
+#include "backend/backend.h"
+#include "base/error.h"
+
+namespace astroclip::testing_support {
+
+/// The engine's side of the loss interface over given raw views, for tests of one loss.
+class PlainEngine final : public LossSetup, public LossContext {
+ public:
+  struct Tower {
+    std::shared_ptr<Encoder> encoder;
+    Tensor raw;
+  };
+  PlainEngine(std::vector<std::pair<std::string, Tower>> towers, Device device)
+      : towers_(std::move(towers)), device_(device) {}
+
+  // LossSetup
+  const Encoder& encoder(const std::string& name) const override { return *tower(name).encoder; }
+  std::vector<std::string> modalities() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, tower] : towers_) names.push_back(name);
+    return names;
+  }
+  Encoder& rebuild(const std::string&, const std::string&) override { throw Error("no teacher in this test"); }
+
+  // LossContext; every view is named after its modality, or "masked".
+  int64_t batch_size() const override { return towers_.front().second.raw.size(0); }
+  int64_t step() const override { return 0; }
+  int64_t steps() const override { return 1; }
+  Rng rng(Purpose purpose, int64_t sample) const override { return {1, purpose, 0, static_cast<uint64_t>(sample)}; }
+  Tensor tokens(const std::string& view) override { return tower(view).encoder->tokenize(tower(view).raw); }
+  Encoded encode(const std::string& view, const Tensor& mask, TokenForm form) override {
+    return tower(view).encoder->encode(tokens(view), mask, form);
+  }
+  Tensor embed(const std::string& view) override {
+    return tower(view).encoder->embed(encode(view, {}, TokenForm::alignment));
+  }
+  Tensor label(const std::string& name) const override { throw Error("no label '" + name + "' in this test"); }
+  Tensor upload(std::span<const float> values, const Shape& shape) const override {
+    return Tensor::from_host(values, shape, backend_of(device_).compute_dtype(), device_);
+  }
+  Communicator& communicator() const override { return single_process(); }
+
+ private:
+  const Tower& tower(const std::string& name) const {
+    for (const auto& [modality, tower] : towers_) {
+      if (modality == name || name == "masked") return tower;
+    }
+    throw Error("no view '" + name + "' in this test");
+  }
+  std::vector<std::pair<std::string, Tower>> towers_;
+  Device device_;
+};
+
+/// An encoder that hands its raw input on as embedding: losses on free features.
+class FreeFeatures final : public Encoder {
+ public:
+  FreeFeatures(std::string modality, int64_t width) : modality_(std::move(modality)), width_(width) {}
+  std::string modality() const override { return modality_; }
+  Shape input_shape() const override { return {width_}; }
+  Shape token_shape() const override { return {1, width_}; }
+  int64_t width() const override { return width_; }
+  int64_t embedding_width() const override { return width_; }
+  Tensor tokenize(const Tensor& raw) const override { return raw; }
+  Encoded encode(const Tensor& tokens, const Tensor&, TokenForm) const override { return {{}, tokens}; }
+  Tensor reconstruct(const Encoded& encoded) const override { return encoded.tokens; }
+  Tensor embed(const Encoded& encoded) const override { return encoded.tokens; }
+  Tensor pool(const Encoded& encoded) const override { return encoded.tokens; }
+
+ private:
+  std::string modality_;
+  int64_t width_;
+};
+
+}  // namespace astroclip::testing_support

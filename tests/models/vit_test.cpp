@@ -1,0 +1,81 @@
+// The image tower against numbers of the published implementation.
+#include "autograd/tape.h"
+#include "models/model_support.h"
+#include "ops/ops.h"
+
+namespace astroclip {
+namespace {
+
+using testing_support::Fixture;
+using testing_support::make_encoder;
+using testing_support::relative_error;
+using testing_support::tiny_vit;
+
+class VitFixture : public testing_support::OnEachBackend {
+ protected:
+  void SetUp() override {
+    vit_ = make_encoder("vit", tiny_vit, device());
+    std::vector<nn::NamedTensor> weights = Fixture("vit.weights", device()).all("", "backbone.");
+    // The fixture holds the backbone alone; the head keeps its initial values.
+    for (const nn::NamedTensor& entry : vit_->state()) {
+      if (!entry.name.starts_with("backbone.")) weights.push_back(entry);
+    }
+    const nn::LoadReport report = nn::load_state(*vit_, weights);
+    ASSERT_TRUE(report.complete() && report.unexpected.empty());
+  }
+
+  Encoded encode(const std::string& images, const Tensor& mask, TokenForm form) const {
+    return vit_->encode(vit_->tokenize(io_[images]), mask, form);
+  }
+
+  std::shared_ptr<Encoder> vit_;
+  Fixture io_{"vit.io", device()};
+};
+
+TEST_P(VitFixture, ClassAndPatchTokens) {
+  const Encoded encoded = encode("images", {}, TokenForm::pretraining);
+  EXPECT_LT(relative_error(encoded.summary, io_["cls"]), 1e-5);
+  EXPECT_LT(relative_error(encoded.tokens, io_["patch_tokens"]), 1e-5);
+}
+
+TEST_P(VitFixture, MaskedPatches) {
+  const Encoded encoded = encode("images", io_["masks"], TokenForm::pretraining);
+  EXPECT_LT(relative_error(encoded.summary, io_["masked.cls"]), 1e-5);
+  EXPECT_LT(relative_error(encoded.tokens, io_["masked.patch_tokens"]), 1e-5);
+}
+
+TEST_P(VitFixture, LocalCropsInterpolateThePositions) {
+  const Encoded encoded = encode("local_images", {}, TokenForm::pretraining);
+  EXPECT_LT(relative_error(encoded.summary, io_["local.cls"]), 1e-5);
+  EXPECT_LT(relative_error(encoded.tokens, io_["local.patch_tokens"]), 1e-5);
+}
+
+TEST_P(VitFixture, AlignmentDropsClassTokenAndPositions) {
+  const Encoded encoded = encode("images", {}, TokenForm::alignment);
+  EXPECT_FALSE(encoded.summary.defined());
+  EXPECT_LT(relative_error(encoded.tokens, io_["tokens_without_cls_and_position"]), 1e-5);
+}
+
+TEST_P(VitFixture, EveryGradientByName) {
+  Tensor images = io_["images"];
+  images.set_requires_grad(true);
+  const Encoded encoded = vit_->encode(vit_->tokenize(images), io_["masks"], TokenForm::pretraining);
+  const Tensor projected = ops::add(ops::sum(ops::multiply(encoded.tokens, io_["backward.grad_patch_tokens"])),
+                                    ops::sum(ops::multiply(encoded.summary, io_["backward.grad_cls"])));
+  autograd::backward(projected);
+  EXPECT_LT(relative_error(images.grad(), io_["backward.grad_images"]), 1e-4);
+  const Fixture gradients("vit.grads", device());
+  int compared = 0;
+  for (const nn::NamedTensor& entry : vit_->parameters()) {
+    if (!entry.name.starts_with("backbone.")) continue;
+    ASSERT_TRUE(entry.tensor.grad().defined()) << entry.name;
+    EXPECT_LT(relative_error(entry.tensor.grad(), gradients[entry.name.substr(9)]), 1e-4) << entry.name;
+    ++compared;
+  }
+  EXPECT_EQ(compared, 7 + 4 * 14);
+}
+
+INSTANTIATE_TEST_SUITE_P(, VitFixture, testing_support::each_backend(), testing_support::backend_name);
+
+}  // namespace
+}  // namespace astroclip
