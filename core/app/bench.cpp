@@ -78,7 +78,7 @@ BenchSettings settings_of(const options::variables_map& values) {
 int bench_command(std::span<const std::string> arguments) {
   options::options_description all("astroclip bench: rates beside that of a large matrix product, measured in turns");
   all.add_options()("help", "print this");
-  all.add_options()("seconds", options::value<double>()->default_value(6.0), "time for each row");
+  all.add_options()("seconds", options::value<double>()->default_value(3.0), "time for each row");
   all.add_options()("batch", options::value<int64_t>()->default_value(0),
                     "objects a step of the towers takes; 0: 8 spectra, 16 images");
   all.add_options()("precision", options::value<std::string>()->default_value("f32"), "f32 or bf16");
@@ -99,7 +99,9 @@ int bench_command(std::span<const std::string> arguments) {
   print_head();
   print_row("product 2304 x 3072 x 1024", product, product, measure(product, product, settings.seconds / 2));
   bool is_any = false;
-  for (const BenchRow& row : kernel_rows()) {
+  std::vector<BenchRow> rows = tower_rows();
+  for (BenchRow& row : kernel_rows()) rows.push_back(std::move(row));
+  for (const BenchRow& row : rows) {
     if (row.name.find(only) == std::string::npos) continue;
     is_any = true;
     const BenchWork work = row.make(settings);

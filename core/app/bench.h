@@ -9,7 +9,7 @@
 namespace astroclip::app {
 
 struct BenchSettings {
-  double seconds = 6.0;  ///< for each row
+  double seconds = 3.0;  ///< for each row
   int64_t batch = 0;     ///< of the towers; 0: each its own
   Precision precision = Precision::f32;
 };
@@ -32,5 +32,7 @@ struct BenchRow {
 /// The product that everything is held against: [2304, 3072] by a packed weight [1024, 3072].
 BenchWork bench_product(const BenchSettings& settings);
 std::vector<BenchRow> kernel_rows();
+/// Embedding and training with the published towers, built through the plugin host.
+std::vector<BenchRow> tower_rows();
 
 }  // namespace astroclip::app

@@ -1,0 +1,129 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "app/bench.h"
+#include "autograd/tape.h"
+#include "base/rng.h"
+#include "ops/ops.h"
+#include "optim/optimizer.h"
+#include "plugin/host.h"
+
+namespace astroclip::app {
+
+namespace {
+
+constexpr Device cpu{DeviceKind::cpu, 0};
+
+/// A published tower as its plugin makes it, perhaps with fewer blocks.
+struct Tower {
+  std::string plugin;
+  std::string blocks_key;  ///< the plugin's parameter for their number
+  int64_t blocks;
+  int64_t batch;
+};
+
+const Tower specformer{"specformer", "layers", 6, 8};
+const Tower vit{"vit", "depth", 24, 16};
+/// Moments, gradients and two packed copies of all 24 blocks would need more memory than many a machine has.
+const Tower short_vit{"vit", "depth", 8, 16};
+
+std::shared_ptr<Encoder> make(const Tower& tower) {
+  plugin::Host& host = plugin::Host::instance();
+  config::Table table;
+  table.set(tower.blocks_key, config::Value(tower.blocks, {}));
+  config::Problems problems;
+  const config::AnySchema schema = host.schema(plugin::Kind::encoder, tower.plugin);
+  const config::Table resolved = schema.resolve(table, "bench", {}, problems);
+  problems.throw_if_any();
+  auto encoder = host.make_encoder(tower.plugin, resolved);
+  encoder->materialize(cpu, 1);
+  return encoder;
+}
+
+Tensor random_batch(const Encoder& encoder, int64_t batch) {
+  std::vector<int64_t> extents = {batch};
+  for (const int64_t extent : encoder.input_shape()) extents.push_back(extent);
+  Tensor raw = Tensor::empty(Shape(extents), DType::f32, cpu);
+  Rng rng(2, Purpose::tests);
+  auto* values = raw.mutable_data_as<float>();
+  for (int64_t i = 0; i < raw.numel(); ++i) values[i] = static_cast<float>(rng.uniform());
+  return raw;
+}
+
+/// Floating-point operations of the products of one object's forward pass, attention's among them.
+struct Operations {
+  double backbone = 0.0, reconstruction = 0.0, head = 0.0;
+};
+
+Operations operations_of(const Encoder& encoder, int64_t blocks) {
+  const auto tokens = static_cast<double>(encoder.token_shape()[0]);
+  const auto features = static_cast<double>(encoder.token_shape()[1]);
+  const auto dim = static_cast<double>(encoder.width()), wide = static_cast<double>(encoder.embedding_width());
+  const double block = 24.0 * dim * dim + 4.0 * tokens * dim;  // of one token; the MLP is four times as wide
+  const double keys_and_values = tokens * 4.0 * dim * wide, attention = tokens * 4.0 * wide;
+  const double query_output_mlp = (2.0 + 2.0 + 16.0) * wide * wide;
+  return {tokens * (2.0 * features * dim + static_cast<double>(blocks) * block), tokens * 2.0 * dim * features,
+          keys_and_values + attention + query_output_mlp};
+}
+
+int64_t batch_of(const Tower& tower, const BenchSettings& settings) {
+  return settings.batch > 0 ? settings.batch : tower.batch;
+}
+
+std::string note_of(const Tower& tower, int64_t batch) {
+  return fmt::format("{} blocks, batch {}", tower.blocks, batch);
+}
+
+BenchWork embedding(const Tower& tower, const BenchSettings& settings) {
+  const std::shared_ptr<const Encoder> encoder = make(tower);
+  const int64_t batch = batch_of(tower, settings);
+  const Operations operations = operations_of(*encoder, tower.blocks);
+  const auto run = [=, raw = random_batch(*encoder, batch), precision = settings.precision] {
+    const autograd::NoGrad no_grad;
+    const ops::PrecisionScope scope(precision);
+    encoder->embed(encoder->encode(encoder->tokenize(raw), {}, TokenForm::alignment));
+  };
+  const auto objects = static_cast<double>(batch);
+  return {run, objects * (operations.backbone + operations.head), 0.0, objects, note_of(tower, batch)};
+}
+
+/// Mean square of what the tower gives: its reconstruction's error, or its embedding.
+Tensor objective(const Encoder& encoder, const Tensor& raw, bool reconstructs) {
+  const Tensor tokens = encoder.tokenize(raw);
+  if (!reconstructs) return ops::mean(ops::square(encoder.embed(encoder.encode(tokens, {}, TokenForm::alignment))));
+  const Tensor made = encoder.reconstruct(encoder.encode(tokens, {}, TokenForm::pretraining));
+  return ops::mean(ops::square(ops::subtract(made, tokens)));
+}
+
+/// Backward counts twice the forward's operations; scores that attention computes anew do not count.
+BenchWork training(const Tower& tower, bool reconstructs, const BenchSettings& settings) {
+  const std::shared_ptr<Encoder> encoder = make(tower);
+  encoder->set_training(true);
+  const int64_t batch = batch_of(tower, settings);
+  const Operations operations = operations_of(*encoder, tower.blocks);
+  optim::Adamw::Options options;
+  options.weight_decay = 0.05;
+  options.clip_norm = 1.0;
+  const auto optimizer = std::make_shared<optim::Adamw>(encoder->parameters(), options);
+  const auto run = [=, raw = random_batch(*encoder, batch), precision = settings.precision] {
+    const ops::PrecisionScope scope(precision);
+    autograd::backward(objective(*encoder, raw, reconstructs));
+    optimizer->step(1e-5);
+  };
+  const auto objects = static_cast<double>(batch);
+  const double forward = operations.backbone + (reconstructs ? operations.reconstruction : operations.head);
+  return {run, 3.0 * objects * forward, 0.0, objects, note_of(tower, batch)};
+}
+
+}  // namespace
+
+std::vector<BenchRow> tower_rows() {
+  using S = BenchSettings;
+  return {{"embedding specformer", [](const S& s) { return embedding(specformer, s); }},
+          {"training step specformer", [](const S& s) { return training(specformer, true, s); }},
+          {"embedding vit-l/12", [](const S& s) { return embedding(vit, s); }},
+          {"training step vit-l/12", [](const S& s) { return training(short_vit, false, s); }}};
+}
+
+}  // namespace astroclip::app
