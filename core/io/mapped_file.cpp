@@ -1,0 +1,38 @@
+#include "io/mapped_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace astroclip::io {
+
+MappedFile::MappedFile(const std::string& path) {
+  const auto fail = [&](int reason) { throw Error(fmt::format("{}: cannot read: {}", path, std::strerror(reason))); };
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail(errno);
+  struct stat status {};
+  int reason = fstat(descriptor, &status) == 0 ? 0 : errno;
+  if (reason == 0 && !S_ISREG(status.st_mode)) reason = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+  void* mapped = nullptr;
+  const auto size = static_cast<size_t>(status.st_size);
+  if (reason == 0 && size > 0) {
+    mapped = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (mapped == MAP_FAILED) reason = errno;
+  }
+  close(descriptor);
+  if (reason != 0) fail(reason);
+  if (size > 0) bytes_ = {static_cast<const std::byte*>(mapped), size};
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+}  // namespace astroclip::io

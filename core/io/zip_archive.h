@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+
+namespace astroclip::io {
+
+/// The directory of a zip archive in memory (PKWARE's APPNOTE), zip64 included. Only what PyTorch writes: one disk, no
+/// encryption, entries stored without compression.
+class ZipArchive {
+ public:
+  /// Checks the whole directory. `path` is for messages; the bytes must outlive the archive.
+  /// Throws Error "PATH: …" for anything that does not fit or is not supported.
+  ZipArchive(std::span<const std::byte> bytes, std::string path);
+
+  /// True when the bytes begin as a zip archive does.
+  static bool looks_like_one(std::span<const std::byte> bytes);
+
+  /// Where an entry's bytes stand in the file.
+  struct Entry {
+    int64_t offset = 0;
+    int64_t size = 0;
+    uint32_t checksum = 0;  ///< 0 when the writer left it out
+  };
+  /// By name.
+  const std::map<std::string, Entry>& entries() const { return entries_; }
+  std::span<const std::byte> bytes_of(const Entry& entry) const;
+  /// Reads all of an entry that there is. Throws Error when its bytes are not those that were written.
+  void verify(const std::string& name) const;
+
+ private:
+  [[noreturn]] void refuse(const std::string& reason) const;
+  template <class T>
+  T at(uint64_t offset) const;
+  void expect(uint64_t offset, uint64_t count, const char* what) const;
+  uint64_t find_end() const;
+  void read_directory();
+  uint64_t read_entry(uint64_t header, uint64_t directory_end);
+  uint64_t data_offset(uint64_t local_header, const std::string& name) const;
+
+  std::span<const std::byte> bytes_;
+  std::string path_;
+  std::map<std::string, Entry> entries_;
+};
+
+}  // namespace astroclip::io
