@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <algorithm>
 #include <cmath>
@@ -86,6 +87,20 @@ TEST_P(KernelTest, CpuMatchesReference) {
 
 INSTANTIATE_TEST_SUITE_P(Contract, KernelTest, ::testing::ValuesIn(kernels()),
                          [](const auto& parameter) { return parameter.param; });
+
+/// Machines with fewer instructions run other compilations of the same kernels.
+TEST(Tiers, EveryInstructionSetMatchesReference) {
+  Backend& cpu = backend_of({DeviceKind::cpu, 0});
+  const int64_t present = hwy::SupportedTargets();
+  for (const int64_t tier : {HWY_SSE4, HWY_AVX2}) {
+    if ((present & tier) == 0) continue;
+    hwy::SetSupportedTargetsForTest(tier);
+    for (const Case& row : all_cases()) {
+      if (!row.takes_bf16 && row.kernel != "matmul") run_case(row, cpu, Precision::f32);
+    }
+    hwy::SetSupportedTargetsForTest(0);
+  }
+}
 
 /// Kernel × backend × dtype, with the number of cases.
 TEST(Coverage, EveryKernelHasACase) {

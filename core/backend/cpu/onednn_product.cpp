@@ -214,6 +214,10 @@ std::shared_ptr<const Packer> packer_of(const ProductSpec& spec, DType source) {
                       [&] { return std::make_shared<ReorderPacker>(spec, source); });
 }
 
-bool has_bf16() { return __builtin_cpu_supports("avx512bf16") != 0; }
+bool has_bf16() {
+  // oneDNN's own view: its ceiling on instruction sets can be set from outside.
+  const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+}
 
 }  // namespace astroclip::cpu::onednn
