@@ -73,6 +73,20 @@ BenchSettings settings_of(const options::variables_map& values) {
   return settings;
 }
 
+/// Rows whose name contains `part`. Throws Error listing the names there are when none does.
+std::vector<BenchRow> rows_named(const std::string& part) {
+  std::vector<BenchRow> chosen;
+  std::string names;
+  for (const auto& family : {tower_rows(), kernel_rows()}) {
+    for (const BenchRow& row : family) {
+      names += "\n  " + row.name;
+      if (row.name.find(part) != std::string::npos) chosen.push_back(row);
+    }
+  }
+  if (chosen.empty()) throw Error(fmt::format("[bench] no row's name contains '{}'; there are:{}", part, names));
+  return chosen;
+}
+
 }  // namespace
 
 int bench_command(std::span<const std::string> arguments) {
@@ -92,22 +106,16 @@ int bench_command(std::span<const std::string> arguments) {
     return 0;
   }
   const BenchSettings settings = settings_of(values);
-  const auto only = values["only"].as<std::string>();
+  const std::vector<BenchRow> rows = rows_named(values["only"].as<std::string>());
   const BenchWork product = bench_product(settings);
   fmt::print("{} compute threads, {}; share: of the rate of a packed 2304 x 3072 x 1024 product\n\n", compute_threads(),
              values["precision"].as<std::string>());
   print_head();
   print_row("product 2304 x 3072 x 1024", product, product, measure(product, product, settings.seconds / 2));
-  bool is_any = false;
-  std::vector<BenchRow> rows = tower_rows();
-  for (BenchRow& row : kernel_rows()) rows.push_back(std::move(row));
   for (const BenchRow& row : rows) {
-    if (row.name.find(only) == std::string::npos) continue;
-    is_any = true;
     const BenchWork work = row.make(settings);
     print_row(row.name, work, product, measure(work, product, settings.seconds));
   }
-  if (!is_any) throw Error(fmt::format("[bench] no row's name contains '{}'", only));
   return 0;
 }
 
