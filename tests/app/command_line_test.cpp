@@ -54,6 +54,16 @@ TEST(CommandLine, VersionShowsTheAbi) {
               ::testing::MatchesRegex("astroclip [0-9.]+\nplugin API [0-9]+, ABI: headers [0-9a-f]{12}, .*\n"));
 }
 
+TEST(CommandLine, BenchRefusesBeforeItMeasures) {
+  auto outcome = run("bench --precision f16");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, StartsWith("astroclip: error: --precision is f32 or bf16, not 'f16'\n"));
+  outcome = run("bench --only nonsense");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, StartsWith("astroclip: error: [bench] no row's name contains 'nonsense'; there are:\n"));
+}
+
 TEST(CommandLine, UsageErrorsEndWithStatus2) {
   const std::string hint = "\nastroclip --help lists the verbs\n";
   auto outcome = run("");
