@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+
+#include "api/dataset.h"
+#include "io/paired_file.h"
+
+namespace astroclip::data {
+
+/// What augmented views do beside cropping.
+struct Augmentation {
+  bool turns = true;            ///< images: a random crop, one of the square's eight rotations and reflections
+  double spectrum_noise = 0.0;  ///< spectra: Gaussian noise in units of the spectrum's pixel-to-pixel scatter
+};
+
+/// A dataset read from a file in the published paired layout. The test objects are the last 20 % of every group.
+class PairedDataset : public Dataset {
+ public:
+  /// Throws Error naming the file and what is wrong with it.
+  PairedDataset(const std::string& path, const Augmentation& augmentation);
+
+  std::vector<Field> fields() const override;
+  int64_t size(Split split) const override;
+  std::vector<RowRange> ranges(Split split) const override;
+  void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
+            HostBatch& out) const override;
+  std::string source_field(const std::string& modality) const override;
+  void make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
+                 std::span<float> out) const override;
+
+ private:
+  void make_image(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
+                  std::span<float> out) const;
+
+  io::PairedFile file_;
+  Augmentation augmentation_;
+};
+
+}  // namespace astroclip::data

@@ -1,0 +1,332 @@
+#include "io/hdf5.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <hdf5.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <mutex>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace astroclip::io {
+
+namespace {
+
+/// Every call into HDF5 is made under this lock.
+std::mutex& library_lock() {
+  static std::mutex lock;
+  return lock;
+}
+
+class Lock {
+ public:
+  Lock() : guard_(library_lock()) { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+
+ private:
+  std::lock_guard<std::mutex> guard_;
+};
+
+/// An identifier of the library with its closing function.
+class Id {
+ public:
+  Id(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {}
+  ~Id() {
+    if (id_ >= 0) close_(id_);
+  }
+  Id(const Id&) = delete;
+  Id& operator=(const Id&) = delete;
+  operator hid_t() const { return id_; }
+
+ private:
+  hid_t id_;
+  herr_t (*close_)(hid_t);
+};
+
+/// The innermost reason on the library's error stack.
+std::string library_reason() {
+  std::string reason;
+  const auto visit = [](unsigned depth, const H5E_error2_t* error, void* out) -> herr_t {
+    if (depth == 0 && error->desc != nullptr) *static_cast<std::string*>(out) = error->desc;
+    return 0;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, visit, &reason);
+  return reason.empty() ? "the HDF5 library gives no reason" : reason;
+}
+
+hid_t memory_type(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return H5T_NATIVE_FLOAT;
+    case DType::f64:
+      return H5T_NATIVE_DOUBLE;
+    case DType::i64:
+      return H5T_NATIVE_INT64;
+    default:
+      throw Error(fmt::format("HDF5 datasets are f32, f64 or i64, not {}", name_of(dtype)));
+  }
+}
+
+std::vector<hsize_t> extents_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+}  // namespace
+
+struct Hdf5File::Handle {
+  std::string path;
+  hid_t file = -1;
+
+  ~Handle() {
+    const Lock lock;
+    if (file >= 0) H5Fclose(file);
+  }
+  [[noreturn]] void fail(const std::string& what) const { throw Error(fmt::format("{}: {}", path, what)); }
+  [[noreturn]] void fail(const std::string& name, const std::string& what) const {
+    fail(fmt::format("dataset '{}': {}", name, what));
+  }
+  bool contains(const std::string& name) const {
+    if (file < 0) fail("is closed");
+    for (size_t end = 0; end != std::string::npos;) {
+      end = name.find('/', end + 1);
+      if (H5Lexists(file, name.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
+    }
+    return true;
+  }
+  hid_t dataset(const std::string& name) const {
+    if (!contains(name)) fail(fmt::format("has no dataset '{}'", name));
+    const hid_t id = H5Dopen2(file, name.c_str(), H5P_DEFAULT);
+    if (id < 0) fail(name, "is not a dataset");
+    return id;
+  }
+  Shape shape(const std::string& name, hid_t space) const {
+    const int rank = H5Sget_simple_extent_ndims(space);
+    if (rank < 0 || rank > Shape::max_rank) fail(name, fmt::format("has {} axes, at most 6 are understood", rank));
+    hsize_t extents[Shape::max_rank] = {};
+    H5Sget_simple_extent_dims(space, extents, nullptr);
+    return Shape(std::vector<int64_t>(extents, extents + rank));
+  }
+  std::vector<std::string> children(const std::string& group, H5O_type_t wanted) const;
+  /// Rows [begin, begin + count) of an open dataset between the file and `values`.
+  void read_block(const std::string& name, hid_t set, hid_t space, const Shape& whole, int64_t begin, int64_t count,
+                  hid_t type, void* values) const;
+};
+
+std::vector<std::string> Hdf5File::Handle::children(const std::string& group, H5O_type_t wanted) const {
+  const std::string where = group.empty() ? "/" : group;
+  if (!group.empty() && !contains(group)) fail(fmt::format("has no group '{}'", group));
+  const Id id(H5Gopen2(file, where.c_str(), H5P_DEFAULT), H5Gclose);
+  if (id < 0) fail(fmt::format("'{}' is not a group", where));
+  H5G_info_t info;
+  H5Gget_info(id, &info);
+  std::vector<std::string> names;
+  for (hsize_t i = 0; i < info.nlinks; ++i) {
+    const ssize_t length = H5Lget_name_by_idx(id, ".", H5_INDEX_NAME, H5_ITER_INC, i, nullptr, 0, H5P_DEFAULT);
+    if (length <= 0) fail(fmt::format("cannot list '{}': {}", where, library_reason()));
+    std::string name(static_cast<size_t>(length) + 1, '\0');
+    H5Lget_name_by_idx(id, ".", H5_INDEX_NAME, H5_ITER_INC, i, name.data(), name.size(), H5P_DEFAULT);
+    name.pop_back();
+    H5O_info_t object;
+    if (H5Oget_info_by_name2(id, name.c_str(), &object, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 && object.type == wanted)
+      names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void Hdf5File::Handle::read_block(const std::string& name, hid_t set, hid_t space, const Shape& whole, int64_t begin,
+                                  int64_t count, hid_t type, void* values) const {
+  std::vector<hsize_t> start(static_cast<size_t>(whole.rank()), 0);
+  start[0] = static_cast<hsize_t>(begin);
+  const auto block = extents_of(whole.with(0, count));
+  const Id memory(H5Screate_simple(whole.rank(), block.data(), nullptr), H5Sclose);
+  H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr);
+  if (H5Dread(set, type, memory, space, H5P_DEFAULT, values) < 0)
+    fail(name, fmt::format("cannot read rows {} to {}: {}", begin, begin + count - 1, library_reason()));
+}
+
+Hdf5File Hdf5File::open(const std::string& path) {
+  std::error_code failure;
+  const auto bytes = std::filesystem::file_size(path, failure);
+  if (failure) throw Error(fmt::format("{}: cannot read: {}", path, failure.message()));
+  Hdf5File opened;
+  opened.handle_ = std::make_shared<Handle>();
+  opened.handle_->path = path;
+  const Lock lock;
+  if (H5Fis_hdf5(path.c_str()) <= 0) throw Error(fmt::format("{}: is not an HDF5 file", path));
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (file < 0) {
+    const std::string reason = library_reason();
+    if (reason.find("truncated file") != std::string::npos)
+      throw Error(fmt::format("{}: is truncated: it has {} bytes, fewer than its HDF5 header says", path, bytes));
+    throw Error(fmt::format("{}: cannot be opened as HDF5: {}", path, reason));
+  }
+  opened.handle_->file = file;
+  return opened;
+}
+
+Hdf5File Hdf5File::create(const std::string& path) {
+  Hdf5File created;
+  created.handle_ = std::make_shared<Handle>();
+  created.handle_->path = path;
+  const Lock lock;
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  if (file < 0) throw Error(fmt::format("{}: cannot write: {}", path, library_reason()));
+  created.handle_->file = file;
+  return created;
+}
+
+const std::string& Hdf5File::path() const { return handle_->path; }
+
+bool Hdf5File::contains(const std::string& name) const {
+  const Lock lock;
+  return handle_->contains(name);
+}
+
+std::vector<std::string> Hdf5File::groups(const std::string& group) const {
+  const Lock lock;
+  return handle_->children(group, H5O_TYPE_GROUP);
+}
+
+std::vector<std::string> Hdf5File::datasets(const std::string& group) const {
+  const Lock lock;
+  return handle_->children(group, H5O_TYPE_DATASET);
+}
+
+Shape Hdf5File::shape(const std::string& name) const {
+  const Lock lock;
+  const Id set(handle_->dataset(name), H5Dclose);
+  const Id space(H5Dget_space(set), H5Sclose);
+  return handle_->shape(name, space);
+}
+
+Shape Hdf5File::expect_shape(const std::string& name, std::span<const int64_t> expected) const {
+  const Shape found = shape(name);
+  bool fits = found.rank() == static_cast<int>(expected.size());
+  for (int axis = 0; fits && axis < found.rank(); ++axis) {
+    const int64_t wanted = expected[static_cast<size_t>(axis)];
+    fits = wanted < 0 || wanted == found[axis];
+  }
+  if (fits) return found;
+  std::vector<std::string> words;
+  for (const int64_t extent : expected) words.push_back(extent < 0 ? "N" : fmt::format("{}", extent));
+  handle_->fail(fmt::format("dataset '{}' has the shape {}, expected [{}]", name, found.str(), fmt::join(words, ", ")));
+}
+
+DType Hdf5File::dtype(const std::string& name) const {
+  const Lock lock;
+  const Id set(handle_->dataset(name), H5Dclose);
+  const Id type(H5Dget_type(set), H5Tclose);
+  const H5T_class_t kind = H5Tget_class(type);
+  if (kind == H5T_INTEGER) return DType::i64;
+  if (kind != H5T_FLOAT) handle_->fail(name, "does not hold numbers");
+  return H5Tget_size(type) <= 4 ? DType::f32 : DType::f64;
+}
+
+int64_t Hdf5File::chunk_rows(const std::string& name) const {
+  const Lock lock;
+  const Id set(handle_->dataset(name), H5Dclose);
+  const Id properties(H5Dget_create_plist(set), H5Pclose);
+  hsize_t extents[H5S_MAX_RANK] = {1};
+  if (H5Pget_layout(properties) != H5D_CHUNKED || H5Pget_chunk(properties, H5S_MAX_RANK, extents) < 1) return 1;
+  return static_cast<int64_t>(extents[0]);
+}
+
+void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const {
+  const Lock lock;
+  const Id set(handle_->dataset(name), H5Dclose);
+  const Id space(H5Dget_space(set), H5Sclose);
+  const Shape whole = handle_->shape(name, space);
+  if (whole.rank() == 0) handle_->fail(name, "is a single value, rows were expected");
+  const int64_t row_bytes = whole.with(0, 1).numel() * size_of(dtype);
+  std::vector<size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return rows[a] < rows[b]; });
+  std::vector<std::byte> block;
+  for (size_t i = 0; i < order.size();) {
+    const int64_t begin = rows[order[i]];
+    size_t stop = i;
+    int64_t end = begin;
+    bool direct = true;  // in the order asked for, without repeats: no copy is needed
+    for (; stop < order.size() && rows[order[stop]] <= end; ++stop) {
+      direct = direct && rows[order[stop]] == end && order[stop] == order[i] + (stop - i);
+      end = std::max(end, rows[order[stop]] + 1);
+    }
+    if (begin < 0 || end > whole[0]) {
+      const int64_t outside = begin < 0 ? begin : end - 1;
+      handle_->fail(name, fmt::format("has {} rows, row {} was asked for", whole[0], outside));
+    }
+    auto* const bytes = static_cast<std::byte*>(out);
+    std::byte* target = bytes + static_cast<int64_t>(order[i]) * row_bytes;
+    if (!direct) {
+      block.resize(static_cast<size_t>((end - begin) * row_bytes));
+      target = block.data();
+    }
+    handle_->read_block(name, set, space, whole, begin, end - begin, memory_type(dtype), target);
+    for (size_t k = i; !direct && k < stop; ++k)
+      std::memcpy(bytes + static_cast<int64_t>(order[k]) * row_bytes,
+                  block.data() + (rows[order[k]] - begin) * row_bytes, static_cast<size_t>(row_bytes));
+    i = stop;
+  }
+}
+
+void Hdf5File::make_dataset(const std::string& name, DType dtype, const Shape& shape) {
+  const Lock lock;
+  const auto extents = extents_of(shape);
+  const Id space(H5Screate_simple(shape.rank(), extents.data(), nullptr), H5Sclose);
+  const Id links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
+  H5Pset_create_intermediate_group(links, 1);
+  const Id set(H5Dcreate2(handle_->file, name.c_str(), memory_type(dtype), space, links, H5P_DEFAULT, H5P_DEFAULT),
+               H5Dclose);
+  if (set < 0) handle_->fail(name, fmt::format("cannot be made: {}", library_reason()));
+}
+
+void Hdf5File::write_rows(const std::string& name, int64_t begin, int64_t count, DType dtype, const void* values) {
+  const Lock lock;
+  const Id set(handle_->dataset(name), H5Dclose);
+  const Id space(H5Dget_space(set), H5Sclose);
+  const Shape whole = handle_->shape(name, space);
+  if (begin < 0 || count < 0 || begin + count > whole[0])
+    handle_->fail(name, fmt::format("has {} rows, cannot write {} from row {} on", whole[0], count, begin));
+  if (count == 0) return;
+  std::vector<hsize_t> start(static_cast<size_t>(whole.rank()), 0);
+  start[0] = static_cast<hsize_t>(begin);
+  const auto block = extents_of(whole.with(0, count));
+  const Id memory(H5Screate_simple(whole.rank(), block.data(), nullptr), H5Sclose);
+  H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr);
+  if (H5Dwrite(set, memory_type(dtype), memory, space, H5P_DEFAULT, values) < 0)
+    handle_->fail(name, fmt::format("cannot be written: {}", library_reason()));
+}
+
+void Hdf5File::write_attribute(const std::string& name, const std::string& text) {
+  const Lock lock;
+  const Id type(H5Tcopy(H5T_C_S1), H5Tclose);
+  H5Tset_size(type, text.size() + 1);
+  const Id space(H5Screate(H5S_SCALAR), H5Sclose);
+  const Id attribute(H5Acreate2(handle_->file, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  if (attribute < 0 || H5Awrite(attribute, type, text.c_str()) < 0)
+    handle_->fail(fmt::format("cannot write the attribute '{}': {}", name, library_reason()));
+}
+
+std::string Hdf5File::attribute(const std::string& name) const {
+  const Lock lock;
+  if (H5Aexists(handle_->file, name.c_str()) <= 0) return "";
+  const Id attribute(H5Aopen(handle_->file, name.c_str(), H5P_DEFAULT), H5Aclose);
+  const Id type(H5Aget_type(attribute), H5Tclose);
+  if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0) return "";
+  std::string text(H5Tget_size(type) + 1, '\0');
+  if (H5Aread(attribute, type, text.data()) < 0) return "";
+  return text.c_str();
+}
+
+void Hdf5File::close() {
+  const Lock lock;
+  if (handle_->file < 0) return;
+  const bool written = H5Fflush(handle_->file, H5F_SCOPE_GLOBAL) >= 0;
+  const bool closed = H5Fclose(handle_->file) >= 0;
+  handle_->file = -1;
+  if (!written || !closed) handle_->fail(fmt::format("cannot write: {}", library_reason()));
+}
+
+}  // namespace astroclip::io

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+
+namespace astroclip::io {
+
+/// An HDF5 file of numeric datasets whose first axis counts rows. One lock guards every call into the library, which
+/// Debian builds without thread safety, so a file may be used from several threads. Errors name file and dataset.
+class Hdf5File {
+ public:
+  /// Opens for reading. Throws Error when the file is missing, no HDF5 file, or truncated.
+  static Hdf5File open(const std::string& path);
+  /// Makes an empty file, replacing one of that name.
+  static Hdf5File create(const std::string& path);
+
+  const std::string& path() const;
+  bool contains(const std::string& name) const;
+  /// Names of the datasets and groups in a group ("" is the root), sorted.
+  std::vector<std::string> groups(const std::string& group) const;
+  std::vector<std::string> datasets(const std::string& group) const;
+  /// Throws Error when there is no such dataset, or it has more than six axes.
+  Shape shape(const std::string& name) const;
+  /// Throws Error naming both shapes unless the dataset's fits; an extent of −1 fits any.
+  Shape expect_shape(const std::string& name, std::span<const int64_t> expected) const;
+  /// The dtype that holds the dataset's numbers without loss: f32, f64 or i64. Throws Error when it has no numbers.
+  DType dtype(const std::string& name) const;
+  /// Rows of a chunk, 1 for a dataset without chunks.
+  int64_t chunk_rows(const std::string& name) const;
+
+  /// Reads rows, in any order and with repeats, into `out`, converted to f32, f64 or i64. Neighbouring rows are read
+  /// in one go. Throws Error when a row is outside the dataset or cannot be read.
+  void read_rows(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const;
+
+  /// Makes a dataset (and the groups on its path) of contiguous, uncompressed rows.
+  void make_dataset(const std::string& name, DType dtype, const Shape& shape);
+  /// Writes `count` rows from `begin` on.
+  void write_rows(const std::string& name, int64_t begin, int64_t count, DType dtype, const void* values);
+  void write_attribute(const std::string& name, const std::string& text);
+  /// The root's attribute, "" when it has none of that name.
+  std::string attribute(const std::string& name) const;
+  /// Writes everything and closes; to be called before a file made by `create` is looked at.
+  void close();
+
+ private:
+  struct Handle;
+  std::shared_ptr<Handle> handle_;
+};
+
+}  // namespace astroclip::io

@@ -1,0 +1,53 @@
+#include "data/to_rgb.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "io/safetensors.h"
+#include "support/fixtures.h"
+
+namespace astroclip::data {
+namespace {
+
+using testing::ElementsAre;
+
+TEST(ToRgb, GivesThePublishedCodesNumbers) {
+  const auto file = io::SafetensorsFile::open(testing_support::fixture("to_rgb.safetensors"));
+  const Device cpu{DeviceKind::cpu};
+  const Tensor raw = file.read("raw_nanomaggies", DType::f32, cpu);
+  const Tensor expected = file.read("model_input", DType::f32, cpu);
+  const int64_t side = raw.size(1);
+  const int64_t size = expected.size(3);
+  const float* values = raw.data_as<float>();
+  const auto wanted = expected.to_floats();
+  std::vector<float> native(static_cast<size_t>(3 * side * side)), cropped(static_cast<size_t>(3 * size * size)),
+      rgb(cropped.size());
+  for (int64_t object = 0; object < raw.size(0); ++object) {
+    for (int64_t x = 0; x < side; ++x)
+      for (int64_t y = 0; y < side; ++y)
+        for (int64_t band = 0; band < 3; ++band)
+          native[static_cast<size_t>((band * side + y) * side + x)] =
+              values[((object * side + x) * side + y) * 3 + band];
+    crop(native, side, (side - size) / 2, (side - size) / 2, size, cropped);
+    to_rgb(cropped, size * size, rgb);
+    for (size_t i = 0; i < rgb.size(); ++i)
+      ASSERT_NEAR(rgb[i], wanted[static_cast<size_t>(object) * rgb.size() + i], 1e-6) << object << ", " << i;
+  }
+}
+
+TEST(Turn, HasTheEightElementsOfTheSquare) {
+  const auto turned = [](int64_t element) {
+    std::vector<float> square = {1, 2, 3, 4};
+    turn(square, 2, element);
+    return square;
+  };
+  EXPECT_THAT(turned(0), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(turned(1), ElementsAre(3, 1, 4, 2));
+  EXPECT_THAT(turned(2), ElementsAre(4, 3, 2, 1));
+  EXPECT_THAT(turned(4), ElementsAre(2, 1, 4, 3));
+  for (int64_t a = 0; a < 8; ++a)
+    for (int64_t b = 0; b < a; ++b) EXPECT_NE(turned(a), turned(b));
+}
+
+}  // namespace
+}  // namespace astroclip::data
