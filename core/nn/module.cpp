@@ -135,27 +135,34 @@ uint64_t Module::dropout_seed() const {
   return high << 32 | rng.next();
 }
 
-LoadReport load_state(Module& module, const std::vector<NamedTensor>& source) {
+LoadReport compare_state(const Module& module, const std::vector<NamedTensor>& source) {
   std::unordered_map<std::string, Tensor> given;
   for (const NamedTensor& entry : source) given.emplace(entry.name, entry.tensor);
   LoadReport report;
-  std::vector<NamedTensor> wanted = module.state();
-  for (const NamedTensor& entry : wanted) {
+  for (const NamedTensor& entry : module.state()) {
     const auto found = given.find(entry.name);
     if (found == given.end()) {
       report.missing.push_back(entry.name);
-    } else if (found->second.shape() != entry.tensor.shape()) {
+      continue;
+    }
+    if (found->second.shape() != entry.tensor.shape()) {
       report.misshapen.push_back(fmt::format("{}: expected {}, found {}", entry.name, entry.tensor.shape().str(),
                                              found->second.shape().str()));
     }
+    given.erase(found);
   }
   for (const NamedTensor& entry : source) {
-    if (std::ranges::none_of(wanted, [&](const NamedTensor& mine) { return mine.name == entry.name; })) {
-      report.unexpected.push_back(entry.name);
-    }
+    if (given.contains(entry.name)) report.unexpected.push_back(entry.name);
   }
+  return report;
+}
+
+LoadReport load_state(Module& module, const std::vector<NamedTensor>& source) {
+  LoadReport report = compare_state(module, source);
   if (!report.complete()) return report;
-  for (NamedTensor& entry : wanted) {
+  std::unordered_map<std::string, Tensor> given;
+  for (const NamedTensor& entry : source) given.emplace(entry.name, entry.tensor);
+  for (NamedTensor& entry : module.state()) {
     const Tensor& from = given.at(entry.name);
     const bool same = from.dtype() == entry.tensor.dtype();
     entry.tensor.copy_from(

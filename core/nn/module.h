@@ -97,6 +97,8 @@ struct LoadReport {
   bool complete() const { return missing.empty() && misshapen.empty(); }
 };
 
+/// Matches tensors with the module's by name; writes nothing.
+LoadReport compare_state(const Module& module, const std::vector<NamedTensor>& source);
 /// Copies tensors into the module by name, converting float types; nothing is written when the report is not
 /// complete.
 LoadReport load_state(Module& module, const std::vector<NamedTensor>& source);

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "nn/module.h"
+
+namespace astroclip::nn {
+
+/// Loads weights whose names are spelled as published files spell them: the blocks of a ViT in chunks or not
+/// (`blocks.C.I.` or `blocks.I.`), everything under a prefix (`module.`, `teacher.backbone.`, `image_encoder.` and any
+/// other; the one under which most tensors are found is taken), attention projections fused or split. What stands under
+/// other prefixes belongs to other modules and is left alone.
+/// `part` names the child to load ("backbone"), "" the whole module. `place` (the file) is for messages.
+/// Throws Error listing every missing, unexpected and misshapen tensor; nothing has been written then.
+void load_published(Module& module, const std::vector<NamedTensor>& source, const std::string& place,
+                    const std::string& part = "");
+
+/// The same from a safetensors or PyTorch file.
+void load_published(Module& module, const std::string& path, const std::string& part = "");
+
+}  // namespace astroclip::nn

@@ -1,0 +1,121 @@
+#include "nn/published_weights.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "support/fixtures.h"
+
+namespace astroclip::nn {
+namespace {
+
+using testing::ElementsAre;
+
+constexpr Device cpu{DeviceKind::cpu};
+
+Tensor row(const std::vector<double>& values) {
+  return Tensor::from_host(values, {static_cast<int64_t>(values.size())}, DType::f32, cpu);
+}
+
+/// A module of vectors with given names and lengths.
+class Vectors final : public Module {
+ public:
+  explicit Vectors(const std::vector<std::pair<std::string, int64_t>>& names) : slots_(names.size()) {
+    for (size_t i = 0; i < names.size(); ++i) parameter(names[i].first, slots_[i], {names[i].second}, Init::zeros());
+    materialize(cpu, 1);
+  }
+  std::vector<double> values(size_t slot) const { return slots_[slot].to_doubles(); }
+
+ private:
+  std::vector<Tensor> slots_;
+};
+
+std::string message_of(Module& module, const std::vector<NamedTensor>& source, const std::string& part = "") {
+  try {
+    load_published(module, source, "w.ckpt", part);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "loaded";
+}
+
+TEST(PublishedWeights, BlocksMayBeInChunksOnEitherSide) {
+  Vectors plain({{"blocks.0.norm.weight", 1}, {"blocks.1.norm.weight", 1}});
+  EXPECT_EQ(message_of(plain, {{"blocks.0.0.norm.weight", row({5})}, {"blocks.1.1.norm.weight", row({6})}}), "loaded");
+  EXPECT_THAT(plain.values(0), ElementsAre(5));
+  EXPECT_THAT(plain.values(1), ElementsAre(6));
+  Vectors chunked({{"blocks.0.0.norm.weight", 1}, {"blocks.1.1.norm.weight", 1}});
+  EXPECT_EQ(message_of(chunked, {{"blocks.0.norm.weight", row({7})}, {"blocks.1.norm.weight", row({8})}}), "loaded");
+  EXPECT_THAT(chunked.values(1), ElementsAre(8));
+}
+
+TEST(PublishedWeights, FindsThePrefixAndLeavesOtherModulesAlone) {
+  for (const std::string prefix :
+       {"", "module.", "backbone.", "teacher.backbone.", "image_encoder.backbone.", "module.student.backbone."}) {
+    Vectors module({{"a.weight", 2}, {"b", 1}});
+    std::vector<NamedTensor> source = {{prefix + "a.weight", row({1, 2})}, {prefix + "b", row({3})}};
+    if (prefix.find("backbone") != prefix.npos) source.push_back({"dino_head.mlp.weight", row({9})});
+    EXPECT_EQ(message_of(module, source), "loaded") << prefix;
+    EXPECT_THAT(module.values(0), ElementsAre(1, 2));
+    EXPECT_THAT(module.values(1), ElementsAre(3));
+  }
+}
+
+TEST(PublishedWeights, ATeacherComesBeforeItsStudent) {
+  Vectors module({{"b", 1}});
+  EXPECT_EQ(message_of(module, {{"student.backbone.b", row({1})}, {"teacher.backbone.b", row({2})}}), "loaded");
+  EXPECT_THAT(module.values(0), ElementsAre(2));
+}
+
+TEST(PublishedWeights, AttentionProjectionsAreFusedOrSplitAsTheModuleNeeds) {
+  Vectors fused({{"attn.in_proj_weight", 6}, {"attn.qkv.bias", 3}, {"other.weight", 1}});
+  EXPECT_EQ(message_of(fused, {{"attn.q_proj_weight", row({1, 2})},
+                               {"attn.v_proj_weight", row({5, 6})},
+                               {"attn.k_proj_weight", row({3, 4})},
+                               {"attn.q.bias", row({7})},
+                               {"attn.k.bias", row({8})},
+                               {"attn.v.bias", row({9})},
+                               {"other.weight", row({0})}}),
+            "loaded");
+  EXPECT_THAT(fused.values(0), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(fused.values(1), ElementsAre(7, 8, 9));
+  Vectors split({{"q_proj_weight", 2}, {"k_proj_weight", 2}, {"v_proj_weight", 2}});
+  EXPECT_EQ(message_of(split, {{"in_proj_weight", row({1, 2, 3, 4, 5, 6})}}), "loaded");
+  EXPECT_THAT(split.values(1), ElementsAre(3, 4));
+  EXPECT_THAT(split.values(2), ElementsAre(5, 6));
+}
+
+TEST(PublishedWeights, OnePartCanBeLoadedAlone) {
+  Vectors module({{"backbone.b", 1}, {"head.c", 1}});
+  EXPECT_EQ(message_of(module, {{"teacher.backbone.b", row({4})}}, "backbone"), "loaded");
+  EXPECT_THAT(module.values(0), ElementsAre(4));
+  EXPECT_THAT(module.values(1), ElementsAre(0));
+}
+
+TEST(PublishedWeights, WhatDoesNotFitIsListedTogetherAndNothingIsWritten) {
+  Vectors module({{"a", 1}, {"b", 2}, {"c", 3}, {"d", 1}});
+  EXPECT_EQ(message_of(module, {{"x.a", row({1})}, {"x.b", row({1, 2, 3})}, {"x.e", row({1})}, {"x.d", row({1})}}),
+            "w.ckpt: its tensors under 'x.' do not fit the module\n"
+            "  missing (1): c\n"
+            "  unexpected (1): x.e\n"
+            "  misshapen (1): b: expected [2], found [3]");
+  EXPECT_THAT(module.values(0), ElementsAre(0));
+  EXPECT_EQ(message_of(module, {{"a", row({1})}, {"module.a", row({1})}}),
+            "w.ckpt: 'module.a' stands there under two spellings");
+}
+
+TEST(PublishedWeights, ReadsThemOutOfAFile) {
+  Vectors module({{"position_embed.weight", 1}, {"head.bias", 22}});
+  const std::string path = testing_support::fixture("specformer.ckpt");
+  try {
+    load_published(module, path);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::StartsWith(path + ": its tensors do not fit the module\n  unexpected (29): "));
+    EXPECT_THAT(error.what(),
+                testing::EndsWith("\n  misshapen (1): position_embed.weight: expected [1], found [800, 48]"));
+  }
+}
+
+}  // namespace
+}  // namespace astroclip::nn
