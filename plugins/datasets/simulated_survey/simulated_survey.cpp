@@ -1,0 +1,85 @@
+// Simulated galaxies, each with an image and a spectrum of the same stars: made when first asked for, kept as a file
+// of the published layout and read like one.
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/error.h"
+#include "data/paired_dataset.h"
+#include "io/hdf5.h"
+#include "plugin/record.h"
+#include "survey.h"
+
+namespace astroclip {
+namespace {
+
+std::filesystem::path default_cache() {
+  if (const char* folder = std::getenv("XDG_CACHE_HOME"); folder != nullptr && *folder != '\0') {
+    return std::filesystem::path(folder) / "astroclip";
+  }
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
+    return std::filesystem::path(home) / ".cache" / "astroclip";
+  }
+  return std::filesystem::temp_directory_path() / "astroclip";
+}
+
+std::filesystem::path survey_path(const simulation::Parameters& parameters) {
+  if (!parameters.file.empty()) return parameters.file;
+  const std::filesystem::path folder =
+      parameters.cache.empty() ? default_cache() : std::filesystem::path(parameters.cache);
+  return folder / fmt::format("simulated-survey-{:016x}.h5", stable_hash(simulation::recipe(parameters)));
+}
+
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code failure;
+  if (!folder.empty()) std::filesystem::create_directories(folder, failure);
+  if (failure) throw Error(fmt::format("{}: cannot make this folder: {}", folder.string(), failure.message()));
+}
+
+/// The survey's file, written unless it is there. Throws Error when the file holds something else.
+std::string survey_file(const simulation::Parameters& parameters) {
+  const std::filesystem::path path = survey_path(parameters);
+  make_folder(path.parent_path());
+  if (!std::filesystem::exists(path)) simulation::write_survey(parameters, path.string());
+  const std::string expected = simulation::recipe(parameters);
+  const std::string found = io::Hdf5File::open(path.string()).attribute("recipe");
+  if (found != expected) {
+    throw Error(fmt::format("{}: expected the survey '{}', found {}", path.string(), expected,
+                            found.empty() ? "a file that simulated_survey did not write" : "'" + found + "'"));
+  }
+  return path.string();
+}
+
+class SimulatedSurvey final : public data::PairedDataset {
+ public:
+  using Parameters = simulation::Parameters;
+
+  static const config::Schema<Parameters>& schema() {
+    static const auto schema =
+        config::Schema<Parameters>("Simulated galaxies: images, spectra and the properties they were made from.")
+            .field("galaxies", &Parameters::galaxies, "how many, training and test together",
+                   config::between(10, 10'000'000))
+            .field("seed", &Parameters::seed, "of the galaxies and their noise", config::at_least(0))
+            .field("image_noise", &Parameters::image_noise, "factor on the sky noise of images and magnitudes",
+                   config::between(0.0, 100.0))
+            .field("spectrum_noise", &Parameters::spectrum_noise,
+                   "factor on the noise and the calibration errors of spectra", config::between(0.0, 100.0))
+            .field("ivar", &Parameters::ivar, "keep the spectra's inverse variances, too")
+            .field("cache", &Parameters::cache,
+                   "folder for the file; empty: astroclip in XDG_CACHE_HOME or in ~/.cache")
+            .field("file", &Parameters::file, "the file itself, instead of one in the cache")
+            .field("turns", &Parameters::turns, "augmented images: random crop, rotation by 90° and reflection")
+            .field("augment_noise", &Parameters::augment_noise, "augmented spectra: added noise, in units of their own",
+                   config::between(0.0, 10.0));
+    return schema;
+  }
+
+  explicit SimulatedSurvey(const Parameters& parameters)
+      : PairedDataset(survey_file(parameters), {parameters.turns, parameters.augment_noise}) {}
+};
+
+}  // namespace
+}  // namespace astroclip
+
+ASTROCLIP_PLUGIN(astroclip::Dataset, "simulated_survey", astroclip::SimulatedSurvey)

@@ -1,0 +1,100 @@
+#include "survey.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/threads.h"
+#include "io/paired_file.h"
+
+namespace astroclip::simulation {
+
+namespace {
+
+/// Grows with every change to what is drawn, so that old caches are not taken for new ones.
+constexpr int recipe_version = 1;
+
+const std::vector<std::string> labels = {"log_mass", "age",   "dust",       "log_sfr",    "mag_g",
+                                         "mag_r",    "mag_z", "fibermag_g", "fibermag_r", "fibermag_z"};
+
+std::array<double, 10> label_values(const Observation& seen) {
+  const auto& [g, r, z] = seen.magnitudes;
+  const auto& [fibre_g, fibre_r, fibre_z] = seen.fibre_magnitudes;
+  const Galaxy& galaxy = seen.galaxy;
+  return {galaxy.log_mass, galaxy.age, galaxy.dust, galaxy.log_sfr, g, r, z, fibre_g, fibre_r, fibre_z};
+}
+
+/// Some galaxies, column by column.
+class Block {
+ public:
+  explicit Block(bool with_ivar) : with_ivar_(with_ivar), columns_(labels.size()) {}
+
+  void add(int64_t index, const Observation& seen) {
+    images_.insert(images_.end(), seen.image.begin(), seen.image.end());
+    spectra_.insert(spectra_.end(), seen.spectrum.flux.begin(), seen.spectrum.flux.end());
+    if (with_ivar_) ivar_.insert(ivar_.end(), seen.spectrum.ivar.begin(), seen.spectrum.ivar.end());
+    redshifts_.push_back(seen.galaxy.redshift);
+    ids_.push_back(index);
+    const auto values = label_values(seen);
+    for (size_t i = 0; i < values.size(); ++i) columns_[i].push_back(values[i]);
+  }
+
+  io::PairedRows rows() const {
+    io::PairedRows rows{static_cast<int64_t>(ids_.size()), images_, spectra_, ivar_, redshifts_, ids_, {}};
+    for (size_t i = 0; i < labels.size(); ++i) rows.labels[labels[i]] = columns_[i];
+    return rows;
+  }
+
+ private:
+  bool with_ivar_;
+  std::vector<float> images_, spectra_, ivar_;
+  std::vector<double> redshifts_;
+  std::vector<int64_t> ids_;
+  std::vector<std::vector<double>> columns_;
+};
+
+}  // namespace
+
+std::span<const std::string> survey_labels() { return labels; }
+
+std::string recipe(const Parameters& p) {
+  return fmt::format("simulated_survey {}: galaxies={} seed={} image_noise={} spectrum_noise={} ivar={}",
+                     recipe_version, p.galaxies, p.seed, p.image_noise, p.spectrum_noise, p.ivar);
+}
+
+Observation observe(const SpectrumModel& model, const Parameters& parameters, int64_t index) {
+  const auto seed = static_cast<uint64_t>(parameters.seed);
+  Observation seen;
+  seen.galaxy = draw_galaxy(seed, index);
+  std::vector<float> total(static_cast<size_t>(model_pixels));
+  model.total_flux(seen.galaxy, total);
+  const BandFluxes fluxes = band_fluxes(total);
+  seen.image = observe_image(seen.galaxy, fluxes, parameters.image_noise, stream(seed, index, Stream::image));
+  seen.spectrum =
+      observe_spectrum(seen.galaxy, total, parameters.spectrum_noise, stream(seed, index, Stream::spectrum));
+  seen.magnitudes =
+      observe_photometry(seen.galaxy, fluxes, parameters.image_noise, stream(seed, index, Stream::photometry));
+  const BandFluxes fibre = band_fluxes(seen.spectrum.flux);
+  for (size_t b = 0; b < fibre.size(); ++b) seen.fibre_magnitudes[b] = magnitude_of(fibre[b]);
+  return seen;
+}
+
+void write_survey(const Parameters& parameters, const std::string& path) {
+  constexpr int64_t block_rows = 128;
+  const SpectrumModel model;
+  io::PairedWriter writer(path, io::paired_groups(parameters.galaxies), labels, parameters.ivar);
+  writer.write_attribute("recipe", recipe(parameters));
+  for (int64_t begin = 0; begin < parameters.galaxies; begin += block_rows) {
+    const int64_t count = std::min(block_rows, parameters.galaxies - begin);
+    std::vector<Observation> seen(static_cast<size_t>(count));
+    parallel_for(count, 1, [&](int64_t from, int64_t to) {
+      for (int64_t i = from; i < to; ++i) seen[static_cast<size_t>(i)] = observe(model, parameters, begin + i);
+    });
+    Block block(parameters.ivar);
+    for (int64_t i = 0; i < count; ++i) block.add(begin + i, seen[static_cast<size_t>(i)]);
+    writer.write(block.rows());
+  }
+  writer.commit();
+}
+
+}  // namespace astroclip::simulation

@@ -1,0 +1,5 @@
+# The simulation is tested from its sources: a plugin exports nothing but its record.
+set(simulation ${PROJECT_SOURCE_DIR}/plugins/datasets/simulated_survey)
+target_sources(datasets_tests PRIVATE ${simulation}/galaxy.cpp ${simulation}/image.cpp ${simulation}/spectrum.cpp
+               ${simulation}/survey.cpp)
+target_include_directories(datasets_tests PRIVATE ${simulation})
