@@ -24,6 +24,8 @@ struct Verb {
 constexpr Verb verbs[] = {
     {"list", "[KIND]", "list encoders, losses, datasets and tasks", &list_command},
     {"describe", "PLUGIN", "print every parameter of a plugin", &describe_command},
+    {"inspect", "FILE", "list the tensors and metadata of a file of weights", &inspect_command},
+    {"convert", "IN OUT", "write the weights of a PyTorch file as safetensors", &convert_command},
     {"bench", "[--only NAME]", "measure kernels and towers against a large matrix product", &bench_command},
 };
 

@@ -22,6 +22,8 @@ int list_command(std::span<const std::string> arguments);
 int describe_command(std::span<const std::string> arguments);
 int simulate_command(std::span<const std::string> arguments);
 int import_command(std::span<const std::string> arguments);
+int inspect_command(std::span<const std::string> arguments);
+int convert_command(std::span<const std::string> arguments);
 int bench_command(std::span<const std::string> arguments);
 
 }  // namespace astroclip::app

@@ -295,7 +295,8 @@ void write_safetensors(const std::string& path, std::span<const std::pair<std::s
                     {"data_offsets", {offset, offset + tensor.bytes()}}};
     offset += tensor.bytes();
   }
-  std::string text = header.dump();
+  // What is not UTF-8 (text out of an old pickle) is replaced.
+  std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   text.append((8 - text.size() % 8) % 8, ' ');  // keeps the tensors aligned for readers that map the file
   const uint64_t length = text.size();
 

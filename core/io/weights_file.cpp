@@ -1,5 +1,8 @@
 #include "io/weights_file.h"
 
+#include <fmt/format.h>
+
+#include "base/rng.h"
 #include "io/pytorch_file.h"
 
 namespace astroclip::io {
@@ -22,6 +25,38 @@ WeightsFile read_weights(const std::string& path, Device device) {
     weights.tensors.emplace_back(entry.name, file.read(entry.name, entry.dtype, device));
   }
   return weights;
+}
+
+WeightsListing list_weights(const std::string& path) {
+  WeightsListing listing;
+  if (PytorchFile::looks_like_one(path)) {
+    const auto file = PytorchFile::open(path);
+    listing.format = "PyTorch, " + std::string(file.format());
+    listing.metadata = file.metadata();
+    listing.skipped = file.skipped();
+    for (const auto& entry : file.entries()) {
+      listing.entries.push_back({entry.name, std::string(name_of(entry.type)), entry.shape});
+    }
+    return listing;
+  }
+  const auto file = SafetensorsFile::open(path);
+  listing.format = "safetensors";
+  listing.metadata = file.metadata();
+  for (const auto& entry : file.entries()) {
+    listing.entries.push_back({entry.name, std::string(name_of(entry.dtype)), entry.shape});
+  }
+  return listing;
+}
+
+std::string model_hash(std::span<const std::pair<std::string, Tensor>> tensors) {
+  std::string summary;
+  for (const auto& [name, tensor] : tensors) {
+    std::string bytes(static_cast<size_t>(tensor.bytes()), '\0');
+    memory_of(tensor.device()).copy_to_host(bytes.data(), tensor.data(), tensor.bytes());
+    summary +=
+        fmt::format("{}|{}|{}|{:016x}\n", name, name_of(tensor.dtype()), tensor.shape().str(), stable_hash(bytes));
+  }
+  return fmt::format("{:016x}", stable_hash(summary));
 }
 
 }  // namespace astroclip::io

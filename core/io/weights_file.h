@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,5 +20,22 @@ struct WeightsFile {
 /// Reads safetensors and PyTorch files, told apart by their first bytes, whole. Each tensor keeps its own dtype where
 /// there is one for it (f16 becomes f32). Throws Error naming the path.
 WeightsFile read_weights(const std::string& path, Device device);
+
+/// What such a file holds, without reading the tensors.
+struct WeightsListing {
+  struct Entry {
+    std::string name;
+    std::string type;  ///< as stored: "f16", "i64", …
+    Shape shape;
+  };
+  std::string format;
+  std::vector<Entry> entries;
+  std::vector<std::string> skipped;  ///< names in the state dict that are no tensors
+  Metadata metadata;
+};
+WeightsListing list_weights(const std::string& path);
+
+/// Sixteen hexadecimal digits that depend on every name, dtype, shape and byte, in their order.
+std::string model_hash(std::span<const std::pair<std::string, Tensor>> tensors);
 
 }  // namespace astroclip::io
