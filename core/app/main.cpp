@@ -22,6 +22,8 @@ struct Verb {
 };
 
 constexpr Verb verbs[] = {
+    {"run", "FILE [--set key=value]…", "run an experiment, or go on with one (--resume RUN)", &run_command},
+    {"check", "FILE", "check an experiment file and everything it names", &check_command},
     {"list", "[KIND]", "list encoders, losses, datasets and tasks", &list_command},
     {"describe", "PLUGIN", "print every parameter of a plugin", &describe_command},
     {"inspect", "FILE", "list the tensors and metadata of a file of weights", &inspect_command},

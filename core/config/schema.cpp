@@ -156,6 +156,11 @@ bool read(const Value& value, const std::string& key, const Section& section, Pr
                    [](const Value& element, std::string&) { return element.get_if<std::string>(); });
 }
 
+bool read(const Value& value, const std::string&, const Section&, Problems&, Value& out) {
+  out = value;
+  return true;
+}
+
 Value write(bool value) { return {value, {}}; }
 Value write(int64_t value) { return {value, {}}; }
 Value write(double value) { return {value, {}}; }
@@ -163,6 +168,7 @@ Value write(const std::string& value) { return {value, {}}; }
 Value write(const std::vector<int64_t>& values) { return write_list(values); }
 Value write(const std::vector<double>& values) { return write_list(values); }
 Value write(const std::vector<std::string>& values) { return write_list(values); }
+Value write(const Value& value) { return value; }
 
 std::string type_name(const bool*) { return "boolean"; }
 std::string type_name(const int64_t*) { return "integer"; }
@@ -171,6 +177,7 @@ std::string type_name(const std::string*) { return "string"; }
 std::string type_name(const std::vector<int64_t>*) { return "list of integers"; }
 std::string type_name(const std::vector<double>*) { return "list of numbers"; }
 std::string type_name(const std::vector<std::string>*) { return "list of strings"; }
+std::string type_name(const Value*) { return "table"; }
 
 void add_unknown_key(const Table::Entry& entry, const std::vector<std::string>& names, const Section& section,
                      Problems& problems) {

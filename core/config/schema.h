@@ -72,7 +72,8 @@ std::string plugin_section(const std::string& section, const std::string& plugin
 
 /// One list of fields that parses, checks, documents and prints the parameters of a struct P. Defaults are P's
 /// member initialisers. Supported members: bool, int64_t, double, std::string, std::vector of int64_t, double
-/// or std::string, and nested structs with a schema of their own.
+/// or std::string, nested structs with a schema of their own, and Value, which is taken as it stands (what a plugin's
+/// own schema reads later).
 template <class P>
 class Schema {
  public:

@@ -31,6 +31,8 @@ bool read(const Value& value, const std::string& key, const Section& section, Pr
           std::vector<double>& out);
 bool read(const Value& value, const std::string& key, const Section& section, Problems& problems,
           std::vector<std::string>& out);
+/// Any value, kept as it stands for a schema of its own.
+bool read(const Value& value, const std::string& key, const Section& section, Problems& problems, Value& out);
 
 Value write(bool value);
 Value write(int64_t value);
@@ -39,6 +41,7 @@ Value write(const std::string& value);
 Value write(const std::vector<int64_t>& values);
 Value write(const std::vector<double>& values);
 Value write(const std::vector<std::string>& values);
+Value write(const Value& value);
 
 /// "integer", "list of strings" …
 std::string type_name(const bool*);
@@ -48,6 +51,7 @@ std::string type_name(const std::string*);
 std::string type_name(const std::vector<int64_t>*);
 std::string type_name(const std::vector<double>*);
 std::string type_name(const std::vector<std::string>*);
+std::string type_name(const Value*);
 
 void add_unknown_key(const Table::Entry& entry, const std::vector<std::string>& names, const Section& section,
                      Problems& problems);

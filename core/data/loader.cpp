@@ -1,0 +1,232 @@
+#include "data/loader.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <numeric>
+#include <thread>
+
+#include "base/error.h"
+#include "base/rng.h"
+
+namespace astroclip::data {
+
+namespace {
+
+std::vector<int64_t> permutation(const std::vector<int64_t>& rows, uint64_t seed, uint64_t stream, int64_t epoch) {
+  std::vector<int64_t> shuffled = rows;
+  Rng rng(seed, Purpose::batches, stream, static_cast<uint64_t>(epoch));
+  for (size_t i = shuffled.size(); i > 1; --i) {
+    std::swap(shuffled[i - 1], shuffled[static_cast<size_t>(rng.below(static_cast<int64_t>(i)))]);
+  }
+  return shuffled;
+}
+
+std::vector<double> as_doubles(const HostArray& column) {
+  const auto count = static_cast<size_t>(column.shape.numel());
+  std::vector<double> values(count);
+  switch (column.dtype) {
+    case DType::f32:
+      std::ranges::copy(column.values<float>(), values.begin());
+      break;
+    case DType::f64:
+      std::ranges::copy(column.values<double>(), values.begin());
+      break;
+    case DType::i64:
+      std::ranges::copy(column.values<int64_t>(), values.begin());
+      break;
+    case DType::i32:
+      std::ranges::copy(column.values<int32_t>(), values.begin());
+      break;
+    case DType::u8:
+      std::ranges::copy(column.values<uint8_t>(), values.begin());
+      break;
+    case DType::bf16:
+      throw Error("[loader] labels cannot be bf16");
+  }
+  return values;
+}
+
+/// Kernels keep the cores; a loader thread takes what they leave.
+void lower_priority() { (void)setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 10); }
+
+/// Makes batches; shared by the loader's threads, without state of its own.
+class BatchMaker {
+ public:
+  BatchMaker(const Dataset& dataset, std::vector<int64_t> rows, std::vector<ViewPlan> views,
+             std::vector<std::string> labels, const LoaderOptions& options)
+      : dataset_(dataset),
+        rows_(std::move(rows)),
+        views_(std::move(views)),
+        labels_(std::move(labels)),
+        options_(options) {
+    for (const ViewPlan& view : views_) fields_.push_back(dataset_.source_field(view.request.modality));
+    fields_.insert(fields_.end(), labels_.begin(), labels_.end());
+    std::ranges::sort(fields_);
+    fields_.erase(std::unique(fields_.begin(), fields_.end()), fields_.end());
+  }
+
+  Batch make(int64_t step) const {
+    Batch batch;
+    batch.step = step;
+    batch.rows = batch_rows(rows_, options_, step);
+    HostBatch raw;
+    dataset_.read(options_.split, batch.rows, fields_, raw);
+    for (const ViewPlan& view : views_) batch.views[view.request.name] = make_view(view, batch, raw);
+    for (const std::string& label : labels_) batch.labels[label] = as_doubles(raw.at(label));
+    return batch;
+  }
+
+ private:
+  HostArray make_view(const ViewPlan& view, const Batch& batch, const HostBatch& raw) const {
+    const HostArray& source = raw.at(dataset_.source_field(view.request.modality));
+    const auto count = static_cast<int64_t>(batch.rows.size());
+    const int64_t crops = view.request.crops, from = source.shape.numel() / std::max<int64_t>(1, count);
+    const int64_t to = view.shape.numel();
+    std::vector<int64_t> extents = {count * crops};
+    extents.insert(extents.end(), view.shape.begin(), view.shape.end());
+    HostArray made(DType::f32, Shape(extents));
+    const auto input = source.values<float>();
+    const auto output = made.values<float>();
+    for (int64_t sample = 0; sample < count; ++sample) {
+      for (int64_t crop = 0; crop < crops; ++crop) {
+        const int64_t at = sample * crops + crop;
+        Rng rng(options_.seed ^ stable_hash(view.request.name), Purpose::augmentation,
+                options_.stream << 40 | static_cast<uint64_t>(batch.step), static_cast<uint64_t>(at));
+        dataset_.make_view(view.request, input.subspan(static_cast<size_t>(sample * from), static_cast<size_t>(from)),
+                           view.shape, rng, output.subspan(static_cast<size_t>(at * to), static_cast<size_t>(to)));
+      }
+    }
+    return made;
+  }
+
+  const Dataset& dataset_;
+  std::vector<int64_t> rows_;
+  std::vector<ViewPlan> views_;
+  std::vector<std::string> labels_, fields_;
+  LoaderOptions options_;
+};
+
+}  // namespace
+
+std::vector<int64_t> rows_with(const Dataset& dataset, Split split, const std::vector<std::string>& modalities) {
+  std::vector<int64_t> rows(static_cast<size_t>(dataset.size(split)));
+  std::iota(rows.begin(), rows.end(), 0);
+  for (const std::string& modality : modalities) {
+    const std::string flag = "has_" + modality;
+    const auto fields = dataset.fields();
+    if (std::ranges::none_of(fields, [&](const Field& field) { return field.name == flag; })) continue;
+    HostBatch columns;
+    dataset.read(split, rows, std::vector<std::string>{flag}, columns);
+    const std::vector<double> present = as_doubles(columns.at(flag));
+    std::vector<int64_t> kept;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (present[i] != 0.0) kept.push_back(rows[i]);
+    }
+    rows = std::move(kept);
+  }
+  return rows;
+}
+
+std::vector<int64_t> batch_rows(const std::vector<int64_t>& rows, const LoaderOptions& options, int64_t step) {
+  const auto count = static_cast<int64_t>(rows.size());
+  if (!options.shuffle) {
+    const int64_t begin = step * options.batch, end = std::min(count, begin + options.batch);
+    return {rows.begin() + begin, rows.begin() + end};
+  }
+  const int64_t each = count / options.batch;
+  if (each == 0)
+    throw Error(fmt::format("[loader] a batch of {} needs as many rows, there are {}", options.batch, count));
+  const std::vector<int64_t> shuffled = permutation(rows, options.seed, options.stream, step / each);
+  const auto begin = shuffled.begin() + step % each * options.batch;
+  return {begin, begin + options.batch};
+}
+
+struct Loader::State {
+  State(const Dataset& dataset, std::vector<int64_t> rows, std::vector<ViewPlan> views, std::vector<std::string> labels,
+        const LoaderOptions& loader_options)
+      : maker(dataset, std::move(rows), std::move(views), std::move(labels), loader_options),
+        options(loader_options),
+        claimed(loader_options.first_step),
+        delivered(loader_options.first_step) {}
+
+  void work() {
+    lower_priority();
+    for (;;) {
+      int64_t step = 0;
+      {
+        std::unique_lock lock(mutex);
+        room.wait(lock, [&] { return stopping || claimed >= options.steps || claimed < delivered + ahead(); });
+        if (stopping || claimed >= options.steps) return;
+        step = claimed++;
+      }
+      Slot slot;
+      try {
+        slot.batch = maker.make(step);
+      } catch (...) {
+        slot.failure = std::current_exception();
+      }
+      const std::lock_guard lock(mutex);
+      ready[step] = std::move(slot);
+      arrived.notify_all();
+    }
+  }
+
+  /// How far the threads may run ahead: memory stays bounded by these batches.
+  int64_t ahead() const { return options.threads + 2; }
+
+  struct Slot {
+    Batch batch;
+    std::exception_ptr failure;
+  };
+  BatchMaker maker;
+  LoaderOptions options;
+  std::mutex mutex;
+  std::condition_variable room, arrived;
+  std::map<int64_t, Slot> ready;
+  int64_t claimed, delivered;
+  bool stopping = false;
+  double waited = 0.0;
+  std::vector<std::thread> threads;
+};
+
+Loader::Loader(const Dataset& dataset, std::vector<int64_t> rows, std::vector<ViewPlan> views,
+               std::vector<std::string> labels, const LoaderOptions& options)
+    : state_(std::make_unique<State>(dataset, std::move(rows), std::move(views), std::move(labels), options)) {
+  for (int i = 0; i < std::max(1, options.threads); ++i) state_->threads.emplace_back([this] { state_->work(); });
+}
+
+Loader::~Loader() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+  }
+  state_->room.notify_all();
+  for (std::thread& thread : state_->threads) thread.join();
+}
+
+Batch Loader::next() {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  std::unique_lock lock(state_->mutex);
+  const int64_t step = state_->delivered;
+  if (step >= state_->options.steps) throw Error("[loader] there are no more batches");
+  state_->arrived.wait(lock, [&] { return state_->ready.contains(step); });
+  State::Slot slot = std::move(state_->ready.extract(step).mapped());
+  ++state_->delivered;
+  state_->waited += std::chrono::duration<double>(Clock::now() - start).count();
+  state_->room.notify_all();
+  if (slot.failure) std::rethrow_exception(slot.failure);
+  return std::move(slot.batch);
+}
+
+double Loader::waited() const { return state_->waited; }
+
+}  // namespace astroclip::data

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/dataset.h"
+
+namespace astroclip::data {
+
+/// One modality's view for the encoder that will take it.
+struct ViewPlan {
+  ViewRequest request;
+  Shape shape;  ///< of one object as the encoder takes it
+};
+
+/// What one step trains on.
+struct Batch {
+  int64_t step = 0;
+  std::vector<int64_t> rows;               ///< of the split
+  std::map<std::string, HostArray> views;  ///< by view name: f32 [rows · crops, view shape], a row's crops together
+  std::map<std::string, std::vector<double>> labels;
+};
+
+struct LoaderOptions {
+  Split split = Split::train;
+  int64_t batch = 64;
+  int64_t first_step = 0;
+  int64_t steps = 0;  ///< one past the last step
+  uint64_t seed = 0;
+  uint64_t stream = 0;  ///< sets streams of stages apart
+  int threads = 1;
+  bool shuffle = true;  ///< false: rows in order, the last batch may be short
+};
+
+/// Rows of a split whose flags say that every named modality was observed ("has_image", "has_spectrum"); all of them
+/// for a dataset without flags.
+std::vector<int64_t> rows_with(const Dataset& dataset, Split split, const std::vector<std::string>& modalities);
+
+/// The rows of one step. Each epoch is a fresh permutation of all `rows`, keyed by (seed, stream, epoch), cut into full
+/// batches: every row once an epoch, every batch an even draw from the whole, however the file is sorted.
+std::vector<int64_t> batch_rows(const std::vector<int64_t>& rows, const LoaderOptions& options, int64_t step);
+
+/// Reads and augments batches ahead of the training loop on threads of its own, which run at lower priority and never
+/// call ops. What a batch holds depends on (seed, stream, step) alone. Not thread-safe for the consumer.
+class Loader {
+ public:
+  Loader(const Dataset& dataset, std::vector<int64_t> rows, std::vector<ViewPlan> views,
+         std::vector<std::string> labels, const LoaderOptions& options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  /// The next step's batch, in order. Rethrows what went wrong in a loader thread.
+  Batch next();
+  /// Seconds the consumer has waited for batches so far.
+  double waited() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace astroclip::data

@@ -1,0 +1,66 @@
+#include "train/console.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace astroclip::train {
+
+namespace {
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  if (whole >= 3600) return fmt::format("{}h{:02}m", whole / 3600, whole / 60 % 60);
+  if (whole >= 60) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
+  return fmt::format("{}s", whole);
+}
+
+}  // namespace
+
+Console::Console(const std::string& log_path)
+    : log_(std::fopen(log_path.c_str(), "a")), terminal_(isatty(STDOUT_FILENO) != 0) {
+  if (log_ == nullptr) throw Error(fmt::format("{}: cannot write: {}", log_path, std::strerror(errno)));
+}
+
+Console::~Console() {
+  clear_line();
+  std::fclose(log_);
+}
+
+void Console::clear_line() {
+  if (line_open_) fmt::print("\r\033[K");
+  line_open_ = false;
+}
+
+void Console::say(const std::string& line) {
+  clear_line();
+  fmt::print("{}\n", line);
+  std::fflush(stdout);
+  fmt::print(log_, "{}\n", line);
+  std::fflush(log_);
+}
+
+std::string Console::describe(const Progress& p) const {
+  return fmt::format("{} {}/{}  loss {:.4f}  lr {:.2e}  {:.1f} objects/s  waiting {:.0f}%  {} left", p.stage, p.step,
+                     p.steps, p.loss, p.learning_rate, p.objects_per_second, 100.0 * p.wait_share,
+                     duration(p.seconds_left));
+}
+
+void Console::progress(const Progress& progress) {
+  const auto now = Clock::now();
+  const std::chrono::milliseconds interval(terminal_ ? 200 : 10000);
+  if (now - last_ < interval) return;
+  last_ = now;
+  if (!terminal_) return say(describe(progress));
+  fmt::print("\r\033[K{}", describe(progress));
+  std::fflush(stdout);
+  line_open_ = true;
+}
+
+void Console::finish(const Progress& progress) { say(describe(progress)); }
+
+}  // namespace astroclip::train

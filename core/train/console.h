@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+namespace astroclip::train {
+
+/// Where a run stands, for the person watching.
+struct Progress {
+  std::string stage;
+  int64_t step = 0;  ///< finished
+  int64_t steps = 0;
+  double loss = 0.0;
+  double learning_rate = 0.0;
+  double objects_per_second = 0.0;
+  double wait_share = 0.0;  ///< of the time, spent waiting for data
+  double seconds_left = 0.0;
+};
+
+/// Prints to the terminal and to the run's log. On a terminal, progress is one line that renews itself; elsewhere it is
+/// a plain line every few seconds.
+class Console {
+ public:
+  explicit Console(const std::string& log_path);
+  ~Console();
+  Console(const Console&) = delete;
+  Console& operator=(const Console&) = delete;
+
+  void say(const std::string& line);
+  void progress(const Progress& progress);
+  /// Ends a renewed line and writes the stage's last numbers to the log.
+  void finish(const Progress& progress);
+
+ private:
+  void clear_line();
+  std::string describe(const Progress& progress) const;
+
+  using Clock = std::chrono::steady_clock;
+  std::FILE* log_;
+  bool terminal_;
+  bool line_open_ = false;
+  Clock::time_point last_{};
+};
+
+}  // namespace astroclip::train

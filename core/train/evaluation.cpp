@@ -1,0 +1,239 @@
+#include "train/evaluation.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include "base/error.h"
+#include "data/loader.h"
+#include "io/durable_file.h"
+#include "io/hdf5.h"
+#include "plugin/host.h"
+#include "train/extractors.h"
+#include "train/report.h"
+
+namespace astroclip::train {
+
+namespace {
+
+constexpr const char* trained_name = "aligned";
+
+bool wants(const Experiment& experiment, const char* baseline) {
+  return std::ranges::find(experiment.evaluation.baselines, baseline) != experiment.evaluation.baselines.end();
+}
+
+std::vector<std::shared_ptr<Task>> make_tasks(const Experiment& experiment) {
+  std::vector<std::shared_ptr<Task>> tasks;
+  for (const PluginSpec& spec : experiment.tasks) {
+    tasks.push_back(plugin::Host::instance().make_task(spec.plugin, spec.parameters));
+  }
+  return tasks;
+}
+
+const std::vector<std::string>& magnitudes_of(const Experiment& experiment, const std::string& modality) {
+  return modality == "image" ? experiment.evaluation.image_magnitudes : experiment.evaluation.spectrum_magnitudes;
+}
+
+/// Every label that tasks or the magnitudes floor read, once.
+std::vector<std::string> label_names(const Experiment& experiment) {
+  std::vector<std::string> names;
+  const auto add = [&](const std::vector<std::string>& more) {
+    for (const std::string& name : more) {
+      if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+    }
+  };
+  for (const auto& task : make_tasks(experiment)) add(task->labels());
+  if (wants(experiment, "magnitudes")) {
+    for (const EncoderSpec& encoder : experiment.encoders) add(magnitudes_of(experiment, encoder.name));
+  }
+  return names;
+}
+
+std::vector<double> column_values(const HostArray& column) {
+  const auto convert = [](auto values) { return std::vector<double>(values.begin(), values.end()); };
+  switch (column.dtype) {
+    case DType::f64:
+      return convert(column.values<double>());
+    case DType::i64:
+      return convert(column.values<int64_t>());
+    default:
+      return convert(column.values<float>());
+  }
+}
+
+/// Gathers representations of both splits and hands them to the tasks.
+class Evaluator {
+ public:
+  Evaluator(const Experiment& experiment, const Model& model, const Dataset& dataset, Console& console)
+      : experiment_(experiment), model_(model), dataset_(dataset), console_(console) {
+    for (const Split split : {Split::train, Split::test}) rows_[index(split)] = shared_rows(split);
+  }
+
+  TaskInput gather() {
+    make_extractors();
+    TaskInput input;
+    input.seed = static_cast<uint64_t>(experiment_.seed);
+    for (const Extractor& extractor : extractors_) {
+      input.representations.push_back(
+          {extractor.name, extractor.modality, extractor.cross_modal, extractor.baseline, {}, {}});
+    }
+    const auto start = std::chrono::steady_clock::now();
+    extract(Split::train, input);
+    extract(Split::test, input);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    const size_t count = rows_[0].size() + rows_[1].size();
+    console_.say(fmt::format("embedded {} objects in {} representations in {:.1f} s", count, extractors_.size(),
+                             elapsed.count()));
+    read_labels(Split::train, input.train_labels, input.train_ids);
+    read_labels(Split::test, input.test_labels, input.test_ids);
+    if (wants(experiment_, "magnitudes")) add_magnitudes(input);
+    return input;
+  }
+
+ private:
+  static size_t index(Split split) { return split == Split::train ? 0 : 1; }
+
+  /// Rows that every encoder of the experiment can embed.
+  std::vector<int64_t> shared_rows(Split split) const { return data::rows_with(dataset_, split, model_.names()); }
+
+  void make_extractors() {
+    for (const std::string& name : model_.names()) {
+      // The run owns the model: a pointer that shares nothing stands for it.
+      const std::shared_ptr<Encoder> encoder(std::shared_ptr<Encoder>(), &model_.encoder(name));
+      extractors_.push_back(encoder_extractor(trained_name, encoder, experiment_, false));
+    }
+    if (wants(experiment_, "untrained")) {
+      for (const std::string& name : model_.names()) {
+        extractors_.push_back(encoder_extractor("untrained", make_encoder(experiment_, name), experiment_, true));
+      }
+    }
+    if (wants(experiment_, "pca")) add_pca();
+  }
+
+  void add_pca() {
+    // Evenly spaced rows: files may be sorted, by brightness for one.
+    const auto& rows = rows_[0];
+    const auto limit = static_cast<size_t>(experiment_.evaluation.pca_rows);
+    std::vector<int64_t> sample;
+    const size_t count = std::min(limit, rows.size());
+    for (size_t i = 0; i < count; ++i) sample.push_back(rows[i * rows.size() / count]);
+    std::map<std::string, Matrix> raw;
+    for_each_batch(dataset_, Split::train, sample, model_, experiment_, [&](const auto& views) {
+      for (const auto& [modality, values] : views) {
+        const auto floats = values.template values<float>();
+        const int64_t batch = values.shape[0];
+        append_rows(raw[modality], {batch, values.shape.numel() / batch, {floats.begin(), floats.end()}});
+      }
+    });
+    for (const std::string& name : model_.names()) {
+      const Matrix& matrix = raw.at(name);
+      extractors_.push_back(pca_extractor(
+          name, search::Pca::fit(matrix.values, matrix.rows, matrix.columns, experiment_.evaluation.pca_components,
+                                 static_cast<uint64_t>(experiment_.seed))));
+      raw.erase(name);
+    }
+  }
+
+  void extract(Split split, TaskInput& input) {
+    for_each_batch(dataset_, split, rows_[index(split)], model_, experiment_, [&](const auto& views) {
+      for (size_t i = 0; i < extractors_.size(); ++i) {
+        Representation& target = input.representations[i];
+        append_rows(split == Split::train ? target.train : target.test,
+                    extractors_[i].extract(views.at(extractors_[i].modality)));
+      }
+    });
+  }
+
+  void read_labels(Split split, std::map<std::string, std::vector<double>>& labels, std::vector<int64_t>& ids) const {
+    std::vector<std::string> names = label_names(experiment_);
+    names.emplace_back("object_id");
+    HostBatch columns;
+    dataset_.read(split, rows_[index(split)], names, columns);
+    const auto own = columns.at("object_id").values<int64_t>();
+    ids.assign(own.begin(), own.end());
+    for (const std::string& name : names) {
+      if (name != "object_id") labels[name] = column_values(columns.at(name));
+    }
+  }
+
+  void add_magnitudes(TaskInput& input) const {
+    for (const std::string& modality : model_.names()) {
+      Representation magnitudes{"magnitudes", modality, true, true, {}, {}};
+      const auto fill = [&](Matrix& matrix, const std::map<std::string, std::vector<double>>& labels, size_t rows) {
+        const auto& names = magnitudes_of(experiment_, modality);
+        matrix = {static_cast<int64_t>(rows), static_cast<int64_t>(names.size()), {}};
+        for (size_t row = 0; row < rows; ++row) {
+          for (const std::string& name : names) matrix.values.push_back(static_cast<float>(labels.at(name)[row]));
+        }
+      };
+      fill(magnitudes.train, input.train_labels, input.train_ids.size());
+      fill(magnitudes.test, input.test_labels, input.test_ids.size());
+      input.representations.push_back(std::move(magnitudes));
+    }
+  }
+
+  const Experiment& experiment_;
+  const Model& model_;
+  const Dataset& dataset_;
+  Console& console_;
+  std::vector<int64_t> rows_[2];
+  std::vector<Extractor> extractors_;
+};
+
+/// Groups train/ and test/ with IMAGE_embeddings, SPECTRUM_embeddings and object_id, row by row.
+void write_embeddings(const std::string& path, const TaskInput& input, const Experiment& experiment) {
+  io::DurableFile durable(path);
+  auto file = io::Hdf5File::create(durable.temporary_path());
+  file.write_attribute("experiment", config::to_toml(experiment.resolved));
+  const auto write = [&](const std::string& group, const std::vector<int64_t>& ids, auto matrix_of) {
+    const auto rows = static_cast<int64_t>(ids.size());
+    file.make_dataset(group + "/object_id", DType::i64, {rows});
+    if (rows > 0) file.write_rows(group + "/object_id", 0, rows, DType::i64, ids.data());
+    for (const Representation& representation : input.representations) {
+      if (representation.baseline) continue;
+      const Matrix& matrix = matrix_of(representation);
+      const std::string name = fmt::format("{}/{}_embeddings", group, representation.modality);
+      file.make_dataset(name, DType::f32, {matrix.rows, matrix.columns});
+      if (rows > 0) file.write_rows(name, 0, rows, DType::f32, matrix.values.data());
+    }
+  };
+  write("train", input.train_ids, [](const Representation& r) -> const Matrix& { return r.train; });
+  write("test", input.test_ids, [](const Representation& r) -> const Matrix& { return r.test; });
+  file.close();
+  durable.commit();
+}
+
+}  // namespace
+
+void check_labels(const Experiment& experiment, const Dataset& dataset) {
+  std::vector<std::string> there;
+  for (const Field& field : dataset.fields()) {
+    if (field.shape.rank() == 0) there.push_back(field.name);
+  }
+  for (const std::string& label : label_names(experiment)) {
+    if (std::ranges::find(there, label) != there.end()) continue;
+    const std::string near = config::nearest(label, there);
+    throw Error(fmt::format("dataset '{}' has no label '{}', which the tasks or baselines read{}; it has {}",
+                            experiment.dataset.plugin, label,
+                            near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near), fmt::join(there, ", ")));
+  }
+}
+
+void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const RunFolder& folder,
+              Console& console) {
+  const TaskInput input = Evaluator(experiment, model, dataset, console).gather();
+  write_embeddings(folder.embeddings(), input, experiment);
+  std::vector<Report> reports;
+  for (const auto& task : make_tasks(experiment)) {
+    for (Report& report : task->run(input)) reports.push_back(std::move(report));
+  }
+  const std::string text = report_text(reports);
+  io::write_text(folder.report_text(), text);
+  io::write_text(folder.report_json(), report_json(reports));
+  console.say(text);
+}
+
+}  // namespace astroclip::train

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "api/dataset.h"
+#include "train/console.h"
+#include "train/experiment.h"
+#include "train/model.h"
+#include "train/run_folder.h"
+
+namespace astroclip::train {
+
+/// Embeds training and test objects with the model and with each baseline, writes the embeddings, runs the tasks and
+/// writes and prints their report.
+void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const RunFolder& folder,
+              Console& console);
+
+/// Throws Error unless the dataset has every label that tasks and baselines read.
+void check_labels(const Experiment& experiment, const Dataset& dataset);
+
+}  // namespace astroclip::train

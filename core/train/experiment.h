@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/backend.h"
+#include "config/value.h"
+
+namespace astroclip::train {
+
+/// A plugin with its parameters, defaults filled in.
+struct PluginSpec {
+  std::string plugin;
+  config::Table parameters;
+};
+
+struct EncoderSpec {
+  std::string name;  ///< its key under [encoders], which is the modality it serves
+  PluginSpec plugin;
+};
+
+struct OptimizerSpec {
+  std::string name = "adamw";
+  double lr = 1e-4;
+  double weight_decay = 0.05;
+  std::vector<double> betas = {0.9, 0.999};
+  double epsilon = 1e-8;
+  int64_t warmup = 0;
+  double floor = 0.0;
+  double clip = 1.0;
+  bool decay_vectors = true;
+};
+
+/// Where an encoder's weights come from at the start of a stage.
+struct InitSpec {
+  std::string encoder;
+  std::string source;  ///< the name of an earlier stage, or a safetensors file
+  bool is_stage = false;
+};
+
+struct StageSpec {
+  std::string name;
+  std::vector<std::string> encoders;
+  PluginSpec loss;
+  int64_t steps = 1000;
+  int64_t batch = 64;
+  OptimizerSpec optimizer;
+  std::vector<std::string> freeze;
+  std::vector<InitSpec> init;
+  int64_t checkpoint_every = 500;
+};
+
+struct EvaluationSpec {
+  std::string embedding = "head";
+  int64_t batch = 32;
+  std::vector<std::string> baselines = {"untrained", "pca", "magnitudes"};
+  int64_t pca_components = 64;
+  int64_t pca_rows = 4096;
+  std::vector<std::string> image_magnitudes = {"mag_g", "mag_r", "mag_z"};
+  std::vector<std::string> spectrum_magnitudes = {"fibermag_g", "fibermag_r", "fibermag_z"};
+};
+
+struct Experiment {
+  std::string name;
+  int64_t seed = 0;
+  std::string device = "auto";
+  std::string precision = "f32";
+  int64_t threads = 0;
+  int64_t loader_threads = 1;
+  PluginSpec dataset;
+  std::vector<EncoderSpec> encoders;
+  std::vector<StageSpec> stages;
+  EvaluationSpec evaluation;
+  std::vector<PluginSpec> tasks;
+  config::Table resolved;  ///< the whole file with every default: runs again as it is
+
+  Device run_device() const;
+  Precision run_precision() const;
+  const EncoderSpec& encoder(const std::string& name) const;
+};
+
+/// Checks a whole experiment file: every key, type, range and plugin parameter, and that names refer to something.
+/// Throws a ProblemList with everything that is wrong, each with its place and a suggestion where there is one.
+Experiment read_experiment(const config::Table& file);
+
+/// The file with `--set` assignments applied, checked.
+Experiment load_experiment(const std::string& path, const std::vector<std::string>& assignments);
+
+}  // namespace astroclip::train

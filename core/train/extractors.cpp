@@ -1,0 +1,66 @@
+#include "train/extractors.h"
+
+#include <memory>
+
+#include "autograd/tape.h"
+#include "data/loader.h"
+#include "ops/ops.h"
+
+namespace astroclip::train {
+
+namespace {
+
+Matrix to_matrix(const Tensor& values) { return {values.size(0), values.size(1), values.to_floats()}; }
+
+}  // namespace
+
+Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> encoder, const Experiment& experiment,
+                            bool baseline) {
+  const bool head = experiment.evaluation.embedding == "head";
+  const Device device = experiment.run_device();
+  const Precision precision = experiment.run_precision();
+  encoder->set_training(false);
+  const std::string modality = encoder->modality();
+  return {name, modality, head, baseline, [=](const HostArray& views) {
+            const autograd::NoGrad guard;
+            const ops::PrecisionScope scope(precision);
+            const Tensor raw =
+                Tensor::from_host(views.values<float>(), views.shape, backend_of(device).compute_dtype(), device);
+            const TokenForm form = head ? TokenForm::alignment : TokenForm::pretraining;
+            const Encoded encoded = encoder->encode(encoder->tokenize(raw), {}, form);
+            return to_matrix(head ? encoder->embed(encoded) : encoder->pool(encoded));
+          }};
+}
+
+Extractor pca_extractor(const std::string& modality, search::Pca pca) {
+  const auto shared = std::make_shared<search::Pca>(std::move(pca));
+  return {"pca-" + std::to_string(shared->components()), modality, false, true, [shared](const HostArray& views) {
+            const int64_t rows = views.shape[0];
+            return Matrix{rows, shared->components(), shared->transform(views.values<float>(), rows)};
+          }};
+}
+
+void for_each_batch(const Dataset& dataset, Split split, const std::vector<int64_t>& rows, const Model& model,
+                    const Experiment& experiment,
+                    const std::function<void(const std::map<std::string, HostArray>&)>& use) {
+  std::vector<data::ViewPlan> plans;
+  for (const std::string& name : model.names()) {
+    plans.push_back({{.name = name, .modality = name}, model.encoder(name).input_shape()});
+  }
+  data::LoaderOptions options;
+  options.split = split;
+  options.batch = experiment.evaluation.batch;
+  options.steps = (static_cast<int64_t>(rows.size()) + options.batch - 1) / options.batch;
+  options.threads = static_cast<int>(experiment.loader_threads);
+  options.shuffle = false;
+  data::Loader loader(dataset, rows, plans, {}, options);
+  for (int64_t step = 0; step < options.steps; ++step) use(loader.next().views);
+}
+
+void append_rows(Matrix& matrix, const Matrix& rows) {
+  matrix.rows += rows.rows;
+  matrix.columns = rows.columns;
+  matrix.values.insert(matrix.values.end(), rows.values.begin(), rows.values.end());
+}
+
+}  // namespace astroclip::train

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/encoder.h"
+#include "train/experiment.h"
+
+namespace astroclip::train {
+
+/// "image_encoder": what an encoder's tensors are named under in model files, as in the published ones.
+std::string encoder_prefix(const std::string& encoder);
+
+/// One encoder of an experiment with its initial weights.
+std::shared_ptr<Encoder> make_encoder(const Experiment& experiment, const std::string& name);
+
+/// The encoders of an experiment on the run's device.
+class Model {
+ public:
+  /// Initial weights, keyed by the experiment's seed. Throws Error when an encoder serves another modality than its key
+  /// says.
+  explicit Model(const Experiment& experiment);
+
+  Encoder& encoder(const std::string& name) const;
+  std::vector<std::string> names() const;
+  /// Everything, under encoder_prefix.
+  std::vector<nn::NamedTensor> state() const;
+  /// Takes one encoder's tensors (named under encoder_prefix, or bare) from a safetensors file. Throws Error listing
+  /// what is missing, misshapen or unexpected.
+  void load(const std::string& encoder, const std::string& path);
+
+ private:
+  std::vector<std::pair<std::string, std::shared_ptr<Encoder>>> encoders_;
+};
+
+}  // namespace astroclip::train

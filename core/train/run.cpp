@@ -1,0 +1,181 @@
+#include "train/run.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "io/safetensors.h"
+#include "plugin/host.h"
+#include "train/console.h"
+#include "train/evaluation.h"
+#include "train/signals.h"
+#include "train/trainer.h"
+
+namespace astroclip::train {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr size_t checkpoints_kept = 2;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::vector<std::string> stage_names(const Experiment& experiment) {
+  std::vector<std::string> names;
+  for (const StageSpec& stage : experiment.stages) names.push_back(stage.name);
+  return names;
+}
+
+void write_model(const std::string& path, const Model& model, const Experiment& experiment) {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (nn::NamedTensor& entry : model.state()) tensors.emplace_back(entry.name, entry.tensor);
+  io::write_safetensors(path, tensors, {{"experiment", config::to_toml(experiment.resolved)}});
+}
+
+void check_same_machine(const std::string& path, const Position& position) {
+  if (position.threads != compute_threads()) {
+    throw Error(fmt::format("{}: was written with {} compute threads, this run has {}; go on with --threads {}", path,
+                            position.threads, compute_threads(), position.threads));
+  }
+  if (position.instructions != instruction_tier()) {
+    throw Error(fmt::format("{}: was written on a machine with {} instructions, this one has {}", path,
+                            position.instructions, instruction_tier()));
+  }
+}
+
+/// One run from its position to its end.
+class Run {
+ public:
+  Run(const Experiment& experiment, const RunFolder& folder)
+      : experiment_(experiment), folder_(folder), console_(folder.log()) {}
+
+  Outcome go() {
+    find_position();
+    dataset_ = plugin::Host::instance().make_dataset(experiment_.dataset.plugin, experiment_.dataset.parameters);
+    check_labels(experiment_, *dataset_);
+    model_ = std::make_unique<Model>(experiment_);
+    introduce();
+    metrics_ =
+        std::make_unique<MetricsFile>(folder_.metrics(), stage_names(experiment_), position_.stage, position_.step);
+    for (size_t stage = static_cast<size_t>(position_.stage); stage < experiment_.stages.size(); ++stage) {
+      if (!train_stage(stage)) return Outcome::interrupted;
+    }
+    write_model(folder_.model(), *model_, experiment_);
+    evaluate(experiment_, *model_, *dataset_, folder_, console_);
+    return Outcome::finished;
+  }
+
+ private:
+  void find_position() {
+    if (const auto latest = latest_checkpoint(folder_.checkpoints())) {
+      checkpoint_ = latest->first;
+      position_ = latest->second;
+      check_same_machine(checkpoint_, position_);
+    }
+  }
+
+  void introduce() {
+    console_.say(fmt::format("{}: {}, seed {}, {} on {} with {} compute threads and {} loader threads", folder_.path(),
+                             experiment_.name, experiment_.seed, experiment_.precision, experiment_.run_device().str(),
+                             compute_threads(), experiment_.loader_threads));
+    console_.say(fmt::format("dataset {}: {} training and {} test objects", experiment_.dataset.plugin,
+                             dataset_->size(Split::train), dataset_->size(Split::test)));
+    for (const std::string& name : model_->names()) {
+      console_.say(fmt::format("encoder {}: {}, {:.2f} M parameters", name, experiment_.encoder(name).plugin.plugin,
+                               static_cast<double>(model_->encoder(name).parameter_count()) / 1e6));
+    }
+    if (!checkpoint_.empty()) console_.say(fmt::format("going on from {}", checkpoint_));
+  }
+
+  void initialise(const StageSpec& stage) {
+    for (const InitSpec& init : stage.init) {
+      model_->load(init.encoder, init.is_stage ? folder_.stage(init.source) : init.source);
+    }
+  }
+
+  /// False when a signal ended the stage early.
+  bool train_stage(size_t index) {
+    const StageSpec& stage = experiment_.stages[index];
+    const bool resumes = !checkpoint_.empty() && static_cast<size_t>(position_.stage) == index;
+    if (!resumes) initialise(stage);
+    Trainer trainer(experiment_, index, *model_, *dataset_, resumes ? position_.step : 0);
+    if (resumes) trainer.restore(checkpoint_, position_);
+    console_.say(fmt::format("stage {}: {} on {}, {:.2f} M trained parameters, {} objects", stage.name,
+                             stage.loss.plugin, fmt::join(stage.encoders, " and "),
+                             static_cast<double>(trainer.trainable_parameters()) / 1e6, trainer.row_count()));
+    const bool complete = train_steps(trainer, stage);
+    save(trainer);
+    if (!complete) {
+      console_.say(fmt::format("stopped after step {} of stage {}; astroclip run --resume {} goes on",
+                               trainer.position().step, stage.name, folder_.path()));
+      return false;
+    }
+    write_model(folder_.stage(stage.name), *model_, experiment_);
+    memory_of(experiment_.run_device()).trim();
+    return true;
+  }
+
+  bool train_steps(Trainer& trainer, const StageSpec& stage) {
+    const StopRequest stop;
+    const auto start = Clock::now();
+    const int64_t first = trainer.position().step;
+    Progress progress{.stage = stage.name, .steps = stage.steps};
+    while (!trainer.finished()) {
+      if (stop.requested()) return false;
+      const StepReport report = trainer.step();
+      const double elapsed = seconds_since(start);
+      const auto done = static_cast<double>(report.step - first);
+      progress.step = report.step;
+      progress.loss = report.loss;
+      progress.learning_rate = report.learning_rate;
+      progress.objects_per_second = done * static_cast<double>(stage.batch) / elapsed;
+      progress.wait_share = trainer.waited() / elapsed;
+      progress.seconds_left = elapsed / done * static_cast<double>(stage.steps - report.step);
+      record(stage, report, progress);
+      console_.progress(progress);
+      if (report.step % stage.checkpoint_every == 0 && !trainer.finished()) save(trainer);
+    }
+    if (progress.step > 0) console_.finish(progress);
+    return true;
+  }
+
+  void record(const StageSpec& stage, const StepReport& report, const Progress& progress) {
+    Metrics values = {{"loss", report.loss},
+                      {"learning_rate", report.learning_rate},
+                      {"gradient_norm", report.gradient_norm},
+                      {"objects_per_second", progress.objects_per_second},
+                      {"wait_share", progress.wait_share}};
+    values.insert(values.end(), report.terms.begin(), report.terms.end());
+    metrics_->write(stage.name, report.step, values);
+  }
+
+  void save(const Trainer& trainer) {
+    const Position position = trainer.position();
+    write_checkpoint(folder_.checkpoints() + "/" + checkpoint_name(position), position, trainer.state());
+    prune_checkpoints(folder_.checkpoints(), checkpoints_kept);
+  }
+
+  const Experiment& experiment_;
+  const RunFolder& folder_;
+  Console console_;
+  Position position_;
+  std::string checkpoint_;
+  std::shared_ptr<Dataset> dataset_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<MetricsFile> metrics_;
+};
+
+}  // namespace
+
+Outcome run(const Experiment& experiment, const RunFolder& folder) {
+  set_compute_threads(static_cast<int>(experiment.threads));
+  return Run(experiment, folder).go();
+}
+
+}  // namespace astroclip::train

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+
+namespace astroclip::train {
+
+/// A run's files:
+///   resolved.toml          the experiment with every default; runs again as it is
+///   log.txt                what the terminal showed
+///   metrics.jsonl          one line a step
+///   checkpoints/           where the run can go on
+///   stages/NAME.safetensors  the encoders at the end of each stage
+///   model.safetensors      the encoders at the end
+///   embeddings.h5          of every object
+///   report.txt, report.json  what the tasks measured
+class RunFolder {
+ public:
+  /// A new folder: `path`, or "runs/NAME-N" with the first free N when it is empty. Throws Error when it exists.
+  static RunFolder create(const std::string& path, const std::string& name, const std::string& resolved_toml);
+  /// A folder that an earlier call made. Throws Error when it holds no run.
+  static RunFolder open(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  std::string resolved() const { return path_ + "/resolved.toml"; }
+  std::string log() const { return path_ + "/log.txt"; }
+  std::string metrics() const { return path_ + "/metrics.jsonl"; }
+  std::string checkpoints() const { return path_ + "/checkpoints"; }
+  std::string stage(const std::string& name) const { return path_ + "/stages/" + name + ".safetensors"; }
+  std::string model() const { return path_ + "/model.safetensors"; }
+  std::string embeddings() const { return path_ + "/embeddings.h5"; }
+  std::string report_text() const { return path_ + "/report.txt"; }
+  std::string report_json() const { return path_ + "/report.json"; }
+
+ private:
+  explicit RunFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+}  // namespace astroclip::train
