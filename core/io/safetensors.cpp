@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "io/durable_file.h"
+#include "io/elements.h"
 
 namespace astroclip::io {
 
@@ -47,18 +48,6 @@ struct Stored {
   int64_t begin;  // from the start of the file
   int64_t end;
 };
-
-float half_to_float(uint16_t half) {
-  const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
-  const uint32_t exponent = half >> 10 & 0x1F;
-  const uint32_t fraction = half & 0x3FF;
-  if (exponent == 0) {
-    const float magnitude = static_cast<float>(fraction) * 0x1.0p-24F;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const uint32_t wide = exponent == 31 ? 0xFF : exponent + 112;
-  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-}
 
 std::optional<int64_t> as_count(const Json& value) {
   if (!value.is_number_integer()) return std::nullopt;
