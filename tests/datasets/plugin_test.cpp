@@ -1,0 +1,93 @@
+// The dataset plugins as an experiment gets them: through the host, from a table.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "io/hdf5.h"
+#include "plugin/host.h"
+
+namespace astroclip {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+class DatasetPlugin : public testing::Test {
+ protected:
+  DatasetPlugin() : folder_(std::filesystem::path(testing::TempDir()) / ("datasets_" + std::to_string(getpid()))) {}
+  ~DatasetPlugin() override { std::filesystem::remove_all(folder_); }
+
+  static std::shared_ptr<Dataset> make(const std::string& plugin, const std::string& toml) {
+    auto& host = plugin::Host::instance();
+    config::Problems problems;
+    const auto schema = host.schema(plugin::Kind::dataset, plugin);
+    const auto resolved = schema.resolve(config::parse_text(toml, "a.toml"), "dataset", {}, problems);
+    problems.throw_if_any();
+    return host.make_dataset(plugin, resolved);
+  }
+  std::string in_folder(const std::string& name) const { return (folder_ / name).string(); }
+  std::vector<std::filesystem::path> files() const {
+    std::vector<std::filesystem::path> found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_)) found.push_back(entry.path());
+    return found;
+  }
+
+  std::filesystem::path folder_;
+};
+
+std::vector<double> redshifts_of(const Dataset& dataset, Split split) {
+  std::vector<int64_t> rows(static_cast<size_t>(dataset.size(split)));
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int64_t>(i);
+  HostBatch batch;
+  const std::vector<std::string> names = {"redshift"};
+  dataset.read(split, rows, names, batch);
+  const auto values = batch.at("redshift").values<double>();
+  return {values.begin(), values.end()};
+}
+
+TEST_F(DatasetPlugin, ASurveyIsWrittenOnceForEachSetOfParameters) {
+  const std::string cache = "cache = '" + folder_.string() + "'\ngalaxies = 10\n";
+  const auto first = make("simulated_survey", cache);
+  EXPECT_EQ(first->size(Split::train), 8);
+  EXPECT_EQ(first->size(Split::test), 2);
+  ASSERT_EQ(files().size(), 1U);
+  const auto time = std::filesystem::last_write_time(files()[0]);
+  // How views are augmented is not part of the file.
+  const auto again = make("simulated_survey", cache + "augment_noise = 0.1");
+  ASSERT_EQ(files().size(), 1U);
+  EXPECT_EQ(std::filesystem::last_write_time(files()[0]), time);
+  EXPECT_EQ(redshifts_of(*first, Split::train), redshifts_of(*again, Split::train));
+  const auto other = make("simulated_survey", cache + "seed = 2");
+  EXPECT_EQ(files().size(), 2U);
+  EXPECT_NE(redshifts_of(*first, Split::train), redshifts_of(*other, Split::train));
+}
+
+TEST_F(DatasetPlugin, AWrittenSurveyReadsAsThePublishedFileDoes) {
+  const std::string path = in_folder("survey.h5");
+  const auto survey = make("simulated_survey", "file = '" + path + "'\ngalaxies = 10\nivar = true");
+  const auto published = make("astroclip_hdf5", "path = '" + path + "'");
+  EXPECT_EQ(redshifts_of(*published, Split::test), redshifts_of(*survey, Split::test));
+  EXPECT_THAT(published->fields(), testing::Contains(testing::Field(&Field::name, "spectrum_ivar")));
+}
+
+TEST_F(DatasetPlugin, AnotherFileIsNotTakenForTheSurvey) {
+  const std::string path = in_folder("survey.h5");
+  make("simulated_survey", "galaxies = 10\nfile = '" + path + "'");
+  EXPECT_THAT([&] { make("simulated_survey", "galaxies = 11\nfile = '" + path + "'"); },
+              ThrowsMessage<Error>(HasSubstr(path + ": expected the survey 'simulated_survey 1: galaxies=11")));
+  const std::string foreign = in_folder("foreign.h5");
+  io::Hdf5File::create(foreign).close();
+  EXPECT_THAT([&] { make("simulated_survey", "file = '" + foreign + "'"); },
+              ThrowsMessage<Error>(HasSubstr("found a file that simulated_survey did not write")));
+}
+
+TEST_F(DatasetPlugin, AMissingFileIsNamed) {
+  EXPECT_THAT([] { make("astroclip_hdf5", "path = '/nowhere/a.h5'"); },
+              ThrowsMessage<Error>(HasSubstr("/nowhere/a.h5: cannot read: No such file or directory")));
+}
+
+}  // namespace
+}  // namespace astroclip
