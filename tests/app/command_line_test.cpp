@@ -54,6 +54,28 @@ TEST(CommandLine, VersionShowsTheAbi) {
               ::testing::MatchesRegex("astroclip [0-9.]+\nplugin API [0-9]+, ABI: headers [0-9a-f]{12}, .*\n"));
 }
 
+TEST(CommandLine, SimulateWritesASurveyOnce) {
+  const auto file = (fs::path(::testing::TempDir()) / ("astroclip_cli_" + std::to_string(getpid()) + ".h5")).string();
+  auto outcome = run("simulate '" + file + "' --galaxies 20 --set seed=4");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, StartsWith("simulating 20 galaxies\n" + file + ": 16 galaxies for training, 4 for testing"));
+  outcome = run("simulate '" + file + "' --galaxies 10");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "astroclip: error: " + file + ": exists already and is left as it is\n");
+  fs::remove(file);
+}
+
+TEST(CommandLine, SimulateNamesEveryProblem) {
+  auto outcome = run("simulate /nowhere/a.h5 --set galxies=3 --seed=-1");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("--set galxies=3: error: [simulate] plugin 'simulated_survey' has no parameter "
+                                     "'galxies'; did you mean 'galaxies'?\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("--seed: error: [simulate] 'seed' = -1 is below 0\n"));
+  outcome = run("simulate");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, StartsWith("astroclip: error: simulate needs the name of the file to write\n"));
+}
+
 TEST(CommandLine, BenchRefusesBeforeItMeasures) {
   auto outcome = run("bench --precision f16");
   EXPECT_EQ(outcome.status, 2);

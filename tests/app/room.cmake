@@ -1,5 +1,5 @@
 # The tests run the built program with the host's test plugins.
-add_dependencies(app_tests astroclip_cli)
+add_dependencies(app_tests astroclip_cli plugin_simulated_survey)
 file(GLOB test_plugins ${CMAKE_CURRENT_LIST_DIR}/../plugin/plugins/*.cpp)
 foreach(source ${test_plugins})
   get_filename_component(plugin ${source} NAME_WE)
