@@ -1,0 +1,127 @@
+// Similarity search between and within modalities.
+#include <algorithm>
+#include <cmath>
+
+#include "api/task.h"
+#include "plugin/record.h"
+#include "search/knn.h"
+
+namespace astroclip {
+namespace {
+
+constexpr int64_t depths[] = {1, 5, 10};
+
+double share_up_to(const std::vector<int64_t>& ranks, int64_t depth) {
+  const auto hits = std::ranges::count_if(ranks, [&](int64_t rank) { return rank <= depth; });
+  return static_cast<double>(hits) / static_cast<double>(ranks.size());
+}
+
+double median_rank(std::vector<int64_t> ranks) {
+  std::ranges::sort(ranks);
+  const size_t middle = ranks.size() / 2;
+  if (ranks.size() % 2 == 1) return static_cast<double>(ranks[middle]);
+  return 0.5 * static_cast<double>(ranks[middle - 1] + ranks[middle]);
+}
+
+class Retrieval final : public Task {
+ public:
+  struct Parameters {
+    std::string label = "redshift";
+    double tolerance = 0.02;
+  };
+
+  static const config::Schema<Parameters>& schema() {
+    static const auto schema =
+        config::Schema<Parameters>("Finds each object's partner in the other modality, and its like in its own.")
+            .field("label", &Parameters::label, "what neighbours within a modality should agree in")
+            .field("tolerance", &Parameters::tolerance, "largest difference over 1 + label that counts as agreement",
+                   config::above(0.0));
+    return schema;
+  }
+
+  explicit Retrieval(const Parameters& parameters) : p_(parameters) {}
+
+  std::vector<std::string> labels() const override { return {p_.label}; }
+
+  std::vector<Report> run(const TaskInput& input) const override { return {across(input), within(input)}; }
+
+ private:
+  /// Columns of a baseline have units of their own, so those are standardised; embeddings are taken as they are.
+  static std::vector<float> prepared(const Representation& from) {
+    const search::Rows test{from.test.values, from.test.columns};
+    if (!from.baseline || from.name == "untrained") return {from.test.values.begin(), from.test.values.end()};
+    return search::standardised(test, {from.train.values, from.train.columns});
+  }
+
+  static Report across(const TaskInput& input) {
+    Report report;
+    report.title = "retrieval across modalities: rank of each test object's own partner by cosine";
+    for (const Representation& from : input.representations) {
+      for (const Representation& to : input.representations) {
+        const bool pair = from.cross_modal && to.cross_modal && from.name == to.name && from.modality != to.modality &&
+                          from.test.columns == to.test.columns && from.test.rows > 0;
+        if (!pair) continue;
+        const std::vector<float> queries = prepared(from), gallery = prepared(to);
+        const auto ranks = search::partner_ranks({queries, from.test.columns}, {gallery, to.test.columns});
+        Measurement row{from.name, from.modality + " → " + to.modality, "cosine", from.baseline, {}};
+        for (const int64_t depth : depths) {
+          row.values.emplace_back("recall@" + std::to_string(depth), share_up_to(ranks, depth));
+        }
+        row.values.emplace_back("median rank", median_rank(ranks));
+        report.rows.push_back(std::move(row));
+      }
+    }
+    std::ranges::stable_sort(report.rows, {}, &Measurement::modality);
+    const size_t count = input.test_ids.size();
+    report.note = "among " + std::to_string(count) + " test objects; by chance the median rank is " +
+                  std::to_string((count + 1) / 2) + ". Magnitudes are standardised per column in each modality.";
+    return report;
+  }
+
+  /// Within a modality the object itself is always nearest, so what counts is whether the others are like it.
+  Report within(const TaskInput& input) const {
+    Report report;
+    report.title = "retrieval within a modality: share of the nearest other test objects that agree in " + p_.label;
+    const auto& labels = input.test_labels.at(p_.label);
+    for (const Representation& from : input.representations) {
+      if (from.test.rows < 2) continue;
+      const std::vector<float> rows = search::unit_rows({prepared(from), from.test.columns});
+      const search::Rows view{rows, from.test.columns};
+      const auto neighbours = search::nearest(view, view, depths[2] + 1);
+      Measurement row{from.name, from.modality + " → " + from.modality, "cosine", from.baseline, {}};
+      for (const int64_t depth : depths) {
+        row.values.emplace_back("agree@" + std::to_string(depth), agreement(neighbours, labels, depth));
+      }
+      report.rows.push_back(std::move(row));
+    }
+    std::ranges::stable_sort(report.rows, {}, &Measurement::modality);
+    report.note = "agreement: |Δ|/(1 + " + p_.label + ") < " + std::to_string(p_.tolerance).substr(0, 5) +
+                  "; the object itself is left out.";
+    return report;
+  }
+
+  double agreement(const search::Neighbours& neighbours, const std::vector<double>& labels, int64_t depth) const {
+    double agreeing = 0.0, judged = 0.0;
+    for (size_t query = 0; query < labels.size(); ++query) {
+      if (!std::isfinite(labels[query])) continue;
+      int64_t taken = 0;
+      for (int64_t i = 0; i < neighbours.k && taken < depth; ++i) {
+        const auto found =
+            static_cast<size_t>(neighbours.index[query * static_cast<size_t>(neighbours.k) + static_cast<size_t>(i)]);
+        if (found == query) continue;
+        ++taken;
+        if (!std::isfinite(labels[found])) continue;
+        judged += 1.0;
+        agreeing += std::abs(labels[found] - labels[query]) < p_.tolerance * (1.0 + labels[query]) ? 1.0 : 0.0;
+      }
+    }
+    return agreeing / judged;
+  }
+
+  Parameters p_;
+};
+
+}  // namespace
+}  // namespace astroclip
+
+ASTROCLIP_PLUGIN(astroclip::Task, "retrieval", astroclip::Retrieval)
