@@ -1,0 +1,141 @@
+// The measurements on made-up embeddings whose worth is known.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/rng.h"
+#include "plugin/host.h"
+
+namespace astroclip {
+namespace {
+
+std::shared_ptr<Task> make_task(const std::string& name, const std::string& toml) {
+  config::Problems problems;
+  auto& host = plugin::Host::instance();
+  const auto table =
+      host.schema(plugin::Kind::task, name).resolve(config::parse_text(toml, "test"), "tasks", {}, problems);
+  problems.throw_if_any();
+  return host.make_task(name, table);
+}
+
+double value_of(const Measurement& row, const std::string& metric) {
+  for (const auto& [name, value] : row.values) {
+    if (name == metric) return value;
+  }
+  ADD_FAILURE() << "no metric " << metric;
+  return NAN;
+}
+
+/// `train` rows of a redshift that one column shows plainly and another not at all.
+TaskInput plain_input() {
+  TaskInput input;
+  Rng rng(4, Purpose::tests);
+  Representation telling{"telling", "image", false, false, {0, 2, {}}, {0, 2, {}}};
+  Representation noise{"noise", "image", false, true, {0, 2, {}}, {0, 2, {}}};
+  const auto fill = [&](int64_t rows, Matrix Representation::*part, std::vector<double>& labels,
+                        std::vector<int64_t>& ids) {
+    for (int64_t i = 0; i < rows; ++i) {
+      const double z = rng.uniform(0.0, 0.6);
+      labels.push_back(z);
+      ids.push_back(i);
+      (telling.*part).values.push_back(static_cast<float>(100.0 * z));
+      (telling.*part).values.push_back(7.0F);
+      (noise.*part).values.push_back(static_cast<float>(rng.normal()));
+      (noise.*part).values.push_back(static_cast<float>(rng.normal()));
+      ++(telling.*part).rows;
+      ++(noise.*part).rows;
+    }
+  };
+  fill(800, &Representation::train, input.train_labels["redshift"], input.train_ids);
+  fill(200, &Representation::test, input.test_labels["redshift"], input.test_ids);
+  input.representations = {telling, noise};
+  return input;
+}
+
+TEST(RedshiftTask, BothProbesReadATellingColumnAndFindNothingInNoise) {
+  const auto reports = make_task("redshift", "epochs = 40\ndropout = 0.0")->run(plain_input());
+  ASSERT_EQ(reports.size(), 1U);
+  ASSERT_EQ(reports[0].rows.size(), 4U);
+  for (const Measurement& row : reports[0].rows) {
+    const double r2 = value_of(row, "R²");
+    if (row.representation == "telling") {
+      EXPECT_GT(r2, row.method == "knn" ? 0.999 : 0.97) << row.method;
+      EXPECT_LT(value_of(row, "σ_NMAD"), 0.03);
+      EXPECT_EQ(value_of(row, "out>0.15"), 0.0);
+    } else {
+      EXPECT_LT(r2, 0.2) << row.method;
+      EXPECT_GT(value_of(row, "out>0.05"), 0.4);
+      EXPECT_TRUE(row.baseline);
+    }
+  }
+}
+
+TEST(RedshiftTask, MetricsOfFourKnownErrors) {
+  // One neighbour decides: predictions are the training labels. Truth 0, predictions 0.02, −0.04, 0.10, 0.20.
+  TaskInput input;
+  const std::vector<double> predicted = {0.02, -0.04, 0.10, 0.20};
+  Representation index{"index", "image", false, false, {4, 1, {0, 1, 2, 3}}, {4, 1, {0, 1, 2, 3}}};
+  input.representations = {index};
+  input.train_labels["redshift"] = predicted;
+  input.test_labels["redshift"] = {0, 0, 0, 0.1};
+  input.train_ids = input.test_ids = {1, 2, 3, 4};
+  const auto reports = make_task("redshift", "probes = [\"knn\"]\nk = 1")->run(input);
+  const Measurement& row = reports.at(0).rows.at(0);
+  const std::vector<double> errors = {0.02, -0.04, 0.10, 0.1 / 1.1};
+  EXPECT_NEAR(value_of(row, "bias"), (0.02 - 0.04 + 0.10 + 0.1 / 1.1) / 4, 1e-12);
+  EXPECT_NEAR(value_of(row, "out>0.05"), 0.5, 1e-12);
+  EXPECT_NEAR(value_of(row, "out>0.15"), 0.0, 1e-12);
+  // Median of the errors: between 0.02 and 0.1/1.1; deviations from it, sorted, average their middle two.
+  const double centre = 0.5 * (0.02 + 0.1 / 1.1);
+  const double deviation = 0.5 * ((0.1 / 1.1 - centre) + (0.10 - centre));
+  EXPECT_NEAR(value_of(row, "σ_NMAD"), 1.4826 * deviation, 1e-12);
+  // Σ error² = 0.0004 + 0.0016 + 0.01 + 0.01; Σ (truth − mean)² = 3 · 0.025² + 0.075².
+  EXPECT_NEAR(value_of(row, "R²"), 1.0 - 0.022 / 0.0075, 1e-9);
+}
+
+TEST(RedshiftTask, LeavesOutObjectsWithoutALabel) {
+  TaskInput input = plain_input();
+  for (size_t i = 0; i < 100; ++i) input.train_labels["redshift"][i] = NAN;
+  input.test_labels["redshift"][0] = NAN;
+  const auto reports = make_task("redshift", "probes = [\"knn\"]")->run(input);
+  EXPECT_GT(value_of(reports.at(0).rows.at(0), "R²"), 0.99);
+}
+
+/// Images and spectra of four objects in one space; the pairs of objects 2 and 3 are swapped.
+TaskInput paired_input() {
+  TaskInput input;
+  const std::vector<float> corners = {1, 0, 0, 1, -1, 0, 0, -1};
+  const std::vector<float> swapped = {1, 0, 0, 1, 0, -1, -1, 0};
+  input.representations = {{"aligned", "image", true, false, {4, 2, corners}, {4, 2, corners}},
+                           {"aligned", "spectrum", true, false, {4, 2, swapped}, {4, 2, swapped}},
+                           {"pca-2", "image", false, true, {4, 2, corners}, {4, 2, corners}}};
+  input.train_labels["redshift"] = input.test_labels["redshift"] = {0.1, 0.1, 0.5, 0.5};
+  input.train_ids = input.test_ids = {1, 2, 3, 4};
+  return input;
+}
+
+TEST(RetrievalTask, RanksPartnersInBothDirections) {
+  const auto reports = make_task("retrieval", "")->run(paired_input());
+  ASSERT_EQ(reports.size(), 2U);
+  ASSERT_EQ(reports[0].rows.size(), 2U);  // a representation without a common space has no partners
+  EXPECT_EQ(reports[0].rows[0].modality, "image → spectrum");
+  EXPECT_EQ(reports[0].rows[1].modality, "spectrum → image");
+  for (const Measurement& row : reports[0].rows) {
+    EXPECT_EQ(value_of(row, "recall@1"), 0.5);
+    EXPECT_EQ(value_of(row, "recall@5"), 1.0);
+    // Two partners rank first; the swapped ones are perpendicular, behind one match and level with another.
+    EXPECT_EQ(value_of(row, "median rank"), 2.0);
+  }
+}
+
+TEST(RetrievalTask, AgreementLeavesTheObjectItselfOut) {
+  const auto reports = make_task("retrieval", "")->run(paired_input());
+  for (const Measurement& row : reports[1].rows) {
+    // Of the three others, one has the same redshift.
+    EXPECT_NEAR(value_of(row, "agree@5"), 1.0 / 3.0, 1e-12) << row.representation;
+  }
+}
+
+}  // namespace
+}  // namespace astroclip
