@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "io/durable_file.h"
 #include "io/safetensors.h"
 #include "plugin/host.h"
 #include "train/console.h"
@@ -32,10 +33,11 @@ std::vector<std::string> stage_names(const Experiment& experiment) {
   return names;
 }
 
-void write_model(const std::string& path, const Model& model, const Experiment& experiment) {
+/// The metadata says what the run was started with, which a resumed one repeats.
+void write_model(const std::string& path, const Model& model, const RunFolder& folder) {
   std::vector<std::pair<std::string, Tensor>> tensors;
   for (nn::NamedTensor& entry : model.state()) tensors.emplace_back(entry.name, entry.tensor);
-  io::write_safetensors(path, tensors, {{"experiment", config::to_toml(experiment.resolved)}});
+  io::write_safetensors(path, tensors, {{"experiment", io::read_text(folder.resolved())}});
 }
 
 void check_same_machine(const std::string& path, const Position& position) {
@@ -66,7 +68,7 @@ class Run {
     for (size_t stage = static_cast<size_t>(position_.stage); stage < experiment_.stages.size(); ++stage) {
       if (!train_stage(stage)) return Outcome::interrupted;
     }
-    write_model(folder_.model(), *model_, experiment_);
+    write_model(folder_.model(), *model_, folder_);
     evaluate(experiment_, *model_, *dataset_, folder_, console_);
     return Outcome::finished;
   }
@@ -116,7 +118,7 @@ class Run {
                                trainer.position().step, stage.name, folder_.path()));
       return false;
     }
-    write_model(folder_.stage(stage.name), *model_, experiment_);
+    write_model(folder_.stage(stage.name), *model_, folder_);
     memory_of(experiment_.run_device()).trim();
     return true;
   }

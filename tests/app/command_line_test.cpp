@@ -1,41 +1,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
+
+#include "support/program.h"
 
 namespace {
 
 namespace fs = std::filesystem;
+using astroclip::testing_support::Outcome;
+using astroclip::testing_support::run_program;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-struct Outcome {
-  int status = -1;
-  std::string out, err;
-};
-
-/// Runs the built program through the shell.
-Outcome run(const std::string& arguments) {
-  const auto err = fs::path(::testing::TempDir()) / ("astroclip_cli_err_" + std::to_string(getpid()));
-  const std::string command = "'" ASTROCLIP_BINARY "' " + arguments + " 2>'" + err.string() + "'";
-  Outcome outcome;
-  FILE* pipe = popen(command.c_str(), "r");
-  char buffer[4096];
-  for (size_t n = 0; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) outcome.out.append(buffer, n);
-  const int status = pclose(pipe);
-  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  std::ostringstream text;
-  text << std::ifstream(err).rdbuf();
-  outcome.err = text.str();
-  fs::remove(err);
-  return outcome;
-}
+Outcome run(const std::string& arguments) { return run_program(arguments); }
 
 const std::string with_plugins = "--plugins '" TEST_PLUGINS "' ";
 const std::string folder = TEST_PLUGINS;

@@ -1,0 +1,152 @@
+#include "data/loader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace astroclip::data {
+namespace {
+
+/// Rows that hold their own number; row 5000 cannot be read.
+class Counting final : public Dataset {
+ public:
+  explicit Counting(int64_t rows) : rows_(rows) {}
+  std::vector<Field> fields() const override {
+    return {{"spectrum", DType::f32, {4}, "", ""},
+            {"number", DType::f64, {}, "", ""},
+            {"has_spectrum", DType::f64, {}, "", ""}};
+  }
+  int64_t size(Split) const override { return rows_; }
+  std::vector<RowRange> ranges(Split) const override { return {{0, rows_}}; }
+  void read(Split, std::span<const int64_t> rows, std::span<const std::string> names, HostBatch& out) const override {
+    const auto count = static_cast<int64_t>(rows.size());
+    for (const std::string& name : names) {
+      const bool is_label = name != "spectrum";
+      HostArray column(is_label ? DType::f64 : DType::f32, is_label ? Shape{count} : Shape{count, 4});
+      for (int64_t i = 0; i < count; ++i) {
+        if (rows[static_cast<size_t>(i)] == 5000) throw Error("row 5000 cannot be read");
+        const auto value = static_cast<double>(rows[static_cast<size_t>(i)]);
+        if (name == "number") column.values<double>()[static_cast<size_t>(i)] = value;
+        if (name == "has_spectrum") column.values<double>()[static_cast<size_t>(i)] = value < 10 ? 0.0 : 1.0;
+        for (int64_t j = 0; !is_label && j < 4; ++j) {
+          column.values<float>()[static_cast<size_t>(4 * i + j)] = static_cast<float>(value);
+        }
+      }
+      out[name] = std::move(column);
+    }
+  }
+  std::string source_field(const std::string& modality) const override { return modality; }
+  void make_view(const ViewRequest&, std::span<const float> raw, const Shape&, Rng& rng,
+                 std::span<float> out) const override {
+    for (size_t i = 0; i < out.size(); ++i) out[i] = raw[i] + static_cast<float>(rng.uniform(0.0, 0.5));
+  }
+
+ private:
+  int64_t rows_;
+};
+
+std::vector<int64_t> all_rows(int64_t count) {
+  std::vector<int64_t> rows(static_cast<size_t>(count));
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  return rows;
+}
+
+LoaderOptions options_of(int64_t batch, int64_t steps, int threads) {
+  LoaderOptions options;
+  options.batch = batch;
+  options.steps = steps;
+  options.seed = 3;
+  options.threads = threads;
+  return options;
+}
+
+std::vector<ViewPlan> two_crops() {
+  return {{{.name = "v", .modality = "spectrum", .augment = true, .crops = 2}, {4}}};
+}
+
+TEST(Loader, BatchesDependOnTheStepAlone) {
+  const Counting dataset(100);
+  std::vector<std::vector<float>> one;
+  Loader alone(dataset, all_rows(100), two_crops(), {"number"}, options_of(8, 30, 1));
+  for (int i = 0; i < 30; ++i) {
+    const Batch batch = alone.next();
+    EXPECT_EQ(batch.step, i);
+    const auto values = batch.views.at("v").values<float>();
+    EXPECT_EQ(batch.views.at("v").shape, (Shape{16, 4}));
+    EXPECT_EQ(std::floor(values[8]), static_cast<float>(batch.rows[1]));
+    EXPECT_NE(values[8], values[12]);  // two crops are two draws
+    EXPECT_EQ(batch.labels.at("number")[3], static_cast<double>(batch.rows[3]));
+    one.emplace_back(values.begin(), values.end());
+  }
+  LoaderOptions resumed = options_of(8, 30, 4);
+  resumed.first_step = 11;
+  Loader four(dataset, all_rows(100), two_crops(), {"number"}, resumed);
+  for (size_t i = 11; i < 30; ++i) {
+    const Batch batch = four.next();
+    const auto values = batch.views.at("v").values<float>();
+    EXPECT_EQ(std::vector<float>(values.begin(), values.end()), one[i]) << "step " << i;
+  }
+  EXPECT_THAT([&] { four.next(); }, testing::ThrowsMessage<Error>("[loader] there are no more batches"));
+}
+
+TEST(Loader, AnEpochVisitsEveryRowOnceAndTheNextInAnotherOrder) {
+  const LoaderOptions options = options_of(10, 20, 1);
+  std::vector<int64_t> first, second;
+  for (int64_t step = 0; step < 10; ++step) {
+    for (const int64_t row : batch_rows(all_rows(100), options, step)) first.push_back(row);
+    for (const int64_t row : batch_rows(all_rows(100), options, step + 10)) second.push_back(row);
+  }
+  EXPECT_NE(first, second);
+  std::ranges::sort(first);
+  EXPECT_EQ(first, all_rows(100));
+}
+
+TEST(Loader, BatchesAreEvenDrawsFromASortedFile) {
+  // The published groups are slices of brightness: a batch must not favour one. Over many batches the mean position of
+  // a batch of 64 among 10,000 rows scatters like 64 independent draws, σ = 10000/√12/√64 ≈ 361.
+  const LoaderOptions options = options_of(64, 0, 1);
+  double squares = 0.0;
+  constexpr int batches = 300;
+  for (int64_t step = 0; step < batches; ++step) {
+    double mean = 0.0;
+    for (const int64_t row : batch_rows(all_rows(10000), options, step)) mean += static_cast<double>(row) / 64.0;
+    squares += (mean - 4999.5) * (mean - 4999.5) / batches;
+  }
+  EXPECT_NEAR(std::sqrt(squares), 361.0, 4 * 361.0 / std::sqrt(2.0 * batches));
+}
+
+TEST(Loader, WithoutShuffleRowsComeInOrderToTheLast) {
+  const Counting dataset(10);
+  LoaderOptions options = options_of(4, 3, 2);
+  options.shuffle = false;
+  Loader loader(dataset, all_rows(10), two_crops(), {}, options);
+  EXPECT_THAT(loader.next().rows, testing::ElementsAre(0, 1, 2, 3));
+  EXPECT_EQ(loader.next().rows.size(), 4U);
+  EXPECT_THAT(loader.next().rows, testing::ElementsAre(8, 9));
+}
+
+TEST(Loader, WhatGoesWrongInAThreadReachesTheTrainer) {
+  const Counting dataset(6000);
+  LoaderOptions options = options_of(6000, 1, 2);
+  Loader loader(dataset, all_rows(6000), two_crops(), {}, options);
+  EXPECT_THAT([&] { loader.next(); }, testing::ThrowsMessage<Error>("row 5000 cannot be read"));
+}
+
+TEST(Loader, ABatchLargerThanTheDataIsRefused) {
+  EXPECT_THAT([] { batch_rows(all_rows(3), options_of(4, 1, 1), 0); },
+              testing::ThrowsMessage<Error>("[loader] a batch of 4 needs as many rows, there are 3"));
+}
+
+TEST(RowsWith, LeavesOutObjectsThatLackAModality) {
+  const Counting dataset(15);
+  EXPECT_THAT(rows_with(dataset, Split::train, {"spectrum"}), testing::ElementsAre(10, 11, 12, 13, 14));
+  EXPECT_EQ(rows_with(dataset, Split::train, {"image"}).size(), 15U);
+}
+
+}  // namespace
+}  // namespace astroclip::data

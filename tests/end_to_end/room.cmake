@@ -1,0 +1,5 @@
+# Whole runs of the built program, with the tree's plugins and experiments.
+get_property(plugins GLOBAL PROPERTY ASTROCLIP_PLUGINS)
+add_dependencies(end_to_end_tests astroclip_cli ${plugins})
+target_compile_definitions(end_to_end_tests PRIVATE
+  ASTROCLIP_BINARY="${CMAKE_BINARY_DIR}/bin/astroclip" ASTROCLIP_EXPERIMENTS="${CMAKE_SOURCE_DIR}/experiments")

@@ -1,0 +1,169 @@
+// Whole runs of the smallest experiment: what must be learnt, and what must survive being killed.
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/rng.h"
+#include "io/durable_file.h"
+#include "support/program.h"
+
+namespace astroclip {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing_support::run_program;
+using testing_support::scratch;
+
+const std::string smoke = "'" ASTROCLIP_EXPERIMENTS "/smoke.toml'";
+
+/// One simulated survey for all tests of this process.
+std::string cache() { return " --set dataset.cache='" + scratch("cache") + "'"; }
+
+std::string run_arguments(const std::string& folder) { return "run " + smoke + cache() + " --output '" + folder + "'"; }
+
+/// The run that nothing disturbed, made once.
+const std::string& undisturbed() {
+  static const std::string folder = [] {
+    const std::string path = scratch("undisturbed");
+    const auto outcome = run_program(run_arguments(path));
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return path;
+  }();
+  return folder;
+}
+
+/// Byte for byte; without the bytes in the message.
+bool same_file(const std::string& a, const std::string& b) { return io::read_text(a) == io::read_text(b); }
+
+std::vector<nlohmann::json> metrics(const std::string& folder) {
+  std::vector<nlohmann::json> lines;
+  std::istringstream text(io::read_text(folder + "/metrics.jsonl"));
+  for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
+double mean_loss(const std::vector<nlohmann::json>& lines, size_t begin, size_t count) {
+  double sum = 0.0;
+  for (size_t i = begin; i < begin + count; ++i) sum += lines.at(i).at("loss").get<double>();
+  return sum / static_cast<double>(count);
+}
+
+TEST(Run, LearnsAndLeavesACompleteFolder) {
+  const std::string& folder = undisturbed();
+  for (const char* name : {"resolved.toml", "log.txt", "metrics.jsonl", "model.safetensors", "embeddings.h5",
+                           "report.txt", "report.json", "stages/alignment.safetensors"}) {
+    EXPECT_TRUE(fs::is_regular_file(folder + "/" + name)) << name;
+  }
+  const auto lines = metrics(folder);
+  ASSERT_EQ(lines.size(), 100U);
+  EXPECT_LT(mean_loss(lines, 35, 5), 0.8 * mean_loss(lines, 0, 5));    // masked spectra become predictable
+  EXPECT_LT(mean_loss(lines, 95, 5), 0.95 * mean_loss(lines, 40, 5));  // partners are found among 32
+}
+
+TEST(Run, TheResolvedFileRunsAgainToTheSameWeights) {
+  const std::string again = scratch("again");
+  const auto outcome = run_program("run '" + undisturbed() + "/resolved.toml' --output '" + again + "'");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(same_file(again + "/model.safetensors", undisturbed() + "/model.safetensors"));
+}
+
+/// Starts the program, waits, and sends it a signal; gives its status (128 + n when signal n ended it).
+int run_and_signal(const std::vector<std::string>& arguments, std::chrono::milliseconds wait, int signal) {
+  const pid_t child = fork();
+  if (child == 0) {
+    std::vector<char*> words;
+    std::string program = ASTROCLIP_BINARY;
+    words.push_back(program.data());
+    std::vector<std::string> copies = arguments;
+    for (std::string& word : copies) words.push_back(word.data());
+    words.push_back(nullptr);
+    (void)!freopen("/dev/null", "w", stdout);
+    execv(program.c_str(), words.data());
+    _exit(127);
+  }
+  std::this_thread::sleep_for(wait);
+  kill(child, signal);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+TEST(Run, KilledAtRandomMomentsItEndsWithTheSameWeights) {
+  (void)undisturbed();  // makes the survey, so that all of the time goes into training
+  const std::string folder = scratch("killed");
+  Rng rng(2, Purpose::tests);
+  std::vector<std::string> arguments = {
+      "run", ASTROCLIP_EXPERIMENTS "/smoke.toml", "--set", "dataset.cache=" + scratch("cache"), "--output", folder};
+  int killed = 0;
+  for (int moment = 0; moment < 5; ++moment) {
+    const std::chrono::milliseconds wait(100 + rng.below(900));
+    killed += run_and_signal(arguments, wait, SIGKILL) == 128 + SIGKILL ? 1 : 0;
+    // Nothing half-written stands under a final name, and the number of loader threads may change.
+    arguments = {"run", "--resume", folder, "--loader-threads", std::to_string(1 + moment % 3)};
+  }
+  EXPECT_GE(killed, 1);
+  const auto outcome = run_program("run --resume '" + folder + "' --loader-threads 2");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(same_file(folder + "/model.safetensors", undisturbed() + "/model.safetensors"));
+  EXPECT_EQ(metrics(folder).size(), 100U);  // every step once
+}
+
+TEST(Run, CtrlCEndsAtAStepBoundaryAndSaysHowToGoOn) {
+  const std::string folder = scratch("interrupted");
+  const int status =
+      run_and_signal({"run", ASTROCLIP_EXPERIMENTS "/smoke.toml", "--set", "dataset.cache=" + scratch("cache"), "--set",
+                      "stages.alignment.steps=100000", "--output", folder},
+                     std::chrono::milliseconds(2500), SIGINT);
+  EXPECT_EQ(status, 130);
+  EXPECT_THAT(io::read_text(folder + "/log.txt"), HasSubstr("astroclip run --resume " + folder + " goes on"));
+}
+
+TEST(Run, RefusesToOverwriteARun) {
+  const auto outcome = run_program(run_arguments(undisturbed()));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "astroclip: error: " + undisturbed() +
+                             ": already exists; a run never overwrites another (astroclip run --resume " +
+                             undisturbed() + " goes on)\n");
+}
+
+TEST(Run, ResumingWithOtherThreadsIsRefused) {
+  const std::string folder = scratch("threads");
+  fs::copy(undisturbed(), folder, fs::copy_options::recursive);
+  fs::remove(folder + "/report.json");
+  const auto outcome = run_program("run --resume '" + folder + "' --threads 3");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("compute threads, this run has 3; go on with --threads"));
+}
+
+TEST(Run, AFinishedRunIsLeftAlone) {
+  const auto outcome = run_program("run --resume '" + undisturbed() + "'");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("the run is finished"));
+}
+
+TEST(Run, ABadNumberStopsTheRunNamingItAndUpdatesNothing) {
+  const std::string folder = scratch("diverged");
+  const auto outcome = run_program(run_arguments(folder) +
+                                   " --set stages.spectrum-pretraining.optimizer.lr=1e30"
+                                   " --set stages.spectrum-pretraining.optimizer.warmup=0"
+                                   " --set stages.spectrum-pretraining.optimizer.clip=0");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("[stages.spectrum-pretraining] step "));
+  EXPECT_THAT(outcome.err, HasSubstr("is not finite"));
+  EXPECT_THAT(outcome.err, HasSubstr("nothing was updated"));
+}
+
+TEST(Check, TakesEveryExperimentOfTheTree) {
+  for (const auto& entry : fs::directory_iterator(ASTROCLIP_EXPERIMENTS)) {
+    const auto outcome = run_program("check '" + entry.path().string() + "'");
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("no problems"));
+  }
+}
+
+}  // namespace
+}  // namespace astroclip
