@@ -1,0 +1,122 @@
+#include "io/fits.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "base/error.h"
+#include "io/durable_file.h"
+#include "support/fits_files.h"
+#include "support/real_data.h"
+
+namespace astroclip::io {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::ThrowsMessage;
+using testing_support::FitsWriter;
+
+class FitsTest : public testing::Test {
+ protected:
+  std::string path(const std::string& name = "file.fits") const {
+    return (fs::path(testing::TempDir()) / ("fits_" + std::to_string(getpid()) + "_" + name)).string();
+  }
+  /// An image of two rows, and a table.
+  std::string two_hdus() const {
+    const std::string file = path();
+    FitsWriter(file)
+        .image("", {2, 3}, {1, 2, 3, 4, 5, NAN})
+        .key("CRVAL1", 146.5)
+        .table("GALAXIES", 2,
+               {{"Z", "D", {0.25, 0.5}},
+                {"TARGETID", "K", {}, {39633123456789012, -3}},
+                {"NAME", "10A", {}, {}, {" first", "second"}},
+                {"COEFF", "2D", {1, 2, 3, 4}}});
+    return file;
+  }
+};
+
+TEST_F(FitsTest, ListsHdusAndReadsThem) {
+  const auto file = FitsFile::open(two_hdus());
+  ASSERT_EQ(file.hdus().size(), 2U);
+  EXPECT_EQ(file.hdus()[0].name, "PRIMARY");
+  EXPECT_EQ(file.hdus()[0].shape, (Shape{2, 3}));
+  EXPECT_EQ(file.hdu("galaxies").rows, 2);
+  EXPECT_THAT(file.hdu("GALAXIES").columns, ElementsAre("Z", "TARGETID", "NAME", "COEFF"));
+  const auto pixels = file.image("PRIMARY");
+  EXPECT_EQ(pixels[3], 4.0);
+  EXPECT_TRUE(std::isnan(pixels[5]));
+  EXPECT_THAT(file.column("GALAXIES", "z"), ElementsAre(0.25, 0.5));
+  EXPECT_THAT(file.integer_column("GALAXIES", "TARGETID"), ElementsAre(39633123456789012, -3));
+  EXPECT_THAT(file.text_column("GALAXIES", "NAME"), ElementsAre("first", "second"));
+  EXPECT_EQ(file.header_number("PRIMARY", "CRVAL1"), 146.5);
+  EXPECT_FALSE(file.header_number("PRIMARY", "CRVAL2"));
+  EXPECT_TRUE(file.has_column("GALAXIES", "Z"));
+  EXPECT_FALSE(file.has_column("STARS", "Z"));
+}
+
+TEST_F(FitsTest, SaysWhatWasExpectedAndFound) {
+  const std::string name = two_hdus();
+  const auto file = FitsFile::open(name);
+  EXPECT_THAT([&] { file.image("FLUX"); },
+              ThrowsMessage<Error>(name + ": has no HDU 'FLUX'; it has PRIMARY, GALAXIES"));
+  EXPECT_THAT(
+      [&] {
+        file.image("PRIMARY", {2, 4});
+      },
+      ThrowsMessage<Error>(name + ": HDU 'PRIMARY': expected an image of shape [2, 4], found [2, 3]"));
+  EXPECT_THAT([&] { file.image("GALAXIES"); },
+              ThrowsMessage<Error>(name + ": HDU 'GALAXIES': expected an image, found a table"));
+  EXPECT_THAT([&] { file.column("GALAXIES", "RA"); },
+              ThrowsMessage<Error>(name + ": HDU 'GALAXIES' has no column 'RA'; it has Z, TARGETID, NAME, COEFF"));
+  EXPECT_THAT([&] { file.column("GALAXIES", "COEFF"); },
+              ThrowsMessage<Error>(name + ": HDU 'GALAXIES', column 'COEFF': expected one number in each row, found 2 "
+                                          "numbers"));
+  EXPECT_THAT(
+      [&] { file.column("GALAXIES", "NAME"); },
+      ThrowsMessage<Error>(name + ": HDU 'GALAXIES', column 'NAME': expected one number in each row, found text"));
+}
+
+TEST_F(FitsTest, RefusesWhatIsNoFitsFile) {
+  const std::string file = path("text.fits");
+  write_text(file, "SIMPLE words, and no FITS file\n");
+  EXPECT_THAT([&] { FitsFile::open(file); }, ThrowsMessage<Error>(file + ": is not a FITS file"));
+  write_text(file, "");
+  EXPECT_THAT([&] { FitsFile::open(file); }, ThrowsMessage<Error>(file + ": is not a FITS file"));
+  EXPECT_THAT([&] { FitsFile::open("/none.fits"); },
+              ThrowsMessage<Error>("/none.fits: cannot open: No such file or directory"));
+}
+
+TEST_F(FitsTest, RefusesATruncatedFile) {
+  const std::string file = path("short.fits");
+  FitsWriter(file).image("", {100, 100}, std::vector<double>(10000, 1.0));
+  ASSERT_EQ(fs::file_size(file), 2880U + 14U * 2880U);
+  fs::resize_file(file, 2880 + 40000);  // the last block is not filled up, which harms nobody
+  EXPECT_EQ(FitsFile::open(file).image("PRIMARY").back(), 1.0);
+  fs::resize_file(file, 2880 + 39999);
+  EXPECT_THAT([&] { FitsFile::open(file); },
+              ThrowsMessage<Error>(
+                  file + ": is truncated: the data of HDU 'PRIMARY' end at byte 42880, the file at byte 42879"));
+}
+
+TEST_F(FitsTest, RefusesAFileCutWithinAHeader) {
+  const std::string file = two_hdus();
+  fs::resize_file(file, 2 * 2880 + 1000);
+  EXPECT_THAT([&] { FitsFile::open(file); },
+              ThrowsMessage<Error>(file + ": is damaged: the 1000 bytes after HDU 1 are no further HDU"));
+}
+
+TEST_F(FitsTest, RefusesTheTruncatedObservation) {
+  const std::string file = testing_support::real_file("images/gzdecals_example_incomplete.fits");
+  if (file.empty()) GTEST_SKIP() << "no real observations";
+  EXPECT_THAT([&] { FitsFile::open(file); },
+              ThrowsMessage<Error>(
+                  file + ": is truncated: the data of HDU 'PRIMARY' end at byte 2160192, the file at byte 1389044"));
+}
+
+}  // namespace
+}  // namespace astroclip::io

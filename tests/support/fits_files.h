@@ -1,0 +1,90 @@
+#pragma once
+
+#include <fitsio.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace astroclip::testing_support {
+
+/// Writes a FITS file HDU by HDU, straight through cfitsio.
+class FitsWriter {
+ public:
+  /// Begins a new file whose primary HDU is empty unless `image` comes first.
+  explicit FitsWriter(const std::string& path) {
+    std::filesystem::remove(path);
+    fits_create_diskfile(&file_, path.c_str(), &status_);
+  }
+  ~FitsWriter() { close(); }
+  FitsWriter(const FitsWriter&) = delete;
+  FitsWriter& operator=(const FitsWriter&) = delete;
+
+  FitsWriter& empty_primary() {
+    fits_create_img(file_, BYTE_IMG, 0, nullptr, &status_);
+    return checked();
+  }
+
+  /// `shape` slowest axis first; BITPIX as in the standard: −32 float, −64 double, 32 integer.
+  FitsWriter& image(const std::string& name, std::vector<long> shape, std::vector<double> values, int bitpix = -32) {
+    const std::vector<long> axes(shape.rbegin(), shape.rend());
+    fits_create_img(file_, bitpix, static_cast<int>(axes.size()), const_cast<long*>(axes.data()), &status_);
+    if (!name.empty()) fits_write_key(file_, TSTRING, "EXTNAME", const_cast<char*>(name.c_str()), nullptr, &status_);
+    fits_write_img(file_, TDOUBLE, 1, static_cast<LONGLONG>(values.size()), values.data(), &status_);
+    return checked();
+  }
+
+  struct Column {
+    std::string name, form;  ///< form as in TFORM: "D", "E", "K", "10A"
+    std::vector<double> numbers;
+    std::vector<int64_t> integers = {};
+    std::vector<std::string> texts = {};
+  };
+  FitsWriter& table(const std::string& name, int64_t rows, std::vector<Column> columns) {
+    std::vector<char*> names, forms;
+    for (Column& column : columns) {
+      names.push_back(column.name.data());
+      forms.push_back(column.form.data());
+    }
+    fits_create_tbl(file_, BINARY_TBL, rows, static_cast<int>(columns.size()), names.data(), forms.data(), nullptr,
+                    name.c_str(), &status_);
+    for (size_t i = 0; i < columns.size(); ++i) write(static_cast<int>(i) + 1, columns[i]);
+    return checked();
+  }
+
+  FitsWriter& key(const std::string& name, double value) {
+    fits_write_key(file_, TDOUBLE, name.c_str(), &value, nullptr, &status_);
+    return checked();
+  }
+
+  void close() {
+    if (file_ != nullptr) fits_close_file(file_, &status_);
+    file_ = nullptr;
+  }
+
+ private:
+  FitsWriter& checked() {
+    if (status_ != 0) throw std::runtime_error("cfitsio status " + std::to_string(status_));
+    return *this;
+  }
+  void write(int number, Column& column) {
+    if (!column.texts.empty()) {
+      std::vector<char*> texts;
+      for (std::string& text : column.texts) texts.push_back(text.data());
+      fits_write_col(file_, TSTRING, number, 1, 1, static_cast<LONGLONG>(texts.size()), texts.data(), &status_);
+    } else if (!column.integers.empty()) {
+      std::vector<LONGLONG> values(column.integers.begin(), column.integers.end());
+      fits_write_col(file_, TLONGLONG, number, 1, 1, static_cast<LONGLONG>(values.size()), values.data(), &status_);
+    } else {
+      fits_write_col(file_, TDOUBLE, number, 1, 1, static_cast<LONGLONG>(column.numbers.size()), column.numbers.data(),
+                     &status_);
+    }
+  }
+
+  fitsfile* file_ = nullptr;
+  int status_ = 0;
+};
+
+}  // namespace astroclip::testing_support
