@@ -1,0 +1,3 @@
+# FITS files to import are written by the tests through cfitsio.
+target_link_libraries(data_tests PRIVATE PkgConfig::CFITSIO)
+target_compile_definitions(data_tests PRIVATE ASTROCLIP_SHARED_DATA="${PROJECT_SOURCE_DIR}/../shared/data")
