@@ -27,6 +27,7 @@ constexpr Verb verbs[] = {
     {"list", "[KIND]", "list encoders, losses, datasets and tasks", &list_command},
     {"describe", "PLUGIN", "print every parameter of a plugin", &describe_command},
     {"simulate", "OUTPUT.h5", "write simulated galaxies in the published paired layout", &simulate_command},
+    {"import", "FILE… --output OUT.h5", "turn FITS spectra and images into the paired layout", &import_command},
     {"inspect", "FILE", "list the tensors and metadata of a file of weights", &inspect_command},
     {"convert", "IN OUT", "write the weights of a PyTorch file as safetensors", &convert_command},
     {"bench", "[--only NAME]", "measure kernels and towers against a large matrix product", &bench_command},
