@@ -14,7 +14,12 @@ struct Matrix {
   std::vector<float> values;
 };
 
-/// One way of describing every object by a vector: an embedding, or a baseline such as PCA or magnitudes.
+/// The rows without NaN, and a matrix of some rows.
+std::vector<int64_t> present_rows(const Matrix& matrix);
+Matrix select_rows(const Matrix& matrix, const std::vector<int64_t>& rows);
+
+/// One way of describing every object by a vector: an embedding, or a baseline such as PCA or magnitudes. The row of an
+/// object that lacks the modality is NaN, which happens only with `[evaluation] objects = "all"`.
 struct Representation {
   std::string name;          ///< "aligned", "before alignment", "untrained", "pca-64", "magnitudes"
   std::string modality;      ///< "image", "spectrum"
@@ -34,7 +39,7 @@ struct TaskInput {
 /// One line of a report.
 struct Measurement {
   std::string representation, modality;
-  std::string method;  ///< "knn", "mlp", "cosine" …
+  std::string method;  ///< "knn", "mlp", "cosine", or the objects it is of: "12 → 7"
   bool baseline = false;
   std::vector<std::pair<std::string, double>> values;  ///< metric → value, in column order
 };

@@ -19,7 +19,9 @@ namespace astroclip::train {
 
 namespace {
 
-constexpr const char* trained_name = "aligned";
+std::string trained_name(const Experiment& experiment) {
+  return experiment.evaluation.embedding == "head" ? "aligned" : "before alignment";
+}
 
 bool wants(const Experiment& experiment, const char* baseline) {
   return std::ranges::find(experiment.evaluation.baselines, baseline) != experiment.evaluation.baselines.end();
@@ -69,7 +71,7 @@ class Evaluator {
  public:
   Evaluator(const Experiment& experiment, const Model& model, const Dataset& dataset, Console& console)
       : experiment_(experiment), model_(model), dataset_(dataset), console_(console) {
-    for (const Split split : {Split::train, Split::test}) rows_[index(split)] = shared_rows(split);
+    for (const Split split : {Split::train, Split::test}) choose_rows(split);
   }
 
   TaskInput gather() {
@@ -96,14 +98,23 @@ class Evaluator {
  private:
   static size_t index(Split split) { return split == Split::train ? 0 : 1; }
 
-  /// Rows that every encoder of the experiment can embed.
-  std::vector<int64_t> shared_rows(Split split) const { return data::rows_with(dataset_, split, model_.names()); }
+  /// Rows that every encoder of the experiment can embed, or all of them; and which of them each encoder can.
+  void choose_rows(Split split) {
+    const bool all = experiment_.evaluation.objects == "all";
+    auto& rows = rows_[index(split)];
+    rows = data::rows_with(dataset_, split, all ? std::vector<std::string>() : model_.names());
+    for (const std::string& name : model_.names()) {
+      const std::vector<int64_t> there = data::rows_with(dataset_, split, {name});
+      auto& present = present_[index(split)][name];
+      for (const int64_t row : rows) present.push_back(std::ranges::binary_search(there, row));
+    }
+  }
 
   void make_extractors() {
     for (const std::string& name : model_.names()) {
       // The run owns the model: a pointer that shares nothing stands for it.
       const std::shared_ptr<Encoder> encoder(std::shared_ptr<Encoder>(), &model_.encoder(name));
-      extractors_.push_back(encoder_extractor(trained_name, encoder, experiment_, false));
+      extractors_.push_back(encoder_extractor(trained_name(experiment_), encoder, experiment_, false));
     }
     if (wants(experiment_, "untrained")) {
       for (const std::string& name : model_.names()) {
@@ -117,16 +128,27 @@ class Evaluator {
     // Evenly spaced rows: files may be sorted, by brightness for one.
     const auto& rows = rows_[0];
     const auto limit = static_cast<size_t>(experiment_.evaluation.pca_rows);
+    std::vector<size_t> places;
     std::vector<int64_t> sample;
     const size_t count = std::min(limit, rows.size());
-    for (size_t i = 0; i < count; ++i) sample.push_back(rows[i * rows.size() / count]);
+    for (size_t i = 0; i < count; ++i) {
+      places.push_back(i * rows.size() / count);
+      sample.push_back(rows[places.back()]);
+    }
     std::map<std::string, Matrix> raw;
+    size_t first = 0;
     for_each_batch(dataset_, Split::train, sample, model_, experiment_, [&](const auto& views) {
       for (const auto& [modality, values] : views) {
         const auto floats = values.template values<float>();
         const int64_t batch = values.shape[0];
-        append_rows(raw[modality], {batch, values.shape.numel() / batch, {floats.begin(), floats.end()}});
+        std::vector<int64_t> there;
+        for (int64_t row = 0; row < batch; ++row) {
+          if (present_[0].at(modality)[places[first + static_cast<size_t>(row)]]) there.push_back(row);
+        }
+        const Matrix all{batch, values.shape.numel() / batch, {floats.begin(), floats.end()}};
+        append_rows(raw[modality], select_rows(all, there));
       }
+      first += static_cast<size_t>(views.begin()->second.shape[0]);
     });
     for (const std::string& name : model_.names()) {
       const Matrix& matrix = raw.at(name);
@@ -138,13 +160,25 @@ class Evaluator {
   }
 
   void extract(Split split, TaskInput& input) {
+    size_t first = 0;
     for_each_batch(dataset_, split, rows_[index(split)], model_, experiment_, [&](const auto& views) {
       for (size_t i = 0; i < extractors_.size(); ++i) {
         Representation& target = input.representations[i];
-        append_rows(split == Split::train ? target.train : target.test,
-                    extractors_[i].extract(views.at(extractors_[i].modality)));
+        Matrix rows = extractors_[i].extract(views.at(extractors_[i].modality));
+        blank_missing(rows, present_[index(split)].at(extractors_[i].modality), first);
+        append_rows(split == Split::train ? target.train : target.test, rows);
       }
+      first += static_cast<size_t>(views.begin()->second.shape[0]);
     });
+  }
+
+  /// NaN in the rows of objects without the modality; the matrix begins at object `first`.
+  static void blank_missing(Matrix& matrix, const std::vector<bool>& present, size_t first) {
+    for (int64_t row = 0; row < matrix.rows; ++row) {
+      if (present[first + static_cast<size_t>(row)]) continue;
+      std::fill_n(matrix.values.begin() + row * matrix.columns, matrix.columns,
+                  std::numeric_limits<float>::quiet_NaN());
+    }
   }
 
   void read_labels(Split split, std::map<std::string, std::vector<double>>& labels, std::vector<int64_t>& ids) const {
@@ -171,6 +205,8 @@ class Evaluator {
       };
       fill(magnitudes.train, input.train_labels, input.train_ids.size());
       fill(magnitudes.test, input.test_labels, input.test_ids.size());
+      blank_missing(magnitudes.train, present_[0].at(modality), 0);
+      blank_missing(magnitudes.test, present_[1].at(modality), 0);
       input.representations.push_back(std::move(magnitudes));
     }
   }
@@ -180,10 +216,12 @@ class Evaluator {
   const Dataset& dataset_;
   Console& console_;
   std::vector<int64_t> rows_[2];
+  std::map<std::string, std::vector<bool>> present_[2];  ///< by modality, along rows_
   std::vector<Extractor> extractors_;
 };
 
-/// Groups train/ and test/ with IMAGE_embeddings, SPECTRUM_embeddings and object_id, row by row.
+/// Groups train/ and test/ with IMAGE_embeddings, SPECTRUM_embeddings and object_id, row by row; NaN where an object
+/// lacks the modality.
 void write_embeddings(const std::string& path, const TaskInput& input, const Experiment& experiment) {
   io::DurableFile durable(path);
   auto file = io::Hdf5File::create(durable.temporary_path());

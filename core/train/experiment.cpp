@@ -82,6 +82,9 @@ const Schema<OptimizerSpec>& optimizer_schema() {
 const Schema<EvaluationSpec>& evaluation_schema() {
   static const auto schema =
       Schema<EvaluationSpec>("What the tasks measure.")
+          .field("objects", &EvaluationSpec::objects,
+                 "which to embed: those with every modality, or all, whatever they lack",
+                 config::one_of({"paired", "all"}))
           .field("embedding", &EvaluationSpec::embedding,
                  "the encoders' embedding: their heads', or the backbone's class or mean token",
                  config::one_of({"head", "pool"}))

@@ -53,6 +53,7 @@ struct StageSpec {
 };
 
 struct EvaluationSpec {
+  std::string objects = "paired";
   std::string embedding = "head";
   int64_t batch = 32;
   std::vector<std::string> baselines = {"untrained", "pca", "magnitudes"};

@@ -27,7 +27,7 @@ struct RedshiftParameters {
   double dropout = 0.1;
 };
 
-/// Rows whose label is known, with standardised columns.
+/// Rows that are there and whose label is known, with standardised columns.
 struct Sample {
   std::vector<float> values;
   int64_t columns = 0;
@@ -40,11 +40,12 @@ Sample labelled(const Matrix& matrix, const std::vector<double>& labels, const M
   sample.columns = matrix.columns;
   const std::vector<float> scaled =
       search::standardised({matrix.values, matrix.columns}, {reference.values, reference.columns});
-  for (size_t row = 0; row < labels.size(); ++row) {
-    if (!std::isfinite(labels[row])) continue;
-    const auto begin = scaled.begin() + static_cast<std::ptrdiff_t>(row * static_cast<size_t>(matrix.columns));
+  for (const int64_t row : present_rows(matrix)) {
+    const double label = labels[static_cast<size_t>(row)];
+    if (!std::isfinite(label)) continue;
+    const auto begin = scaled.begin() + row * matrix.columns;
     sample.values.insert(sample.values.end(), begin, begin + matrix.columns);
-    sample.labels.push_back(labels[row]);
+    sample.labels.push_back(label);
   }
   return sample;
 }
@@ -188,8 +189,9 @@ class Redshift final : public Task {
     report.title = "redshift: " + p_.label + " of test objects from representations of training objects";
     int64_t k = 0;
     for (const Representation& from : input.representations) {
-      const Sample train = labelled(from.train, train_labels, from.train);
-      const Sample test = labelled(from.test, test_labels, from.train);
+      const Matrix reference = select_rows(from.train, present_rows(from.train));
+      const Sample train = labelled(from.train, train_labels, reference);
+      const Sample test = labelled(from.test, test_labels, reference);
       if (train.labels.size() < 2 || test.labels.size() < 2) continue;
       k = neighbours(static_cast<int64_t>(train.labels.size()));
       for (const std::string& probe : p_.probes) {

@@ -1,6 +1,7 @@
 // Similarity search between and within modalities.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "api/task.h"
 #include "plugin/record.h"
@@ -47,21 +48,26 @@ class Retrieval final : public Task {
 
  private:
   /// Columns of a baseline have units of their own, so those are standardised; embeddings are taken as they are.
-  static std::vector<float> prepared(const Representation& from) {
-    const search::Rows test{from.test.values, from.test.columns};
-    if (!from.baseline || from.name == "untrained") return {from.test.values.begin(), from.test.values.end()};
-    return search::standardised(test, {from.train.values, from.train.columns});
+  static std::vector<float> prepared(const Representation& from, const std::vector<int64_t>& rows) {
+    const Matrix test = select_rows(from.test, rows);
+    if (!from.baseline || from.name == "untrained") return test.values;
+    const Matrix train = select_rows(from.train, present_rows(from.train));
+    return search::standardised({test.values, test.columns}, {train.values, train.columns});
   }
 
   static Report across(const TaskInput& input) {
     Report report;
     report.title = "retrieval across modalities: rank of each test object's own partner by cosine";
+    size_t count = 0;
     for (const Representation& from : input.representations) {
       for (const Representation& to : input.representations) {
         const bool pair = from.cross_modal && to.cross_modal && from.name == to.name && from.modality != to.modality &&
-                          from.test.columns == to.test.columns && from.test.rows > 0;
+                          from.test.columns == to.test.columns;
         if (!pair) continue;
-        const std::vector<float> queries = prepared(from), gallery = prepared(to);
+        std::vector<int64_t> both;
+        std::ranges::set_intersection(present_rows(from.test), present_rows(to.test), std::back_inserter(both));
+        if (both.empty()) continue;
+        const std::vector<float> queries = prepared(from, both), gallery = prepared(to, both);
         const auto ranks = search::partner_ranks({queries, from.test.columns}, {gallery, to.test.columns});
         Measurement row{from.name, from.modality + " → " + to.modality, "cosine", from.baseline, {}};
         for (const int64_t depth : depths) {
@@ -69,10 +75,10 @@ class Retrieval final : public Task {
         }
         row.values.emplace_back("median rank", median_rank(ranks));
         report.rows.push_back(std::move(row));
+        count = both.size();
       }
     }
     std::ranges::stable_sort(report.rows, {}, &Measurement::modality);
-    const size_t count = input.test_ids.size();
     report.note = "among " + std::to_string(count) + " test objects; by chance the median rank is " +
                   std::to_string((count + 1) / 2) + ". Magnitudes are standardised per column in each modality.";
     return report;
@@ -82,10 +88,13 @@ class Retrieval final : public Task {
   Report within(const TaskInput& input) const {
     Report report;
     report.title = "retrieval within a modality: share of the nearest other test objects that agree in " + p_.label;
-    const auto& labels = input.test_labels.at(p_.label);
+    const auto& all_labels = input.test_labels.at(p_.label);
     for (const Representation& from : input.representations) {
-      if (from.test.rows < 2) continue;
-      const std::vector<float> rows = search::unit_rows({prepared(from), from.test.columns});
+      const std::vector<int64_t> there = present_rows(from.test);
+      if (there.size() < 2) continue;
+      std::vector<double> labels;
+      for (const int64_t row : there) labels.push_back(all_labels[static_cast<size_t>(row)]);
+      const std::vector<float> rows = search::unit_rows({prepared(from, there), from.test.columns});
       const search::Rows view{rows, from.test.columns};
       const auto neighbours = search::nearest(view, view, depths[2] + 1);
       Measurement row{from.name, from.modality + " → " + from.modality, "cosine", from.baseline, {}};
