@@ -2,4 +2,5 @@
 get_property(plugins GLOBAL PROPERTY ASTROCLIP_PLUGINS)
 add_dependencies(end_to_end_tests astroclip_cli ${plugins})
 target_compile_definitions(end_to_end_tests PRIVATE
-  ASTROCLIP_BINARY="${CMAKE_BINARY_DIR}/bin/astroclip" ASTROCLIP_EXPERIMENTS="${CMAKE_SOURCE_DIR}/experiments")
+  ASTROCLIP_BINARY="${CMAKE_BINARY_DIR}/bin/astroclip" ASTROCLIP_EXPERIMENTS="${CMAKE_SOURCE_DIR}/experiments"
+  ASTROCLIP_SHARED_DATA="${CMAKE_SOURCE_DIR}/../shared/data")

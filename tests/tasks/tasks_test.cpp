@@ -102,6 +102,22 @@ TEST(RedshiftTask, LeavesOutObjectsWithoutALabel) {
   EXPECT_GT(value_of(reports.at(0).rows.at(0), "R²"), 0.99);
 }
 
+/// Every third object of both splits is blanked in the telling representation, with labels that would spoil it.
+TEST(RedshiftTask, LeavesOutObjectsWithoutTheModality) {
+  TaskInput input = plain_input();
+  const auto blank = [](Matrix& matrix, std::vector<double>& labels) {
+    for (size_t row = 0; row < labels.size(); row += 3) {
+      matrix.values[2 * row] = matrix.values[2 * row + 1] = NAN;
+      labels[row] = 100.0;
+    }
+  };
+  blank(input.representations[0].train, input.train_labels["redshift"]);
+  blank(input.representations[0].test, input.test_labels["redshift"]);
+  const auto reports = make_task("redshift", "probes = [\"knn\"]")->run(input);
+  EXPECT_EQ(reports.at(0).rows.at(0).representation, "telling");
+  EXPECT_GT(value_of(reports.at(0).rows.at(0), "R²"), 0.999);
+}
+
 /// Images and spectra of four objects in one space; the pairs of objects 2 and 3 are swapped.
 TaskInput paired_input() {
   TaskInput input;
@@ -135,6 +151,68 @@ TEST(RetrievalTask, AgreementLeavesTheObjectItselfOut) {
     // Of the three others, one has the same redshift.
     EXPECT_NEAR(value_of(row, "agree@5"), 1.0 / 3.0, 1e-12) << row.representation;
   }
+}
+
+TEST(RetrievalTask, LeavesOutObjectsWithoutTheModality) {
+  TaskInput input = paired_input();
+  // Without the swapped objects only right pairs are left: object 2 lacks its image, object 3 its spectrum.
+  input.representations[0].test.values[4] = input.representations[0].test.values[5] = NAN;
+  input.representations[1].test.values[6] = input.representations[1].test.values[7] = NAN;
+  const auto reports = make_task("retrieval", "")->run(input);
+  ASSERT_EQ(reports[0].rows.size(), 2U);
+  for (const Measurement& row : reports[0].rows) EXPECT_EQ(value_of(row, "recall@1"), 1.0);
+  EXPECT_THAT(reports[0].note, testing::StartsWith("among 2 test objects"));
+  // Images 0, 1, 3: of the two others, one agrees with 0 and with 1, none with 3.
+  EXPECT_EQ(reports[1].rows[0].modality, "image → image");
+  EXPECT_NEAR(value_of(reports[1].rows[0], "agree@5"), 2.0 / 6.0, 1e-12);
+}
+
+/// Directions at 0°, 10°, 60° (training) and 15° (test); object 12 lacks the modality.
+TaskInput directions() {
+  TaskInput input;
+  const auto at = [](double degrees) {
+    const double angle = degrees * M_PI / 180.0;
+    return std::vector<float>{static_cast<float>(3.0 * std::cos(angle)), static_cast<float>(3.0 * std::sin(angle))};
+  };
+  Representation one{"aligned", "spectrum", true, false, {0, 2, {}}, {0, 2, {}}};
+  for (const double degrees : {0.0, 10.0, std::nan(""), 60.0}) {
+    const auto row = at(degrees);
+    one.train.values.insert(one.train.values.end(), row.begin(), row.end());
+    ++one.train.rows;
+  }
+  one.test = {1, 2, at(15.0)};
+  input.representations = {one};
+  input.representations.push_back(one);
+  input.representations.back().baseline = true;
+  input.train_ids = {10, 11, 12, 13};
+  input.test_ids = {14};
+  input.train_labels["redshift"] = {0.0, 0.1, 0.2, 0.3};
+  input.test_labels["redshift"] = {NAN};
+  return input;
+}
+
+TEST(NeighboursTask, ListsThemByFallingCosine) {
+  const auto reports = make_task("neighbours", "k = 2")->run(directions());
+  ASSERT_EQ(reports.size(), 1U);
+  ASSERT_EQ(reports[0].rows.size(), 2U);
+  EXPECT_EQ(reports[0].rows[0].method, "14 → 11");
+  EXPECT_EQ(reports[0].rows[1].method, "14 → 10");
+  EXPECT_NEAR(value_of(reports[0].rows[0], "cosine"), std::cos(5.0 * M_PI / 180.0), 1e-6);
+  EXPECT_NEAR(value_of(reports[0].rows[1], "cosine"), std::cos(15.0 * M_PI / 180.0), 1e-6);
+  EXPECT_TRUE(std::isnan(value_of(reports[0].rows[0], "redshift")));
+  EXPECT_EQ(value_of(reports[0].rows[0], "its redshift"), 0.1);
+  EXPECT_EQ(reports[0].note, "nearest first, among 4 objects with this modality");
+}
+
+TEST(NeighboursTask, ListsAsManyObjectsAsAsked) {
+  const auto all = make_task("neighbours", "k = 9\nqueries = \"all\"\nbaselines = true")->run(directions());
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].rows.size(), 4U * 3U);
+  const auto few = make_task("neighbours", "k = 1\nqueries = \"all\"\nlimit = 2")->run(directions());
+  ASSERT_EQ(few[0].rows.size(), 2U);
+  EXPECT_EQ(few[0].rows[1].method, "11 → 14");
+  EXPECT_EQ(few[0].note, "nearest first, among 4 objects with this modality; the first 2 of 4 are listed");
+  EXPECT_TRUE(make_task("neighbours", "modalities = [\"image\"]")->run(directions()).empty());
 }
 
 }  // namespace

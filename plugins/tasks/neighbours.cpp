@@ -1,0 +1,127 @@
+// The nearest neighbours of each object, by name: what an embedding takes for alike.
+#include <algorithm>
+#include <cmath>
+
+#include "api/task.h"
+#include "plugin/record.h"
+#include "search/knn.h"
+
+namespace astroclip {
+namespace {
+
+class Neighbours final : public Task {
+ public:
+  struct Parameters {
+    int64_t k = 3;
+    std::string queries = "test";
+    int64_t limit = 100;
+    std::vector<std::string> modalities;
+    bool baselines = false;
+    std::string label = "redshift";
+  };
+
+  static const config::Schema<Parameters>& schema() {
+    using config::at_least;
+    static const auto schema =
+        config::Schema<Parameters>("Lists the nearest neighbours of each object among all others, by cosine.")
+            .field("k", &Parameters::k, "neighbours of an object", at_least(1))
+            .field("queries", &Parameters::queries, "whose neighbours are listed", config::one_of({"test", "all"}))
+            .field("limit", &Parameters::limit, "objects whose neighbours are listed at most", at_least(1))
+            .field("modalities", &Parameters::modalities, "within which to search; none: within each there is")
+            .field("baselines", &Parameters::baselines, "search within the floors, too")
+            .field("label", &Parameters::label, "shown of object and neighbour");
+    return schema;
+  }
+
+  explicit Neighbours(const Parameters& parameters) : p_(parameters) {}
+
+  std::vector<std::string> labels() const override { return {p_.label}; }
+
+  std::vector<Report> run(const TaskInput& input) const override {
+    std::vector<Report> reports;
+    for (const Representation& from : input.representations) {
+      const bool wanted =
+          p_.modalities.empty() || std::ranges::find(p_.modalities, from.modality) != p_.modalities.end();
+      if (wanted && (p_.baselines || !from.baseline)) reports.push_back(within(from, input));
+    }
+    return reports;
+  }
+
+ private:
+  /// What is embedded, training objects before test objects.
+  struct Objects {
+    Matrix embeddings;
+    std::vector<int64_t> ids;
+    std::vector<double> labels;
+    std::vector<bool> queries;
+
+    void add(const Matrix& matrix, const std::vector<int64_t>& all_ids, const std::vector<double>& all_labels,
+             bool are_queries) {
+      const std::vector<int64_t> there = present_rows(matrix);
+      const Matrix rows = select_rows(matrix, there);
+      embeddings.rows += rows.rows;
+      embeddings.columns = std::max(embeddings.columns, rows.columns);
+      embeddings.values.insert(embeddings.values.end(), rows.values.begin(), rows.values.end());
+      for (const int64_t row : there) {
+        ids.push_back(all_ids[static_cast<size_t>(row)]);
+        labels.push_back(all_labels[static_cast<size_t>(row)]);
+        queries.push_back(are_queries);
+      }
+    }
+  };
+
+  Report within(const Representation& from, const TaskInput& input) const {
+    Objects objects;
+    objects.add(from.train, input.train_ids, input.train_labels.at(p_.label), p_.queries == "all");
+    objects.add(from.test, input.test_ids, input.test_labels.at(p_.label), true);
+    Report report;
+    report.title = "neighbours: nearest objects by " + from.modality + ", " + from.name;
+    report.note = "nearest first, among " + std::to_string(objects.ids.size()) + " objects with this modality";
+    if (objects.ids.size() < 2) {
+      report.note += "; two are needed";
+      return report;
+    }
+    const std::vector<float> unit = search::unit_rows({objects.embeddings.values, objects.embeddings.columns});
+    const auto columns = static_cast<size_t>(objects.embeddings.columns);
+    const std::span<const float> values(unit);
+    int64_t listed = 0, queries = 0;
+    for (size_t query = 0; query < objects.ids.size(); ++query) {
+      if (!objects.queries[query]) continue;
+      ++queries;
+      if (listed == p_.limit) continue;
+      ++listed;
+      const search::Rows all{values, objects.embeddings.columns};
+      const search::Rows one{values.subspan(query * columns, columns), objects.embeddings.columns};
+      list(from, objects, query, search::nearest(one, all, p_.k + 1), report);
+    }
+    if (listed < queries) {
+      report.note += "; the first " + std::to_string(listed) + " of " + std::to_string(queries) + " are listed";
+    }
+    return report;
+  }
+
+  /// One line for each neighbour but the object itself.
+  void list(const Representation& from, const Objects& objects, size_t query, const search::Neighbours& found,
+            Report& report) const {
+    int64_t listed = 0;
+    for (size_t i = 0; i < found.index.size() && listed < p_.k; ++i) {
+      const auto other = static_cast<size_t>(found.index[i]);
+      if (other == query) continue;
+      ++listed;
+      const double cosine = 1.0 - 0.5 * found.distance[i] * found.distance[i];
+      report.rows.push_back(
+          {from.name,
+           from.modality,
+           std::to_string(objects.ids[query]) + " → " + std::to_string(objects.ids[other]),
+           from.baseline,
+           {{"cosine", cosine}, {p_.label, objects.labels[query]}, {"its " + p_.label, objects.labels[other]}}});
+    }
+  }
+
+  Parameters p_;
+};
+
+}  // namespace
+}  // namespace astroclip
+
+ASTROCLIP_PLUGIN(astroclip::Task, "neighbours", astroclip::Neighbours)
