@@ -56,7 +56,8 @@ const Schema<General>& general_schema() {
           .field("name", &General::name, "names the run's folder")
           .field("seed", &General::seed, "of every random stream", at_least(0))
           .field("device", &General::device, "where to compute", config::one_of({"auto", "cpu", "reference"}))
-          .field("precision", &General::precision, "operands of products", config::one_of({"f32", "bf16"}))
+          .field("precision", &General::precision, "operands of products; auto: bf16 where the device has it",
+                 config::one_of({"auto", "f32", "bf16"}))
           .field("threads", &General::threads, "compute threads; 0: one for each core", between(0, 4096))
           .field("loader_threads", &General::loader_threads, "threads that read ahead", between(1, 256));
   return schema;
@@ -141,11 +142,12 @@ std::string did_you_mean(const std::string& word, const std::vector<std::string>
 class Reader {
  public:
   Experiment read(const Table& file) {
-    const Outline outline = outline_schema().parse(file, "", {}, problems_);
-    const General& general = outline.experiment;
+    Outline outline = outline_schema().parse(file, "", {}, problems_);
+    General& general = outline.experiment;
     experiment_.name = general.name;
     experiment_.seed = general.seed;
     experiment_.device = general.device;
+    if (general.precision == "auto") general.precision = has_bf16() ? "bf16" : "f32";
     experiment_.precision = general.precision;
     experiment_.threads = general.threads;
     experiment_.loader_threads = general.loader_threads;
@@ -300,9 +302,10 @@ class Reader {
     }
   }
 
+  bool has_bf16() const { return backend_of(experiment_.run_device()).supports(Precision::bf16); }
+
   void check_precision(const Table& file) {
-    if (experiment_.precision == "f32" || experiment_.device == "cuda") return;
-    if (backend_of(experiment_.run_device()).supports(experiment_.run_precision())) return;
+    if (experiment_.precision != "bf16" || has_bf16()) return;
     const Value* section = file.find("experiment");
     const auto* table = section == nullptr ? nullptr : section->get_if<Table>();
     const Value* precision = table == nullptr ? nullptr : table->find("precision");

@@ -56,6 +56,14 @@ TEST(Experiment, ReadsStagesWithTheirDefaults) {
   EXPECT_EQ(experiment.tasks.at(0).plugin, "redshift");
 }
 
+TEST(Experiment, AutoPrecisionResolvesToWhatTheDeviceHas) {
+  const std::string text = replaced("name = \"x\"", "name = \"x\"\ndevice = \"reference\"\nprecision = \"auto\"");
+  const Experiment experiment = read_experiment(config::parse_text(text, "e.toml"));
+  EXPECT_EQ(experiment.precision, "f32");
+  const auto* general = experiment.resolved.find("experiment")->get_if<config::Table>();
+  EXPECT_EQ(*general->find("precision")->get_if<std::string>(), "f32");
+}
+
 TEST(Experiment, TheResolvedFileResolvesToItself) {
   const Experiment first = read_experiment(config::parse_text(sound, "e.toml"));
   const std::string text = config::to_toml(first.resolved);
