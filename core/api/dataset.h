@@ -46,11 +46,12 @@ using HostBatch = std::map<std::string, HostArray>;
 
 /// A view of one modality that a loss (or an evaluation) wants of each object.
 struct ViewRequest {
-  std::string name;      ///< the key under which the loss finds it
-  std::string modality;  ///< "image", "spectrum"
-  bool augment = false;  ///< random crop, flips, noise, as the dataset does them; else centre crop, none
-  int64_t crops = 1;     ///< how many independent draws of each object
-  int64_t size = 0;      ///< side of an image crop in pixels; 0: the encoder's input
+  std::string name;        ///< the key under which the loss finds it
+  std::string modality;    ///< "image", "spectrum"
+  bool augment = false;    ///< random crop, flips, noise, as the dataset does them; else centre crop, none
+  int64_t crops = 1;       ///< how many independent draws of each object
+  int64_t size = 0;        ///< side of an image crop in pixels; 0: the encoder's input
+  std::string field = {};  ///< a field of the same shape to read in the modality's place: "spectrum_ivar"
   bool operator==(const ViewRequest&) const = default;
 };
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/error.h"
 #include "nn/module.h"
 #include "tensor/tensor.h"
 
@@ -37,6 +38,12 @@ class Encoder : public nn::Module {
 
   /// raw [B, input_shape] → tokens [B, T, F]. Carries no gradient.
   virtual Tensor tokenize(const Tensor& raw) const = 0;
+  /// raw [B, input_shape] → [B, T, F]: each value where `tokenize` puts it, as it is; 1 in entries that hold none.
+  /// So what is known of single values (whether they were observed) is known of tokens. Throws Error where tokens hold
+  /// no single values.
+  virtual Tensor arrange(const Tensor& /*raw*/) const {
+    throw Error("encoder for '" + modality() + "': its tokens hold no single values of what was observed");
+  }
   /// tokens [B, T, F] → features. `mask` [B, T], 1 where a token is hidden from the backbone, may be undefined.
   virtual Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm form) const = 0;
   /// features → [B, T, F], the tokens as the backbone reconstructs them. Throws Error where there is no such head.

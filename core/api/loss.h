@@ -42,6 +42,8 @@ class LossContext {
   virtual int64_t steps() const = 0;
   /// A stream for sample i of this batch: the same for any batch split or resume.
   virtual Rng rng(Purpose purpose, int64_t sample) const = 0;
+  /// A view as the dataset made it [B, input shape].
+  virtual Tensor raw(const std::string& view) const = 0;
   /// The raw tokens of a view [B, T, F], without gradient.
   virtual Tensor tokens(const std::string& view) = 0;
   /// The backbone's features of a view; `mask` [B, T] may be undefined.

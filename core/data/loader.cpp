@@ -67,7 +67,7 @@ class BatchMaker {
         views_(std::move(views)),
         labels_(std::move(labels)),
         options_(options) {
-    for (const ViewPlan& view : views_) fields_.push_back(dataset_.source_field(view.request.modality));
+    for (const ViewPlan& view : views_) fields_.push_back(field_of(view.request));
     fields_.insert(fields_.end(), labels_.begin(), labels_.end());
     std::ranges::sort(fields_);
     fields_.erase(std::unique(fields_.begin(), fields_.end()), fields_.end());
@@ -85,8 +85,12 @@ class BatchMaker {
   }
 
  private:
+  std::string field_of(const ViewRequest& request) const {
+    return request.field.empty() ? dataset_.source_field(request.modality) : request.field;
+  }
+
   HostArray make_view(const ViewPlan& view, const Batch& batch, const HostBatch& raw) const {
-    const HostArray& source = raw.at(dataset_.source_field(view.request.modality));
+    const HostArray& source = raw.at(field_of(view.request));
     const auto count = static_cast<int64_t>(batch.rows.size());
     const int64_t crops = view.request.crops, from = source.shape.numel() / std::max<int64_t>(1, count);
     const int64_t to = view.shape.numel();

@@ -83,14 +83,18 @@ Rng StageEngine::rng(Purpose purpose, int64_t sample) const {
   return {static_cast<uint64_t>(experiment_.seed), purpose, step, static_cast<uint64_t>(sample)};
 }
 
+Tensor StageEngine::raw(const std::string& view) const {
+  const auto found = raw_.find(view);
+  if (found == raw_.end())
+    throw Error(fmt::format("[stages.{}] the loss did not ask for a view '{}'", spec().name, view));
+  return found->second;
+}
+
 Tensor StageEngine::tokens(const std::string& view) {
   const auto known = tokens_.find(view);
   if (known != tokens_.end()) return known->second;
-  const auto raw = raw_.find(view);
-  if (raw == raw_.end())
-    throw Error(fmt::format("[stages.{}] the loss did not ask for a view '{}'", spec().name, view));
   const autograd::NoGrad guard;
-  return tokens_[view] = encoder(view).tokenize(raw->second);
+  return tokens_[view] = encoder(view).tokenize(raw(view));
 }
 
 Encoded StageEngine::encode(const std::string& view, const Tensor& mask, TokenForm form) {

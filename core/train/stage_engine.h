@@ -37,6 +37,7 @@ class StageEngine final : public LossSetup, public LossContext {
   int64_t step() const override { return batch_.step; }
   int64_t steps() const override;
   Rng rng(Purpose purpose, int64_t sample) const override;
+  Tensor raw(const std::string& view) const override;
   Tensor tokens(const std::string& view) override;
   Encoded encode(const std::string& view, const Tensor& mask, TokenForm form) override;
   Tensor embed(const std::string& view) override;

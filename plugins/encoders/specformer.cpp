@@ -159,6 +159,17 @@ class Specformer final : public Encoder {
     return ops::concat(all, 1);
   }
 
+  Tensor arrange(const Tensor& raw) const override {
+    const int64_t batch = raw.size(0);
+    const auto ones = [&](const Shape& shape) {
+      return ops::affine(Tensor::zeros(shape, raw.dtype(), raw.device()), 1.0, 1.0);
+    };
+    const std::vector<Tensor> padded = {ones({batch, p_.windows(), 2}),
+                                        ops::reshape(windows_of(raw), {batch, p_.windows(), p_.window})};
+    const std::vector<Tensor> all = {ones({batch, 1, p_.token_width()}), ops::concat(padded, 2)};
+    return ops::concat(all, 1);
+  }
+
   Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm) const override {
     if (!mask.defined()) return {{}, backbone_.encode(tokens)};
     const Tensor kept = ops::affine(ops::reshape(mask, {mask.size(0), mask.size(1), 1}), -1.0, 1.0);

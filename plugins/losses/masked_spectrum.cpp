@@ -18,6 +18,7 @@ class MaskedSpectrum final : public Loss {
     int64_t width = 50;
     std::string modality = "spectrum";
     bool augment = false;
+    std::string observed;
   };
 
   static const config::Schema<Parameters>& schema() {
@@ -28,14 +29,19 @@ class MaskedSpectrum final : public Loss {
                    at_least(int64_t{1}))
             .field("width", &Parameters::width, "tokens of a hidden run", at_least(int64_t{1}))
             .field("modality", &Parameters::modality, "whose tokens are modelled")
-            .field("augment", &Parameters::augment, "model the dataset's augmented view");
+            .field("augment", &Parameters::augment, "model the dataset's augmented view")
+            .field("observed", &Parameters::observed,
+                   "a field that is 0 where nothing was measured (\"spectrum_ivar\"): what is hidden there does not "
+                   "count; none: all of it counts");
     return schema;
   }
 
   explicit MaskedSpectrum(const Parameters& parameters) : p_(parameters) {}
 
   std::vector<ViewRequest> views(const LossSetup&) const override {
-    return {{.name = view, .modality = p_.modality, .augment = p_.augment}};
+    std::vector<ViewRequest> all = {{.name = view, .modality = p_.modality, .augment = p_.augment}};
+    if (!p_.observed.empty()) all.push_back({.name = observed, .modality = p_.modality, .field = p_.observed});
+    return all;
   }
 
   void attach(LossSetup& setup) override {
@@ -52,7 +58,10 @@ class MaskedSpectrum final : public Loss {
     const Tensor predicted = context.encoder(view).reconstruct(context.encode(view, mask, TokenForm::pretraining));
     // Entries count where hiding changed the input: those that were zero already carry no question.
     const Tensor hidden = ops::multiply(tokens, ops::reshape(mask, {mask.size(0), mask.size(1), 1}));
-    const Tensor changed = ops::nonzero(hidden);
+    Tensor changed = ops::nonzero(hidden);
+    if (!p_.observed.empty()) {
+      changed = ops::multiply(changed, ops::nonzero(context.encoder(view).arrange(context.raw(observed))));
+    }
     const Tensor error = ops::square(ops::multiply(ops::subtract(predicted, tokens), changed));
     const Tensor loss = ops::divide(ops::mean(error), ops::mean(changed));
     return {loss, {{"masked_error", loss}}};
@@ -60,6 +69,7 @@ class MaskedSpectrum final : public Loss {
 
  private:
   static constexpr const char* view = "masked";
+  static constexpr const char* observed = "observed";
 
   /// [B, T], 1 where hidden: one run in each of `chunks` equal sections.
   Tensor draw_mask(LossContext& context, int64_t batch, int64_t tokens) const {

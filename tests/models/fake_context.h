@@ -34,6 +34,7 @@ class PlainEngine final : public LossSetup, public LossContext {
   int64_t step() const override { return 0; }
   int64_t steps() const override { return 1; }
   Rng rng(Purpose purpose, int64_t sample) const override { return {1, purpose, 0, static_cast<uint64_t>(sample)}; }
+  Tensor raw(const std::string& view) const override { return tower(view).raw; }
   Tensor tokens(const std::string& view) override { return tower(view).encoder->tokenize(tower(view).raw); }
   Encoded encode(const std::string& view, const Tensor& mask, TokenForm form) override {
     return tower(view).encoder->encode(tokens(view), mask, form);

@@ -1,0 +1,85 @@
+// What was not observed does not count in masked modelling.
+#include <gmock/gmock.h>
+
+#include "models/fake_context.h"
+#include "models/model_support.h"
+#include "ops/ops.h"
+
+namespace astroclip {
+namespace {
+
+using testing_support::make_encoder;
+using testing_support::make_loss;
+using testing_support::PlainEngine;
+
+constexpr Device cpu{DeviceKind::cpu};
+
+Tensor row(const std::vector<double>& values) {
+  return Tensor::from_host(values, {1, static_cast<int64_t>(values.size())}, DType::f32, cpu);
+}
+
+TEST(Arrange, PutsValuesWhereSpecformerReadsThem) {
+  const auto encoder = make_encoder(
+      "specformer",
+      "pixels = 7\nwindow = 3\nstride = 2\ndim = 8\nlayers = 1\nheads = 2\nhead = { width = 8, heads = 2 }", cpu);
+  const Tensor raw = row({0, 10, 20, 30, 40, 50, 60});
+  const std::vector<double> expected = {1, 1, 1,  1,  1,   //
+                                        1, 1, 0,  10, 20,  //
+                                        1, 1, 20, 30, 40,  //
+                                        1, 1, 40, 50, 60};
+  const Tensor arranged = encoder->arrange(raw);
+  EXPECT_EQ(arranged.shape(), (Shape{1, 4, 5}));
+  EXPECT_EQ(arranged.to_doubles(), expected);
+  // Tokens hold the same values standardised: mean 30, deviation 10·√(28/6).
+  const auto tokens = encoder->tokenize(raw).to_doubles();
+  for (const size_t entry : {7U, 9U, 13U, 19U}) {
+    EXPECT_NEAR(tokens[entry], (expected[entry] - 30.0) / (10.0 * std::sqrt(28.0 / 6.0)), 1e-5);
+  }
+}
+
+/// One value a token; reconstructs zeros.
+class Values final : public Encoder {
+ public:
+  explicit Values(int64_t count) : count_(count) {}
+  std::string modality() const override { return "spectrum"; }
+  Shape input_shape() const override { return {count_}; }
+  Shape token_shape() const override { return {count_, 1}; }
+  int64_t width() const override { return 1; }
+  int64_t embedding_width() const override { return 1; }
+  Tensor tokenize(const Tensor& raw) const override { return ops::reshape(raw, {raw.size(0), count_, 1}); }
+  Tensor arrange(const Tensor& raw) const override { return tokenize(raw); }
+  Encoded encode(const Tensor& tokens, const Tensor&, TokenForm) const override {
+    return {{}, ops::affine(tokens, 0.0)};
+  }
+  Tensor reconstruct(const Encoded& encoded) const override { return encoded.tokens; }
+  Tensor embed(const Encoded& encoded) const override { return encoded.tokens; }
+  Tensor pool(const Encoded& encoded) const override { return encoded.tokens; }
+
+ private:
+  int64_t count_;
+};
+
+TEST(MaskedSpectrum, CountsOnlyWhatWasObserved) {
+  const auto encoder = std::make_shared<Values>(4);
+  PlainEngine engine({{"spectrum", {encoder, row({1, 2, 3, 4})}}, {"observed", {encoder, row({0.5, 0, 7, 1})}}}, cpu);
+  const std::string all_hidden = "chunks = 1\nwidth = 4\n";
+  EXPECT_NEAR(make_loss("masked_spectrum", all_hidden)->forward(engine).total.item(), 30.0 / 4.0, 1e-6);
+  const auto loss = make_loss("masked_spectrum", all_hidden + "observed = \"spectrum_ivar\"");
+  EXPECT_NEAR(loss->forward(engine).total.item(), 26.0 / 3.0, 1e-6);
+  const auto views = loss->views(engine);
+  ASSERT_EQ(views.size(), 2U);
+  EXPECT_EQ(views[1].field, "spectrum_ivar");
+  EXPECT_FALSE(views[1].augment);
+}
+
+TEST(MaskedSpectrum, NeedsTokensOfSingleValues) {
+  const auto encoder = std::make_shared<testing_support::FreeFeatures>("spectrum", 4);
+  EXPECT_THAT(
+      [&] {
+        encoder->arrange(row({1, 2, 3, 4}));
+      },
+      testing::ThrowsMessage<Error>("encoder for 'spectrum': its tokens hold no single values of what was observed"));
+}
+
+}  // namespace
+}  // namespace astroclip
