@@ -32,6 +32,10 @@ void print(const data::ImportedFile& file) {
         rows.empty() ? "" : fmt::format("{} {}: ", rows.size() == 1 ? "row" : "rows", fmt::join(rows, ", "));
     fmt::print("{:16} refused: {}{}\n", "", where, reason);
   }
+  if (file.numbers.size() == 1) fmt::print("{:16} numbered {}\n", "", file.numbers[0]);
+  if (file.numbers.size() > 1) {
+    fmt::print("{:16} numbered {} to {} in the order of rows\n", "", file.numbers.front(), file.numbers.back());
+  }
 }
 
 void print(const data::ImportReport& report) {

@@ -57,7 +57,7 @@ class Importer {
   };
 
   void add(Observations found) {
-    ImportedFile entry{found.file, found.kind, 0, std::move(found.refused)};
+    ImportedFile entry{found.file, found.kind, 0, std::move(found.refused), {}};
     for (ObservedSpectrum& one : found.spectra) {
       if (one.id && !ids_.insert(*one.id).second) {
         entry.refused.push_back({one.row, fmt::format("object {} was taken already", *one.id)});
@@ -171,12 +171,19 @@ class Importer {
       const auto own = object.spectrum == none ? std::optional<int64_t>() : spectrum(object).what.id;
       while (!own && !ids_.insert(next).second) ++next;
       object.id = own.value_or(next);
+      if (!own) number_in_file(object, next);
       if (object.image == none || object.spectrum == none) continue;
       const auto& image = images_[static_cast<size_t>(object.image)];
       const auto& position = spectrum(object).what.position;
       report_.pairs.push_back({image.file, spectrum(object).file, spectrum(object).what.row, object.id,
                                position ? separation(image.what.position, *position) * arcsec_per_degree : unknown});
     }
+  }
+
+  void number_in_file(const Object& object, int64_t id) {
+    const std::string& file =
+        object.spectrum == none ? images_[static_cast<size_t>(object.image)].file : spectrum(object).file;
+    std::ranges::find(report_.files, file, &ImportedFile::file)->numbers.push_back(id);
   }
 
   /// Moves the test objects to the end.

@@ -155,6 +155,9 @@ TEST_F(ImportTest, NumbersAreUnique) {
       {{image("a.fits", 1.0, 1.0), image("b.fits", 2.0, 2.0), coadd("c.fits", 3, 2.0, 1), coadd("d.fits", 2, 2.0, 3)},
        output_,
        {}});
+  EXPECT_THAT(report.files[0].numbers, ElementsAre(5));
+  EXPECT_THAT(report.files[1].numbers, ElementsAre(6));
+  EXPECT_TRUE(report.files[2].numbers.empty());
   EXPECT_EQ(report.files[3].taken, 1);
   ASSERT_EQ(report.files[3].refused.size(), 1U);
   EXPECT_EQ(report.files[3].refused[0].reason, "object 3 was taken already");
