@@ -94,7 +94,14 @@ struct FitsFile::State {
     const int64_t axes = key("NAXIS", 0);
     if (axes == 0) return 0;
     int64_t elements = 1;
-    for (int64_t axis = 1; axis <= axes; ++axis) elements *= key(fmt::format("NAXIS{}", axis).c_str(), 0);
+    for (int64_t axis = 1; axis <= axes; ++axis) {
+      const int64_t extent = key(fmt::format("NAXIS{}", axis).c_str(), 0);
+      constexpr int64_t most = int64_t{1} << 50;
+      if (extent < 0 || (extent > 0 && elements > most / extent)) {
+        throw Error(fmt::format("{}: is damaged: HDU {} announces NAXIS{} = {}", path, hdus.size() + 1, axis, extent));
+      }
+      elements *= extent;
+    }
     return std::abs(key("BITPIX", 8)) / 8 * key("GCOUNT", 1) * (key("PCOUNT", 0) + elements);
   }
 

@@ -103,6 +103,18 @@ TEST_F(FitsTest, RefusesATruncatedFile) {
                   file + ": is truncated: the data of HDU 'PRIMARY' end at byte 42880, the file at byte 42879"));
 }
 
+TEST_F(FitsTest, RefusesAnImpossibleSize) {
+  const std::string file = path("huge.fits");
+  FitsWriter(file).image("", {2, 3, 4}, std::vector<double>(24, 1.0));
+  std::string text = read_text(file);
+  for (const char* axis : {"NAXIS1  =", "NAXIS2  =", "NAXIS3  ="}) {
+    text.replace(text.find(axis) + 10, 20, "          2000000000");
+  }
+  write_text(file, text);
+  EXPECT_THAT([&] { FitsFile::open(file); },
+              ThrowsMessage<Error>(file + ": is damaged: HDU 1 announces NAXIS2 = 2000000000"));
+}
+
 TEST_F(FitsTest, RefusesAFileCutWithinAHeader) {
   const std::string file = two_hdus();
   fs::resize_file(file, 2 * 2880 + 1000);
