@@ -33,7 +33,7 @@ Adamw::Norm Adamw::step(double learning_rate) {
   std::vector<AdamwSegment> segments;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Tensor& parameter = parameters_[i].tensor;
-    const bool decays = options_.decay_vectors || parameter.rank() > 1;
+    const bool decays = parameter.rank() > 1 || (parameter.rank() == 1 && options_.decay_vectors);
     segments.push_back(
         {parameter, gradients[i], first_[i], second_[i], learning_rate, decays ? options_.weight_decay : 0.0});
   }

@@ -17,7 +17,7 @@ class Adamw {
     double epsilon = 1e-8;
     double weight_decay = 0.0;
     double clip_norm = 0.0;  ///< 0: no clipping
-    /// Parameters without decay: biases, norms and scales (one-dimensional ones) when true.
+    /// Decay of one-dimensional parameters too: biases, norms and scales. Scalars (temperatures) never decay.
     bool decay_vectors = true;
   };
   /// Only trainable parameters take part.

@@ -1,9 +1,8 @@
 // Symmetric contrastive loss between two modalities (Radford et al. 2021, "Learning transferable visual models from
 // natural language supervision"), as AstroCLIP uses it: cosine logits times a fixed factor.
-#include <cmath>
-#include <numeric>
 #include <vector>
 
+#include "api/contrastive.h"
 #include "api/two_towers.h"
 #include "ops/ops.h"
 #include "plugin/record.h"
@@ -35,10 +34,8 @@ class Clip final : public Loss {
     return schema;
   }
 
-  explicit Clip(const Parameters& parameters) : p_(parameters) {
-    if (p_.learnable) {
-      parameter("log_logit_scale", log_scale_, {}, nn::Init::constant(std::log(p_.logit_scale)));
-    }
+  explicit Clip(const Parameters& parameters) : p_(parameters), scale_(p_.logit_scale, p_.learnable, p_.largest_scale) {
+    child("logit_scale", scale_);
   }
 
   std::vector<ViewRequest> views(const LossSetup& setup) const override { return view_of_each(setup, p_.augment); }
@@ -46,35 +43,20 @@ class Clip final : public Loss {
   void attach(LossSetup& setup) override { views_ = two_aligned_modalities(setup, "clip"); }
 
   LossValue forward(LossContext& context) override {
-    const Tensor a = ops::normalize_rows(context.embed(views_[0]), smallest_embedding_norm);
-    const Tensor b = ops::normalize_rows(context.embed(views_[1]), smallest_embedding_norm);
-    Communicator& communicator = context.communicator();
-    const Tensor forward_loss = one_way(a, ops::all_gather(b, communicator), communicator);
-    const Tensor backward_loss = one_way(b, ops::all_gather(a, communicator), communicator);
-    const Tensor total = ops::affine(ops::add(forward_loss, backward_loss), 0.5);
+    const UnitPair pair = embed_unit_pair(context, views_);
+    const Tensor a_to_b = find_own_column(scale_(ops::matmul(pair.a, pair.all_b, false, true)), context);
+    const Tensor b_to_a = find_own_column(scale_(ops::matmul(pair.b, pair.all_a, false, true)), context);
+    const Tensor total = ops::affine(ops::add(a_to_b, b_to_a), 0.5);
     LossValue value{total, {{"clip", total}}};
-    if (p_.learnable) value.terms.emplace_back("logit_scale", scale().detach());
+    scale_.log(value);
     return value;
   }
 
+  void after_update(LossSetup&, int64_t) override { scale_.hold_bound(); }
+
  private:
-  Tensor scale() const {
-    const Tensor bound = ops::affine(log_scale_.detach(), 0.0, -std::log(p_.largest_scale));
-    return ops::exp(ops::negate(ops::maximum(ops::negate(log_scale_), bound)));
-  }
-
-  /// Mean cross-entropy of each row finding its own partner among all.
-  Tensor one_way(const Tensor& queries, const Tensor& keys, const Communicator& communicator) const {
-    const Tensor cosines = ops::matmul(queries, keys, false, true);
-    const Tensor logits = p_.learnable ? ops::multiply(cosines, scale()) : ops::affine(cosines, p_.logit_scale);
-    std::vector<int64_t> own(static_cast<size_t>(queries.size(0)));
-    std::iota(own.begin(), own.end(), communicator.rank() * queries.size(0));
-    const Tensor targets = Tensor::from_host(own, {queries.size(0)}, queries.device());
-    return ops::mean(ops::cross_entropy(logits, targets));
-  }
-
   Parameters p_;
-  Tensor log_scale_;
+  LogitScale scale_;
   std::vector<std::string> views_;
 };
 

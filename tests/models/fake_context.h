@@ -20,6 +20,9 @@ class PlainEngine final : public LossSetup, public LossContext {
   PlainEngine(std::vector<std::pair<std::string, Tower>> towers, Device device)
       : towers_(std::move(towers)), device_(device) {}
 
+  void set_label(const std::string& name, Tensor values) { labels_[name] = std::move(values); }
+  void set_communicator(Communicator& communicator) { communicator_ = &communicator; }
+
   // LossSetup
   const Encoder& encoder(const std::string& name) const override { return *tower(name).encoder; }
   std::vector<std::string> modalities() const override {
@@ -42,11 +45,14 @@ class PlainEngine final : public LossSetup, public LossContext {
   Tensor embed(const std::string& view) override {
     return tower(view).encoder->embed(encode(view, {}, TokenForm::alignment));
   }
-  Tensor label(const std::string& name) const override { throw Error("no label '" + name + "' in this test"); }
+  Tensor label(const std::string& name) const override {
+    if (!labels_.contains(name)) throw Error("no label '" + name + "' in this test");
+    return labels_.at(name);
+  }
   Tensor upload(std::span<const float> values, const Shape& shape) const override {
     return Tensor::from_host(values, shape, backend_of(device_).compute_dtype(), device_);
   }
-  Communicator& communicator() const override { return single_process(); }
+  Communicator& communicator() const override { return *communicator_; }
 
  private:
   const Tower& tower(const std::string& name) const {
@@ -57,6 +63,8 @@ class PlainEngine final : public LossSetup, public LossContext {
   }
   std::vector<std::pair<std::string, Tower>> towers_;
   Device device_;
+  std::map<std::string, Tensor> labels_;
+  Communicator* communicator_ = &single_process();
 };
 
 /// An encoder that hands its raw input on as embedding: losses on free features.

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "models/fake_context.h"
+#include "models/model_support.h"
+#include "ops/gradient_check.h"
+
+/// What the tests of losses share: embeddings that are free tensors in place of two encoders' results, and sums
+/// written out in doubles to compare with.
+namespace astroclip::testing_support {
+
+using Rows = std::vector<std::vector<double>>;
+
+inline Rows rows_of(const Tensor& tensor) {
+  const std::vector<double> values = tensor.to_doubles();
+  Rows rows;
+  for (auto begin = values.begin(); begin != values.end(); begin += tensor.size(1)) {
+    rows.emplace_back(begin, begin + tensor.size(1));
+  }
+  return rows;
+}
+
+inline double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0.0;
+  for (size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
+  return sum;
+}
+
+inline double cosine(const std::vector<double>& a, const std::vector<double>& b) {
+  return dot(a, b) / std::sqrt(dot(a, a) * dot(b, b));
+}
+
+/// Cosine of each row of `a` with each of `b`.
+inline Rows cosines(const Rows& a, const Rows& b) {
+  Rows all;
+  for (const auto& row : a) {
+    all.emplace_back();
+    for (const auto& column : b) all.back().push_back(cosine(row, column));
+  }
+  return all;
+}
+
+inline double square(double x) { return x * x; }
+
+/// Towers "image" and "spectrum" that give `a` and `b` [B, E] as embeddings.
+inline PlainEngine engine_of(const Tensor& a, const Tensor& b) {
+  return {{{"image", {std::make_shared<FreeFeatures>("image", a.size(1)), a}},
+           {"spectrum", {std::make_shared<FreeFeatures>("spectrum", b.size(1)), b}}},
+          a.device()};
+}
+
+/// A loss attached to both towers, with storage.
+inline std::shared_ptr<Loss> ready_loss(const std::string& name, const std::string& toml, PlainEngine& engine) {
+  auto loss = make_loss(name, toml);
+  loss->attach(engine);
+  loss->materialize(reference_device, 1);
+  return loss;
+}
+
+/// The loss on float64 embeddings.
+inline double loss_value(const std::string& name, const std::string& toml, const Tensor& a, const Tensor& b) {
+  PlainEngine engine = engine_of(a, b);
+  return ready_loss(name, toml, engine)->forward(engine).total.item();
+}
+
+/// Compares the gradients of a loss with central differences: of both towers' embeddings and of the loss's parameters.
+inline void expect_loss_gradients(const std::string& name, const std::string& toml, const Tensor& a, const Tensor& b,
+                                  Rng& rng) {
+  PlainEngine setup = engine_of(a, b);
+  const auto loss = ready_loss(name, toml, setup);
+  std::vector<Tensor> inputs = {a.clone(), b.clone()};
+  for (const nn::NamedTensor& entry : loss->parameters()) inputs.push_back(entry.tensor);
+  const auto forward = [&](const std::vector<Tensor>& at) {
+    // A moved parameter is lent to the loss for one pass.
+    std::vector<Tensor> kept;
+    for (size_t k = 2; k < inputs.size(); ++k) {
+      kept.push_back(inputs[k].clone());
+      if (at[k].id() != inputs[k].id()) inputs[k].copy_from(at[k]);
+    }
+    PlainEngine engine = engine_of(at[0], at[1]);
+    const Tensor total = loss->forward(engine).total;
+    for (size_t k = 2; k < inputs.size(); ++k) inputs[k].copy_from(kept[k - 2]);
+    return total;
+  };
+  expect_gradients(name, forward, inputs, rng);
+}
+
+/// The message with which a parameter is refused.
+inline std::string refusal(const std::string& name, const std::string& toml) {
+  try {
+    make_loss(name, toml);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace astroclip::testing_support

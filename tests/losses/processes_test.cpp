@@ -1,0 +1,99 @@
+// Losses over two processes: values and gradients of the two halves of a batch against those of the whole batch.
+#include <array>
+#include <barrier>
+#include <thread>
+
+#include "autograd/tape.h"
+#include "losses/loss_support.h"
+#include "ops/ops.h"
+
+namespace astroclip {
+namespace {
+
+using namespace testing_support;
+
+/// Two threads in place of two processes.
+class Exchange {
+ public:
+  class Side final : public Communicator {
+   public:
+    Side(Exchange& exchange, int64_t rank) : exchange_(exchange), rank_(rank) {}
+    int64_t rank() const override { return rank_; }
+    int64_t size() const override { return 2; }
+    Tensor all_gather(const Tensor& rows) override {
+      const auto both = exchange_.swap(rank_, rows);
+      return ops::concat(both, 0);
+    }
+    void all_reduce(Tensor& values) override {
+      const auto both = exchange_.swap(rank_, values.clone());
+      values.copy_from(ops::add(both[0], both[1]));
+    }
+
+   private:
+    Exchange& exchange_;
+    int64_t rank_;
+  };
+
+ private:
+  std::array<Tensor, 2> swap(int64_t rank, const Tensor& own) {
+    slots_[static_cast<size_t>(rank)] = own.detach();
+    barrier_.arrive_and_wait();
+    const std::array<Tensor, 2> both = slots_;
+    barrier_.arrive_and_wait();
+    return both;
+  }
+  std::array<Tensor, 2> slots_;
+  std::barrier<> barrier_{2};
+};
+
+class OverProcesses : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+TEST_P(OverProcesses, HalvesMakeTheWhole) {
+  const auto [name, toml] = GetParam();
+  Rng rng(12, Purpose::tests);
+  Tensor a = random_tensor({6, 4}, rng), b = random_tensor({6, 4}, rng);
+  a.set_requires_grad(true);
+  b.set_requires_grad(true);
+  PlainEngine engine = engine_of(a, b);
+  const Tensor whole = ready_loss(name, toml, engine)->forward(engine).total;
+  autograd::backward(whole);
+
+  Exchange exchange;
+  std::array<double, 2> value{};
+  std::array<Rows, 2> gradient_a, gradient_b;
+  const auto process = [&](int64_t rank) {
+    const auto at = static_cast<size_t>(rank);
+    Tensor own_a = a.view_rows(3 * rank, 3 * rank + 3).clone(), own_b = b.view_rows(3 * rank, 3 * rank + 3).clone();
+    own_a.set_requires_grad(true);
+    own_b.set_requires_grad(true);
+    Exchange::Side side(exchange, rank);
+    PlainEngine half = engine_of(own_a, own_b);
+    half.set_communicator(side);
+    const Tensor total = ready_loss(name, toml, half)->forward(half).total;
+    autograd::backward(total);
+    value[at] = total.item();
+    gradient_a[at] = rows_of(own_a.grad());
+    gradient_b[at] = rows_of(own_b.grad());
+  };
+  std::thread first(process, 0), second(process, 1);
+  first.join();
+  second.join();
+
+  EXPECT_NEAR(0.5 * (value[0] + value[1]), whole.item(), 1e-12);
+  // Averaged over processes, as a trainer averages: half of what each side gathers.
+  const Rows whole_a = rows_of(a.grad()), whole_b = rows_of(b.grad());
+  for (size_t i = 0; i < 6; ++i) {
+    for (size_t k = 0; k < 4; ++k) {
+      EXPECT_NEAR(0.5 * gradient_a[i / 3][i % 3][k], whole_a[i][k], 1e-12) << i << ", " << k;
+      EXPECT_NEAR(0.5 * gradient_b[i / 3][i % 3][k], whole_b[i][k], 1e-12) << i << ", " << k;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, OverProcesses,
+                         testing::Values(std::pair("clip", "logit_scale = 4.0\nlearnable = true"),
+                                         std::pair("siglip", "scale = 2.0\nbias = -1.0")),
+                         [](const auto& row) { return std::string(row.param.first); });
+
+}  // namespace
+}  // namespace astroclip

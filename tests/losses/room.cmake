@@ -1,0 +1,3 @@
+# The tests load the tree's losses.
+get_property(plugins GLOBAL PROPERTY ASTROCLIP_PLUGINS)
+add_dependencies(losses_tests ${plugins})
