@@ -3,7 +3,7 @@
 # that cannot be done it prints exactly what is missing and ends with status 1.
 set -eu
 
-packages="g++ make cmake ninja-build pkg-config libdnnl-dev libhwy-dev ocl-icd-opencl-dev libhdf5-dev libcfitsio-dev
+packages="g++ make cmake ninja-build pkg-config libdnnl-dev libhwy-dev ocl-icd-opencl-dev libhdf5-dev libcfitsio-dev libdeflate-dev
 libfmt-dev libtomlplusplus-dev nlohmann-json3-dev libboost-dev libboost-filesystem-dev libboost-program-options-dev libgtest-dev libgmock-dev"
 
 is_installed() {

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <hdf5.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <mutex>
@@ -70,6 +72,30 @@ hid_t memory_type(DType dtype) {
   }
 }
 
+constexpr H5Z_filter_t lzf_filter = 32000;  // as h5py registered it
+
+/// Nothing when the program cannot undo one of them.
+std::optional<std::vector<ChunkFilter>> filters_of(hid_t properties) {
+  std::vector<ChunkFilter> filters;
+  for (int i = 0; i < H5Pget_nfilters(properties); ++i) {
+    unsigned flags = 0;
+    size_t parameters = 0;
+    const H5Z_filter_t id =
+        H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &parameters, nullptr, 0, nullptr, nullptr);
+    if (id == H5Z_FILTER_SHUFFLE)
+      filters.push_back(ChunkFilter::shuffle);
+    else if (id == H5Z_FILTER_DEFLATE)
+      filters.push_back(ChunkFilter::deflate);
+    else if (id == lzf_filter)
+      filters.push_back(ChunkFilter::lzf);
+    else
+      return std::nullopt;
+    // What is not compressed last has no size that can be known beforehand.
+    if (i > 0 && filters[filters.size() - 2] != ChunkFilter::shuffle) return std::nullopt;
+  }
+  return filters;
+}
+
 std::vector<hsize_t> extents_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
 }  // namespace
@@ -77,6 +103,7 @@ std::vector<hsize_t> extents_of(const Shape& shape) { return {shape.begin(), sha
 struct Hdf5File::Handle {
   std::string path;
   hid_t file = -1;
+  int descriptor = -1;  ///< the library's own, which it closes
 
   ~Handle() {
     const Lock lock;
@@ -163,6 +190,9 @@ Hdf5File Hdf5File::open(const std::string& path) {
     throw Error(fmt::format("{}: cannot be opened as HDF5: {}", path, reason));
   }
   opened.handle_->file = file;
+  void* descriptor = nullptr;
+  if (H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) >= 0)
+    opened.handle_->descriptor = *static_cast<int*>(descriptor);
   return opened;
 }
 
@@ -268,6 +298,65 @@ void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows,
       std::memcpy(bytes + static_cast<int64_t>(order[k]) * row_bytes,
                   block.data() + (rows[order[k]] - begin) * row_bytes, static_cast<size_t>(row_bytes));
     i = stop;
+  }
+}
+
+Hdf5Layout Hdf5File::layout(const std::string& name) const {
+  Hdf5Layout layout;
+  layout.dtype = dtype(name);
+  layout.shape = shape(name);
+  const Lock lock;
+  const Id set(handle_->dataset(name), H5Dclose);
+  const Id type(H5Dget_type(set), H5Tclose);
+  const Id properties(H5Dget_create_plist(set), H5Pclose);
+  const Id creation(H5Fget_create_plist(handle_->file), H5Pclose);
+  hsize_t user_block = 0;  // offsets are counted from its end or from the file's beginning, as versions please
+  H5Pget_userblock(creation, &user_block);
+  if (H5Tequal(type, memory_type(layout.dtype)) <= 0 || user_block != 0 || layout.shape.rank() == 0) return layout;
+  const H5D_layout_t kind = H5Pget_layout(properties);
+  if (kind == H5D_CONTIGUOUS) {
+    const haddr_t offset = H5Dget_offset(set);
+    if (offset == HADDR_UNDEF || H5Pget_external_count(properties) != 0 || handle_->descriptor < 0) return layout;
+    layout.offset = static_cast<int64_t>(offset);
+    layout.kind = Hdf5Layout::Kind::contiguous;
+  } else if (kind == H5D_CHUNKED) {
+    const auto filters = filters_of(properties);
+    if (!filters || filters->empty()) return layout;
+    hsize_t extents[Shape::max_rank] = {};
+    const int rank = H5Pget_chunk(properties, Shape::max_rank, extents);
+    layout.chunk = Shape(std::vector<int64_t>(extents, extents + rank));
+    layout.filters = *filters;
+    layout.kind = Hdf5Layout::Kind::filtered;
+  }
+  return layout;
+}
+
+std::optional<uint32_t> Hdf5File::read_chunk(const std::string& name, std::span<const int64_t> origin,
+                                             std::vector<std::byte>& raw) const {
+  const Lock lock;
+  const Id set(handle_->dataset(name), H5Dclose);
+  const std::vector<hsize_t> at(origin.begin(), origin.end());
+  hsize_t size = 0;
+  uint32_t skipped = 0;
+  if (H5Dget_chunk_storage_size(set, at.data(), &size) < 0)
+    handle_->fail(name, fmt::format("cannot find the chunk of row {}: {}", origin[0], library_reason()));
+  if (size == 0) return std::nullopt;
+  raw.resize(size);
+  if (H5Dread_chunk(set, H5P_DEFAULT, at.data(), &skipped, raw.data()) < 0)
+    handle_->fail(name, fmt::format("cannot read the chunk of row {}: {}", origin[0], library_reason()));
+  return skipped;
+}
+
+void Hdf5File::read_bytes(int64_t offset, std::span<std::byte> out) const {
+  for (size_t done = 0; done < out.size();) {
+    const ssize_t count =
+        ::pread(handle_->descriptor, out.data() + done, out.size() - done, offset + static_cast<int64_t>(done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) handle_->fail(fmt::format("cannot read: {}", std::strerror(errno)));
+    if (count == 0)
+      handle_->fail(fmt::format("is truncated: it has {} bytes, fewer than its HDF5 header says",
+                                offset + static_cast<int64_t>(done)));
+    done += static_cast<size_t>(count);
   }
 }
 

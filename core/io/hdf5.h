@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +12,21 @@
 #include "tensor/shape.h"
 
 namespace astroclip::io {
+
+/// What a chunk was put through when it was written.
+enum class ChunkFilter { shuffle, deflate, lzf };
+
+/// How a dataset of native f32, f64 or i64 lies in its file; `other` is what only the library can read: datasets of
+/// other types, never written, virtual or outside the file, with filters of other kinds or chunks without any.
+struct Hdf5Layout {
+  enum class Kind { contiguous, filtered, other };
+  Kind kind = Kind::other;
+  DType dtype = DType::f32;
+  Shape shape;
+  int64_t offset = 0;                ///< contiguous: of the first byte in the file
+  Shape chunk;                       ///< filtered: extents of a chunk
+  std::vector<ChunkFilter> filters;  ///< filtered: in the order of writing
+};
 
 /// An HDF5 file of numeric datasets whose first axis counts rows. One lock guards every call into the library, which
 /// Debian builds without thread safety, so a file may be used from several threads. Errors name file and dataset.
@@ -37,6 +54,14 @@ class Hdf5File {
   /// Reads rows, in any order and with repeats, into `out`, converted to f32, f64 or i64. Neighbouring rows are read
   /// in one go. Throws Error when a row is outside the dataset or cannot be read.
   void read_rows(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const;
+
+  Hdf5Layout layout(const std::string& name) const;
+  /// The bytes of the chunk that begins at `origin`, as they are in the file: filters are not undone. Returns the bit
+  /// mask of filters that the chunk was not put through, nothing when the chunk was never written.
+  std::optional<uint32_t> read_chunk(const std::string& name, std::span<const int64_t> origin,
+                                     std::vector<std::byte>& raw) const;
+  /// Bytes [offset, offset + out.size()) of the file, read without the lock. Throws Error when they cannot be read.
+  void read_bytes(int64_t offset, std::span<std::byte> out) const;
 
   /// Makes a dataset (and the groups on its path) of contiguous, uncompressed rows.
   void make_dataset(const std::string& name, DType dtype, const Shape& shape);

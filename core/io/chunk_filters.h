@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "io/hdf5.h"
+
+namespace astroclip::io {
+
+/// Undoes the filters of a chunk of elements of `element` bytes, last filter first; those whose bit is set in `skipped`
+/// were not applied. `raw` is used as scratch. Throws Error saying what is wrong unless exactly `out` is filled; the
+/// caller names the file.
+void undo_filters(std::span<const ChunkFilter> filters, uint32_t skipped, int64_t element, std::vector<std::byte>& raw,
+                  std::span<std::byte> out);
+
+}  // namespace astroclip::io

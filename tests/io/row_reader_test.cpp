@@ -1,0 +1,217 @@
+#include "io/row_reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <thread>
+
+#include "base/error.h"
+#include "support/hdf5_files.h"
+
+namespace astroclip::io {
+namespace {
+
+using testing::ElementsAre;
+using testing::ThrowsMessage;
+using testing_support::Hdf5Written;
+using testing_support::Stored;
+
+constexpr int64_t rows = 23;  // no multiple of any chunk below
+constexpr int64_t width = 3 * 6 * 7;
+const std::vector<hsize_t> shape = {rows, 3, 6, 7};
+
+struct Layout {
+  const char* name;
+  Stored stored;
+  bool is_parallel;
+  int64_t rows_together;
+};
+
+const Layout layouts[] = {
+    {"contiguous", {}, true, 1},
+    {"chunks", {.chunk = {4, 3, 6, 7}}, false, 1},
+    {"gzip", {.chunk = {4, 3, 6, 7}, .deflate = 4}, true, 4},
+    {"shuffle", {.chunk = {5, 3, 6, 7}, .shuffle = true}, true, 5},
+    {"gzip_shuffle", {.chunk = {4, 3, 6, 7}, .shuffle = true, .deflate = 4}, true, 4},
+    {"one_row_a_chunk", {.chunk = {1, 3, 6, 7}, .shuffle = true, .deflate = 1}, true, 1},
+    {"ragged_on_every_axis", {.chunk = {5, 2, 4, 3}, .shuffle = true, .deflate = 4}, true, 5},
+    {"checksum", {.chunk = {4, 3, 6, 7}, .checksum = true, .deflate = 4}, false, 1},
+    {"halves", {.chunk = {4, 3, 6, 7}, .deflate = 4, .type = H5T_STD_I16BE}, false, 1},
+};
+
+class RowReaderTest : public testing::Test {
+ protected:
+  RowReaderTest() {
+    for (int64_t i = 0; i < rows * width; ++i)
+      values_.push_back(static_cast<float>(1000.0 * std::sin(static_cast<double>(i))));
+  }
+  ~RowReaderTest() override { std::filesystem::remove(path_); }
+
+  RowReader reader(const std::string& name, int64_t cache_bytes = 1 << 20) const {
+    return RowReader(Hdf5File::open(path_), name, std::make_shared<BlockCache>(cache_bytes));
+  }
+  /// Rows as the library reads them on its own.
+  std::vector<float> by_library(const std::string& name, const std::vector<int64_t>& wanted) const {
+    std::vector<float> out(wanted.size() * width);
+    Hdf5File::open(path_).read_rows(name, wanted, DType::f32, out.data());
+    return out;
+  }
+  static std::vector<float> read(const RowReader& reader, const std::vector<int64_t>& wanted) {
+    std::vector<float> out(wanted.size() * width);
+    reader.read(wanted, DType::f32, out.data());
+    return out;
+  }
+  static std::vector<int64_t> all_rows() {
+    std::vector<int64_t> all(rows);
+    std::iota(all.begin(), all.end(), 0);
+    return all;
+  }
+
+  std::string path_ = testing::TempDir() + "astroclip_rows_" + std::to_string(getpid()) + ".h5";
+  std::vector<float> values_;
+};
+
+TEST_F(RowReaderTest, ReadsEveryLayoutAsTheLibraryDoes) {
+  {
+    Hdf5Written file(path_);
+    for (const auto& layout : layouts) file.write(layout.name, shape, values_, layout.stored);
+  }
+  const std::vector<int64_t> some = {22, 3, 4, 5, 5, 0, 21, 20, 7};
+  for (const auto& layout : layouts) {
+    SCOPED_TRACE(layout.name);
+    const RowReader reader = this->reader(layout.name);
+    EXPECT_EQ(reader.shape(), (Shape{rows, 3, 6, 7}));
+    EXPECT_EQ(reader.is_parallel(), layout.is_parallel);
+    EXPECT_EQ(reader.rows_together(), layout.rows_together);
+    if (layout.stored.type == H5T_NATIVE_FLOAT) {
+      EXPECT_EQ(read(reader, all_rows()), values_);
+    }
+    EXPECT_EQ(read(reader, all_rows()), by_library(layout.name, all_rows()));
+    EXPECT_EQ(read(reader, some), by_library(layout.name, some));
+  }
+}
+
+TEST_F(RowReaderTest, ConvertsToOtherTypes) {
+  Hdf5Written(path_).write("images", shape, values_, {.chunk = {4, 3, 6, 7}, .deflate = 1});
+  std::vector<double> wide(2 * width);
+  reader("images").read(std::vector<int64_t>{2, 9}, DType::f64, wide.data());
+  for (size_t i = 0; i < width; ++i) {
+    EXPECT_EQ(wide[i], static_cast<double>(values_[2 * width + i]));
+    EXPECT_EQ(wide[width + i], static_cast<double>(values_[9 * width + i]));
+  }
+}
+
+TEST_F(RowReaderTest, ManyThreadsAgreeWithTheLibraryWhateverTheCacheHolds) {
+  {
+    Hdf5Written file(path_);
+    for (const auto& layout : layouts) file.write(layout.name, shape, values_, layout.stored);
+  }
+  const int64_t block = 4 * width * 4;
+  for (const int64_t cache_bytes : {int64_t{0}, block, 3 * block, int64_t{1} << 20}) {
+    const auto cache = std::make_shared<BlockCache>(cache_bytes);
+    const Hdf5File file = Hdf5File::open(path_);
+    std::vector<RowReader> readers;
+    for (const auto& layout : layouts) readers.emplace_back(file, layout.name, cache);
+    std::vector<int> wrong(8, 0);
+    std::vector<std::thread> threads;
+    for (size_t t = 0; t < wrong.size(); ++t)
+      threads.emplace_back([&, t] {
+        for (int64_t turn = 0; turn < 40; ++turn)
+          for (size_t i = 0; i + 1 < readers.size(); ++i) {  // the last is rounded
+            const int64_t first = (turn * 7 + static_cast<int64_t>(t) * 5) % rows, second = (first * 3 + turn) % rows;
+            const auto found = read(readers[i], {first, second});
+            for (int64_t k = 0; k < width; ++k)
+              wrong[t] += found[static_cast<size_t>(k)] != values_[static_cast<size_t>(first * width + k)] ||
+                          found[static_cast<size_t>(width + k)] != values_[static_cast<size_t>(second * width + k)];
+          }
+      });
+    for (auto& thread : threads) thread.join();
+    EXPECT_THAT(wrong, testing::Each(0)) << cache_bytes;
+  }
+}
+
+TEST_F(RowReaderTest, ReadsRowsThatWereNeverWrittenAsTheFillValue) {
+  {
+    Hdf5Written file(path_);
+    file.write("chunks", shape, nullptr, H5T_NATIVE_FLOAT, {.chunk = {4, 3, 6, 7}, .deflate = 1});
+    file.write("contiguous", shape, nullptr, H5T_NATIVE_FLOAT, {});
+  }
+  EXPECT_THAT(read(reader("chunks"), {22}), testing::Each(0.0F));
+  EXPECT_THAT(read(reader("contiguous"), {22}), testing::Each(0.0F));
+}
+
+TEST_F(RowReaderTest, DecodesLzf) {
+  // Four literals (1.0F, little-endian), then 16 bytes from four back; a literal, then three bytes from one back.
+  const std::vector<uint8_t> short_copy = {3, 0, 0, 0x80, 0x3f, 0xe0, 7, 3};
+  const std::vector<uint8_t> overlapping = {0, 0, 0x20, 0};
+  const std::vector<uint8_t> far = {3, 0, 0, 0x80, 0x3f, 0x20, 9};
+  {
+    Hdf5Written file(path_);
+    file.write_compressed("ones", {5}, 32000, short_copy);
+    file.write_compressed("zero", {1}, 32000, overlapping);
+    file.write_compressed("far", {5}, 32000, far);
+    file.write_compressed("cut", {5}, 32000, {7, 1, 2});
+    file.write_compressed("long", {1}, 32000, short_copy);
+  }
+  const auto floats = [&](const std::string& name, size_t count) {
+    std::vector<float> out(count);
+    std::vector<int64_t> wanted(count);
+    std::iota(wanted.begin(), wanted.end(), 0);
+    reader(name).read(wanted, DType::f32, out.data());
+    return out;
+  };
+  EXPECT_THAT(floats("zero", 1), ElementsAre(0.0F));
+  EXPECT_THAT(floats("ones", 5), ElementsAre(1.0F, 1.0F, 1.0F, 1.0F, 1.0F));
+  EXPECT_THAT([&] { floats("far", 5); },
+              ThrowsMessage<Error>(path_ + ": dataset 'far': the chunk of rows 0 to 4 is damaged: "
+                                           "its LZF stream refers to what lies before it"));
+  EXPECT_THAT([&] { floats("cut", 5); },
+              ThrowsMessage<Error>(path_ + ": dataset 'cut': the chunk of rows 0 to 4 is damaged: "
+                                           "its LZF stream ends early"));
+  EXPECT_THAT([&] { floats("long", 1); },
+              ThrowsMessage<Error>(path_ + ": dataset 'long': the chunk of rows 0 to 0 is damaged: "
+                                           "it holds more than 4 bytes"));
+}
+
+TEST_F(RowReaderTest, NamesWhatIsWrong) {
+  {
+    Hdf5Written file(path_);
+    file.write("images", shape, values_, {});
+    file.write("gzip", shape, values_, {.chunk = {4, 3, 6, 7}, .deflate = 4});
+    file.write_compressed("short", {3}, H5Z_FILTER_DEFLATE, {0x78, 0x9c, 0x63, 0, 0, 0, 1, 0, 1});
+  }
+  std::vector<float> out(width);
+  for (const std::string name : {"images", "gzip"})
+    EXPECT_THAT([&] { reader(name).read(std::vector<int64_t>{rows}, DType::f32, out.data()); },
+                ThrowsMessage<Error>(path_ + ": dataset '" + name + "': has 23 rows, row 23 was asked for"));
+  EXPECT_THAT([&] { reader("spectra"); }, ThrowsMessage<Error>(path_ + ": has no dataset 'spectra'"));
+  EXPECT_THAT([&] { reader("short").read(std::vector<int64_t>{0}, DType::f32, out.data()); },
+              ThrowsMessage<Error>(path_ + ": dataset 'short': the chunk of rows 0 to 2 is damaged: "
+                                           "it holds 1 bytes, expected 12"));
+  const int64_t offset = testing_support::first_chunk_offset(path_, "gzip");
+  std::fstream(path_, std::ios::in | std::ios::out | std::ios::binary).seekp(offset).write("\xff\xff\xff\xff", 4);
+  EXPECT_THAT([&] { reader("gzip").read(std::vector<int64_t>{0}, DType::f32, out.data()); },
+              ThrowsMessage<Error>(path_ + ": dataset 'gzip': the chunk of rows 0 to 3 is damaged: "
+                                           "its deflate stream cannot be decoded"));
+}
+
+TEST_F(RowReaderTest, NoticesAFileThatIsCutOffWhileItIsRead) {
+  Hdf5Written(path_).write("images", shape, values_, {});
+  {
+    const RowReader reader = this->reader("images");
+    std::filesystem::resize_file(path_, 3000);
+    EXPECT_THAT([&] { read(reader, {22}); },
+                ThrowsMessage<Error>(testing::MatchesRegex(".*\\.h5: is truncated: it has [0-9]+ bytes, fewer than its "
+                                                           "HDF5 header says")));
+  }
+  EXPECT_THAT([&] { this->reader("images"); },
+              ThrowsMessage<Error>(path_ + ": is truncated: it has 3000 bytes, fewer than its HDF5 header says"));
+}
+
+}  // namespace
+}  // namespace astroclip::io

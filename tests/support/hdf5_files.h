@@ -1,0 +1,87 @@
+#pragma once
+
+#include <hdf5.h>
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace astroclip::testing_support {
+
+/// How a test wants a dataset to lie in the file it writes.
+struct Stored {
+  std::vector<hsize_t> chunk = {};  ///< empty: contiguous
+  bool shuffle = false;
+  bool checksum = false;
+  unsigned deflate = 0;
+  hid_t type = H5T_NATIVE_FLOAT;  ///< in the file
+};
+
+/// An HDF5 file that a test writes with the library itself; the readers under test must not use it meanwhile.
+class Hdf5Written {
+ public:
+  explicit Hdf5Written(const std::string& path)
+      : file_(good(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT))) {}
+  ~Hdf5Written() { H5Fclose(file_); }
+  Hdf5Written(const Hdf5Written&) = delete;
+  Hdf5Written& operator=(const Hdf5Written&) = delete;
+
+  void write(const std::string& name, const std::vector<hsize_t>& shape, const std::vector<float>& values,
+             const Stored& stored = {}) {
+    write(name, shape, values.data(), H5T_NATIVE_FLOAT, stored);
+  }
+  /// `values` may be null: the dataset is made, nothing is written.
+  void write(const std::string& name, const std::vector<hsize_t>& shape, const void* values, hid_t type,
+             const Stored& stored) {
+    const hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
+    if (!stored.chunk.empty()) H5Pset_chunk(properties, static_cast<int>(stored.chunk.size()), stored.chunk.data());
+    if (stored.shuffle) H5Pset_shuffle(properties);
+    if (stored.deflate > 0) H5Pset_deflate(properties, stored.deflate);
+    if (stored.checksum) H5Pset_fletcher32(properties);
+    const hid_t set = make(name, shape, stored.type, properties);
+    if (values != nullptr) good(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values));
+    H5Dclose(set);
+  }
+  /// A dataset of one chunk, whose compressed bytes the test made itself.
+  void write_compressed(const std::string& name, const std::vector<hsize_t>& shape, H5Z_filter_t filter,
+                        const std::vector<uint8_t>& bytes) {
+    const hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(properties, static_cast<int>(shape.size()), shape.data());
+    good(H5Pset_filter(properties, filter, H5Z_FLAG_OPTIONAL, 0, nullptr));
+    const hid_t set = make(name, shape, H5T_NATIVE_FLOAT, properties);
+    const std::vector<hsize_t> origin(shape.size(), 0);
+    good(H5Dwrite_chunk(set, H5P_DEFAULT, 0, origin.data(), bytes.size(), bytes.data()));
+    H5Dclose(set);
+  }
+
+ private:
+  static hid_t good(hid_t id) {
+    if (id < 0) throw std::runtime_error("the test cannot write its HDF5 file");
+    return id;
+  }
+  hid_t make(const std::string& name, const std::vector<hsize_t>& shape, hid_t type, hid_t properties) {
+    const hid_t space = H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr);
+    const hid_t set = good(H5Dcreate2(file_, name.c_str(), type, space, H5P_DEFAULT, properties, H5P_DEFAULT));
+    H5Sclose(space);
+    H5Pclose(properties);
+    return set;
+  }
+
+  hid_t file_;
+};
+
+/// Where the first chunk of a dataset lies in the file.
+inline int64_t first_chunk_offset(const std::string& path, const std::string& name) {
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  const hid_t set = H5Dopen2(file, name.c_str(), H5P_DEFAULT);
+  const hid_t space = H5Dget_space(set);
+  haddr_t offset = 0;
+  H5Dget_chunk_info(set, space, 0, nullptr, nullptr, &offset, nullptr);
+  H5Sclose(space);
+  H5Dclose(set);
+  H5Fclose(file);
+  return static_cast<int64_t>(offset);
+}
+
+}  // namespace astroclip::testing_support
