@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "io/durable_file.h"
 #include "io/hdf5.h"
+#include "io/row_reader.h"
 
 namespace astroclip::io {
 
@@ -16,6 +17,7 @@ namespace {
 constexpr int64_t side = paired_image_side;
 constexpr int64_t image_size = paired_bands * side * side;
 constexpr int64_t rows_together = 256;
+constexpr int64_t cache_bytes = int64_t{256} << 20;  // of decoded chunks
 
 /// (x, y, band) of the file to (band, y, x) of the survey.
 void to_native(const float* from, float* to) {
@@ -78,6 +80,7 @@ struct PairedFile::State {
     int64_t first[2] = {0, 0};  ///< row of the split at which it begins: test, train
     int64_t count(bool train) const { return train ? train_rows : rows - train_rows; }
     int64_t offset(bool train) const { return train ? 0 : train_rows; }
+    std::map<std::string, RowReader> readers = {};  ///< by dataset
   };
   Hdf5File file;
   std::vector<Group> groups;
@@ -98,10 +101,13 @@ struct PairedFile::State {
 
 PairedFile PairedFile::open(const std::string& path) {
   auto state = std::make_shared<State>(State{Hdf5File::open(path), {}, {}});
+  const auto cache = std::make_shared<BlockCache>(cache_bytes);
   for (const auto& name : state->file.groups("")) {
     State::Group group{name};
     auto columns = columns_of(state->file, name, group.rows);
     group.train_rows = group.rows * 8 / 10;
+    for (const auto& column : columns)
+      group.readers.emplace(column.dataset, RowReader(state->file, name + "/" + column.dataset, cache));
     for (const bool train : {false, true}) {
       group.first[train] = state->sizes[train];
       state->sizes[train] += group.count(train);
@@ -165,7 +171,7 @@ void PairedFile::read(bool train, std::span<const int64_t> rows, const std::stri
     std::vector<int64_t> local;
     for (const size_t i : places[g]) local.push_back(rows[i] - group.first[train] + group.offset(train));
     block.resize(local.size() * row_bytes);
-    state_->file.read_rows(group.name + "/" + wanted.dataset, local, dtype, block.data());
+    group.readers.at(wanted.dataset).read(local, dtype, block.data());
     for (size_t k = 0; k < local.size(); ++k) {
       const std::byte* from = block.data() + k * row_bytes;
       std::byte* to = static_cast<std::byte*>(out) + places[g][k] * row_bytes;
