@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "api/loss.h"
+#include "config/schema.h"
 
 namespace astroclip {
 
@@ -40,5 +41,19 @@ class LogitScale final : public nn::Module {
   double largest_;
   Tensor log_scale_;
 };
+
+/// A contrastive loss's schema with the fields of its LogitScale and `augment`, which P declares under these names.
+template <class P>
+config::Schema<P> contrastive_schema(std::string summary) {
+  using config::above;
+  return config::Schema<P>(std::move(summary))
+      .field("logit_scale", &P::logit_scale, "factor on the cosines; the start when it is learnable", above(0.0))
+      .field("learnable", &P::learnable, "learn the factor, as its logarithm")
+      .field("largest_scale", &P::largest_scale, "bound on a learnable factor", above(0.0))
+      .field("augment", &P::augment, "encode the dataset's augmented views")
+      .check([](const P& p) -> std::string {
+        return p.logit_scale <= p.largest_scale ? "" : "'logit_scale' must not exceed 'largest_scale'";
+      });
+}
 
 }  // namespace astroclip

@@ -89,6 +89,8 @@ Tensor cross_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_
 /// Over the last axis.
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon);
 Tensor softmax(const Tensor& x);
+/// logΣexp(x) over the last axis, which is dropped.
+Tensor log_sum_exp(const Tensor& x);
 /// Per row: logΣexp(logits) − logits[target]; logits [rows, classes], targets i64 [rows]; gives [rows].
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets);
 /// x / max(‖x‖₂, epsilon) over the last axis.

@@ -49,6 +49,25 @@ Tensor softmax(const Tensor& x) {
   });
 }
 
+Tensor log_sum_exp(const Tensor& x) {
+  Backend& backend = enter("log_sum_exp", {&x});
+  needs_rows("log_sum_exp", x);
+  const Shape rows{rows_of(x.shape())};
+  const Shape kept = x.shape().with(-1, 1);
+  // The kernel's by-product; which target its loss is for makes no difference.
+  const std::vector<int64_t> targets(static_cast<size_t>(rows[0]), 0);
+  Tensor loss = like(x, rows), lse = like(x, rows);
+  backend.cross_entropy(flat(x), Tensor::from_host(targets, rows, x.device()), loss, lse);
+  const Tensor y = lse.view_as(Shape(x.shape().extents().first(static_cast<size_t>(x.rank() - 1))));
+  return autograd::record("log_sum_exp", y, {x}, [x = x.detach(), kept](const Tensor& dy) {
+    Backend& device = backend_of(x.device());
+    Tensor dx = like(x);
+    device.softmax(flat(x), flat(dx));
+    device.binary(BinaryOp::multiply, dx, dy.view_as(kept), dx);
+    return std::vector<Tensor>{dx};
+  });
+}
+
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets) {
   Backend& backend = enter("cross_entropy", {&logits});
   if (logits.rank() != 2 || targets.dtype() != DType::i64 || targets.shape() != Shape{logits.size(0)}) {

@@ -20,17 +20,8 @@ class Clip final : public Loss {
   };
 
   static const config::Schema<Parameters>& schema() {
-    using config::above;
     static const auto schema =
-        config::Schema<Parameters>("Symmetric cross-entropy over the cosine similarities of a batch (InfoNCE).")
-            .field("logit_scale", &Parameters::logit_scale, "factor on the cosines; the start when it is learnable",
-                   above(0.0))
-            .field("learnable", &Parameters::learnable, "learn the factor, as its logarithm")
-            .field("largest_scale", &Parameters::largest_scale, "bound on a learnable factor", above(0.0))
-            .field("augment", &Parameters::augment, "encode the dataset's augmented views")
-            .check([](const Parameters& p) -> std::string {
-              return p.logit_scale <= p.largest_scale ? "" : "'logit_scale' must not exceed 'largest_scale'";
-            });
+        contrastive_schema<Parameters>("Symmetric cross-entropy over the cosine similarities of a batch (InfoNCE).");
     return schema;
   }
 

@@ -92,6 +92,8 @@ TEST_P(OverProcesses, HalvesMakeTheWhole) {
 
 INSTANTIATE_TEST_SUITE_P(, OverProcesses,
                          testing::Values(std::pair("clip", "logit_scale = 4.0\nlearnable = true"),
+                                         std::pair("cwcl", "logit_scale = 4.0"),
+                                         std::pair("cyclip", "logit_scale = 4.0"),
                                          std::pair("siglip", "scale = 2.0\nbias = -1.0")),
                          [](const auto& row) { return std::string(row.param.first); });
 
