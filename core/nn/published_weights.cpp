@@ -173,6 +173,17 @@ class Source {
   std::set<std::string> used_;
 };
 
+bool is_below(const std::string& name, const std::string& part) { return part.empty() || name.starts_with(part + "."); }
+
+/// Canonical names of a part's tensors, without the part's own.
+std::vector<std::string> names_of(const Module& module, const std::string& part) {
+  std::vector<std::string> names;
+  for (const NamedTensor& entry : module.state()) {
+    if (is_below(entry.name, part)) names.push_back(canonical(entry.name.substr(part.empty() ? 0 : part.size() + 1)));
+  }
+  return names;
+}
+
 void add_list(std::string& message, const char* title, const std::vector<std::string>& names) {
   if (!names.empty()) message += fmt::format("\n  {} ({}): {}", title, names.size(), fmt::join(names, ", "));
 }
@@ -182,17 +193,15 @@ void add_list(std::string& message, const char* title, const std::vector<std::st
 void load_published(Module& module, const std::vector<NamedTensor>& source, const std::string& place,
                     const std::string& part) {
   Source given(source, place);
-  const std::string below = part.empty() ? "" : part + ".";
   std::vector<NamedTensor> wanted, renamed;
   for (const NamedTensor& entry : module.state()) {
-    if (entry.name.starts_with(below)) {
+    if (is_below(entry.name, part)) {
       wanted.push_back(entry);
     } else {
       renamed.push_back({entry.name, entry.tensor.clone()});  // stays as it is
     }
   }
-  std::vector<std::string> names;
-  for (const NamedTensor& entry : wanted) names.push_back(canonical(entry.name.substr(below.size())));
+  const std::vector<std::string> names = names_of(module, part);
   const std::string prefix = given.best_prefix(names);
   for (size_t i = 0; i < wanted.size(); ++i) {
     const Tensor tensor = given.take(prefix + names[i]);
@@ -213,10 +222,22 @@ void load_published(Module& module, const std::vector<NamedTensor>& source, cons
 }
 
 void load_published(Module& module, const std::string& path, const std::string& part) {
-  const auto file = io::read_weights(path, {DeviceKind::cpu});
-  std::vector<NamedTensor> source;
-  for (const auto& [name, tensor] : file.tensors) source.push_back({name, tensor});
-  load_published(module, source, path, part);
+  load_published(module, read_published(path), path, part);
+}
+
+int64_t count_published(const Module& module, const std::vector<NamedTensor>& source, const std::string& place,
+                        const std::string& part) {
+  const Source given(source, place);
+  const std::vector<std::string> names = names_of(module, part);
+  const std::string prefix = given.best_prefix(names);
+  return std::ranges::count_if(names, [&](const std::string& name) { return given.contains(prefix + name); });
+}
+
+std::vector<NamedTensor> read_published(const std::string& path) {
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, tensor] : io::read_weights(path, {DeviceKind::cpu}).tensors)
+    tensors.push_back({name, tensor});
+  return tensors;
 }
 
 }  // namespace astroclip::nn

@@ -19,4 +19,11 @@ void load_published(Module& module, const std::vector<NamedTensor>& source, cons
 /// The same from a safetensors or PyTorch file.
 void load_published(Module& module, const std::string& path, const std::string& part = "");
 
+/// How many tensors of `part` the source has, by name, under the prefix that load_published would take.
+int64_t count_published(const Module& module, const std::vector<NamedTensor>& source, const std::string& place,
+                        const std::string& part = "");
+
+/// The tensors of a safetensors or PyTorch file on the host.
+std::vector<NamedTensor> read_published(const std::string& path);
+
 }  // namespace astroclip::nn

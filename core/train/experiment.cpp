@@ -110,7 +110,7 @@ const Schema<StageOutline>& stage_schema() {
           .field("batch", &StageOutline::batch, "objects of a step", between(1, 1 << 20))
           .section("optimizer", &StageOutline::optimizer, "how weights move", optimizer_schema())
           .field("freeze", &StageOutline::freeze, "parts that stay as they are: \"spectrum.backbone\"")
-          .field("init", &StageOutline::init, "encoder = an earlier stage's name, or a safetensors file")
+          .field("init", &StageOutline::init, "encoder = an earlier stage's name, or a file of weights")
           .field("checkpoint_every", &StageOutline::checkpoint_every, "steps from one checkpoint to the next",
                  at_least(1));
   return schema;

@@ -36,7 +36,7 @@ struct OptimizerSpec {
 /// Where an encoder's weights come from at the start of a stage.
 struct InitSpec {
   std::string encoder;
-  std::string source;  ///< the name of an earlier stage, or a safetensors file
+  std::string source;  ///< the name of an earlier stage, or a safetensors or PyTorch file
   bool is_stage = false;
 };
 

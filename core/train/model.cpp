@@ -4,23 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "base/error.h"
-#include "io/safetensors.h"
+#include "nn/published_weights.h"
 #include "plugin/host.h"
 
 namespace astroclip::train {
-
-namespace {
-
-std::string first_few(const std::vector<std::string>& names) {
-  constexpr size_t shown = 8;
-  const std::vector<std::string> few(names.begin(), names.begin() + std::min(shown, names.size()));
-  const std::string more = names.size() > shown ? fmt::format(" and {} more", names.size() - shown) : "";
-  return fmt::format("{}{}", fmt::join(few, ", "), more);
-}
-
-}  // namespace
 
 std::string encoder_prefix(const std::string& encoder) { return encoder + "_encoder"; }
 
@@ -64,23 +54,15 @@ std::vector<nn::NamedTensor> Model::state() const {
 
 void Model::load(const std::string& name, const std::string& path) {
   Encoder& target = encoder(name);
-  const auto file = io::SafetensorsFile::open(path);
+  // What stands under the name of a tower is that tower's alone: another of the same architecture may be beside it.
   const std::string prefix = encoder_prefix(name) + ".";
-  const bool prefixed = std::ranges::any_of(file.entries(), [&](const auto& e) { return e.name.starts_with(prefix); });
-  const Tensor sample = target.state().front().tensor;
-  std::vector<nn::NamedTensor> source;
-  for (const auto& entry : file.entries()) {
-    if (prefixed && !entry.name.starts_with(prefix)) continue;
-    source.push_back({prefixed ? entry.name.substr(prefix.size()) : entry.name,
-                      file.read(entry.name, sample.dtype(), sample.device())});
-  }
-  const nn::LoadReport report = nn::load_state(target, source);
-  if (report.complete() && report.unexpected.empty()) return;
-  std::string message = fmt::format("{}: does not fit encoder '{}'", path, name);
-  if (!report.missing.empty()) message += fmt::format("\n  missing: {}", first_few(report.missing));
-  if (!report.misshapen.empty()) message += fmt::format("\n  misshapen: {}", first_few(report.misshapen));
-  if (!report.unexpected.empty()) message += fmt::format("\n  unexpected: {}", first_few(report.unexpected));
-  throw Error(message);
+  std::vector<nn::NamedTensor> source = nn::read_published(path);
+  const auto is_own = [&](const nn::NamedTensor& entry) { return entry.name.starts_with(prefix); };
+  if (std::ranges::any_of(source, is_own)) std::erase_if(source, std::not_fn(is_own));
+  const std::string place = fmt::format("{}: encoder '{}'", path, name);
+  const bool has_head =
+      nn::count_published(target, source, place) > nn::count_published(target, source, place, "backbone");
+  nn::load_published(target, source, place, has_head ? "" : "backbone");
 }
 
 }  // namespace astroclip::train

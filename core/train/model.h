@@ -27,8 +27,9 @@ class Model {
   std::vector<std::string> names() const;
   /// Everything, under encoder_prefix.
   std::vector<nn::NamedTensor> state() const;
-  /// Takes one encoder's tensors (named under encoder_prefix, or bare) from a safetensors file. Throws Error listing
-  /// what is missing, misshapen or unexpected.
+  /// Takes one encoder's tensors from a PyTorch or safetensors file, whatever their prefix, as nn::load_published does.
+  /// From a file with nothing of the head (published before alignment) comes the backbone; the head stays as it is.
+  /// Throws Error listing what is missing, misshapen or unexpected.
   void load(const std::string& encoder, const std::string& path);
 
  private:
