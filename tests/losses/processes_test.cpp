@@ -94,6 +94,7 @@ INSTANTIATE_TEST_SUITE_P(, OverProcesses,
                          testing::Values(std::pair("clip", "logit_scale = 4.0\nlearnable = true"),
                                          std::pair("cwcl", "logit_scale = 4.0"),
                                          std::pair("cyclip", "logit_scale = 4.0"),
+                                         std::pair("hard_negatives", "logit_scale = 4.0\nbeta = 1.5\ntau_plus = 0.05"),
                                          std::pair("siglip", "scale = 2.0\nbias = -1.0")),
                          [](const auto& row) { return std::string(row.param.first); });
 
