@@ -1,5 +1,7 @@
 #include "nn/layers.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 namespace astroclip::nn {
@@ -15,6 +17,23 @@ Linear::Linear(int64_t in, int64_t out, Init weight, Init bias) {
 
 Tensor Linear::operator()(const Tensor& x, const ops::LinearOptions& options) const {
   return ops::linear(x, weight_, bias_, options);
+}
+
+Mlp::Mlp(int64_t in, const std::vector<int64_t>& widths, double dropout) : dropout_(dropout) {
+  for (const int64_t width : widths) {
+    layers_.push_back(std::make_unique<Linear>(in, width, uniform_fan_in(in), uniform_fan_in(in)));
+    child(fmt::format("layers.{}", layers_.size() - 1), *layers_.back());
+    in = width;
+  }
+}
+
+Tensor Mlp::operator()(const Tensor& x) const {
+  Tensor y = x;
+  for (size_t i = 0; i + 1 < layers_.size(); ++i) {
+    y = (*layers_[i])(y, {.activation = Activation::relu, .residual = {}});
+    if (training()) y = ops::dropout(y, dropout_, dropout_seed());
+  }
+  return layers_.empty() ? y : (*layers_.back())(y);
 }
 
 LayerNorm::LayerNorm(int64_t width, double epsilon) : epsilon_(epsilon) {

@@ -27,6 +27,19 @@ class Linear final : public Module {
   Tensor weight_, bias_;
 };
 
+/// Linear layers with ReLU and dropout between: `layers.N.weight`, `layers.N.bias`.
+class Mlp final : public Module {
+ public:
+  /// From `in` through `widths`, the last of which is the result's; without any the result is the input.
+  Mlp(int64_t in, const std::vector<int64_t>& widths, double dropout = 0.0);
+  /// x [..., in] → [..., last width]
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  double dropout_;
+  std::vector<std::unique_ptr<Linear>> layers_;
+};
+
 /// Over the last axis: `weight`, `bias` [width].
 class LayerNorm final : public Module {
  public:

@@ -2,7 +2,6 @@
 // (Parker et al. 2024, section 5.2).
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <numeric>
 
 #include "api/task.h"
@@ -83,31 +82,6 @@ std::vector<std::pair<std::string, double>> redshift_metrics(const std::vector<d
           {"out>0.15", beyond15}};
 }
 
-/// ReLU layers with dropout, one output.
-class Probe final : public nn::Module {
- public:
-  Probe(int64_t in, const std::vector<int64_t>& hidden, double dropout) : dropout_(dropout) {
-    for (const int64_t width : hidden) {
-      layers_.push_back(std::make_unique<nn::Linear>(in, width, nn::uniform_fan_in(in), nn::uniform_fan_in(in)));
-      in = width;
-    }
-    layers_.push_back(std::make_unique<nn::Linear>(in, 1, nn::uniform_fan_in(in), nn::uniform_fan_in(in)));
-    for (size_t i = 0; i < layers_.size(); ++i) child("layers." + std::to_string(i), *layers_[i]);
-  }
-  /// x [rows, in] → [rows, 1]
-  Tensor operator()(Tensor x) const {
-    for (size_t i = 0; i + 1 < layers_.size(); ++i) {
-      x = (*layers_[i])(x, {.activation = Activation::relu, .residual = {}});
-      if (training()) x = ops::dropout(x, dropout_, dropout_seed());
-    }
-    return (*layers_.back())(x);
-  }
-
- private:
-  double dropout_;
-  std::vector<std::unique_ptr<nn::Linear>> layers_;
-};
-
 constexpr Device cpu{DeviceKind::cpu};
 
 Tensor matrix_of(const std::vector<float>& values, int64_t columns) {
@@ -123,7 +97,9 @@ std::vector<double> mlp_predictions(const Sample& train, const Sample& test, con
   for (const double label : train.labels) variance += (label - mean) * (label - mean) / static_cast<double>(count);
   const double deviation = std::sqrt(variance);
 
-  Probe probe(train.columns, hidden, p.dropout);
+  std::vector<int64_t> widths = hidden;
+  widths.push_back(1);
+  nn::Mlp probe(train.columns, widths, p.dropout);
   probe.materialize(cpu, seed, "redshift_probe");
   optim::Adamw adam(probe.parameters(), {});
   probe.set_training(true);
