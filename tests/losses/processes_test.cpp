@@ -91,7 +91,9 @@ TEST_P(OverProcesses, HalvesMakeTheWhole) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, OverProcesses,
-                         testing::Values(std::pair("clip", "logit_scale = 4.0\nlearnable = true"),
+                         testing::Values(std::pair("barlow_twins", "redundancy = 0.3\nprojector = [5, 3]"),
+                                         std::pair("vicreg", "expander = [5, 3]"),
+                                         std::pair("clip", "logit_scale = 4.0\nlearnable = true"),
                                          std::pair("cwcl", "logit_scale = 4.0"),
                                          std::pair("cyclip", "logit_scale = 4.0"),
                                          std::pair("hard_negatives", "logit_scale = 4.0\nbeta = 1.5\ntau_plus = 0.05"),
