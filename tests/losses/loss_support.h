@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -49,11 +50,15 @@ inline Rows cosines(const Rows& a, const Rows& b) {
 
 inline double square(double x) { return x * x; }
 
+using Labels = std::map<std::string, Tensor>;
+
 /// Towers "image" and "spectrum" that give `a` and `b` [B, E] as embeddings.
-inline PlainEngine engine_of(const Tensor& a, const Tensor& b) {
-  return {{{"image", {std::make_shared<FreeFeatures>("image", a.size(1)), a}},
-           {"spectrum", {std::make_shared<FreeFeatures>("spectrum", b.size(1)), b}}},
-          a.device()};
+inline PlainEngine engine_of(const Tensor& a, const Tensor& b, const Labels& labels = {}) {
+  PlainEngine engine({{"image", {std::make_shared<FreeFeatures>("image", a.size(1)), a}},
+                      {"spectrum", {std::make_shared<FreeFeatures>("spectrum", b.size(1)), b}}},
+                     a.device());
+  for (const auto& [name, values] : labels) engine.set_label(name, values);
+  return engine;
 }
 
 /// A loss attached to both towers, with storage.
@@ -70,26 +75,34 @@ inline double loss_value(const std::string& name, const std::string& toml, const
   return ready_loss(name, toml, engine)->forward(engine).total.item();
 }
 
-/// Compares the gradients of a loss with central differences: of both towers' embeddings and of the loss's parameters.
+/// Compares the gradients of a loss with central differences: of the tensors that `engine_at` makes an engine from, and
+/// of the loss's parameters.
+inline void expect_loss_gradients(const std::string& name, Loss& loss, std::vector<Tensor> inputs,
+                                  const std::function<PlainEngine(const std::vector<Tensor>&)>& engine_at, Rng& rng) {
+  const size_t given = inputs.size();
+  for (const nn::NamedTensor& entry : loss.parameters()) inputs.push_back(entry.tensor);
+  const auto forward = [&](const std::vector<Tensor>& at) {
+    // A moved parameter is lent to the loss for one pass.
+    std::vector<Tensor> kept;
+    for (size_t k = given; k < inputs.size(); ++k) {
+      kept.push_back(inputs[k].clone());
+      if (at[k].id() != inputs[k].id()) inputs[k].copy_from(at[k]);
+    }
+    PlainEngine engine = engine_at(at);
+    const Tensor total = loss.forward(engine).total;
+    for (size_t k = given; k < inputs.size(); ++k) inputs[k].copy_from(kept[k - given]);
+    return total;
+  };
+  expect_gradients(name, forward, inputs, rng);
+}
+
+/// The same for a loss of two towers' embeddings.
 inline void expect_loss_gradients(const std::string& name, const std::string& toml, const Tensor& a, const Tensor& b,
                                   Rng& rng) {
   PlainEngine setup = engine_of(a, b);
   const auto loss = ready_loss(name, toml, setup);
-  std::vector<Tensor> inputs = {a.clone(), b.clone()};
-  for (const nn::NamedTensor& entry : loss->parameters()) inputs.push_back(entry.tensor);
-  const auto forward = [&](const std::vector<Tensor>& at) {
-    // A moved parameter is lent to the loss for one pass.
-    std::vector<Tensor> kept;
-    for (size_t k = 2; k < inputs.size(); ++k) {
-      kept.push_back(inputs[k].clone());
-      if (at[k].id() != inputs[k].id()) inputs[k].copy_from(at[k]);
-    }
-    PlainEngine engine = engine_of(at[0], at[1]);
-    const Tensor total = loss->forward(engine).total;
-    for (size_t k = 2; k < inputs.size(); ++k) inputs[k].copy_from(kept[k - 2]);
-    return total;
-  };
-  expect_gradients(name, forward, inputs, rng);
+  const auto engine_at = [](const std::vector<Tensor>& at) { return engine_of(at[0], at[1]); };
+  expect_loss_gradients(name, *loss, {a.clone(), b.clone()}, engine_at, rng);
 }
 
 /// The message with which a parameter is refused.

@@ -1,6 +1,7 @@
 // Losses over two processes: values and gradients of the two halves of a batch against those of the whole batch.
 #include <array>
 #include <barrier>
+#include <span>
 #include <thread>
 
 #include "autograd/tape.h"
@@ -46,6 +47,11 @@ class Exchange {
   std::barrier<> barrier_{2};
 };
 
+/// Zeros for a tower that the loss does not look at.
+Rows gradient_rows(const Tensor& x) {
+  return x.grad().defined() ? rows_of(x.grad()) : Rows(static_cast<size_t>(x.size(0)), std::vector<double>(4, 0.0));
+}
+
 class OverProcesses : public testing::TestWithParam<std::pair<const char*, const char*>> {};
 
 TEST_P(OverProcesses, HalvesMakeTheWhole) {
@@ -54,8 +60,19 @@ TEST_P(OverProcesses, HalvesMakeTheWhole) {
   Tensor a = random_tensor({6, 4}, rng), b = random_tensor({6, 4}, rng);
   a.set_requires_grad(true);
   b.set_requires_grad(true);
-  PlainEngine engine = engine_of(a, b);
-  const Tensor whole = ready_loss(name, toml, engine)->forward(engine).total;
+  const std::vector<double> z = {0.1, std::nan(""), 0.5, 0.2, 0.9, 0.3};
+  const auto labels = [&z](int64_t first, int64_t rows) {
+    return Labels{{"redshift",
+                   Tensor::from_host(std::span(z).subspan(static_cast<size_t>(first)).first(static_cast<size_t>(rows)),
+                                     {rows}, DType::f64, reference_device)}};
+  };
+  const auto forward = [&](PlainEngine& engine) {
+    const auto loss = ready_loss(name, toml, engine);
+    loss->set_training(true);
+    return loss->forward(engine).total;
+  };
+  PlainEngine engine = engine_of(a, b, labels(0, 6));
+  const Tensor whole = forward(engine);
   autograd::backward(whole);
 
   Exchange exchange;
@@ -67,13 +84,13 @@ TEST_P(OverProcesses, HalvesMakeTheWhole) {
     own_a.set_requires_grad(true);
     own_b.set_requires_grad(true);
     Exchange::Side side(exchange, rank);
-    PlainEngine half = engine_of(own_a, own_b);
+    PlainEngine half = engine_of(own_a, own_b, labels(3 * rank, 3));
     half.set_communicator(side);
-    const Tensor total = ready_loss(name, toml, half)->forward(half).total;
+    const Tensor total = forward(half);
     autograd::backward(total);
     value[at] = total.item();
-    gradient_a[at] = rows_of(own_a.grad());
-    gradient_b[at] = rows_of(own_b.grad());
+    gradient_a[at] = gradient_rows(own_a);
+    gradient_b[at] = gradient_rows(own_b);
   };
   std::thread first(process, 0), second(process, 1);
   first.join();
@@ -81,7 +98,7 @@ TEST_P(OverProcesses, HalvesMakeTheWhole) {
 
   EXPECT_NEAR(0.5 * (value[0] + value[1]), whole.item(), 1e-12);
   // Averaged over processes, as a trainer averages: half of what each side gathers.
-  const Rows whole_a = rows_of(a.grad()), whole_b = rows_of(b.grad());
+  const Rows whole_a = gradient_rows(a), whole_b = gradient_rows(b);
   for (size_t i = 0; i < 6; ++i) {
     for (size_t k = 0; k < 4; ++k) {
       EXPECT_NEAR(0.5 * gradient_a[i / 3][i % 3][k], whole_a[i][k], 1e-12) << i << ", " << k;
@@ -90,15 +107,14 @@ TEST_P(OverProcesses, HalvesMakeTheWhole) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, OverProcesses,
-                         testing::Values(std::pair("barlow_twins", "redundancy = 0.3\nprojector = [5, 3]"),
-                                         std::pair("vicreg", "expander = [5, 3]"),
-                                         std::pair("clip", "logit_scale = 4.0\nlearnable = true"),
-                                         std::pair("cwcl", "logit_scale = 4.0"),
-                                         std::pair("cyclip", "logit_scale = 4.0"),
-                                         std::pair("hard_negatives", "logit_scale = 4.0\nbeta = 1.5\ntau_plus = 0.05"),
-                                         std::pair("siglip", "scale = 2.0\nbias = -1.0")),
-                         [](const auto& row) { return std::string(row.param.first); });
+INSTANTIATE_TEST_SUITE_P(
+    , OverProcesses,
+    testing::Values(std::pair("barlow_twins", "redundancy = 0.3\nprojector = [5, 3]"),
+                    std::pair("vicreg", "expander = [5, 3]"), std::pair("clip", "logit_scale = 4.0\nlearnable = true"),
+                    std::pair("cwcl", "logit_scale = 4.0"), std::pair("cyclip", "logit_scale = 4.0"),
+                    std::pair("hard_negatives", "logit_scale = 4.0\nbeta = 1.5\ntau_plus = 0.05"),
+                    std::pair("siglip", "scale = 2.0\nbias = -1.0"), std::pair("supervised", "hidden = [5]")),
+    [](const auto& row) { return std::string(row.param.first); });
 
 }  // namespace
 }  // namespace astroclip

@@ -1,0 +1,163 @@
+// Supervised regression: a linear layer or a small network on one modality's embedding predicts labels, which is the
+// usual baseline beside self-supervised embeddings (AstroCLIP compares with such networks: Parker et al. 2024,
+// section 5.2). Mean squared error of standardised labels.
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/loss.h"
+#include "nn/layers.h"
+#include "ops/ops.h"
+#include "plugin/record.h"
+
+namespace astroclip {
+namespace {
+
+class Supervised final : public Loss {
+ public:
+  struct Parameters {
+    std::vector<std::string> labels = {"redshift"};
+    std::string modality = "image";
+    std::vector<int64_t> hidden;
+    double dropout = 0.0;
+    std::vector<double> mean;
+    std::vector<double> deviation;
+    bool augment = true;
+  };
+
+  static const config::Schema<Parameters>& schema() {
+    static const auto schema =
+        config::Schema<Parameters>("Mean squared error of labels predicted from one modality's embedding.")
+            .field("labels", &Parameters::labels,
+                   "numeric labels to predict; an object's unknown ones (NaN) are left out")
+            .field("modality", &Parameters::modality, "whose embedding predicts them")
+            .field("hidden", &Parameters::hidden, "hidden widths of the head; none: linear",
+                   config::each(config::at_least(1)))
+            .field("dropout", &Parameters::dropout, "behind each hidden layer", config::between(0.0, 0.99))
+            .field("mean", &Parameters::mean, "each label's mean; none: of all that training has seen so far")
+            .field("deviation", &Parameters::deviation,
+                   "each label's standard deviation; none: of all that training has seen so far",
+                   config::each(config::above(0.0)))
+            .field("augment", &Parameters::augment, "encode the dataset's augmented view")
+            .check([](const Parameters& p) { return p.labels.empty() ? "'labels' must name at least one label" : ""; })
+            .check([](const Parameters& p) {
+              const size_t count = p.labels.size();
+              const bool fits =
+                  (p.mean.empty() && p.deviation.empty()) || (p.mean.size() == count && p.deviation.size() == count);
+              return fits ? "" : "'mean' and 'deviation' must both hold one number for each label, or none";
+            });
+    return schema;
+  }
+
+  explicit Supervised(const Parameters& parameters) : p_(parameters) {}
+
+  std::vector<ViewRequest> views(const LossSetup&) const override {
+    return {{.name = p_.modality, .modality = p_.modality, .augment = p_.augment}};
+  }
+  std::vector<std::string> labels() const override { return p_.labels; }
+
+  void attach(LossSetup& setup) override {
+    std::vector<int64_t> widths = p_.hidden;
+    widths.push_back(label_count());
+    head_ = std::make_unique<nn::Mlp>(setup.encoder(p_.modality).embedding_width(), widths, p_.dropout);
+    child("head", *head_);
+    if (!p_.mean.empty()) return;
+    buffer("seen", seen_, {label_count()}, nn::Init::zeros());
+    buffer("mean", mean_, {label_count()}, nn::Init::zeros());
+    buffer("variance", variance_, {label_count()}, nn::Init::constant(1.0));
+  }
+
+  LossValue forward(LossContext& context) override {
+    const std::vector<std::vector<double>> values = gathered_labels(context);
+    if (training() && p_.mean.empty()) update_moments(values);
+    const Targets targets = standardise(values, context);
+    const Tensor predicted = (*head_)(context.embed(p_.modality));
+    const Tensor errors = ops::multiply(ops::square(ops::subtract(predicted, targets.values)), targets.weights);
+    const Tensor total = ops::affine(ops::sum(errors), 1.0 / static_cast<double>(label_count()));
+    LossValue value{total, {{"supervised", total}}};
+    const Tensor of_each = ops::sum(errors.detach(), {0});
+    for (int64_t l = 0; l < label_count(); ++l) {
+      const Tensor rms = ops::sqrt(ops::reshape(ops::narrow(of_each, 0, l, 1), {}));
+      const auto at = static_cast<size_t>(l);
+      value.terms.emplace_back("rms_error." + p_.labels[at], ops::affine(rms, targets.deviations[at]));
+    }
+    return value;
+  }
+
+ private:
+  struct Targets {
+    Tensor values, weights;          ///< [B, labels]; the weights of a label sum to 1 over all processes' mean
+    std::vector<double> deviations;  ///< of each label
+  };
+
+  int64_t label_count() const { return static_cast<int64_t>(p_.labels.size()); }
+
+  /// Each label of the objects of all processes, in the order of ranks.
+  std::vector<std::vector<double>> gathered_labels(LossContext& context) const {
+    std::vector<std::vector<double>> values;
+    for (const std::string& label : p_.labels) {
+      values.push_back(context.communicator().all_gather(context.label(label)).to_doubles());
+    }
+    return values;
+  }
+
+  Targets standardise(const std::vector<std::vector<double>>& values, const LossContext& context) const {
+    const std::vector<double> means = p_.mean.empty() ? mean_.to_doubles() : p_.mean;
+    std::vector<double> deviations = p_.deviation;
+    if (deviations.empty()) {
+      for (const double variance : variance_.to_doubles())
+        deviations.push_back(variance > 0 ? std::sqrt(variance) : 1.0);
+    }
+    const int64_t rows = context.batch_size(), first = context.communicator().rank() * rows;
+    const auto processes = static_cast<double>(context.communicator().size());
+    std::vector<float> targets(static_cast<size_t>(rows * label_count()), 0.0F), weights = targets;
+    for (size_t l = 0; l < values.size(); ++l) {
+      const auto known = std::ranges::count_if(values[l], [](double v) { return std::isfinite(v); });
+      for (int64_t row = 0; row < rows; ++row) {
+        const double value = values[l][static_cast<size_t>(first + row)];
+        if (!std::isfinite(value)) continue;
+        const size_t at = static_cast<size_t>(row * label_count()) + l;
+        targets[at] = static_cast<float>((value - means[l]) / deviations[l]);
+        weights[at] = static_cast<float>(processes / static_cast<double>(known));
+      }
+    }
+    const Shape shape{rows, label_count()};
+    return {context.upload(targets, shape), context.upload(weights, shape), deviations};
+  }
+
+  /// Joins the moments of a batch with those of all before (Chan et al. 1979).
+  void update_moments(const std::vector<std::vector<double>>& values) {
+    std::vector<double> seen = seen_.to_doubles(), means = mean_.to_doubles(), variances = variance_.to_doubles();
+    for (size_t l = 0; l < values.size(); ++l) {
+      double count = 0.0, mean = 0.0, squares = 0.0;
+      for (const double value : values[l]) {
+        if (!std::isfinite(value)) continue;
+        const double from = value - mean;
+        mean += from / ++count;
+        squares += from * (value - mean);
+      }
+      if (count == 0.0) continue;
+      const double all = seen[l] + count, apart = mean - means[l];
+      variances[l] = (seen[l] * variances[l] + squares + apart * apart * seen[l] * count / all) / all;
+      means[l] += apart * count / all;
+      seen[l] = all;
+    }
+    const auto write = [](Tensor& buffer, const std::vector<double>& numbers) {
+      buffer.copy_from(Tensor::from_host(numbers, buffer.shape(), buffer.dtype(), buffer.device()));
+    };
+    write(seen_, seen);
+    write(mean_, means);
+    write(variance_, variances);
+  }
+
+  Parameters p_;
+  std::unique_ptr<nn::Mlp> head_;
+  Tensor seen_, mean_, variance_;
+};
+
+}  // namespace
+}  // namespace astroclip
+
+ASTROCLIP_PLUGIN(astroclip::Loss, "supervised", astroclip::Supervised)
