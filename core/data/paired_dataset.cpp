@@ -6,8 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "data/survey.h"
-#include "data/to_rgb.h"
+#include "data/image_view.h"
 
 namespace astroclip::data {
 
@@ -91,7 +90,8 @@ std::string PairedDataset::source_field(const std::string& modality) const { ret
 
 void PairedDataset::make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
                               std::span<float> out) const {
-  if (view.modality == "image") return make_image(view, raw, view_shape, rng, out);
+  if (view.modality == "image")
+    return make_image_view(view, raw, view_shape, augmentation_.turns, file_.path(), rng, out);
   if (raw.size() != out.size())
     throw Error(fmt::format("{}: view '{}': the encoder takes {} values, '{}' has {}", file_.path(), view.name,
                             out.size(), view.modality, raw.size()));
@@ -99,29 +99,6 @@ void PairedDataset::make_view(const ViewRequest& view, std::span<const float> ra
   if (!view.augment || augmentation_.spectrum_noise <= 0.0 || view.modality != "spectrum") return;
   const double level = augmentation_.spectrum_noise * static_cast<double>(pixel_scatter(raw));
   for (float& value : out) value += static_cast<float>(level * rng.normal());
-}
-
-void PairedDataset::make_image(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
-                               std::span<float> out) const {
-  const int64_t size = view_shape.rank() == 3 ? view_shape[2] : 0;
-  if (view_shape.rank() != 3 || view_shape[0] != bands || view_shape[1] != size || size < 1 || size > image_side)
-    throw Error(
-        fmt::format("{}: view '{}': the encoder takes images of {}, crops of [3, n, n] with n at most {} can "
-                    "be had",
-                    file_.path(), view.name, view_shape.str(), image_side));
-  const int64_t margin = image_side - size;
-  int64_t x0 = margin / 2;
-  int64_t y0 = margin / 2;
-  int64_t element = 0;
-  if (view.augment && augmentation_.turns) {
-    x0 = rng.below(margin + 1);
-    y0 = rng.below(margin + 1);
-    element = rng.below(8);
-  }
-  std::vector<float> planes(out.size());
-  crop(raw, image_side, x0, y0, size, planes);
-  to_rgb(planes, size * size, out);
-  turn(out, size, element);
 }
 
 }  // namespace astroclip::data

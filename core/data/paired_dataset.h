@@ -29,9 +29,6 @@ class PairedDataset : public Dataset {
                  std::span<float> out) const override;
 
  private:
-  void make_image(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
-                  std::span<float> out) const;
-
   io::PairedFile file_;
   Augmentation augmentation_;
 };

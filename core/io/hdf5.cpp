@@ -244,6 +244,13 @@ Shape Hdf5File::expect_shape(const std::string& name, std::span<const int64_t> e
   handle_->fail(fmt::format("dataset '{}' has the shape {}, expected [{}]", name, found.str(), fmt::join(words, ", ")));
 }
 
+bool Hdf5File::has_numbers(const std::string& name) const {
+  const Lock lock;
+  const Id set(handle_->dataset(name), H5Dclose);
+  const Id type(H5Dget_type(set), H5Tclose);
+  return H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT;
+}
+
 DType Hdf5File::dtype(const std::string& name) const {
   const Lock lock;
   const Id set(handle_->dataset(name), H5Dclose);

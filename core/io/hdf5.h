@@ -46,6 +46,8 @@ class Hdf5File {
   Shape shape(const std::string& name) const;
   /// Throws Error naming both shapes unless the dataset's fits; an extent of −1 fits any.
   Shape expect_shape(const std::string& name, std::span<const int64_t> expected) const;
+  /// Whether the dataset holds integers or floating-point numbers.
+  bool has_numbers(const std::string& name) const;
   /// The dtype that holds the dataset's numbers without loss: f32, f64 or i64. Throws Error when it has no numbers.
   DType dtype(const std::string& name) const;
   /// Rows of a chunk, 1 for a dataset without chunks.

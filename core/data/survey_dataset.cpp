@@ -1,0 +1,147 @@
+#include "data/survey_dataset.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "data/image_view.h"
+#include "io/file_list.h"
+
+namespace astroclip::data {
+
+namespace {
+
+constexpr int64_t thousand = 1000;
+const Shape image_shape = {io::survey_bands, io::survey_image_side, io::survey_image_side};
+const std::string legacy_id[] = {"release", "brickid", "objid"};
+
+size_t number(Split split) { return split == Split::train ? 0 : 1; }
+
+}  // namespace
+
+SurveyDataset::SurveyDataset(const Options& options)
+    : options_(options),
+      files_(io::hdf5_files(options.files), options.cache_bytes),
+      train_of_a_thousand_(std::llround(options.train_fraction * static_cast<double>(thousand))) {
+  for (const Split split : {Split::train, Split::test}) {
+    auto& first = first_[number(split)];
+    first.push_back(0);
+    for (size_t file = 0; file < files_.files(); ++file)
+      first.push_back(first.back() + count(split, files_.first_row(file + 1) - files_.first_row(file)));
+  }
+  if (options_.object_id.empty() && files_.has("object_id")) options_.object_id = "object_id";
+  if (!options_.object_id.empty() && !files_.has(options_.object_id)) {
+    std::vector<std::string> names;
+    for (const auto& column : files_.columns()) names.push_back(column.name);
+    throw Error(fmt::format("{}: no column '{}' of object ids in every file; there are: {}", place(),
+                            options_.object_id, names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+  }
+}
+
+std::string SurveyDataset::place() const {
+  const size_t others = files_.files() - 1;
+  return others == 0 ? files_.path(0) : fmt::format("{} and {} more", files_.path(0), others);
+}
+
+int64_t SurveyDataset::count(Split split, int64_t rows) const {
+  const int64_t train = rows / thousand * train_of_a_thousand_ + std::min(rows % thousand, train_of_a_thousand_);
+  return split == Split::train ? train : rows - train;
+}
+
+std::vector<int64_t> SurveyDataset::file_rows(Split split, std::span<const int64_t> rows) const {
+  const auto& first = first_[number(split)];
+  const bool train = split == Split::train;
+  const int64_t each = train ? train_of_a_thousand_ : thousand - train_of_a_thousand_;
+  const int64_t skipped = train ? 0 : train_of_a_thousand_;
+  std::vector<int64_t> found;
+  found.reserve(rows.size());
+  for (const int64_t row : rows) {
+    if (row < 0 || row >= first.back())
+      throw Error(fmt::format("{}: {} {} objects, row {} was asked for", place(), first.back(),
+                              train ? "training" : "test", row));
+    const auto file = static_cast<size_t>(std::ranges::upper_bound(first, row) - first.begin()) - 1;
+    const int64_t local = row - first[file];
+    found.push_back(files_.first_row(file) + local / each * thousand + skipped + local % each);
+  }
+  return found;
+}
+
+DType SurveyDataset::dtype_of(const std::string& field) const {
+  if (field == "image") return DType::f32;
+  if (field == "object_id") return DType::i64;
+  const auto found = std::ranges::find(files_.columns(), field, &io::SurveyFiles::Column::name);
+  if (found == files_.columns().end()) throw Error(fmt::format("{}: there is no column '{}'", place(), field));
+  return found->dtype;
+}
+
+std::vector<Field> SurveyDataset::fields() const {
+  std::vector<Field> fields = {{"image", DType::f32, image_shape, "nanomaggies", "flux in g, r, z; axes (band, y, x)"},
+                               {"object_id", DType::i64, {}, "", "identifies the object"}};
+  for (const auto& column : files_.columns())
+    if (column.name != "object_id") fields.push_back({column.name, column.dtype, {}, "", "column of the files"});
+  return fields;
+}
+
+int64_t SurveyDataset::size(Split split) const { return first_[number(split)].back(); }
+
+std::vector<RowRange> SurveyDataset::ranges(Split split) const {
+  std::vector<RowRange> ranges;
+  for (size_t file = 0; file < files_.files(); ++file) {
+    const int64_t rows = files_.first_row(file + 1) - files_.first_row(file);
+    const int64_t together = files_.rows_together(file), first = first_[number(split)][file];
+    for (int64_t begin = 0; begin < rows; begin += together) {
+      const RowRange range{first + count(split, begin), first + count(split, std::min(rows, begin + together))};
+      if (range.end > range.begin) ranges.push_back(range);
+    }
+  }
+  return ranges;
+}
+
+void SurveyDataset::read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
+                         HostBatch& out) const {
+  const auto wanted = file_rows(split, rows);
+  const auto count = static_cast<int64_t>(rows.size());
+  for (const auto& name : names) {
+    const DType dtype = dtype_of(name);
+    const Shape shape = name == "image" ? Shape{count, image_shape[0], image_shape[1], image_shape[2]} : Shape{count};
+    HostArray& array = out[name];
+    if (array.dtype != dtype || array.shape != shape || array.bytes.empty()) array = HostArray(dtype, shape);
+    if (name == "image")
+      files_.read_images(wanted, array.values<float>().data());
+    else if (name == "object_id")
+      read_object_ids(wanted, array.values<int64_t>().data());
+    else
+      files_.read_column(name, wanted, dtype, array.bytes.data());
+  }
+}
+
+void SurveyDataset::read_object_ids(std::span<const int64_t> rows, int64_t* out) const {
+  if (!options_.object_id.empty()) return files_.read_column(options_.object_id, rows, DType::i64, out);
+  const bool is_legacy = std::ranges::all_of(legacy_id, [&](const auto& name) { return files_.has(name); });
+  if (!is_legacy) {
+    std::ranges::copy(rows, out);
+    return;
+  }
+  std::vector<int64_t> parts[3];
+  for (size_t i = 0; i < 3; ++i) {
+    parts[i].resize(rows.size());
+    files_.read_column(legacy_id[i], rows, DType::i64, parts[i].data());
+  }
+  for (size_t i = 0; i < rows.size(); ++i) out[i] = parts[0][i] << 40 | parts[1][i] << 16 | parts[2][i];
+}
+
+std::string SurveyDataset::source_field(const std::string& modality) const {
+  if (modality != "image")
+    throw Error(fmt::format("{}: the survey has images only, '{}' was asked for", place(), modality));
+  return modality;
+}
+
+void SurveyDataset::make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
+                              std::span<float> out) const {
+  make_image_view(view, raw, view_shape, options_.turns, place(), rng, out);
+}
+
+}  // namespace astroclip::data

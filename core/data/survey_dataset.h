@@ -1,0 +1,52 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/dataset.h"
+#include "io/survey_files.h"
+
+namespace astroclip::data {
+
+/// Images of the survey's layout, from many files: the fields "image", "object_id" and every column of the files.
+class SurveyDataset : public Dataset {
+ public:
+  struct Options {
+    std::vector<std::string> files;  ///< paths, folders or patterns
+    /// The column that is shown as "object_id". "": the one of that name where the files have it; else the Legacy
+    /// Surveys' number made of release, brickid and objid (from bit 40, 16 and 0 on); else the row's number in all
+    /// files.
+    std::string object_id = {};
+    double train_fraction = 0.9;  ///< of every thousand rows of a file, the first so many are for training
+    bool turns = true;  ///< augmented images: a random crop, one of the square's eight rotations and reflections
+    int64_t cache_bytes = int64_t{1} << 30;  ///< for decoded chunks
+  };
+
+  /// Throws Error naming the file and what is wrong with it.
+  explicit SurveyDataset(const Options& options);
+
+  std::vector<Field> fields() const override;
+  int64_t size(Split split) const override;
+  std::vector<RowRange> ranges(Split split) const override;
+  void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
+            HostBatch& out) const override;
+  std::string source_field(const std::string& modality) const override;
+  void make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
+                 std::span<float> out) const override;
+
+ private:
+  /// Rows of the split among the first `rows` of a file.
+  int64_t count(Split split, int64_t rows) const;
+  /// Rows of the split as rows of all files.
+  std::vector<int64_t> file_rows(Split split, std::span<const int64_t> rows) const;
+  DType dtype_of(const std::string& field) const;
+  void read_object_ids(std::span<const int64_t> rows, int64_t* out) const;
+  std::string place() const;
+
+  Options options_;
+  io::SurveyFiles files_;
+  int64_t train_of_a_thousand_;
+  std::vector<int64_t> first_[2];  ///< of each file's rows in a split; one more: the split's size
+};
+
+}  // namespace astroclip::data

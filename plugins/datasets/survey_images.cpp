@@ -1,0 +1,42 @@
+// Images of the 76-million-galaxy survey (Stein et al. 2021), or any files of that layout.
+#include "data/survey_dataset.h"
+#include "plugin/record.h"
+
+namespace astroclip {
+namespace {
+
+class SurveyImages final : public data::SurveyDataset {
+ public:
+  struct Parameters {
+    std::vector<std::string> files;
+    std::string object_id;
+    double train_fraction = 0.9;
+    bool turns = true;
+    int64_t cache_mb = 1024;
+  };
+
+  static const config::Schema<Parameters>& schema() {
+    static const auto schema =
+        config::Schema<Parameters>("Images from HDF5 files of the survey's layout, without spectra.")
+            .required("files", &Parameters::files, "files, folders of *.h5, or patterns with *")
+            .field("object_id", &Parameters::object_id,
+                   "column of the objects' ids; \"\": object_id, else release, brickid and objid as one number, else "
+                   "the row's number")
+            .field("train_fraction", &Parameters::train_fraction,
+                   "of every thousand rows of a file the first so many train, the others test",
+                   config::between(0.0, 1.0))
+            .field("turns", &Parameters::turns, "augmented images: random crop, rotation by 90° and reflection")
+            .field("cache_mb", &Parameters::cache_mb, "memory for decoded chunks of compressed files, in 2^20 bytes",
+                   config::between(0, 1 << 20));
+    return schema;
+  }
+
+  explicit SurveyImages(const Parameters& parameters)
+      : SurveyDataset({parameters.files, parameters.object_id, parameters.train_fraction, parameters.turns,
+                       parameters.cache_mb << 20}) {}
+};
+
+}  // namespace
+}  // namespace astroclip
+
+ASTROCLIP_PLUGIN(astroclip::Dataset, "survey_images", astroclip::SurveyImages)

@@ -1,0 +1,185 @@
+#include "data/survey_dataset.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include "base/error.h"
+#include "io/safetensors.h"
+#include "support/fixtures.h"
+#include "support/hdf5_files.h"
+
+namespace astroclip::data {
+namespace {
+
+using testing::ElementsAre;
+using testing::ThrowsMessage;
+using testing_support::Hdf5Written;
+using testing_support::Stored;
+
+constexpr size_t image_size = 3 * 152 * 152;
+
+class SurveyDatasetTest : public testing::Test {
+ protected:
+  SurveyDatasetTest() { std::filesystem::create_directories(folder_); }
+  ~SurveyDatasetTest() override { std::filesystem::remove_all(folder_); }
+
+  /// Every pixel of object `first` + i tells which it is.
+  static void write_images(Hdf5Written& file, int64_t first, int64_t rows, const Stored& stored) {
+    std::vector<float> images;
+    for (int64_t row = 0; row < rows; ++row)
+      for (size_t pixel = 0; pixel < image_size; ++pixel)
+        images.push_back(static_cast<float>(first + row) + static_cast<float>(pixel) / 131072.0F);
+    file.write("images", {static_cast<hsize_t>(rows), 3, 152, 152}, images, stored);
+  }
+  static void write_integers(Hdf5Written& file, const std::string& name, const std::vector<int64_t>& values) {
+    file.write(name, {values.size()}, values.data(), H5T_NATIVE_INT64, {.type = H5T_STD_I32LE});
+  }
+  std::string in_folder(const std::string& name) const { return folder_ + "/" + name; }
+  /// Files b.h5 (rows 5, contiguous) and a.h5 (rows 6, compressed): objects 0 to 5, then 6 to 10.
+  void write_two() const {
+    Hdf5Written first(in_folder("a.h5")), second(in_folder("b.h5"));
+    write_images(first, 0, 6, {.chunk = {4, 3, 152, 152}, .shuffle = true, .deflate = 1});
+    write_images(second, 6, 5, {});
+    first.write("z", {6}, {0, 1, 2, 3, 4, 5});
+    second.write("z", {5}, {6, 7, 8, 9, 10});
+    write_integers(first, "inds", {100, 101, 102, 103, 104, 105});
+    write_integers(second, "inds", {106, 107, 108, 109, 110});
+    first.write("only_here", {6}, {0, 0, 0, 0, 0, 0});
+    first.write("shape", {6, 2}, std::vector<float>(12, 0.0F));
+    second.write("shape", {5, 2}, std::vector<float>(10, 0.0F));
+  }
+  static HostBatch read(const SurveyDataset& dataset, Split split, const std::vector<int64_t>& rows,
+                        const std::vector<std::string>& names) {
+    HostBatch batch;
+    dataset.read(split, rows, names, batch);
+    return batch;
+  }
+  template <class T>
+  static std::vector<T> column(const SurveyDataset& dataset, Split split, const std::vector<int64_t>& rows,
+                               const std::string& name) {
+    const HostBatch batch = read(dataset, split, rows, {name});
+    const auto values = batch.at(name).values<T>();
+    return {values.begin(), values.end()};
+  }
+
+  std::string folder_ = testing::TempDir() + "astroclip_survey_" + std::to_string(getpid());
+};
+
+TEST_F(SurveyDatasetTest, ReadsRowsAcrossFiles) {
+  write_two();
+  const SurveyDataset dataset({.files = {folder_}, .train_fraction = 1.0});
+  EXPECT_EQ(dataset.size(Split::train), 11);
+  EXPECT_EQ(dataset.size(Split::test), 0);
+  std::vector<std::string> names;
+  for (const auto& field : dataset.fields()) names.push_back(field.name + " " + field.shape.str());
+  EXPECT_THAT(names, ElementsAre("image [3, 152, 152]", "object_id []", "inds []", "z []"));
+  const std::vector<int64_t> rows = {10, 0, 5, 6, 7, 3, 3};
+  const HostBatch batch = read(dataset, Split::train, rows, {"image", "z", "inds"});
+  EXPECT_EQ(batch.at("image").shape, (Shape{7, 3, 152, 152}));
+  const auto images = batch.at("image").values<float>();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (size_t pixel = 0; pixel < image_size; ++pixel)
+      ASSERT_EQ(images[i * image_size + pixel], static_cast<float>(rows[i]) + static_cast<float>(pixel) / 131072.0F);
+    EXPECT_EQ(batch.at("z").values<double>()[i], static_cast<double>(rows[i]));
+    EXPECT_EQ(batch.at("inds").values<int64_t>()[i], 100 + rows[i]);
+  }
+}
+
+TEST_F(SurveyDatasetTest, TakesIdsFromTheColumnThatIsNamedOrKnown) {
+  write_two();
+  const std::vector<int64_t> rows = {9, 2};
+  const auto ids = [&](const std::vector<std::string>& files, const std::string& column) {
+    const SurveyDataset dataset({.files = files, .object_id = column, .train_fraction = 1.0});
+    return SurveyDatasetTest::column<int64_t>(dataset, Split::train, rows, "object_id");
+  };
+  EXPECT_THAT(ids({folder_}, ""), ElementsAre(9, 2));
+  EXPECT_THAT(ids({folder_}, "inds"), ElementsAre(109, 102));
+  {
+    Hdf5Written legacy(in_folder("legacy.hdf5"));
+    write_images(legacy, 0, 10, {});
+    write_integers(legacy, "release", std::vector<int64_t>(10, 9010));
+    write_integers(legacy, "brickid", std::vector<int64_t>(10, 330000));
+    write_integers(legacy, "objid", {0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+  }
+  const int64_t base = int64_t{9010} * 1099511627776 + int64_t{330000} * 65536;
+  EXPECT_THAT(ids({in_folder("legacy.hdf5")}, ""), ElementsAre(base + 9, base + 2));
+  EXPECT_THAT(
+      [&] {
+        ids({in_folder("b.h5"), in_folder("a.h5")}, "object");
+      },
+      ThrowsMessage<Error>(in_folder("b.h5") + " and 1 more: no column 'object' of object ids in every file; "
+                                               "there are: inds, z"));
+}
+
+TEST_F(SurveyDatasetTest, SplitsEveryThousandRowsOfAFile) {
+  for (const char* name : {"a.h5", "b.h5"}) {
+    Hdf5Written file(in_folder(name));  // the images take no space: they are never written
+    file.write("images", {2750, 3, 152, 152}, nullptr, H5T_NATIVE_FLOAT, {.chunk = {400, 3, 152, 152}, .deflate = 1});
+    std::vector<float> numbers(2750);
+    std::iota(numbers.begin(), numbers.end(), 0.0F);
+    file.write("number", {2750}, numbers);
+  }
+  const SurveyDataset dataset({.files = {in_folder("*.h5")}, .train_fraction = 0.8});
+  EXPECT_EQ(dataset.size(Split::train), 2 * (800 + 800 + 750));
+  EXPECT_EQ(dataset.size(Split::test), 2 * (200 + 200));
+  EXPECT_THAT(column<double>(dataset, Split::train, {0, 799, 800, 1600, 2349, 2350, 4699}, "number"),
+              ElementsAre(0, 799, 1000, 2000, 2749, 0, 2749));
+  EXPECT_THAT(column<double>(dataset, Split::test, {0, 199, 200, 399, 400, 799}, "number"),
+              ElementsAre(800, 999, 1800, 1999, 800, 1999));
+  EXPECT_THAT([&] { column<double>(dataset, Split::test, {800}, "number"); },
+              ThrowsMessage<Error>(in_folder("a.h5") + " and 1 more: 800 test objects, row 800 was asked for"));
+}
+
+TEST_F(SurveyDatasetTest, APlainViewIsThePublishedModelInput) {
+  const auto fixture = io::SafetensorsFile::open(testing_support::fixture("to_rgb.safetensors"));
+  const auto raw = fixture.read("raw_nanomaggies", DType::f32, {DeviceKind::cpu}).to_floats();
+  const auto expected = fixture.read("model_input", DType::f32, {DeviceKind::cpu}).to_floats();
+  std::vector<float> images;  // the fixture's axes are (x, y, band)
+  for (size_t object = 0; object < 2; ++object)
+    for (size_t band = 0; band < 3; ++band)
+      for (size_t y = 0; y < 152; ++y)
+        for (size_t x = 0; x < 152; ++x) images.push_back(raw[((object * 152 + x) * 152 + y) * 3 + band]);
+  Hdf5Written(in_folder("a.h5")).write("images", {2, 3, 152, 152}, images, {.chunk = {1, 3, 152, 152}, .deflate = 4});
+  const SurveyDataset dataset({.files = {folder_}, .train_fraction = 1.0});
+  const HostBatch batch = read(dataset, Split::train, {1}, {dataset.source_field("image")});
+  std::vector<float> out(3 * 144 * 144);
+  Rng rng(1, Purpose::tests);
+  dataset.make_view({"v", "image", false, 1, 0}, batch.at("image").values<float>(), {3, 144, 144}, rng, out);
+  for (size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(out[i], expected[out.size() + i], 1e-6) << i;
+  EXPECT_THAT([&] { dataset.source_field("spectrum"); },
+              ThrowsMessage<Error>(in_folder("a.h5") + ": the survey has images only, 'spectrum' was asked for"));
+}
+
+TEST_F(SurveyDatasetTest, NamesWhatIsMissingOrMisshapen) {
+  const auto message_of = [&](const std::string& file) {
+    try {
+      const SurveyDataset dataset({.files = {file}});
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing");
+  };
+  const std::string path = in_folder("a.h5");
+  EXPECT_EQ(message_of(path), path + ": there is no such file");
+  EXPECT_EQ(message_of(folder_), folder_ + ": the folder has no files *.h5 or *.hdf5");
+  EXPECT_EQ(message_of(in_folder("*.h5")), in_folder("*.h5") + ": no file fits the pattern");
+  std::ofstream(path) << "text";
+  EXPECT_EQ(message_of(path), path + ": is not an HDF5 file");
+  Hdf5Written(path).write("image", {1}, {1.0F});
+  EXPECT_EQ(message_of(path), path + ": has no dataset 'images'");
+  Hdf5Written(path).write("images", {1, 152, 152, 3}, std::vector<float>(image_size));
+  EXPECT_EQ(message_of(path), path + ": dataset 'images' has the shape [1, 152, 152, 3], expected [N, 3, 152, 152]");
+  Hdf5Written(path).write("images", {1, 3, 152, 152}, std::vector<float>(image_size), {.type = H5T_STD_I16LE});
+  EXPECT_EQ(message_of(path), path + ": dataset 'images' holds i64, expected f32");
+  Hdf5Written(path).write("images", {1, 3, 152, 152}, std::vector<float>(image_size));
+  std::filesystem::resize_file(path, 5000);
+  EXPECT_EQ(message_of(path), path + ": is truncated: it has 5000 bytes, fewer than its HDF5 header says");
+}
+
+}  // namespace
+}  // namespace astroclip::data
