@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "config/value.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 
@@ -81,6 +82,9 @@ class Dataset {
   /// flux as it is for spectra. All randomness comes from `rng`.
   virtual void make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
                          std::span<float> out) const = 0;
+  /// What plain (not augmented) views are made of and by, one table for each modality: units, constants. Model files
+  /// keep it, so that a model is never given views of another kind. Empty when the dataset does not tell.
+  virtual config::Table preprocessing() const { return {}; }
 };
 
 }  // namespace astroclip

@@ -96,10 +96,12 @@ class Schema {
   /// "vit"), or "" for a whole file; `place` is where the section begins. Problems are added, not thrown: unknown
   /// keys (with a suggestion), wrong types, values out of range, missing required fields, and, when there is none of
   /// these, what the checks over several fields say. The key "plugin" is never a parameter and is passed over.
-  P parse(const Table& table, const std::string& where, const Location& place, Problems& problems) const;
+  /// Keys that are absent keep their value of `start`: a section's are those that the struct around it gives it.
+  P parse(const Table& table, const std::string& where, const Location& place, Problems& problems,
+          const P& start = {}) const;
   /// Every field with its value, defaults included: parse(dump(p)) gives p.
   Table dump(const P& parameters) const;
-  std::vector<FieldDescription> describe() const;
+  std::vector<FieldDescription> describe(const P& start = {}) const;
   const std::string& summary() const { return summary_; }
 
  private:
@@ -108,7 +110,7 @@ class Schema {
     bool is_required = false;
     std::function<bool(P&, const Value&, const std::string& where, Problems&)> read;  ///< false: added a problem
     std::function<Value(const P&)> write;
-    std::function<FieldDescription()> describe;
+    std::function<FieldDescription(const P& start)> describe;
   };
   template <class T>
   Schema& add(std::string name, T P::*member, std::string meaning, Constraint<T> constraint, bool is_required);

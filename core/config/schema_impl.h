@@ -106,8 +106,8 @@ Schema<P>& Schema<P>::add(std::string name, T P::*member, std::string meaning, C
     return true;
   };
   field.write = [member](const P& parameters) { return detail::write(parameters.*member); };
-  field.describe = [name, member, meaning, constraint, is_required] {
-    const std::string fallback = is_required ? "" : to_toml(detail::write(P{}.*member));
+  field.describe = [name, member, meaning, constraint, is_required](const P& start) {
+    const std::string fallback = is_required ? "" : to_toml(detail::write(start.*member));
     return FieldDescription{
         name, detail::type_name(static_cast<const T*>(nullptr)), fallback, constraint.describe, meaning, {}};
   };
@@ -139,13 +139,13 @@ Schema<P>& Schema<P>::section(std::string name, S P::*member, std::string meanin
     const Table* table = detail::read_section(value, name, detail::Section(where), problems);
     if (table == nullptr) return false;
     Problems inside;
-    out.*member = shared->parse(*table, detail::inner(where, name), value.location(), inside);
+    out.*member = shared->parse(*table, detail::inner(where, name), value.location(), inside, out.*member);
     problems.append(inside);
     return inside.empty();
   };
   field.write = [member, shared](const P& parameters) { return Value(shared->dump(parameters.*member), {}); };
-  field.describe = [name, meaning, shared] {
-    return FieldDescription{name, "section", "", "", meaning, shared->describe()};
+  field.describe = [name, member, meaning, shared](const P& start) {
+    return FieldDescription{name, "section", "", "", meaning, shared->describe(start.*member)};
   };
   fields_.push_back(std::move(field));
   return *this;
@@ -165,15 +165,16 @@ std::vector<std::string> Schema<P>::names() const {
 }
 
 template <class P>
-P Schema<P>::parse(const Table& table, const std::string& where, const Location& place, Problems& problems) const {
-  P parameters{};
+P Schema<P>::parse(const Table& table, const std::string& where, const Location& place, Problems& problems,
+                   const P& start) const {
+  P parameters = start;
   const detail::Section section(where);
   bool is_sound = true;
   for (const auto& field : fields_) {
     if (const Value* value = table.find(field.name)) {
       is_sound = field.read(parameters, *value, where, problems) && is_sound;
     } else if (field.is_required) {
-      detail::add_missing_key(field.describe(), section, place, problems);
+      detail::add_missing_key(field.describe(start), section, place, problems);
       is_sound = false;
     }
   }
@@ -199,9 +200,9 @@ Table Schema<P>::dump(const P& parameters) const {
 }
 
 template <class P>
-std::vector<FieldDescription> Schema<P>::describe() const {
+std::vector<FieldDescription> Schema<P>::describe(const P& start) const {
   std::vector<FieldDescription> descriptions;
-  for (const auto& field : fields_) descriptions.push_back(field.describe());
+  for (const auto& field : fields_) descriptions.push_back(field.describe(start));
   return descriptions;
 }
 

@@ -13,4 +13,7 @@ namespace astroclip::data {
 void make_image_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, bool turns,
                      const std::string& where, Rng& rng, std::span<float> out);
 
+/// How plain views are made: units and constants, for Dataset::preprocessing.
+config::Table image_preprocessing();
+
 }  // namespace astroclip::data

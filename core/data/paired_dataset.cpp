@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "data/image_view.h"
+#include "data/survey.h"
 
 namespace astroclip::data {
 
@@ -84,6 +85,16 @@ void PairedDataset::read(Split split, std::span<const int64_t> rows, std::span<c
       array = HostArray(column.dtype, shape);
     file_.read(split == Split::train, rows, name, column.dtype, array.bytes.data());
   }
+}
+
+config::Table PairedDataset::preprocessing() const {
+  config::Table spectrum, all;
+  spectrum.set("unit", {std::string("1e-17 erg/s/cm²/Å"), {}});
+  spectrum.set("first_wavelength", {first_wavelength, {}});
+  spectrum.set("wavelength_step", {wavelength_step, {}});
+  all.set("image", {image_preprocessing(), {}});
+  all.set("spectrum", {spectrum, {}});
+  return all;
 }
 
 std::string PairedDataset::source_field(const std::string& modality) const { return file_.column(modality).name; }

@@ -27,6 +27,7 @@ class PairedDataset : public Dataset {
   std::string source_field(const std::string& modality) const override;
   void make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
                  std::span<float> out) const override;
+  config::Table preprocessing() const override;
 
  private:
   io::PairedFile file_;

@@ -144,4 +144,10 @@ void SurveyDataset::make_view(const ViewRequest& view, std::span<const float> ra
   make_image_view(view, raw, view_shape, options_.turns, place(), rng, out);
 }
 
+config::Table SurveyDataset::preprocessing() const {
+  config::Table all;
+  all.set("image", {image_preprocessing(), {}});
+  return all;
+}
+
 }  // namespace astroclip::data

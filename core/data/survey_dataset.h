@@ -33,6 +33,7 @@ class SurveyDataset : public Dataset {
   std::string source_field(const std::string& modality) const override;
   void make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
                  std::span<float> out) const override;
+  config::Table preprocessing() const override;
 
  private:
   /// Rows of the split among the first `rows` of a file.

@@ -7,15 +7,15 @@
 namespace astroclip::data {
 
 void to_rgb(std::span<const float> nanomaggies, int64_t pixels, std::span<float> rgb) {
-  constexpr float scales[3] = {6.0F, 3.4F, 2.2F};
-  constexpr float offset = 0.03F;
-  constexpr float stretch = 20.0F;
+  constexpr auto offset = static_cast<float>(rgb_offset);
+  constexpr auto stretch = static_cast<float>(rgb_stretch);
   const float norm = 1.0F / std::sqrt(stretch);
   for (int64_t i = 0; i < pixels; ++i) {
     float values[3];
     float intensity = 0.0F;
     for (int64_t band = 0; band < 3; ++band) {
-      values[band] = scales[band] * nanomaggies[static_cast<size_t>(band * pixels + i)] + offset;
+      const auto scale = static_cast<float>(rgb_scales[static_cast<size_t>(band)]);
+      values[band] = scale * nanomaggies[static_cast<size_t>(band * pixels + i)] + offset;
       intensity += std::max(0.0F, values[band]);
     }
     intensity /= 3.0F;

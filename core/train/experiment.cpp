@@ -166,6 +166,14 @@ class Reader {
     return std::move(experiment_);
   }
 
+  std::vector<EncoderSpec> read_architecture(const Table& file, const std::string& place) {
+    const Value* encoders = file.find("encoders");
+    if (encoders == nullptr) throw Error(fmt::format("{}: has no encoder: [encoders.image] or the like", place));
+    read_encoders(*encoders);
+    problems_.throw_if_any();
+    return std::move(experiment_.encoders);
+  }
+
  private:
   /// The tables of [[name]]; an absent key gives none.
   std::vector<Value> array_of(const Value& value, const std::string& name) {
@@ -358,6 +366,10 @@ const EncoderSpec& Experiment::encoder(const std::string& wanted) const {
 }
 
 Experiment read_experiment(const Table& file) { return Reader().read(file); }
+
+std::vector<EncoderSpec> read_architecture(const Table& file, const std::string& place) {
+  return Reader().read_architecture(file, place);
+}
 
 Experiment load_experiment(const std::string& path, const std::vector<std::string>& assignments) {
   Table file = config::parse_file(path);

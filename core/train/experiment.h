@@ -86,6 +86,10 @@ struct Experiment {
 /// Throws a ProblemList with everything that is wrong, each with its place and a suggestion where there is one.
 Experiment read_experiment(const config::Table& file);
 
+/// The encoders of any file with [encoders.*]: an experiment, or one that describes a model. What else stands there is
+/// passed over. Throws a ProblemList, or Error naming `place` when there are none.
+std::vector<EncoderSpec> read_architecture(const config::Table& file, const std::string& place);
+
 /// The file with `--set` assignments applied, checked.
 Experiment load_experiment(const std::string& path, const std::vector<std::string>& assignments);
 

@@ -223,5 +223,22 @@ TEST(Schema, ErasedSchemaFillsInDefaults) {
             "sizes = []\nfile = \"x\"\n\n[patch]\nsize = 12\noverlap = 0.5\n");
 }
 
+struct Tall {
+  Patch patch{.overlap = 0.75};
+};
+
+TEST(Schema, ASectionStartsFromWhatTheStructAroundItGivesIt) {
+  static const auto patch = Schema<Patch>("Patches.")
+                                .field("size", &Patch::size, "side in pixels", above(0))
+                                .field("overlap", &Patch::overlap, "share of a patch", between(0.0, 1.0));
+  static const auto tall = Schema<Tall>("Tall.").section("patch", &Tall::patch, "how images are cut", patch);
+  Problems problems;
+  const Tall read = tall.parse(parse_text("patch = { size = 8 }", "t.toml"), "", {}, problems);
+  EXPECT_TRUE(problems.empty());
+  EXPECT_EQ(read.patch.size, 8);
+  EXPECT_EQ(read.patch.overlap, 0.75);
+  EXPECT_EQ(tall.describe()[0].fields[1].fallback, "0.75");
+}
+
 }  // namespace
 }  // namespace astroclip::config
