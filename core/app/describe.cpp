@@ -6,6 +6,7 @@
 
 #include "app/verbs.h"
 #include "plugin/host.h"
+#include "train/experiment.h"
 
 namespace astroclip::app {
 
@@ -43,6 +44,12 @@ void print_rows(const std::vector<Row>& rows) {
   }
 }
 
+void print_table(const std::vector<config::FieldDescription>& fields) {
+  std::vector<Row> rows = {{"parameter", "type", "default", "range", "meaning"}};
+  add_rows(fields, "", rows);
+  print_rows(rows);
+}
+
 void print_plugin(const plugin::Listing& listing) {
   const auto schema = plugin::Host::instance().schema(*listing.kind, listing.name);
   fmt::print("{} '{}': {}\n{}\n", plugin::kind_name(*listing.kind), listing.name, schema.summary,
@@ -51,10 +58,48 @@ void print_plugin(const plugin::Listing& listing) {
     fmt::print("\n  no parameters\n");
     return;
   }
-  std::vector<Row> rows = {{"parameter", "type", "default", "range", "meaning"}};
-  add_rows(schema.fields, "", rows);
   fmt::print("\n");
-  print_rows(rows);
+  print_table(schema.fields);
+}
+
+std::string in_cell(std::string text) {
+  for (size_t at = text.find('|'); at != std::string::npos; at = text.find('|', at + 2)) text.insert(at, 1, '\\');
+  return text;
+}
+
+void print_markdown_table(const std::vector<config::FieldDescription>& fields) {
+  if (fields.empty()) {
+    fmt::print("No parameters.\n\n");
+    return;
+  }
+  std::vector<Row> rows;
+  add_rows(fields, "", rows);
+  fmt::print("| parameter | type | default | range | meaning |\n|---|---|---|---|---|\n");
+  for (const auto& [name, type, fallback, range, meaning] : rows) {
+    const auto code = [](const std::string& text) { return text.empty() ? "" : fmt::format("`{}`", in_cell(text)); };
+    fmt::print("| {} | {} | {} | {} | {} |\n", code(name), type, fallback == "required" ? fallback : code(fallback),
+               in_cell(range), in_cell(meaning));
+  }
+  fmt::print("\n");
+}
+
+/// The reference in docs/: the experiment file, then the installed plugins.
+void print_markdown() {
+  fmt::print(
+      "# Reference\n\nEvery key of an experiment file and every parameter of the plugins, as\n"
+      "`astroclip describe --markdown` prints them.\n\n## The experiment file\n\n");
+  print_markdown_table(train::describe_experiment());
+  plugin::Kind last{};
+  bool is_first = true;
+  for (const auto& listing : plugin::Host::instance().list()) {
+    if (!listing.problem.empty()) continue;
+    if (is_first || *listing.kind != last) fmt::print("## Plugins: {}\n\n", plugin::kind_folder(*listing.kind));
+    is_first = false;
+    last = *listing.kind;
+    const auto schema = plugin::Host::instance().schema(last, listing.name);
+    fmt::print("### {}\n\n{}\n\n", listing.name, schema.summary);
+    print_markdown_table(schema.fields);
+  }
 }
 
 /// The plugins of that name, one for each kind. Throws Error when there is none or one cannot be used.
@@ -78,7 +123,8 @@ std::vector<plugin::Listing> find_all(const std::string& name) {
 
 int describe_command(std::span<const std::string> arguments) {
   options::options_description all;
-  all.add_options()("help", "print this")("plugin", options::value<std::string>());
+  all.add_options()("help", "print this")("plugin", options::value<std::string>())("markdown",
+                                                                                   "all of it, as Markdown");
   options::variables_map values;
   const std::vector<std::string> words(arguments.begin(), arguments.end());
   options::store(options::command_line_parser(words)
@@ -88,11 +134,20 @@ int describe_command(std::span<const std::string> arguments) {
                  values);
   if (values.count("help") > 0) {
     fmt::print(
-        "usage: astroclip describe PLUGIN\n\n"
-        "Prints every parameter of a plugin: type, default, range and meaning.\n");
+        "usage: astroclip describe PLUGIN\n"
+        "       astroclip describe experiment\n"
+        "       astroclip describe --markdown\n\n"
+        "Prints every parameter of a plugin, or every key of an experiment file: type, default, range and meaning;\n"
+        "--markdown prints all of it.\n");
     return 0;
   }
+  if (values.count("markdown") > 0) return print_markdown(), 0;
   if (values.count("plugin") == 0) throw UsageError("describe needs the name of a plugin");
+  if (values["plugin"].as<std::string>() == "experiment") {
+    fmt::print("Keys of an experiment file\n\n");
+    print_table(train::describe_experiment());
+    return 0;
+  }
   const auto plugins = find_all(values["plugin"].as<std::string>());
   for (size_t i = 0; i < plugins.size(); ++i) {
     if (i > 0) fmt::print("\n");

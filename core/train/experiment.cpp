@@ -371,6 +371,13 @@ std::vector<EncoderSpec> read_architecture(const Table& file, const std::string&
   return Reader().read_architecture(file, place);
 }
 
+std::vector<config::FieldDescription> describe_experiment() {
+  std::vector<config::FieldDescription> sections = outline_schema().describe();
+  const auto stages = std::ranges::find(sections, "stages", &config::FieldDescription::name);
+  stages->fields = stage_schema().describe();
+  return sections;
+}
+
 Experiment load_experiment(const std::string& path, const std::vector<std::string>& assignments) {
   Table file = config::parse_file(path);
   for (const std::string& assignment : assignments) config::apply_override(file, assignment);

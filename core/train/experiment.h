@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "config/value.h"
+#include "config/schema.h"
 
 namespace astroclip::train {
 
@@ -89,6 +89,9 @@ Experiment read_experiment(const config::Table& file);
 /// The encoders of any file with [encoders.*]: an experiment, or one that describes a model. What else stands there is
 /// passed over. Throws a ProblemList, or Error naming `place` when there are none.
 std::vector<EncoderSpec> read_architecture(const config::Table& file, const std::string& place);
+
+/// Every key of an experiment file with its default and range; what plugins read is described by their schemas.
+std::vector<config::FieldDescription> describe_experiment();
 
 /// The file with `--set` assignments applied, checked.
 Experiment load_experiment(const std::string& path, const std::vector<std::string>& assignments);

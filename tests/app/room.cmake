@@ -1,9 +1,11 @@
 # The tests run the built program with the host's test plugins.
-add_dependencies(app_tests astroclip_cli plugin_simulated_survey)
+get_property(plugins GLOBAL PROPERTY ASTROCLIP_PLUGINS)
+add_dependencies(app_tests astroclip_cli ${plugins})
 file(GLOB test_plugins ${CMAKE_CURRENT_LIST_DIR}/../plugin/plugins/*.cpp)
 foreach(source ${test_plugins})
   get_filename_component(plugin ${source} NAME_WE)
   add_dependencies(app_tests test_plugin_${plugin})
 endforeach()
 target_compile_definitions(app_tests PRIVATE
-  TEST_PLUGINS="${CMAKE_BINARY_DIR}/tests/plugins" ASTROCLIP_BINARY="${CMAKE_BINARY_DIR}/bin/astroclip")
+  TEST_PLUGINS="${CMAKE_BINARY_DIR}/tests/plugins" ASTROCLIP_BINARY="${CMAKE_BINARY_DIR}/bin/astroclip"
+  REFERENCE_PAGE="${CMAKE_SOURCE_DIR}/docs/reference.md")
