@@ -102,7 +102,7 @@ std::string PairedDataset::source_field(const std::string& modality) const { ret
 void PairedDataset::make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
                               std::span<float> out) const {
   if (view.modality == "image")
-    return make_image_view(view, raw, view_shape, augmentation_.turns, file_.path(), rng, out);
+    return make_image_view(view, raw, view_shape, augmentation_.image, file_.path(), rng, out);
   if (raw.size() != out.size())
     throw Error(fmt::format("{}: view '{}': the encoder takes {} values, '{}' has {}", file_.path(), view.name,
                             out.size(), view.modality, raw.size()));

@@ -3,13 +3,14 @@
 #include <string>
 
 #include "api/dataset.h"
+#include "data/image_view.h"
 #include "io/paired_file.h"
 
 namespace astroclip::data {
 
 /// What augmented views do beside cropping.
 struct Augmentation {
-  bool turns = true;            ///< images: a random crop, one of the square's eight rotations and reflections
+  ImageAugmentation image;
   double spectrum_noise = 0.0;  ///< spectra: Gaussian noise in units of the spectrum's pixel-to-pixel scatter
 };
 

@@ -141,7 +141,7 @@ std::string SurveyDataset::source_field(const std::string& modality) const {
 
 void SurveyDataset::make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
                               std::span<float> out) const {
-  make_image_view(view, raw, view_shape, options_.turns, place(), rng, out);
+  make_image_view(view, raw, view_shape, options_.augmentation, place(), rng, out);
 }
 
 config::Table SurveyDataset::preprocessing() const {

@@ -18,7 +18,7 @@ class SurveyDataset : public Dataset {
     /// files.
     std::string object_id = {};
     double train_fraction = 0.9;  ///< of every thousand rows of a file, the first so many are for training
-    bool turns = true;  ///< augmented images: a random crop, one of the square's eight rotations and reflections
+    ImageAugmentation augmentation;
     int64_t cache_bytes = int64_t{1} << 30;  ///< for decoded chunks
   };
 

@@ -10,6 +10,7 @@ class AstroclipHdf5 final : public data::PairedDataset {
   struct Parameters {
     std::string path;
     bool turns = true;
+    int64_t jitter = 4;
     double spectrum_noise = 0.0;
   };
 
@@ -17,14 +18,16 @@ class AstroclipHdf5 final : public data::PairedDataset {
     static const auto schema =
         config::Schema<Parameters>("Paired images and spectra from an HDF5 file of the published layout.")
             .required("path", &Parameters::path, "the file")
-            .field("turns", &Parameters::turns, "augmented images: random crop, rotation by 90° and reflection")
+            .field("turns", &Parameters::turns, "augmented images: rotation by 90° and reflection")
+            .field("jitter", &Parameters::jitter, "augmented images: pixels off the centre at most",
+                   config::between(0, 76))
             .field("spectrum_noise", &Parameters::spectrum_noise,
                    "augmented spectra: added noise, in units of their own", config::between(0.0, 10.0));
     return schema;
   }
 
   explicit AstroclipHdf5(const Parameters& parameters)
-      : PairedDataset(parameters.path, {parameters.turns, parameters.spectrum_noise}) {}
+      : PairedDataset(parameters.path, {{parameters.turns, parameters.jitter}, parameters.spectrum_noise}) {}
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "base/error.h"
 #include "io/safetensors.h"
@@ -107,11 +108,45 @@ TEST_F(PairedDatasetTest, AnAugmentedViewIsACropOfTheTurnedImage) {
   EXPECT_TRUE(differs);
 }
 
+/// Where the one lit pixel of a dark image lies in an augmented view [3, side, side]: {x, y}; none outside of it.
+std::vector<std::pair<int64_t, int64_t>> places_of_the_centre(const PairedDataset& dataset, int64_t side,
+                                                              int64_t crop) {
+  std::vector<float> raw(image_size, -1.0F), out(static_cast<size_t>(3 * side * side));
+  for (size_t band = 0; band < 3; ++band) raw[band * 152 * 152 + 76 * 152 + 76] = 1.0F;
+  std::vector<std::pair<int64_t, int64_t>> places;
+  for (uint64_t draw = 0; draw < 200; ++draw) {
+    Rng rng(draw, Purpose::tests);
+    dataset.make_view({"v", "image", true, 1, crop}, raw, {3, side, side}, rng, out);
+    for (int64_t i = 0; i < side * side; ++i) {
+      if (out[static_cast<size_t>(i)] > 0.0F) places.emplace_back(i % side, i / side);
+    }
+  }
+  return places;
+}
+
+TEST_F(PairedDatasetTest, AnAugmentedViewMissesTheCentreByTheJitterAtMost) {
+  const PairedDataset dataset(path_, {.image = {.turns = false, .jitter = 3}});
+  const auto places = places_of_the_centre(dataset, 48, 0);
+  ASSERT_EQ(places.size(), 200U);
+  std::set<int64_t> columns, rows;
+  for (const auto& [x, y] : places) columns.insert(x), rows.insert(y);
+  EXPECT_EQ(columns, (std::set<int64_t>{21, 22, 23, 24, 25, 26, 27}));
+  EXPECT_EQ(rows, columns);
+}
+
+TEST_F(PairedDatasetTest, ACropOfItsOwnSizeMayLieAnywhere) {
+  const PairedDataset dataset(path_, {.image = {.turns = false, .jitter = 3}});
+  // 48 of 105 places along each axis hold the centre: about 42 of 200 views.
+  const auto places = places_of_the_centre(dataset, 48, 48);
+  EXPECT_GT(places.size(), 15U);
+  EXPECT_LT(places.size(), 80U);
+}
+
 TEST_F(PairedDatasetTest, SpectraAreCopiedUnlessNoiseIsAskedFor) {
   const auto spectrum = std::span(spectra_).first(7781);
   std::vector<float> out(7781);
   Rng rng(1, Purpose::tests);
-  const PairedDataset plain(path_, {}), noisy(path_, {true, 0.5});
+  const PairedDataset plain(path_, {}), noisy(path_, {.spectrum_noise = 0.5});
   plain.make_view({"v", "spectrum", true, 1, 0}, spectrum, {7781}, rng, out);
   EXPECT_TRUE(std::equal(out.begin(), out.end(), spectrum.begin()));
   noisy.make_view({"v", "spectrum", true, 1, 0}, spectrum, {7781}, rng, out);

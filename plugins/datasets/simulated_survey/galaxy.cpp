@@ -42,18 +42,26 @@ void draw_populations(Galaxy& galaxy, bool is_red, Rng& rng) {
     const double excess = rng.normal();
     galaxy.log_sfr = sequence + 0.3 * excess;
     galaxy.age = std::clamp(4.0 + 1.2 * (mass - 10.3) - 0.7 * excess + 1.0 * rng.normal(), 1.0, oldest);
-    galaxy.dust = std::abs(0.35 + 0.3 * (mass - 10.0) + 0.1 * excess + 0.2 * rng.normal());
+    galaxy.dust = std::abs(0.2 + 0.3 * (mass - 10.0) + 0.1 * excess + 0.15 * rng.normal());
   }
 }
 
 void draw_shape(Galaxy& galaxy, bool is_red, Rng& rng) {
-  const double index = is_red ? 3.2 + 0.6 * rng.normal() : 1.2 + 0.35 * rng.normal();
-  galaxy.sersic_index = std::clamp(index, 1.0, 4.0);
+  const double share = is_red ? 0.65 + 0.2 * rng.normal() : 0.25 + 0.2 * rng.normal();
+  galaxy.bulge_share = std::clamp(share, 0.0, 0.95);
   const double distance = luminosity_distance_mpc(galaxy.redshift) / std::pow(1.0 + galaxy.redshift, 2);
   const double kpc_per_arcsec = distance * 1e3 * std::numbers::pi / (180.0 * 3600.0);
-  galaxy.radius = std::clamp(draw_radius_kpc(galaxy.log_mass, is_red, rng) / kpc_per_arcsec, 0.2, 8.0);
-  galaxy.axis_ratio = is_red ? rng.uniform(0.55, 1.0) : rng.uniform(0.2, 1.0);
-  galaxy.position_angle = rng.uniform(0.0, std::numbers::pi);
+  Profile& disc = galaxy.disc;
+  disc.radius = std::clamp(draw_radius_kpc(galaxy.log_mass, is_red, rng) / kpc_per_arcsec, 0.2, 8.0);
+  disc.axis_ratio = is_red ? rng.uniform(0.55, 1.0) : rng.uniform(0.2, 1.0);
+  disc.position_angle = rng.uniform(0.0, std::numbers::pi);
+  // A disc on edge is seen through more of its dust (Masters et al. 2010).
+  if (!is_red) galaxy.dust -= 0.8 * std::log10(disc.axis_ratio);
+  // Bulges are small, and rounder than the disc around them; those of ellipticals are most of the galaxy.
+  galaxy.bulge = {.sersic_index = 4.0,
+                  .radius = std::max(0.1, disc.radius * (0.2 + 0.5 * galaxy.bulge_share)),
+                  .axis_ratio = 0.5 + 0.5 * disc.axis_ratio,
+                  .position_angle = disc.position_angle};
 }
 
 void draw_gas(Galaxy& galaxy, Rng& rng) {

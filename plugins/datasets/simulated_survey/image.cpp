@@ -55,17 +55,17 @@ Weights make_weights() {
 /// Sérsic's b: half of the light lies within the half-light radius (Ciotti & Bertin 1999).
 double sersic_b(double n) { return 2.0 * n - 1.0 / 3.0 + 4.0 / (405.0 * n) + 46.0 / (25515.0 * n * n); }
 
-/// An elliptical profile in pixels, normalised to unit flux.
-struct Profile {
+/// A profile in pixels, normalised to unit flux.
+struct PixelProfile {
   double n, b, cos_angle, sin_angle, major, minor, peak;
 
-  explicit Profile(const Galaxy& galaxy)
-      : n(galaxy.sersic_index),
+  explicit PixelProfile(const Profile& profile)
+      : n(profile.sersic_index),
         b(sersic_b(n)),
-        cos_angle(std::cos(galaxy.position_angle)),
-        sin_angle(std::sin(galaxy.position_angle)),
-        major(galaxy.radius / data::pixel_scale),
-        minor(major * galaxy.axis_ratio),
+        cos_angle(std::cos(profile.position_angle)),
+        sin_angle(std::sin(profile.position_angle)),
+        major(profile.radius / data::pixel_scale),
+        minor(major * profile.axis_ratio),
         peak(std::pow(b, 2.0 * n) / (2.0 * std::numbers::pi * n * std::tgamma(2.0 * n) * major * minor)) {}
 
   double at(double x, double y) const {
@@ -139,8 +139,8 @@ BandFluxes band_fluxes(std::span<const float> spectrum) {
 
 double magnitude_of(double nanomaggies) { return data::zero_point - 2.5 * std::log10(std::max(nanomaggies, 1e-3)); }
 
-std::vector<float> sersic_stamp(const Galaxy& galaxy, std::array<double, 2> offset) {
-  const Profile profile(galaxy);
+std::vector<float> sersic_stamp(const Profile& shape, std::array<double, 2> offset) {
+  const PixelProfile profile(shape);
   constexpr double middle = 0.5 * static_cast<double>(side - 1);
   std::vector<float> stamp(static_cast<size_t>(side * side));
   for (int64_t y = 0; y < side; ++y) {
@@ -170,27 +170,29 @@ Seeing draw_seeing(double scale, Rng& rng) {
   return seeing;
 }
 
-std::vector<float> observe_image(const Galaxy& galaxy, const BandFluxes& fluxes, double noise, Rng rng) {
+std::vector<float> observe_image(const Galaxy& galaxy, const ComponentFluxes& fluxes, double noise, Rng rng) {
   const Seeing seeing = draw_seeing(noise, rng);
   const std::array<double, 2> offset = {rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)};
-  const std::vector<float> stamp = sersic_stamp(galaxy, offset);
-  std::vector<float> image(stamp.size() * band_count);
-  for (size_t b = 0; b < fluxes.size(); ++b) {
-    std::vector<float> blurred = stamp;
-    blur(blurred, seeing.psf[b]);
-    for (size_t i = 0; i < blurred.size(); ++i) {
-      image[b * blurred.size() + i] = static_cast<float>(fluxes[b] * blurred[i] + seeing.noise[b] * rng.normal());
+  const std::vector<float> bulge = sersic_stamp(galaxy.bulge, offset), disc = sersic_stamp(galaxy.disc, offset);
+  std::vector<float> image(disc.size() * band_count), light(disc.size());
+  for (size_t b = 0; b < fluxes.disc.size(); ++b) {
+    for (size_t i = 0; i < light.size(); ++i) {
+      light[i] = static_cast<float>(fluxes.bulge[b] * bulge[i] + fluxes.disc[b] * disc[i]);
+    }
+    blur(light, seeing.psf[b]);
+    for (size_t i = 0; i < light.size(); ++i) {
+      image[b * light.size() + i] = static_cast<float>(light[i] + seeing.noise[b] * rng.normal());
     }
   }
   return image;
 }
 
 BandFluxes observe_photometry(const Galaxy& galaxy, const BandFluxes& fluxes, double noise, Rng rng) {
-  const double radius = galaxy.radius / data::pixel_scale;
+  const double radius = galaxy.disc.radius / data::pixel_scale;
   BandFluxes magnitudes{};
   for (size_t b = 0; b < fluxes.size(); ++b) {
     const LogNormal& level = noise_levels[b];
-    const double area = 4.0 * std::numbers::pi * (radius * radius * galaxy.axis_ratio + 4.0);
+    const double area = 4.0 * std::numbers::pi * (radius * radius * galaxy.disc.axis_ratio + 4.0);
     const double sky = (level.loc + level.scale) * std::sqrt(area);
     const double error = noise * std::hypot(sky, 0.01 * fluxes[b]);
     magnitudes[b] = magnitude_of(fluxes[b] + error * rng.normal());

@@ -21,9 +21,15 @@ BandFluxes band_fluxes(std::span<const float> spectrum);
 /// 22.5 − 2.5 log10(flux); fluxes under a thousandth of a nanomaggy count as that.
 double magnitude_of(double nanomaggies);
 
-/// The share of a Sérsic profile of unit flux in each pixel, [y, x] of a stamp, centred (x, y) = `offset` pixels from
+/// What bulge and disc are seen with.
+struct ComponentFluxes {
+  BandFluxes bulge{}, disc{};
+  BandFluxes total() const { return {bulge[0] + disc[0], bulge[1] + disc[1], bulge[2] + disc[2]}; }
+};
+
+/// The share of a profile of unit flux in each pixel, [y, x] of a stamp, centred (x, y) = `offset` pixels from
 /// the middle of the stamp, before any blurring.
-std::vector<float> sersic_stamp(const Galaxy& galaxy, std::array<double, 2> offset);
+std::vector<float> sersic_stamp(const Profile& profile, std::array<double, 2> offset);
 
 /// Blurs a stamp by a Gaussian of `sigma` pixels; nothing comes in from outside.
 void blur(std::span<float> stamp, double sigma);
@@ -36,8 +42,8 @@ struct Seeing {
 /// noise.
 Seeing draw_seeing(double scale, Rng& rng);
 
-/// The image of a galaxy of the given total fluxes: [3, 152, 152] of (band, y, x), nanomaggies.
-std::vector<float> observe_image(const Galaxy& galaxy, const BandFluxes& fluxes, double noise, Rng rng);
+/// The image of a galaxy: [3, 152, 152] of (band, y, x), nanomaggies.
+std::vector<float> observe_image(const Galaxy& galaxy, const ComponentFluxes& fluxes, double noise, Rng rng);
 
 /// Total magnitudes as a catalogue would have them: noise of the sky under the galaxy, and 1 % of calibration.
 BandFluxes observe_photometry(const Galaxy& galaxy, const BandFluxes& fluxes, double noise, Rng rng);

@@ -69,14 +69,16 @@ class SimulatedSurvey final : public data::PairedDataset {
             .field("cache", &Parameters::cache,
                    "folder for the file; empty: astroclip in XDG_CACHE_HOME or in ~/.cache")
             .field("file", &Parameters::file, "the file itself, instead of one in the cache")
-            .field("turns", &Parameters::turns, "augmented images: random crop, rotation by 90° and reflection")
+            .field("turns", &Parameters::turns, "augmented images: rotation by 90° and reflection")
+            .field("jitter", &Parameters::jitter, "augmented images: pixels off the centre at most",
+                   config::between(0, 76))
             .field("augment_noise", &Parameters::augment_noise, "augmented spectra: added noise, in units of their own",
                    config::between(0.0, 10.0));
     return schema;
   }
 
   explicit SimulatedSurvey(const Parameters& parameters)
-      : PairedDataset(survey_file(parameters), {parameters.turns, parameters.augment_noise}) {}
+      : PairedDataset(survey_file(parameters), {{parameters.turns, parameters.jitter}, parameters.augment_noise}) {}
 };
 
 }  // namespace

@@ -72,15 +72,20 @@ void add_population(double age, double mass, std::array<double, ages.size()>& we
   weights[above] += t * mass;
 }
 
-std::array<double, ages.size()> population_masses(const Galaxy& galaxy) {
+using Masses = std::array<double, ages.size()>;
+
+/// Solar masses of each age, in the bulge and in the disc.
+std::array<Masses, 2> population_masses(const Galaxy& galaxy) {
   const double mass = std::pow(10.0, galaxy.log_mass), rate = std::pow(10.0, galaxy.log_sfr);
   // Stars of the last 0.1 Gyr and of the 0.8 Gyr before; never more than a third of all.
   const double young = std::min(rate * 1e8, 0.05 * mass), middle = std::min(rate * 8e8, 0.3 * mass);
-  std::array<double, ages.size()> weights{};
-  add_population(0.03, young, weights);
-  add_population(0.4, middle, weights);
-  add_population(galaxy.age, mass - young - middle, weights);
-  return weights;
+  const double old = mass - young - middle;
+  Masses bulge{}, disc{};
+  add_population(galaxy.age, galaxy.bulge_share * old, bulge);
+  add_population(0.03, young, disc);
+  add_population(0.4, middle, disc);
+  add_population(galaxy.age, (1.0 - galaxy.bulge_share) * old, disc);
+  return {bulge, disc};
 }
 
 double dust_law(double wavelength) { return std::pow(wavelength / pivot, -0.7); }  // Charlot & Fall 2000
@@ -143,21 +148,30 @@ SpectrumModel::SpectrumModel() : populations_(ages.size()), dust_law_(static_cas
   }
 }
 
-/// Dusty starlight in 1e30 erg/s/Å, which a float holds, for the part of the rest frame that is seen.
-std::vector<float> SpectrumModel::rest_luminosity(const Galaxy& galaxy) const {
-  const auto weights = population_masses(galaxy);
+/// Starlight behind `dust` magnitudes, redshifted onto the model's grid.
+std::vector<float> SpectrumModel::starlight(const Galaxy& galaxy, std::span<const double> masses, double dust) const {
   const double stretch = 1.0 + galaxy.redshift;
   const auto begin = static_cast<size_t>((model_wavelength(0) / stretch - rest_first) / rest_step);
   const auto end = static_cast<size_t>((model_wavelength(model_pixels) / stretch - rest_first) / rest_step) + 2;
   std::vector<float> light(static_cast<size_t>(rest_pixels));
   for (size_t a = 0; a < ages.size(); ++a) {
-    const auto weight = static_cast<float>(weights[a]);
+    const auto weight = static_cast<float>(masses[a]);
     if (weight == 0.0F) continue;
     for (size_t i = begin; i < end; ++i) light[i] += weight * populations_[a][i];
   }
-  const auto depth = static_cast<float>(-0.4 * std::numbers::ln10 * galaxy.dust);
+  const auto depth = static_cast<float>(-0.4 * std::numbers::ln10 * dust);
   for (size_t i = begin; i < end; ++i) light[i] *= std::exp(depth * dust_law_[i]);
-  return light;
+
+  // The light is in 1e30 erg/s/Å, which a float holds.
+  const auto scale = static_cast<float>(dilution_at(galaxy.redshift) * 1e30);
+  std::vector<float> flux(static_cast<size_t>(model_pixels));
+  for (int64_t i = 0; i < model_pixels; ++i) {
+    const double place = (model_wavelength(i) / stretch - rest_first) / rest_step;
+    const auto below = static_cast<size_t>(place);
+    const auto t = static_cast<float>(place - static_cast<double>(below));
+    flux[static_cast<size_t>(i)] = scale * ((1.0F - t) * light[below] + t * light[below + 1]);
+  }
+  return flux;
 }
 
 void SpectrumModel::add_lines(const Galaxy& galaxy, double dilution, std::span<float> flux) const {
@@ -181,17 +195,12 @@ void SpectrumModel::add_lines(const Galaxy& galaxy, double dilution, std::span<f
   }
 }
 
-void SpectrumModel::total_flux(const Galaxy& galaxy, std::span<float> flux) const {
-  const std::vector<float> light = rest_luminosity(galaxy);
-  const double dilution = dilution_at(galaxy.redshift), stretch = 1.0 + galaxy.redshift;
-  const auto scale = static_cast<float>(dilution * 1e30);
-  for (int64_t i = 0; i < model_pixels; ++i) {
-    const double place = (model_wavelength(i) / stretch - rest_first) / rest_step;
-    const auto below = static_cast<size_t>(place);
-    const auto t = static_cast<float>(place - static_cast<double>(below));
-    flux[static_cast<size_t>(i)] = scale * ((1.0F - t) * light[below] + t * light[below + 1]);
-  }
-  add_lines(galaxy, dilution, flux);
+ComponentSpectra SpectrumModel::spectra(const Galaxy& galaxy) const {
+  const auto [bulge, disc] = population_masses(galaxy);
+  // Bulges hold little dust.
+  ComponentSpectra light{starlight(galaxy, bulge, 0.3 * galaxy.dust), starlight(galaxy, disc, galaxy.dust)};
+  add_lines(galaxy, dilution_at(galaxy.redshift), light.disc);
+  return light;
 }
 
 std::span<const float> spectrograph_noise() {
@@ -199,22 +208,23 @@ std::span<const float> spectrograph_noise() {
   return noise;
 }
 
-double fibre_fraction(const Galaxy& galaxy) {
+double fibre_fraction(const Profile& profile) {
   // A fibre of 1.5″ across on a galaxy blurred by 1.1″: half the light within the blurred radius.
-  const double radius = std::hypot(galaxy.radius * std::sqrt(galaxy.axis_ratio), 0.55);
+  const double radius = std::hypot(profile.radius * std::sqrt(profile.axis_ratio), 0.55);
   return 1.0 - std::pow(2.0, -std::pow(0.75 / radius, 1.3));
 }
 
-FibreSpectrum observe_spectrum(const Galaxy& galaxy, std::span<const float> total, double noise, Rng rng) {
+FibreSpectrum observe_spectrum(const Galaxy& galaxy, const ComponentSpectra& light, double noise, Rng rng) {
   // Pointing and calibration: 0.12 dex of scatter and a mild tilt over the spectrum.
-  const double loss = fibre_fraction(galaxy) * std::pow(10.0, 0.12 * noise * rng.normal());
+  const double calibration = std::pow(10.0, 0.12 * noise * rng.normal());
+  const double bulge = calibration * fibre_fraction(galaxy.bulge), disc = calibration * fibre_fraction(galaxy.disc);
   const double tilt = 0.04 * noise * rng.normal();
   const double exposure = noise * std::exp(0.2 * rng.normal());
   const auto sky = spectrograph_noise();
   FibreSpectrum seen{std::vector<float>(sky.size()), std::vector<float>(sky.size())};
   for (size_t i = 0; i < sky.size(); ++i) {
     const double colour = 1.0 + tilt * (static_cast<double>(i) / static_cast<double>(sky.size()) - 0.5);
-    const double flux = loss * colour * total[i];
+    const double flux = colour * (bulge * light.bulge[i] + disc * light.disc[i]);
     const double variance = exposure * exposure * (static_cast<double>(sky[i]) * sky[i] + 0.03 * std::max(flux, 0.0));
     seen.flux[i] = static_cast<float>(flux + std::sqrt(variance) * rng.normal());
     seen.ivar[i] = variance > 0.0 ? static_cast<float>(1.0 / variance) : 0.0F;

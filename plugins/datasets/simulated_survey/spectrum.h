@@ -35,16 +35,20 @@ inline constexpr std::array<EmissionLine, 13> emission_lines = {{{"[OII]", 3727.
 /// Line luminosities of a galaxy before dust, erg/s, in the order of emission_lines.
 std::array<double, emission_lines.size()> line_luminosities(const Galaxy& galaxy);
 
+struct ComponentSpectra {
+  std::vector<float> bulge, disc;
+};
+
 /// Parametric spectra: populations of a few ages, each a blackbody with the 4000 Å (or Balmer) break and absorption
 /// features, through a power law of dust, with emission lines.
 class SpectrumModel {
  public:
   SpectrumModel();
-  /// Flux density of the whole galaxy, without noise, on the model's grid: 1e-17 erg/s/cm²/Å.
-  void total_flux(const Galaxy& galaxy, std::span<float> flux) const;
+  /// Flux densities of bulge and disc, without noise, on the model's grid: 1e-17 erg/s/cm²/Å.
+  ComponentSpectra spectra(const Galaxy& galaxy) const;
 
  private:
-  std::vector<float> rest_luminosity(const Galaxy& galaxy) const;
+  std::vector<float> starlight(const Galaxy& galaxy, std::span<const double> masses, double dust) const;
   void add_lines(const Galaxy& galaxy, double dilution, std::span<float> flux) const;
 
   std::vector<std::vector<float>> populations_;  // by age, erg/s/Å for a solar mass
@@ -58,9 +62,9 @@ struct FibreSpectrum {
   std::vector<float> flux;  ///< on the survey's 7781 pixels, 1e-17 erg/s/cm²/Å
   std::vector<float> ivar;
 };
-/// The share of a galaxy's light that the fibre takes in, without calibration errors.
-double fibre_fraction(const Galaxy& galaxy);
+/// The share of a component's light that the fibre takes in, without calibration errors.
+double fibre_fraction(const Profile& profile);
 /// Sees a model spectrum through a fibre: aperture loss, calibration scatter and noise, all scaled by `noise`.
-FibreSpectrum observe_spectrum(const Galaxy& galaxy, std::span<const float> total, double noise, Rng rng);
+FibreSpectrum observe_spectrum(const Galaxy& galaxy, const ComponentSpectra& light, double noise, Rng rng);
 
 }  // namespace astroclip::simulation

@@ -12,7 +12,7 @@ namespace astroclip::simulation {
 namespace {
 
 /// Grows with every change to what is drawn, so that old caches are not taken for new ones.
-constexpr int recipe_version = 1;
+constexpr int recipe_version = 2;
 
 const std::vector<std::string> labels = {"log_mass", "age",   "dust",       "log_sfr",    "mag_g",
                                          "mag_r",    "mag_z", "fibermag_g", "fibermag_r", "fibermag_z"};
@@ -66,14 +66,13 @@ Observation observe(const SpectrumModel& model, const Parameters& parameters, in
   const auto seed = static_cast<uint64_t>(parameters.seed);
   Observation seen;
   seen.galaxy = draw_galaxy(seed, index);
-  std::vector<float> total(static_cast<size_t>(model_pixels));
-  model.total_flux(seen.galaxy, total);
-  const BandFluxes fluxes = band_fluxes(total);
+  const ComponentSpectra light = model.spectra(seen.galaxy);
+  const ComponentFluxes fluxes = {band_fluxes(light.bulge), band_fluxes(light.disc)};
   seen.image = observe_image(seen.galaxy, fluxes, parameters.image_noise, stream(seed, index, Stream::image));
   seen.spectrum =
-      observe_spectrum(seen.galaxy, total, parameters.spectrum_noise, stream(seed, index, Stream::spectrum));
+      observe_spectrum(seen.galaxy, light, parameters.spectrum_noise, stream(seed, index, Stream::spectrum));
   seen.magnitudes =
-      observe_photometry(seen.galaxy, fluxes, parameters.image_noise, stream(seed, index, Stream::photometry));
+      observe_photometry(seen.galaxy, fluxes.total(), parameters.image_noise, stream(seed, index, Stream::photometry));
   const BandFluxes fibre = band_fluxes(seen.spectrum.flux);
   for (size_t b = 0; b < fibre.size(); ++b) seen.fibre_magnitudes[b] = magnitude_of(fibre[b]);
   return seen;

@@ -18,6 +18,7 @@ struct Parameters {
   std::string cache;
   std::string file;
   bool turns = true;
+  int64_t jitter = 4;
   double augment_noise = 0.0;
 };
 
