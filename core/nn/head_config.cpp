@@ -19,4 +19,13 @@ const config::Schema<HeadParameters>& head_schema() {
   return schema;
 }
 
+CrossAttentionHead::Options head_options(const HeadParameters& head, int64_t tokens_width) {
+  return {.tokens_width = tokens_width,
+          .width = head.width,
+          .heads = head.heads,
+          .hidden = head.hidden > 0 ? head.hidden : 4 * head.width,
+          .dropout = head.dropout,
+          .mlp_residual = head.mlp_residual};
+}
+
 }  // namespace astroclip::nn

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "config/schema.h"
+#include "nn/layers.h"
 
 namespace astroclip::nn {
 
@@ -15,5 +16,7 @@ struct HeadParameters {
 
 /// `mlp_residual` differs between the published towers: images false, spectra true.
 const config::Schema<HeadParameters>& head_schema();
+/// A head on tokens of the given width.
+CrossAttentionHead::Options head_options(const HeadParameters& head, int64_t tokens_width);
 
 }  // namespace astroclip::nn

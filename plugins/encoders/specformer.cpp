@@ -119,14 +119,7 @@ class Specformer final : public Encoder {
   }
 
   explicit Specformer(const Parameters& parameters)
-      : p_(parameters),
-        backbone_(parameters),
-        head_({.tokens_width = parameters.dim,
-               .width = parameters.head.width,
-               .heads = parameters.head.heads,
-               .hidden = parameters.head.hidden > 0 ? parameters.head.hidden : 4 * parameters.head.width,
-               .dropout = parameters.head.dropout,
-               .mlp_residual = parameters.head.mlp_residual}) {
+      : p_(parameters), backbone_(parameters), head_(nn::head_options(parameters.head, parameters.dim)) {
     child("backbone", backbone_);
     child("", head_);
     for (int64_t token = 0; token < p_.windows(); ++token) {

@@ -184,14 +184,7 @@ class Vit final : public Encoder {
   }
 
   explicit Vit(const Parameters& parameters)
-      : p_(parameters),
-        backbone_(parameters),
-        head_({.tokens_width = parameters.dim,
-               .width = parameters.head.width,
-               .heads = parameters.head.heads,
-               .hidden = parameters.head.hidden > 0 ? parameters.head.hidden : 4 * parameters.head.width,
-               .dropout = parameters.head.dropout,
-               .mlp_residual = parameters.head.mlp_residual}) {
+      : p_(parameters), backbone_(parameters), head_(nn::head_options(parameters.head, parameters.dim)) {
     child("backbone", backbone_);
     child("", head_);
   }
