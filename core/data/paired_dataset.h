@@ -10,7 +10,7 @@ namespace astroclip::data {
 
 /// What augmented views do beside cropping.
 struct Augmentation {
-  ImageAugmentation image;
+  ImageAugmentation image = {};
   double spectrum_noise = 0.0;  ///< spectra: Gaussian noise in units of the spectrum's pixel-to-pixel scatter
 };
 

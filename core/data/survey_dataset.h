@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "api/dataset.h"
+#include "data/image_view.h"
 #include "io/survey_files.h"
 
 namespace astroclip::data {
@@ -18,7 +19,7 @@ class SurveyDataset : public Dataset {
     /// files.
     std::string object_id = {};
     double train_fraction = 0.9;  ///< of every thousand rows of a file, the first so many are for training
-    ImageAugmentation augmentation;
+    ImageAugmentation augmentation = {};
     int64_t cache_bytes = int64_t{1} << 30;  ///< for decoded chunks
   };
 

@@ -146,7 +146,7 @@ TEST_F(PairedDatasetTest, SpectraAreCopiedUnlessNoiseIsAskedFor) {
   const auto spectrum = std::span(spectra_).first(7781);
   std::vector<float> out(7781);
   Rng rng(1, Purpose::tests);
-  const PairedDataset plain(path_, {}), noisy(path_, {.spectrum_noise = 0.5});
+  const PairedDataset plain(path_, {}), noisy(path_, {.image = {}, .spectrum_noise = 0.5});
   plain.make_view({"v", "spectrum", true, 1, 0}, spectrum, {7781}, rng, out);
   EXPECT_TRUE(std::equal(out.begin(), out.end(), spectrum.begin()));
   noisy.make_view({"v", "spectrum", true, 1, 0}, spectrum, {7781}, rng, out);
