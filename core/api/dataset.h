@@ -56,10 +56,17 @@ struct ViewRequest {
   bool operator==(const ViewRequest&) const = default;
 };
 
-/// A range of rows that lie together on disk (a file, a chunk row).
 struct RowRange {
   int64_t begin = 0;
   int64_t end = 0;
+};
+
+/// Which rows to read at about the same time.
+struct ReadPlan {
+  /// Rows of a range are decoded together (a chunk of a compressed file): to read one costs as much as to read all.
+  /// They cover [0, size); none: every row is read alone, and no order is better than another.
+  std::vector<RowRange> ranges;
+  int64_t window = 1;  ///< among how many ranges at a time rows may be shuffled so that each is decoded once
 };
 
 /// Where objects, labels and augmentations come from. `read` and `make_view` are called from several loader
@@ -69,9 +76,8 @@ class Dataset {
   virtual ~Dataset() = default;
   virtual std::vector<Field> fields() const = 0;
   virtual int64_t size(Split split) const = 0;
-  /// Rows of the split that are cheap to read together, covering [0, size); the loader reads in this order and
-  /// draws batches across ranges.
-  virtual std::vector<RowRange> ranges(Split split) const = 0;
+  /// How the loader should shuffle the split.
+  virtual ReadPlan read_plan(Split) const { return {}; }
   /// Reads the named fields of the given rows (any order, repeats allowed) into `out`. Throws Error naming the
   /// file and dataset that failed.
   virtual void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,

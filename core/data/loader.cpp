@@ -1,6 +1,5 @@
 #include "data/loader.h"
 
-#include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,19 +14,11 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "data/row_order.h"
 
 namespace astroclip::data {
 
 namespace {
-
-std::vector<int64_t> permutation(const std::vector<int64_t>& rows, uint64_t seed, uint64_t stream, int64_t epoch) {
-  std::vector<int64_t> shuffled = rows;
-  Rng rng(seed, Purpose::batches, stream, static_cast<uint64_t>(epoch));
-  for (size_t i = shuffled.size(); i > 1; --i) {
-    std::swap(shuffled[i - 1], shuffled[static_cast<size_t>(rng.below(static_cast<int64_t>(i)))]);
-  }
-  return shuffled;
-}
 
 std::vector<double> as_doubles(const HostArray& column) {
   const auto count = static_cast<size_t>(column.shape.numel());
@@ -57,13 +48,13 @@ std::vector<double> as_doubles(const HostArray& column) {
 /// Kernels keep the cores; a loader thread takes what they leave.
 void lower_priority() { (void)setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 10); }
 
-/// Makes batches; shared by the loader's threads, without state of its own.
+/// Makes batches; shared by the loader's threads.
 class BatchMaker {
  public:
   BatchMaker(const Dataset& dataset, std::vector<int64_t> rows, std::vector<ViewPlan> views,
              std::vector<std::string> labels, const LoaderOptions& options)
       : dataset_(dataset),
-        rows_(std::move(rows)),
+        order_(std::move(rows), options.shuffle ? dataset.read_plan(options.split) : ReadPlan(), options),
         views_(std::move(views)),
         labels_(std::move(labels)),
         options_(options) {
@@ -76,7 +67,7 @@ class BatchMaker {
   Batch make(int64_t step) const {
     Batch batch;
     batch.step = step;
-    batch.rows = batch_rows(rows_, options_, step);
+    batch.rows = order_.batch(step);
     HostBatch raw;
     dataset_.read(options_.split, batch.rows, fields_, raw);
     for (const ViewPlan& view : views_) batch.views[view.request.name] = make_view(view, batch, raw);
@@ -112,7 +103,7 @@ class BatchMaker {
   }
 
   const Dataset& dataset_;
-  std::vector<int64_t> rows_;
+  RowOrder order_;
   std::vector<ViewPlan> views_;
   std::vector<std::string> labels_, fields_;
   LoaderOptions options_;
@@ -137,20 +128,6 @@ std::vector<int64_t> rows_with(const Dataset& dataset, Split split, const std::v
     rows = std::move(kept);
   }
   return rows;
-}
-
-std::vector<int64_t> batch_rows(const std::vector<int64_t>& rows, const LoaderOptions& options, int64_t step) {
-  const auto count = static_cast<int64_t>(rows.size());
-  if (!options.shuffle) {
-    const int64_t begin = step * options.batch, end = std::min(count, begin + options.batch);
-    return {rows.begin() + begin, rows.begin() + end};
-  }
-  const int64_t each = count / options.batch;
-  if (each == 0)
-    throw Error(fmt::format("[loader] a batch of {} needs as many rows, there are {}", options.batch, count));
-  const std::vector<int64_t> shuffled = permutation(rows, options.seed, options.stream, step / each);
-  const auto begin = shuffled.begin() + step % each * options.batch;
-  return {begin, begin + options.batch};
 }
 
 struct Loader::State {

@@ -39,10 +39,6 @@ struct LoaderOptions {
 /// for a dataset without flags.
 std::vector<int64_t> rows_with(const Dataset& dataset, Split split, const std::vector<std::string>& modalities);
 
-/// The rows of one step. Each epoch is a fresh permutation of all `rows`, keyed by (seed, stream, epoch), cut into full
-/// batches: every row once an epoch, every batch an even draw from the whole, however the file is sorted.
-std::vector<int64_t> batch_rows(const std::vector<int64_t>& rows, const LoaderOptions& options, int64_t step);
-
 /// Reads and augments batches ahead of the training loop on threads of its own, which run at lower priority and never
 /// call ops. What a batch holds depends on (seed, stream, step) alone. Not thread-safe for the consumer.
 class Loader {

@@ -37,6 +37,8 @@ constexpr Description descriptions[] = {
     {"fibermag_z", "AB mag", "magnitude of the observed spectrum through z"},
 };
 
+constexpr int64_t least_window = 8;  // chunks
+
 /// Scatter from pixel to pixel: the median absolute difference of neighbours, as a standard deviation.
 float pixel_scatter(std::span<const float> values) {
   std::vector<float> steps(values.size() - 1);
@@ -67,10 +69,12 @@ std::vector<Field> PairedDataset::fields() const {
 
 int64_t PairedDataset::size(Split split) const { return file_.size(split == Split::train); }
 
-std::vector<RowRange> PairedDataset::ranges(Split split) const {
-  std::vector<RowRange> ranges;
-  for (const auto& range : file_.ranges(split == Split::train)) ranges.push_back({range.begin, range.end});
-  return ranges;
+ReadPlan PairedDataset::read_plan(Split split) const {
+  ReadPlan plan;
+  if (file_.window() < least_window) return plan;  // rows in any order, slowly, rather than batches of neighbours
+  for (const auto& range : file_.ranges(split == Split::train)) plan.ranges.push_back({range.begin, range.end});
+  plan.window = file_.window();
+  return plan;
 }
 
 void PairedDataset::read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,

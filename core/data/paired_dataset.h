@@ -22,7 +22,7 @@ class PairedDataset : public Dataset {
 
   std::vector<Field> fields() const override;
   int64_t size(Split split) const override;
-  std::vector<RowRange> ranges(Split split) const override;
+  ReadPlan read_plan(Split split) const override;
   void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
             HostBatch& out) const override;
   std::string source_field(const std::string& modality) const override;

@@ -18,6 +18,11 @@ constexpr int64_t thousand = 1000;
 const Shape image_shape = {io::survey_bands, io::survey_image_side, io::survey_image_side};
 const std::string legacy_id[] = {"release", "brickid", "objid"};
 
+constexpr int64_t least_window = 8;  // chunks; fewer would give batches of neighbours
+
+/// Rounded up.
+int64_t to_mb(int64_t bytes) { return (bytes + (1 << 20) - 1) >> 20; }
+
 size_t number(Split split) { return split == Split::train ? 0 : 1; }
 
 }  // namespace
@@ -87,17 +92,30 @@ std::vector<Field> SurveyDataset::fields() const {
 
 int64_t SurveyDataset::size(Split split) const { return first_[number(split)].back(); }
 
-std::vector<RowRange> SurveyDataset::ranges(Split split) const {
-  std::vector<RowRange> ranges;
+ReadPlan SurveyDataset::read_plan(Split split) const {
+  ReadPlan plan;
+  int64_t most_rows = 1, most_bytes = 1;
+  for (size_t file = 0; file < files_.files(); ++file) {
+    most_rows = std::max(most_rows, files_.rows_together(file));
+    most_bytes = std::max(most_bytes, files_.bytes_together(file));
+  }
+  if (most_rows == 1) return plan;
+  // Batches of two windows may be in the making at once.
+  plan.window = options_.cache_bytes / 2 / most_bytes;
+  if (plan.window < least_window)
+    throw Error(fmt::format(
+        "{}: chunks of {} images take {} MB: cache_mb = {} is too small to shuffle, at least {} is "
+        "needed",
+        place(), most_rows, to_mb(most_bytes), to_mb(options_.cache_bytes), to_mb(2 * least_window * most_bytes)));
   for (size_t file = 0; file < files_.files(); ++file) {
     const int64_t rows = files_.first_row(file + 1) - files_.first_row(file);
     const int64_t together = files_.rows_together(file), first = first_[number(split)][file];
     for (int64_t begin = 0; begin < rows; begin += together) {
       const RowRange range{first + count(split, begin), first + count(split, std::min(rows, begin + together))};
-      if (range.end > range.begin) ranges.push_back(range);
+      if (range.end > range.begin) plan.ranges.push_back(range);
     }
   }
-  return ranges;
+  return plan;
 }
 
 void SurveyDataset::read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,

@@ -28,7 +28,8 @@ class SurveyDataset : public Dataset {
 
   std::vector<Field> fields() const override;
   int64_t size(Split split) const override;
-  std::vector<RowRange> ranges(Split split) const override;
+  /// Throws Error when the cache is too small to shuffle the rows of compressed chunks well.
+  ReadPlan read_plan(Split split) const override;
   void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
             HostBatch& out) const override;
   std::string source_field(const std::string& modality) const override;

@@ -261,15 +261,6 @@ DType Hdf5File::dtype(const std::string& name) const {
   return H5Tget_size(type) <= 4 ? DType::f32 : DType::f64;
 }
 
-int64_t Hdf5File::chunk_rows(const std::string& name) const {
-  const Lock lock;
-  const Id set(handle_->dataset(name), H5Dclose);
-  const Id properties(H5Dget_create_plist(set), H5Pclose);
-  hsize_t extents[H5S_MAX_RANK] = {1};
-  if (H5Pget_layout(properties) != H5D_CHUNKED || H5Pget_chunk(properties, H5S_MAX_RANK, extents) < 1) return 1;
-  return static_cast<int64_t>(extents[0]);
-}
-
 void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const {
   const Lock lock;
   const Id set(handle_->dataset(name), H5Dclose);

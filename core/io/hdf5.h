@@ -50,8 +50,6 @@ class Hdf5File {
   bool has_numbers(const std::string& name) const;
   /// The dtype that holds the dataset's numbers without loss: f32, f64 or i64. Throws Error when it has no numbers.
   DType dtype(const std::string& name) const;
-  /// Rows of a chunk, 1 for a dataset without chunks.
-  int64_t chunk_rows(const std::string& name) const;
 
   /// Reads rows, in any order and with repeats, into `out`, converted to f32, f64 or i64. Neighbouring rows are read
   /// in one go. Throws Error when a row is outside the dataset or cannot be read.

@@ -16,7 +16,6 @@ namespace {
 
 constexpr int64_t side = paired_image_side;
 constexpr int64_t image_size = paired_bands * side * side;
-constexpr int64_t rows_together = 256;
 constexpr int64_t cache_bytes = int64_t{256} << 20;  // of decoded chunks
 
 /// (x, y, band) of the file to (band, y, x) of the survey.
@@ -86,7 +85,6 @@ struct PairedFile::State {
   std::vector<Group> groups;
   std::vector<PairedColumn> columns;
   int64_t sizes[2] = {0, 0};  ///< test, train
-  int64_t run = rows_together;
 
   /// The group of a split's row.
   size_t group_of(bool train, int64_t row) const {
@@ -114,7 +112,6 @@ PairedFile PairedFile::open(const std::string& path) {
     }
     if (state->groups.empty()) {
       state->columns = std::move(columns);
-      state->run = std::max(rows_together, state->file.chunk_rows(name + "/images"));
     } else {
       // Only what every group has is a column.
       std::erase_if(state->columns, [&](const PairedColumn& one) {
@@ -147,13 +144,30 @@ const PairedColumn& PairedFile::column(const std::string& name) const {
 
 std::vector<PairedFile::Range> PairedFile::ranges(bool train) const {
   std::vector<Range> ranges;
+  bool is_compressed = false;
   for (const auto& group : state_->groups) {
-    const int64_t first = group.first[train];
-    const int64_t end = first + group.count(train);
-    for (int64_t begin = first; begin < end; begin += state_->run)
-      ranges.push_back({begin, std::min(end, begin + state_->run)});
+    const int64_t together = group.readers.at("images").rows_together();
+    const int64_t offset = group.offset(train), end = offset + group.count(train);
+    is_compressed = is_compressed || together > 1;
+    for (int64_t row = offset; row < end;) {
+      const int64_t next = std::min(end, (row / together + 1) * together);
+      ranges.push_back({group.first[train] + row - offset, group.first[train] + next - offset});
+      row = next;
+    }
   }
+  if (!is_compressed) ranges.clear();
   return ranges;
+}
+
+int64_t PairedFile::window() const {
+  int64_t most = 1;
+  for (const auto& group : state_->groups) {
+    int64_t bytes = 0;
+    for (const auto& [dataset, reader] : group.readers)
+      if (reader.rows_together() > 1) bytes += reader.bytes_together();
+    most = std::max(most, bytes);
+  }
+  return cache_bytes / 2 / most;
 }
 
 void PairedFile::read(bool train, std::span<const int64_t> rows, const std::string& name, DType dtype,

@@ -44,8 +44,10 @@ class PairedFile {
   /// Throws Error naming the columns there are when there is none of that name.
   const PairedColumn& column(const std::string& name) const;
   int64_t size(bool train) const;
-  /// Rows that lie together: runs of at most 256 (or a chunk), none of which crosses a group.
+  /// Rows whose images are decoded together, chunk after chunk; none when no group is compressed.
   std::vector<Range> ranges(bool train) const;
+  /// How many of these ranges half the cache of decoded chunks holds.
+  int64_t window() const;
   /// Rows of a split, in any order and with repeats, into `out`: [rows, column shape] of f32, f64 or i64.
   void read(bool train, std::span<const int64_t> rows, const std::string& name, DType dtype, void* out) const;
 

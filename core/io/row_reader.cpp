@@ -19,7 +19,7 @@ RowReader::RowReader(Hdf5File file, std::string name, std::shared_ptr<BlockCache
       row_bytes_(layout_.shape.rank() == 0 ? 0 : layout_.shape.with(0, 1).numel() * size_of(layout_.dtype)) {}
 
 bool RowReader::is_decoded_here() const {
-  return layout_.kind == Hdf5Layout::Kind::filtered && block_bytes() <= cache_->limit();
+  return layout_.kind == Hdf5Layout::Kind::filtered && bytes_together() <= cache_->limit();
 }
 
 void RowReader::read(std::span<const int64_t> rows, DType dtype, void* out) const {
@@ -51,7 +51,7 @@ void RowReader::read_blocks(std::span<const int64_t> rows, std::byte* out) const
   for (size_t i = 0; i < rows.size(); ++i) {
     const int64_t index = rows[i] / together;
     if (index != held)
-      block = cache_->get(owner_, index, block_bytes(), [&](BlockCache::Block& into) { decode_block(index, into); });
+      block = cache_->get(owner_, index, bytes_together(), [&](BlockCache::Block& into) { decode_block(index, into); });
     held = index;
     std::memcpy(out + static_cast<int64_t>(i) * row_bytes_, block->data() + (rows[i] - index * together) * row_bytes_,
                 static_cast<size_t>(row_bytes_));

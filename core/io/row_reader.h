@@ -21,7 +21,9 @@ class RowReader {
   /// The dtype that holds the dataset's numbers without loss: f32, f64 or i64.
   DType dtype() const { return layout_.dtype; }
   /// How many rows are decoded together: reading one of them costs as much as reading all. 1: each is read alone.
-  int64_t rows_together() const { return is_decoded_here() ? layout_.chunk[0] : 1; }
+  int64_t rows_together() const { return layout_.kind == Hdf5Layout::Kind::filtered ? layout_.chunk[0] : 1; }
+  /// What those rows take when decoded.
+  int64_t bytes_together() const { return rows_together() * row_bytes_; }
   /// Whether rows in their own dtype are read outside the library's lock.
   bool is_parallel() const { return layout_.kind == Hdf5Layout::Kind::contiguous || is_decoded_here(); }
   /// Rows in any order and with repeats into `out`, converted to f32, f64 or i64. Throws Error naming file, dataset
@@ -31,7 +33,6 @@ class RowReader {
  private:
   /// A block, the chunks side by side that hold the same rows, is kept whole: it must fit the cache.
   bool is_decoded_here() const;
-  int64_t block_bytes() const { return layout_.chunk[0] * row_bytes_; }
   void read_contiguous(std::span<const int64_t> rows, std::byte* out) const;
   void read_blocks(std::span<const int64_t> rows, std::byte* out) const;
   void decode_block(int64_t index, BlockCache::Block& block) const;

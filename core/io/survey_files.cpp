@@ -53,10 +53,6 @@ bool SurveyFiles::has(const std::string& column) const {
   return std::ranges::find(columns_, column, &Column::name) != columns_.end();
 }
 
-int64_t SurveyFiles::bytes_together(size_t file) const {
-  return rows_together(file) * image_size * static_cast<int64_t>(sizeof(float));
-}
-
 template <class Read>
 void SurveyFiles::by_file(std::span<const int64_t> rows, const Read& read) const {
   std::vector<int64_t> local;

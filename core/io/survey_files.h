@@ -42,7 +42,7 @@ class SurveyFiles {
 
   /// How many rows of a file's images are decoded together, and what they take then.
   int64_t rows_together(size_t file) const { return files_[file].images.rows_together(); }
-  int64_t bytes_together(size_t file) const;
+  int64_t bytes_together(size_t file) const { return files_[file].images.bytes_together(); }
 
   /// Rows in any order and with repeats, into [rows, 3, 152, 152].
   void read_images(std::span<const int64_t> rows, float* out) const;

@@ -22,7 +22,6 @@ class Counting final : public Dataset {
             {"has_spectrum", DType::f64, {}, "", ""}};
   }
   int64_t size(Split) const override { return rows_; }
-  std::vector<RowRange> ranges(Split) const override { return {{0, rows_}}; }
   void read(Split, std::span<const int64_t> rows, std::span<const std::string> names, HostBatch& out) const override {
     const auto count = static_cast<int64_t>(rows.size());
     for (const std::string& name : names) {
@@ -94,32 +93,6 @@ TEST(Loader, BatchesDependOnTheStepAlone) {
   EXPECT_THAT([&] { four.next(); }, testing::ThrowsMessage<Error>("[loader] there are no more batches"));
 }
 
-TEST(Loader, AnEpochVisitsEveryRowOnceAndTheNextInAnotherOrder) {
-  const LoaderOptions options = options_of(10, 20, 1);
-  std::vector<int64_t> first, second;
-  for (int64_t step = 0; step < 10; ++step) {
-    for (const int64_t row : batch_rows(all_rows(100), options, step)) first.push_back(row);
-    for (const int64_t row : batch_rows(all_rows(100), options, step + 10)) second.push_back(row);
-  }
-  EXPECT_NE(first, second);
-  std::ranges::sort(first);
-  EXPECT_EQ(first, all_rows(100));
-}
-
-TEST(Loader, BatchesAreEvenDrawsFromASortedFile) {
-  // The published groups are slices of brightness: a batch must not favour one. Over many batches the mean position of
-  // a batch of 64 among 10,000 rows scatters like 64 independent draws, σ = 10000/√12/√64 ≈ 361.
-  const LoaderOptions options = options_of(64, 0, 1);
-  double squares = 0.0;
-  constexpr int batches = 300;
-  for (int64_t step = 0; step < batches; ++step) {
-    double mean = 0.0;
-    for (const int64_t row : batch_rows(all_rows(10000), options, step)) mean += static_cast<double>(row) / 64.0;
-    squares += (mean - 4999.5) * (mean - 4999.5) / batches;
-  }
-  EXPECT_NEAR(std::sqrt(squares), 361.0, 4 * 361.0 / std::sqrt(2.0 * batches));
-}
-
 TEST(Loader, WithoutShuffleRowsComeInOrderToTheLast) {
   const Counting dataset(10);
   LoaderOptions options = options_of(4, 3, 2);
@@ -135,11 +108,6 @@ TEST(Loader, WhatGoesWrongInAThreadReachesTheTrainer) {
   LoaderOptions options = options_of(6000, 1, 2);
   Loader loader(dataset, all_rows(6000), two_crops(), {}, options);
   EXPECT_THAT([&] { loader.next(); }, testing::ThrowsMessage<Error>("row 5000 cannot be read"));
-}
-
-TEST(Loader, ABatchLargerThanTheDataIsRefused) {
-  EXPECT_THAT([] { batch_rows(all_rows(3), options_of(4, 1, 1), 0); },
-              testing::ThrowsMessage<Error>("[loader] a batch of 4 needs as many rows, there are 3"));
 }
 
 TEST(RowsWith, LeavesOutObjectsThatLackAModality) {

@@ -135,6 +135,36 @@ TEST_F(SurveyDatasetTest, SplitsEveryThousandRowsOfAFile) {
               ThrowsMessage<Error>(in_folder("a.h5") + " and 1 more: 800 test objects, row 800 was asked for"));
 }
 
+TEST_F(SurveyDatasetTest, PlansToReadAChunkAtOnce) {
+  {
+    Hdf5Written file(in_folder("a.h5")), other(in_folder("b.h5"));
+    file.write("images", {1010, 3, 152, 152}, nullptr, H5T_NATIVE_FLOAT, {.chunk = {300, 3, 152, 152}, .deflate = 1});
+    other.write("images", {2, 3, 152, 152}, nullptr, H5T_NATIVE_FLOAT, {});
+  }
+  const auto plan_of = [&](const std::string& file, Split split, int64_t cache_bytes) {
+    const SurveyDataset dataset({.files = {in_folder(file)}, .train_fraction = 0.7, .cache_bytes = cache_bytes});
+    return dataset.read_plan(split);
+  };
+  const auto ranges_of = [&](Split split) {
+    std::vector<std::pair<int64_t, int64_t>> found;
+    for (const auto& range : plan_of("*.h5", split, int64_t{2} << 30).ranges)
+      found.emplace_back(range.begin, range.end);
+    return found;
+  };
+  using P = std::pair<int64_t, int64_t>;
+  // Rows 0 to 699 and 1000 to 1009 train; chunks begin at 0, 300, 600 and 900.
+  EXPECT_THAT(ranges_of(Split::train),
+              ElementsAre(P(0, 300), P(300, 600), P(600, 700), P(700, 710), P(710, 711), P(711, 712)));
+  EXPECT_THAT(ranges_of(Split::test), ElementsAre(P(0, 200), P(200, 300)));
+  // A chunk takes 300 · 3 · 152² · 4 bytes: 79.3 MB.
+  EXPECT_EQ(plan_of("a.h5", Split::train, int64_t{2} << 30).window, 12);
+  EXPECT_THAT(
+      [&] { plan_of("a.h5", Split::train, int64_t{1} << 30); },
+      ThrowsMessage<Error>(in_folder("a.h5") + ": chunks of 300 images take 80 MB: cache_mb = 1024 is too small "
+                                               "to shuffle, at least 1270 is needed"));
+  EXPECT_TRUE(plan_of("b.h5", Split::train, 0).ranges.empty());
+}
+
 TEST_F(SurveyDatasetTest, APlainViewIsThePublishedModelInput) {
   const auto fixture = io::SafetensorsFile::open(testing_support::fixture("to_rgb.safetensors"));
   const auto raw = fixture.read("raw_nanomaggies", DType::f32, {DeviceKind::cpu}).to_floats();
