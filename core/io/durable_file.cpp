@@ -59,9 +59,13 @@ void DurableFile::commit() {
   // A library may have written through the temporary name: sync what stands there, not only our descriptor.
   if (fsync(descriptor_) != 0) fail(path_, "sync");
   if (close(std::exchange(descriptor_, -1)) != 0) fail(path_, "close");
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) fail(path_, "rename into place");
+  take_name(temporary_, path_);
   committed_ = true;
-  sync_folder(path_);
+}
+
+void take_name(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) fail(to, "rename into place");
+  sync_folder(to);
 }
 
 void write_text(const std::string& path, std::string_view text) {

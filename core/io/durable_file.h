@@ -32,6 +32,9 @@ class DurableFile {
   bool committed_ = false;
 };
 
+/// Gives a file that is on disk another name in its folder, durably.
+void take_name(const std::string& from, const std::string& to);
+
 /// Writes a whole text file durably.
 void write_text(const std::string& path, std::string_view text);
 /// The contents of a file. Throws Error naming the path when it cannot be read.

@@ -364,7 +364,11 @@ void Hdf5File::make_dataset(const std::string& name, DType dtype, const Shape& s
   const Id space(H5Screate_simple(shape.rank(), extents.data(), nullptr), H5Sclose);
   const Id links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
   H5Pset_create_intermediate_group(links, 1);
-  const Id set(H5Dcreate2(handle_->file, name.c_str(), memory_type(dtype), space, links, H5P_DEFAULT, H5P_DEFAULT),
+  const Id creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  H5Pset_obj_track_times(creation, false);  // the same contents are the same bytes
+  H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
+  H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
+  const Id set(H5Dcreate2(handle_->file, name.c_str(), memory_type(dtype), space, links, creation, H5P_DEFAULT),
                H5Dclose);
   if (set < 0) handle_->fail(name, fmt::format("cannot be made: {}", library_reason()));
 }

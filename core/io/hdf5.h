@@ -63,7 +63,7 @@ class Hdf5File {
   /// Bytes [offset, offset + out.size()) of the file, read without the lock. Throws Error when they cannot be read.
   void read_bytes(int64_t offset, std::span<std::byte> out) const;
 
-  /// Makes a dataset (and the groups on its path) of contiguous, uncompressed rows.
+  /// Makes a dataset (and the groups on its path) of contiguous, uncompressed rows, which have their place at once.
   void make_dataset(const std::string& name, DType dtype, const Shape& shape);
   /// Writes `count` rows from `begin` on.
   void write_rows(const std::string& name, int64_t begin, int64_t count, DType dtype, const void* values);

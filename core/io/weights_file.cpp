@@ -1,11 +1,28 @@
 #include "io/weights_file.h"
 
 #include <fmt/format.h>
+#include <xxhash.h>
 
-#include "base/rng.h"
 #include "io/pytorch_file.h"
 
 namespace astroclip::io {
+
+namespace {
+
+std::string hash_of(const void* bytes, size_t count) {
+  const XXH128_hash_t hash = XXH3_128bits(bytes, count);
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+std::string hash_of(const Tensor& tensor) {
+  const auto count = static_cast<size_t>(tensor.bytes());
+  if (tensor.device().kind == DeviceKind::cpu) return hash_of(tensor.data(), count);
+  std::string bytes(count, '\0');
+  memory_of(tensor.device()).copy_to_host(bytes.data(), tensor.data(), tensor.bytes());
+  return hash_of(bytes.data(), count);
+}
+
+}  // namespace
 
 WeightsFile read_weights(const std::string& path, Device device) {
   WeightsFile weights;
@@ -51,12 +68,9 @@ WeightsListing list_weights(const std::string& path) {
 std::string model_hash(std::span<const std::pair<std::string, Tensor>> tensors) {
   std::string summary;
   for (const auto& [name, tensor] : tensors) {
-    std::string bytes(static_cast<size_t>(tensor.bytes()), '\0');
-    memory_of(tensor.device()).copy_to_host(bytes.data(), tensor.data(), tensor.bytes());
-    summary +=
-        fmt::format("{}|{}|{}|{:016x}\n", name, name_of(tensor.dtype()), tensor.shape().str(), stable_hash(bytes));
+    summary += fmt::format("{}|{}|{}|{}\n", name, name_of(tensor.dtype()), tensor.shape().str(), hash_of(tensor));
   }
-  return fmt::format("{:016x}", stable_hash(summary));
+  return hash_of(summary.data(), summary.size());
 }
 
 }  // namespace astroclip::io

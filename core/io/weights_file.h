@@ -35,7 +35,7 @@ struct WeightsListing {
 };
 WeightsListing list_weights(const std::string& path);
 
-/// Sixteen hexadecimal digits that depend on every name, dtype, shape and byte, in their order.
+/// The model's hash: 32 hexadecimal digits (XXH3, 128 bits) of every name, dtype, shape and byte, in their order.
 std::string model_hash(std::span<const std::pair<std::string, Tensor>> tensors);
 
 }  // namespace astroclip::io

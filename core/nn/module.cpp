@@ -70,6 +70,14 @@ void Module::materialize(Device device, uint64_t seed, const std::string& prefix
   for (const Child& entry : children_) entry.module->materialize(device, seed, join(prefix, entry.name));
 }
 
+void Module::materialize_zeros(Device device) {
+  for (Slot& slot : slots_) {
+    *slot.tensor = Tensor::zeros(slot.shape, backend_of(device).compute_dtype(), device);
+    slot.tensor->set_requires_grad(slot.trainable);
+  }
+  for (const Child& entry : children_) entry.module->materialize_zeros(device);
+}
+
 void Module::collect(const std::string& prefix, bool with_buffers, std::vector<NamedTensor>& out) const {
   for (const Slot& slot : slots_) {
     if (!slot.is_buffer || with_buffers) out.push_back({join(prefix, slot.name), *slot.tensor, slot.trainable});

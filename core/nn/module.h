@@ -43,6 +43,8 @@ class Module {
   /// Creates parameter and buffer storage on `device` in its backend's dtype and draws initial values, each
   /// from a stream keyed by (seed, full name). Call once, on the outermost module.
   void materialize(Device device, uint64_t seed, const std::string& prefix = "");
+  /// The same with zeros: for a module whose weights are about to be loaded.
+  void materialize_zeros(Device device);
   /// Parameters in order of declaration, children after own, names under `prefix`.
   std::vector<NamedTensor> parameters(const std::string& prefix = "") const;
   /// Parameters and buffers: everything a checkpoint of the module holds.

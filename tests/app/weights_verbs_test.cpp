@@ -40,7 +40,7 @@ TEST(WeightsVerbs, ConvertWritesWhatInspectThenLists) {
   const std::string out = (std::filesystem::path(::testing::TempDir()) / "astroclip_verbs.safetensors").string();
   auto outcome = run("convert '" + fixture("specformer.ckpt") + "' '" + out + "'");
   EXPECT_EQ(outcome.status, 0);
-  EXPECT_THAT(outcome.output, ::testing::MatchesRegex(".*: 31 tensors, model [0-9a-f]{16}\n"));
+  EXPECT_THAT(outcome.output, ::testing::MatchesRegex(".*: 31 tensors, model [0-9a-f]{32}\n"));
   outcome = run("inspect '" + out + "'");
   EXPECT_EQ(outcome.status, 0);
   EXPECT_THAT(outcome.output, HasSubstr("\n  converted_from = specformer.ckpt\n"));
