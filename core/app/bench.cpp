@@ -77,7 +77,7 @@ BenchSettings settings_of(const options::variables_map& values) {
 std::vector<BenchRow> rows_named(const std::string& part) {
   std::vector<BenchRow> chosen;
   std::string names;
-  for (const auto& family : {tower_rows(), kernel_rows()}) {
+  for (const auto& family : {tower_rows(), kernel_rows(), reading_rows()}) {
     for (const BenchRow& row : family) {
       names += "\n  " + row.name;
       if (row.name.find(part) != std::string::npos) chosen.push_back(row);

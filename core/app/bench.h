@@ -34,5 +34,7 @@ BenchWork bench_product(const BenchSettings& settings);
 std::vector<BenchRow> kernel_rows();
 /// Embedding and training with the published towers, built through the plugin host.
 std::vector<BenchRow> tower_rows();
+/// Reading images from HDF5 files in memory (the page cache): through the library, and around its lock.
+std::vector<BenchRow> reading_rows();
 
 }  // namespace astroclip::app

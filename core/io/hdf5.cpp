@@ -358,7 +358,7 @@ void Hdf5File::read_bytes(int64_t offset, std::span<std::byte> out) const {
   }
 }
 
-void Hdf5File::make_dataset(const std::string& name, DType dtype, const Shape& shape) {
+void Hdf5File::make_dataset(const std::string& name, DType dtype, const Shape& shape, int64_t chunk_rows) {
   const Lock lock;
   const auto extents = extents_of(shape);
   const Id space(H5Screate_simple(shape.rank(), extents.data(), nullptr), H5Sclose);
@@ -366,8 +366,14 @@ void Hdf5File::make_dataset(const std::string& name, DType dtype, const Shape& s
   H5Pset_create_intermediate_group(links, 1);
   const Id creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   H5Pset_obj_track_times(creation, false);  // the same contents are the same bytes
-  H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
-  H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
+  if (chunk_rows > 0) {
+    H5Pset_chunk(creation, shape.rank(), extents_of(shape.with(0, chunk_rows)).data());
+    H5Pset_shuffle(creation);
+    H5Pset_deflate(creation, 4);
+  } else {
+    H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
+    H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
+  }
   const Id set(H5Dcreate2(handle_->file, name.c_str(), memory_type(dtype), space, links, creation, H5P_DEFAULT),
                H5Dclose);
   if (set < 0) handle_->fail(name, fmt::format("cannot be made: {}", library_reason()));

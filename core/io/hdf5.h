@@ -63,8 +63,9 @@ class Hdf5File {
   /// Bytes [offset, offset + out.size()) of the file, read without the lock. Throws Error when they cannot be read.
   void read_bytes(int64_t offset, std::span<std::byte> out) const;
 
-  /// Makes a dataset (and the groups on its path) of contiguous, uncompressed rows, which have their place at once.
-  void make_dataset(const std::string& name, DType dtype, const Shape& shape);
+  /// Makes a dataset (and the groups on its path): contiguous rows, which have their place at once, or chunks of so
+  /// many rows, shuffled and deflated.
+  void make_dataset(const std::string& name, DType dtype, const Shape& shape, int64_t chunk_rows = 0);
   /// Writes `count` rows from `begin` on.
   void write_rows(const std::string& name, int64_t begin, int64_t count, DType dtype, const void* values);
   void write_attribute(const std::string& name, const std::string& text);

@@ -1,0 +1,128 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <filesystem>
+#include <mutex>
+#include <numeric>
+#include <thread>
+
+#include "app/bench.h"
+#include "base/error.h"
+#include "base/rng.h"
+#include "io/row_reader.h"
+
+namespace astroclip::app {
+
+namespace {
+
+constexpr int64_t objects = 256, together = 16;
+constexpr int64_t image_size = int64_t{3} * 152 * 152;
+constexpr int64_t image_bytes = image_size * 4;
+
+/// A survey file of noise, the worst that a compressor meets; removed with its owner.
+class NoiseFile {
+ public:
+  explicit NoiseFile(bool is_compressed)
+      : path_((std::filesystem::temp_directory_path() / fmt::format("astroclip_bench_{}.h5", getpid())).string()) {
+    auto file = io::Hdf5File::create(path_);
+    file.make_dataset("images", DType::f32, {objects, 3, 152, 152}, is_compressed ? together : 0);
+    Rng rng(1, Purpose::tests);
+    std::vector<float> images(static_cast<size_t>(together * image_size));
+    for (int64_t row = 0; row < objects; row += together) {
+      for (float& value : images) value = static_cast<float>(0.01 * rng.normal());
+      file.write_rows("images", row, together, DType::f32, images.data());
+    }
+    file.close();
+  }
+  ~NoiseFile() { std::filesystem::remove(path_); }
+  NoiseFile(const NoiseFile&) = delete;
+  NoiseFile& operator=(const NoiseFile&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+/// Calls `read(first row, buffer)` for every chunk's worth of rows, on several threads; rethrows what one throws.
+void read_all(int threads, std::vector<std::vector<float>>& buffers,
+              const std::function<void(int64_t, std::vector<float>&)>& read) {
+  std::atomic<int64_t> next{0};
+  std::exception_ptr failure;
+  std::mutex lock;
+  const auto work = [&](std::vector<float>& buffer) {
+    try {
+      for (int64_t row = next.fetch_add(together); row < objects; row = next.fetch_add(together)) read(row, buffer);
+    } catch (...) {
+      const std::lock_guard guard(lock);
+      failure = std::current_exception();
+    }
+  };
+  std::vector<std::thread> others;
+  for (int i = 1; i < threads; ++i) others.emplace_back([&, i] { work(buffers[static_cast<size_t>(i)]); });
+  work(buffers[0]);
+  for (std::thread& thread : others) thread.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+std::vector<std::vector<float>> buffers_for(int threads) {
+  return std::vector<std::vector<float>>(static_cast<size_t>(threads),
+                                         std::vector<float>(static_cast<size_t>(together * image_size)));
+}
+
+/// The file's bytes, as `dd` would read them.
+BenchWork plain(bool is_compressed) {
+  const auto file = std::make_shared<NoiseFile>(is_compressed);
+  const auto bytes = static_cast<double>(std::filesystem::file_size(file->path()));
+  auto buffers = buffers_for(1);
+  const auto run = [=]() mutable {
+    const int descriptor = ::open(file->path().c_str(), O_RDONLY | O_CLOEXEC);
+    while (::read(descriptor, buffers[0].data(), static_cast<size_t>(together * image_bytes)) > 0) {
+    }
+    ::close(descriptor);
+  };
+  return {run, 0.0, bytes, 0.0};
+}
+
+BenchWork rows(bool is_compressed, bool by_library, int threads) {
+  const auto noise = std::make_shared<NoiseFile>(is_compressed);
+  const auto file = io::Hdf5File::open(noise->path());
+  // A cache that holds a block for each thread: none is found again in the next call.
+  const auto cache = std::make_shared<io::BlockCache>(threads * together * image_bytes);
+  const io::RowReader reader(file, "images", cache);
+  auto buffers = buffers_for(threads);
+  const auto run = [=]() mutable {
+    read_all(threads, buffers, [&](int64_t first, std::vector<float>& buffer) {
+      std::vector<int64_t> wanted(together);
+      std::iota(wanted.begin(), wanted.end(), first);
+      if (by_library)
+        file.read_rows("images", wanted, DType::f32, buffer.data());
+      else
+        reader.read(wanted, DType::f32, buffer.data());
+    });
+    (void)noise;
+  };
+  return {run, 0.0, static_cast<double>(objects * image_bytes), static_cast<double>(objects)};
+}
+
+}  // namespace
+
+std::vector<BenchRow> reading_rows() {
+  std::vector<BenchRow> table;
+  for (const bool is_compressed : {false, true}) {
+    const std::string kind = is_compressed ? "gzip" : "contiguous";
+    table.push_back(
+        {fmt::format("read {}, the file's bytes", kind), [=](const BenchSettings&) { return plain(is_compressed); }});
+    for (const bool by_library : {true, false})
+      for (const int threads : {1, 2, 4})
+        table.push_back({fmt::format("read {}, {}, {} thread{}", kind, by_library ? "H5Dread" : "around the lock",
+                                     threads, threads == 1 ? "" : "s"),
+                         [=](const BenchSettings&) { return rows(is_compressed, by_library, threads); }});
+  }
+  return table;
+}
+
+}  // namespace astroclip::app

@@ -1,0 +1,253 @@
+// What blocks and heads drop in training, and that their gradients are those of what they compute.
+#include "nn/layers.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "ops/gradient_check.h"
+
+namespace astroclip::nn {
+namespace {
+
+using testing_support::random_tensor;
+using testing_support::reference_device;
+
+const BlockNames names = {"norm1", "qkv", "proj", "norm2", "fc1", "fc2", "ls1", "ls2"};
+
+BlockOptions block_options(int64_t dim) {
+  BlockOptions options;
+  options.dim = dim;
+  options.heads = 2;
+  options.hidden = 2 * dim;
+  options.input_weight = options.hidden_weight = Init::normal(0.3);
+  return options;
+}
+
+std::unique_ptr<TransformerBlock> make_block(const BlockOptions& options) {
+  auto block = std::make_unique<TransformerBlock>(options, names);
+  block->materialize(reference_device, 11);
+  return block;
+}
+
+void fill(Module& module, const std::string& name, double value) {
+  for (NamedTensor& entry : module.parameters()) {
+    if (entry.name != name) continue;
+    entry.tensor.copy_from(Tensor::from_host(std::vector<double>(static_cast<size_t>(entry.tensor.numel()), value),
+                                             entry.tensor.shape(), entry.tensor.dtype(), entry.tensor.device()));
+    return;
+  }
+  FAIL() << "no parameter " << name;
+}
+
+/// What a block adds to its input.
+std::vector<double> added(const TransformerBlock& block, const Tensor& x) {
+  return ops::subtract(block(x), x).to_doubles();
+}
+
+/// A share of n trials, give or take five standard deviations.
+void expect_share(double share, double expected, double trials) {
+  EXPECT_NEAR(share, expected, 5.0 * std::sqrt(expected * (1.0 - expected) / trials));
+}
+
+TEST(TransformerBlock, DropsNothingInEvaluation) {
+  Rng rng(1, Purpose::tests);
+  const Tensor x = random_tensor({3, 4, 8}, rng);
+  BlockOptions options = block_options(8);
+  const std::vector<double> plain = (*make_block(options))(x).to_doubles();
+  options.dropout = options.drop_path = 0.5;
+  EXPECT_EQ((*make_block(options))(x).to_doubles(), plain);
+}
+
+TEST(TransformerBlock, DropPathSkipsABranchForWholeSamples) {
+  Rng rng(2, Purpose::tests);
+  constexpr int64_t samples = 2000;
+  BlockOptions options = block_options(4);
+  options.drop_path = 0.3;
+  const auto block = make_block(options);
+  fill(*block, "proj.weight", 0.0);  // what is added is the second branch alone
+  const Tensor x = random_tensor({samples, 3, 4}, rng);
+  const std::vector<double> whole = added(*block, x);
+  block->set_training(true);
+  block->set_step_seed(5);
+  const std::vector<double> dropped = added(*block, x);
+  int64_t skipped = 0;
+  for (int64_t sample = 0; sample < samples; ++sample) {
+    const auto at = static_cast<size_t>(sample * 12);
+    const bool skips = dropped[at] == 0.0;
+    skipped += skips ? 1 : 0;
+    for (size_t i = at; i < at + 12; ++i) {
+      ASSERT_NEAR(dropped[i], skips ? 0.0 : whole[i] / 0.7, 1e-12) << "sample " << sample;
+    }
+  }
+  expect_share(static_cast<double>(skipped) / samples, 0.3, samples);
+}
+
+TEST(TransformerBlock, DropoutActsOnSingleValues) {
+  Rng rng(3, Purpose::tests);
+  BlockOptions options = block_options(16);
+  options.dropout = 0.2;
+  const auto block = make_block(options);
+  fill(*block, "proj.weight", 0.0);
+  const Tensor x = random_tensor({50, 10, 16}, rng);
+  const std::vector<double> whole = added(*block, x);
+  block->set_training(true);
+  const std::vector<double> dropped = added(*block, x);
+  int64_t zeros = 0;
+  for (size_t i = 0; i < whole.size(); ++i) {
+    const bool is_zero = dropped[i] == 0.0;
+    zeros += is_zero ? 1 : 0;
+    ASSERT_NEAR(dropped[i], is_zero ? 0.0 : whole[i] / 0.8, 1e-12);
+  }
+  const auto count = static_cast<double>(whole.size());
+  expect_share(static_cast<double>(zeros) / count, 0.2, count);
+}
+
+TEST(TransformerBlock, TheTwoBranchesDropIndependently) {
+  Rng rng(4, Purpose::tests);
+  constexpr int64_t samples = 2000;
+  BlockOptions options = block_options(4);
+  options.drop_path = 0.5;
+  const auto block = make_block(options);
+  // Each branch adds its own constant: 1 and 10, doubled where it is kept.
+  for (const char* product : {"proj", "fc2"}) fill(*block, std::string(product) + ".weight", 0.0);
+  fill(*block, "proj.bias", 1.0);
+  fill(*block, "fc2.bias", 10.0);
+  block->set_training(true);
+  const std::vector<double> values =
+      (*block)(Tensor::zeros({samples, 1, 4}, DType::f64, reference_device)).to_doubles();
+  std::map<double, int64_t> counts;
+  for (size_t i = 0; i < values.size(); i += 4) ++counts[values[i]];
+  ASSERT_EQ(counts.size(), 4U);
+  for (const double sum : {0.0, 2.0, 20.0, 22.0}) {
+    expect_share(static_cast<double>(counts[sum]) / samples, 0.25, samples);
+  }
+}
+
+TEST(TransformerBlock, WhatIsDroppedDependsOnTheStepsKeyAlone) {
+  Rng rng(5, Purpose::tests);
+  BlockOptions options = block_options(8);
+  options.dropout = options.drop_path = 0.4;
+  const auto block = make_block(options);
+  block->set_training(true);
+  const Tensor x = random_tensor({5, 3, 8}, rng);
+  const auto at_key = [&](uint64_t key) {
+    block->set_step_seed(key);
+    return (*block)(x).to_doubles();
+  };
+  const std::vector<double> first = at_key(7);
+  EXPECT_NE(at_key(8), first);
+  EXPECT_EQ(at_key(7), first);
+  EXPECT_NE((*block)(x).to_doubles(), first);  // a second call within the step draws anew
+}
+
+TEST(TransformerBlock, LayerScaleWeighsEachBranch) {
+  Rng rng(6, Purpose::tests);
+  const Tensor x = random_tensor({2, 3, 8}, rng);
+  BlockOptions options = block_options(8);
+  options.layer_scale = 0.0;
+  EXPECT_EQ((*make_block(options))(x).to_doubles(), x.to_doubles());
+  options.layer_scale = 0.25;
+  const auto scaled = make_block(options);
+  const auto plain = make_block(block_options(8));
+  for (Module* block : {static_cast<Module*>(scaled.get()), static_cast<Module*>(plain.get())}) {
+    fill(*block, "proj.weight", 0.0);
+  }
+  const std::vector<double> quarter = added(*scaled, x), whole = added(*plain, x);
+  for (size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(quarter[i], 0.25 * whole[i], 1e-12);
+}
+
+TEST(CrossAttentionHead, DropsInTrainingOnlyByTheStepsKey) {
+  Rng rng(7, Purpose::tests);
+  const Tensor tokens = random_tensor({3, 5, 6}, rng);
+  CrossAttentionHead::Options options{
+      .tokens_width = 6, .width = 8, .heads = 2, .hidden = 12, .dropout = 0.0, .mlp_residual = true};
+  CrossAttentionHead plain(options);
+  options.dropout = 0.5;
+  CrossAttentionHead head(options);
+  for (Module* module : {static_cast<Module*>(&plain), static_cast<Module*>(&head)}) {
+    module->materialize(reference_device, 3);
+  }
+  const std::vector<double> expected = plain(tokens).to_doubles();
+  EXPECT_EQ(head(tokens).to_doubles(), expected);
+  for (Module* module : {static_cast<Module*>(&plain), static_cast<Module*>(&head)}) module->set_training(true);
+  EXPECT_THAT(plain(tokens).to_doubles(), testing::Pointwise(testing::DoubleNear(1e-14), expected));
+  const auto at_key = [&](uint64_t key) {
+    head.set_step_seed(key);
+    return head(tokens).to_doubles();
+  };
+  const std::vector<double> first = at_key(1);
+  EXPECT_NE(first, expected);
+  EXPECT_NE(at_key(2), first);
+  EXPECT_EQ(at_key(1), first);
+}
+
+/// Gradients of input and parameters under a random cotangent against central differences; `call` runs the module.
+void expect_module_gradients(Module& module, const Tensor& input, Rng& rng,
+                             const std::function<Tensor(const Tensor&)>& call) {
+  module.set_training(true);
+  const auto keyed = [&](const Tensor& x) {
+    module.set_step_seed(9);
+    return call(x);
+  };
+  Tensor x = input.clone();
+  x.set_requires_grad(true);
+  const Tensor output = keyed(x);
+  const Tensor cotangent = random_tensor(output.shape(), rng);
+  const std::vector<double> weights = cotangent.to_doubles();
+  autograd::backward(output, cotangent);
+  std::vector<NamedTensor> all = module.parameters();
+  all.push_back({"input", x});
+  constexpr double step = 1e-5;
+  for (NamedTensor& entry : all) {
+    ASSERT_TRUE(entry.tensor.grad().defined()) << entry.name << " got no gradient";
+    const std::vector<double> gradient = entry.tensor.grad().to_doubles();
+    const auto moved = [&](int64_t i, double delta) {
+      entry.tensor.mutable_data_as<double>()[i] += delta;
+      const double value = testing_support::projected([&](const auto&) { return keyed(x); }, {}, weights);
+      entry.tensor.mutable_data_as<double>()[i] -= delta;
+      return value;
+    };
+    for (int64_t i = 0; i < entry.tensor.numel(); ++i) {
+      const double expected = (moved(i, step) - moved(i, -step)) / (2.0 * step);
+      EXPECT_NEAR(gradient[static_cast<size_t>(i)], expected, 1e-6 * std::max(1.0, std::abs(expected)))
+          << entry.name << ", element " << i;
+    }
+  }
+}
+
+TEST(ModuleGradients, TransformerBlock) {
+  Rng rng(8, Purpose::tests);
+  const Tensor x = random_tensor({2, 3, 6}, rng);
+  BlockOptions options = block_options(6);
+  const auto check = [&](const BlockOptions& o) {
+    const auto block = make_block(o);
+    expect_module_gradients(*block, x, rng, [&](const Tensor& input) { return (*block)(input); });
+  };
+  check(options);
+  options.layer_scale = 0.3;
+  check(options);
+  options.dropout = options.drop_path = 0.3;
+  check(options);
+}
+
+TEST(ModuleGradients, CrossAttentionHead) {
+  Rng rng(9, Purpose::tests);
+  for (const int64_t tokens_width : {6, 4}) {  // fused and split projections
+    for (const double dropout : {0.0, 0.3}) {
+      const bool residual = dropout == 0.0;
+      CrossAttentionHead head({.tokens_width = tokens_width,
+                               .width = 6,
+                               .heads = 2,
+                               .hidden = 5,
+                               .dropout = dropout,
+                               .mlp_residual = residual});
+      head.materialize(reference_device, 4);
+      expect_module_gradients(head, random_tensor({2, 3, tokens_width}, rng), rng,
+                              [&](const Tensor& tokens) { return head(tokens); });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace astroclip::nn
