@@ -30,6 +30,7 @@ constexpr Verb verbs[] = {
     {"import", "FILE… --output OUT.h5", "turn FITS spectra and images into the paired layout", &import_command},
     {"inspect", "FILE", "list the tensors and metadata of a file of weights", &inspect_command},
     {"convert", "IN OUT", "write the weights of a PyTorch file as safetensors", &convert_command},
+    {"embed", "--model FILE --input FILE…", "embed images and spectra with a model", &embed_command},
     {"bench", "[--only NAME]", "measure kernels and towers against a large matrix product", &bench_command},
 };
 

@@ -24,6 +24,7 @@ int simulate_command(std::span<const std::string> arguments);
 int import_command(std::span<const std::string> arguments);
 int inspect_command(std::span<const std::string> arguments);
 int convert_command(std::span<const std::string> arguments);
+int embed_command(std::span<const std::string> arguments);
 int bench_command(std::span<const std::string> arguments);
 
 }  // namespace astroclip::app

@@ -35,19 +35,4 @@ void make_image_view(const ViewRequest& view, std::span<const float> raw, const 
   turn(out, size, element);
 }
 
-config::Table image_preprocessing() {
-  config::Array scales;
-  for (const double scale : rgb_scales) scales.emplace_back(scale, config::Location{});
-  config::Table image;
-  image.set("unit", {std::string("nanomaggies"), {}});
-  image.set("bands", {std::string(band_names.begin(), band_names.end()), {}});
-  image.set("pixel_scale", {pixel_scale, {}});
-  image.set("to_rgb_scales", {scales, {}});
-  image.set("to_rgb_m", {rgb_offset, {}});
-  image.set("to_rgb_q", {rgb_stretch, {}});
-  image.set("planes", {std::string(band_names.rbegin(), band_names.rend()), {}});
-  image.set("crop", {std::string("centre"), {}});
-  return image;
-}
-
 }  // namespace astroclip::data

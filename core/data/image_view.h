@@ -19,7 +19,4 @@ struct ImageAugmentation {
 void make_image_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape,
                      const ImageAugmentation& augmentation, const std::string& where, Rng& rng, std::span<float> out);
 
-/// How plain views are made: units and constants, for Dataset::preprocessing.
-config::Table image_preprocessing();
-
 }  // namespace astroclip::data

@@ -111,19 +111,27 @@ class BatchMaker {
 
 }  // namespace
 
+std::vector<bool> observed(const Dataset& dataset, Split split, std::span<const int64_t> rows,
+                           const std::string& modality) {
+  const std::string flag = "has_" + modality;
+  const auto fields = dataset.fields();
+  std::vector<bool> all(rows.size(), true);
+  if (std::ranges::none_of(fields, [&](const Field& field) { return field.name == flag; })) return all;
+  HostBatch columns;
+  dataset.read(split, rows, std::vector<std::string>{flag}, columns);
+  const std::vector<double> flags = as_doubles(columns.at(flag));
+  for (size_t i = 0; i < rows.size(); ++i) all[i] = flags[i] != 0.0;
+  return all;
+}
+
 std::vector<int64_t> rows_with(const Dataset& dataset, Split split, const std::vector<std::string>& modalities) {
   std::vector<int64_t> rows(static_cast<size_t>(dataset.size(split)));
   std::iota(rows.begin(), rows.end(), 0);
   for (const std::string& modality : modalities) {
-    const std::string flag = "has_" + modality;
-    const auto fields = dataset.fields();
-    if (std::ranges::none_of(fields, [&](const Field& field) { return field.name == flag; })) continue;
-    HostBatch columns;
-    dataset.read(split, rows, std::vector<std::string>{flag}, columns);
-    const std::vector<double> present = as_doubles(columns.at(flag));
+    const std::vector<bool> there = observed(dataset, split, rows, modality);
     std::vector<int64_t> kept;
     for (size_t i = 0; i < rows.size(); ++i) {
-      if (present[i] != 0.0) kept.push_back(rows[i]);
+      if (there[i]) kept.push_back(rows[i]);
     }
     rows = std::move(kept);
   }

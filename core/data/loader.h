@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,10 @@ struct LoaderOptions {
   int threads = 1;
   bool shuffle = true;  ///< false: rows in order, the last batch may be short
 };
+
+/// Whether the modality of each row was observed, as the flags ("has_image") say; true for a dataset without flags.
+std::vector<bool> observed(const Dataset& dataset, Split split, std::span<const int64_t> rows,
+                           const std::string& modality);
 
 /// Rows of a split whose flags say that every named modality was observed ("has_image", "has_spectrum"); all of them
 /// for a dataset without flags.

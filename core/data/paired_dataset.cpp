@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "data/image_view.h"
-#include "data/survey.h"
+#include "data/preprocessing.h"
 
 namespace astroclip::data {
 
@@ -50,8 +50,8 @@ float pixel_scatter(std::span<const float> values) {
 
 }  // namespace
 
-PairedDataset::PairedDataset(const std::string& path, const Augmentation& augmentation)
-    : file_(io::PairedFile::open(path)), augmentation_(augmentation) {}
+PairedDataset::PairedDataset(const std::string& path, const Augmentation& augmentation, int64_t train_tenths)
+    : file_(io::PairedFile::open(path, train_tenths)), augmentation_(augmentation) {}
 
 std::vector<Field> PairedDataset::fields() const {
   std::vector<Field> fields;
@@ -91,15 +91,7 @@ void PairedDataset::read(Split split, std::span<const int64_t> rows, std::span<c
   }
 }
 
-config::Table PairedDataset::preprocessing() const {
-  config::Table spectrum, all;
-  spectrum.set("unit", {std::string("1e-17 erg/s/cm²/Å"), {}});
-  spectrum.set("first_wavelength", {first_wavelength, {}});
-  spectrum.set("wavelength_step", {wavelength_step, {}});
-  all.set("image", {image_preprocessing(), {}});
-  all.set("spectrum", {spectrum, {}});
-  return all;
-}
+config::Table PairedDataset::preprocessing() const { return published_preprocessing(); }
 
 std::string PairedDataset::source_field(const std::string& modality) const { return file_.column(modality).name; }
 

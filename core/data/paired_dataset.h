@@ -14,11 +14,12 @@ struct Augmentation {
   double spectrum_noise = 0.0;  ///< spectra: Gaussian noise in units of the spectrum's pixel-to-pixel scatter
 };
 
-/// A dataset read from a file in the published paired layout. The test objects are the last 20 % of every group.
+/// A dataset read from a file in the published paired layout. The test objects are the last 20 % of every group, unless
+/// more of ten are for training.
 class PairedDataset : public Dataset {
  public:
   /// Throws Error naming the file and what is wrong with it.
-  PairedDataset(const std::string& path, const Augmentation& augmentation);
+  PairedDataset(const std::string& path, const Augmentation& augmentation, int64_t train_tenths = 8);
 
   std::vector<Field> fields() const override;
   int64_t size(Split split) const override;

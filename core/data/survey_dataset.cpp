@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "data/image_view.h"
+#include "data/preprocessing.h"
 #include "io/file_list.h"
 
 namespace astroclip::data {

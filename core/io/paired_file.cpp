@@ -97,13 +97,13 @@ struct PairedFile::State {
   }
 };
 
-PairedFile PairedFile::open(const std::string& path) {
+PairedFile PairedFile::open(const std::string& path, int64_t train_tenths) {
   auto state = std::make_shared<State>(State{Hdf5File::open(path), {}, {}});
   const auto cache = std::make_shared<BlockCache>(cache_bytes);
   for (const auto& name : state->file.groups("")) {
     State::Group group{name};
     auto columns = columns_of(state->file, name, group.rows);
-    group.train_rows = group.rows * 8 / 10;
+    group.train_rows = group.rows * train_tenths / 10;
     for (const auto& column : columns)
       group.readers.emplace(column.dataset, RowReader(state->file, name + "/" + column.dataset, cache));
     for (const bool train : {false, true}) {

@@ -36,8 +36,9 @@ class PairedFile {
     int64_t end = 0;
   };
 
-  /// Checks every group. Throws Error naming the file, the dataset, the expected and the found shape.
-  static PairedFile open(const std::string& path);
+  /// Checks every group. Of ten rows of a group the first `train_tenths` are for training. Throws Error naming the
+  /// file, the dataset, the expected and the found shape.
+  static PairedFile open(const std::string& path, int64_t train_tenths = 8);
 
   const std::string& path() const;
   const std::vector<PairedColumn>& columns() const;

@@ -10,8 +10,6 @@
 
 namespace astroclip::train {
 
-namespace {
-
 std::string duration(double seconds) {
   const auto whole = static_cast<int64_t>(seconds + 0.5);
   if (whole >= 3600) return fmt::format("{}h{:02}m", whole / 3600, whole / 60 % 60);
@@ -19,16 +17,21 @@ std::string duration(double seconds) {
   return fmt::format("{}s", whole);
 }
 
-}  // namespace
+std::string describe(const Progress& p) {
+  return fmt::format("{} {}/{}  loss {:.4f}  lr {:.2e}  {:.1f} objects/s  waiting {:.0f}%  {} left", p.stage, p.step,
+                     p.steps, p.loss, p.learning_rate, p.objects_per_second, 100.0 * p.wait_share,
+                     duration(p.seconds_left));
+}
 
 Console::Console(const std::string& log_path)
-    : log_(std::fopen(log_path.c_str(), "a")), terminal_(isatty(STDOUT_FILENO) != 0) {
-  if (log_ == nullptr) throw Error(fmt::format("{}: cannot write: {}", log_path, std::strerror(errno)));
+    : log_(log_path.empty() ? nullptr : std::fopen(log_path.c_str(), "a")), terminal_(isatty(STDOUT_FILENO) != 0) {
+  if (!log_path.empty() && log_ == nullptr)
+    throw Error(fmt::format("{}: cannot write: {}", log_path, std::strerror(errno)));
 }
 
 Console::~Console() {
   clear_line();
-  std::fclose(log_);
+  if (log_ != nullptr) std::fclose(log_);
 }
 
 void Console::clear_line() {
@@ -40,27 +43,20 @@ void Console::say(const std::string& line) {
   clear_line();
   fmt::print("{}\n", line);
   std::fflush(stdout);
+  if (log_ == nullptr) return;
   fmt::print(log_, "{}\n", line);
   std::fflush(log_);
 }
 
-std::string Console::describe(const Progress& p) const {
-  return fmt::format("{} {}/{}  loss {:.4f}  lr {:.2e}  {:.1f} objects/s  waiting {:.0f}%  {} left", p.stage, p.step,
-                     p.steps, p.loss, p.learning_rate, p.objects_per_second, 100.0 * p.wait_share,
-                     duration(p.seconds_left));
-}
-
-void Console::progress(const Progress& progress) {
+void Console::progress(const std::string& line) {
   const auto now = Clock::now();
   const std::chrono::milliseconds interval(terminal_ ? 200 : 10000);
   if (now - last_ < interval) return;
   last_ = now;
-  if (!terminal_) return say(describe(progress));
-  fmt::print("\r\033[K{}", describe(progress));
+  if (!terminal_) return say(line);
+  fmt::print("\r\033[K{}", line);
   std::fflush(stdout);
   line_open_ = true;
 }
-
-void Console::finish(const Progress& progress) { say(describe(progress)); }
 
 }  // namespace astroclip::train

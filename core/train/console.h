@@ -19,23 +19,26 @@ struct Progress {
   double seconds_left = 0.0;
 };
 
-/// Prints to the terminal and to the run's log. On a terminal, progress is one line that renews itself; elsewhere it is
+/// One line of it.
+std::string describe(const Progress& progress);
+
+/// "1h02m", "5m07s", "12s"
+std::string duration(double seconds);
+
+/// Prints to the terminal and to a log, if any. On a terminal, progress is one line that renews itself; elsewhere it is
 /// a plain line every few seconds.
 class Console {
  public:
-  explicit Console(const std::string& log_path);
+  explicit Console(const std::string& log_path = "");
   ~Console();
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
 
   void say(const std::string& line);
-  void progress(const Progress& progress);
-  /// Ends a renewed line and writes the stage's last numbers to the log.
-  void finish(const Progress& progress);
+  void progress(const std::string& line);
 
  private:
   void clear_line();
-  std::string describe(const Progress& progress) const;
 
   using Clock = std::chrono::steady_clock;
   std::FILE* log_;

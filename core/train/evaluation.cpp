@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 
 #include "base/error.h"
 #include "data/loader.h"
@@ -104,9 +103,7 @@ class Evaluator {
     auto& rows = rows_[index(split)];
     rows = data::rows_with(dataset_, split, all ? std::vector<std::string>() : model_.names());
     for (const std::string& name : model_.names()) {
-      const std::vector<int64_t> there = data::rows_with(dataset_, split, {name});
-      auto& present = present_[index(split)][name];
-      for (const int64_t row : rows) present.push_back(std::ranges::binary_search(there, row));
+      present_[index(split)][name] = data::observed(dataset_, split, rows, name);
     }
   }
 
@@ -137,7 +134,7 @@ class Evaluator {
     }
     std::map<std::string, Matrix> raw;
     size_t first = 0;
-    for_each_batch(dataset_, Split::train, sample, model_, experiment_, [&](const auto& views) {
+    for_each_batch(dataset_, Split::train, sample, model_.names(), model_, experiment_, [&](const auto& views) {
       for (const auto& [modality, values] : views) {
         const auto floats = values.template values<float>();
         const int64_t batch = values.shape[0];
@@ -149,6 +146,7 @@ class Evaluator {
         append_rows(raw[modality], select_rows(all, there));
       }
       first += static_cast<size_t>(views.begin()->second.shape[0]);
+      return true;
     });
     for (const std::string& name : model_.names()) {
       const Matrix& matrix = raw.at(name);
@@ -161,7 +159,7 @@ class Evaluator {
 
   void extract(Split split, TaskInput& input) {
     size_t first = 0;
-    for_each_batch(dataset_, split, rows_[index(split)], model_, experiment_, [&](const auto& views) {
+    for_each_batch(dataset_, split, rows_[index(split)], model_.names(), model_, experiment_, [&](const auto& views) {
       for (size_t i = 0; i < extractors_.size(); ++i) {
         Representation& target = input.representations[i];
         Matrix rows = extractors_[i].extract(views.at(extractors_[i].modality));
@@ -169,16 +167,8 @@ class Evaluator {
         append_rows(split == Split::train ? target.train : target.test, rows);
       }
       first += static_cast<size_t>(views.begin()->second.shape[0]);
+      return true;
     });
-  }
-
-  /// NaN in the rows of objects without the modality; the matrix begins at object `first`.
-  static void blank_missing(Matrix& matrix, const std::vector<bool>& present, size_t first) {
-    for (int64_t row = 0; row < matrix.rows; ++row) {
-      if (present[first + static_cast<size_t>(row)]) continue;
-      std::fill_n(matrix.values.begin() + row * matrix.columns, matrix.columns,
-                  std::numeric_limits<float>::quiet_NaN());
-    }
   }
 
   void read_labels(Split split, std::map<std::string, std::vector<double>>& labels, std::vector<int64_t>& ids) const {

@@ -1,5 +1,7 @@
 #include "train/extractors.h"
 
+#include <algorithm>
+#include <limits>
 #include <memory>
 
 #include "autograd/tape.h"
@@ -40,11 +42,11 @@ Extractor pca_extractor(const std::string& modality, search::Pca pca) {
           }};
 }
 
-void for_each_batch(const Dataset& dataset, Split split, const std::vector<int64_t>& rows, const Model& model,
-                    const Experiment& experiment,
-                    const std::function<void(const std::map<std::string, HostArray>&)>& use) {
+void for_each_batch(const Dataset& dataset, Split split, const std::vector<int64_t>& rows,
+                    const std::vector<std::string>& modalities, const Model& model, const Experiment& experiment,
+                    const std::function<bool(const HostBatch& views)>& use) {
   std::vector<data::ViewPlan> plans;
-  for (const std::string& name : model.names()) {
+  for (const std::string& name : modalities) {
     plans.push_back({{.name = name, .modality = name}, model.encoder(name).input_shape()});
   }
   data::LoaderOptions options;
@@ -54,7 +56,16 @@ void for_each_batch(const Dataset& dataset, Split split, const std::vector<int64
   options.threads = static_cast<int>(experiment.loader_threads);
   options.shuffle = false;
   data::Loader loader(dataset, rows, plans, {}, options);
-  for (int64_t step = 0; step < options.steps; ++step) use(loader.next().views);
+  for (int64_t step = 0; step < options.steps; ++step) {
+    if (!use(loader.next().views)) return;
+  }
+}
+
+void blank_missing(Matrix& matrix, const std::vector<bool>& present, size_t first) {
+  for (int64_t row = 0; row < matrix.rows; ++row) {
+    if (present[first + static_cast<size_t>(row)]) continue;
+    std::fill_n(matrix.values.begin() + row * matrix.columns, matrix.columns, std::numeric_limits<float>::quiet_NaN());
+  }
 }
 
 void append_rows(Matrix& matrix, const Matrix& rows) {

@@ -28,10 +28,14 @@ Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> en
 /// The projection on principal components of the raw views.
 Extractor pca_extractor(const std::string& modality, search::Pca pca);
 
-/// Calls `use(rows, views)` with the plain views of `rows`, batch by batch in order; views by modality.
-void for_each_batch(const Dataset& dataset, Split split, const std::vector<int64_t>& rows, const Model& model,
-                    const Experiment& experiment,
-                    const std::function<void(const std::map<std::string, HostArray>&)>& use);
+/// Calls `use(views)` with the plain views of `rows`, batch by batch in order, until it says false; views by modality.
+/// Batches are of the experiment's `[evaluation] batch` objects.
+void for_each_batch(const Dataset& dataset, Split split, const std::vector<int64_t>& rows,
+                    const std::vector<std::string>& modalities, const Model& model, const Experiment& experiment,
+                    const std::function<bool(const HostBatch& views)>& use);
+
+/// NaN in the rows of objects without the modality: row i is there when present[first + i] is.
+void blank_missing(Matrix& matrix, const std::vector<bool>& present, size_t first);
 
 /// Appends rows below a matrix; the first rows set the width.
 void append_rows(Matrix& matrix, const Matrix& rows);

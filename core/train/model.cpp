@@ -52,7 +52,7 @@ std::vector<nn::NamedTensor> Model::state() const {
   return all;
 }
 
-void Model::load(const std::string& name, const std::string& path) {
+bool Model::load(const std::string& name, const std::string& path) const {
   Encoder& target = encoder(name);
   // What stands under the name of a tower is that tower's alone: another of the same architecture may be beside it.
   const std::string prefix = encoder_prefix(name) + ".";
@@ -63,6 +63,7 @@ void Model::load(const std::string& name, const std::string& path) {
   const bool has_head =
       nn::count_published(target, source, place) > nn::count_published(target, source, place, "backbone");
   nn::load_published(target, source, place, has_head ? "" : "backbone");
+  return has_head;
 }
 
 }  // namespace astroclip::train

@@ -29,8 +29,8 @@ class Model {
   std::vector<nn::NamedTensor> state() const;
   /// Takes one encoder's tensors from a PyTorch or safetensors file, whatever their prefix, as nn::load_published does.
   /// From a file with nothing of the head (published before alignment) comes the backbone; the head stays as it is.
-  /// Throws Error listing what is missing, misshapen or unexpected.
-  void load(const std::string& encoder, const std::string& path);
+  /// Says whether the head came, too. Throws Error listing what is missing, misshapen or unexpected.
+  bool load(const std::string& encoder, const std::string& path) const;
 
  private:
   std::vector<std::pair<std::string, std::shared_ptr<Encoder>>> encoders_;

@@ -11,10 +11,10 @@
 #include "base/error.h"
 #include "base/threads.h"
 #include "io/durable_file.h"
-#include "io/safetensors.h"
 #include "plugin/host.h"
 #include "train/console.h"
 #include "train/evaluation.h"
+#include "train/model_file.h"
 #include "train/signals.h"
 #include "train/trainer.h"
 
@@ -31,13 +31,6 @@ std::vector<std::string> stage_names(const Experiment& experiment) {
   std::vector<std::string> names;
   for (const StageSpec& stage : experiment.stages) names.push_back(stage.name);
   return names;
-}
-
-/// The metadata says what the run was started with, which a resumed one repeats.
-void write_model(const std::string& path, const Model& model, const RunFolder& folder) {
-  std::vector<std::pair<std::string, Tensor>> tensors;
-  for (nn::NamedTensor& entry : model.state()) tensors.emplace_back(entry.name, entry.tensor);
-  io::write_safetensors(path, tensors, {{"experiment", io::read_text(folder.resolved())}});
 }
 
 void check_same_machine(const std::string& path, const Position& position) {
@@ -68,7 +61,7 @@ class Run {
     for (size_t stage = static_cast<size_t>(position_.stage); stage < experiment_.stages.size(); ++stage) {
       if (!train_stage(stage)) return Outcome::interrupted;
     }
-    write_model(folder_.model(), *model_, folder_);
+    write_model(folder_.model());
     evaluate(experiment_, *model_, *dataset_, folder_, console_);
     return Outcome::finished;
   }
@@ -95,6 +88,12 @@ class Run {
     if (!checkpoint_.empty()) console_.say(fmt::format("going on from {}", checkpoint_));
   }
 
+  /// The metadata says what the run was started with, which a resumed one repeats.
+  void write_model(const std::string& path) const {
+    write_model_file(path, model_->state(), {experiment_.encoders, dataset_->preprocessing(), {}},
+                     {{"experiment", io::read_text(folder_.resolved())}});
+  }
+
   void initialise(const StageSpec& stage) {
     for (const InitSpec& init : stage.init) {
       model_->load(init.encoder, init.is_stage ? folder_.stage(init.source) : init.source);
@@ -118,7 +117,7 @@ class Run {
                                trainer.position().step, stage.name, folder_.path()));
       return false;
     }
-    write_model(folder_.stage(stage.name), *model_, folder_);
+    write_model(folder_.stage(stage.name));
     memory_of(experiment_.run_device()).trim();
     return true;
   }
@@ -140,10 +139,10 @@ class Run {
       progress.wait_share = trainer.waited() / elapsed;
       progress.seconds_left = elapsed / done * static_cast<double>(stage.steps - report.step);
       record(stage, report, progress);
-      console_.progress(progress);
+      console_.progress(describe(progress));
       if (report.step % stage.checkpoint_every == 0 && !trainer.finished()) save(trainer);
     }
-    if (progress.step > 0) console_.finish(progress);
+    if (progress.step > 0) console_.say(describe(progress));
     return true;
   }
 

@@ -56,6 +56,20 @@ TEST_P(AstroclipFixture, EmbeddingsOfBothTowers) {
   EXPECT_LT(relative_error(plain.embed("spectrum"), io_["spectrum_embedding"]), 1e-4);
 }
 
+TEST_P(AstroclipFixture, Bf16LeavesTheDirectionOfEmbeddings) {
+  PlainEngine plain = engine();
+  for (const char* modality : {"image", "spectrum"}) {
+    const Tensor exact = plain.embed(modality);
+    const ops::PrecisionScope scope(Precision::bf16);
+    const Tensor rounded = plain.embed(modality);
+    const Tensor cosines =
+        ops::sum(ops::multiply(ops::normalize_rows(exact, 1e-12), ops::normalize_rows(rounded, 1e-12)), {1});
+    for (const double cosine : cosines.to_doubles()) EXPECT_GE(cosine, 0.999) << modality;
+    const bool rounds = device().kind == DeviceKind::cpu;  // the oracle knows no precision but its own
+    EXPECT_EQ(rounded.to_doubles() != exact.to_doubles(), rounds) << modality;
+  }
+}
+
 TEST_P(AstroclipFixture, LossAtBothScales) {
   EXPECT_NEAR(loss_at("15.5") / io_["loss_logit_scale_15.5"].item(), 1.0, 1e-4);
   EXPECT_NEAR(loss_at(std::to_string(std::log(15.5))) / io_["loss_logit_scale_log_15.5"].item(), 1.0, 1e-4);

@@ -1,0 +1,256 @@
+#include "embed/embed.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <limits>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "data/loader.h"
+#include "data/preprocessing.h"
+#include "embed/inputs.h"
+#include "io/row_file.h"
+#include "io/weights_file.h"
+#include "train/checkpoint.h"
+#include "train/console.h"
+#include "train/extractors.h"
+#include "train/model_file.h"
+#include "train/signals.h"
+
+namespace astroclip::embed {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds between_commits(5);
+constexpr int64_t batches_of_a_stretch = 1024;  // whose row numbers are held at a time
+
+bool holds(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+train::ModelDescription describe_model(const Request& request) {
+  if (request.architecture.empty()) return train::read_model_description(request.model);
+  return {train::load_architecture(request.architecture), data::published_preprocessing(),
+          io::model_hash(io::read_weights(request.model, {DeviceKind::cpu}).tensors)};
+}
+
+class Embedding {
+ public:
+  explicit Embedding(const Request& request) : request_(request), inputs_(open_inputs(request.inputs)) {
+    train::ModelDescription description = describe_model(request);
+    choose_encoders(description);
+    check_views(description);
+    setting_.precision = request.precision;
+    if (request.precision == "auto") {
+      const bool has_bf16 = backend_of(setting_.run_device()).supports(Precision::bf16);
+      setting_.precision = has_bf16 ? "bf16" : "f32";
+    }
+    setting_.evaluation.embedding = request.embedding;
+    setting_.evaluation.batch = request.batch;
+    setting_.loader_threads = request.loader_threads;
+    hash_ = description.hash;
+    for (const Input& input : inputs_) rows_ += input.size();
+  }
+
+  train::Outcome go() {
+    load_model();
+    io::RowFile file(request_.output, attributes(), columns(), rows_);
+    introduce(file.done());
+    start_ = Clock::now();
+    first_ = file.done();
+    int64_t begin = 0;
+    for (const Input& input : inputs_) {
+      const int64_t stretch = request_.batch * batches_of_a_stretch;
+      for (int64_t row = 0; row < input.size(); row += stretch) {
+        const int64_t end = std::min(input.size(), row + stretch);
+        if (!embed_stretch(file, input, begin, row, end)) return interrupted(file.done());
+      }
+      begin += input.size();
+    }
+    file.finish();
+    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    console_.say(
+        fmt::format("{}: {} objects, {} of them now, in {:.1f} s", request_.output, rows_, rows_ - first_, seconds));
+    return train::Outcome::finished;
+  }
+
+ private:
+  void choose_encoders(const train::ModelDescription& description) {
+    std::vector<std::string> known;
+    for (const auto& encoder : description.encoders) known.push_back(encoder.name);
+    for (const std::string& wanted : request_.modalities) {
+      if (!holds(known, wanted)) {
+        throw Error(
+            fmt::format("{}: has no encoder for '{}', only for {}", request_.model, wanted, fmt::join(known, " and ")));
+      }
+    }
+    std::vector<std::string> given;
+    for (const Input& input : inputs_) {
+      for (const std::string& modality : input.modalities) {
+        if (!holds(given, modality)) given.push_back(modality);
+      }
+    }
+    for (const auto& encoder : description.encoders) {
+      const bool wanted = request_.modalities.empty() || holds(request_.modalities, encoder.name);
+      if (wanted && holds(given, encoder.name)) setting_.encoders.push_back(encoder);
+    }
+    if (setting_.encoders.empty()) {
+      throw Error(fmt::format("{}: encodes {}, the inputs have {}", request_.model, fmt::join(known, " and "),
+                              fmt::join(given, " and ")));
+    }
+  }
+
+  /// The model must be given what it was trained on.
+  void check_views(const train::ModelDescription& description) const {
+    for (const Input& input : inputs_) {
+      const config::Table given = input.objects->preprocessing();
+      for (const auto& encoder : setting_.encoders) {
+        const config::Value* expected = description.preprocessing.find(encoder.name);
+        const config::Value* found = given.find(encoder.name);
+        if (expected == nullptr || found == nullptr) continue;
+        const std::string wants = config::to_toml(*expected), has = config::to_toml(*found);
+        if (wants == has) continue;
+        throw Error(fmt::format("{}: the model takes '{}' as {}, its objects are {}", input.files.front(), encoder.name,
+                                wants, has));
+      }
+    }
+  }
+
+  void load_model() {
+    model_ = std::make_unique<train::Model>(setting_);
+    for (const std::string& name : model_->names()) {
+      const bool has_head = model_->load(name, request_.model);
+      if (request_.embedding == "head" && !has_head) {
+        throw Error(
+            fmt::format("{}: encoder '{}' has no alignment head; --embedding pool gives the embedding before "
+                        "alignment",
+                        request_.model, name));
+      }
+      const std::shared_ptr<Encoder> encoder(std::shared_ptr<Encoder>(), &model_->encoder(name));
+      extractors_.push_back(train::encoder_extractor(name, encoder, setting_, false));
+    }
+  }
+
+  int64_t width_of(const std::string& name) const {
+    const Encoder& encoder = model_->encoder(name);
+    return request_.embedding == "head" ? encoder.embedding_width() : encoder.width();
+  }
+
+  static std::string column_of(const std::string& modality) { return modality + "_embeddings"; }
+
+  std::vector<io::RowFile::Column> columns() const {
+    std::vector<io::RowFile::Column> all;
+    for (const std::string& name : model_->names()) {
+      all.push_back({column_of(name), DType::f32, {width_of(name)}});
+    }
+    all.push_back({"object_id", DType::i64, {}});
+    return all;
+  }
+
+  /// Everything the numbers depend on.
+  io::RowFile::Attributes attributes() const {
+    std::string files;
+    for (const Input& input : inputs_) {
+      for (const std::string& file : input.files) {
+        files += fmt::format("{}, {} bytes\n", file, std::filesystem::file_size(file));
+      }
+    }
+    return {{"model", std::filesystem::path(request_.model).filename().string()},
+            {"model_hash", hash_},
+            {"architecture", train::architecture_text(setting_.encoders)},
+            {"embedding", request_.embedding},
+            {"inputs", files},
+            {"precision", setting_.precision},
+            {"instructions", train::instruction_tier()},
+            {"threads", std::to_string(compute_threads())},
+            {"batch", std::to_string(request_.batch)}};
+  }
+
+  void introduce(int64_t done) {
+    console_.say(fmt::format("{}: model {}, {} in {} with {} compute threads", request_.model, hash_,
+                             fmt::join(model_->names(), " and "), setting_.precision, compute_threads()));
+    if (done > 0) console_.say(fmt::format("going on behind {} of {} objects", done, rows_));
+  }
+
+  /// Rows [from, end) of an input that begins at row `begin` of the output. False when a signal ended it early.
+  bool embed_stretch(io::RowFile& file, const Input& input, int64_t begin, int64_t from, int64_t end) {
+    from = std::max(from, file.done() - begin);
+    if (from >= end) return true;
+    std::vector<int64_t> rows(static_cast<size_t>(end - from));
+    std::iota(rows.begin(), rows.end(), from);
+    HostBatch ids;
+    input.objects->read(Split::train, rows, std::vector<std::string>{"object_id"}, ids);
+    file.write("object_id", begin + from, end - from, ids.at("object_id").bytes.data());
+    std::vector<std::string> there;
+    std::map<std::string, std::vector<bool>> present;
+    for (const std::string& name : model_->names()) {
+      if (!holds(input.modalities, name)) continue;
+      there.push_back(name);
+      present[name] = data::observed(*input.objects, Split::train, rows, name);
+    }
+    int64_t row = from;
+    bool goes_on = true;
+    train::for_each_batch(*input.objects, Split::train, rows, there, *model_, setting_, [&](const HostBatch& views) {
+      const int64_t count = std::min(request_.batch, end - row);
+      for (const train::Extractor& extractor : extractors_) {
+        Matrix vectors;
+        if (const auto view = views.find(extractor.modality); view != views.end()) {
+          vectors = extractor.extract(view->second);
+          train::blank_missing(vectors, present.at(extractor.modality), static_cast<size_t>(row - from));
+        } else {
+          vectors.values.assign(static_cast<size_t>(count * width_of(extractor.modality)),
+                                std::numeric_limits<float>::quiet_NaN());
+        }
+        file.write(column_of(extractor.modality), begin + row, count, vectors.values.data());
+      }
+      row += count;
+      goes_on = !stop_.requested();
+      if (row == end || !goes_on || Clock::now() - committed_ > between_commits) {
+        file.commit(begin + row);
+        committed_ = Clock::now();
+      }
+      progress(begin + row);
+      return goes_on;
+    });
+    return goes_on;
+  }
+
+  void progress(int64_t done) {
+    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    const double rate = static_cast<double>(done - first_) / seconds;
+    console_.progress(fmt::format("embedded {}/{}  {:.1f} objects/s  {} left", done, rows_, rate,
+                                  train::duration(static_cast<double>(rows_ - done) / rate)));
+  }
+
+  train::Outcome interrupted(int64_t done) {
+    console_.say(fmt::format("stopped after {} of {} objects; the same command goes on", done, rows_));
+    return train::Outcome::interrupted;
+  }
+
+  const Request& request_;
+  std::vector<Input> inputs_;
+  int64_t rows_ = 0;
+  std::string hash_;
+  train::Experiment setting_;
+  std::unique_ptr<train::Model> model_;
+  std::vector<train::Extractor> extractors_;
+  train::Console console_;
+  train::StopRequest stop_;
+  Clock::time_point start_, committed_;
+  int64_t first_ = 0;  ///< rows that an earlier call finished
+};
+
+}  // namespace
+
+train::Outcome embed(const Request& request) {
+  set_compute_threads(static_cast<int>(request.threads));
+  return Embedding(request).go();
+}
+
+}  // namespace astroclip::embed

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "train/run.h"
+
+namespace astroclip::embed {
+
+struct Request {
+  std::string model;                    ///< file of weights
+  std::string architecture;             ///< TOML file with [encoders.*]; "": as the model's file tells
+  std::vector<std::string> inputs;      ///< files, folders, patterns
+  std::string output;                   ///< HDF5
+  std::vector<std::string> modalities;  ///< none: every one that the model and an input have
+  std::string embedding = "head";       ///< or "pool": before alignment, the class token or the mean token
+  std::string precision = "auto";       ///< "f32", "bf16"; "auto": bf16 where the processor multiplies it
+  int64_t batch = 32;                   ///< objects embedded at once
+  int64_t threads = 0;                  ///< 0: one for each core
+  int64_t loader_threads = 1;
+};
+
+/// Embeds every object of the inputs, in their order, with bounded memory. The output has `MODALITY_embeddings` [N, E]
+/// (NaN in rows of objects without the modality), `object_id` [N], and how it was made in its attributes. It bears its
+/// name when it is complete; until then, the same call goes on behind the last finished batches, and ends with the same
+/// bytes. Ctrl-C ends it at a batch (Outcome::interrupted). Throws Error when the model takes other views than the
+/// inputs give, or when the output is of something else.
+train::Outcome embed(const Request& request);
+
+}  // namespace astroclip::embed

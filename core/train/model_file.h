@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "io/safetensors.h"
+#include "nn/module.h"
+#include "train/experiment.h"
+
+namespace astroclip::train {
+
+/// What a model file tells beside its tensors, so that the file alone suffices to embed.
+struct ModelDescription {
+  std::vector<EncoderSpec> encoders;  ///< metadata "architecture": TOML with [encoders.*]
+  config::Table preprocessing;        ///< metadata "preprocessing": TOML of what Dataset::preprocessing gives
+  std::string hash;                   ///< metadata "model_hash": io::model_hash of the tensors
+};
+
+/// Writes tensors with the description of their model (whose hash is computed here, and returned) and what else
+/// `metadata` tells.
+std::string write_model_file(const std::string& path, const std::vector<nn::NamedTensor>& tensors,
+                             const ModelDescription& description, io::Metadata metadata);
+
+/// Reads the description alone. Throws Error naming the file when it has none, or one that cannot be read.
+ModelDescription read_model_description(const std::string& path);
+
+/// The encoders of a TOML file with [encoders.*]: an experiment, or one of experiments/models.
+std::vector<EncoderSpec> load_architecture(const std::string& path);
+
+/// The same as TOML, for a file's metadata.
+std::string architecture_text(const std::vector<EncoderSpec>& encoders);
+
+}  // namespace astroclip::train
