@@ -27,7 +27,7 @@ namespace astroclip::embed {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::seconds between_commits(5);
+constexpr std::chrono::seconds between_commits(1);
 constexpr int64_t batches_of_a_stretch = 1024;  // whose row numbers are held at a time
 
 bool holds(const std::vector<std::string>& names, const std::string& name) {

@@ -60,12 +60,12 @@ class PairedFile {
 /// Objects to be written one after another.
 struct PairedRows {
   int64_t count = 0;
-  std::span<const float> images;   ///< [count, 3, 152, 152], axes (band, y, x), nanomaggies
-  std::span<const float> spectra;  ///< [count, 7781], 1e-17 erg/s/cm²/Å
-  std::span<const float> ivar;     ///< [count, 7781]; empty unless the file has it
+  std::span<const float> images;     ///< [count, 3, 152, 152], axes (band, y, x), nanomaggies
+  std::span<const float> spectra;    ///< [count, 7781], 1e-17 erg/s/cm²/Å
+  std::span<const float> ivar = {};  ///< [count, 7781]; empty unless the file has it
   std::span<const double> redshifts;
   std::span<const int64_t> object_ids;
-  std::map<std::string, std::span<const double>> labels;
+  std::map<std::string, std::span<const double>> labels = {};
 };
 
 /// Writes the layout durably, group after group: the file has its name only after `commit`.

@@ -1,11 +1,9 @@
 // Whole runs of the smallest experiment: what must be learnt, and what must survive being killed.
 #include <gmock/gmock.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "base/rng.h"
 #include "io/durable_file.h"
@@ -16,6 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+using testing_support::run_and_signal;
 using testing_support::run_program;
 using testing_support::scratch;
 
@@ -90,27 +89,6 @@ TEST(Run, TheResolvedFileRunsAgainToTheSameWeights) {
   const auto outcome = run_program("run '" + undisturbed() + "/resolved.toml' --output '" + again + "'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_TRUE(same_file(again + "/model.safetensors", undisturbed() + "/model.safetensors"));
-}
-
-/// Starts the program, waits, and sends it a signal; gives its status (128 + n when signal n ended it).
-int run_and_signal(const std::vector<std::string>& arguments, std::chrono::milliseconds wait, int signal) {
-  const pid_t child = fork();
-  if (child == 0) {
-    std::vector<char*> words;
-    std::string program = ASTROCLIP_BINARY;
-    words.push_back(program.data());
-    std::vector<std::string> copies = arguments;
-    for (std::string& word : copies) words.push_back(word.data());
-    words.push_back(nullptr);
-    (void)!freopen("/dev/null", "w", stdout);
-    execv(program.c_str(), words.data());
-    _exit(127);
-  }
-  std::this_thread::sleep_for(wait);
-  kill(child, signal);
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 TEST(Run, KilledAtRandomMomentsItEndsWithTheSameWeights) {

@@ -15,6 +15,7 @@ struct Stored {
   bool shuffle = false;
   bool checksum = false;
   unsigned deflate = 0;
+  bool early = false;             ///< with its place in the file from the first
   hid_t type = H5T_NATIVE_FLOAT;  ///< in the file
 };
 
@@ -36,6 +37,10 @@ class Hdf5Written {
              const Stored& stored) {
     const hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
     if (!stored.chunk.empty()) H5Pset_chunk(properties, static_cast<int>(stored.chunk.size()), stored.chunk.data());
+    if (stored.early) {
+      H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY);
+      H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER);
+    }
     if (stored.shuffle) H5Pset_shuffle(properties);
     if (stored.deflate > 0) H5Pset_deflate(properties, stored.deflate);
     if (stored.checksum) H5Pset_fletcher32(properties);

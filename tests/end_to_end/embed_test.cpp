@@ -1,0 +1,253 @@
+// The built program's `embed`: the published numbers, survival of kills, inputs of several layouts, and refusals.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <memory>
+#include <numeric>
+
+#include "base/rng.h"
+#include "data/preprocessing.h"
+#include "io/durable_file.h"
+#include "io/hdf5.h"
+#include "io/paired_file.h"
+#include "io/safetensors.h"
+#include "support/fixtures.h"
+#include "support/hdf5_files.h"
+#include "support/program.h"
+#include "train/model.h"
+#include "train/model_file.h"
+
+namespace astroclip {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::Each;
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing_support::fixture;
+using testing_support::Hdf5Written;
+using testing_support::Outcome;
+using testing_support::run_and_signal;
+using testing_support::run_program;
+using testing_support::scratch;
+
+constexpr int64_t width = 48;
+
+std::string written(const std::string& name, const std::string& text) {
+  const std::string path = scratch(name);
+  io::write_text(path, text);
+  return path;
+}
+
+std::vector<float> fixture_values(const std::string& name) {
+  const Device cpu{DeviceKind::cpu};
+  return io::SafetensorsFile::open(fixture("astroclip.io.safetensors")).read(name, DType::f32, cpu).to_floats();
+}
+
+/// The two towers of the fixtures, converted with their architecture.
+const std::string& model() {
+  static const std::string path = [] {
+    const std::string architecture = written("architecture.toml", R"([encoders.image]
+plugin = "vit"
+image = 144
+dim = 48
+depth = 4
+heads = 4
+chunks = 2
+head = { width = 48, heads = 4, dropout = 0.0 }
+
+[encoders.spectrum]
+plugin = "specformer"
+dim = 48
+layers = 2
+heads = 3
+head = { width = 48, heads = 4, dropout = 0.0, mlp_residual = true }
+)");
+    const std::string to = scratch("model.safetensors");
+    const Outcome outcome =
+        run_program("convert '" + fixture("astroclip.ckpt") + "' '" + to + "' --architecture '" + architecture + "'");
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return to;
+  }();
+  return path;
+}
+
+/// The fixtures' two spectra, with images of one colour each.
+const std::string& paired_input() {
+  static const std::string path = [] {
+    const std::vector<float> spectra = fixture_values("spectra");
+    std::vector<float> images(2 * 3 * 152 * 152, 0.1F);
+    std::fill_n(images.begin(), images.size() / 2, 0.3F);
+    const std::string to = scratch("pairs.h5");
+    const int64_t groups[] = {2};
+    io::PairedWriter writer(to, groups, {}, false);
+    const double redshifts[] = {0.1, 0.2};
+    const int64_t ids[] = {39627, 39628};
+    writer.write({.count = 2, .images = images, .spectra = spectra, .redshifts = redshifts, .object_ids = ids});
+    writer.commit();
+    return to;
+  }();
+  return path;
+}
+
+/// A survey file whose images are dark but for one bright pixel each; it takes no room on a disk that knows holes.
+std::string survey_input(const std::string& name, int64_t rows) {
+  const std::string path = scratch(name);
+  const std::vector<hsize_t> shape = {static_cast<hsize_t>(rows), 3, 152, 152};
+  {
+    Hdf5Written file(path);
+    file.write("images", shape, nullptr, H5T_NATIVE_FLOAT, {.early = true});
+    std::vector<int64_t> ids(static_cast<size_t>(rows));
+    std::iota(ids.begin(), ids.end(), int64_t{500000});
+    file.write("object_id", {shape[0]}, ids.data(), H5T_NATIVE_INT64, {.type = H5T_STD_I64LE});
+  }
+  const int64_t begin = io::Hdf5File::open(path).layout("images").offset;
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  Rng rng(5, Purpose::tests);
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto band = static_cast<int64_t>(rng.below(3)), x = static_cast<int64_t>(70 + rng.below(12));
+    const float bright = static_cast<float>(rng.uniform()) + 0.1F;
+    file.seekp(begin + (((row * 3 + band) * 152 + 75) * 152 + x) * int64_t{sizeof bright});
+    file.write(reinterpret_cast<const char*>(&bright), sizeof bright);
+  }
+  return path;
+}
+
+std::string embed_arguments(const std::string& weights, const std::string& inputs, const std::string& output) {
+  return "embed --model '" + weights + "' --input " + inputs + " --output '" + output + "'";
+}
+
+std::vector<float> rows_of(const std::string& path, const std::string& name) {
+  const io::Hdf5File file = io::Hdf5File::open(path);
+  const Shape shape = file.shape(name);
+  std::vector<int64_t> rows(static_cast<size_t>(shape[0]));
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  std::vector<float> values(static_cast<size_t>(shape.numel()));
+  file.read_rows(name, rows, DType::f32, values.data());
+  return values;
+}
+
+std::vector<int64_t> ids_of(const std::string& path) {
+  const io::Hdf5File file = io::Hdf5File::open(path);
+  std::vector<int64_t> values(static_cast<size_t>(file.shape("object_id")[0]));
+  std::vector<int64_t> rows = values;
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  file.read_rows("object_id", rows, DType::i64, values.data());
+  return values;
+}
+
+TEST(Embed, GivesThePublishedEmbeddings) {
+  const std::string output = scratch("published.h5");
+  const Outcome outcome =
+      run_program(embed_arguments(model(), "'" + paired_input() + "'", output) + " --precision f32");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(rows_of(output, "spectrum_embeddings"),
+              testing::Pointwise(testing::FloatNear(1e-4F), fixture_values("spectrum_embedding")));
+  const std::vector<float> images = rows_of(output, "image_embeddings");
+  ASSERT_EQ(images.size(), size_t{2 * width});
+  EXPECT_NE(std::vector(images.begin(), images.begin() + width), std::vector(images.begin() + width, images.end()));
+  EXPECT_THAT(ids_of(output), ElementsAre(39627, 39628));
+}
+
+TEST(Embed, TakesSeveralLayoutsAndLeavesMissingModalitiesBlank) {
+  const std::string survey = survey_input("three.h5", 3), output = scratch("layouts.h5");
+  const Outcome outcome =
+      run_program(embed_arguments(model(), "'" + survey + "' '" + paired_input() + "'", output) + " --batch 2");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out,
+              EndsWith("5 objects, 5 of them now, in " + outcome.out.substr(outcome.out.rfind("in ") + 3)));
+  const std::vector<float> spectra = rows_of(output, "spectrum_embeddings"),
+                           images = rows_of(output, "image_embeddings");
+  ASSERT_EQ(spectra.size(), size_t{5 * width});
+  const auto is_nan = testing::Truly([](float value) { return std::isnan(value); });
+  EXPECT_THAT(std::vector(spectra.begin(), spectra.begin() + 3 * width), Each(is_nan));
+  EXPECT_THAT(std::vector(spectra.begin() + 3 * width, spectra.end()), Each(testing::Not(is_nan)));
+  EXPECT_THAT(images, Each(testing::Not(is_nan)));
+  EXPECT_THAT(ids_of(output), ElementsAre(500000, 500001, 500002, 39627, 39628));
+}
+
+TEST(Embed, BeforeAlignmentGivesTheTowersOwnEmbedding) {
+  const std::string output = scratch("pool.h5");
+  const Outcome outcome = run_program(embed_arguments(model(), "'" + paired_input() + "'", output) +
+                                      " --embedding pool --modality spectrum --precision f32");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const io::Hdf5File file = io::Hdf5File::open(output);
+  EXPECT_FALSE(file.contains("image_embeddings"));
+  EXPECT_EQ(file.shape("spectrum_embeddings"), (Shape{2, width}));
+  EXPECT_NE(rows_of(output, "spectrum_embeddings"), rows_of(scratch("published.h5"), "spectrum_embeddings"));
+}
+
+TEST(Embed, KilledAtRandomMomentsItEndsWithTheSameBytes) {
+  const std::string architecture = written("small.toml", R"([encoders.image]
+plugin = "vit"
+image = 24
+dim = 12
+depth = 1
+heads = 1
+chunks = 1
+head = { width = 12, heads = 1 }
+)");
+  const std::string survey = survey_input("large.h5", 4000);
+  train::Experiment setting;
+  setting.encoders = train::load_architecture(architecture);
+  const std::string small = scratch("small.safetensors");
+  train::write_model_file(small, train::Model(setting).state(), {setting.encoders, data::published_preprocessing(), {}},
+                          {});
+  const std::string alone = scratch("alone.h5"), killed = scratch("killed.h5");
+  const auto started = std::chrono::steady_clock::now();
+  Outcome outcome = run_program(embed_arguments(small, "'" + survey + "'", alone));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
+  Rng rng(3, Purpose::tests);
+  int kills = 0;
+  for (int moment = 0; moment < 10; ++moment) {
+    const std::chrono::milliseconds wait(rng.below(static_cast<uint64_t>(whole.count()) / 2));
+    const int status =
+        run_and_signal({"embed", "--model", small, "--input", survey, "--output", killed}, wait, SIGKILL);
+    kills += status == 128 + SIGKILL ? 1 : 0;
+  }
+  EXPECT_GE(kills, 1);
+  outcome = run_program(embed_arguments(small, "'" + survey + "'", killed));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(io::read_text(killed) == io::read_text(alone));
+  fs::remove(survey);
+}
+
+TEST(Embed, BadInputIsAClearError) {
+  const std::string output = scratch("refused.h5"), pairs = "'" + paired_input() + "'";
+  const auto refusal = [&](const std::string& arguments) {
+    const Outcome outcome = run_program(arguments);
+    EXPECT_NE(outcome.status, 0);
+    EXPECT_FALSE(fs::exists(output));
+    return outcome.err;
+  };
+  EXPECT_EQ(
+      refusal(embed_arguments(fixture("astroclip.ckpt"), pairs, output)),
+      "astroclip: error: " + fixture("astroclip.ckpt") +
+          ": does not tell its architecture; astroclip convert IN OUT --architecture FILE.toml writes a file that "
+          "does\n");
+  EXPECT_EQ(refusal(embed_arguments(model(), pairs, output) + " --modality photometry"),
+            "astroclip: error: " + model() + ": has no encoder for 'photometry', only for image and spectrum\n");
+  EXPECT_EQ(refusal(embed_arguments(model(), pairs, output) + " --embedding mean"),
+            "astroclip: error: --embedding is 'mean', must be one of head, pool\nastroclip --help lists the verbs\n");
+  EXPECT_EQ(refusal(embed_arguments(model(), pairs, output) + " --batch 0"),
+            "astroclip: error: --batch is 0, must be 1..65536\nastroclip --help lists the verbs\n");
+  EXPECT_THAT(refusal(embed_arguments(model(), "'" + model() + "'", output)), HasSubstr(model()));
+  EXPECT_THAT(refusal(embed_arguments(model(), "/nowhere/x.h5", output)), HasSubstr("/nowhere/x.h5"));
+}
+
+TEST(Embed, RefusesToGoOnWithAnotherModelsOutput) {
+  const std::string output = scratch("other.h5");
+  const std::string inputs = "'" + paired_input() + "'";
+  ASSERT_EQ(run_program(embed_arguments(model(), inputs, output)).status, 0);
+  const std::string before = io::read_text(output);
+  const Outcome outcome = run_program(embed_arguments(model(), inputs, output) + " --embedding pool");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr(output + ": "));
+  EXPECT_THAT(outcome.err, HasSubstr("embedding"));
+  EXPECT_TRUE(io::read_text(output) == before);
+}
+
+}  // namespace
+}  // namespace astroclip
