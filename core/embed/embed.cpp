@@ -27,7 +27,9 @@ namespace astroclip::embed {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+// What a kill can cost at most: a second, or so many batches.
 constexpr std::chrono::seconds between_commits(1);
+constexpr int64_t batches_between_commits = 64;
 constexpr int64_t batches_of_a_stretch = 1024;  // whose row numbers are held at a time
 
 bool holds(const std::vector<std::string>& names, const std::string& name) {
@@ -211,7 +213,9 @@ class Embedding {
       }
       row += count;
       goes_on = !stop_.requested();
-      if (row == end || !goes_on || Clock::now() - committed_ > between_commits) {
+      const bool due = begin + row - file.done() >= batches_between_commits * request_.batch ||
+                       Clock::now() - committed_ > between_commits;
+      if (row == end || !goes_on || due) {
         file.commit(begin + row);
         committed_ = Clock::now();
       }
