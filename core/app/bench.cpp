@@ -6,7 +6,9 @@
 #include <boost/program_options.hpp>
 #include <chrono>
 #include <iostream>
+#include <memory>
 
+#include "app/bench_peer.h"
 #include "app/verbs.h"
 #include "base/error.h"
 #include "base/threads.h"
@@ -26,10 +28,12 @@ double seconds_of(const std::function<void()>& work) {
 struct Rates {
   double row = 0.0;      ///< shortest time of one call, seconds
   double product = 0.0;  ///< the same of the large product, measured in between
+  double peer = 0.0;     ///< the same of PyTorch's best mode; 0: not measured
+  std::string peer_mode = {};
 };
 
-/// Whatever else the machine does slows both alike, so they take turns and the shortest times count.
-Rates measure(const BenchWork& row, const BenchWork& product, double seconds) {
+/// Whatever else the machine does slows all alike, so they take turns and the shortest times count.
+Rates measure(const BenchWork& row, const BenchWork& product, double seconds, PytorchPeer* peer = nullptr) {
   row.run();  // takes memory, plans the products
   product.run();
   Rates best{1e30, 1e30};
@@ -39,6 +43,11 @@ Rates measure(const BenchWork& row, const BenchWork& product, double seconds) {
     const double time = seconds_of(row.run);
     best.row = std::min(best.row, time);
     spent += time + best.product;
+    if (peer == nullptr) continue;
+    for (const std::string& mode : peer->modes()) {
+      const double theirs = peer->seconds(mode);
+      if (best.peer == 0.0 || theirs < best.peer) best.peer = theirs, best.peer_mode = mode;
+    }
   }
   return best;
 }
@@ -54,6 +63,10 @@ void print_row(const std::string& name, const BenchWork& row, const BenchWork& p
              cell(row.bytes > 0, row.bytes / rates.row / 1e9), cell(row.objects > 0, row.objects / rates.row),
              row.operations > 0 ? fmt::format("{:.0f} %", 100.0 * rate / product_rate) : "",
              row.note.empty() ? "" : "  " + row.note);
+  if (rates.peer > 0.0) {
+    fmt::print("{:<42}{:>11.2f}{:>40}  PyTorch {}: {:.2f} times as long\n", "", rates.peer * 1e3, "", rates.peer_mode,
+               rates.peer / rates.row);
+  }
   std::fflush(stdout);
 }
 
@@ -87,6 +100,14 @@ std::vector<BenchRow> rows_named(const std::string& part) {
   return chosen;
 }
 
+/// None unless --against asks for one and PyTorch's side knows the row's work, which is that of the towers.
+std::unique_ptr<PytorchPeer> peer_of(const options::variables_map& values, const BenchRow& row, const BenchWork& work,
+                                     const BenchSettings& settings) {
+  if (values.count("against") == 0 || work.objects == 0.0 || work.operations == 0.0) return nullptr;
+  return std::make_unique<PytorchPeer>(values["python"].as<std::string>(), row.name, static_cast<int64_t>(work.objects),
+                                       settings.precision);
+}
+
 }  // namespace
 
 int bench_command(std::span<const std::string> arguments) {
@@ -96,6 +117,9 @@ int bench_command(std::span<const std::string> arguments) {
   all.add_options()("batch", options::value<int64_t>()->default_value(0),
                     "objects a step of the towers takes; 0: 8 spectra, 16 images");
   all.add_options()("precision", options::value<std::string>()->default_value("f32"), "f32 or bf16");
+  all.add_options()("against", options::value<std::string>()->value_name("pytorch"),
+                    "the towers beside PyTorch's best of eager and compiled, same threads, precision and batch");
+  all.add_options()("python", options::value<std::string>()->default_value("python3"), "the Python that has torch");
   all.add_options()("only", options::value<std::string>()->default_value(""), "rows whose name contains this");
   options::variables_map values;
   options::store(
@@ -104,6 +128,9 @@ int bench_command(std::span<const std::string> arguments) {
   if (values.count("help") != 0) {
     std::cout << all;
     return 0;
+  }
+  if (values.count("against") != 0 && values["against"].as<std::string>() != "pytorch") {
+    throw UsageError(fmt::format("--against is 'pytorch', not '{}'", values["against"].as<std::string>()));
   }
   const BenchSettings settings = settings_of(values);
   const std::vector<BenchRow> rows = rows_named(values["only"].as<std::string>());
@@ -114,7 +141,8 @@ int bench_command(std::span<const std::string> arguments) {
   print_row("product 2304 x 3072 x 1024", product, product, measure(product, product, settings.seconds / 2));
   for (const BenchRow& row : rows) {
     const BenchWork work = row.make(settings);
-    print_row(row.name, work, product, measure(work, product, settings.seconds));
+    const std::unique_ptr<PytorchPeer> peer = peer_of(values, row, work, settings);
+    print_row(row.name, work, product, measure(work, product, settings.seconds, peer.get()));
   }
   return 0;
 }

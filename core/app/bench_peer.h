@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/bench.h"
+
+namespace astroclip::app {
+
+/// PyTorch doing a row's work in a process of its own, a call at a time.
+class PytorchPeer {
+ public:
+  /// Starts `python` and waits until it has done the work once in each mode. Throws Error when that fails.
+  PytorchPeer(const std::string& python, const std::string& work, int64_t batch, Precision precision);
+  ~PytorchPeer();
+  PytorchPeer(const PytorchPeer&) = delete;
+  PytorchPeer& operator=(const PytorchPeer&) = delete;
+
+  /// "eager", and "compiled" where it can be.
+  const std::vector<std::string>& modes() const;
+  /// Does the work once. Throws Error when the process has ended.
+  double seconds(const std::string& mode);
+
+ private:
+  struct Process;
+  std::unique_ptr<Process> process_;
+};
+
+}  // namespace astroclip::app
