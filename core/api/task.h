@@ -26,6 +26,7 @@ struct Representation {
   bool cross_modal = false;  ///< true when the other modality's representation of this name lives in the same space
   bool baseline = false;
   Matrix train, test;
+  bool has_units = false;  ///< columns are quantities of their own: principal components, magnitudes
 };
 
 /// What a task reads. Labels are columns over the rows of train and test; missing values are NaN.

@@ -12,8 +12,12 @@ int compute_threads() { return omp_get_max_threads(); }
 
 void set_compute_threads(int count) { omp_set_num_threads(count > 0 ? count : omp_get_num_procs()); }
 
+int64_t parallel_parts(int64_t count, int64_t grain) {
+  return std::clamp<int64_t>(grain > 0 ? count / grain : count, 1, compute_threads());
+}
+
 void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
-  const int64_t parts = std::clamp<int64_t>(grain > 0 ? count / grain : count, 1, compute_threads());
+  const int64_t parts = parallel_parts(count, grain);
   if (parts <= 1) {
     if (count > 0) body(0, count);
     return;

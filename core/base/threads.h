@@ -13,5 +13,7 @@ void set_compute_threads(int count);
 /// Calls `body(begin, end)` on disjoint ranges covering [0, count), one per compute thread. The partition
 /// depends only on `count`, `grain` and the number of compute threads, never on timing.
 void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
+/// How many ranges parallel_for makes of `count`.
+int64_t parallel_parts(int64_t count, int64_t grain);
 
 }  // namespace astroclip

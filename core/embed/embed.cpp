@@ -47,7 +47,7 @@ class Embedding {
   explicit Embedding(const Request& request) : request_(request), inputs_(open_inputs(request.inputs)) {
     train::ModelDescription description = describe_model(request);
     choose_encoders(description);
-    check_views(description);
+    check_inputs(description);
     setting_.precision = request.precision;
     if (request.precision == "auto") {
       const bool has_bf16 = backend_of(setting_.run_device()).supports(Precision::bf16);
@@ -109,17 +109,10 @@ class Embedding {
   }
 
   /// The model must be given what it was trained on.
-  void check_views(const train::ModelDescription& description) const {
+  void check_inputs(const train::ModelDescription& description) const {
     for (const Input& input : inputs_) {
-      const config::Table given = input.objects->preprocessing();
       for (const auto& encoder : setting_.encoders) {
-        const config::Value* expected = description.preprocessing.find(encoder.name);
-        const config::Value* found = given.find(encoder.name);
-        if (expected == nullptr || found == nullptr) continue;
-        const std::string wants = config::to_toml(*expected), has = config::to_toml(*found);
-        if (wants == has) continue;
-        throw Error(fmt::format("{}: the model takes '{}' as {}, its objects are {}", input.files.front(), encoder.name,
-                                wants, has));
+        train::check_views(description, *input.objects, encoder.name, input.files.front());
       }
     }
   }
@@ -134,8 +127,8 @@ class Embedding {
                         "alignment",
                         request_.model, name));
       }
-      const std::shared_ptr<Encoder> encoder(std::shared_ptr<Encoder>(), &model_->encoder(name));
-      extractors_.push_back(train::encoder_extractor(name, encoder, setting_, false));
+      extractors_.push_back(
+          train::encoder_extractor(name, model_->shared_encoder(name), setting_, request_.embedding == "head", false));
     }
   }
 
@@ -189,20 +182,20 @@ class Embedding {
     HostBatch ids;
     input.objects->read(Split::train, rows, std::vector<std::string>{"object_id"}, ids);
     file.write("object_id", begin + from, end - from, ids.at("object_id").bytes.data());
-    std::vector<std::string> there;
+    std::vector<data::ViewPlan> there;
     std::map<std::string, std::vector<bool>> present;
-    for (const std::string& name : model_->names()) {
-      if (!holds(input.modalities, name)) continue;
-      there.push_back(name);
-      present[name] = data::observed(*input.objects, Split::train, rows, name);
+    for (const train::Extractor& extractor : extractors_) {
+      if (!holds(input.modalities, extractor.modality)) continue;
+      there.push_back(extractor.view);
+      present[extractor.modality] = data::observed(*input.objects, Split::train, rows, extractor.modality);
     }
     int64_t row = from;
     bool goes_on = true;
-    train::for_each_batch(*input.objects, Split::train, rows, there, *model_, setting_, [&](const HostBatch& views) {
+    train::for_each_batch(*input.objects, Split::train, rows, there, setting_, [&](const HostBatch& views) {
       const int64_t count = std::min(request_.batch, end - row);
       for (const train::Extractor& extractor : extractors_) {
         Matrix vectors;
-        if (const auto view = views.find(extractor.modality); view != views.end()) {
+        if (const auto view = views.find(extractor.view.request.name); view != views.end()) {
           vectors = extractor.extract(view->second);
           train::blank_missing(vectors, present.at(extractor.modality), static_cast<size_t>(row - from));
         } else {

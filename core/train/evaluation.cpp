@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 
 #include "base/error.h"
 #include "data/loader.h"
@@ -12,6 +13,7 @@
 #include "io/hdf5.h"
 #include "plugin/host.h"
 #include "train/extractors.h"
+#include "train/model_file.h"
 #include "train/report.h"
 
 namespace astroclip::train {
@@ -65,6 +67,16 @@ std::vector<double> column_values(const HostArray& column) {
   }
 }
 
+/// The encoders of a model file for modalities that the experiment has.
+std::vector<EncoderSpec> shared_encoders(const Experiment& experiment, const ModelDescription& description) {
+  std::vector<EncoderSpec> shared;
+  for (const EncoderSpec& encoder : description.encoders) {
+    const auto same = [&](const EncoderSpec& own) { return own.name == encoder.name; };
+    if (std::ranges::any_of(experiment.encoders, same)) shared.push_back(encoder);
+  }
+  return shared;
+}
+
 /// Gathers representations of both splits and hands them to the tasks.
 class Evaluator {
  public:
@@ -79,7 +91,7 @@ class Evaluator {
     input.seed = static_cast<uint64_t>(experiment_.seed);
     for (const Extractor& extractor : extractors_) {
       input.representations.push_back(
-          {extractor.name, extractor.modality, extractor.cross_modal, extractor.baseline, {}, {}});
+          {extractor.name, extractor.modality, extractor.cross_modal, extractor.baseline, {}, {}, extractor.has_units});
     }
     const auto start = std::chrono::steady_clock::now();
     extract(Split::train, input);
@@ -109,16 +121,32 @@ class Evaluator {
 
   void make_extractors() {
     for (const std::string& name : model_.names()) {
-      // The run owns the model: a pointer that shares nothing stands for it.
-      const std::shared_ptr<Encoder> encoder(std::shared_ptr<Encoder>(), &model_.encoder(name));
-      extractors_.push_back(encoder_extractor(trained_name(experiment_), encoder, experiment_, false));
+      extractors_.push_back(
+          encoder_extractor(trained_name(experiment_), model_.shared_encoder(name), experiment_, wants_head(), false));
     }
+    for (const std::string& path : experiment_.evaluation.models) add_model(path);
     if (wants(experiment_, "untrained")) {
       for (const std::string& name : model_.names()) {
-        extractors_.push_back(encoder_extractor("untrained", make_encoder(experiment_, name), experiment_, true));
+        extractors_.push_back(
+            encoder_extractor("untrained", make_encoder(experiment_, name), experiment_, wants_head(), true));
       }
     }
     if (wants(experiment_, "pca")) add_pca();
+  }
+
+  bool wants_head() const { return experiment_.evaluation.embedding == "head"; }
+
+  /// Towers of a model file for the experiment's modalities; one without a head gives its backbone's embedding.
+  void add_model(const std::string& path) {
+    Experiment setting = experiment_;
+    setting.encoders = shared_encoders(experiment_, read_model_description(path));
+    const Model model(setting);
+    const std::string name = std::filesystem::path(path).stem().string();
+    for (const std::string& modality : model.names()) {
+      const bool has_head = model.load(modality, path);
+      extractors_.push_back(
+          encoder_extractor(name, model.shared_encoder(modality), experiment_, has_head && wants_head(), true));
+    }
   }
 
   void add_pca() {
@@ -132,11 +160,17 @@ class Evaluator {
       places.push_back(i * rows.size() / count);
       sample.push_back(rows[places.back()]);
     }
+    std::vector<data::ViewPlan> plain;
+    for (const std::string& name : model_.names()) {
+      plain.push_back(plain_view(name, model_.encoder(name).input_shape()));
+    }
     std::map<std::string, Matrix> raw;
     size_t first = 0;
-    for_each_batch(dataset_, Split::train, sample, model_.names(), model_, experiment_, [&](const auto& views) {
-      for (const auto& [modality, values] : views) {
-        const auto floats = values.template values<float>();
+    for_each_batch(dataset_, Split::train, sample, plain, experiment_, [&](const auto& views) {
+      for (const data::ViewPlan& view : plain) {
+        const std::string& modality = view.request.modality;
+        const HostArray& values = views.at(view.request.name);
+        const auto floats = values.values<float>();
         const int64_t batch = values.shape[0];
         std::vector<int64_t> there;
         for (int64_t row = 0; row < batch; ++row) {
@@ -148,21 +182,24 @@ class Evaluator {
       first += static_cast<size_t>(views.begin()->second.shape[0]);
       return true;
     });
-    for (const std::string& name : model_.names()) {
+    for (const data::ViewPlan& view : plain) {
+      const std::string& name = view.request.modality;
       const Matrix& matrix = raw.at(name);
       extractors_.push_back(pca_extractor(
-          name, search::Pca::fit(matrix.values, matrix.rows, matrix.columns, experiment_.evaluation.pca_components,
+          view, search::Pca::fit(matrix.values, matrix.rows, matrix.columns, experiment_.evaluation.pca_components,
                                  static_cast<uint64_t>(experiment_.seed))));
       raw.erase(name);
     }
   }
 
   void extract(Split split, TaskInput& input) {
+    std::vector<data::ViewPlan> needed;
+    for (const Extractor& extractor : extractors_) needed.push_back(extractor.view);
     size_t first = 0;
-    for_each_batch(dataset_, split, rows_[index(split)], model_.names(), model_, experiment_, [&](const auto& views) {
+    for_each_batch(dataset_, split, rows_[index(split)], needed, experiment_, [&](const auto& views) {
       for (size_t i = 0; i < extractors_.size(); ++i) {
         Representation& target = input.representations[i];
-        Matrix rows = extractors_[i].extract(views.at(extractors_[i].modality));
+        Matrix rows = extractors_[i].extract(views.at(extractors_[i].view.request.name));
         blank_missing(rows, present_[index(split)].at(extractors_[i].modality), first);
         append_rows(split == Split::train ? target.train : target.test, rows);
       }
@@ -185,7 +222,7 @@ class Evaluator {
 
   void add_magnitudes(TaskInput& input) const {
     for (const std::string& modality : model_.names()) {
-      Representation magnitudes{"magnitudes", modality, true, true, {}, {}};
+      Representation magnitudes{"magnitudes", modality, true, true, {}, {}, true};
       const auto fill = [&](Matrix& matrix, const std::map<std::string, std::vector<double>>& labels, size_t rows) {
         const auto& names = magnitudes_of(experiment_, modality);
         matrix = {static_cast<int64_t>(rows), static_cast<int64_t>(names.size()), {}};
@@ -247,6 +284,15 @@ void check_labels(const Experiment& experiment, const Dataset& dataset) {
     throw Error(fmt::format("dataset '{}' has no label '{}', which the tasks or baselines read{}; it has {}",
                             experiment.dataset.plugin, label,
                             near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near), fmt::join(there, ", ")));
+  }
+}
+
+void check_models(const Experiment& experiment, const Dataset& dataset) {
+  for (const std::string& path : experiment.evaluation.models) {
+    const ModelDescription description = read_model_description(path);
+    const std::vector<EncoderSpec> shared = shared_encoders(experiment, description);
+    if (shared.empty()) throw Error(fmt::format("{}: has no encoder for a modality of the experiment", path));
+    for (const EncoderSpec& encoder : shared) check_views(description, dataset, encoder.name, path);
   }
 }
 

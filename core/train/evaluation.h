@@ -13,6 +13,10 @@ namespace astroclip::train {
 void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const RunFolder& folder,
               Console& console);
 
+/// Throws Error naming the file unless every model file of the evaluation tells its encoders, one of them for a
+/// modality of the experiment, and takes what the dataset gives.
+void check_models(const Experiment& experiment, const Dataset& dataset);
+
 /// Throws Error unless the dataset has every label that tasks and baselines read.
 void check_labels(const Experiment& experiment, const Dataset& dataset);
 

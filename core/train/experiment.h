@@ -57,6 +57,7 @@ struct EvaluationSpec {
   std::string embedding = "head";
   int64_t batch = 32;
   std::vector<std::string> baselines = {"untrained", "pca", "magnitudes"};
+  std::vector<std::string> models;  ///< model files
   int64_t pca_components = 64;
   int64_t pca_rows = 4096;
   std::vector<std::string> image_magnitudes = {"mag_g", "mag_r", "mag_z"};

@@ -16,14 +16,18 @@ Matrix to_matrix(const Tensor& values) { return {values.size(0), values.size(1),
 
 }  // namespace
 
+data::ViewPlan plain_view(const std::string& modality, const Shape& shape) {
+  return {{.name = modality + " " + shape.str(), .modality = modality}, shape};
+}
+
 Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> encoder, const Experiment& experiment,
-                            bool baseline) {
-  const bool head = experiment.evaluation.embedding == "head";
+                            bool head, bool baseline) {
   const Device device = experiment.run_device();
   const Precision precision = experiment.run_precision();
   encoder->set_training(false);
   const std::string modality = encoder->modality();
-  return {name, modality, head, baseline, [=](const HostArray& views) {
+  const data::ViewPlan view = plain_view(modality, encoder->input_shape());
+  return {name, modality, view, head, baseline, [=](const HostArray& views) {
             const autograd::NoGrad guard;
             const ops::PrecisionScope scope(precision);
             const Tensor raw =
@@ -34,20 +38,28 @@ Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> en
           }};
 }
 
-Extractor pca_extractor(const std::string& modality, search::Pca pca) {
+Extractor pca_extractor(const data::ViewPlan& view, search::Pca pca) {
   const auto shared = std::make_shared<search::Pca>(std::move(pca));
-  return {"pca-" + std::to_string(shared->components()), modality, false, true, [shared](const HostArray& views) {
+  const std::string name = "pca-" + std::to_string(shared->components());
+  return {name,
+          view.request.modality,
+          view,
+          false,
+          true,
+          [shared](const HostArray& views) {
             const int64_t rows = views.shape[0];
             return Matrix{rows, shared->components(), shared->transform(views.values<float>(), rows)};
-          }};
+          },
+          true};
 }
 
 void for_each_batch(const Dataset& dataset, Split split, const std::vector<int64_t>& rows,
-                    const std::vector<std::string>& modalities, const Model& model, const Experiment& experiment,
+                    const std::vector<data::ViewPlan>& views, const Experiment& experiment,
                     const std::function<bool(const HostBatch& views)>& use) {
   std::vector<data::ViewPlan> plans;
-  for (const std::string& name : modalities) {
-    plans.push_back({{.name = name, .modality = name}, model.encoder(name).input_shape()});
+  for (const data::ViewPlan& view : views) {
+    const auto same = [&](const data::ViewPlan& other) { return other.request.name == view.request.name; };
+    if (std::ranges::none_of(plans, same)) plans.push_back(view);
   }
   data::LoaderOptions options;
   options.split = split;

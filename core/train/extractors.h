@@ -6,6 +6,7 @@
 
 #include "api/dataset.h"
 #include "api/task.h"
+#include "data/loader.h"
 #include "search/pca.h"
 #include "train/experiment.h"
 #include "train/model.h"
@@ -16,22 +17,27 @@ namespace astroclip::train {
 struct Extractor {
   std::string name;
   std::string modality;
+  data::ViewPlan view;  ///< what `extract` takes a batch of
   bool cross_modal = false;
   bool baseline = false;
   std::function<Matrix(const HostArray& views)> extract;
+  bool has_units = false;  ///< as Representation::has_units
 };
 
-/// An encoder's embedding, without gradient and dropout: its head's for "head", the backbone's for "pool".
+/// A modality as an encoder with this input shape takes it, without augmentation; equal shapes have equal names.
+data::ViewPlan plain_view(const std::string& modality, const Shape& shape);
+
+/// An encoder's embedding, without gradient and dropout: its head's, or else the backbone's class or mean token.
 Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> encoder, const Experiment& experiment,
-                            bool baseline);
+                            bool head, bool baseline);
 
 /// The projection on principal components of the raw views.
-Extractor pca_extractor(const std::string& modality, search::Pca pca);
+Extractor pca_extractor(const data::ViewPlan& view, search::Pca pca);
 
-/// Calls `use(views)` with the plain views of `rows`, batch by batch in order, until it says false; views by modality.
+/// Calls `use(views)` with views of `rows`, batch by batch in order, until it says false; views by name, one of each.
 /// Batches are of the experiment's `[evaluation] batch` objects.
 void for_each_batch(const Dataset& dataset, Split split, const std::vector<int64_t>& rows,
-                    const std::vector<std::string>& modalities, const Model& model, const Experiment& experiment,
+                    const std::vector<data::ViewPlan>& views, const Experiment& experiment,
                     const std::function<bool(const HostBatch& views)>& use);
 
 /// NaN in the rows of objects without the modality: row i is there when present[first + i] is.

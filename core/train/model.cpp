@@ -31,9 +31,11 @@ Model::Model(const Experiment& experiment) {
   }
 }
 
-Encoder& Model::encoder(const std::string& name) const {
+Encoder& Model::encoder(const std::string& name) const { return *shared_encoder(name); }
+
+std::shared_ptr<Encoder> Model::shared_encoder(const std::string& name) const {
   for (const auto& [own, encoder] : encoders_) {
-    if (own == name) return *encoder;
+    if (own == name) return encoder;
   }
   throw Error(fmt::format("there is no encoder '{}' ({})", name, fmt::join(names(), ", ")));
 }

@@ -24,6 +24,8 @@ class Model {
   explicit Model(const Experiment& experiment);
 
   Encoder& encoder(const std::string& name) const;
+  /// The same for users that outlive the model.
+  std::shared_ptr<Encoder> shared_encoder(const std::string& name) const;
   std::vector<std::string> names() const;
   /// Everything, under encoder_prefix.
   std::vector<nn::NamedTensor> state() const;

@@ -41,6 +41,17 @@ ModelDescription read_model_description(const std::string& path) {
           config::parse_text(preprocessing, path + ": preprocessing"), text("model_hash")};
 }
 
+void check_views(const ModelDescription& description, const Dataset& dataset, const std::string& modality,
+                 const std::string& place) {
+  const config::Table given = dataset.preprocessing();
+  const config::Value* expected = description.preprocessing.find(modality);
+  const config::Value* found = given.find(modality);
+  if (expected == nullptr || found == nullptr) return;
+  const std::string wants = config::to_toml(*expected), has = config::to_toml(*found);
+  if (wants == has) return;
+  throw Error(fmt::format("{}: the model takes '{}' as {}, its objects are {}", place, modality, wants, has));
+}
+
 std::vector<EncoderSpec> load_architecture(const std::string& path) {
   return read_architecture(config::parse_file(path), path);
 }

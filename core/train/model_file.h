@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "api/dataset.h"
 #include "io/safetensors.h"
 #include "nn/module.h"
 #include "train/experiment.h"
@@ -23,6 +24,10 @@ std::string write_model_file(const std::string& path, const std::vector<nn::Name
 
 /// Reads the description alone. Throws Error naming the file when it has none, or one that cannot be read.
 ModelDescription read_model_description(const std::string& path);
+
+/// Throws Error naming `place` when the dataset gives a modality other views than the model was trained on.
+void check_views(const ModelDescription& description, const Dataset& dataset, const std::string& modality,
+                 const std::string& place);
 
 /// The encoders of a TOML file with [encoders.*]: an experiment, or one of experiments/models.
 std::vector<EncoderSpec> load_architecture(const std::string& path);

@@ -54,6 +54,7 @@ class Run {
     find_position();
     dataset_ = plugin::Host::instance().make_dataset(experiment_.dataset.plugin, experiment_.dataset.parameters);
     check_labels(experiment_, *dataset_);
+    check_models(experiment_, *dataset_);
     model_ = std::make_unique<Model>(experiment_);
     introduce();
     metrics_ =

@@ -47,10 +47,10 @@ class Retrieval final : public Task {
   std::vector<Report> run(const TaskInput& input) const override { return {across(input), within(input)}; }
 
  private:
-  /// Columns of a baseline have units of their own, so those are standardised; embeddings are taken as they are.
+  /// Columns with units of their own are standardised; embeddings are taken as they are.
   static std::vector<float> prepared(const Representation& from, const std::vector<int64_t>& rows) {
     const Matrix test = select_rows(from.test, rows);
-    if (!from.baseline || from.name == "untrained") return test.values;
+    if (!from.has_units) return test.values;
     const Matrix train = select_rows(from.train, present_rows(from.train));
     return search::standardised({test.values, test.columns}, {train.values, train.columns});
   }

@@ -91,6 +91,38 @@ TEST(Run, TheResolvedFileRunsAgainToTheSameWeights) {
   EXPECT_TRUE(same_file(again + "/model.safetensors", undisturbed() + "/model.safetensors"));
 }
 
+/// What the report of a run says of a representation, in its order.
+std::vector<std::string> rows_of(const std::string& folder, const std::string& representation) {
+  std::vector<std::string> rows;
+  for (const auto& report : nlohmann::json::parse(io::read_text(folder + "/report.json"))) {
+    for (const auto& row : report["rows"]) {
+      if (row["representation"] == representation)
+        rows.push_back(row["modality"].dump() + row["method"].dump() + row["values"].dump());
+    }
+  }
+  return rows;
+}
+
+TEST(Run, AModelFileIsMeasuredBesideTheExperimentsOwn) {
+  const std::string folder = scratch("beside"), model = undisturbed() + "/model.safetensors";
+  const auto outcome = run_program(run_arguments(folder) +
+                                   " --set stages.spectrum-pretraining.steps=0 --set stages.alignment.steps=0"
+                                   " --set evaluation.models='[\"" +
+                                   model + "\"]'");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_FALSE(rows_of(folder, "model").empty());
+  EXPECT_EQ(rows_of(folder, "model"), rows_of(undisturbed(), "aligned"));
+  EXPECT_NE(rows_of(folder, "aligned"), rows_of(undisturbed(), "aligned"));
+}
+
+TEST(Run, AModelFileThatTellsNothingIsRefusedBeforeTraining) {
+  const std::string folder = scratch("refused"), weights = ASTROCLIP_FIXTURES "/specformer.ckpt";
+  const auto outcome = run_program(run_arguments(folder) + " --set evaluation.models='[\"" + weights + "\"]'");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr(weights + ": does not tell its architecture"));
+  EXPECT_FALSE(fs::exists(folder + "/metrics.jsonl"));
+}
+
 TEST(Run, KilledAtRandomMomentsItEndsWithTheSameWeights) {
   (void)undisturbed();  // makes the survey, so that all of the time goes into training
   const std::string folder = scratch("killed");

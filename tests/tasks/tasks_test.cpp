@@ -145,6 +145,20 @@ TEST(RetrievalTask, RanksPartnersInBothDirections) {
   }
 }
 
+TEST(RetrievalTask, StandardisesColumnsThatHaveUnits) {
+  TaskInput input = paired_input();
+  input.representations[1] = input.representations[0];
+  Representation& spectrum = input.representations[1];
+  spectrum.modality = "spectrum";
+  for (Matrix* matrix : {&spectrum.train, &spectrum.test}) {
+    for (float& value : matrix->values) value += 100.0F;
+  }
+  const auto share_right = [&] { return value_of(make_task("retrieval", "")->run(input)[0].rows.at(0), "recall@1"); };
+  EXPECT_LT(share_right(), 1.0);
+  input.representations[0].has_units = input.representations[1].has_units = true;
+  EXPECT_EQ(share_right(), 1.0);
+}
+
 TEST(RetrievalTask, AgreementLeavesTheObjectItselfOut) {
   const auto reports = make_task("retrieval", "")->run(paired_input());
   for (const Measurement& row : reports[1].rows) {

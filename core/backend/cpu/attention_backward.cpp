@@ -128,10 +128,10 @@ void attention_backward(const AttentionBackwardArguments& a) {
   if (a.batch * a.heads * a.q.tokens * a.k.tokens * a.width == 0) return;
   if (a.q.tokens <= few_queries) return attention_few_backward(a);
   const Plan plan(a);
-  parallel_for(a.batch * a.heads, 1, [&](int64_t begin, int64_t end) {
-    const Workspace work(plan, a.width);
+  const auto differentiate = [&](const Workspace& work, int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; ++unit) differentiate_head(a, plan, work, unit / a.heads, unit % a.heads);
-  });
+  };
+  parallel_with<Workspace>(a.batch * a.heads, 1, differentiate, plan, a.width);
 }
 
 }  // namespace astroclip::cpu

@@ -87,21 +87,23 @@ HWY_EXPORT(few_head);
 HWY_EXPORT(few_head_backward);
 
 void attention_few(const AttentionArguments& a) {
-  parallel_for(a.batch * a.heads, row_grain(a.k.tokens * a.width), [&](int64_t begin, int64_t end) {
-    const Scratch row(a.k.tokens * static_cast<int64_t>(sizeof(float)));
+  const auto run = [&](const Scratch& row, int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; ++unit) {
       HWY_DYNAMIC_DISPATCH(few_head)(a, row.as<float>(), unit / a.heads, unit % a.heads);
     }
-  });
+  };
+  parallel_with<Scratch>(a.batch * a.heads, row_grain(a.k.tokens * a.width), run,
+                         a.k.tokens * static_cast<int64_t>(sizeof(float)));
 }
 
 void attention_few_backward(const AttentionBackwardArguments& a) {
-  parallel_for(a.batch * a.heads, row_grain(a.k.tokens * a.width), [&](int64_t begin, int64_t end) {
-    const Scratch row(a.k.tokens * static_cast<int64_t>(sizeof(float)));
+  const auto run = [&](const Scratch& row, int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; ++unit) {
       HWY_DYNAMIC_DISPATCH(few_head_backward)(a, row.as<float>(), unit / a.heads, unit % a.heads);
     }
-  });
+  };
+  parallel_with<Scratch>(a.batch * a.heads, row_grain(a.k.tokens * a.width), run,
+                         a.k.tokens * static_cast<int64_t>(sizeof(float)));
 }
 
 }  // namespace astroclip::cpu
