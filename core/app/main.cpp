@@ -1,8 +1,10 @@
 // The command line: finds the verb, prints what goes wrong. No logic of its own.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <boost/program_options/errors.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -105,8 +107,20 @@ int guarded_main(const std::vector<std::string>& arguments) {
   return 1;
 }
 
+/// At every barrier GCC's OpenMP spins for milliseconds, taking the cores from loader threads and from whatever else
+/// the machine runs: two runs beside each other take ten times as long. A thousand turns cost a run that is alone
+/// nothing. The library reads its settings before main, so the program starts itself anew; settings of the user's stay.
+void stop_long_spinning(char** arguments) {
+  if (getenv("OMP_WAIT_POLICY") != nullptr || getenv("GOMP_SPINCOUNT") != nullptr) return;
+  setenv("GOMP_SPINCOUNT", "1000", 1);
+  execv("/proc/self/exe", arguments);  // returns only when it cannot; then all is as it was, but slower
+}
+
 }  // namespace
 
 }  // namespace astroclip::app
 
-int main(int count, char** arguments) { return astroclip::app::guarded_main({arguments + 1, arguments + count}); }
+int main(int count, char** arguments) {
+  astroclip::app::stop_long_spinning(arguments);
+  return astroclip::app::guarded_main({arguments + 1, arguments + count});
+}
