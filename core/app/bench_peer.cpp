@@ -49,9 +49,12 @@ PytorchPeer::PytorchPeer(const std::string& python, const std::string& work, int
                                               precision == Precision::bf16 ? "bf16" : "f32",
                                               "--threads",
                                               std::to_string(compute_threads())};
+  // This program's own setting of OpenMP (app/main.cpp) is not for PyTorch, which is measured as it comes.
+  process::environment environment = boost::this_process::environment();
+  environment.erase("GOMP_SPINCOUNT");
   try {
-    process_->child = process::child(program, process::args(arguments), (process::std_in < process_->requests),
-                                     (process::std_out > process_->answers));
+    process_->child = process::child(program, process::args(arguments), environment,
+                                     (process::std_in < process_->requests), (process::std_out > process_->answers));
   } catch (const process::process_error& error) {
     throw Error(fmt::format("[bench] {}: cannot start: {}", program.string(), error.what()));
   }
