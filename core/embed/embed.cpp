@@ -53,7 +53,6 @@ class Embedding {
       const bool has_bf16 = backend_of(setting_.run_device()).supports(Precision::bf16);
       setting_.precision = has_bf16 ? "bf16" : "f32";
     }
-    setting_.evaluation.embedding = request.embedding;
     setting_.evaluation.batch = request.batch;
     setting_.loader_threads = request.loader_threads;
     hash_ = description.hash;
@@ -121,20 +120,22 @@ class Embedding {
     model_ = std::make_unique<train::Model>(setting_);
     for (const std::string& name : model_->names()) {
       const bool has_head = model_->load(name, request_.model);
-      if (request_.embedding == "head" && !has_head) {
+      if (wants_head() && !has_head) {
         throw Error(
             fmt::format("{}: encoder '{}' has no alignment head; --embedding pool gives the embedding before "
                         "alignment",
                         request_.model, name));
       }
       extractors_.push_back(
-          train::encoder_extractor(name, model_->shared_encoder(name), setting_, request_.embedding == "head", false));
+          train::encoder_extractor(name, model_->shared_encoder(name), setting_, wants_head(), false));
     }
   }
 
+  bool wants_head() const { return request_.embedding == "head"; }
+
   int64_t width_of(const std::string& name) const {
     const Encoder& encoder = model_->encoder(name);
-    return request_.embedding == "head" ? encoder.embedding_width() : encoder.width();
+    return wants_head() ? encoder.embedding_width() : encoder.width();
   }
 
   static std::string column_of(const std::string& modality) { return modality + "_embeddings"; }

@@ -20,8 +20,10 @@ namespace astroclip::train {
 
 namespace {
 
+bool wants_head(const Experiment& experiment) { return experiment.evaluation.embedding == "head"; }
+
 std::string trained_name(const Experiment& experiment) {
-  return experiment.evaluation.embedding == "head" ? "aligned" : "before alignment";
+  return wants_head(experiment) ? "aligned" : "before alignment";
 }
 
 bool wants(const Experiment& experiment, const char* baseline) {
@@ -121,20 +123,18 @@ class Evaluator {
 
   void make_extractors() {
     for (const std::string& name : model_.names()) {
-      extractors_.push_back(
-          encoder_extractor(trained_name(experiment_), model_.shared_encoder(name), experiment_, wants_head(), false));
+      extractors_.push_back(encoder_extractor(trained_name(experiment_), model_.shared_encoder(name), experiment_,
+                                              wants_head(experiment_), false));
     }
     for (const std::string& path : experiment_.evaluation.models) add_model(path);
     if (wants(experiment_, "untrained")) {
       for (const std::string& name : model_.names()) {
-        extractors_.push_back(
-            encoder_extractor("untrained", make_encoder(experiment_, name), experiment_, wants_head(), true));
+        extractors_.push_back(encoder_extractor("untrained", make_encoder(experiment_, name), experiment_,
+                                                wants_head(experiment_), true));
       }
     }
     if (wants(experiment_, "pca")) add_pca();
   }
-
-  bool wants_head() const { return experiment_.evaluation.embedding == "head"; }
 
   /// Towers of a model file for the experiment's modalities; one without a head gives its backbone's embedding.
   void add_model(const std::string& path) {
@@ -144,8 +144,8 @@ class Evaluator {
     const std::string name = std::filesystem::path(path).stem().string();
     for (const std::string& modality : model.names()) {
       const bool has_head = model.load(modality, path);
-      extractors_.push_back(
-          encoder_extractor(name, model.shared_encoder(modality), experiment_, has_head && wants_head(), true));
+      extractors_.push_back(encoder_extractor(name, model.shared_encoder(modality), experiment_,
+                                              has_head && wants_head(experiment_), true));
     }
   }
 

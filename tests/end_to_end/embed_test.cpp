@@ -14,6 +14,7 @@
 #include "support/fixtures.h"
 #include "support/hdf5_files.h"
 #include "support/program.h"
+#include "support/whole_dataset.h"
 #include "train/model.h"
 #include "train/model_file.h"
 
@@ -31,6 +32,7 @@ using testing_support::Outcome;
 using testing_support::run_and_signal;
 using testing_support::run_program;
 using testing_support::scratch;
+using testing_support::whole_dataset;
 
 constexpr int64_t width = 48;
 
@@ -118,36 +120,17 @@ std::string embed_arguments(const std::string& weights, const std::string& input
   return "embed --model '" + weights + "' --input " + inputs + " --output '" + output + "'";
 }
 
-std::vector<float> rows_of(const std::string& path, const std::string& name) {
-  const io::Hdf5File file = io::Hdf5File::open(path);
-  const Shape shape = file.shape(name);
-  std::vector<int64_t> rows(static_cast<size_t>(shape[0]));
-  std::iota(rows.begin(), rows.end(), int64_t{0});
-  std::vector<float> values(static_cast<size_t>(shape.numel()));
-  file.read_rows(name, rows, DType::f32, values.data());
-  return values;
-}
-
-std::vector<int64_t> ids_of(const std::string& path) {
-  const io::Hdf5File file = io::Hdf5File::open(path);
-  std::vector<int64_t> values(static_cast<size_t>(file.shape("object_id")[0]));
-  std::vector<int64_t> rows = values;
-  std::iota(rows.begin(), rows.end(), int64_t{0});
-  file.read_rows("object_id", rows, DType::i64, values.data());
-  return values;
-}
-
 TEST(Embed, GivesThePublishedEmbeddings) {
   const std::string output = scratch("published.h5");
   const Outcome outcome =
       run_program(embed_arguments(model(), "'" + paired_input() + "'", output) + " --precision f32");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_THAT(rows_of(output, "spectrum_embeddings"),
+  EXPECT_THAT(whole_dataset<float>(output, "spectrum_embeddings"),
               testing::Pointwise(testing::FloatNear(1e-4F), fixture_values("spectrum_embedding")));
-  const std::vector<float> images = rows_of(output, "image_embeddings");
+  const std::vector<float> images = whole_dataset<float>(output, "image_embeddings");
   ASSERT_EQ(images.size(), size_t{2 * width});
   EXPECT_NE(std::vector(images.begin(), images.begin() + width), std::vector(images.begin() + width, images.end()));
-  EXPECT_THAT(ids_of(output), ElementsAre(39627, 39628));
+  EXPECT_THAT(whole_dataset<int64_t>(output, "object_id"), ElementsAre(39627, 39628));
 }
 
 TEST(Embed, TakesSeveralLayoutsAndLeavesMissingModalitiesBlank) {
@@ -157,14 +140,14 @@ TEST(Embed, TakesSeveralLayoutsAndLeavesMissingModalitiesBlank) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out,
               EndsWith("5 objects, 5 of them now, in " + outcome.out.substr(outcome.out.rfind("in ") + 3)));
-  const std::vector<float> spectra = rows_of(output, "spectrum_embeddings"),
-                           images = rows_of(output, "image_embeddings");
+  const std::vector<float> spectra = whole_dataset<float>(output, "spectrum_embeddings"),
+                           images = whole_dataset<float>(output, "image_embeddings");
   ASSERT_EQ(spectra.size(), size_t{5 * width});
   const auto is_nan = testing::Truly([](float value) { return std::isnan(value); });
   EXPECT_THAT(std::vector(spectra.begin(), spectra.begin() + 3 * width), Each(is_nan));
   EXPECT_THAT(std::vector(spectra.begin() + 3 * width, spectra.end()), Each(testing::Not(is_nan)));
   EXPECT_THAT(images, Each(testing::Not(is_nan)));
-  EXPECT_THAT(ids_of(output), ElementsAre(500000, 500001, 500002, 39627, 39628));
+  EXPECT_THAT(whole_dataset<int64_t>(output, "object_id"), ElementsAre(500000, 500001, 500002, 39627, 39628));
 }
 
 TEST(Embed, BeforeAlignmentGivesTheTowersOwnEmbedding) {
@@ -175,7 +158,7 @@ TEST(Embed, BeforeAlignmentGivesTheTowersOwnEmbedding) {
   const io::Hdf5File file = io::Hdf5File::open(output);
   EXPECT_FALSE(file.contains("image_embeddings"));
   EXPECT_EQ(file.shape("spectrum_embeddings"), (Shape{2, width}));
-  EXPECT_THAT(rows_of(output, "spectrum_embeddings"),
+  EXPECT_THAT(whole_dataset<float>(output, "spectrum_embeddings"),
               testing::Not(testing::Pointwise(testing::FloatNear(1e-2F), fixture_values("spectrum_embedding"))));
 }
 

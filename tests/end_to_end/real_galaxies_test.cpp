@@ -10,6 +10,7 @@
 #include "io/paired_file.h"
 #include "support/program.h"
 #include "support/real_data.h"
+#include "support/whole_dataset.h"
 
 namespace astroclip {
 namespace {
@@ -88,13 +89,7 @@ plugin = "retrieval"
 }
 
 std::vector<float> embeddings(const std::string& run, const std::string& dataset) {
-  const auto file = io::Hdf5File::open(run + "/embeddings.h5");
-  const Shape shape = file.shape(dataset);
-  std::vector<int64_t> rows;
-  for (int64_t row = 0; row < shape[0]; ++row) rows.push_back(row);
-  std::vector<float> values(static_cast<size_t>(shape.numel()));
-  file.read_rows(dataset, rows, DType::f32, values.data());
-  return values;
+  return testing_support::whole_dataset<float>(run + "/embeddings.h5", dataset);
 }
 
 TEST(PartialObjects, AreEmbeddedWhenAllAreAskedFor) {

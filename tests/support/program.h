@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/scratch.h"
+
 /// Runs the built program as a user would; needs ASTROCLIP_BINARY from the room's room.cmake.
 namespace astroclip::testing_support {
 
@@ -21,11 +23,6 @@ struct Outcome {
   int status = -1;  ///< −1 when a signal ended it
   std::string out, err;
 };
-
-/// A path for this test process alone.
-inline std::string scratch(const std::string& name) {
-  return (std::filesystem::path(testing::TempDir()) / ("astroclip_" + std::to_string(getpid()) + "_" + name)).string();
-}
 
 /// Through the shell, and to its end.
 inline Outcome run_program(const std::string& arguments) {

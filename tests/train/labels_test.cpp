@@ -1,22 +1,19 @@
 // An experiment that asks for labels its dataset lacks is refused before it trains.
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
 
 #include "plugin/host.h"
+#include "support/scratch.h"
 #include "train/evaluation.h"
 
 namespace astroclip::train {
 namespace {
 
 std::string refusal(const std::string& tasks) {
-  const std::string cache =
-      (std::filesystem::path(testing::TempDir()) / ("astroclip_labels_" + std::to_string(getpid()))).string();
   const std::string text = R"([dataset]
 plugin = "simulated_survey"
 galaxies = 10
-cache = ")" + cache + R"("
+cache = ")" + testing_support::scratch("labels") +
+                           R"("
 [encoders.spectrum]
 plugin = "specformer"
 dim = 12

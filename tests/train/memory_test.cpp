@@ -2,11 +2,9 @@
 #include "tensor/memory.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
 
 #include "plugin/host.h"
+#include "support/scratch.h"
 #include "train/trainer.h"
 
 namespace astroclip::train {
@@ -14,12 +12,11 @@ namespace {
 
 /// Two small towers with everything that takes memory in training: dropout, stochastic depth, heads, clipping.
 Experiment experiment_with(const std::string& loss, const std::string& encoders) {
-  const std::string cache =
-      (std::filesystem::path(testing::TempDir()) / ("astroclip_memory_" + std::to_string(getpid()))).string();
   const std::string text = R"([dataset]
 plugin = "simulated_survey"
 galaxies = 40
-cache = ")" + cache + R"("
+cache = ")" + testing_support::scratch("memory") +
+                           R"("
 [encoders.image]
 plugin = "vit"
 image = 24
