@@ -63,6 +63,9 @@ void linear_backward_weight(const LinearBackwardWeightArguments& arguments);
 void attention(const AttentionArguments& arguments);
 void attention_backward(const AttentionBackwardArguments& arguments);
 
+// attention_bf16.cpp: operands rounded to bf16, on processors that multiply it
+void attention_bf16(const AttentionArguments& arguments);
+
 // attention_few.cpp: for so few queries that packing keys and values costs more than the products
 inline constexpr int64_t few_queries = 8;
 void attention_few(const AttentionArguments& arguments);

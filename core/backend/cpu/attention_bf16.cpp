@@ -1,0 +1,290 @@
+#include <hwy/base.h>
+#include <immintrin.h>
+
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "backend/cpu/attention_tiles.h"
+#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/scratch.h"
+#include "base/threads.h"
+
+// Attention whose operands are bf16, for processors that multiply bf16 pairs. A head's keys and values are packed once;
+// then strips of queries go through scores, softmax and mixing while they are in the first-level cache. Products of
+// general shape, called three times a tile, spend as long on their calls and packings as on the arithmetic.
+#ifndef __clang__
+#pragma GCC diagnostic push
+// GCC 12 takes the intrinsics' own undefined operands for ours (its bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
+namespace astroclip::cpu {
+
+namespace {
+
+constexpr int64_t lanes = 16;
+constexpr int64_t pair_block = 2 * lanes;  ///< bf16 of a register: 16 pairs
+constexpr int strip = 12;                  ///< queries at once: their sums with two registers of keys fill the file
+
+int64_t blocks_of(int64_t size) { return (size + lanes - 1) / lanes; }
+int64_t pairs_of(int64_t size) { return (size + 1) / 2; }
+
+/// Of the next 16 elements, those before the end.
+__mmask16 valid(int64_t left) {
+  return static_cast<__mmask16>(left >= lanes ? 0xFFFF : left <= 0 ? 0 : (1 << left) - 1);
+}
+
+/// 32 numbers, zeros past the end, as bf16.
+__m512i round_pairs(const float* from, int64_t left) {
+  const __m512 low = _mm512_maskz_loadu_ps(valid(left), from);
+  const __m512 high = _mm512_maskz_loadu_ps(valid(left - lanes), from + lanes);
+  return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
+}
+
+/// Transposes 16 rows of 16 words.
+void transpose(__m512i (&rows)[lanes]) {
+  __m512i t[lanes];
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+    t[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    for (int half = 0; half < 2; ++half) {
+      rows[i + 2 * half] = _mm512_unpacklo_epi64(t[i + half], t[i + 2 + half]);
+      rows[i + 2 * half + 1] = _mm512_unpackhi_epi64(t[i + half], t[i + 2 + half]);
+    }
+  }
+  for (int i = 0; i < 4; ++i) {
+    const __m512i low = _mm512_shuffle_i32x4(rows[i], rows[i + 4], 0x88);
+    const __m512i high = _mm512_shuffle_i32x4(rows[i], rows[i + 4], 0xDD);
+    const __m512i next_low = _mm512_shuffle_i32x4(rows[i + 8], rows[i + 12], 0x88);
+    const __m512i next_high = _mm512_shuffle_i32x4(rows[i + 8], rows[i + 12], 0xDD);
+    t[i] = _mm512_shuffle_i32x4(low, next_low, 0x88);
+    t[i + 4] = _mm512_shuffle_i32x4(high, next_high, 0x88);
+    t[i + 8] = _mm512_shuffle_i32x4(low, next_low, 0xDD);
+    t[i + 12] = _mm512_shuffle_i32x4(high, next_high, 0xDD);
+  }
+  for (int i = 0; i < 16; ++i) rows[i] = t[i];
+}
+
+/// Keys to [blocks of 16 keys][pairs of dimensions][16 keys][2].
+void pack_keys(const float* k, int64_t stride, int64_t keys, int64_t width, BFloat16* packed) {
+  const int64_t pairs = pairs_of(width);
+  for (int64_t block = 0; block < blocks_of(keys); ++block) {
+    for (int64_t first = 0; first < pairs; first += lanes) {
+      __m512i rows[lanes];
+      for (int64_t i = 0; i < lanes; ++i) {
+        const int64_t key = block * lanes + i;
+        rows[i] = key < keys ? round_pairs(k + key * stride + 2 * first, width - 2 * first) : _mm512_setzero_si512();
+      }
+      transpose(rows);
+      for (int64_t i = 0; i < std::min(lanes, pairs - first); ++i) {
+        _mm512_storeu_si512(packed + (block * pairs + first + i) * pair_block, rows[i]);
+      }
+    }
+  }
+}
+
+/// Values to [blocks of 16 dimensions][pairs of keys][16 dimensions][2].
+void pack_values(const float* v, int64_t stride, int64_t keys, int64_t width, BFloat16* packed) {
+  alignas(64) static constexpr std::array<uint16_t, 2 * lanes> interleaved = {
+      0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+      8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  const __m512i order = _mm512_load_si512(interleaved.data());
+  const int64_t pairs = pairs_of(keys);
+  for (int64_t block = 0; block < blocks_of(width); ++block) {
+    const __mmask16 present = valid(width - block * lanes);
+    for (int64_t pair = 0; pair < pairs; ++pair) {
+      const float* at = v + 2 * pair * stride + block * lanes;
+      const bool has_second = 2 * pair + 1 < keys;
+      const __m512 first = _mm512_maskz_loadu_ps(present, at);
+      const __m512 second = has_second ? _mm512_maskz_loadu_ps(present, at + stride) : _mm512_setzero_ps();
+      const auto both = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
+      _mm512_storeu_si512(packed + (block * pairs + pair) * pair_block, _mm512_permutexvar_epi16(order, both));
+    }
+  }
+}
+
+/// sum[r][b] += Σ over pairs of a's row r times b's block b. The sums stay in registers: `rows` · `blocks` ≤ 24.
+template <int rows, int blocks>
+HWY_INLINE void multiply(const BFloat16* a, int64_t a_pitch, const BFloat16* b, int64_t block_pitch, int64_t pairs,
+                         __m512 (&sum)[rows][blocks]) {
+  for (int r = 0; r < rows; ++r) {
+    for (int c = 0; c < blocks; ++c) sum[r][c] = _mm512_setzero_ps();
+  }
+  for (int64_t pair = 0; pair < pairs; ++pair) {
+    __m512bh right[blocks];
+    for (int c = 0; c < blocks; ++c) {
+      right[c] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b + c * block_pitch + pair * pair_block));
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; ++r) {
+      float both;  // two bf16, taken as one number so that the broadcast is part of the load
+      std::memcpy(&both, a + r * a_pitch + 2 * pair, sizeof both);
+      const auto left = reinterpret_cast<__m512bh>(_mm512_set1_ps(both));
+      for (int c = 0; c < blocks; ++c) sum[r][c] = _mm512_dpbf16_ps(sum[r][c], left, right[c]);
+    }
+  }
+}
+
+/// 2^z, 0 far below; its series is cut at 2e-6, where weights are rounded to 4e-3. NaN stays NaN.
+HWY_INLINE __m512 power_of_two(__m512 z) {
+  const __m512 bounded = _mm512_max_ps(_mm512_set1_ps(-200.0f), z);
+  const __m512 whole = _mm512_roundscale_ps(bounded, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m512 rest = _mm512_sub_ps(bounded, whole);
+  __m512 series = _mm512_set1_ps(1.3333558e-3f);  // (ln 2)^k / k!
+  for (const float term : {9.6181291e-3f, 5.5504109e-2f, 2.4022651e-1f, 6.9314718e-1f, 1.0f}) {
+    series = _mm512_fmadd_ps(series, rest, _mm512_set1_ps(term));
+  }
+  return _mm512_scalef_ps(series, whole);
+}
+
+/// Sizes of one head's packed operands and of a strip.
+struct Layout {
+  explicit Layout(const AttentionArguments& a)
+      : keys(a.k.tokens),
+        width(a.width),
+        score_pitch(blocks_of(a.k.tokens) * lanes),
+        query_pitch((a.width + pair_block - 1) / pair_block * pair_block) {}
+  int64_t packed_keys() const { return blocks_of(keys) * pairs_of(width) * pair_block; }
+  int64_t packed_values() const { return blocks_of(width) * pairs_of(keys) * pair_block; }
+
+  int64_t keys, width, score_pitch, query_pitch;
+};
+
+/// One thread's buffers.
+struct Workspace {
+  explicit Workspace(const Layout& layout)
+      : k(layout.packed_keys() * size_of(DType::bf16)),
+        v(layout.packed_values() * size_of(DType::bf16)),
+        q(strip * layout.query_pitch * size_of(DType::bf16)),
+        scores(strip * layout.score_pitch * size_of(DType::f32)),
+        weights(strip * layout.score_pitch * size_of(DType::bf16)) {}
+  Scratch k, v, q, scores, weights;
+};
+
+/// Where a strip of queries is read and written; log_sum_exp may be null.
+struct Strip {
+  const float* q;
+  int64_t q_stride;
+  float* y;
+  int64_t y_stride;
+  float* log_sum_exp;
+};
+
+/// Scores of `blocks` blocks of keys, −∞ past the last key, and their largest by lanes.
+template <int rows, int blocks>
+HWY_INLINE void score(const Layout& layout, const Workspace& work, int64_t block, __m512 (&top)[rows]) {
+  const int64_t pairs = pairs_of(layout.width);
+  __m512 sum[rows][blocks];
+  multiply<rows, blocks>(work.q.as<BFloat16>(), layout.query_pitch, work.k.as<BFloat16>() + block * pairs * pair_block,
+                         pairs * pair_block, pairs, sum);
+  const __m512 nothing = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+  for (int c = 0; c < blocks; ++c) {
+    const __mmask16 present = valid(layout.keys - (block + c) * lanes);
+    for (int r = 0; r < rows; ++r) {
+      const __m512 found = _mm512_mask_blend_ps(present, nothing, sum[r][c]);
+      _mm512_storeu_ps(work.scores.as<float>() + r * layout.score_pitch + (block + c) * lanes, found);
+      top[r] = _mm512_max_ps(top[r], found);
+    }
+  }
+}
+
+/// y of `blocks` blocks of dimensions from the strip's weights.
+template <int rows, int blocks>
+HWY_INLINE void mix(const Layout& layout, const Workspace& work, int64_t block, const float (&inverse)[rows],
+                    const Strip& at) {
+  const int64_t pairs = pairs_of(layout.keys);
+  __m512 sum[rows][blocks];
+  multiply<rows, blocks>(work.weights.as<BFloat16>(), layout.score_pitch,
+                         work.v.as<BFloat16>() + block * pairs * pair_block, pairs * pair_block, pairs, sum);
+  for (int c = 0; c < blocks; ++c) {
+    const int64_t column = (block + c) * lanes;
+    for (int r = 0; r < rows; ++r) {
+      // Dividing here costs `width` operations a row instead of one for each key.
+      _mm512_mask_storeu_ps(at.y + r * at.y_stride + column, valid(layout.width - column),
+                            _mm512_mul_ps(sum[r][c], _mm512_set1_ps(inverse[r])));
+    }
+  }
+}
+
+template <int rows>
+void attend_strip(const Layout& layout, const Workspace& work, double scale, const Strip& at) {
+  auto *q = work.q.as<BFloat16>(), *weights = work.weights.as<BFloat16>();
+  for (int r = 0; r < rows; ++r) {
+    for (int64_t i = 0; i < layout.query_pitch; i += pair_block) {
+      _mm512_storeu_si512(q + r * layout.query_pitch + i, round_pairs(at.q + r * at.q_stride + i, layout.width - i));
+    }
+  }
+  __m512 top[rows];
+  for (__m512& each : top) each = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+  const int64_t key_blocks = blocks_of(layout.keys), columns = blocks_of(layout.width);
+  int64_t block = 0;
+  for (; block + 2 <= key_blocks; block += 2) score<rows, 2>(layout, work, block, top);
+  if (block < key_blocks) score<rows, 1>(layout, work, block, top);
+
+  float inverse[rows];
+  const __m512 factor = _mm512_set1_ps(static_cast<float>(scale / std::log(2.0)));
+  for (int r = 0; r < rows; ++r) {
+    const float largest = _mm512_reduce_max_ps(top[r]);
+    const __m512 shift = _mm512_set1_ps(largest);
+    __m512 sum = _mm512_setzero_ps();
+    for (int64_t i = r * layout.score_pitch; i < (r + 1) * layout.score_pitch; i += lanes) {
+      const __m512 below = _mm512_sub_ps(_mm512_loadu_ps(work.scores.as<float>() + i), shift);
+      const __m512 weight = power_of_two(_mm512_mul_ps(below, factor));
+      sum = _mm512_add_ps(sum, weight);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(weights + i),
+                          reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(weight)));
+    }
+    const float total = _mm512_reduce_add_ps(sum);
+    inverse[r] = 1.0f / total;
+    if (at.log_sum_exp != nullptr) at.log_sum_exp[r] = static_cast<float>(largest * scale + std::log(total));
+  }
+
+  int64_t column = 0;
+  for (; column + 2 <= columns; column += 2) mix<rows, 2>(layout, work, column, inverse, at);
+  if (column < columns) mix<rows, 1>(layout, work, column, inverse, at);
+}
+
+/// attend_strip for 1 to `strip` queries.
+template <int... rows>
+constexpr auto strips_of(std::integer_sequence<int, rows...>) {
+  return std::array{&attend_strip<rows + 1>...};
+}
+constexpr auto strips = strips_of(std::make_integer_sequence<int, strip>());
+
+void attend_head(const AttentionArguments& a, const Layout& layout, const Workspace& work, int64_t batch,
+                 int64_t head) {
+  pack_keys(head_of(a.k, batch, head, a.width), a.k.token_stride, layout.keys, layout.width, work.k.as<BFloat16>());
+  pack_values(head_of(a.v, batch, head, a.width), a.v.token_stride, layout.keys, layout.width, work.v.as<BFloat16>());
+  const float* q = head_of(a.q, batch, head, a.width);
+  float* y = head_of(a.y, batch, head, a.width);
+  float* log_sum_exp = a.log_sum_exp ? a.log_sum_exp.as<float>() + (batch * a.heads + head) * a.q.tokens : nullptr;
+  const int64_t count = (a.q.tokens + strip - 1) / strip;
+  for (int64_t i = 0; i < count; ++i) {  // as even as can be
+    const int64_t begin = a.q.tokens * i / count, rows = a.q.tokens * (i + 1) / count - begin;
+    strips[static_cast<size_t>(rows - 1)](layout, work, a.scale,
+                                          {q + begin * a.q.token_stride, a.q.token_stride, y + begin * a.y.token_stride,
+                                           a.y.token_stride, log_sum_exp == nullptr ? nullptr : log_sum_exp + begin});
+  }
+}
+
+}  // namespace
+
+void attention_bf16(const AttentionArguments& a) {
+  const Layout layout(a);
+  const auto attend = [&](const Workspace& work, int64_t begin, int64_t end) {
+    for (int64_t unit = begin; unit < end; ++unit) attend_head(a, layout, work, unit / a.heads, unit % a.heads);
+  };
+  parallel_with<Workspace>(a.batch * a.heads, 1, attend, layout);
+}
+
+}  // namespace astroclip::cpu
+HWY_POP_ATTRIBUTES
+#ifndef __clang__
+#pragma GCC diagnostic pop
+#endif
