@@ -30,7 +30,7 @@ void convert(const std::string& from, const std::string& to) {
 void convert(const std::string& from, const std::string& to, const std::string& architecture) {
   train::Experiment setting;
   setting.encoders = train::load_architecture(architecture);
-  const train::Model model(setting);
+  const train::Model model(setting, train::Weights::none);
   std::vector<nn::NamedTensor> tensors = model.state();
   for (const std::string& name : model.names()) {
     if (model.load(name, from)) continue;

@@ -117,7 +117,7 @@ class Embedding {
   }
 
   void load_model() {
-    model_ = std::make_unique<train::Model>(setting_);
+    model_ = std::make_unique<train::Model>(setting_, train::Weights::none);
     for (const std::string& name : model_->names()) {
       const bool has_head = model_->load(name, request_.model);
       if (wants_head() && !has_head) {
@@ -129,6 +129,16 @@ class Embedding {
       extractors_.push_back(
           train::encoder_extractor(name, model_->shared_encoder(name), setting_, wants_head(), false));
     }
+    memory().trim();
+  }
+
+  Memory& memory() const { return memory_of(setting_.run_device()); }
+
+  /// To be called when no activation is alive.
+  void report_memory() {
+    const MemoryStatistics statistics = memory().statistics();
+    console_.say(fmt::format("memory: {} MB of packed weights, an arena of {} MB", statistics.used_bytes >> 20,
+                             (statistics.reserved_bytes - statistics.used_bytes) >> 20));
   }
 
   bool wants_head() const { return request_.embedding == "head"; }
@@ -194,6 +204,7 @@ class Embedding {
     bool goes_on = true;
     train::for_each_batch(*input.objects, Split::train, rows, there, setting_, [&](const HostBatch& views) {
       const int64_t count = std::min(request_.batch, end - row);
+      if (count != last_count_) memory().trim();  // blocks of other sizes would only lie beside the new ones
       for (const train::Extractor& extractor : extractors_) {
         Matrix vectors;
         if (const auto view = views.find(extractor.view.request.name); view != views.end()) {
@@ -205,6 +216,8 @@ class Embedding {
         }
         file.write(column_of(extractor.modality), begin + row, count, vectors.values.data());
       }
+      if (last_count_ == 0) report_memory();
+      last_count_ = count;
       row += count;
       goes_on = !stop_.requested();
       const bool due = begin + row - file.done() >= batches_between_commits * request_.batch ||
@@ -241,7 +254,8 @@ class Embedding {
   train::Console console_;
   train::StopRequest stop_;
   Clock::time_point start_, committed_;
-  int64_t first_ = 0;  ///< rows that an earlier call finished
+  int64_t first_ = 0;       ///< rows that an earlier call finished
+  int64_t last_count_ = 0;  ///< objects of the batch before
 };
 
 }  // namespace

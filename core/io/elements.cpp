@@ -14,10 +14,9 @@ namespace {
 bool is_integer(ElementType type) { return type >= ElementType::i64; }
 
 bool is_contiguous(const StridedElements& elements) {
-  int64_t expected = 1;
-  for (int axis = elements.shape.rank(); axis-- > 0;) {
-    if (elements.shape[axis] != 1 && elements.strides[static_cast<size_t>(axis)] != expected) return false;
-    expected *= elements.shape[axis];
+  const std::vector<int64_t> expected = contiguous_strides(elements.shape);
+  for (size_t axis = 0; axis < expected.size(); ++axis) {
+    if (elements.shape[static_cast<int>(axis)] != 1 && elements.strides[axis] != expected[axis]) return false;
   }
   return true;
 }
@@ -86,11 +85,6 @@ std::vector<double> to_doubles(const StridedElements& elements) {
   return {};
 }
 
-bool is_stored_as(ElementType type, DType dtype) {
-  return type != ElementType::f16 && type != ElementType::i16 && type != ElementType::i8 &&
-         dtype_of_elements(type) == dtype;
-}
-
 /// Integers narrower than 64 bits are exact as doubles.
 Tensor read_integers(const StridedElements& elements, DType dtype, Device device) {
   const Tensor wide =
@@ -134,6 +128,11 @@ DType dtype_of_elements(ElementType type) {
   return dtypes[static_cast<size_t>(type)];
 }
 
+bool is_stored_as(ElementType type, DType dtype) {
+  return type != ElementType::f16 && type != ElementType::i16 && type != ElementType::i8 &&
+         dtype_of_elements(type) == dtype;
+}
+
 float half_to_float(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
   const uint32_t exponent = half >> 10 & 0x1F;
@@ -144,6 +143,12 @@ float half_to_float(uint16_t half) {
   }
   const uint32_t wide = exponent == 31 ? 0xFF : exponent + 112;
   return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
+}
+
+std::vector<int64_t> contiguous_strides(const Shape& shape) {
+  std::vector<int64_t> strides(static_cast<size_t>(shape.rank()), 1);
+  for (size_t axis = strides.size(); axis-- > 1;) strides[axis - 1] = strides[axis] * shape[static_cast<int>(axis)];
+  return strides;
 }
 
 bool StridedElements::fits(int64_t storage_elements) const {
@@ -159,14 +164,19 @@ bool StridedElements::fits(int64_t storage_elements) const {
   return last < storage_elements;
 }
 
-Tensor read_elements(const StridedElements& elements, DType dtype, Device device) {
+Tensor read_elements(const StridedElements& elements, DType dtype, Device device,
+                     const std::shared_ptr<const Backing>& backing) {
   const bool wants_integer = dtype == DType::i64 || dtype == DType::i32 || dtype == DType::u8;
   if (wants_integer && !is_integer(elements.type)) {
     throw Error(fmt::format("holds {}, integers were expected", name_of(elements.type)));
   }
   if (is_stored_as(elements.type, dtype) && is_contiguous(elements)) {
-    Tensor tensor = Tensor::empty(elements.shape, dtype, device);
     const auto* from = elements.storage.data() + elements.offset * size_of(elements.type);
+    const bool aligned = reinterpret_cast<uintptr_t>(from) % static_cast<uintptr_t>(size_of(dtype)) == 0;
+    if (aligned && device.kind != DeviceKind::cuda && elements.shape.numel() > 0) {
+      return Tensor::backed(backing, from, elements.shape, dtype, device);
+    }
+    Tensor tensor = Tensor::empty(elements.shape, dtype, device);
     memory_of(device).copy_from_host(tensor.mutable_data(), from, tensor.bytes());
     return tensor;
   }

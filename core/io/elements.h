@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,8 @@ int64_t size_of(ElementType type);
 std::string_view name_of(ElementType type);
 /// The dtype that holds every value of the type: f16 reads as f32, i16 and i8 as i32, boolean as u8.
 DType dtype_of_elements(ElementType type);
+/// Whether elements of the type are those of the dtype, bit for bit.
+bool is_stored_as(ElementType type, DType dtype);
 /// IEEE 754 binary16, exactly.
 float half_to_float(uint16_t half);
 
@@ -32,8 +35,13 @@ struct StridedElements {
   bool fits(int64_t storage_elements) const;
 };
 
-/// Copies elements into a contiguous tensor, converted. `elements` must fit its storage. Throws Error when integers
+/// Strides of a tensor whose elements follow one another, the last axis fastest.
+std::vector<int64_t> contiguous_strides(const Shape& shape);
+
+/// The elements as a contiguous tensor: where nothing is to be converted or moved to another device, and they are
+/// aligned, the bytes in `backing` themselves, else a copy. `elements` must fit its storage. Throws Error when integers
 /// are asked of what holds floats.
-Tensor read_elements(const StridedElements& elements, DType dtype, Device device);
+Tensor read_elements(const StridedElements& elements, DType dtype, Device device,
+                     const std::shared_ptr<const Backing>& backing);
 
 }  // namespace astroclip::io

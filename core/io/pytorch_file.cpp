@@ -262,7 +262,8 @@ const PytorchFile::Entry& PytorchFile::entry(const std::string& name) const {
 Tensor PytorchFile::read(const std::string& name, DType dtype, Device device) const {
   (void)entry(name);
   try {
-    return read_elements(contents_->tensors[contents_->index.at(name)], dtype, device);
+    const std::shared_ptr<const Backing> backing(contents_, &contents_->mapping);
+    return read_elements(contents_->tensors[contents_->index.at(name)], dtype, device, backing);
   } catch (const Error& error) {
     contents_->refuse(name, error.what());
   }

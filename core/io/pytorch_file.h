@@ -40,7 +40,8 @@ class PytorchFile {
   bool contains(const std::string& name) const;
   /// Throws Error naming the path and the tensor when there is none of that name.
   const Entry& entry(const std::string& name) const;
-  /// Copies a tensor, converted to `dtype` (integers only to integers or floats), to the device.
+  /// A tensor, converted to `dtype` (integers only to integers or floats), on the device; see read_elements for when it
+  /// shares the mapped bytes.
   Tensor read(const std::string& name, DType dtype, Device device) const;
   /// Names in the state dict that are neither tensors nor dicts of them.
   const std::vector<std::string>& skipped() const;

@@ -1,13 +1,8 @@
 #include "io/safetensors.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -16,6 +11,7 @@
 #include "base/error.h"
 #include "io/durable_file.h"
 #include "io/elements.h"
+#include "io/mapped_file.h"
 
 namespace astroclip::io {
 
@@ -24,17 +20,18 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int64_t length_bytes = 8;
+constexpr int64_t largest_extent = int64_t{1} << 40;
 constexpr int64_t largest_header = 100'000'000;  // the format's own limit
 
 /// An element type as the file names it.
 struct FileType {
   const char* name;
-  int64_t bytes;
-  DType dtype;
+  ElementType type;
 };
 constexpr FileType file_types[] = {
-    {"F32", 4, DType::f32}, {"F64", 8, DType::f64}, {"BF16", 2, DType::bf16}, {"F16", 2, DType::f32},
-    {"I64", 8, DType::i64}, {"I32", 4, DType::i32}, {"U8", 1, DType::u8},     {"BOOL", 1, DType::u8},
+    {"F64", ElementType::f64}, {"F32", ElementType::f32},      {"F16", ElementType::f16}, {"BF16", ElementType::bf16},
+    {"I64", ElementType::i64}, {"I32", ElementType::i32},      {"I16", ElementType::i16}, {"I8", ElementType::i8},
+    {"U8", ElementType::u8},   {"BOOL", ElementType::boolean},
 };
 
 const FileType* find_type(const std::string& name) {
@@ -44,7 +41,7 @@ const FileType* find_type(const std::string& name) {
 
 struct Stored {
   SafetensorsFile::Entry entry;
-  const FileType* type;
+  ElementType type;
   int64_t begin;  // from the start of the file
   int64_t end;
 };
@@ -73,10 +70,11 @@ Stored parse_entry(const std::string& path, const std::string& name, const Json&
     bad(fmt::format("needs a shape of at most {} axes", Shape::max_rank));
   }
   std::vector<int64_t> extents;
-  int64_t bytes = type->bytes;
+  int64_t bytes = size_of(type->type);
   for (const Json& extent : value["shape"]) {
     const auto count = as_count(extent);
-    if (!count || __builtin_mul_overflow(bytes, *count, &bytes)) bad("has an impossible shape");
+    if (!count || *count > largest_extent || __builtin_mul_overflow(bytes, *count, &bytes))
+      bad("has an impossible shape");
     extents.push_back(*count);
   }
   const Json& offsets = value["data_offsets"];
@@ -90,7 +88,7 @@ Stored parse_entry(const std::string& path, const std::string& name, const Json&
   if (*end - *begin != bytes) {
     bad(fmt::format("has {} bytes, but its shape and dtype need {}", *end - *begin, bytes));
   }
-  return {{name, type->dtype, Shape(extents)}, type, data_begin + *begin, data_begin + *end};
+  return {{name, dtype_of_elements(type->type), Shape(extents)}, type->type, data_begin + *begin, data_begin + *end};
 }
 
 /// Parses the header; a repeated name is an error rather than the last one winning.
@@ -108,47 +106,8 @@ Json parse_header(const std::string& path, const char* begin, const char* end) {
   return header;
 }
 
-template <class To>
-void convert(const Stored& stored, const std::byte* bytes, std::vector<To>& values) {
-  const auto fill = [&]<class From>(const From*) {
-    for (size_t i = 0; i < values.size(); ++i) {
-      From value;
-      std::memcpy(&value, bytes + i * sizeof(From), sizeof(From));
-      if constexpr (std::is_same_v<From, BFloat16>) {
-        values[i] = static_cast<To>(static_cast<float>(value));
-      } else {
-        values[i] = static_cast<To>(value);
-      }
-    }
-  };
-  if (stored.type->name == std::string_view("F16")) {
-    for (size_t i = 0; i < values.size(); ++i) {
-      uint16_t half;
-      std::memcpy(&half, bytes + i * 2, 2);
-      values[i] = static_cast<To>(half_to_float(half));
-    }
-    return;
-  }
-  switch (stored.type->dtype) {
-    case DType::f32:
-      return fill(static_cast<const float*>(nullptr));
-    case DType::f64:
-      return fill(static_cast<const double*>(nullptr));
-    case DType::bf16:
-      return fill(static_cast<const BFloat16*>(nullptr));
-    case DType::i64:
-      return fill(static_cast<const int64_t*>(nullptr));
-    case DType::i32:
-      return fill(static_cast<const int32_t*>(nullptr));
-    case DType::u8:
-      return fill(static_cast<const uint8_t*>(nullptr));
-  }
-}
-
 const char* file_name_of(DType dtype) {
-  const auto* found = std::ranges::find_if(
-      file_types, [&](const FileType& type) { return type.dtype == dtype && type.name != std::string_view("F16"); });
-  return found->name;
+  return std::ranges::find_if(file_types, [&](const FileType& type) { return is_stored_as(type.type, dtype); })->name;
 }
 
 }  // namespace
@@ -156,38 +115,19 @@ const char* file_name_of(DType dtype) {
 /// The mapped file and its parsed header; unmapped when the last reader goes.
 struct SafetensorsFile::Mapping {
   std::string path;
-  const std::byte* data = nullptr;
-  int64_t bytes = 0;
+  MappedFile file;
   Metadata metadata;
   std::vector<Stored> stored;
   std::vector<Entry> entries;
   std::unordered_map<std::string, size_t> index;
 
-  Mapping() = default;
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-  ~Mapping() {
-    if (data != nullptr) munmap(const_cast<std::byte*>(data), static_cast<size_t>(bytes));
-  }
+  explicit Mapping(const std::string& from) : path(from), file(from) { parse(); }
 
-  void map() {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat status {};
-    if (descriptor < 0 || fstat(descriptor, &status) != 0) {
-      const int reason = errno;
-      if (descriptor >= 0) close(descriptor);
-      throw Error(fmt::format("{}: cannot read: {}", path, std::strerror(reason)));
-    }
-    bytes = status.st_size;
-    void* mapped = S_ISREG(status.st_mode) && bytes > length_bytes
-                       ? mmap(nullptr, static_cast<size_t>(bytes), PROT_READ, MAP_PRIVATE, descriptor, 0)
-                       : MAP_FAILED;
-    close(descriptor);
-    if (mapped == MAP_FAILED) refuse(path, fmt::format("{} bytes are too few for a header", bytes));
-    data = static_cast<const std::byte*>(mapped);
-  }
-
+ private:
   void parse() {
+    const auto bytes = static_cast<int64_t>(file.bytes().size());
+    if (bytes <= length_bytes) refuse(path, fmt::format("{} bytes are too few for a header", bytes));
+    const std::byte* data = file.bytes().data();
     uint64_t length = 0;
     std::memcpy(&length, data, sizeof(length));
     if (length > largest_header || static_cast<int64_t>(length) > bytes - length_bytes) {
@@ -205,16 +145,22 @@ struct SafetensorsFile::Mapping {
     }
     std::ranges::sort(
         stored, [](const Stored& a, const Stored& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+    int64_t expected = data_begin;  // the format has neither overlaps nor holes
     for (size_t i = 0; i < stored.size(); ++i) {
-      if (i > 0 && stored[i].begin < stored[i - 1].end) {
-        refuse(path, fmt::format("tensors '{}' and '{}' overlap", stored[i - 1].entry.name, stored[i].entry.name));
+      if (stored[i].begin != expected) {
+        refuse(path, fmt::format("tensor '{}' begins at byte {} of the data, expected {}", stored[i].entry.name,
+                                 stored[i].begin - data_begin, expected - data_begin));
       }
+      expected = stored[i].end;
       entries.push_back(stored[i].entry);
       index[stored[i].entry.name] = i;
     }
+    if (expected != bytes) {
+      refuse(path, fmt::format("its tensors end at byte {} of the data, which has {}", expected - data_begin,
+                               bytes - data_begin));
+    }
   }
 
- private:
   void read_metadata(const Json& value) {
     if (!value.is_object()) refuse(path, "__metadata__ is not an object");
     for (const auto& [key, text] : value.items()) {
@@ -225,12 +171,8 @@ struct SafetensorsFile::Mapping {
 };
 
 SafetensorsFile SafetensorsFile::open(const std::string& path) {
-  const auto mapping = std::make_shared<Mapping>();
-  mapping->path = path;
-  mapping->map();
-  mapping->parse();
   SafetensorsFile file;
-  file.mapping_ = mapping;
+  file.mapping_ = std::make_shared<const Mapping>(path);
   return file;
 }
 
@@ -248,26 +190,14 @@ const SafetensorsFile::Entry& SafetensorsFile::entry(const std::string& name) co
 Tensor SafetensorsFile::read(const std::string& name, DType dtype, Device device) const {
   const Shape shape = entry(name).shape;
   const Stored& stored = mapping_->stored[mapping_->index.at(name)];
-  const std::byte* bytes = mapping_->data + stored.begin;
-  const bool integer = dtype == DType::i64;
-  const bool stored_integer =
-      stored.type->dtype == DType::i64 || stored.type->dtype == DType::i32 || stored.type->dtype == DType::u8;
-  if (integer && !stored_integer) {
-    throw Error(fmt::format("{}: tensor '{}' holds {}, integers were expected", path(), name, stored.type->name));
+  const auto bytes =
+      mapping_->file.bytes().subspan(static_cast<size_t>(stored.begin), static_cast<size_t>(stored.end - stored.begin));
+  const std::shared_ptr<const Backing> backing(mapping_, &mapping_->file);
+  try {
+    return read_elements({stored.type, bytes, 0, shape, contiguous_strides(shape)}, dtype, device, backing);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: tensor '{}' {}", path(), name, error.what()));
   }
-  if (stored.type->dtype == dtype && stored.type->bytes == size_of(dtype)) {
-    Tensor tensor = Tensor::empty(shape, dtype, device);
-    memory_of(device).copy_from_host(tensor.mutable_data(), bytes, tensor.bytes());
-    return tensor;
-  }
-  if (integer) {
-    std::vector<int64_t> values(static_cast<size_t>(shape.numel()));
-    convert(stored, bytes, values);
-    return Tensor::from_host(values, shape, device);
-  }
-  std::vector<double> values(static_cast<size_t>(shape.numel()));
-  convert(stored, bytes, values);
-  return Tensor::from_host(values, shape, dtype, device);
 }
 
 void write_safetensors(const std::string& path, std::span<const std::pair<std::string, Tensor>> tensors,

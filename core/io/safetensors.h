@@ -20,7 +20,7 @@ class SafetensorsFile {
  public:
   struct Entry {
     std::string name;
-    DType dtype;  ///< F16 reads as f32, BOOL as u8
+    DType dtype;  ///< F16 reads as f32, I16 and I8 as i32, BOOL as u8
     Shape shape;
   };
 
@@ -34,7 +34,8 @@ class SafetensorsFile {
   bool contains(const std::string& name) const;
   /// Throws Error naming the path and the tensor when there is none of that name.
   const Entry& entry(const std::string& name) const;
-  /// Copies a tensor, converted to `dtype` (integers only to integers or floats), to the device.
+  /// A tensor, converted to `dtype` (integers only to integers or floats), on the device; see read_elements for when it
+  /// shares the mapped bytes.
   Tensor read(const std::string& name, DType dtype, Device device) const;
 
  private:

@@ -17,8 +17,9 @@ struct WeightsFile {
   Metadata metadata;
 };
 
-/// Reads safetensors and PyTorch files, told apart by their first bytes, whole. Each tensor keeps its own dtype where
-/// there is one for it (f16 becomes f32). Throws Error naming the path.
+/// Reads safetensors and PyTorch files, told apart by their first bytes. Each tensor keeps its own dtype where there is
+/// one for it (f16 becomes f32), and stays in the mapped file where it needs no conversion. Throws Error naming the
+/// path.
 WeightsFile read_weights(const std::string& path, Device device);
 
 /// What such a file holds, without reading the tensors.

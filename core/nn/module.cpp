@@ -70,12 +70,12 @@ void Module::materialize(Device device, uint64_t seed, const std::string& prefix
   for (const Child& entry : children_) entry.module->materialize(device, seed, join(prefix, entry.name));
 }
 
-void Module::materialize_zeros(Device device) {
+void Module::materialize_empty(Device device) {
   for (Slot& slot : slots_) {
-    *slot.tensor = Tensor::zeros(slot.shape, backend_of(device).compute_dtype(), device);
+    *slot.tensor = Tensor::empty(slot.shape, backend_of(device).compute_dtype(), device);
     slot.tensor->set_requires_grad(slot.trainable);
   }
-  for (const Child& entry : children_) entry.module->materialize_zeros(device);
+  for (const Child& entry : children_) entry.module->materialize_empty(device);
 }
 
 void Module::collect(const std::string& prefix, bool with_buffers, std::vector<NamedTensor>& out) const {
@@ -143,19 +143,41 @@ uint64_t Module::dropout_seed() const {
   return high << 32 | rng.next();
 }
 
-LoadReport compare_state(const Module& module, const std::vector<NamedTensor>& source) {
-  std::unordered_map<std::string, Tensor> given;
-  for (const NamedTensor& entry : source) given.emplace(entry.name, entry.tensor);
+namespace {
+
+bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::bf16; }
+
+void give(Tensor& target, const Tensor& source, Loading how) {
+  const bool same = source.dtype() == target.dtype();
+  if (how == Loading::shared && same && source.device() == target.device()) return target.share(source);
+  target.copy_from(same ? source
+                        : Tensor::from_host(source.to_doubles(), source.shape(), target.dtype(), source.device()));
+}
+
+std::unordered_map<std::string, Tensor> by_name(const std::vector<NamedTensor>& tensors) {
+  std::unordered_map<std::string, Tensor> named;
+  for (const NamedTensor& entry : tensors) named.emplace(entry.name, entry.tensor);
+  return named;
+}
+
+}  // namespace
+
+LoadReport compare_state(const std::vector<NamedTensor>& state, const std::vector<NamedTensor>& source) {
+  std::unordered_map<std::string, Tensor> given = by_name(source);
   LoadReport report;
-  for (const NamedTensor& entry : module.state()) {
+  for (const NamedTensor& entry : state) {
     const auto found = given.find(entry.name);
     if (found == given.end()) {
       report.missing.push_back(entry.name);
       continue;
     }
-    if (found->second.shape() != entry.tensor.shape()) {
-      report.misshapen.push_back(fmt::format("{}: expected {}, found {}", entry.name, entry.tensor.shape().str(),
-                                             found->second.shape().str()));
+    const Tensor& tensor = found->second;
+    if (tensor.shape() != entry.tensor.shape()) {
+      report.misshapen.push_back(
+          fmt::format("{}: expected {}, found {}", entry.name, entry.tensor.shape().str(), tensor.shape().str()));
+    } else if (is_float(tensor.dtype()) != is_float(entry.tensor.dtype())) {
+      report.misshapen.push_back(
+          fmt::format("{}: expected {}, found {}", entry.name, name_of(entry.tensor.dtype()), name_of(tensor.dtype())));
     }
     given.erase(found);
   }
@@ -165,17 +187,11 @@ LoadReport compare_state(const Module& module, const std::vector<NamedTensor>& s
   return report;
 }
 
-LoadReport load_state(Module& module, const std::vector<NamedTensor>& source) {
-  LoadReport report = compare_state(module, source);
+LoadReport load_state(std::vector<NamedTensor> state, const std::vector<NamedTensor>& source, Loading how) {
+  LoadReport report = compare_state(state, source);
   if (!report.complete()) return report;
-  std::unordered_map<std::string, Tensor> given;
-  for (const NamedTensor& entry : source) given.emplace(entry.name, entry.tensor);
-  for (NamedTensor& entry : module.state()) {
-    const Tensor& from = given.at(entry.name);
-    const bool same = from.dtype() == entry.tensor.dtype();
-    entry.tensor.copy_from(
-        same ? from : Tensor::from_host(from.to_doubles(), from.shape(), entry.tensor.dtype(), from.device()));
-  }
+  const std::unordered_map<std::string, Tensor> given = by_name(source);
+  for (NamedTensor& entry : state) give(entry.tensor, given.at(entry.name), how);
   return report;
 }
 

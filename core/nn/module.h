@@ -43,8 +43,8 @@ class Module {
   /// Creates parameter and buffer storage on `device` in its backend's dtype and draws initial values, each
   /// from a stream keyed by (seed, full name). Call once, on the outermost module.
   void materialize(Device device, uint64_t seed, const std::string& prefix = "");
-  /// The same with zeros: for a module whose weights are about to be loaded.
-  void materialize_zeros(Device device);
+  /// The same without values: for a module whose weights are about to be loaded.
+  void materialize_empty(Device device);
   /// Parameters in order of declaration, children after own, names under `prefix`.
   std::vector<NamedTensor> parameters(const std::string& prefix = "") const;
   /// Parameters and buffers: everything a checkpoint of the module holds.
@@ -95,14 +95,17 @@ class Module {
 struct LoadReport {
   std::vector<std::string> missing;     ///< in the module, not in the source
   std::vector<std::string> unexpected;  ///< in the source, not in the module
-  std::vector<std::string> misshapen;   ///< "name: expected [..], found [..]"
+  std::vector<std::string> misshapen;   ///< "name: expected [..], found [..]"; integers for floats, too
   bool complete() const { return missing.empty() && misshapen.empty(); }
 };
 
-/// Matches tensors with the module's by name; writes nothing.
-LoadReport compare_state(const Module& module, const std::vector<NamedTensor>& source);
-/// Copies tensors into the module by name, converting float types; nothing is written when the report is not
+/// Matches a source's tensors with a module's state, or a part of it, by name; writes nothing.
+LoadReport compare_state(const std::vector<NamedTensor>& state, const std::vector<NamedTensor>& source);
+/// How a module takes given tensors: into its own storage, or as they are where dtype and device fit.
+enum class Loading { copied, shared };
+/// Gives a state the source's tensors by name, converting float types; nothing is written when the report is not
 /// complete.
-LoadReport load_state(Module& module, const std::vector<NamedTensor>& source);
+LoadReport load_state(std::vector<NamedTensor> state, const std::vector<NamedTensor>& source,
+                      Loading how = Loading::copied);
 
 }  // namespace astroclip::nn

@@ -175,11 +175,18 @@ class Source {
 
 bool is_below(const std::string& name, const std::string& part) { return part.empty() || name.starts_with(part + "."); }
 
-/// Canonical names of a part's tensors, without the part's own.
-std::vector<std::string> names_of(const Module& module, const std::string& part) {
+/// A part's tensors, under the module's names.
+std::vector<NamedTensor> state_of(const Module& module, const std::string& part) {
+  std::vector<NamedTensor> state = module.state();
+  std::erase_if(state, [&](const NamedTensor& entry) { return !is_below(entry.name, part); });
+  return state;
+}
+
+/// Their canonical names, without the part's own.
+std::vector<std::string> names_of(const std::vector<NamedTensor>& state, const std::string& part) {
   std::vector<std::string> names;
-  for (const NamedTensor& entry : module.state()) {
-    if (is_below(entry.name, part)) names.push_back(canonical(entry.name.substr(part.empty() ? 0 : part.size() + 1)));
+  for (const NamedTensor& entry : state) {
+    names.push_back(canonical(entry.name.substr(part.empty() ? 0 : part.size() + 1)));
   }
   return names;
 }
@@ -191,26 +198,20 @@ void add_list(std::string& message, const char* title, const std::vector<std::st
 }  // namespace
 
 void load_published(Module& module, const std::vector<NamedTensor>& source, const std::string& place,
-                    const std::string& part) {
+                    const std::string& part, Loading how) {
   Source given(source, place);
-  std::vector<NamedTensor> wanted, renamed;
-  for (const NamedTensor& entry : module.state()) {
-    if (is_below(entry.name, part)) {
-      wanted.push_back(entry);
-    } else {
-      renamed.push_back({entry.name, entry.tensor.clone()});  // stays as it is
-    }
-  }
-  const std::vector<std::string> names = names_of(module, part);
+  const std::vector<NamedTensor> wanted = state_of(module, part);
+  const std::vector<std::string> names = names_of(wanted, part);
   const std::string prefix = given.best_prefix(names);
+  std::vector<NamedTensor> renamed;
   for (size_t i = 0; i < wanted.size(); ++i) {
     const Tensor tensor = given.take(prefix + names[i]);
     if (tensor.defined()) renamed.push_back({wanted[i].name, tensor});
   }
-  LoadReport report = compare_state(module, renamed);
+  LoadReport report = compare_state(wanted, renamed);
   report.unexpected = given.unused(prefix);
   if (report.complete() && report.unexpected.empty()) {
-    load_state(module, renamed);
+    load_state(wanted, renamed, how);
     return;
   }
   std::string message = fmt::format("{}: its tensors{} do not fit the module", place,
@@ -228,7 +229,7 @@ void load_published(Module& module, const std::string& path, const std::string& 
 int64_t count_published(const Module& module, const std::vector<NamedTensor>& source, const std::string& place,
                         const std::string& part) {
   const Source given(source, place);
-  const std::vector<std::string> names = names_of(module, part);
+  const std::vector<std::string> names = names_of(state_of(module, part), part);
   const std::string prefix = given.best_prefix(names);
   return std::ranges::count_if(names, [&](const std::string& name) { return given.contains(prefix + name); });
 }

@@ -14,7 +14,7 @@ namespace astroclip::nn {
 /// `part` names the child to load ("backbone"), "" the whole module. `place` (the file) is for messages.
 /// Throws Error listing every missing, unexpected and misshapen tensor; nothing has been written then.
 void load_published(Module& module, const std::vector<NamedTensor>& source, const std::string& place,
-                    const std::string& part = "");
+                    const std::string& part = "", Loading how = Loading::copied);
 
 /// The same from a safetensors or PyTorch file.
 void load_published(Module& module, const std::string& path, const std::string& part = "");
@@ -23,7 +23,7 @@ void load_published(Module& module, const std::string& path, const std::string& 
 int64_t count_published(const Module& module, const std::vector<NamedTensor>& source, const std::string& place,
                         const std::string& part = "");
 
-/// The tensors of a safetensors or PyTorch file on the host.
+/// The tensors of a safetensors or PyTorch file on the host, backed by the file where they need no conversion.
 std::vector<NamedTensor> read_published(const std::string& path);
 
 }  // namespace astroclip::nn

@@ -10,12 +10,13 @@ namespace {
 /// pay, or when the weight is a part of a larger storage (whose slots belong to the whole).
 std::shared_ptr<Prepared> packed(const Tensor& weight, WeightUse use, Precision precision, int64_t rows) {
   Storage& storage = *weight.storage();
-  if (storage.data() != weight.data() || storage.bytes() < weight.bytes()) return nullptr;
+  if (static_cast<const void*>(storage.data()) != weight.data() || storage.bytes() < weight.bytes()) return nullptr;
   Storage::Derived& slot = storage.derived(static_cast<int>(use));
   if (!slot.form || slot.version != storage.version() || slot.tag != static_cast<int>(precision)) {
     slot.form = backend_of(weight.device()).prepare(weight, use, precision, rows);
     slot.version = storage.version();
     slot.tag = static_cast<int>(precision);
+    if (slot.form) storage.set_aside();
   }
   return std::static_pointer_cast<Prepared>(slot.form);
 }

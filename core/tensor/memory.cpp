@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -32,13 +33,12 @@ class HostMemory final : public Memory {
       bin.pop_back();
       return block;
     }
-    void* block = std::aligned_alloc(alignment_of(size), static_cast<size_t>(size));
+    void* block = size >= huge_page ? map_pages(static_cast<size_t>(size))
+                                    : std::aligned_alloc(alignment_of(size), static_cast<size_t>(size));
     if (block == nullptr) {
       statistics_.used_bytes -= size;
       throw Error(fmt::format("[memory] the host has no {} bytes left ({} in use)", size, statistics_.used_bytes));
     }
-    // Products over large matrices miss the TLB less on huge pages; a refusal costs nothing.
-    if (size >= huge_page) (void)madvise(block, static_cast<size_t>(size), MADV_HUGEPAGE);
     ++statistics_.fresh_allocations;
     statistics_.reserved_bytes += size;
     return block;
@@ -55,7 +55,13 @@ class HostMemory final : public Memory {
     const std::lock_guard lock(mutex_);
     for (auto& [size, bin] : bins_) {
       statistics_.reserved_bytes -= size * static_cast<int64_t>(bin.size());
-      for (void* block : bin) std::free(block);
+      for (void* block : bin) {
+        if (size >= huge_page) {
+          munmap(block, static_cast<size_t>(size));
+        } else {
+          std::free(block);
+        }
+      }
       bin.clear();
     }
   }
@@ -76,6 +82,20 @@ class HostMemory final : public Memory {
   static constexpr int64_t alignment = 64;
   static constexpr int64_t page = 4096;
   static constexpr int64_t huge_page = 2 << 20;
+
+  /// Whole huge pages, on which products over large matrices miss the TLB less. Taken from the system rather than from
+  /// malloc, which would leave gaps between blocks so aligned. Null when there is no memory.
+  static void* map_pages(size_t size) {
+    constexpr auto page_size = static_cast<size_t>(huge_page);
+    void* mapped = mmap(nullptr, size + page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) return nullptr;
+    auto* begin = static_cast<std::byte*>(mapped);
+    const size_t before = (page_size - reinterpret_cast<uintptr_t>(begin) % page_size) % page_size;
+    if (before > 0) munmap(begin, before);
+    munmap(begin + before + size, page_size - before);
+    (void)madvise(begin + before, size, MADV_HUGEPAGE);  // a refusal costs speed alone
+    return begin + before;
+  }
 
   static int64_t alignment_of(int64_t bytes) {
     if (bytes >= huge_page) return huge_page;

@@ -98,7 +98,28 @@ std::vector<To> to_host_values(const Tensor& tensor) {
 Storage::Storage(int64_t bytes, Device device)
     : data_(static_cast<std::byte*>(memory_of(device).allocate(bytes))), bytes_(bytes), device_(device) {}
 
-Storage::~Storage() { memory_of(device_).release(data_, bytes_); }
+Storage::Storage(std::shared_ptr<const Backing> backing, const std::byte* data, int64_t bytes, Device device)
+    : data_(data), bytes_(bytes), device_(device), backing_(std::move(backing)) {}
+
+Storage::~Storage() {
+  if (backing_ == nullptr) memory_of(device_).release(const_cast<std::byte*>(data_), bytes_);
+}
+
+std::byte* Storage::mutable_data() {
+  ++version_;
+  if (backing_ != nullptr) {
+    Memory& memory = memory_of(device_);
+    auto* own = static_cast<std::byte*>(memory.allocate(bytes_));
+    memory.copy(own, data_, bytes_);
+    data_ = own;
+    backing_.reset();
+  }
+  return const_cast<std::byte*>(data_);
+}
+
+void Storage::set_aside() const {
+  if (backing_ != nullptr) backing_->set_aside(data_, bytes_);
+}
 
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   Tensor tensor;
@@ -127,6 +148,16 @@ Tensor Tensor::from_host(std::span<const int64_t> values, const Shape& shape, De
   return from_host_values(values, shape, DType::i64, device);
 }
 
+Tensor Tensor::backed(std::shared_ptr<const Backing> backing, const std::byte* data, const Shape& shape, DType dtype,
+                      Device device) {
+  Tensor tensor;
+  tensor.body_ = std::make_shared<Body>();
+  tensor.body_->storage = std::make_shared<Storage>(std::move(backing), data, shape.numel() * size_of(dtype), device);
+  tensor.body_->shape = shape;
+  tensor.body_->dtype = dtype;
+  return tensor;
+}
+
 const Tensor::Body& Tensor::body() const {
   if (!body_) throw Error("[tensor] an undefined tensor was used");
   return *body_;
@@ -137,10 +168,7 @@ DType Tensor::dtype() const { return body().dtype; }
 Device Tensor::device() const { return body().storage->device(); }
 const void* Tensor::data() const { return body().storage->data() + body().offset; }
 
-void* Tensor::mutable_data() {
-  body().storage->bump_version();
-  return body_->storage->data() + body_->offset;
-}
+void* Tensor::mutable_data() { return body().storage->mutable_data() + body_->offset; }
 
 const std::shared_ptr<Storage>& Tensor::storage() const { return body().storage; }
 
@@ -194,11 +222,21 @@ Tensor Tensor::clone() const {
   return copy;
 }
 
-void Tensor::copy_from(const Tensor& source) {
+void Tensor::expect_like(const Tensor& source) const {
   if (shape() != source.shape() || dtype() != source.dtype()) {
     throw Error(fmt::format("[tensor] cannot copy {} {} into {} {}", name_of(source.dtype()), source.shape().str(),
                             name_of(dtype()), shape().str()));
   }
+}
+
+void Tensor::share(const Tensor& source) {
+  expect_like(source);
+  body_->storage = source.storage();
+  body_->offset = source.body().offset;
+}
+
+void Tensor::copy_from(const Tensor& source) {
+  expect_like(source);
   const bool from_cuda = source.device().kind == DeviceKind::cuda;
   const bool to_cuda = device().kind == DeviceKind::cuda;
   Memory& memory = memory_of(from_cuda ? source.device() : device());

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <atomic>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -17,20 +18,33 @@ namespace autograd {
 class Node;
 }
 
+/// Host memory that belongs to something else, such as a mapped file, and is only read.
+class Backing {
+ public:
+  virtual ~Backing() = default;
+  /// Says that the bytes will hardly be read again; they stay readable.
+  virtual void set_aside(const std::byte* data, int64_t bytes) const = 0;
+};
+
 /// A block of device memory shared by tensors. Its version grows with every write, so that whatever was
 /// derived from the contents (a packed weight, a saved activation) can tell that it is stale.
 class Storage {
  public:
   Storage(int64_t bytes, Device device);
+  /// On `bytes` bytes of the backing, which are copied when they are first written.
+  Storage(std::shared_ptr<const Backing> backing, const std::byte* data, int64_t bytes, Device device);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  std::byte* data() const { return data_; }
+  const std::byte* data() const { return data_; }
+  /// Bumps the version.
+  std::byte* mutable_data();
   int64_t bytes() const { return bytes_; }
   Device device() const { return device_; }
   uint64_t version() const { return version_; }
-  void bump_version() { ++version_; }
+  /// The contents will hardly be read again: memory that only backs them may go.
+  void set_aside() const;
 
   /// Backend-private forms of the contents (packed weights), each valid for one version.
   struct Derived {
@@ -42,9 +56,10 @@ class Storage {
   Derived& derived(int use) { return derived_[use]; }
 
  private:
-  std::byte* data_;
+  const std::byte* data_;
   int64_t bytes_;
   Device device_;
+  std::shared_ptr<const Backing> backing_;  ///< null when the block is the storage's own
   uint64_t version_ = 1;
   std::array<Derived, 2> derived_;
 };
@@ -62,6 +77,9 @@ class Tensor {
   static Tensor from_host(std::span<const float> values, const Shape& shape, DType dtype, Device device);
   static Tensor from_host(std::span<const double> values, const Shape& shape, DType dtype, Device device);
   static Tensor from_host(std::span<const int64_t> values, const Shape& shape, Device device);
+  /// Elements that stand in a backing, uncopied. `device` computes on the host's memory.
+  static Tensor backed(std::shared_ptr<const Backing> backing, const std::byte* data, const Shape& shape, DType dtype,
+                       Device device);
 
   bool defined() const { return body_ != nullptr; }
   explicit operator bool() const { return defined(); }
@@ -104,6 +122,8 @@ class Tensor {
   Tensor clone() const;
   /// Overwrites the contents with those of `source`: same shape and dtype, any device. Throws Error.
   void copy_from(const Tensor& source);
+  /// Takes over the storage of `source`, same shape and dtype: every handle on this tensor then shares it.
+  void share(const Tensor& source);
 
   // Gradient state; see autograd/tape.h.
   bool requires_grad() const { return body_ && body_->requires_grad; }
@@ -129,6 +149,7 @@ class Tensor {
     std::unique_ptr<Tensor> grad;
   };
   void expect_dtype(DType wanted) const;
+  void expect_like(const Tensor& source) const;
   const Body& body() const;
 
   std::shared_ptr<Body> body_;

@@ -69,10 +69,11 @@ Position read_position(const std::string& path) {
 void restore(const std::string& path, std::vector<nn::NamedTensor>& targets) {
   const auto file = io::SafetensorsFile::open(path);
   for (nn::NamedTensor& target : targets) {
-    const Shape& found = file.entry(target.name).shape;
-    if (found != target.tensor.shape()) {
-      throw Error(fmt::format("{}: tensor '{}' should be {}, found {}", path, target.name, target.tensor.shape().str(),
-                              found.str()));
+    const auto& found = file.entry(target.name);
+    if (found.shape != target.tensor.shape() || found.dtype != target.tensor.dtype()) {
+      throw Error(fmt::format("{}: tensor '{}' should be {} {}, found {} {}", path, target.name,
+                              name_of(target.tensor.dtype()), target.tensor.shape().str(), name_of(found.dtype),
+                              found.shape.str()));
     }
     target.tensor.copy_from(file.read(target.name, target.tensor.dtype(), target.tensor.device()));
   }

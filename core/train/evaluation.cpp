@@ -140,7 +140,7 @@ class Evaluator {
   void add_model(const std::string& path) {
     Experiment setting = experiment_;
     setting.encoders = shared_encoders(experiment_, read_model_description(path));
-    const Model model(setting);
+    const Model model(setting, Weights::none);
     const std::string name = std::filesystem::path(path).stem().string();
     for (const std::string& modality : model.names()) {
       const bool has_head = model.load(modality, path);

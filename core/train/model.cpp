@@ -14,20 +14,24 @@ namespace astroclip::train {
 
 std::string encoder_prefix(const std::string& encoder) { return encoder + "_encoder"; }
 
-std::shared_ptr<Encoder> make_encoder(const Experiment& experiment, const std::string& name) {
+std::shared_ptr<Encoder> make_encoder(const Experiment& experiment, const std::string& name, Weights weights) {
   const EncoderSpec& spec = experiment.encoder(name);
   auto encoder = plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters);
   if (encoder->modality() != name) {
     throw Error(fmt::format("[encoders.{}] plugin '{}' encodes the modality '{}'", name, spec.plugin.plugin,
                             encoder->modality()));
   }
-  encoder->materialize(experiment.run_device(), static_cast<uint64_t>(experiment.seed), encoder_prefix(name));
+  if (weights == Weights::none) {
+    encoder->materialize_empty(experiment.run_device());
+  } else {
+    encoder->materialize(experiment.run_device(), static_cast<uint64_t>(experiment.seed), encoder_prefix(name));
+  }
   return encoder;
 }
 
-Model::Model(const Experiment& experiment) {
+Model::Model(const Experiment& experiment, Weights weights) : weights_(weights) {
   for (const EncoderSpec& spec : experiment.encoders) {
-    encoders_.emplace_back(spec.name, make_encoder(experiment, spec.name));
+    encoders_.emplace_back(spec.name, make_encoder(experiment, spec.name, weights));
   }
 }
 
@@ -64,7 +68,8 @@ bool Model::load(const std::string& name, const std::string& path) const {
   const std::string place = fmt::format("{}: encoder '{}'", path, name);
   const bool has_head =
       nn::count_published(target, source, place) > nn::count_published(target, source, place, "backbone");
-  nn::load_published(target, source, place, has_head ? "" : "backbone");
+  const auto how = weights_ == Weights::none ? nn::Loading::shared : nn::Loading::copied;
+  nn::load_published(target, source, place, has_head ? "" : "backbone", how);
   return has_head;
 }
 

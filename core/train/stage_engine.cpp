@@ -69,7 +69,7 @@ std::vector<std::string> StageEngine::modalities() const { return spec().encoder
 
 Encoder& StageEngine::rebuild(const std::string& modality, const std::string& name) {
   auto copy = make_encoder(experiment_, modality);
-  nn::load_state(*copy, model_.encoder(modality).state());
+  nn::load_state(copy->state(), model_.encoder(modality).state());
   copy->set_trainable("", false);
   rebuilt_.emplace_back(name, copy);
   return *copy;

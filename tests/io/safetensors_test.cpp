@@ -66,7 +66,7 @@ TEST(Safetensors, RoundTripsEveryDtype) {
   EXPECT_THAT([&] { (void)file.read("nothing", DType::f32, cpu); },
               ThrowsMessage<Error>(path + ": holds no tensor 'nothing'"));
   EXPECT_THAT([&] { (void)file.read("b.f64", DType::i64, cpu); },
-              ThrowsMessage<Error>(path + ": tensor 'b.f64' holds F64, integers were expected"));
+              ThrowsMessage<Error>(path + ": tensor 'b.f64' holds f64, integers were expected"));
 }
 
 TEST(Safetensors, HalfPrecisionIsExact) {
@@ -104,7 +104,11 @@ TEST(Safetensors, RefusesWhatDoesNotFit) {
   EXPECT_EQ(message_of(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},)"
                        R"("b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})",
                        8),
-            prefix + "tensors 'a' and 'b' overlap");
+            prefix + "tensor 'b' begins at byte 2 of the data, expected 4");
+  EXPECT_EQ(message_of(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[1,5]}})", 5),
+            prefix + "tensor 'a' begins at byte 1 of the data, expected 0");
+  EXPECT_EQ(message_of(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", 6),
+            prefix + "its tensors end at byte 4 of the data, which has 6");
   EXPECT_EQ(message_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                        R"("a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
                        8),
@@ -122,6 +126,16 @@ TEST(Safetensors, ATruncatedFileIsAlwaysRefused) {
     EXPECT_THAT([&] { SafetensorsFile::open(path); },
                 ThrowsMessage<Error>(HasSubstr(path + ": not a valid safetensors file: ")));
   }
+}
+
+TEST(Safetensors, ReadsInPlaceWhatNeedsNoConversion) {
+  const std::string path = file_with(R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}  )", 8);
+  const auto file = SafetensorsFile::open(path);
+  Tensor first = file.read("w", DType::f32, cpu);
+  EXPECT_EQ(first.data(), file.read("w", DType::f32, cpu).data());
+  const float before = first.to_floats()[0];
+  first.mutable_data_as<float>()[0] = 0.5f;
+  EXPECT_THAT(file.read("w", DType::f32, cpu).to_floats(), ElementsAre(before, before));
 }
 
 TEST(Safetensors, AMissingFileIsNamed) {

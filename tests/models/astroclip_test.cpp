@@ -26,8 +26,8 @@ class AstroclipFixture : public testing_support::OnEachBackend {
     image_ = make_encoder("vit", testing_support::tiny_vit, device());
     spectrum_ = make_encoder("specformer", testing_support::tiny_specformer, device());
     const Fixture weights("astroclip.weights", device());
-    const nn::LoadReport image = nn::load_state(*image_, weights.all("image_encoder."));
-    const nn::LoadReport spectrum = nn::load_state(*spectrum_, weights.all("spectrum_encoder."));
+    const nn::LoadReport image = nn::load_state(image_->state(), weights.all("image_encoder."));
+    const nn::LoadReport spectrum = nn::load_state(spectrum_->state(), weights.all("spectrum_encoder."));
     ASSERT_TRUE(image.complete() && image.unexpected.empty());
     ASSERT_TRUE(spectrum.complete() && spectrum.unexpected.empty());
   }

@@ -20,7 +20,7 @@ class SpecformerFixture : public testing_support::OnEachBackend {
     for (const nn::NamedTensor& entry : specformer_->state()) {
       if (!entry.name.starts_with("backbone.")) weights.push_back(entry);
     }
-    const nn::LoadReport report = nn::load_state(*specformer_, weights);
+    const nn::LoadReport report = nn::load_state(specformer_->state(), weights);
     ASSERT_TRUE(report.complete() && report.unexpected.empty());
     const Tensor spectra = io_["spectra"];
     tokens_ = specformer_->tokenize(spectra.view_as({spectra.size(0), spectra.size(1)}));

@@ -20,7 +20,7 @@ class VitFixture : public testing_support::OnEachBackend {
     for (const nn::NamedTensor& entry : vit_->state()) {
       if (!entry.name.starts_with("backbone.")) weights.push_back(entry);
     }
-    const nn::LoadReport report = nn::load_state(*vit_, weights);
+    const nn::LoadReport report = nn::load_state(vit_->state(), weights);
     ASSERT_TRUE(report.complete() && report.unexpected.empty());
   }
 

@@ -3,8 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <fstream>
+
 #include "base/error.h"
+#include "io/durable_file.h"
+#include "io/safetensors.h"
 #include "support/fixtures.h"
+#include "support/scratch.h"
 
 namespace astroclip::nn {
 namespace {
@@ -115,6 +121,35 @@ TEST(PublishedWeights, ReadsThemOutOfAFile) {
     EXPECT_THAT(error.what(),
                 testing::EndsWith("\n  misshapen (1): position_embed.weight: expected [1], found [800, 48]"));
   }
+}
+
+TEST(PublishedWeights, AnyChangedByteOfAHeaderIsAnErrorOrLoadsTheSame) {
+  const std::string path = testing_support::scratch("header.safetensors");
+  io::write_safetensors(path, {{{"a.weight", row({1, 2})}, {"b", row({3, 4, 5})}}}, {{"format", "pt"}});
+  const std::string whole = io::read_text(path);
+  uint64_t header = 0;
+  std::memcpy(&header, whole.data(), sizeof header);
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  int refused = 0;
+  const auto put = [&](size_t at, int byte) {
+    file.seekp(static_cast<std::streamoff>(at)).put(static_cast<char>(byte)).flush();
+  };
+  for (size_t at = 0; at < sizeof header + header; ++at) {
+    for (int byte = 0; byte < 256; ++byte) {
+      put(at, byte);
+      Vectors module({{"a.weight", 2}, {"b", 3}});
+      try {
+        load_published(module, path);
+        ASSERT_THAT(module.values(0), ElementsAre(1, 2)) << "byte " << at << " = " << byte;
+        ASSERT_THAT(module.values(1), ElementsAre(3, 4, 5)) << "byte " << at << " = " << byte;
+      } catch (const Error& error) {
+        ASSERT_THAT(error.what(), testing::StartsWith(path + ": "));
+        ++refused;
+      }
+    }
+    put(at, static_cast<unsigned char>(whole[at]));
+  }
+  EXPECT_GT(refused, 0);
 }
 
 }  // namespace

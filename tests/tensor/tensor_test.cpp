@@ -72,6 +72,44 @@ TEST(Tensor, WritingBumpsTheVersion) {
   EXPECT_GT(tensor.storage()->version(), before);
 }
 
+/// Numbers that belong to the test.
+class Numbers final : public Backing {
+ public:
+  explicit Numbers(std::vector<float> values) : values_(std::move(values)) {}
+  const std::byte* data() const { return reinterpret_cast<const std::byte*>(values_.data()); }
+  void set_aside(const std::byte* data, int64_t bytes) const override {
+    set_aside_ += data == this->data() ? bytes : 0;
+  }
+  mutable int64_t set_aside_ = 0;
+  std::vector<float> values_;
+};
+
+TEST(Tensor, BackedElementsAreCopiedWhenTheyAreWritten) {
+  const auto numbers = std::make_shared<Numbers>(std::vector<float>{1, 2, 3});
+  Tensor tensor = Tensor::backed(numbers, numbers->data(), {3}, DType::f32, cpu);
+  const Tensor view = tensor.view_rows(1, 3);
+  EXPECT_EQ(tensor.data(), numbers->data());
+  tensor.storage()->set_aside();
+  EXPECT_EQ(numbers->set_aside_, 12);
+  const uint64_t before = tensor.storage()->version();
+  tensor.mutable_data_as<float>()[1] = 7;
+  EXPECT_GT(tensor.storage()->version(), before);
+  EXPECT_THAT(tensor.to_floats(), ElementsAre(1, 7, 3));
+  EXPECT_THAT(view.to_floats(), ElementsAre(7, 3));
+  EXPECT_THAT(numbers->values_, ElementsAre(1, 2, 3));
+  EXPECT_EQ(numbers.use_count(), 1);
+}
+
+TEST(Tensor, SharingReachesEveryHandle) {
+  Tensor tensor = Tensor::zeros({2}, DType::f32, cpu);
+  const Tensor handle = tensor;
+  const Tensor source = Tensor::from_host(std::vector<double>{4, 5}, {2}, DType::f32, cpu);
+  tensor.share(source);
+  EXPECT_EQ(handle.data(), source.data());
+  EXPECT_THAT([&] { tensor.share(Tensor::zeros({3}, DType::f32, cpu)); },
+              ThrowsMessage<Error>("[tensor] cannot copy f32 [3] into f32 [2]"));
+}
+
 TEST(Tensor, RefusesMisuse) {
   EXPECT_THAT([] { (void)Tensor().shape(); }, ThrowsMessage<Error>("[tensor] an undefined tensor was used"));
   EXPECT_THAT([] { (void)Tensor::zeros({2}, DType::f32, cpu).data_as<double>(); },
