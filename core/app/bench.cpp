@@ -100,10 +100,10 @@ std::vector<BenchRow> rows_named(const std::string& part) {
   return chosen;
 }
 
-/// None unless --against asks for one and PyTorch's side knows the row's work, which is that of the towers.
+/// None unless --against asks for one and PyTorch's side knows the row's work.
 std::unique_ptr<PytorchPeer> peer_of(const options::variables_map& values, const BenchRow& row, const BenchWork& work,
                                      const BenchSettings& settings) {
-  if (values.count("against") == 0 || work.objects == 0.0 || work.operations == 0.0) return nullptr;
+  if (values.count("against") == 0 || !row.in_pytorch) return nullptr;
   return std::make_unique<PytorchPeer>(values["python"].as<std::string>(), row.name, static_cast<int64_t>(work.objects),
                                        settings.precision);
 }

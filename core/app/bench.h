@@ -27,6 +27,7 @@ struct BenchWork {
 struct BenchRow {
   std::string name;
   std::function<BenchWork(const BenchSettings&)> make;
+  bool in_pytorch = false;  ///< pytorch/bench.py knows the row's work by its name
 };
 
 /// The product that everything is held against: [2304, 3072] by a packed weight [1024, 3072].

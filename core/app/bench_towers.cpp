@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <numeric>
 
 #include "app/bench.h"
 #include "autograd/tape.h"
@@ -75,6 +76,10 @@ std::string note_of(const Tower& tower, int64_t batch) {
   return fmt::format("{} blocks, batch {}", tower.blocks, batch);
 }
 
+Tensor embed(const Encoder& encoder, const Tensor& raw) {
+  return encoder.embed(encoder.encode(encoder.tokenize(raw), {}, TokenForm::alignment));
+}
+
 BenchWork embedding(const Tower& tower, const BenchSettings& settings) {
   const std::shared_ptr<const Encoder> encoder = make(tower);
   const int64_t batch = batch_of(tower, settings);
@@ -82,7 +87,7 @@ BenchWork embedding(const Tower& tower, const BenchSettings& settings) {
   const auto run = [=, raw = random_batch(*encoder, batch), precision = settings.precision] {
     const autograd::NoGrad no_grad;
     const ops::PrecisionScope scope(precision);
-    encoder->embed(encoder->encode(encoder->tokenize(raw), {}, TokenForm::alignment));
+    embed(*encoder, raw);
   };
   const auto objects = static_cast<double>(batch);
   return {run, objects * (operations.backbone + operations.head), 0.0, objects, note_of(tower, batch)};
@@ -90,8 +95,8 @@ BenchWork embedding(const Tower& tower, const BenchSettings& settings) {
 
 /// Mean square of what the tower gives: its reconstruction's error, or its embedding.
 Tensor objective(const Encoder& encoder, const Tensor& raw, bool reconstructs) {
+  if (!reconstructs) return ops::mean(ops::square(embed(encoder, raw)));
   const Tensor tokens = encoder.tokenize(raw);
-  if (!reconstructs) return ops::mean(ops::square(encoder.embed(encoder.encode(tokens, {}, TokenForm::alignment))));
   const Tensor made = encoder.reconstruct(encoder.encode(tokens, {}, TokenForm::pretraining));
   return ops::mean(ops::square(ops::subtract(made, tokens)));
 }
@@ -116,14 +121,71 @@ BenchWork training(const Tower& tower, bool reconstructs, const BenchSettings& s
   return {run, 3.0 * objects * forward, 0.0, objects, note_of(tower, batch)};
 }
 
+/// Both published towers, for pairs.
+struct Pair {
+  std::shared_ptr<Encoder> spectrum = make(specformer), image = make(vit);
+  double operations = operations_of(*spectrum, specformer.blocks).backbone +
+                      operations_of(*image, vit.blocks).backbone + operations_of(*spectrum, specformer.blocks).head +
+                      operations_of(*image, vit.blocks).head;
+};
+
+constexpr int64_t pairs_at_once = 8;
+
+BenchWork pair_embedding(const BenchSettings& settings) {
+  const Pair pair;
+  const int64_t batch = settings.batch > 0 ? settings.batch : pairs_at_once;
+  const auto run = [=, spectra = random_batch(*pair.spectrum, batch), images = random_batch(*pair.image, batch),
+                    precision = settings.precision] {
+    const autograd::NoGrad no_grad;
+    const ops::PrecisionScope scope(precision);
+    embed(*pair.spectrum, spectra);
+    embed(*pair.image, images);
+  };
+  const auto objects = static_cast<double>(batch);
+  return {run, objects * pair.operations, 0.0, objects, fmt::format("both towers, batch {}", batch)};
+}
+
+/// What aligning costs beside embedding: the heads alone are trained, with the published loss.
+BenchWork alignment(const BenchSettings& settings) {
+  const Pair pair;
+  const int64_t batch = settings.batch > 0 ? settings.batch : pairs_at_once;
+  std::vector<nn::NamedTensor> heads;
+  for (const auto& encoder : {pair.spectrum, pair.image}) {
+    encoder->set_training(true);
+    encoder->set_trainable("backbone", false);
+    for (nn::NamedTensor& entry : encoder->parameters(encoder->modality())) {
+      if (entry.trainable) heads.push_back(std::move(entry));
+    }
+  }
+  optim::Adamw::Options options;
+  options.clip_norm = 1.0;
+  const auto optimizer = std::make_shared<optim::Adamw>(heads, options);
+  std::vector<int64_t> own(static_cast<size_t>(batch));
+  std::iota(own.begin(), own.end(), 0);
+  const auto run = [=, spectra = random_batch(*pair.spectrum, batch), images = random_batch(*pair.image, batch),
+                    targets = Tensor::from_host(own, {batch}, cpu), precision = settings.precision] {
+    const ops::PrecisionScope scope(precision);
+    constexpr double smallest_norm = 1e-3, logit_scale = 15.5;
+    const Tensor a = ops::normalize_rows(embed(*pair.spectrum, spectra), smallest_norm);
+    const Tensor b = ops::normalize_rows(embed(*pair.image, images), smallest_norm);
+    const Tensor logits = ops::affine(ops::matmul(a, b, false, true), logit_scale);
+    autograd::backward(ops::mean(ops::cross_entropy(logits, targets)));
+    optimizer->step(1e-5);
+  };
+  const auto objects = static_cast<double>(batch);
+  return {run, objects * pair.operations, 0.0, objects, fmt::format("both towers, batch {}", batch)};
+}
+
 }  // namespace
 
 std::vector<BenchRow> tower_rows() {
   using S = BenchSettings;
-  return {{"embedding specformer", [](const S& s) { return embedding(specformer, s); }},
-          {"training step specformer", [](const S& s) { return training(specformer, true, s); }},
-          {"embedding vit-l/12", [](const S& s) { return embedding(vit, s); }},
-          {"training step vit-l/12", [](const S& s) { return training(short_vit, false, s); }}};
+  return {{"embedding specformer", [](const S& s) { return embedding(specformer, s); }, true},
+          {"training step specformer", [](const S& s) { return training(specformer, true, s); }, true},
+          {"embedding vit-l/12", [](const S& s) { return embedding(vit, s); }, true},
+          {"training step vit-l/12", [](const S& s) { return training(short_vit, false, s); }, true},
+          {"pairs: embedding", pair_embedding},
+          {"pairs: training the heads on frozen towers", alignment}};
 }
 
 }  // namespace astroclip::app
