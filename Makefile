@@ -1,9 +1,9 @@
 # The two commands: make quickstart, make test. Everything else is CMake; see CMakePresets.json.
 BUILD := build
 CORES := $(shell nproc)
-SOURCES = $(shell find core plugins tests -name '*.cpp' -o -name '*.h')
+SOURCES = $(shell find core plugins templates tests -name '*.cpp' -o -name '*.h')
 
-.PHONY: quickstart build test check packages clean
+.PHONY: quickstart build test check docs archive packages clean
 
 quickstart: build
 	$(BUILD)/bin/astroclip run experiments/quickstart.toml
@@ -24,6 +24,15 @@ check: build
 	  find core plugins -name '*.cpp' | xargs -P $(CORES) -n 4 clang-tidy -p $(BUILD) --quiet --warnings-as-errors='*' 2>&1 | \
 	  { ! grep -v ' warnings generated'; }; \
 	else echo "clang-tidy is not installed: not tidied"; fi
+
+# The pages that are made from the schemas.
+docs: build
+	$(BUILD)/bin/astroclip describe experiment --markdown > docs/reference.md
+	$(BUILD)/bin/astroclip describe --markdown > docs/plugins.md
+
+# build/astroclip-VERSION-SYSTEM.tar.gz, which runs from wherever it is unpacked.
+archive: build
+	cd $(BUILD) && cpack
 
 packages:
 	@tools/install_packages.sh

@@ -1,6 +1,6 @@
 # The headers a plugin may include, and the header with their hash that host and plugins compare.
 file(GLOB_RECURSE public_headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.h)
-list(FILTER public_headers EXCLUDE REGEX "^(app|train)/|^backend/(cpu|reference)/|_internal\\.h$|^plugin/host\\.h$")
+list(FILTER public_headers EXCLUDE REGEX "^(app|train)/|^backend/(cpu|reference)/|_internal\\.h$|^plugin/(host|new_plugin)\\.h$")
 list(SORT public_headers)
 set(abi_list ${CMAKE_BINARY_DIR}/public_headers.txt)
 string(REPLACE ";" "\n" abi_lines "${public_headers}")

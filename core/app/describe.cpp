@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/program_options.hpp>
+#include <optional>
 
 #include "app/verbs.h"
 #include "plugin/host.h"
@@ -83,23 +84,38 @@ void print_markdown_table(const std::vector<config::FieldDescription>& fields) {
   fmt::print("\n");
 }
 
-/// The reference in docs/: the experiment file, then the installed plugins.
-void print_markdown() {
+void print_markdown_plugin(const plugin::Listing& listing) {
+  const auto schema = plugin::Host::instance().schema(*listing.kind, listing.name);
+  fmt::print("### {}\n\n{}\n\n", listing.name, schema.summary);
+  print_markdown_table(schema.fields);
+}
+
+/// docs/plugins.md
+void print_markdown_plugins() {
   fmt::print(
-      "# Reference\n\nEvery key of an experiment file and every parameter of the plugins, as\n"
-      "`astroclip describe --markdown` prints them.\n\n## The experiment file\n\n");
-  print_markdown_table(train::describe_experiment());
-  plugin::Kind last{};
-  bool is_first = true;
+      "# Plugins\n\nEvery parameter, as `astroclip describe --markdown` prints them. They stand beside\n"
+      "`plugin = \"NAME\"` in an experiment file (`reference.md`); `writing-plugins.md` shows how to write a "
+      "plugin.\n\n");
+  std::optional<plugin::Kind> last;
   for (const auto& listing : plugin::Host::instance().list()) {
     if (!listing.problem.empty()) continue;
-    if (is_first || *listing.kind != last) fmt::print("## Plugins: {}\n\n", plugin::kind_folder(*listing.kind));
-    is_first = false;
-    last = *listing.kind;
-    const auto schema = plugin::Host::instance().schema(last, listing.name);
-    fmt::print("### {}\n\n{}\n\n", listing.name, schema.summary);
-    print_markdown_table(schema.fields);
+    if (listing.kind != last) fmt::print("## {}\n\n", plugin::kind_folder(*listing.kind));
+    last = listing.kind;
+    print_markdown_plugin(listing);
   }
+}
+
+void print_experiment(bool as_markdown) {
+  const auto keys = train::describe_experiment();
+  if (as_markdown) {
+    // docs/reference.md
+    fmt::print(
+        "# The experiment file\n\nEvery key, as `astroclip describe experiment --markdown` prints them. What a plugin "
+        "takes stands in\n`plugins.md`.\n\n");
+    return print_markdown_table(keys);
+  }
+  fmt::print("Keys of an experiment file\n\n");
+  print_table(keys);
 }
 
 /// The plugins of that name, one for each kind. Throws Error when there is none or one cannot be used.
@@ -123,8 +139,7 @@ std::vector<plugin::Listing> find_all(const std::string& name) {
 
 int describe_command(std::span<const std::string> arguments) {
   options::options_description all;
-  all.add_options()("help", "print this")("plugin", options::value<std::string>())("markdown",
-                                                                                   "all of it, as Markdown");
+  all.add_options()("help", "print this")("plugin", options::value<std::string>())("markdown", "as Markdown");
   options::variables_map values;
   const std::vector<std::string> words(arguments.begin(), arguments.end());
   options::store(options::command_line_parser(words)
@@ -134,22 +149,26 @@ int describe_command(std::span<const std::string> arguments) {
                  values);
   if (values.count("help") > 0) {
     fmt::print(
-        "usage: astroclip describe PLUGIN\n"
-        "       astroclip describe experiment\n"
+        "usage: astroclip describe PLUGIN [--markdown]\n"
+        "       astroclip describe experiment [--markdown]\n"
         "       astroclip describe --markdown\n\n"
-        "Prints every parameter of a plugin, or every key of an experiment file: type, default, range and meaning;\n"
-        "--markdown prints all of it.\n");
+        "Prints every parameter of a plugin, every key of an experiment file, or every plugin with its parameters:\n"
+        "type, default, range and meaning.\n");
     return 0;
   }
-  if (values.count("markdown") > 0) return print_markdown(), 0;
-  if (values.count("plugin") == 0) throw UsageError("describe needs the name of a plugin");
-  if (values["plugin"].as<std::string>() == "experiment") {
-    fmt::print("Keys of an experiment file\n\n");
-    print_table(train::describe_experiment());
-    return 0;
+  const bool as_markdown = values.count("markdown") > 0;
+  if (values.count("plugin") == 0) {
+    if (!as_markdown) throw UsageError("describe needs the name of a plugin");
+    return print_markdown_plugins(), 0;
   }
-  const auto plugins = find_all(values["plugin"].as<std::string>());
+  const auto name = values["plugin"].as<std::string>();
+  if (name == "experiment") return print_experiment(as_markdown), 0;
+  const auto plugins = find_all(name);
   for (size_t i = 0; i < plugins.size(); ++i) {
+    if (as_markdown) {
+      print_markdown_plugin(plugins[i]);
+      continue;
+    }
     if (i > 0) fmt::print("\n");
     print_plugin(plugins[i]);
   }

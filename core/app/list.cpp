@@ -4,6 +4,7 @@
 #include <boost/program_options.hpp>
 #include <optional>
 
+#include "app/kinds.h"
 #include "app/verbs.h"
 #include "plugin/host.h"
 
@@ -12,18 +13,6 @@ namespace astroclip::app {
 namespace {
 
 namespace options = boost::program_options;
-
-/// "encoder" or "encoders".
-plugin::Kind kind_of(const std::string& text) {
-  std::vector<std::string> names;
-  for (const plugin::Kind kind : plugin::all_kinds) {
-    if (text == plugin::kind_name(kind) || text == plugin::kind_folder(kind)) return kind;
-    names.push_back(plugin::kind_folder(kind));
-  }
-  const std::string near = config::nearest(text, names);
-  throw UsageError(fmt::format("there is no kind '{}'{}; kinds: {}", text,
-                               near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near), fmt::join(names, ", ")));
-}
 
 void print_kind(plugin::Kind kind, const std::vector<plugin::Listing>& all, size_t width) {
   fmt::print("{}\n", plugin::kind_folder(kind));

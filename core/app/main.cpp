@@ -28,6 +28,7 @@ constexpr Verb verbs[] = {
     {"check", "FILE", "check an experiment file and everything it names", &check_command},
     {"list", "[KIND]", "list encoders, losses, datasets and tasks", &list_command},
     {"describe", "PLUGIN", "print every parameter of a plugin", &describe_command},
+    {"new-plugin", "KIND NAME", "write a plugin of your own, to be built elsewhere", &new_plugin_command},
     {"simulate", "OUTPUT.h5", "write simulated galaxies in the published paired layout", &simulate_command},
     {"import", "FILE… --output OUT.h5", "turn FITS spectra and images into the paired layout", &import_command},
     {"inspect", "FILE", "list the tensors and metadata of a file of weights", &inspect_command},
@@ -40,7 +41,7 @@ void print_help() {
   fmt::print(
       "astroclip: cross-modal representation learning on galaxies\n\n"
       "usage: astroclip [--plugins DIR]… VERB …\n\n");
-  for (const auto& verb : verbs) fmt::print("  {:9} {:28} {}\n", verb.name, verb.arguments, verb.meaning);
+  for (const auto& verb : verbs) fmt::print("  {:10} {:28} {}\n", verb.name, verb.arguments, verb.meaning);
   fmt::print(
       "\n"
       "  --plugins DIR   search DIR for plugins, too (as does ASTROCLIP_PLUGIN_PATH)\n"

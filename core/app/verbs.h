@@ -20,6 +20,7 @@ int run_command(std::span<const std::string> arguments);
 int check_command(std::span<const std::string> arguments);
 int list_command(std::span<const std::string> arguments);
 int describe_command(std::span<const std::string> arguments);
+int new_plugin_command(std::span<const std::string> arguments);
 int simulate_command(std::span<const std::string> arguments);
 int import_command(std::span<const std::string> arguments);
 int inspect_command(std::span<const std::string> arguments);

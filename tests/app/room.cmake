@@ -8,4 +8,4 @@ foreach(source ${test_plugins})
 endforeach()
 target_compile_definitions(app_tests PRIVATE
   TEST_PLUGINS="${CMAKE_BINARY_DIR}/tests/plugins" ASTROCLIP_BINARY="${CMAKE_BINARY_DIR}/bin/astroclip"
-  REFERENCE_PAGE="${CMAKE_SOURCE_DIR}/docs/reference.md")
+  SOURCE_ROOT="${CMAKE_SOURCE_DIR}" DOCS="${CMAKE_SOURCE_DIR}/docs")

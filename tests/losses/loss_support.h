@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "models/fake_context.h"
 #include "models/model_support.h"
-#include "ops/gradient_check.h"
+#include "testing/gradient_check.h"
+#include "testing/plain_engine.h"
 
 /// What the tests of losses share: embeddings that are free tensors in place of two encoders' results, and sums
 /// written out in doubles to compare with.
@@ -52,15 +52,6 @@ inline double square(double x) { return x * x; }
 
 using Labels = std::map<std::string, Tensor>;
 
-/// Towers "image" and "spectrum" that give `a` and `b` [B, E] as embeddings.
-inline PlainEngine engine_of(const Tensor& a, const Tensor& b, const Labels& labels = {}) {
-  PlainEngine engine({{"image", {std::make_shared<FreeFeatures>("image", a.size(1)), a}},
-                      {"spectrum", {std::make_shared<FreeFeatures>("spectrum", b.size(1)), b}}},
-                     a.device());
-  for (const auto& [name, values] : labels) engine.set_label(name, values);
-  return engine;
-}
-
 /// A loss attached to both towers, with storage.
 inline std::shared_ptr<Loss> ready_loss(const std::string& name, const std::string& toml, PlainEngine& engine) {
   auto loss = make_loss(name, toml);
@@ -77,23 +68,15 @@ inline double loss_value(const std::string& name, const std::string& toml, const
 
 /// Compares the gradients of a loss with central differences: of the tensors that `engine_at` makes an engine from, and
 /// of the loss's parameters.
-inline void expect_loss_gradients(const std::string& name, Loss& loss, std::vector<Tensor> inputs,
+inline void expect_loss_gradients(const std::string& name, Loss& loss, const std::vector<Tensor>& inputs,
                                   const std::function<PlainEngine(const std::vector<Tensor>&)>& engine_at, Rng& rng) {
-  const size_t given = inputs.size();
-  for (const nn::NamedTensor& entry : loss.parameters()) inputs.push_back(entry.tensor);
-  const auto forward = [&](const std::vector<Tensor>& at) {
-    // A moved parameter is lent to the loss for one pass.
-    std::vector<Tensor> kept;
-    for (size_t k = given; k < inputs.size(); ++k) {
-      kept.push_back(inputs[k].clone());
-      if (at[k].id() != inputs[k].id()) inputs[k].copy_from(at[k]);
-    }
-    PlainEngine engine = engine_at(at);
-    const Tensor total = loss.forward(engine).total;
-    for (size_t k = given; k < inputs.size(); ++k) inputs[k].copy_from(kept[k - given]);
-    return total;
+  std::vector<nn::NamedTensor> named = loss.parameters();
+  for (const Tensor& input : inputs) named.push_back({"input", input});
+  const auto forward = [&] {
+    PlainEngine engine = engine_at(inputs);
+    return loss.forward(engine).total;
   };
-  expect_gradients(name, forward, inputs, rng);
+  EXPECT_EQ(gradient_errors(forward, named, rng), "") << name;
 }
 
 /// The same for a loss of two towers' embeddings.

@@ -5,10 +5,10 @@
 
 #include "autograd/tape.h"
 #include "base/error.h"
-#include "models/fake_context.h"
 #include "models/model_support.h"
 #include "ops/ops.h"
 #include "optim/optimizer.h"
+#include "testing/plain_engine.h"
 
 namespace astroclip {
 namespace {

@@ -11,30 +11,12 @@
 #include "api/loss.h"
 #include "backend/backend.h"
 #include "io/safetensors.h"
-#include "plugin/host.h"
 #include "support/fixtures.h"
+#include "testing/plugins.h"
 
 /// What the tests against published numbers share: plugins made from TOML text, weights loaded by name, comparison in
 /// relative terms, on every backend present.
 namespace astroclip::testing_support {
-
-inline config::Table resolved(plugin::Kind kind, const std::string& name, const std::string& toml) {
-  config::Problems problems;
-  const config::Table table =
-      plugin::Host::instance().schema(kind, name).resolve(config::parse_text(toml, "test"), "test", {}, problems);
-  problems.throw_if_any();
-  return table;
-}
-
-inline std::shared_ptr<Encoder> make_encoder(const std::string& name, const std::string& toml, Device device) {
-  auto encoder = plugin::Host::instance().make_encoder(name, resolved(plugin::Kind::encoder, name, toml));
-  encoder->materialize(device, 1);
-  return encoder;
-}
-
-inline std::shared_ptr<Loss> make_loss(const std::string& name, const std::string& toml) {
-  return plugin::Host::instance().make_loss(name, resolved(plugin::Kind::loss, name, toml));
-}
 
 inline constexpr const char* tiny_vit =
     "image = 144\npatch = 12\ndim = 48\ndepth = 4\nheads = 4\nchunks = 2\n"

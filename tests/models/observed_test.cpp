@@ -1,9 +1,9 @@
 // What was not observed does not count in masked modelling.
 #include <gmock/gmock.h>
 
-#include "models/fake_context.h"
 #include "models/model_support.h"
 #include "ops/ops.h"
+#include "testing/plain_engine.h"
 
 namespace astroclip {
 namespace {

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "autograd/tape.h"
 #include "models/model_support.h"
 #include "ops/gradient_check.h"
 #include "ops/ops.h"

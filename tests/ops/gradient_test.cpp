@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "autograd/tape.h"
 #include "ops/gradient_check.h"
 #include "ops/ops.h"
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/loss.h"
@@ -10,7 +12,8 @@
 
 namespace astroclip::testing_support {
 
-/// The engine's side of the loss interface over given raw views, for tests of one loss.
+/// The engine's side of the loss interface over given raw views, for tests of one loss: attach the loss to it,
+/// materialize it, and call forward with it.
 class PlainEngine final : public LossSetup, public LossContext {
  public:
   struct Tower {
@@ -86,5 +89,14 @@ class FreeFeatures final : public Encoder {
   std::string modality_;
   int64_t width_;
 };
+
+/// An engine whose encoders "image" and "spectrum" give `a` and `b` [B, E] as embeddings.
+inline PlainEngine engine_of(const Tensor& a, const Tensor& b, const std::map<std::string, Tensor>& labels = {}) {
+  PlainEngine engine({{"image", {std::make_shared<FreeFeatures>("image", a.size(1)), a}},
+                      {"spectrum", {std::make_shared<FreeFeatures>("spectrum", b.size(1)), b}}},
+                     a.device());
+  for (const auto& [name, values] : labels) engine.set_label(name, values);
+  return engine;
+}
 
 }  // namespace astroclip::testing_support

@@ -1,0 +1,148 @@
+// A small convolutional network on images: patches of a few pixels become tokens (as in ConvNeXt, Liu et al. 2022), and
+// residual 3×3 convolutions (He et al. 2016) let each token see its neighbours.
+#include <nn/layers.h>
+#include <ops/ops.h>
+#include <plugin/record.h>
+
+#include <memory>
+#include <vector>
+
+namespace {
+
+using namespace astroclip;
+
+struct MyEncoderParameters {
+  int64_t image = 48;
+  int64_t patch = 4;
+  int64_t channels = 3;
+  int64_t dim = 64;
+  int64_t depth = 4;
+  int64_t width = 64;
+
+  int64_t side() const { return image / patch; }
+  int64_t patch_values() const { return channels * patch * patch; }
+};
+
+/// A linear layer from `in` values with the initial weights of torch.nn.Linear.
+nn::Linear linear(int64_t in, int64_t out) { return {in, out, nn::uniform_fan_in(in), nn::uniform_fan_in(in)}; }
+
+/// x + gelu(conv(norm(x))) on a square grid of tokens. The 3×3 convolution is one product: every token and its eight
+/// neighbours stand side by side, zeros beyond the border.
+class Block final : public nn::Module {
+ public:
+  Block(int64_t side, int64_t dim) : side_(side), dim_(dim), norm_(dim, 1e-6), convolution_(linear(9 * dim, dim)) {
+    child("norm", norm_);
+    child("convolution", convolution_);
+  }
+
+  /// x [B, side², dim] → [B, side², dim]
+  Tensor operator()(const Tensor& x) const {
+    const ops::LinearOptions residual{Activation::gelu, x};
+    return convolution_(neighbourhoods(norm_(x)), residual);
+  }
+
+ private:
+  /// [B, side², dim] → [B, side², 9 · dim]
+  Tensor neighbourhoods(const Tensor& x) const {
+    const int64_t batch = x.size(0);
+    const auto zeros = [&](const Shape& shape) { return Tensor::zeros(shape, x.dtype(), x.device()); };
+    const Tensor row = zeros({batch, 1, side_, dim_}), column = zeros({batch, side_ + 2, 1, dim_});
+    const std::vector<Tensor> rows = {row, ops::reshape(x, {batch, side_, side_, dim_}), row};
+    const std::vector<Tensor> columns = {column, ops::concat(rows, 1), column};
+    const Tensor padded = ops::concat(columns, 2);
+    std::vector<Tensor> shifted;
+    for (int64_t dy = 0; dy < 3; ++dy) {
+      for (int64_t dx = 0; dx < 3; ++dx) {
+        shifted.push_back(ops::narrow(ops::narrow(padded, 1, dy, side_), 2, dx, side_));
+      }
+    }
+    return ops::reshape(ops::concat(shifted, 3), {batch, side_ * side_, 9 * dim_});
+  }
+
+  int64_t side_, dim_;
+  nn::LayerNorm norm_;
+  nn::Linear convolution_;
+};
+
+/// Everything below the head; `freeze = ["image.backbone"]` keeps it as it is.
+class Backbone final : public nn::Module {
+ public:
+  explicit Backbone(const MyEncoderParameters& p) : patches_(linear(p.patch_values(), p.dim)), norm_(p.dim, 1e-6) {
+    child("patches", patches_);
+    for (int64_t i = 0; i < p.depth; ++i) {
+      blocks_.push_back(std::make_unique<Block>(p.side(), p.dim));
+      child("blocks." + std::to_string(i), *blocks_.back());
+    }
+    child("norm", norm_);
+  }
+
+  /// tokens [B, T, F] → [B, T, dim]; where `mask` [B, T] is 1 a token is hidden.
+  Tensor operator()(const Tensor& tokens, const Tensor& mask) const {
+    Tensor x = patches_(tokens);
+    if (mask.defined()) x = ops::multiply(x, ops::affine(ops::reshape(mask, {x.size(0), x.size(1), 1}), -1.0, 1.0));
+    for (const auto& block : blocks_) x = (*block)(x);
+    return norm_(x);
+  }
+
+ private:
+  nn::Linear patches_;
+  std::vector<std::unique_ptr<Block>> blocks_;
+  nn::LayerNorm norm_;
+};
+
+class MyEncoder final : public Encoder {
+ public:
+  using Parameters = MyEncoderParameters;
+
+  static const config::Schema<Parameters>& schema() {
+    using config::between;
+    static const auto schema =
+        config::Schema<Parameters>("Small convolutional network on images.")
+            .field("image", &Parameters::image, "side of the input in pixels; a multiple of patch", between(1, 4096))
+            .field("patch", &Parameters::patch, "side of a patch in pixels", between(1, 512))
+            .field("channels", &Parameters::channels, "planes of the input", between(1, 64))
+            .field("dim", &Parameters::dim, "width of a token", between(1, 16384))
+            .field("depth", &Parameters::depth, "residual convolutions", between(0, 1000))
+            .field("width", &Parameters::width, "width of the embedding", between(1, 65536))
+            .check([](const Parameters& p) { return p.image % p.patch == 0 ? "" : "'patch' must divide 'image'"; });
+    return schema;
+  }
+
+  explicit MyEncoder(const Parameters& parameters)
+      : p_(parameters), backbone_(parameters), head_(linear(parameters.dim, parameters.width)) {
+    child("backbone", backbone_);
+    child("head", head_);
+  }
+
+  std::string modality() const override { return "image"; }
+  Shape input_shape() const override { return {p_.channels, p_.image, p_.image}; }
+  Shape token_shape() const override { return {p_.side() * p_.side(), p_.patch_values()}; }
+  int64_t width() const override { return p_.dim; }
+  int64_t embedding_width() const override { return p_.width; }
+
+  /// Patches in row order, each as (channel, row, column).
+  Tensor tokenize(const Tensor& raw) const override {
+    const int64_t batch = raw.size(0), side = p_.side();
+    const Tensor blocks = ops::reshape(raw, {batch, p_.channels, side, p_.patch, side, p_.patch});
+    const std::vector<int> order = {0, 2, 4, 1, 3, 5};
+    return ops::reshape(ops::permute(blocks, order), {batch, side * side, p_.patch_values()});
+  }
+
+  Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm) const override {
+    return {{}, backbone_(tokens, mask)};
+  }
+  Tensor reconstruct(const Encoded&) const override {
+    throw Error("[my_encoder] has no head that reconstructs its tokens");
+  }
+  Tensor pool(const Encoded& encoded) const override { return ops::mean(encoded.tokens, {1}); }
+  Tensor embed(const Encoded& encoded) const override { return head_(pool(encoded)); }
+
+ private:
+  Parameters p_;
+  Backbone backbone_;
+  nn::Linear head_;
+};
+
+}  // namespace
+
+ASTROCLIP_PLUGIN(astroclip::Encoder, "my_encoder", MyEncoder)
