@@ -1,10 +1,9 @@
 #!/bin/sh
 # What `cmake --install` puts down runs from wherever it is moved to, and what its `new-plugin` writes for each kind builds
 # against it, passes its own tests, is described, trains and is measured.
-# usage: package_test.sh BUILD SOURCE
+# usage: package_test.sh BUILD
 set -eu
 build=$1
-source=$2
 place=$build/tests/package
 rm -rf "$place"
 mkdir -p "$place/moved"
