@@ -42,6 +42,12 @@ const std::vector<std::string>& magnitudes_of(const Experiment& experiment, cons
   return modality == "image" ? experiment.evaluation.image_magnitudes : experiment.evaluation.spectrum_magnitudes;
 }
 
+/// What tables call a model file: by its name, and that of a run, which all runs name alike, by the run's folder.
+std::string table_name(const std::string& path) {
+  const auto file = std::filesystem::absolute(path);
+  return (file.filename() == "model.safetensors" ? file.parent_path().filename() : file.stem()).string();
+}
+
 /// Every label that tasks or the magnitudes floor read, once.
 std::vector<std::string> label_names(const Experiment& experiment) {
   std::vector<std::string> names;
@@ -141,7 +147,7 @@ class Evaluator {
     Experiment setting = experiment_;
     setting.encoders = shared_encoders(experiment_, read_model_description(path));
     const Model model(setting, Weights::none);
-    const std::string name = std::filesystem::path(path).stem().string();
+    const std::string name = table_name(path);
     for (const std::string& modality : model.names()) {
       const bool has_head = model.load(modality, path);
       extractors_.push_back(encoder_extractor(name, model.shared_encoder(modality), experiment_,

@@ -93,7 +93,8 @@ const Schema<EvaluationSpec>& evaluation_schema() {
           .field("baselines", &EvaluationSpec::baselines, "floors measured beside the embedding",
                  config::each(config::one_of({"untrained", "pca", "magnitudes"})))
           .field("models", &EvaluationSpec::models,
-                 "model files whose embeddings are measured beside the experiment's own, by the files' names")
+                 "model files whose embeddings are measured beside the experiment's own, named after the files or "
+                 "their runs")
           .field("pca_components", &EvaluationSpec::pca_components, "components of the PCA floor", between(1, 4096))
           .field("pca_rows", &EvaluationSpec::pca_rows, "training objects the PCA is fitted on", between(2, 1 << 20))
           .field("image_magnitudes", &EvaluationSpec::image_magnitudes, "labels of the magnitudes floor for images")

@@ -110,8 +110,9 @@ TEST(Run, AModelFileIsMeasuredBesideTheExperimentsOwn) {
                                    " --set evaluation.models='[\"" +
                                    model + "\"]'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_FALSE(rows_of(folder, "model").empty());
-  EXPECT_EQ(rows_of(folder, "model"), rows_of(undisturbed(), "aligned"));
+  const std::string run = fs::path(undisturbed()).filename();
+  EXPECT_FALSE(rows_of(folder, run).empty());
+  EXPECT_EQ(rows_of(folder, run), rows_of(undisturbed(), "aligned"));
   EXPECT_NE(rows_of(folder, "aligned"), rows_of(undisturbed(), "aligned"));
 }
 
