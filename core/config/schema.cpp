@@ -203,6 +203,20 @@ const Table* read_section(const Value& value, const std::string& key, const Sect
   return table;
 }
 
+Array read_tables(const Value& value, const std::string& key, const Section& section, Problems& problems) {
+  Array tables;
+  const auto* array = value.get_if<Array>();
+  if (array == nullptr) add_wrong_type(value, key, "an array of tables", section, problems);
+  for (const Value& element : array == nullptr ? Array() : *array) {
+    if (element.get_if<Table>() != nullptr) {
+      tables.push_back(element);
+    } else {
+      add_wrong_type(element, key, "an array of tables", section, problems);
+    }
+  }
+  return tables;
+}
+
 std::string inner(const std::string& where, const std::string& key) {
   const Section section(where);
   return section.path.empty() ? key : fmt::format("{}.{}", section.path, key);

@@ -12,11 +12,11 @@ namespace astroclip::config {
 /// What `describe` prints of one parameter.
 struct FieldDescription {
   std::string name;
-  std::string type;      ///< "integer", "number", "boolean", "string", "list of strings", "section" …
+  std::string type;  ///< "integer", "number", "boolean", "string", "list of strings", "section", "list of sections" …
   std::string fallback;  ///< the default as TOML; "" when the field is required
   std::string range;     ///< "64..4096", "one of \"a\", \"b\"", ""
   std::string meaning;
-  std::vector<FieldDescription> fields;  ///< of a section
+  std::vector<FieldDescription> fields;  ///< of a section, or of each in a list
 };
 
 /// A check on a parsed value. The error reads "'key' = value is COMPLAINT" ("is not DESCRIBE" without one);
@@ -67,6 +67,9 @@ Constraint<std::string> one_of(const std::vector<std::string>& choices);
 template <class T>
 Constraint<std::vector<T>> each(Constraint<T> element);
 
+template <class B, class P>
+concept BaseOf = std::is_base_of_v<B, P>;
+
 /// "encoders.image (plugin 'vit')": a `where` from which messages about unknown keys name the plugin.
 std::string plugin_section(const std::string& section, const std::string& plugin);
 
@@ -79,16 +82,20 @@ class Schema {
  public:
   explicit Schema(std::string summary) : summary_(std::move(summary)) {}
 
-  template <class T>
-  Schema& field(std::string name, T P::*member, std::string meaning,
+  /// The member may be one of a base of P.
+  template <class T, BaseOf<P> B>
+  Schema& field(std::string name, T B::*member, std::string meaning,
                 std::type_identity_t<Constraint<T>> constraint = {});
   /// A field without a default.
-  template <class T>
-  Schema& required(std::string name, T P::*member, std::string meaning,
+  template <class T, BaseOf<P> B>
+  Schema& required(std::string name, T B::*member, std::string meaning,
                    std::type_identity_t<Constraint<T>> constraint = {});
   /// A nested table.
-  template <class S>
-  Schema& section(std::string name, S P::*member, std::string meaning, const Schema<S>& schema);
+  template <class S, BaseOf<P> B>
+  Schema& section(std::string name, S B::*member, std::string meaning, const Schema<S>& schema);
+  /// An array of nested tables: [[name]].
+  template <class S, BaseOf<P> B>
+  Schema& tables(std::string name, std::vector<S> B::*member, std::string meaning, const Schema<S>& schema);
   /// A check over several fields; the message is "" when it holds.
   Schema& check(std::function<std::string(const P&)> rule);
 

@@ -61,6 +61,8 @@ void add_broken_constraint(const Value& value, const std::string& key, const std
                            const std::string& suggestion, const Section& section, Problems& problems);
 /// The table of a section, or a problem and nullptr.
 const Table* read_section(const Value& value, const std::string& key, const Section& section, Problems& problems);
+/// The tables of an array of tables; a problem for each element that is none, and for what is no array.
+Array read_tables(const Value& value, const std::string& key, const Section& section, Problems& problems);
 /// The section `key` inside `where`.
 std::string inner(const std::string& where, const std::string& key);
 /// The key every plugin's table has beside its parameters.
@@ -116,22 +118,22 @@ Schema<P>& Schema<P>::add(std::string name, T P::*member, std::string meaning, C
 }
 
 template <class P>
-template <class T>
-Schema<P>& Schema<P>::field(std::string name, T P::*member, std::string meaning,
+template <class T, BaseOf<P> B>
+Schema<P>& Schema<P>::field(std::string name, T B::*member, std::string meaning,
                             std::type_identity_t<Constraint<T>> constraint) {
-  return add<T>(std::move(name), member, std::move(meaning), std::move(constraint), false);
+  return add<T>(std::move(name), static_cast<T P::*>(member), std::move(meaning), std::move(constraint), false);
 }
 
 template <class P>
-template <class T>
-Schema<P>& Schema<P>::required(std::string name, T P::*member, std::string meaning,
+template <class T, BaseOf<P> B>
+Schema<P>& Schema<P>::required(std::string name, T B::*member, std::string meaning,
                                std::type_identity_t<Constraint<T>> constraint) {
-  return add<T>(std::move(name), member, std::move(meaning), std::move(constraint), true);
+  return add<T>(std::move(name), static_cast<T P::*>(member), std::move(meaning), std::move(constraint), true);
 }
 
 template <class P>
-template <class S>
-Schema<P>& Schema<P>::section(std::string name, S P::*member, std::string meaning, const Schema<S>& schema) {
+template <class S, BaseOf<P> B>
+Schema<P>& Schema<P>::section(std::string name, S B::*member, std::string meaning, const Schema<S>& schema) {
   const auto shared = std::make_shared<const Schema<S>>(schema);
   Field field;
   field.name = name;
@@ -146,6 +148,35 @@ Schema<P>& Schema<P>::section(std::string name, S P::*member, std::string meanin
   field.write = [member, shared](const P& parameters) { return Value(shared->dump(parameters.*member), {}); };
   field.describe = [name, member, meaning, shared](const P& start) {
     return FieldDescription{name, "section", "", "", meaning, shared->describe(start.*member)};
+  };
+  fields_.push_back(std::move(field));
+  return *this;
+}
+
+template <class P>
+template <class S, BaseOf<P> B>
+Schema<P>& Schema<P>::tables(std::string name, std::vector<S> B::*member, std::string meaning,
+                             const Schema<S>& schema) {
+  const auto shared = std::make_shared<const Schema<S>>(schema);
+  Field field;
+  field.name = name;
+  field.read = [name, member, shared](P& out, const Value& value, const std::string& where, Problems& problems) {
+    Problems inside;
+    (out.*member).clear();
+    for (const Value& element : detail::read_tables(value, name, detail::Section(where), inside)) {
+      const Table& table = *element.get_if<Table>();
+      (out.*member).push_back(shared->parse(table, detail::inner(where, name), element.location(), inside));
+    }
+    problems.append(inside);
+    return inside.empty();
+  };
+  field.write = [member, shared](const P& parameters) {
+    Array array;
+    for (const S& element : parameters.*member) array.emplace_back(shared->dump(element), Location{});
+    return Value(array, {});
+  };
+  field.describe = [name, meaning, shared](const P&) {
+    return FieldDescription{name, "list of sections", "[]", "", meaning, shared->describe()};
   };
   fields_.push_back(std::move(field));
   return *this;

@@ -240,5 +240,49 @@ TEST(Schema, ASectionStartsFromWhatTheStructAroundItGivesIt) {
   EXPECT_EQ(tall.describe()[0].fields[1].fallback, "0.75");
 }
 
+struct Wall : Patch {
+  std::vector<Patch> tiles;
+};
+
+const Schema<Wall>& wall() {
+  static const auto tile = Schema<Patch>("A tile.")
+                               .required("size", &Patch::size, "side in pixels", above(0))
+                               .field("overlap", &Patch::overlap, "share of a patch", between(0.0, 1.0));
+  static const auto instance = Schema<Wall>("A wall.")
+                                   .field("size", &Wall::size, "a member of the base", above(0))
+                                   .tables("tiles", &Wall::tiles, "what stands on it", tile);
+  return instance;
+}
+
+TEST(Schema, ReadsAndPrintsAnArrayOfTables) {
+  Problems problems;
+  const Table table = parse_text("size = 7\n[[tiles]]\nsize = 1\n[[tiles]]\nsize = 2\noverlap = 0.25", "w.toml");
+  const Wall read = wall().parse(table, "", {}, problems);
+  EXPECT_THAT(problems.messages(), ElementsAre());
+  EXPECT_EQ(read.size, 7);
+  ASSERT_EQ(read.tiles.size(), 2U);
+  EXPECT_EQ(read.tiles[0].overlap, 0.5);
+  EXPECT_EQ(read.tiles[1].size, 2);
+  const std::string text = to_toml(wall().dump(read));
+  EXPECT_EQ(to_toml(wall().dump(wall().parse(parse_text(text, "again.toml"), "", {}, problems))), text);
+  EXPECT_EQ(wall().describe()[1].type, "list of sections");
+  EXPECT_EQ(wall().describe()[1].fields.at(0).fallback, "");
+}
+
+TEST(Schema, SaysWhatIsWrongInAnArrayOfTables) {
+  const auto problems_in = [](const std::string& text) {
+    Problems problems;
+    wall().parse(parse_text(text, "w.toml"), "house", {}, problems);
+    return problems.messages();
+  };
+  EXPECT_THAT(problems_in("tiles = 3"),
+              ElementsAre("w.toml:1:9: error: [house] 'tiles' must be an array of tables, found an integer"));
+  EXPECT_THAT(problems_in("tiles = [{ size = 1 }, 2]"),
+              ElementsAre("w.toml:1:24: error: [house] 'tiles' must be an array of tables, found an integer"));
+  EXPECT_THAT(problems_in("[[tiles]]\nsize = 1\n[[tiles]]\noverlapp = 0.1"),
+              ElementsAre("w.toml:3:1: error: [house.tiles] 'size' is missing (integer: side in pixels)",
+                          "w.toml:4:1: error: [house.tiles] unknown key 'overlapp'; did you mean 'overlap'?"));
+}
+
 }  // namespace
 }  // namespace astroclip::config
