@@ -5,13 +5,18 @@
 
 namespace astroclip::optim {
 
-Adamw::Adamw(std::vector<nn::NamedTensor> parameters, const Options& options) : options_(options) {
-  for (nn::NamedTensor& entry : parameters) {
-    if (!entry.trainable) continue;
-    const Tensor& tensor = entry.tensor;
+Adamw::Adamw(std::vector<nn::NamedTensor> parameters, const Options& options)
+    : Adamw(parameters, options, std::vector<Scales>(parameters.size())) {}
+
+Adamw::Adamw(std::vector<nn::NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales)
+    : options_(options) {
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    if (!parameters[i].trainable) continue;
+    const Tensor& tensor = parameters[i].tensor;
     first_.push_back(Tensor::zeros(tensor.shape(), tensor.dtype(), tensor.device()));
     second_.push_back(Tensor::zeros(tensor.shape(), tensor.dtype(), tensor.device()));
-    parameters_.push_back(std::move(entry));
+    parameters_.push_back(std::move(parameters[i]));
+    scales_.push_back(scales[i]);
   }
   if (!parameters_.empty()) clip_state_ = Tensor::zeros({3}, DType::f64, parameters_.front().tensor.device());
 }
@@ -34,8 +39,8 @@ Adamw::Norm Adamw::step(double learning_rate) {
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Tensor& parameter = parameters_[i].tensor;
     const bool decays = parameter.rank() > 1 || (parameter.rank() == 1 && options_.decay_vectors);
-    segments.push_back(
-        {parameter, gradients[i], first_[i], second_[i], learning_rate, decays ? options_.weight_decay : 0.0});
+    segments.push_back({parameter, gradients[i], first_[i], second_[i], learning_rate * scales_[i].learning_rate,
+                        decays ? options_.weight_decay * scales_[i].weight_decay : 0.0});
   }
   backend.adamw(segments, {options_.beta1, options_.beta2, options_.epsilon, steps_, clip_state_});
   const std::vector<double> state = clip_state_.to_doubles();

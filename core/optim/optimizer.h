@@ -8,6 +8,12 @@
 
 namespace astroclip::optim {
 
+/// Factors on a parameter's learning rate and weight decay.
+struct Scales {
+  double learning_rate = 1.0;
+  double weight_decay = 1.0;
+};
+
 /// AdamW over all parameters in one kernel, with global-norm clipping. Owns the moments.
 class Adamw {
  public:
@@ -22,6 +28,8 @@ class Adamw {
   };
   /// Only trainable parameters take part.
   Adamw(std::vector<nn::NamedTensor> parameters, const Options& options);
+  /// The same with factors of their own; `scales[i]` are those of `parameters[i]`.
+  Adamw(std::vector<nn::NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales);
 
   struct Norm {
     double norm = 0.0;   ///< of all gradients, before clipping
@@ -41,10 +49,31 @@ class Adamw {
 
  private:
   std::vector<nn::NamedTensor> parameters_;
+  std::vector<Scales> scales_;
   std::vector<Tensor> first_, second_;
   Options options_;
   Tensor clip_state_;
   int64_t steps_ = 0;
+};
+
+/// A moving average of tensors: after update number t, counted from 0, average ← d · average + (1 − d) · tensor with
+/// d = min(decay, (1 + t) / (10 + t)), which forgets the start sooner (TensorFlow's ExponentialMovingAverage with
+/// num_updates).
+class WeightAverage {
+ public:
+  /// Starts from the tensors as they are.
+  WeightAverage(std::vector<nn::NamedTensor> tensors, double decay);
+  /// `updates` have been before this one.
+  void update(int64_t updates);
+  /// Tensors and averages trade places, bit for bit; a second call trades them back.
+  void swap();
+  /// For checkpoints: "average.NAME".
+  std::vector<nn::NamedTensor> state() const;
+
+ private:
+  std::vector<nn::NamedTensor> tensors_;
+  std::vector<Tensor> averages_;
+  double decay_;
 };
 
 /// Linear warm-up from 0, then a cosine from `peak` to `floor` that ends at `total` and stays.

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "config/schema.h"
 #include "plugin/host.h"
+#include "train/stage_schema.h"
 
 namespace astroclip::train {
 
@@ -30,24 +31,13 @@ struct General {
   std::string precision = "f32";
   int64_t threads = 0;
   int64_t loader_threads = 1;
+  double validation = 0.0;
 };
 
 struct Outline {
   General experiment;
   Value dataset, encoders, stages, tasks;
   EvaluationSpec evaluation;
-};
-
-struct StageOutline {
-  std::string name;
-  std::vector<std::string> encoders;
-  Value loss;
-  int64_t steps = 1000;
-  int64_t batch = 64;
-  OptimizerSpec optimizer;
-  std::vector<std::string> freeze;
-  Value init;
-  int64_t checkpoint_every = 500;
 };
 
 const Schema<General>& general_schema() {
@@ -59,24 +49,9 @@ const Schema<General>& general_schema() {
           .field("precision", &General::precision, "operands of products; auto: bf16 where the device has it",
                  config::one_of({"auto", "f32", "bf16"}))
           .field("threads", &General::threads, "compute threads; 0: one for each core", between(0, 4096))
-          .field("loader_threads", &General::loader_threads, "threads that read ahead", between(1, 256));
-  return schema;
-}
-
-const Schema<OptimizerSpec>& optimizer_schema() {
-  static const auto schema =
-      Schema<OptimizerSpec>("AdamW with a linear warm-up and a cosine.")
-          .field("name", &OptimizerSpec::name, "the optimiser", config::one_of({"adamw"}))
-          .field("lr", &OptimizerSpec::lr, "peak learning rate", config::above(0.0))
-          .field("weight_decay", &OptimizerSpec::weight_decay, "decoupled decay", at_least(0.0))
-          .field("betas", &OptimizerSpec::betas, "decay of both moments", config::each(between(0.0, 0.999999)))
-          .field("epsilon", &OptimizerSpec::epsilon, "added to the root of the second moment", config::above(0.0))
-          .field("warmup", &OptimizerSpec::warmup, "steps of linear warm-up", at_least(0))
-          .field("floor", &OptimizerSpec::floor, "learning rate at the end of the cosine", at_least(0.0))
-          .field("clip", &OptimizerSpec::clip, "bound on the norm of all gradients; 0: none", at_least(0.0))
-          .field("decay_vectors", &OptimizerSpec::decay_vectors, "decay biases, norms and scales too")
-          .check([](const OptimizerSpec& o) { return o.betas.size() == 2 ? "" : "'betas' must be two numbers"; })
-          .check([](const OptimizerSpec& o) { return o.floor <= o.lr ? "" : "'floor' must not exceed 'lr'"; });
+          .field("loader_threads", &General::loader_threads, "threads that read ahead", between(1, 256))
+          .field("validation", &General::validation,
+                 "share of the training objects that are set apart: no stage trains on them", between(0.0, 0.9));
   return schema;
 }
 
@@ -100,22 +75,6 @@ const Schema<EvaluationSpec>& evaluation_schema() {
           .field("image_magnitudes", &EvaluationSpec::image_magnitudes, "labels of the magnitudes floor for images")
           .field("spectrum_magnitudes", &EvaluationSpec::spectrum_magnitudes,
                  "labels of the magnitudes floor for spectra");
-  return schema;
-}
-
-const Schema<StageOutline>& stage_schema() {
-  static const auto schema =
-      Schema<StageOutline>("One stage of training.")
-          .required("name", &StageOutline::name, "names the stage, for init and for the log")
-          .field("encoders", &StageOutline::encoders, "the encoders the stage trains; all when empty")
-          .required("loss", &StageOutline::loss, "the loss plugin and its parameters")
-          .field("steps", &StageOutline::steps, "optimiser steps", between(0, 1000000000))
-          .field("batch", &StageOutline::batch, "objects of a step", between(1, 1 << 20))
-          .section("optimizer", &StageOutline::optimizer, "how weights move", optimizer_schema())
-          .field("freeze", &StageOutline::freeze, "parts that stay as they are: \"spectrum.backbone\"")
-          .field("init", &StageOutline::init, "encoder = an earlier stage's name, or a file of weights")
-          .field("checkpoint_every", &StageOutline::checkpoint_every, "steps from one checkpoint to the next",
-                 at_least(1));
   return schema;
 }
 
@@ -154,6 +113,7 @@ class Reader {
     experiment_.precision = general.precision;
     experiment_.threads = general.threads;
     experiment_.loader_threads = general.loader_threads;
+    experiment_.validation = general.validation;
     experiment_.evaluation = outline.evaluation;
     if (file.find("dataset") != nullptr) {
       experiment_.dataset = read_plugin(outline.dataset, plugin::Kind::dataset, "dataset");
@@ -240,24 +200,28 @@ class Reader {
       return;
     }
     const StageOutline outline = stage_schema().parse(*table, "stages", value.location(), problems_);
-    StageSpec stage;
-    stage.name = outline.name;
-    stage.encoders = outline.encoders.empty() ? encoder_names() : outline.encoders;
-    stage.steps = outline.steps;
-    stage.batch = outline.batch;
-    stage.optimizer = outline.optimizer;
-    stage.freeze = outline.freeze;
-    stage.checkpoint_every = outline.checkpoint_every;
+    StageSpec stage = outline;
+    if (stage.encoders.empty()) stage.encoders = encoder_names();
     const auto place = [&](const char* key) {
       const Value* found = table->find(key);
       return found == nullptr ? value.location() : found->location();
     };
+    check_validation(stage.validation, place("validation"));
     check_stage_names(stage, place("name"), place("encoders"), place("freeze"));
     if (const Value* loss = table->find("loss")) {
       stage.loss = read_plugin(*loss, plugin::Kind::loss, "stages." + stage.name + ".loss");
     }
     if (const Value* init = table->find("init")) read_init(*init, stage);
     experiment_.stages.push_back(std::move(stage));
+  }
+
+  void check_validation(const ValidationSpec& validation, const Location& place) {
+    if (validation.every > 0 && experiment_.validation == 0.0) {
+      problems_.add(place, "[stages] 'validation' needs objects set apart: [experiment] validation = 0.1, for one");
+    }
+    if (validation.every == 0 && validation.patience > 0) {
+      problems_.add(place, "[stages.validation] 'patience' counts validations, and without 'every' there are none");
+    }
   }
 
   void check_stage_names(const StageSpec& stage, const Location& name, const Location& encoders,
@@ -346,9 +310,7 @@ class Reader {
   static Table resolved_stage(const StageSpec& stage) {
     Table init;
     for (const InitSpec& entry : stage.init) init.set(entry.encoder, Value(entry.source, {}));
-    const StageOutline outline{stage.name,   stage.encoders,  Value(stage.loss.parameters, {}),
-                               stage.steps,  stage.batch,     stage.optimizer,
-                               stage.freeze, Value(init, {}), stage.checkpoint_every};
+    const StageOutline outline{stage, Value(stage.loss.parameters, {}), Value(init, {})};
     return stage_schema().dump(outline);
   }
 

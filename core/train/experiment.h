@@ -21,6 +21,13 @@ struct EncoderSpec {
   PluginSpec plugin;
 };
 
+/// What the optimiser does otherwise with some parameters.
+struct GroupSpec {
+  std::string match;
+  double lr_scale = 1.0;
+  double decay_scale = 1.0;
+};
+
 struct OptimizerSpec {
   std::string name = "adamw";
   double lr = 1e-4;
@@ -31,6 +38,8 @@ struct OptimizerSpec {
   double floor = 0.0;
   double clip = 1.0;
   bool decay_vectors = true;
+  double layer_decay = 1.0;
+  std::vector<GroupSpec> groups;
 };
 
 /// Where an encoder's weights come from at the start of a stage.
@@ -40,16 +49,30 @@ struct InitSpec {
   bool is_stage = false;
 };
 
+/// What a stage does with the objects set apart by `[experiment] validation`.
+struct ValidationSpec {
+  int64_t every = 0;  ///< steps; 0: nothing
+  std::string metric = "validation.loss";
+  std::string mode = "min";
+  int64_t patience = 0;  ///< 0: no end
+  std::string keep = "best";
+};
+
 struct StageSpec {
   std::string name;
   std::vector<std::string> encoders;
   PluginSpec loss;
   int64_t steps = 1000;
   int64_t batch = 64;
+  int64_t accumulate = 1;
+  int64_t micro_batch = 0;  ///< 0: the batch as a whole
+  double ema = 0.0;         ///< 0: none
   OptimizerSpec optimizer;
   std::vector<std::string> freeze;
   std::vector<InitSpec> init;
+  ValidationSpec validation;
   int64_t checkpoint_every = 500;
+  int64_t keep_checkpoints = 2;
 };
 
 struct EvaluationSpec {
@@ -71,6 +94,7 @@ struct Experiment {
   std::string precision = "f32";
   int64_t threads = 0;
   int64_t loader_threads = 1;
+  double validation = 0.0;  ///< share of the training objects
   PluginSpec dataset;
   std::vector<EncoderSpec> encoders;
   std::vector<StageSpec> stages;

@@ -1,16 +1,11 @@
 #include "train/metrics.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
 #include "io/durable_file.h"
 
 namespace astroclip::train {
@@ -19,39 +14,65 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// The lines that a run at this position has written for good.
-std::string lines_up_to(const std::string& path, const std::vector<std::string>& stages, int64_t stage, int64_t step) {
-  std::ifstream file(path);
-  std::string kept, line;
-  while (std::getline(file, line)) {
-    const Json parsed = Json::parse(line, nullptr, false);
-    if (!parsed.is_object() || !parsed.contains("stage") || !parsed.contains("step")) continue;  // cut off by a kill
-    const auto found = std::ranges::find(stages, parsed["stage"].get<std::string>());
-    const int64_t index = found - stages.begin();
-    if (index < stage || (index == stage && parsed["step"].get<int64_t>() <= step)) kept += line + "\n";
+std::string text_of(const MetricsLine& line) {
+  Json object = {{"stage", line.stage}, {"step", line.step}};
+  for (const auto& [name, value] : line.values) {
+    if (std::isfinite(value)) object[name] = value;
   }
-  return kept;
+  return object.dump() + "\n";
+}
+
+/// Rewrites the file with the lines that a run at this position has written for good.
+const std::string& pruned(const std::string& path, const std::vector<std::string>& stages, int64_t stage,
+                          int64_t step) {
+  if (!std::filesystem::exists(path)) return path;
+  io::DurableFile kept(path);
+  read_metrics(path, [&](const MetricsLine& line) {
+    const int64_t index = std::ranges::find(stages, line.stage) - stages.begin();
+    if (index < stage || (index == stage && line.step <= step)) kept.write(text_of(line));
+  });
+  kept.commit();
+  return path;
 }
 
 }  // namespace
 
-MetricsFile::MetricsFile(const std::string& path, const std::vector<std::string>& stages, int64_t stage, int64_t step)
-    : path_(path) {
-  if (std::filesystem::exists(path)) io::write_text(path, lines_up_to(path, stages, stage, step));
-  file_ = std::fopen(path.c_str(), "a");
-  if (file_ == nullptr) throw Error(fmt::format("{}: cannot write: {}", path, std::strerror(errno)));
+Metrics metrics_of(const LossValue& value) {
+  Metrics metrics = {{"loss", value.total.item()}};
+  for (const auto& [name, term] : value.terms) metrics.emplace_back(name, term.item());
+  return metrics;
 }
 
-MetricsFile::~MetricsFile() { std::fclose(file_); }
-
-void MetricsFile::write(const std::string& stage, int64_t step, const Metrics& values) {
-  Json line = {{"stage", stage}, {"step", step}};
-  for (const auto& [name, value] : values) {
-    if (std::isfinite(value)) line[name] = value;
+void MetricMeans::add(const Metrics& metrics) {
+  count_ += 1.0;
+  if (sums_.empty()) {
+    sums_ = metrics;
+    return;
   }
-  const std::string text = line.dump() + "\n";
-  if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0) {
-    throw Error(fmt::format("{}: cannot write: {}", path_, std::strerror(errno)));
+  for (size_t i = 0; i < sums_.size(); ++i) sums_[i].second += metrics.at(i).second;
+}
+
+Metrics MetricMeans::means() const {
+  Metrics means = sums_;
+  for (auto& [name, value] : means) value /= count_;
+  return means;
+}
+
+MetricsFile::MetricsFile(const std::string& path, const std::vector<std::string>& stages, int64_t stage, int64_t step)
+    : file_(pruned(path, stages, stage, step)) {}
+
+void MetricsFile::write(const MetricsLine& line) { file_.write(text_of(line)); }
+
+void read_metrics(const std::string& path, const std::function<void(const MetricsLine&)>& use) {
+  std::ifstream file(path);
+  for (std::string text; std::getline(file, text);) {
+    const Json parsed = Json::parse(text, nullptr, false);
+    if (!parsed.is_object() || !parsed.contains("stage") || !parsed.contains("step")) continue;
+    MetricsLine line{parsed["stage"].get<std::string>(), parsed["step"].get<int64_t>(), {}};
+    for (const auto& [name, value] : parsed.items()) {
+      if (value.is_number() && name != "step") line.values.emplace_back(name, value.get<double>());
+    }
+    use(line);
   }
 }
 

@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <chrono>
-#include <filesystem>
 #include <optional>
 
 #include "base/error.h"
@@ -15,17 +12,14 @@
 #include "train/console.h"
 #include "train/evaluation.h"
 #include "train/model_file.h"
-#include "train/signals.h"
+#include "train/recorder.h"
+#include "train/stage_parameters.h"
+#include "train/stage_run.h"
 #include "train/trainer.h"
 
 namespace astroclip::train {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-constexpr size_t checkpoints_kept = 2;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 std::vector<std::string> stage_names(const Experiment& experiment) {
   std::vector<std::string> names;
@@ -56,9 +50,10 @@ class Run {
     check_labels(experiment_, *dataset_);
     check_models(experiment_, *dataset_);
     model_ = std::make_unique<Model>(experiment_);
+    check_stages();
     introduce();
-    metrics_ =
-        std::make_unique<MetricsFile>(folder_.metrics(), stage_names(experiment_), position_.stage, position_.step);
+    recorder_ = std::make_unique<Recorder>(folder_, stage_names(experiment_), position_.stage,
+                                           checkpoint_.empty() ? -1 : position_.step);
     for (size_t stage = static_cast<size_t>(position_.stage); stage < experiment_.stages.size(); ++stage) {
       if (!train_stage(stage)) return Outcome::interrupted;
     }
@@ -73,6 +68,16 @@ class Run {
       checkpoint_ = latest->first;
       position_ = latest->second;
       check_same_machine(checkpoint_, position_);
+    }
+  }
+
+  /// What only the built model can tell of later stages: parts to freeze, groups of parameters, what losses ask for.
+  void check_stages() {
+    for (size_t stage = 0; stage < experiment_.stages.size(); ++stage) {
+      StageEngine engine(experiment_, stage, *model_);
+      freeze_parts(experiment_.stages[stage], *model_);
+      const Loss& loss = engine.make_loss();
+      (void)optimizer_scales(experiment_.stages[stage], stage_parameters(experiment_.stages[stage], *model_, loss));
     }
   }
 
@@ -111,56 +116,24 @@ class Run {
     console_.say(fmt::format("stage {}: {} on {}, {:.2f} M trained parameters, {} objects", stage.name,
                              stage.loss.plugin, fmt::join(stage.encoders, " and "),
                              static_cast<double>(trainer.trainable_parameters()) / 1e6, trainer.row_count()));
-    const bool complete = train_steps(trainer, stage);
-    save(trainer);
-    if (!complete) {
-      console_.say(fmt::format("stopped after step {} of stage {}; astroclip run --resume {} goes on",
-                               trainer.position().step, stage.name, folder_.path()));
-      return false;
-    }
+    StageRun run(stage, folder_, trainer, console_, *recorder_, [this](const std::string& path) { write_model(path); });
+    if (!run.go()) return false;
+    settle(stage, trainer);
     write_model(folder_.stage(stage.name));
     memory_of(experiment_.run_device()).trim();
     return true;
   }
 
-  bool train_steps(Trainer& trainer, const StageSpec& stage) {
-    const StopRequest stop;
-    const auto start = Clock::now();
-    const int64_t first = trainer.position().step;
-    Progress progress{.stage = stage.name, .steps = stage.steps};
-    while (!trainer.finished()) {
-      if (stop.requested()) return false;
-      const StepReport report = trainer.step();
-      const double elapsed = seconds_since(start);
-      const auto done = static_cast<double>(report.step - first);
-      progress.step = report.step;
-      progress.loss = report.loss;
-      progress.learning_rate = report.learning_rate;
-      progress.objects_per_second = done * static_cast<double>(stage.batch) / elapsed;
-      progress.wait_share = trainer.waited() / elapsed;
-      progress.seconds_left = elapsed / done * static_cast<double>(stage.steps - report.step);
-      record(stage, report, progress);
-      console_.progress(describe(progress));
-      if (report.step % stage.checkpoint_every == 0 && !trainer.finished()) save(trainer);
+  /// Gives the model the weights that the stage ends with.
+  void settle(const StageSpec& stage, Trainer& trainer) {
+    if (stage.validation.keep == "best" && trainer.selection().has_best()) {
+      for (const std::string& name : stage.encoders) model_->load(name, folder_.best(stage.name));
+      console_.say(fmt::format("stage {} ends with the weights of step {}, {} = {:.6g}", stage.name,
+                               trainer.selection().step_of_best(), stage.validation.metric,
+                               trainer.selection().best_value()));
+    } else {
+      trainer.settle_weights();
     }
-    if (progress.step > 0) console_.say(describe(progress));
-    return true;
-  }
-
-  void record(const StageSpec& stage, const StepReport& report, const Progress& progress) {
-    Metrics values = {{"loss", report.loss},
-                      {"learning_rate", report.learning_rate},
-                      {"gradient_norm", report.gradient_norm},
-                      {"objects_per_second", progress.objects_per_second},
-                      {"wait_share", progress.wait_share}};
-    values.insert(values.end(), report.terms.begin(), report.terms.end());
-    metrics_->write(stage.name, report.step, values);
-  }
-
-  void save(const Trainer& trainer) {
-    const Position position = trainer.position();
-    write_checkpoint(folder_.checkpoints() + "/" + checkpoint_name(position), position, trainer.state());
-    prune_checkpoints(folder_.checkpoints(), checkpoints_kept);
   }
 
   const Experiment& experiment_;
@@ -170,7 +143,7 @@ class Run {
   std::string checkpoint_;
   std::shared_ptr<Dataset> dataset_;
   std::unique_ptr<Model> model_;
-  std::unique_ptr<MetricsFile> metrics_;
+  std::unique_ptr<Recorder> recorder_;
 };
 
 }  // namespace

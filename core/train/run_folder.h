@@ -8,8 +8,10 @@ namespace astroclip::train {
 ///   resolved.toml          the experiment with every default; runs again as it is
 ///   log.txt                what the terminal showed
 ///   metrics.jsonl          one line a step
+///   events.out.tfevents.1.astroclip  the same for TensorBoard
 ///   checkpoints/           where the run can go on
-///   stages/NAME.safetensors  the encoders at the end of each stage
+///   stages/NAME.safetensors  the encoders that each stage ends with
+///   stages/NAME.best.safetensors  those of its best validation
 ///   model.safetensors      the encoders at the end
 ///   embeddings.h5          of every object
 ///   report.txt, report.json  what the tasks measured
@@ -24,8 +26,10 @@ class RunFolder {
   std::string resolved() const { return path_ + "/resolved.toml"; }
   std::string log() const { return path_ + "/log.txt"; }
   std::string metrics() const { return path_ + "/metrics.jsonl"; }
+  std::string events() const { return path_ + "/events.out.tfevents.1.astroclip"; }
   std::string checkpoints() const { return path_ + "/checkpoints"; }
   std::string stage(const std::string& name) const { return path_ + "/stages/" + name + ".safetensors"; }
+  std::string best(const std::string& stage) const { return path_ + "/stages/" + stage + ".best.safetensors"; }
   std::string model() const { return path_ + "/model.safetensors"; }
   std::string embeddings() const { return path_ + "/embeddings.h5"; }
   std::string report_text() const { return path_ + "/report.txt"; }

@@ -11,6 +11,15 @@
 
 namespace astroclip::train {
 
+namespace {
+
+uint64_t word(Rng rng) {
+  const uint64_t high = rng.next();
+  return high << 32 | rng.next();
+}
+
+}  // namespace
+
 StageEngine::StageEngine(const Experiment& experiment, size_t stage, Model& model)
     : experiment_(experiment), stage_(stage), model_(model) {}
 
@@ -40,11 +49,40 @@ std::vector<std::string> StageEngine::modalities_of_views() const {
   return all;
 }
 
-void StageEngine::begin(data::Batch batch) {
+void StageEngine::begin(data::Batch batch, int64_t step, Mode mode) {
   batch_ = std::move(batch);
+  step_ = step;
   raw_.clear();
   tokens_.clear();
+  embeddings_.clear();
   for (const auto& [name, view] : batch_.views) raw_[name] = upload(view.values<float>(), view.shape);
+  set_modes(mode);
+}
+
+void StageEngine::set_modes(Mode mode) {
+  dropout_seed_ =
+      word(Rng(static_cast<uint64_t>(experiment_.seed), Purpose::dropout, stage_, static_cast<uint64_t>(batch_.step)));
+  const auto prepare = [&](nn::Module& module, const std::string& name) {
+    module.set_training(mode == Mode::training);
+    module.set_step_seed(dropout_seed_ ^ stable_hash(name));
+  };
+  prepare(*loss_, "loss");
+  for (const std::string& name : spec().encoders) prepare(model_.encoder(name), name);
+}
+
+void StageEngine::backward(const Tensor& total, double share) {
+  Tensor cotangent = Tensor::empty(total.shape(), total.dtype(), total.device());
+  backend_of(total.device()).fill(cotangent, share);
+  autograd::backward(total, std::move(cotangent));
+  for (size_t call = 0; call < embeddings_.size(); ++call) {
+    const auto& [view, values] = embeddings_[call];
+    const Tensor gradient = values.grad();
+    if (!gradient.defined()) continue;
+    for (const RowRange rows : parts(view)) {
+      autograd::backward(embed_part(view, call, rows), gradient.view_rows(rows.begin, rows.end));
+    }
+  }
+  embeddings_.clear();
 }
 
 std::vector<nn::NamedTensor> StageEngine::state() const {
@@ -55,14 +93,19 @@ std::vector<nn::NamedTensor> StageEngine::state() const {
   return all;
 }
 
-const Encoder& StageEngine::encoder(const std::string& view_or_modality) const {
+const std::string& StageEngine::encoder_name(const std::string& view_or_modality) const {
   const auto request = std::ranges::find(requests_, view_or_modality, &ViewRequest::name);
   const std::string& name = request == requests_.end() ? view_or_modality : request->modality;
-  if (std::ranges::find(spec().encoders, name) == spec().encoders.end()) {
+  const auto found = std::ranges::find(spec().encoders, name);
+  if (found == spec().encoders.end()) {
     throw Error(fmt::format("[stages.{}] the loss asks for '{}', the stage has the encoders {}", spec().name, name,
                             fmt::join(spec().encoders, ", ")));
   }
-  return model_.encoder(name);
+  return *found;
+}
+
+const Encoder& StageEngine::encoder(const std::string& view_or_modality) const {
+  return model_.encoder(encoder_name(view_or_modality));
 }
 
 std::vector<std::string> StageEngine::modalities() const { return spec().encoders; }
@@ -98,11 +141,50 @@ Tensor StageEngine::tokens(const std::string& view) {
 }
 
 Encoded StageEngine::encode(const std::string& view, const Tensor& mask, TokenForm form) {
+  if (splits()) {
+    throw Error(
+        fmt::format("[stages.{}] 'micro_batch' works for losses of whole embeddings, '{}' works on tokens; "
+                    "'accumulate' makes a step of several smaller batches",
+                    spec().name, spec().loss.plugin));
+  }
   return encoder(view).encode(tokens(view), mask, form);
 }
 
 Tensor StageEngine::embed(const std::string& view) {
+  if (splits()) return embed_in_parts(view);
   return encoder(view).embed(encode(view, {}, TokenForm::alignment));
+}
+
+std::vector<RowRange> StageEngine::parts(const std::string& view) {
+  const int64_t rows = tokens(view).size(0), part = spec().micro_batch * (rows / batch_size());
+  std::vector<RowRange> all;
+  for (int64_t begin = 0; begin < rows; begin += part) all.push_back({begin, std::min(rows, begin + part)});
+  return all;
+}
+
+Tensor StageEngine::embed_part(const std::string& view, size_t call, RowRange rows) {
+  const std::string& name = encoder_name(view);
+  Encoder& tower = model_.encoder(name);
+  tower.set_step_seed(
+      word(Rng(dropout_seed_ ^ stable_hash(name), Purpose::dropout, call, static_cast<uint64_t>(rows.begin))));
+  return tower.embed(tower.encode(tokens(view).view_rows(rows.begin, rows.end), {}, TokenForm::alignment));
+}
+
+Tensor StageEngine::embed_in_parts(const std::string& view) {
+  Tensor values;
+  const auto embed_all = [&] {
+    const autograd::NoGrad guard;
+    for (const RowRange rows : parts(view)) {
+      const Tensor part = embed_part(view, embeddings_.size(), rows);
+      if (!values) values = Tensor::empty(part.shape().with(0, tokens(view).size(0)), part.dtype(), part.device());
+      values.view_rows(rows.begin, rows.end).copy_from(part);
+    }
+  };
+  embed_all();
+  const auto parameters = model_.encoder(encoder_name(view)).parameters();
+  values.set_requires_grad(autograd::recording() && std::ranges::any_of(parameters, &nn::NamedTensor::trainable));
+  embeddings_.push_back({view, values});
+  return values;
 }
 
 Tensor StageEngine::label(const std::string& name) const {

@@ -23,8 +23,15 @@ class StageEngine final : public LossSetup, public LossContext {
   /// What the loader must bring.
   std::vector<data::ViewPlan> view_plans() const;
   std::vector<std::string> modalities_of_views() const;
-  /// Puts a batch in place of the last; moves its views to the device.
-  void begin(data::Batch batch);
+  Loss& loss() const { return *loss_; }
+  enum class Mode { training, validation };
+  /// Puts a batch in place of the last: moves its views to the device and switches dropout on, with streams of its own,
+  /// or off. `step` counts the finished optimiser steps.
+  void begin(data::Batch batch, int64_t step, Mode mode);
+  /// Adds share · d(total)/d(parameter) to the gradient of every parameter. With `micro_batch`, embeddings that the
+  /// loss asked for are made anew here, with the tape and micro-batch by micro-batch (Gao et al. 2021, "Scaling deep
+  /// contrastive learning batch size under memory limited setup", section 3.2).
+  void backward(const Tensor& total, double share);
   /// The loss's tensors and those of the encoders it had rebuilt, for a checkpoint.
   std::vector<nn::NamedTensor> state() const;
   const std::vector<std::pair<std::string, std::shared_ptr<Encoder>>>& rebuilt() const { return rebuilt_; }
@@ -34,7 +41,7 @@ class StageEngine final : public LossSetup, public LossContext {
   Encoder& rebuild(const std::string& modality, const std::string& name) override;
 
   int64_t batch_size() const override;
-  int64_t step() const override { return batch_.step; }
+  int64_t step() const override { return step_; }
   int64_t steps() const override;
   Rng rng(Purpose purpose, int64_t sample) const override;
   Tensor raw(const std::string& view) const override;
@@ -46,7 +53,22 @@ class StageEngine final : public LossSetup, public LossContext {
   Communicator& communicator() const override { return single_process(); }
 
  private:
+  /// What the loss got as a whole, and what is left to do for it when its gradient is known.
+  struct Embedding {
+    std::string view;
+    Tensor values;  ///< [B, E], a leaf
+  };
+
   const StageSpec& spec() const { return experiment_.stages[stage_]; }
+  /// The stage's name for a view's modality.
+  const std::string& encoder_name(const std::string& view_or_modality) const;
+  bool splits() const { return spec().micro_batch > 0 && spec().micro_batch < batch_size(); }
+  /// The rows of a view in each micro-batch.
+  std::vector<RowRange> parts(const std::string& view);
+  /// Embeds some rows of a view for the `call`-th embedding that the loss asked for; again with the same dropout.
+  Tensor embed_part(const std::string& view, size_t call, RowRange rows);
+  Tensor embed_in_parts(const std::string& view);
+  void set_modes(Mode mode);
 
   const Experiment& experiment_;
   size_t stage_;
@@ -55,6 +77,9 @@ class StageEngine final : public LossSetup, public LossContext {
   std::vector<ViewRequest> requests_;
   std::vector<std::pair<std::string, std::shared_ptr<Encoder>>> rebuilt_;
   data::Batch batch_;
+  int64_t step_ = 0;
+  uint64_t dropout_seed_ = 0;  ///< of the batch
+  std::vector<Embedding> embeddings_;
   std::map<std::string, Tensor> raw_, tokens_;
 };
 

@@ -5,107 +5,119 @@
 #include <algorithm>
 #include <cmath>
 
-#include "autograd/tape.h"
 #include "base/error.h"
 #include "base/threads.h"
+#include "data/holdout.h"
 #include "ops/ops.h"
+#include "train/stage_parameters.h"
 
 namespace astroclip::train {
 
 Trainer::Trainer(const Experiment& experiment, size_t stage, Model& model, const Dataset& dataset, int64_t first_step)
-    : experiment_(experiment), stage_(stage), model_(model), engine_(experiment, stage, model), step_(first_step) {
-  freeze_parts();
+    : experiment_(experiment),
+      stage_(stage),
+      model_(model),
+      engine_(experiment, stage, model),
+      selection_(experiment.stages[stage].validation),
+      step_(first_step) {
+  freeze_parts(spec(), model_);
   loss_ = &engine_.make_loss();
+  make_optimizer();
+  open_dataset(dataset);
+}
+
+void Trainer::make_optimizer() {
   const OptimizerSpec& o = spec().optimizer;
+  const std::vector<nn::NamedTensor> parameters = stage_parameters(spec(), model_, *loss_);
   optimizer_ = std::make_unique<optim::Adamw>(
-      trained_parameters(),
-      optim::Adamw::Options{o.betas[0], o.betas[1], o.epsilon, o.weight_decay, o.clip, o.decay_vectors});
+      parameters, optim::Adamw::Options{o.betas[0], o.betas[1], o.epsilon, o.weight_decay, o.clip, o.decay_vectors},
+      optimizer_scales(spec(), parameters));
   if (optimizer_->parameters().empty() && spec().steps > 0) {
     throw Error(fmt::format("[stages.{}] freeze leaves nothing to train", spec().name));
   }
-  std::vector<int64_t> rows = data::rows_with(dataset, Split::train, engine_.modalities_of_views());
-  row_count_ = static_cast<int64_t>(rows.size());
+  if (spec().ema > 0.0) average_ = std::make_unique<optim::WeightAverage>(optimizer_->parameters(), spec().ema);
+}
+
+void Trainer::open_dataset(const Dataset& dataset) {
+  const auto seed = static_cast<uint64_t>(experiment_.seed);
+  data::Parted rows = data::set_apart(dataset, data::rows_with(dataset, Split::train, engine_.modalities_of_views()),
+                                      experiment_.validation, seed);
+  row_count_ = static_cast<int64_t>(rows.training.size());
   if (row_count_ < spec().batch) {
     throw Error(
         fmt::format("[stages.{}] 'batch' = {} exceeds the {} training objects", spec().name, spec().batch, row_count_));
   }
   data::LoaderOptions options;
   options.batch = spec().batch;
-  options.first_step = first_step;
-  options.steps = spec().steps;
-  options.seed = static_cast<uint64_t>(experiment.seed);
-  options.stream = stage;
-  options.threads = static_cast<int>(experiment.loader_threads);
-  loader_ = std::make_unique<data::Loader>(dataset, std::move(rows), engine_.view_plans(), loss_->labels(), options);
-}
-
-void Trainer::freeze_parts() {
-  for (const std::string& name : spec().encoders) model_.encoder(name).set_trainable("", true);
-  for (const std::string& part : spec().freeze) {
-    const size_t dot = part.find('.');
-    try {
-      model_.encoder(part.substr(0, dot)).set_trainable(dot == std::string::npos ? "" : part.substr(dot + 1), false);
-    } catch (const Error& error) {
-      throw Error(fmt::format("[stages.{}] freeze '{}': {}", spec().name, part, error.what()));
-    }
+  options.first_step = step_ * spec().accumulate;
+  options.steps = spec().steps * spec().accumulate;
+  options.seed = seed;
+  options.stream = stage_;
+  options.threads = static_cast<int>(experiment_.loader_threads);
+  loader_ =
+      std::make_unique<data::Loader>(dataset, std::move(rows.training), engine_.view_plans(), loss_->labels(), options);
+  if (spec().validation.every > 0) {
+    validator_ = std::make_unique<Validator>(experiment_, stage_, engine_, dataset, std::move(rows.validation));
   }
 }
 
-std::vector<nn::NamedTensor> Trainer::trained_parameters() const {
-  std::vector<nn::NamedTensor> all = loss_->parameters("loss");
-  for (const std::string& name : spec().encoders) {
-    for (nn::NamedTensor& entry : model_.encoder(name).parameters(encoder_prefix(name))) {
-      all.push_back(std::move(entry));
-    }
+Metrics Trainer::add_gradients() {
+  MetricMeans means;
+  for (int64_t i = 0; i < spec().accumulate; ++i) {
+    engine_.begin(loader_->next(), step_, StageEngine::Mode::training);
+    const LossValue value = loss_->forward(engine_);
+    const Metrics metrics = metrics_of(value);
+    if (!std::isfinite(metrics.front().second)) stop_on_bad_loss(value);
+    engine_.backward(value.total, 1.0 / static_cast<double>(spec().accumulate));
+    means.add(metrics);
   }
-  return all;
-}
-
-void Trainer::set_modes(uint64_t step_seed) {
-  const auto prepare = [&](nn::Module& module, const std::string& name) {
-    module.set_training(true);
-    module.set_step_seed(step_seed ^ stable_hash(name));
-  };
-  prepare(*loss_, "loss");
-  for (const std::string& name : spec().encoders) prepare(model_.encoder(name), name);
+  return means.means();
 }
 
 StepReport Trainer::step() {
-  engine_.begin(loader_->next());
-  Rng seeds(static_cast<uint64_t>(experiment_.seed), Purpose::dropout, stage_, static_cast<uint64_t>(step_));
-  const uint64_t high = seeds.next();
-  set_modes(high << 32 | seeds.next());
-
   const ops::PrecisionScope precision(experiment_.run_precision());
-  const LossValue value = loss_->forward(engine_);
   StepReport report;
-  report.loss = value.total.item();
-  if (!std::isfinite(report.loss)) stop_on_bad_number(value, "");
-  autograd::backward(value.total);
-
+  report.losses = add_gradients();
   const OptimizerSpec& o = spec().optimizer;
   report.learning_rate = optim::warmup_cosine(step_, o.lr, o.floor, o.warmup, spec().steps);
   const auto norm = optimizer_->step(report.learning_rate);
-  if (!norm.finite) stop_on_bad_number(value, optimizer_->first_non_finite());
+  if (!norm.finite) {
+    throw Error(
+        fmt::format("[stages.{}] step {}: the gradient of '{}' is not finite (loss {:.6g}); nothing was updated",
+                    spec().name, step_ + 1, optimizer_->first_non_finite(), report.loss()));
+  }
   report.gradient_norm = norm.norm;
-  for (const auto& [name, term] : value.terms) report.terms.emplace_back(name, term.item());
   loss_->after_update(engine_, step_);
+  if (average_) average_->update(step_);
   report.step = ++step_;
   return report;
 }
 
-void Trainer::stop_on_bad_number(const LossValue& value, const std::string& gradient) const {
+Validation Trainer::validate() {
+  Validation validation{validator_->measure(step_)};
+  validation.is_best = selection_.offer(step_, validation.metrics);
+  return validation;
+}
+
+Trainer::Lent::Lent(optim::WeightAverage* average) : average_(average) {
+  if (average_ != nullptr) average_->swap();
+}
+
+Trainer::Lent::~Lent() {
+  if (average_ != nullptr) average_->swap();
+}
+
+void Trainer::settle_weights() {
+  if (average_) average_->swap();
+}
+
+void Trainer::stop_on_bad_loss(const LossValue& value) const {
   std::string bad_term = "total";
   for (const auto& [name, term] : value.terms) {
     if (!std::isfinite(term.item())) {
       bad_term = name;
       break;
     }
-  }
-  if (!gradient.empty()) {
-    throw Error(
-        fmt::format("[stages.{}] step {}: the gradient of '{}' is not finite (loss {:.6g}); nothing was updated",
-                    spec().name, step_ + 1, gradient, value.total.item()));
   }
   std::string tensor;
   for (const nn::NamedTensor& entry : state()) {
@@ -129,6 +141,12 @@ std::vector<nn::NamedTensor> Trainer::state() const {
   for (nn::NamedTensor& entry : optimizer_->state()) {
     entry.name = "optimizer." + entry.name;
     all.push_back(std::move(entry));
+  }
+  if (average_) {
+    for (nn::NamedTensor& entry : average_->state()) all.push_back(std::move(entry));
+  }
+  if (validator_) {
+    for (nn::NamedTensor& entry : selection_.state()) all.push_back(std::move(entry));
   }
   return all;
 }

@@ -8,17 +8,25 @@
 #include "optim/optimizer.h"
 #include "train/checkpoint.h"
 #include "train/metrics.h"
+#include "train/selection.h"
 #include "train/stage_engine.h"
+#include "train/validator.h"
 
 namespace astroclip::train {
 
 /// What one step gave.
 struct StepReport {
   int64_t step = 0;  ///< finished steps of the stage
-  double loss = 0.0;
   double learning_rate = 0.0;
   double gradient_norm = 0.0;
-  Metrics terms;
+  Metrics losses;  ///< means over the step's batches: "loss" first, then its terms
+  double loss() const { return losses.front().second; }
+};
+
+/// What one validation gave.
+struct Validation {
+  Metrics metrics;
+  bool is_best = false;  ///< of the stage so far
 };
 
 /// One stage of training: loss, optimiser, loader, and their state.
@@ -28,10 +36,31 @@ class Trainer {
   Trainer(const Experiment& experiment, size_t stage, Model& model, const Dataset& dataset, int64_t first_step);
 
   void restore(const std::string& checkpoint, const Position& position);
-  bool finished() const { return step_ == spec().steps; }
-  /// One step: encode, loss, gradients, update. Throws Error naming the loss term and the first tensor that went bad
-  /// when a number is not finite; nothing has been updated then.
+  /// All steps are done, or validations call for an end.
+  bool finished() const { return step_ == spec().steps || selection_.exhausted(); }
+  /// One step: encode, loss, gradients, update; with `accumulate`, of several batches. Throws Error naming the loss
+  /// term and the first tensor that went bad when a number is not finite; nothing has been updated then.
   StepReport step();
+
+  bool validation_due() const { return selection_.due(step_, spec().steps); }
+  /// Measures the model as it stands on objects set apart.
+  Validation validate();
+  const Selection& selection() const { return selection_; }
+  /// While it lives, the model has the weights that are meant for use: with `ema` their average.
+  class Lent {
+   public:
+    explicit Lent(optim::WeightAverage* average);
+    ~Lent();
+    Lent(const Lent&) = delete;
+    Lent& operator=(const Lent&) = delete;
+
+   private:
+    optim::WeightAverage* average_;
+  };
+  Lent lend_weights() { return Lent(average_.get()); }
+  /// Gives the model those weights for good; the stage is over.
+  void settle_weights();
+
   Position position() const;
   /// Everything that the rest of the run depends on.
   std::vector<nn::NamedTensor> state() const;
@@ -42,10 +71,11 @@ class Trainer {
 
  private:
   const StageSpec& spec() const { return experiment_.stages[stage_]; }
-  void freeze_parts();
-  std::vector<nn::NamedTensor> trained_parameters() const;
-  void set_modes(uint64_t step_seed);
-  [[noreturn]] void stop_on_bad_number(const LossValue& value, const std::string& gradient) const;
+  void make_optimizer();
+  void open_dataset(const Dataset& dataset);
+  /// Forward and backward of every batch of the step.
+  Metrics add_gradients();
+  [[noreturn]] void stop_on_bad_loss(const LossValue& value) const;
 
   const Experiment& experiment_;
   size_t stage_;
@@ -53,7 +83,10 @@ class Trainer {
   StageEngine engine_;
   Loss* loss_ = nullptr;
   std::unique_ptr<optim::Adamw> optimizer_;
+  std::unique_ptr<optim::WeightAverage> average_;  ///< none without `ema`
   std::unique_ptr<data::Loader> loader_;
+  std::unique_ptr<Validator> validator_;  ///< none without `validation`
+  Selection selection_;
   int64_t step_;
   int64_t row_count_ = 0;
 };

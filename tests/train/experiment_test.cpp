@@ -110,6 +110,30 @@ TEST(Experiment, AMissingPluginIsNamedWithASuggestion) {
             "e.toml:16:8: error: [stages.alignment.loss] lacks the required key 'plugin'");
 }
 
+TEST(Experiment, AValidationNeedsObjectsAndPatienceAValidation) {
+  EXPECT_EQ(message_of(replaced("freeze =", "validation = { every = 10 }\nfreeze =")),
+            "e.toml:17:14: error: [stages] 'validation' needs objects set apart: [experiment] validation = 0.1, for "
+            "one");
+  EXPECT_EQ(message_of(replaced("freeze =", "validation = { patience = 3 }\nfreeze =")),
+            "e.toml:17:14: error: [stages.validation] 'patience' counts validations, and without 'every' there are "
+            "none");
+}
+
+TEST(Experiment, GroupsOfParametersAreReadAndPrinted) {
+  const std::string text = sound +
+                           "[[stages]]\nname = \"third\"\nloss = { plugin = \"clip\" }\n"
+                           "[[stages.optimizer.groups]]\nmatch = \"*.bias\"\ndecay_scale = 0\n";
+  const Experiment first = read_experiment(config::parse_text(text, "e.toml"));
+  const Experiment again = read_experiment(config::parse_text(config::to_toml(first.resolved), "r.toml"));
+  for (const Experiment& experiment : {first, again}) {
+    const std::vector<GroupSpec>& groups = experiment.stages.at(2).optimizer.groups;
+    ASSERT_EQ(groups.size(), 1U);
+    EXPECT_EQ(groups[0].match, "*.bias");
+    EXPECT_EQ(groups[0].decay_scale, 0.0);
+    EXPECT_EQ(groups[0].lr_scale, 1.0);
+  }
+}
+
 TEST(Experiment, AllProblemsComeTogetherInOrder) {
   std::string text = replaced("galaxies = 100", "galaxies = 3");
   text.replace(text.find("plugin = \"redshift\""), 19, "plugin = \"redshift\"\nk = -1");

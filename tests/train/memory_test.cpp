@@ -3,54 +3,22 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <tuple>
+
 #include "plugin/host.h"
-#include "support/scratch.h"
+#include "train/small_experiment.h"
 #include "train/trainer.h"
 
 namespace astroclip::train {
 namespace {
 
-/// Two small towers with everything that takes memory in training: dropout, stochastic depth, heads, clipping.
-Experiment experiment_with(const std::string& loss, const std::string& encoders) {
-  const std::string text = R"([dataset]
-plugin = "simulated_survey"
-galaxies = 40
-cache = ")" + testing_support::scratch("memory") +
-                           R"("
-[encoders.image]
-plugin = "vit"
-image = 24
-dim = 16
-depth = 2
-heads = 2
-chunks = 1
-dropout = 0.1
-drop_path = 0.2
-head = { width = 16, heads = 2, dropout = 0.1 }
-[encoders.spectrum]
-plugin = "specformer"
-window = 200
-stride = 200
-dim = 16
-layers = 2
-heads = 2
-head = { width = 16, heads = 2, dropout = 0.1 }
-[[stages]]
-name = "stage"
-encoders = )" + encoders + R"(
-loss = )" + loss + R"(
-batch = 8
-steps = 9
-optimizer = { clip = 1.0 }
-)";
-  return read_experiment(config::parse_text(text, "e.toml"));
-}
-
-class Storage : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+class Storage : public testing::TestWithParam<std::tuple<const char*, const char*, const char*>> {};
 
 TEST_P(Storage, NoneIsNewAfterTheThirdStep) {
-  const auto [loss, encoders] = GetParam();
-  const Experiment experiment = experiment_with(loss, encoders);
+  const auto [loss, encoders, extra] = GetParam();
+  const Experiment experiment = testing_support::small_experiment(
+      {.loss = loss, .encoders = encoders, .stage = "optimizer = { clip = 1.0 }\nema = 0.9\n" + std::string(extra)});
   const auto dataset = plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
   Model model(experiment);
   const Memory& memory = memory_of(experiment.run_device());
@@ -69,12 +37,13 @@ TEST_P(Storage, NoneIsNewAfterTheThirdStep) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Losses, Storage,
-    testing::Values(std::pair{R"({ plugin = "masked_spectrum", chunks = 3, width = 4 })", R"(["spectrum"])"},
-                    std::pair{R"({ plugin = "clip" })", R"(["image", "spectrum"])"},
-                    std::pair{R"({ plugin = "clip", learnable = true })", R"(["image", "spectrum"])"},
-                    std::pair{R"({ plugin = "siglip" })", R"(["image", "spectrum"])"}));
+INSTANTIATE_TEST_SUITE_P(Losses, Storage,
+                         testing::Values(std::tuple{R"({ plugin = "masked_spectrum", chunks = 3, width = 4 })",
+                                                    R"(["spectrum"])", "accumulate = 2\n"},
+                                         std::tuple{R"({ plugin = "clip" })", R"(["image", "spectrum"])", ""},
+                                         std::tuple{R"({ plugin = "clip", learnable = true })",
+                                                    R"(["image", "spectrum"])", "micro_batch = 3\n"},
+                                         std::tuple{R"({ plugin = "siglip" })", R"(["image", "spectrum"])", ""}));
 
 }  // namespace
 }  // namespace astroclip::train

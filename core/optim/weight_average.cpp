@@ -1,0 +1,37 @@
+#include <algorithm>
+
+#include "backend/backend.h"
+#include "optim/optimizer.h"
+
+namespace astroclip::optim {
+
+WeightAverage::WeightAverage(std::vector<nn::NamedTensor> tensors, double decay)
+    : tensors_(std::move(tensors)), decay_(decay) {
+  for (const nn::NamedTensor& entry : tensors_) averages_.push_back(entry.tensor.clone());
+}
+
+void WeightAverage::update(int64_t updates) {
+  if (tensors_.empty()) return;
+  const auto t = static_cast<double>(updates);
+  const std::vector<View> targets(averages_.begin(), averages_.end());
+  std::vector<ConstView> sources;
+  for (const nn::NamedTensor& entry : tensors_) sources.emplace_back(entry.tensor);
+  backend_of(averages_.front().device())
+      .exponential_average(targets, sources, std::min(decay_, (1.0 + t) / (10.0 + t)));
+}
+
+void WeightAverage::swap() {
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    const Tensor kept = tensors_[i].tensor.clone();
+    tensors_[i].tensor.copy_from(averages_[i]);
+    averages_[i].copy_from(kept);
+  }
+}
+
+std::vector<nn::NamedTensor> WeightAverage::state() const {
+  std::vector<nn::NamedTensor> all;
+  for (size_t i = 0; i < tensors_.size(); ++i) all.push_back({"average." + tensors_[i].name, averages_[i], false});
+  return all;
+}
+
+}  // namespace astroclip::optim

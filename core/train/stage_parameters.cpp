@@ -1,0 +1,126 @@
+#include "train/stage_parameters.h"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+
+#include "base/error.h"
+
+namespace astroclip::train {
+
+namespace {
+
+/// "image_encoder.backbone.…" as experiment files call it: "image.backbone.…".
+std::string written_name(const StageSpec& stage, const std::string& name) {
+  for (const std::string& encoder : stage.encoders) {
+    const std::string prefix = encoder_prefix(encoder);
+    if (name.starts_with(prefix + ".")) return encoder + name.substr(prefix.size());
+  }
+  return name;
+}
+
+/// Patterns of the kinds people write: a part with all below it, a kind of tensor wherever it is.
+std::vector<std::string> patterns_for(const std::string& name) {
+  std::vector<std::string> patterns = {name};
+  for (size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+    patterns.push_back(fmt::format("{}.*", name.substr(0, dot)));
+    patterns.push_back(fmt::format("*{}", name.substr(dot)));
+  }
+  return patterns;
+}
+
+[[noreturn]] void refuse(const StageSpec& stage, const std::string& pattern, const std::vector<std::string>& names) {
+  std::vector<std::string> candidates;
+  for (const std::string& name : names) {
+    for (std::string& candidate : patterns_for(name)) candidates.push_back(std::move(candidate));
+  }
+  const std::string near = config::nearest(pattern, candidates);
+  throw Error(fmt::format("[stages.{}.optimizer.groups] 'match' = \"{}\" names no parameter; {}", stage.name, pattern,
+                          near.empty() ? fmt::format("they are called like '{}'", names.front())
+                                       : fmt::format("did you mean '{}'?", near)));
+}
+
+/// i of "….blocks.i.…" or "….blocks.CHUNK.i.…".
+std::optional<int64_t> block_of(const std::string& name) {
+  static constexpr std::string_view blocks = ".blocks.";
+  const size_t at = name.find(blocks);
+  if (at == std::string::npos) return std::nullopt;
+  std::optional<int64_t> block;
+  const char* end = name.data() + name.size();
+  for (const char* from = name.data() + at + blocks.size(); from < end;) {
+    int64_t number = 0;
+    const auto [after, failure] = std::from_chars(from, end, number);
+    if (failure != std::errc() || after == end || *after != '.') break;
+    block = number;
+    from = after + 1;
+  }
+  return block;
+}
+
+/// Multiplies the learning rates of one encoder's parameters [begin, end) by `decay` for each block above them.
+void decay_layers(const std::vector<nn::NamedTensor>& parameters, size_t begin, size_t end, double decay,
+                  std::vector<optim::Scales>& scales) {
+  int64_t layers = 0;
+  for (size_t i = begin; i < end; ++i) layers = std::max(layers, block_of(parameters[i].name).value_or(-1) + 1);
+  bool above = layers == 0;
+  for (size_t i = begin; i < end; ++i) {
+    const auto block = block_of(parameters[i].name);
+    above = above || block.has_value();
+    const int64_t depth = block ? *block + 1 : (above ? layers + 1 : 0);
+    scales[i].learning_rate *= std::pow(decay, static_cast<double>(layers + 1 - depth));
+  }
+}
+
+}  // namespace
+
+void freeze_parts(const StageSpec& stage, const Model& model) {
+  for (const std::string& name : stage.encoders) model.encoder(name).set_trainable("", true);
+  for (const std::string& part : stage.freeze) {
+    const size_t dot = part.find('.');
+    try {
+      model.encoder(part.substr(0, dot)).set_trainable(dot == std::string::npos ? "" : part.substr(dot + 1), false);
+    } catch (const Error& error) {
+      throw Error(fmt::format("[stages.{}] freeze '{}': {}", stage.name, part, error.what()));
+    }
+  }
+}
+
+std::vector<nn::NamedTensor> stage_parameters(const StageSpec& stage, const Model& model, const Loss& loss) {
+  std::vector<nn::NamedTensor> all = loss.parameters("loss");
+  for (const std::string& name : stage.encoders) {
+    for (nn::NamedTensor& entry : model.encoder(name).parameters(encoder_prefix(name))) all.push_back(std::move(entry));
+  }
+  return all;
+}
+
+std::vector<optim::Scales> optimizer_scales(const StageSpec& stage, const std::vector<nn::NamedTensor>& parameters) {
+  std::vector<optim::Scales> scales(parameters.size());
+  for (const std::string& encoder : stage.encoders) {
+    const auto own = [&](const nn::NamedTensor& entry) {
+      return entry.name.starts_with(encoder_prefix(encoder) + ".");
+    };
+    const auto begin = std::ranges::find_if(parameters, own);
+    const auto end = std::find_if_not(begin, parameters.end(), own);
+    decay_layers(parameters, static_cast<size_t>(begin - parameters.begin()),
+                 static_cast<size_t>(end - parameters.begin()), stage.optimizer.layer_decay, scales);
+  }
+  std::vector<std::string> names;
+  for (const nn::NamedTensor& entry : parameters) names.push_back(written_name(stage, entry.name));
+  for (const GroupSpec& group : stage.optimizer.groups) {
+    bool found = false;
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (fnmatch(group.match.c_str(), names[i].c_str(), 0) != 0) continue;
+      found = true;
+      scales[i].learning_rate *= group.lr_scale;
+      scales[i].weight_decay *= group.decay_scale;
+    }
+    if (!found) refuse(stage, group.match, names);
+  }
+  return scales;
+}
+
+}  // namespace astroclip::train

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "api/loss.h"
+#include "train/metrics.h"
+#include "train/stage_engine.h"
+
+namespace astroclip::train {
+
+/// Measures a stage's loss on objects that are not trained on.
+class Validator {
+ public:
+  /// `rows` of the training split. Throws Error naming the stage when there are none.
+  Validator(const Experiment& experiment, size_t stage, StageEngine& engine, const Dataset& dataset,
+            std::vector<int64_t> rows);
+
+  /// "validation.loss" and "validation.TERM", means over batches that are the same each time: same objects together,
+  /// same draws of the views that training sees, without dropout. What does not fill a batch is left out. `step` is
+  /// where training stands; nothing of it changes.
+  Metrics measure(int64_t step) const;
+
+ private:
+  const Experiment& experiment_;
+  size_t stage_;
+  StageEngine& engine_;
+  const Dataset& dataset_;
+  std::vector<int64_t> rows_;
+};
+
+}  // namespace astroclip::train

@@ -1,0 +1,71 @@
+#include "data/holdout.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+namespace astroclip::data {
+namespace {
+
+/// Objects observed twice each, in rows k and k + count.
+class Twice final : public Dataset {
+ public:
+  explicit Twice(int64_t count) : count_(count) {}
+  std::vector<Field> fields() const override { return {{"object_id", DType::i64, {}, "", ""}}; }
+  int64_t size(Split) const override { return 2 * count_; }
+  void read(Split, std::span<const int64_t> rows, std::span<const std::string>, HostBatch& out) const override {
+    HostArray ids(DType::i64, {static_cast<int64_t>(rows.size())});
+    std::ranges::transform(rows, ids.values<int64_t>().begin(), [&](int64_t row) { return 39627000 + row % count_; });
+    out["object_id"] = std::move(ids);
+  }
+  std::string source_field(const std::string& modality) const override { return modality; }
+  void make_view(const ViewRequest&, std::span<const float>, const Shape&, Rng&, std::span<float>) const override {}
+
+ private:
+  int64_t count_;
+};
+
+std::vector<int64_t> rows_of(const Twice& dataset) {
+  std::vector<int64_t> rows(static_cast<size_t>(dataset.size(Split::train)));
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  return rows;
+}
+
+TEST(Holdout, EveryRowIsOnOneSideInOrderAndTheShareIsRight) {
+  const Twice dataset(2000);
+  const Parted parted = set_apart(dataset, rows_of(dataset), 0.2, 1);
+  std::vector<int64_t> all(parted.training);
+  all.insert(all.end(), parted.validation.begin(), parted.validation.end());
+  std::ranges::sort(all);
+  EXPECT_EQ(all, rows_of(dataset));
+  EXPECT_TRUE(std::ranges::is_sorted(parted.training));
+  // 2000 draws of probability 0.2: 400 ± 18.
+  EXPECT_NEAR(static_cast<double>(parted.validation.size()) / 2.0, 400.0, 5 * 18.0);
+}
+
+TEST(Holdout, AllObservationsOfAnObjectFallOnOneSide) {
+  const Twice dataset(300);
+  const Parted parted = set_apart(dataset, rows_of(dataset), 0.3, 1);
+  const std::set<int64_t> held(parted.validation.begin(), parted.validation.end());
+  for (int64_t row = 0; row < 300; ++row) EXPECT_EQ(held.contains(row), held.contains(row + 300)) << row;
+}
+
+TEST(Holdout, WhichOnesDependsOnTheSeedAloneNotOnTheCompany) {
+  const Twice dataset(300);
+  const auto all = set_apart(dataset, rows_of(dataset), 0.3, 1).validation;
+  EXPECT_NE(set_apart(dataset, rows_of(dataset), 0.3, 2).validation, all);
+  std::vector<int64_t> some, expected;
+  for (int64_t row = 0; row < 600; row += 7) some.push_back(row);
+  std::ranges::set_intersection(some, all, std::back_inserter(expected));
+  EXPECT_EQ(set_apart(dataset, some, 0.3, 1).validation, expected);
+}
+
+TEST(Holdout, NothingIsSetApartUnlessAsked) {
+  const Twice dataset(10);
+  EXPECT_EQ(set_apart(dataset, rows_of(dataset), 0.0, 1).training, rows_of(dataset));
+}
+
+}  // namespace
+}  // namespace astroclip::data

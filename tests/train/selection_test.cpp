@@ -1,0 +1,92 @@
+#include "train/selection.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace astroclip::train {
+namespace {
+
+using testing::ThrowsMessage;
+
+/// Says of each value, offered every 10 steps, whether it was the best so far.
+std::vector<bool> verdicts(Selection& selection, const std::vector<double>& values) {
+  std::vector<bool> all;
+  for (size_t i = 0; i < values.size(); ++i) {
+    all.push_back(selection.offer(static_cast<int64_t>(10 * i), {{"validation.loss", values[i]}}));
+  }
+  return all;
+}
+
+TEST(Selection, TheLowestWinsAndTheFirstOfEquals) {
+  Selection selection({.every = 10});
+  EXPECT_FALSE(selection.has_best());
+  EXPECT_EQ(verdicts(selection, {3.0, 2.0, 2.0, 2.5, 1.0, 4.0}),
+            (std::vector<bool>{true, true, false, false, true, false}));
+  EXPECT_EQ(selection.step_of_best(), 40);
+  EXPECT_EQ(selection.best_value(), 1.0);
+  EXPECT_EQ(selection.last_value(), 4.0);
+}
+
+TEST(Selection, OrTheHighest) {
+  Selection selection({.every = 10, .mode = "max"});
+  EXPECT_EQ(verdicts(selection, {-3.0, -4.0, 0.5}), (std::vector<bool>{true, false, true}));
+}
+
+TEST(Selection, WhatIsNotFiniteIsNeverTheBest) {
+  Selection selection({.every = 10, .patience = 2});
+  EXPECT_EQ(verdicts(selection, {std::nan(""), 1.0, std::nan(""), -INFINITY}),
+            (std::vector<bool>{false, true, false, false}));
+  EXPECT_TRUE(selection.exhausted());
+}
+
+TEST(Selection, PatienceCountsValidationsInARow) {
+  Selection selection({.every = 10, .patience = 2});
+  verdicts(selection, {1.0, 2.0, 0.5, 0.6});
+  EXPECT_FALSE(selection.exhausted());
+  selection.offer(40, {{"validation.loss", 0.7}});
+  EXPECT_TRUE(selection.exhausted());
+  Selection patient({.every = 10});
+  verdicts(patient, {1.0, 2.0, 2.0, 2.0, 2.0});
+  EXPECT_FALSE(patient.exhausted());
+}
+
+TEST(Selection, IsDueBeforeTheFirstStepEveryFewAndAfterTheLastButOnce) {
+  Selection selection({.every = 10});
+  std::vector<int64_t> steps;
+  for (int64_t step = 0; step <= 25; ++step) {
+    if (!selection.due(step, 25)) continue;
+    steps.push_back(step);
+    selection.offer(step, {{"validation.loss", 1.0}});
+    EXPECT_FALSE(selection.due(step, 25));
+  }
+  EXPECT_EQ(steps, (std::vector<int64_t>{0, 10, 20, 25}));
+  EXPECT_FALSE(Selection({}).due(0, 25));
+}
+
+TEST(Selection, GoesOnFromItsState) {
+  Selection first({.every = 10, .patience = 3}), second({.every = 10, .patience = 3});
+  verdicts(first, {0.1, 0.3, 0.2});
+  second.state()[0].tensor.copy_from(first.state()[0].tensor);
+  EXPECT_EQ(second.best_value(), 0.1);
+  EXPECT_EQ(second.step_of_best(), 0);
+  EXPECT_FALSE(second.due(20, 100));
+  second.offer(30, {{"validation.loss", 0.4}});
+  EXPECT_TRUE(second.exhausted());
+}
+
+TEST(Selection, AMetricThatIsNotThereIsRefusedWithThoseThatAre) {
+  Selection selection({.every = 10, .metric = "validation.clp"});
+  EXPECT_THAT(
+      [&] {
+        selection.offer(0, {{"validation.loss", 1.0}, {"validation.clip", 1.0}});
+      },
+      ThrowsMessage<Error>("[stages.validation] there is no metric 'validation.clp'; did you mean "
+                           "'validation.clip'?; there are validation.loss, validation.clip"));
+}
+
+}  // namespace
+}  // namespace astroclip::train

@@ -1,0 +1,87 @@
+// Validation measures without leaving a trace.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "plugin/host.h"
+#include "train/small_experiment.h"
+#include "train/trainer.h"
+
+namespace astroclip::train {
+namespace {
+
+using testing_support::Small;
+using testing_support::small_experiment;
+
+struct Training {
+  explicit Training(const Small& small)
+      : experiment(small_experiment(small)),
+        dataset(plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters)),
+        model(experiment),
+        trainer(experiment, 0, model, *dataset, 0) {}
+  std::vector<std::vector<double>> weights() const {
+    std::vector<std::vector<double>> all;
+    for (const nn::NamedTensor& entry : model.state()) all.push_back(entry.tensor.to_doubles());
+    return all;
+  }
+
+  Experiment experiment;
+  std::shared_ptr<Dataset> dataset;
+  Model model;
+  Trainer trainer;
+};
+
+Small validating(const std::string& stage = "") {
+  return {.loss = R"({ plugin = "clip", learnable = true })", .stage = "validation = { every = 2 }\n" + stage};
+}
+
+TEST(Validation, LeavesNoTraceInTraining) {
+  Training watched(validating()), alone(validating());
+  while (!watched.trainer.finished()) {
+    const auto before = watched.weights();
+    const Metrics first = watched.trainer.validate().metrics;
+    EXPECT_EQ(watched.trainer.validate().metrics, first);  // the same batches, views and masks each time
+    EXPECT_EQ(watched.weights(), before);
+    watched.trainer.step();
+    alone.trainer.step();
+  }
+  EXPECT_EQ(watched.weights(), alone.weights());
+}
+
+TEST(Validation, IsOfObjectsThatTrainingNeverSees) {
+  // Of 48 training objects a fifth is set apart.
+  const Training training(validating());
+  EXPECT_LT(training.trainer.row_count(), 48);
+  EXPECT_GT(training.trainer.row_count(), 24);
+}
+
+TEST(Validation, ReportsTheLossAndItsTerms) {
+  Training training(validating());
+  std::vector<std::string> names;
+  for (const auto& [name, value] : training.trainer.validate().metrics) names.push_back(name);
+  EXPECT_THAT(names, testing::ElementsAre("validation.loss", "validation.clip", "validation.logit_scale"));
+}
+
+TEST(Validation, UsesTheAverageOfWeightsAndGivesThemBack) {
+  Training training(validating("ema = 0.9\n"));
+  for (int i = 0; i < 3; ++i) training.trainer.step();
+  const auto weights = training.weights();
+  {
+    const auto lent = training.trainer.lend_weights();
+    EXPECT_NE(training.weights(), weights);
+  }
+  EXPECT_EQ(training.weights(), weights);
+  training.trainer.settle_weights();
+  EXPECT_NE(training.weights(), weights);
+}
+
+TEST(Validation, NeedsObjects) {
+  Small small = validating();
+  small.validation = 1e-9;
+  EXPECT_THAT([&] { Training training(small); },
+              testing::ThrowsMessage<Error>("[stages.stage] no object is set apart to validate on; [experiment] "
+                                            "'validation' = 1e-09 is too small a share"));
+}
+
+}  // namespace
+}  // namespace astroclip::train
