@@ -48,6 +48,13 @@ TEST(Validation, LeavesNoTraceInTraining) {
   EXPECT_EQ(watched.weights(), alone.weights());
 }
 
+TEST(Validation, IsWithoutDropout) {
+  Small without = validating();
+  without.dropout = 0.0;
+  Training dropping(validating()), whole(without);
+  EXPECT_EQ(dropping.trainer.validate().metrics, whole.trainer.validate().metrics);  // of the same initial weights
+}
+
 TEST(Validation, IsOfObjectsThatTrainingNeverSees) {
   // Of 48 training objects a fifth is set apart.
   const Training training(validating());
