@@ -198,5 +198,18 @@ TEST(Check, TakesEveryExperimentOfTheTree) {
   }
 }
 
+/// What docs/training.md shows is what experiments/training.toml holds; commands are no lines of it.
+TEST(Check, TheDocumentationOfTrainingQuotesItsExperiment) {
+  const std::string experiment = "\n" + io::read_text(ASTROCLIP_EXPERIMENTS "/training.toml");
+  std::istringstream text(io::read_text(ASTROCLIP_EXPERIMENTS "/../docs/training.md"));
+  int quoted = 0;
+  for (std::string line; std::getline(text, line);) {
+    if (!line.starts_with("    ") || line.starts_with("    tensorboard ")) continue;
+    EXPECT_THAT(experiment, HasSubstr("\n" + line.substr(4) + "\n"));
+    ++quoted;
+  }
+  EXPECT_GE(quoted, 8);
+}
+
 }  // namespace
 }  // namespace astroclip
