@@ -17,7 +17,7 @@ enum class Purpose : uint32_t {
   simulation = 6,
   probes = 7,
   tests = 8,
-  validation = 9,
+  validation = 10,
 };
 
 /// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): the block of four

@@ -41,6 +41,7 @@ bool Selection::offer(int64_t step, const Metrics& metrics) {
   double* state = state_.mutable_data_as<double>();
   state[last] = value;
   state[last_step] = static_cast<double>(step);
+  if (step == 0) return false;
   if (!std::isfinite(value) || !better) {
     state[fruitless] += 1.0;
     return false;

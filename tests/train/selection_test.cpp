@@ -12,11 +12,11 @@ namespace {
 
 using testing::ThrowsMessage;
 
-/// Says of each value, offered every 10 steps, whether it was the best so far.
+/// Says of each value, offered every 10 steps from the tenth, whether it was the best so far.
 std::vector<bool> verdicts(Selection& selection, const std::vector<double>& values) {
   std::vector<bool> all;
   for (size_t i = 0; i < values.size(); ++i) {
-    all.push_back(selection.offer(static_cast<int64_t>(10 * i), {{"validation.loss", values[i]}}));
+    all.push_back(selection.offer(static_cast<int64_t>(10 * (i + 1)), {{"validation.loss", values[i]}}));
   }
   return all;
 }
@@ -26,7 +26,7 @@ TEST(Selection, TheLowestWinsAndTheFirstOfEquals) {
   EXPECT_FALSE(selection.has_best());
   EXPECT_EQ(verdicts(selection, {3.0, 2.0, 2.0, 2.5, 1.0, 4.0}),
             (std::vector<bool>{true, true, false, false, true, false}));
-  EXPECT_EQ(selection.step_of_best(), 40);
+  EXPECT_EQ(selection.step_of_best(), 50);
   EXPECT_EQ(selection.best_value(), 1.0);
   EXPECT_EQ(selection.last_value(), 4.0);
 }
@@ -43,11 +43,19 @@ TEST(Selection, WhatIsNotFiniteIsNeverTheBest) {
   EXPECT_TRUE(selection.exhausted());
 }
 
+TEST(Selection, WhatWasBeforeTheFirstStepIsNoCandidate) {
+  Selection selection({.every = 10, .patience = 1});
+  EXPECT_FALSE(selection.offer(0, {{"validation.loss", 0.1}}));
+  EXPECT_FALSE(selection.has_best());
+  EXPECT_FALSE(selection.exhausted());
+  EXPECT_TRUE(selection.offer(10, {{"validation.loss", 0.2}}));
+}
+
 TEST(Selection, PatienceCountsValidationsInARow) {
   Selection selection({.every = 10, .patience = 2});
   verdicts(selection, {1.0, 2.0, 0.5, 0.6});
   EXPECT_FALSE(selection.exhausted());
-  selection.offer(40, {{"validation.loss", 0.7}});
+  selection.offer(50, {{"validation.loss", 0.7}});
   EXPECT_TRUE(selection.exhausted());
   Selection patient({.every = 10});
   verdicts(patient, {1.0, 2.0, 2.0, 2.0, 2.0});
@@ -72,9 +80,9 @@ TEST(Selection, GoesOnFromItsState) {
   verdicts(first, {0.1, 0.3, 0.2});
   second.state()[0].tensor.copy_from(first.state()[0].tensor);
   EXPECT_EQ(second.best_value(), 0.1);
-  EXPECT_EQ(second.step_of_best(), 0);
-  EXPECT_FALSE(second.due(20, 100));
-  second.offer(30, {{"validation.loss", 0.4}});
+  EXPECT_EQ(second.step_of_best(), 10);
+  EXPECT_FALSE(second.due(30, 100));
+  second.offer(40, {{"validation.loss", 0.4}});
   EXPECT_TRUE(second.exhausted());
 }
 
