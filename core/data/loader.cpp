@@ -111,15 +111,27 @@ class BatchMaker {
 
 }  // namespace
 
+std::vector<double> read_label(const Dataset& dataset, Split split, std::span<const int64_t> rows,
+                               const std::string& label) {
+  HostBatch columns;
+  dataset.read(split, rows, std::vector<std::string>{label}, columns);
+  return as_doubles(columns.at(label));
+}
+
+std::vector<int64_t> read_ids(const Dataset& dataset, Split split, std::span<const int64_t> rows) {
+  HostBatch columns;
+  dataset.read(split, rows, std::vector<std::string>{"object_id"}, columns);
+  const auto ids = columns.at("object_id").values<int64_t>();
+  return {ids.begin(), ids.end()};
+}
+
 std::vector<bool> observed(const Dataset& dataset, Split split, std::span<const int64_t> rows,
                            const std::string& modality) {
   const std::string flag = "has_" + modality;
   const auto fields = dataset.fields();
   std::vector<bool> all(rows.size(), true);
   if (std::ranges::none_of(fields, [&](const Field& field) { return field.name == flag; })) return all;
-  HostBatch columns;
-  dataset.read(split, rows, std::vector<std::string>{flag}, columns);
-  const std::vector<double> flags = as_doubles(columns.at(flag));
+  const std::vector<double> flags = read_label(dataset, split, rows, flag);
   for (size_t i = 0; i < rows.size(); ++i) all[i] = flags[i] != 0.0;
   return all;
 }

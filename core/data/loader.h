@@ -36,6 +36,12 @@ struct LoaderOptions {
   bool shuffle = true;  ///< false: rows in order, the last batch may be short
 };
 
+/// A label of rows, as doubles whatever its type.
+std::vector<double> read_label(const Dataset& dataset, Split split, std::span<const int64_t> rows,
+                               const std::string& label);
+/// The rows' "object_id".
+std::vector<int64_t> read_ids(const Dataset& dataset, Split split, std::span<const int64_t> rows);
+
 /// Whether the modality of each row was observed, as the flags ("has_image") say; true for a dataset without flags.
 std::vector<bool> observed(const Dataset& dataset, Split split, std::span<const int64_t> rows,
                            const std::string& modality);

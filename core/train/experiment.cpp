@@ -219,8 +219,8 @@ class Reader {
     if (validation.every > 0 && experiment_.validation == 0.0) {
       problems_.add(place, "[stages] 'validation' needs objects set apart: [experiment] validation = 0.1, for one");
     }
-    if (validation.every == 0 && validation.patience > 0) {
-      problems_.add(place, "[stages.validation] 'patience' counts validations, and without 'every' there are none");
+    if (validation.every == 0 && (validation.patience > 0 || validation.tasks > 0)) {
+      problems_.add(place, "[stages.validation] without 'every' there are no validations for 'patience' or 'tasks'");
     }
   }
 

@@ -55,6 +55,7 @@ struct ValidationSpec {
   std::string metric = "validation.loss";
   std::string mode = "min";
   int64_t patience = 0;  ///< 0: no end
+  int64_t tasks = 0;     ///< training objects to fit the tasks' probes on; 0: no tasks
   std::string keep = "best";
 };
 

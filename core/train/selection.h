@@ -16,9 +16,9 @@ class Selection {
 
   /// Whether `step` finished steps call for a validation that has not been.
   bool due(int64_t step, int64_t steps) const;
-  /// Takes note of a validation; true when it is the best so far. A value that is not finite never is, nor the one before
-  /// the first step: a loss that keeps statistics of what it has seen measures in other units then. Throws Error naming
-  /// the metrics there are when the one that decides is not among them.
+  /// Takes note of a validation; true when it is the best so far. A value that is not finite never is, nor the one
+  /// before the first step: a loss that keeps statistics of what it has seen measures in other units then. Throws Error
+  /// naming the metrics there are when the one that decides is not among them.
   bool offer(int64_t step, const Metrics& metrics);
   /// As many validations as `patience` allows have brought nothing better.
   bool exhausted() const { return spec_.patience > 0 && at(fruitless) >= static_cast<double>(spec_.patience); }

@@ -50,6 +50,9 @@ const Schema<ValidationSpec>& validation_schema() {
           .field("mode", &ValidationSpec::mode, "which value of it is", one_of({"min", "max"}))
           .field("patience", &ValidationSpec::patience,
                  "validations in a row without a better one that end the stage; 0: never", at_least(0))
+          .field("tasks", &ValidationSpec::tasks,
+                 "run the tasks on the objects set apart, too, with probes fitted on that many training objects; 0: no",
+                 at_least(0))
           .field("keep", &ValidationSpec::keep, "weights that the stage ends with, for what comes after it",
                  one_of({"best", "last"}));
   return schema;

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/threads.h"
-#include "data/holdout.h"
 #include "ops/ops.h"
 #include "train/stage_parameters.h"
 
@@ -54,11 +53,17 @@ void Trainer::open_dataset(const Dataset& dataset) {
   options.seed = seed;
   options.stream = stage_;
   options.threads = static_cast<int>(experiment_.loader_threads);
+  make_validators(dataset, rows);
   loader_ =
       std::make_unique<data::Loader>(dataset, std::move(rows.training), engine_.view_plans(), loss_->labels(), options);
-  if (spec().validation.every > 0) {
-    validator_ = std::make_unique<Validator>(experiment_, stage_, engine_, dataset, std::move(rows.validation));
-  }
+}
+
+void Trainer::make_validators(const Dataset& dataset, const data::Parted& rows) {
+  if (spec().validation.every == 0) return;
+  validator_ = std::make_unique<Validator>(experiment_, stage_, engine_, dataset, rows.validation);
+  if (spec().validation.tasks == 0) return;
+  task_validator_ = std::make_unique<TaskValidator>(experiment_, spec(), engine_.modalities_of_views(), model_, dataset,
+                                                    rows.training, rows.validation);
 }
 
 Metrics Trainer::add_gradients() {
@@ -95,6 +100,9 @@ StepReport Trainer::step() {
 
 Validation Trainer::validate() {
   Validation validation{validator_->measure(step_)};
+  if (task_validator_) {
+    for (auto& metric : task_validator_->measure()) validation.metrics.push_back(std::move(metric));
+  }
   validation.is_best = selection_.offer(step_, validation.metrics);
   return validation;
 }

@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "data/holdout.h"
 #include "optim/optimizer.h"
 #include "train/checkpoint.h"
 #include "train/metrics.h"
 #include "train/selection.h"
 #include "train/stage_engine.h"
+#include "train/task_validator.h"
 #include "train/validator.h"
 
 namespace astroclip::train {
@@ -73,6 +75,7 @@ class Trainer {
   const StageSpec& spec() const { return experiment_.stages[stage_]; }
   void make_optimizer();
   void open_dataset(const Dataset& dataset);
+  void make_validators(const Dataset& dataset, const data::Parted& rows);
   /// Forward and backward of every batch of the step.
   Metrics add_gradients();
   [[noreturn]] void stop_on_bad_loss(const LossValue& value) const;
@@ -85,7 +88,8 @@ class Trainer {
   std::unique_ptr<optim::Adamw> optimizer_;
   std::unique_ptr<optim::WeightAverage> average_;  ///< none without `ema`
   std::unique_ptr<data::Loader> loader_;
-  std::unique_ptr<Validator> validator_;  ///< none without `validation`
+  std::unique_ptr<Validator> validator_;           ///< none without `validation`
+  std::unique_ptr<TaskValidator> task_validator_;  ///< none without `validation.tasks`
   Selection selection_;
   int64_t step_;
   int64_t row_count_ = 0;

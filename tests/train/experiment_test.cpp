@@ -115,8 +115,8 @@ TEST(Experiment, AValidationNeedsObjectsAndPatienceAValidation) {
             "e.toml:17:14: error: [stages] 'validation' needs objects set apart: [experiment] validation = 0.1, for "
             "one");
   EXPECT_EQ(message_of(replaced("freeze =", "validation = { patience = 3 }\nfreeze =")),
-            "e.toml:17:14: error: [stages.validation] 'patience' counts validations, and without 'every' there are "
-            "none");
+            "e.toml:17:14: error: [stages.validation] without 'every' there are no validations for 'patience' or "
+            "'tasks'");
 }
 
 TEST(Experiment, GroupsOfParametersAreReadAndPrinted) {

@@ -57,7 +57,12 @@ encoders = {encoders}
 loss = {loss}
 batch = {batch}
 steps = {steps}
-{stage})",
+{stage}
+[[tasks]]
+plugin = "redshift"
+k = 4
+probes = ["knn"]
+)",
       fmt::arg("device", small.device), fmt::arg("validation", small.validation), fmt::arg("cache", scratch("small")),
       fmt::arg("dropout", small.dropout), fmt::arg("drop_path", 2.0 * small.dropout),
       fmt::arg("encoders", small.encoders), fmt::arg("loss", small.loss), fmt::arg("batch", small.batch),

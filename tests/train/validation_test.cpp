@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+
 #include "base/error.h"
 #include "plugin/host.h"
 #include "train/small_experiment.h"
@@ -67,6 +70,24 @@ TEST(Validation, ReportsTheLossAndItsTerms) {
   std::vector<std::string> names;
   for (const auto& [name, value] : training.trainer.validate().metrics) names.push_back(name);
   EXPECT_THAT(names, testing::ElementsAre("validation.loss", "validation.clip", "validation.logit_scale"));
+}
+
+TEST(Validation, RunsTheTasksOnRequest) {
+  Small small = validating();
+  small.stage = "validation = { every = 2, tasks = 20 }\n";
+  Training training(small), alone(validating());
+  const Metrics first = training.trainer.validate().metrics;
+  EXPECT_EQ(training.trainer.validate().metrics, first);
+  std::map<std::string, double> by_name(first.begin(), first.end());
+  ASSERT_TRUE(by_name.contains("validation.R² image knn") && by_name.contains("validation.σ_NMAD spectrum knn"));
+  EXPECT_LT(by_name.at("validation.R² image knn"), 1.0);
+  EXPECT_GT(by_name.at("validation.σ_NMAD spectrum knn"), 0.0);
+  while (!training.trainer.finished()) {  // and leaves no trace
+    (void)training.trainer.validate();
+    training.trainer.step();
+    alone.trainer.step();
+  }
+  EXPECT_EQ(training.weights(), alone.weights());
 }
 
 TEST(Validation, UsesTheAverageOfWeightsAndGivesThemBack) {
