@@ -4,11 +4,22 @@
 #include <boost/program_options.hpp>
 
 #include "app/verbs.h"
+#include "sweep/plan.h"
 #include "train/experiment.h"
 
 namespace astroclip::app {
 
 namespace options = boost::program_options;
+
+namespace {
+
+int check_sweep(const std::string& path, const sweep::Plan& plan, bool resolved) {
+  if (resolved) throw UsageError("--resolved prints one experiment; " + path + " is a sweep");
+  fmt::print("{}: a sweep of {} runs: no problems\n", path, plan.runs.size());
+  return 0;
+}
+
+}  // namespace
 
 int check_command(std::span<const std::string> arguments) {
   options::options_description named("options");
@@ -31,7 +42,9 @@ int check_command(std::span<const std::string> arguments) {
   if (!values.contains("file")) throw UsageError("check needs an experiment file");
   const auto path = values["file"].as<std::string>();
   const auto set = values.contains("set") ? values["set"].as<std::vector<std::string>>() : std::vector<std::string>();
-  const train::Experiment experiment = train::load_experiment(path, set);
+  const config::Table file = config::parse_file(path, set);
+  if (sweep::is_sweep(file)) return check_sweep(path, sweep::read_plan(file), values.contains("resolved"));
+  const train::Experiment experiment = train::read_experiment(file);
   if (values.contains("resolved")) {
     fmt::print("{}", config::to_toml(experiment.resolved));
   } else {

@@ -7,6 +7,7 @@
 
 #include "app/verbs.h"
 #include "plugin/host.h"
+#include "sweep/plan.h"
 #include "train/experiment.h"
 
 namespace astroclip::app {
@@ -84,6 +85,12 @@ void print_markdown_table(const std::vector<config::FieldDescription>& fields) {
   fmt::print("\n");
 }
 
+std::vector<config::FieldDescription> experiment_keys() {
+  auto keys = train::describe_experiment();
+  keys.push_back(sweep::describe_sweep());
+  return keys;
+}
+
 void print_markdown_plugin(const plugin::Listing& listing) {
   const auto schema = plugin::Host::instance().schema(*listing.kind, listing.name);
   fmt::print("### {}\n\n{}\n\n", listing.name, schema.summary);
@@ -106,7 +113,7 @@ void print_markdown_plugins() {
 }
 
 void print_experiment(bool as_markdown) {
-  const auto keys = train::describe_experiment();
+  const auto keys = experiment_keys();
   if (as_markdown) {
     // docs/reference.md
     fmt::print(

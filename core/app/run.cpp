@@ -8,6 +8,9 @@
 
 #include "app/verbs.h"
 #include "base/error.h"
+#include "sweep/folder.h"
+#include "sweep/preview.h"
+#include "sweep/sweep.h"
 #include "train/experiment.h"
 
 namespace astroclip::app {
@@ -28,11 +31,21 @@ std::vector<std::string> assignments(const options::variables_map& values) {
 
 int finish(train::Outcome outcome) { return outcome == train::Outcome::finished ? 0 : interrupted_status; }
 
+int finish(sweep::Outcome outcome) {
+  if (outcome == sweep::Outcome::interrupted) return interrupted_status;
+  return outcome == sweep::Outcome::finished ? 0 : 1;
+}
+
 int resume(const options::variables_map& values) {
-  if (values.contains("file") || values.contains("output") || values.contains("set")) {
-    throw UsageError("--resume takes a run folder; its experiment and folder are settled");
+  if (values.contains("file") || values.contains("output") || values.contains("set") || values.contains("dry-run")) {
+    throw UsageError("--resume takes the folder of a run or of a sweep; its experiment and folder are settled");
   }
-  const auto folder = train::RunFolder::open(values["resume"].as<std::string>());
+  const auto path = values["resume"].as<std::string>();
+  if (sweep::SweepFolder::holds_sweep(path)) {
+    const auto file = config::parse_file(sweep::SweepFolder(path).file(), assignments(values));
+    return finish(sweep::run(sweep::read_plan(file), path));
+  }
+  const auto folder = train::RunFolder::open(path);
   const train::Experiment experiment = train::load_experiment(folder.resolved(), assignments(values));
   if (std::filesystem::exists(folder.report_json())) {
     fmt::print("{}: the run is finished; see {}\n", folder.path(), folder.report_text());
@@ -43,8 +56,19 @@ int resume(const options::variables_map& values) {
 
 int start(const options::variables_map& values) {
   if (!values.contains("file")) throw UsageError("run needs an experiment file, or --resume RUN");
-  const train::Experiment experiment = train::load_experiment(values["file"].as<std::string>(), assignments(values));
+  const config::Table file = config::parse_file(values["file"].as<std::string>(), assignments(values));
   const auto output = values.contains("output") ? values["output"].as<std::string>() : std::string();
+  if (values.contains("dry-run")) {
+    const bool many = sweep::is_sweep(file);
+    const sweep::Plan plan = many ? sweep::read_plan(file) : sweep::read_single(file);
+    fmt::print("{}", sweep::preview(plan, many ? output : ""));
+    return 0;
+  }
+  if (sweep::is_sweep(file)) {
+    const sweep::Plan plan = sweep::read_plan(file);
+    return finish(sweep::run(plan, output.empty() ? train::RunFolder::first_free(plan.name) : output));
+  }
+  const train::Experiment experiment = train::read_experiment(file);
   const auto folder = train::RunFolder::create(output, experiment.name, config::to_toml(experiment.resolved));
   return finish(train::run(experiment, folder));
 }
@@ -56,7 +80,8 @@ int run_command(std::span<const std::string> arguments) {
   named.add_options()("help", "print this")("set", options::value<std::vector<std::string>>()->composing(),
                                             "path.to.key=value in place of the file's; may be repeated")(
       "output", options::value<std::string>(), "the run's folder (default: runs/NAME-N)")(
-      "resume", options::value<std::string>(), "go on with the run in this folder")(
+      "dry-run", "print the runs there would be and how long they would take")(
+      "resume", options::value<std::string>(), "go on with the run or the sweep in this folder")(
       "threads", options::value<int>(), "compute threads")("loader-threads", options::value<int>(),
                                                            "threads that read ahead");
   options::options_description all;
@@ -69,8 +94,11 @@ int run_command(std::span<const std::string> arguments) {
                      .run(),
                  values);
   if (values.contains("help")) {
-    fmt::print("usage: astroclip run FILE [--set key=value]… [--output DIR]\n       astroclip run --resume RUN\n\n{}",
-               fmt::streamed(named));
+    fmt::print(
+        "usage: astroclip run FILE [--set key=value]… [--output DIR]\n       astroclip run --resume RUN\n\n"
+        "A file with a section [sweep] makes a run of each combination in a folder of its own below DIR; started\n"
+        "again with the same --output it goes on with what is not finished.\n\n{}",
+        fmt::streamed(named));
     return 0;
   }
   return values.contains("resume") ? resume(values) : start(values);

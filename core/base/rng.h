@@ -17,6 +17,7 @@ enum class Purpose : uint32_t {
   simulation = 6,
   probes = 7,
   tests = 8,
+  bootstrap = 9,
   validation = 10,
 };
 

@@ -10,8 +10,8 @@ namespace {
 
 /// One assignment on its way down the tables.
 struct Override {
-  std::string text;  ///< "--set encoders.image.dim=3", for messages and locations
-  Location location() const { return {text, 0, 0}; }
+  std::string text;   ///< "--set encoders.image.dim=3", for messages
+  Location location;  ///< of the keys that are made on the way
   [[noreturn]] void fail(const std::string& why) const { throw Error(fmt::format("{}: {}", text, why)); }
 };
 
@@ -48,7 +48,7 @@ void relocate(Value& value, const Location& location) {
 }
 
 Value parse_value(std::string_view text, const Override& change) {
-  Value value(std::string(text), change.location());
+  Value value(std::string(text), change.location);
   try {
     const Table parsed = parse_text(fmt::format("value = {}", text), "value");
     if (parsed.entries().size() == 1) value = *parsed.find("value");
@@ -56,7 +56,7 @@ Value parse_value(std::string_view text, const Override& change) {
     // A word is a string; something that begins as a list, a table or a quoted string is a slip.
     if (text.find_first_of("[{\"'") == 0) change.fail(fmt::format("{} is no TOML value", text));
   }
-  relocate(value, change.location());
+  relocate(value, change.location);
   return value;
 }
 
@@ -105,20 +105,15 @@ Value& step_into_table(Table& table, const std::string& word, const std::string&
   if (!near.empty())
     change.fail(path.empty() ? fmt::format("there is no section '{}'{}", word, near)
                              : fmt::format("'{}' has no section '{}'{}", path, word, near));
-  table.set(word, Value(Table{}, change.location()), change.location());
+  table.set(word, Value(Table{}, change.location), change.location);
   return *table.find(word);
 }
 
-}  // namespace
-
-void apply_override(Table& table, std::string_view assignment, std::string_view origin) {
-  const Override change{fmt::format("{} {}", origin, assignment)};
-  const auto equals = assignment.find('=');
-  if (equals == std::string_view::npos) change.fail("expected path.to.key=value");
-  const auto parts = split(trimmed(assignment.substr(0, equals)));
+/// Puts the value where the path leads.
+void place(Table& table, std::string_view where, Value value, const Override& change) {
+  const auto parts = split(trimmed(where));
   for (const auto& part : parts)
     if (part.empty()) change.fail("the path has an empty element");
-  Value value = parse_value(trimmed(assignment.substr(equals + 1)), change);
 
   Table* here = &table;
   Value* at = nullptr;
@@ -133,10 +128,30 @@ void apply_override(Table& table, std::string_view assignment, std::string_view 
       change.fail(fmt::format("'{}' is {}, not a table", path, at->kind()));
   }
   if (here != nullptr) {
-    here->set(parts.back(), std::move(value), change.location());
+    here->set(parts.back(), std::move(value), change.location);
   } else {
     step_into_array(*at->get_if<Array>(), parts.back(), path, change) = std::move(value);
   }
+}
+
+}  // namespace
+
+void apply_override(Table& table, std::string_view assignment, std::string_view origin) {
+  const std::string text = fmt::format("{} {}", origin, assignment);
+  const Override change{text, {text, 0, 0}};
+  const auto equals = assignment.find('=');
+  if (equals == std::string_view::npos) change.fail("expected path.to.key=value");
+  place(table, assignment.substr(0, equals), parse_value(trimmed(assignment.substr(equals + 1)), change), change);
+}
+
+void assign(Table& table, std::string_view path, Value value, const Location& key, const std::string& origin) {
+  place(table, path, std::move(value), {origin, key});
+}
+
+Table parse_file(const std::string& path, const std::vector<std::string>& assignments) {
+  Table file = parse_file(path);
+  for (const auto& assignment : assignments) apply_override(file, assignment);
+  return file;
 }
 
 }  // namespace astroclip::config

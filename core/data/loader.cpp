@@ -10,6 +10,7 @@
 #include <exception>
 #include <mutex>
 #include <numeric>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
@@ -57,25 +58,36 @@ class BatchMaker {
         order_(std::move(rows), options.shuffle ? dataset.read_plan(options.split) : ReadPlan(), options),
         views_(std::move(views)),
         labels_(std::move(labels)),
-        options_(options) {
-    for (const ViewPlan& view : views_) fields_.push_back(field_of(view.request));
-    fields_.insert(fields_.end(), labels_.begin(), labels_.end());
-    std::ranges::sort(fields_);
-    fields_.erase(std::unique(fields_.begin(), fields_.end()), fields_.end());
-  }
+        options_(options) {}
 
-  Batch make(int64_t step) const {
+  Batch make(int64_t step, const std::set<std::string>& left_out) const {
     Batch batch;
     batch.step = step;
     batch.rows = order_.batch(step);
-    HostBatch raw;
-    dataset_.read(options_.split, batch.rows, fields_, raw);
-    for (const ViewPlan& view : views_) batch.views[view.request.name] = make_view(view, batch, raw);
+    std::set<std::string> fields(labels_.begin(), labels_.end());
+    for (const ViewPlan& view : views_) {
+      if (!left_out.contains(view.request.name)) fields.insert(field_of(view.request));
+    }
+    const HostBatch raw = read(batch, {fields.begin(), fields.end()});
+    for (const ViewPlan& view : views_) {
+      if (!left_out.contains(view.request.name)) batch.views[view.request.name] = make_view(view, batch, raw);
+    }
     for (const std::string& label : labels_) batch.labels[label] = as_doubles(raw.at(label));
     return batch;
   }
 
+  HostArray make(const std::string& name, const Batch& batch) const {
+    const auto view = std::ranges::find(views_, name, [](const ViewPlan& plan) { return plan.request.name; });
+    return make_view(*view, batch, read(batch, {field_of(view->request)}));
+  }
+
  private:
+  HostBatch read(const Batch& batch, const std::vector<std::string>& fields) const {
+    HostBatch raw;
+    dataset_.read(options_.split, batch.rows, fields, raw);
+    return raw;
+  }
+
   std::string field_of(const ViewRequest& request) const {
     return request.field.empty() ? dataset_.source_field(request.modality) : request.field;
   }
@@ -105,7 +117,7 @@ class BatchMaker {
   const Dataset& dataset_;
   RowOrder order_;
   std::vector<ViewPlan> views_;
-  std::vector<std::string> labels_, fields_;
+  std::vector<std::string> labels_;
   LoaderOptions options_;
 };
 
@@ -162,15 +174,17 @@ struct Loader::State {
     lower_priority();
     for (;;) {
       int64_t step = 0;
+      std::set<std::string> without;
       {
         std::unique_lock lock(mutex);
         room.wait(lock, [&] { return stopping || claimed >= options.steps || claimed < delivered + ahead(); });
         if (stopping || claimed >= options.steps) return;
         step = claimed++;
+        without = left_out;
       }
       Slot slot;
       try {
-        slot.batch = maker.make(step);
+        slot.batch = maker.make(step, without);
       } catch (...) {
         slot.failure = std::current_exception();
       }
@@ -192,6 +206,7 @@ struct Loader::State {
   std::mutex mutex;
   std::condition_variable room, arrived;
   std::map<int64_t, Slot> ready;
+  std::set<std::string> left_out;  ///< views
   int64_t claimed, delivered;
   bool stopping = false;
   double waited = 0.0;
@@ -227,6 +242,13 @@ Batch Loader::next() {
   if (slot.failure) std::rethrow_exception(slot.failure);
   return std::move(slot.batch);
 }
+
+void Loader::leave_out(const std::string& view) {
+  const std::lock_guard lock(state_->mutex);
+  state_->left_out.insert(view);
+}
+
+HostArray Loader::make(const std::string& view, const Batch& batch) const { return state_->maker.make(view, batch); }
 
 double Loader::waited() const { return state_->waited; }
 

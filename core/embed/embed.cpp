@@ -202,12 +202,13 @@ class Embedding {
     }
     int64_t row = from;
     bool goes_on = true;
-    train::for_each_batch(*input.objects, Split::train, rows, there, setting_, [&](const HostBatch& views) {
+    train::for_each_batch(*input.objects, Split::train, rows, there, setting_, [&](const data::Batch& batch) {
       const int64_t count = std::min(request_.batch, end - row);
       if (count != last_count_) memory().trim();  // blocks of other sizes would only lie beside the new ones
       for (const train::Extractor& extractor : extractors_) {
         Matrix vectors;
-        if (const auto view = views.find(extractor.view.request.name); view != views.end()) {
+        const auto view = batch.views.find(extractor.view.request.name);
+        if (view != batch.views.end()) {
           vectors = extractor.extract(view->second);
           train::blank_missing(vectors, present.at(extractor.modality), static_cast<size_t>(row - from));
         } else {

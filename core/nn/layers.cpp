@@ -68,7 +68,7 @@ Tensor TransformerBlock::add_branch(const Tensor& x, const Tensor& branch, const
   const bool drops = training() && (options_.dropout > 0.0 || options_.drop_path > 0.0);
   if (!drops && !scale.defined()) return product(branch, {.residual = x});
   Tensor value = product(branch);
-  if (training()) value = ops::dropout(value, options_.dropout, dropout_seed());
+  if (training() && options_.dropout > 0.0) value = ops::dropout(value, options_.dropout, dropout_seed());
   if (scale.defined()) value = ops::multiply(value, scale);
   if (training() && options_.drop_path > 0.0) {
     const Tensor ones = Tensor::from_host(std::vector<double>(static_cast<size_t>(x.size(0)), 1.0), {x.size(0), 1, 1},

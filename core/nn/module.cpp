@@ -137,6 +137,12 @@ void Module::set_step_seed(uint64_t seed) {
   for (const Child& entry : children_) entry.module->set_step_seed(seed ^ stable_hash(entry.name) * 0x9E3779B97F4A7C15);
 }
 
+uint64_t Module::dropout_draws() const {
+  uint64_t draws = dropout_calls_;
+  for (const Child& entry : children_) draws += entry.module->dropout_draws();
+  return draws;
+}
+
 uint64_t Module::dropout_seed() const {
   Rng rng(step_seed_, Purpose::dropout, ++dropout_calls_);
   const uint64_t high = rng.next();

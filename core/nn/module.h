@@ -58,6 +58,8 @@ class Module {
   bool training() const { return training_; }
   /// The key that dropout streams of this step derive from.
   void set_step_seed(uint64_t seed);
+  /// How many words dropout has drawn since, in the module and below.
+  uint64_t dropout_draws() const;
 
  protected:
   /// Declares a parameter; `slot` becomes valid at materialize and stays in place with the module.

@@ -11,8 +11,10 @@
 #include "data/loader.h"
 #include "io/durable_file.h"
 #include "io/hdf5.h"
+#include "ops/ops.h"
 #include "plugin/host.h"
 #include "train/extractors.h"
+#include "train/frozen_views.h"
 #include "train/model_file.h"
 #include "train/report.h"
 
@@ -88,8 +90,9 @@ std::vector<EncoderSpec> shared_encoders(const Experiment& experiment, const Mod
 /// Gathers representations of both splits and hands them to the tasks.
 class Evaluator {
  public:
-  Evaluator(const Experiment& experiment, const Model& model, const Dataset& dataset, Console& console)
-      : experiment_(experiment), model_(model), dataset_(dataset), console_(console) {
+  Evaluator(const Experiment& experiment, const Model& model, const Dataset& dataset, Console& console,
+            TokenCache* cache)
+      : experiment_(experiment), model_(model), dataset_(dataset), console_(console), cache_(cache) {
     for (const Split split : {Split::train, Split::test}) choose_rows(split);
   }
 
@@ -172,10 +175,10 @@ class Evaluator {
     }
     std::map<std::string, Matrix> raw;
     size_t first = 0;
-    for_each_batch(dataset_, Split::train, sample, plain, experiment_, [&](const auto& views) {
+    for_each_batch(dataset_, Split::train, sample, plain, experiment_, [&](const data::Batch& objects) {
       for (const data::ViewPlan& view : plain) {
         const std::string& modality = view.request.modality;
-        const HostArray& values = views.at(view.request.name);
+        const HostArray& values = objects.views.at(view.request.name);
         const auto floats = values.values<float>();
         const int64_t batch = values.shape[0];
         std::vector<int64_t> there;
@@ -185,7 +188,7 @@ class Evaluator {
         const Matrix all{batch, values.shape.numel() / batch, {floats.begin(), floats.end()}};
         append_rows(raw[modality], select_rows(all, there));
       }
-      first += static_cast<size_t>(views.begin()->second.shape[0]);
+      first += objects.rows.size();
       return true;
     });
     for (const data::ViewPlan& view : plain) {
@@ -198,18 +201,33 @@ class Evaluator {
     }
   }
 
+  /// What a frozen backbone gives of a split, where it is kept.
+  std::shared_ptr<const FrozenTokens> kept_tokens(const Extractor& extractor, Split split) const {
+    if (cache_ == nullptr || extractor.encoder == nullptr || !has_frozen_backbone(*extractor.encoder)) return nullptr;
+    const ops::PrecisionScope scope(experiment_.run_precision());
+    const TokenForm form = wants_head(experiment_) ? TokenForm::alignment : TokenForm::pretraining;
+    return cache_->open(
+        {extractor.modality, *extractor.encoder, split, extractor.view, form, experiment_.evaluation.batch});
+  }
+
   void extract(Split split, TaskInput& input) {
     std::vector<data::ViewPlan> needed;
-    for (const Extractor& extractor : extractors_) needed.push_back(extractor.view);
+    std::vector<std::shared_ptr<const FrozenTokens>> kept;
+    for (const Extractor& extractor : extractors_) {
+      kept.push_back(kept_tokens(extractor, split));
+      if (!kept.back()) needed.push_back(extractor.view);
+    }
     size_t first = 0;
-    for_each_batch(dataset_, split, rows_[index(split)], needed, experiment_, [&](const auto& views) {
+    for_each_batch(dataset_, split, rows_[index(split)], needed, experiment_, [&](const data::Batch& objects) {
       for (size_t i = 0; i < extractors_.size(); ++i) {
+        const Extractor& extractor = extractors_[i];
+        Matrix rows = kept[i] ? extractor.embed(kept[i]->read(objects.rows))
+                              : extractor.extract(objects.views.at(extractor.view.request.name));
+        blank_missing(rows, present_[index(split)].at(extractor.modality), first);
         Representation& target = input.representations[i];
-        Matrix rows = extractors_[i].extract(views.at(extractors_[i].view.request.name));
-        blank_missing(rows, present_[index(split)].at(extractors_[i].modality), first);
         append_rows(split == Split::train ? target.train : target.test, rows);
       }
-      first += static_cast<size_t>(views.begin()->second.shape[0]);
+      first += objects.rows.size();
       return true;
     });
   }
@@ -248,6 +266,7 @@ class Evaluator {
   const Model& model_;
   const Dataset& dataset_;
   Console& console_;
+  TokenCache* cache_;
   std::vector<int64_t> rows_[2];
   std::map<std::string, std::vector<bool>> present_[2];  ///< by modality, along rows_
   std::vector<Extractor> extractors_;
@@ -303,8 +322,8 @@ void check_models(const Experiment& experiment, const Dataset& dataset) {
 }
 
 void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const RunFolder& folder,
-              Console& console) {
-  const TaskInput input = Evaluator(experiment, model, dataset, console).gather();
+              Console& console, TokenCache* cache) {
+  const TaskInput input = Evaluator(experiment, model, dataset, console, cache).gather();
   write_embeddings(folder.embeddings(), input, experiment);
   std::vector<Report> reports;
   for (const auto& task : make_tasks(experiment)) {

@@ -5,13 +5,14 @@
 #include "train/experiment.h"
 #include "train/model.h"
 #include "train/run_folder.h"
+#include "train/token_cache.h"
 
 namespace astroclip::train {
 
 /// Embeds training and test objects with the model and with each baseline, writes the embeddings, runs the tasks and
-/// writes and prints their report.
+/// writes and prints their report. What frozen backbones give is taken from `cache`, or kept there, if there is one.
 void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const RunFolder& folder,
-              Console& console);
+              Console& console, TokenCache* cache);
 
 /// Throws Error naming the file unless every model file of the evaluation tells its encoders, one of them for a
 /// modality of the experiment, and takes what the dataset gives.

@@ -344,9 +344,7 @@ std::vector<config::FieldDescription> describe_experiment() {
 }
 
 Experiment load_experiment(const std::string& path, const std::vector<std::string>& assignments) {
-  Table file = config::parse_file(path);
-  for (const std::string& assignment : assignments) config::apply_override(file, assignment);
-  return read_experiment(file);
+  return read_experiment(config::parse_file(path, assignments));
 }
 
 }  // namespace astroclip::train

@@ -27,15 +27,20 @@ Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> en
   encoder->set_training(false);
   const std::string modality = encoder->modality();
   const data::ViewPlan view = plain_view(modality, encoder->input_shape());
-  return {name, modality, view, head, baseline, [=](const HostArray& views) {
-            const autograd::NoGrad guard;
-            const ops::PrecisionScope scope(precision);
-            const Tensor raw =
-                Tensor::from_host(views.values<float>(), views.shape, backend_of(device).compute_dtype(), device);
-            const TokenForm form = head ? TokenForm::alignment : TokenForm::pretraining;
-            const Encoded encoded = encoder->encode(encoder->tokenize(raw), {}, form);
-            return to_matrix(head ? encoder->embed(encoded) : encoder->pool(encoded));
-          }};
+  const TokenForm form = head ? TokenForm::alignment : TokenForm::pretraining;
+  const auto embed = [=](const Encoded& encoded) {
+    const autograd::NoGrad guard;
+    const ops::PrecisionScope scope(precision);
+    return to_matrix(head ? encoder->embed(encoded) : encoder->pool(encoded));
+  };
+  const auto extract = [=](const HostArray& views) {
+    const autograd::NoGrad guard;
+    const ops::PrecisionScope scope(precision);
+    const Tensor raw =
+        Tensor::from_host(views.values<float>(), views.shape, backend_of(device).compute_dtype(), device);
+    return embed(encoder->encode(encoder->tokenize(raw), {}, form));
+  };
+  return {name, modality, view, head, baseline, extract, encoder, embed};
 }
 
 Extractor pca_extractor(const data::ViewPlan& view, search::Pca pca) {
@@ -50,12 +55,14 @@ Extractor pca_extractor(const data::ViewPlan& view, search::Pca pca) {
             const int64_t rows = views.shape[0];
             return Matrix{rows, shared->components(), shared->transform(views.values<float>(), rows)};
           },
+          nullptr,
+          nullptr,
           true};
 }
 
 void for_each_batch(const Dataset& dataset, Split split, const std::vector<int64_t>& rows,
                     const std::vector<data::ViewPlan>& views, const Experiment& experiment,
-                    const std::function<bool(const HostBatch& views)>& use) {
+                    const std::function<bool(const data::Batch& batch)>& use) {
   std::vector<data::ViewPlan> plans;
   for (const data::ViewPlan& view : views) {
     const auto same = [&](const data::ViewPlan& other) { return other.request.name == view.request.name; };
@@ -69,7 +76,7 @@ void for_each_batch(const Dataset& dataset, Split split, const std::vector<int64
   options.shuffle = false;
   data::Loader loader(dataset, rows, plans, {}, options);
   for (int64_t step = 0; step < options.steps; ++step) {
-    if (!use(loader.next().views)) return;
+    if (!use(loader.next())) return;
   }
 }
 

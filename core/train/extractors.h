@@ -21,7 +21,9 @@ struct Extractor {
   bool cross_modal = false;
   bool baseline = false;
   std::function<Matrix(const HostArray& views)> extract;
-  bool has_units = false;  ///< as Representation::has_units
+  std::shared_ptr<Encoder> encoder = {};             ///< none for what is no encoder's
+  std::function<Matrix(const Encoded&)> embed = {};  ///< the rest of `extract`, behind the encoder's backbone
+  bool has_units = false;                            ///< as Representation::has_units
 };
 
 /// A modality as an encoder with this input shape takes it, without augmentation; equal shapes have equal names.
@@ -34,11 +36,11 @@ Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> en
 /// The projection on principal components of the raw views.
 Extractor pca_extractor(const data::ViewPlan& view, search::Pca pca);
 
-/// Calls `use(views)` with views of `rows`, batch by batch in order, until it says false; views by name, one of each.
+/// Calls `use(batch)` with views of `rows`, batch by batch in order, until it says false; views by name, one of each.
 /// Batches are of the experiment's `[evaluation] batch` objects.
 void for_each_batch(const Dataset& dataset, Split split, const std::vector<int64_t>& rows,
                     const std::vector<data::ViewPlan>& views, const Experiment& experiment,
-                    const std::function<bool(const HostBatch& views)>& use);
+                    const std::function<bool(const data::Batch& batch)>& use);
 
 /// NaN in the rows of objects without the modality: row i is there when present[first + i] is.
 void blank_missing(Matrix& matrix, const std::vector<bool>& present, size_t first);

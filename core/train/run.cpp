@@ -13,6 +13,7 @@
 #include "train/evaluation.h"
 #include "train/model_file.h"
 #include "train/recorder.h"
+#include "train/shared_stage.h"
 #include "train/stage_parameters.h"
 #include "train/stage_run.h"
 #include "train/trainer.h"
@@ -41,8 +42,8 @@ void check_same_machine(const std::string& path, const Position& position) {
 /// One run from its position to its end.
 class Run {
  public:
-  Run(const Experiment& experiment, const RunFolder& folder)
-      : experiment_(experiment), folder_(folder), console_(folder.log()) {}
+  Run(const Experiment& experiment, const RunFolder& folder, const Reuse& reuse)
+      : experiment_(experiment), folder_(folder), reuse_(reuse), console_(folder.log()) {}
 
   Outcome go() {
     find_position();
@@ -51,14 +52,17 @@ class Run {
     check_models(experiment_, *dataset_);
     model_ = std::make_unique<Model>(experiment_);
     check_stages();
+    if (reuse_.token_bytes > 0) {
+      cache_ = std::make_unique<TokenCache>(experiment_, *dataset_, reuse_.tokens, reuse_.token_bytes, &console_);
+    }
     introduce();
     recorder_ = std::make_unique<Recorder>(folder_, stage_names(experiment_), position_.stage,
                                            checkpoint_.empty() ? -1 : position_.step);
     for (size_t stage = static_cast<size_t>(position_.stage); stage < experiment_.stages.size(); ++stage) {
-      if (!train_stage(stage)) return Outcome::interrupted;
+      if (!take_stage(stage) && !train_stage(stage)) return Outcome::interrupted;
     }
     write_model(folder_.model());
-    evaluate(experiment_, *model_, *dataset_, folder_, console_);
+    evaluate(experiment_, *model_, *dataset_, folder_, console_, cache_.get());
     return Outcome::finished;
   }
 
@@ -106,13 +110,27 @@ class Run {
     }
   }
 
+  bool resumes(size_t stage) const { return !checkpoint_.empty() && static_cast<size_t>(position_.stage) == stage; }
+
+  /// The weights that another run has at the stage's end; false when there are none to take.
+  bool take_stage(size_t index) {
+    const std::string source = index < reuse_.stages.size() ? reuse_.stages[index] : "";
+    if (source.empty() || resumes(index)) return false;
+    for (const std::string& name : encoders_up_to(experiment_, index)) {
+      auto targets = model_->encoder(name).state(encoder_prefix(name));
+      restore(source, targets);
+    }
+    console_.say(fmt::format("stage {}: taken from {}", experiment_.stages[index].name, source));
+    write_model(folder_.stage(experiment_.stages[index].name));
+    return true;
+  }
+
   /// False when a signal ended the stage early.
   bool train_stage(size_t index) {
     const StageSpec& stage = experiment_.stages[index];
-    const bool resumes = !checkpoint_.empty() && static_cast<size_t>(position_.stage) == index;
-    if (!resumes) initialise(stage);
-    Trainer trainer(experiment_, index, *model_, *dataset_, resumes ? position_.step : 0);
-    if (resumes) trainer.restore(checkpoint_, position_);
+    if (!resumes(index)) initialise(stage);
+    Trainer trainer(experiment_, index, *model_, *dataset_, resumes(index) ? position_.step : 0, cache_.get());
+    if (resumes(index)) trainer.restore(checkpoint_, position_);
     console_.say(fmt::format("stage {}: {} on {}, {:.2f} M trained parameters, {} objects", stage.name,
                              stage.loss.plugin, fmt::join(stage.encoders, " and "),
                              static_cast<double>(trainer.trainable_parameters()) / 1e6, trainer.row_count()));
@@ -138,19 +156,21 @@ class Run {
 
   const Experiment& experiment_;
   const RunFolder& folder_;
+  const Reuse& reuse_;
   Console console_;
   Position position_;
   std::string checkpoint_;
   std::shared_ptr<Dataset> dataset_;
   std::unique_ptr<Model> model_;
+  std::unique_ptr<TokenCache> cache_;
   std::unique_ptr<Recorder> recorder_;
 };
 
 }  // namespace
 
-Outcome run(const Experiment& experiment, const RunFolder& folder) {
+Outcome run(const Experiment& experiment, const RunFolder& folder, const Reuse& reuse) {
   set_compute_threads(static_cast<int>(experiment.threads));
-  return Run(experiment, folder).go();
+  return Run(experiment, folder, reuse).go();
 }
 
 }  // namespace astroclip::train

@@ -17,8 +17,10 @@ namespace astroclip::train {
 ///   report.txt, report.json  what the tasks measured
 class RunFolder {
  public:
-  /// A new folder: `path`, or "runs/NAME-N" with the first free N when it is empty. Throws Error when it exists.
+  /// A new folder: `path`, or first_free(name) when it is empty. Throws Error when it holds anything.
   static RunFolder create(const std::string& path, const std::string& name, const std::string& resolved_toml);
+  /// "runs/NAME-N" with the first free N.
+  static std::string first_free(const std::string& name);
   /// A folder that an earlier call made. Throws Error when it holds no run.
   static RunFolder open(const std::string& path);
 

@@ -20,8 +20,8 @@ uint64_t word(Rng rng) {
 
 }  // namespace
 
-StageEngine::StageEngine(const Experiment& experiment, size_t stage, Model& model)
-    : experiment_(experiment), stage_(stage), model_(model) {}
+StageEngine::StageEngine(const Experiment& experiment, size_t stage, Model& model, TokenCache* cache)
+    : experiment_(experiment), stage_(stage), model_(model), frozen_(cache) {}
 
 Loss& StageEngine::make_loss() {
   loss_ = plugin::Host::instance().make_loss(spec().loss.plugin, spec().loss.parameters);
@@ -31,13 +31,15 @@ Loss& StageEngine::make_loss() {
   return *loss_;
 }
 
+data::ViewPlan StageEngine::plan(const ViewRequest& request) const {
+  Shape shape = model_.encoder(request.modality).input_shape();
+  if (request.size > 0) shape = shape.with(-1, request.size).with(-2, request.size);
+  return {request, shape};
+}
+
 std::vector<data::ViewPlan> StageEngine::view_plans() const {
   std::vector<data::ViewPlan> plans;
-  for (const ViewRequest& request : requests_) {
-    Shape shape = model_.encoder(request.modality).input_shape();
-    if (request.size > 0) shape = shape.with(-1, request.size).with(-2, request.size);
-    plans.push_back({request, shape});
-  }
+  for (const ViewRequest& request : requests_) plans.push_back(plan(request));
   return plans;
 }
 
@@ -49,13 +51,13 @@ std::vector<std::string> StageEngine::modalities_of_views() const {
   return all;
 }
 
-void StageEngine::begin(data::Batch batch, int64_t step, Mode mode) {
+void StageEngine::begin(data::Batch batch, int64_t step, Mode mode, MakeView make) {
   batch_ = std::move(batch);
+  make_view_ = std::move(make);
   step_ = step;
   raw_.clear();
   tokens_.clear();
   embeddings_.clear();
-  for (const auto& [name, view] : batch_.views) raw_[name] = upload(view.values<float>(), view.shape);
   set_modes(mode);
 }
 
@@ -83,6 +85,14 @@ void StageEngine::backward(const Tensor& total, double share) {
     }
   }
   embeddings_.clear();
+}
+
+std::vector<std::string> StageEngine::idle_views() const {
+  std::vector<std::string> idle;
+  for (const auto& [name, view] : batch_.views) {
+    if (!raw_.contains(name) && frozen_.keeps(name)) idle.push_back(name);
+  }
+  return idle;
 }
 
 std::vector<nn::NamedTensor> StageEngine::state() const {
@@ -127,10 +137,14 @@ Rng StageEngine::rng(Purpose purpose, int64_t sample) const {
 }
 
 Tensor StageEngine::raw(const std::string& view) const {
-  const auto found = raw_.find(view);
-  if (found == raw_.end())
+  const auto known = raw_.find(view);
+  if (known != raw_.end()) return known->second;
+  if (std::ranges::find(requests_, view, &ViewRequest::name) == requests_.end()) {
     throw Error(fmt::format("[stages.{}] the loss did not ask for a view '{}'", spec().name, view));
-  return found->second;
+  }
+  const auto there = batch_.views.find(view);
+  const HostArray values = there == batch_.views.end() ? make_view_(view, batch_) : there->second;
+  return raw_[view] = upload(values.values<float>(), values.shape);
 }
 
 Tensor StageEngine::tokens(const std::string& view) {
@@ -147,7 +161,12 @@ Encoded StageEngine::encode(const std::string& view, const Tensor& mask, TokenFo
                     "'accumulate' makes a step of several smaller batches",
                     spec().name, spec().loss.plugin));
   }
-  return encoder(view).encode(tokens(view), mask, form);
+  const Encoder& tower = encoder(view);
+  const auto request = std::ranges::find(requests_, view, &ViewRequest::name);
+  const bool is_whole = !mask.defined() && request != requests_.end() && batch_size() == spec().batch;
+  if (!is_whole) return tower.encode(tokens(view), mask, form);
+  return frozen_.features({request->modality, tower, Split::train, plan(*request), form, spec().batch}, batch_.rows,
+                          [&] { return tower.encode(tokens(view), {}, form); });
 }
 
 Tensor StageEngine::embed(const std::string& view) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 #include "api/loss.h"
 #include "data/loader.h"
 #include "train/experiment.h"
+#include "train/frozen_views.h"
 #include "train/model.h"
 
 namespace astroclip::train {
@@ -16,7 +18,8 @@ namespace astroclip::train {
 /// One stage's side of the loss interface: answers what the loss asks while it attaches and at each step.
 class StageEngine final : public LossSetup, public LossContext {
  public:
-  StageEngine(const Experiment& experiment, size_t stage, Model& model);
+  /// Features of frozen backbones are kept in `cache` where there is one.
+  StageEngine(const Experiment& experiment, size_t stage, Model& model, TokenCache* cache = nullptr);
 
   /// Makes the loss, lets it attach and gives it storage.
   Loss& make_loss();
@@ -25,13 +28,18 @@ class StageEngine final : public LossSetup, public LossContext {
   std::vector<std::string> modalities_of_views() const;
   Loss& loss() const { return *loss_; }
   enum class Mode { training, validation };
-  /// Puts a batch in place of the last: moves its views to the device and switches dropout on, with streams of its own,
-  /// or off. `step` counts the finished optimiser steps.
-  void begin(data::Batch batch, int64_t step, Mode mode);
+  /// Makes a view that a batch lacks; none where batches have them all.
+  using MakeView = std::function<HostArray(const std::string& view, const data::Batch& batch)>;
+  /// Puts a batch in place of the last and switches dropout on, with streams of its own, or off. `step` counts the
+  /// finished optimiser steps. Views go to the device when the loss asks for them; one that was left out of the batch
+  /// is made then.
+  void begin(data::Batch batch, int64_t step, Mode mode, MakeView make = nullptr);
   /// Adds share · d(total)/d(parameter) to the gradient of every parameter. With `micro_batch`, embeddings that the
   /// loss asked for are made anew here, with the tape and micro-batch by micro-batch (Gao et al. 2021, "Scaling deep
   /// contrastive learning batch size under memory limited setup", section 3.2).
   void backward(const Tensor& total, double share);
+  /// Views of the batch that were not looked at, because a cache has what the loss asked of them.
+  std::vector<std::string> idle_views() const;
   /// The loss's tensors and those of the encoders it had rebuilt, for a checkpoint.
   std::vector<nn::NamedTensor> state() const;
   const std::vector<std::pair<std::string, std::shared_ptr<Encoder>>>& rebuilt() const { return rebuilt_; }
@@ -60,6 +68,7 @@ class StageEngine final : public LossSetup, public LossContext {
   };
 
   const StageSpec& spec() const { return experiment_.stages[stage_]; }
+  data::ViewPlan plan(const ViewRequest& request) const;
   /// The stage's name for a view's modality.
   const std::string& encoder_name(const std::string& view_or_modality) const;
   bool splits() const { return spec().micro_batch > 0 && spec().micro_batch < batch_size(); }
@@ -80,7 +89,10 @@ class StageEngine final : public LossSetup, public LossContext {
   int64_t step_ = 0;
   uint64_t dropout_seed_ = 0;  ///< of the batch
   std::vector<Embedding> embeddings_;
-  std::map<std::string, Tensor> raw_, tokens_;
+  MakeView make_view_;
+  mutable std::map<std::string, Tensor> raw_;  ///< what was asked for so far
+  std::map<std::string, Tensor> tokens_;
+  FrozenViews frozen_;
 };
 
 }  // namespace astroclip::train

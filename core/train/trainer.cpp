@@ -12,11 +12,12 @@
 
 namespace astroclip::train {
 
-Trainer::Trainer(const Experiment& experiment, size_t stage, Model& model, const Dataset& dataset, int64_t first_step)
+Trainer::Trainer(const Experiment& experiment, size_t stage, Model& model, const Dataset& dataset, int64_t first_step,
+                 TokenCache* cache)
     : experiment_(experiment),
       stage_(stage),
       model_(model),
-      engine_(experiment, stage, model),
+      engine_(experiment, stage, model, cache),
       selection_(experiment.stages[stage].validation),
       step_(first_step) {
   freeze_parts(spec(), model_);
@@ -69,7 +70,8 @@ void Trainer::make_validators(const Dataset& dataset, const data::Parted& rows) 
 Metrics Trainer::add_gradients() {
   MetricMeans means;
   for (int64_t i = 0; i < spec().accumulate; ++i) {
-    engine_.begin(loader_->next(), step_, StageEngine::Mode::training);
+    engine_.begin(loader_->next(), step_, StageEngine::Mode::training,
+                  [this](const auto& view, const auto& batch) { return loader_->make(view, batch); });
     const LossValue value = loss_->forward(engine_);
     const Metrics metrics = metrics_of(value);
     if (!std::isfinite(metrics.front().second)) stop_on_bad_loss(value);
@@ -94,6 +96,7 @@ StepReport Trainer::step() {
   report.gradient_norm = norm.norm;
   loss_->after_update(engine_, step_);
   if (average_) average_->update(step_);
+  for (const std::string& view : engine_.idle_views()) loader_->leave_out(view);
   report.step = ++step_;
   return report;
 }

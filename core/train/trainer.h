@@ -35,7 +35,8 @@ struct Validation {
 class Trainer {
  public:
   /// `first_step` > 0 when going on from a checkpoint, which `restore` then loads.
-  Trainer(const Experiment& experiment, size_t stage, Model& model, const Dataset& dataset, int64_t first_step);
+  Trainer(const Experiment& experiment, size_t stage, Model& model, const Dataset& dataset, int64_t first_step,
+          TokenCache* cache = nullptr);
 
   void restore(const std::string& checkpoint, const Position& position);
   /// All steps are done, or validations call for an end.

@@ -93,6 +93,21 @@ TEST(Loader, BatchesDependOnTheStepAlone) {
   EXPECT_THAT([&] { four.next(); }, testing::ThrowsMessage<Error>("[loader] there are no more batches"));
 }
 
+TEST(Loader, AViewThatIsLeftOutIsMadeOnDemandAsItWouldHaveBeen) {
+  const Counting dataset(100);
+  Loader with(dataset, all_rows(100), two_crops(), {"number"}, options_of(8, 30, 1));
+  Loader without(dataset, all_rows(100), two_crops(), {"number"}, options_of(8, 30, 1));
+  without.leave_out("v");
+  Batch there, here;
+  for (int i = 0; i < 10; ++i) {  // those that were begun have it still
+    there = with.next();
+    here = without.next();
+  }
+  EXPECT_FALSE(here.views.contains("v"));
+  EXPECT_EQ(here.labels, there.labels);
+  EXPECT_EQ(without.make("v", here).bytes, there.views.at("v").bytes);
+}
+
 TEST(Loader, WithoutShuffleRowsComeInOrderToTheLast) {
   const Counting dataset(10);
   LoaderOptions options = options_of(4, 3, 2);

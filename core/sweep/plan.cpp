@@ -1,0 +1,214 @@
+#include "sweep/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "base/error.h"
+#include "sweep/axes.h"
+#include "train/shared_stage.h"
+
+namespace astroclip::sweep {
+
+namespace {
+
+using config::Problems;
+using config::Table;
+using config::Value;
+
+constexpr size_t most_runs = 10000;
+constexpr size_t longest_name = 200;  // file systems take 255 bytes
+const std::string seed_key = "experiment.seed";
+
+std::vector<std::string> parts_of(const std::string& key) {
+  std::vector<std::string> parts;
+  std::istringstream text(key);
+  for (std::string part; std::getline(text, part, '.');) parts.push_back(part);
+  return parts;
+}
+
+/// The last `count` parts of a dotted key.
+std::string ending(const std::string& key, size_t count) {
+  const std::vector<std::string> parts = parts_of(key);
+  const size_t first = parts.size() - std::min(count, parts.size());
+  return fmt::format("{}", fmt::join(parts.begin() + static_cast<std::ptrdiff_t>(first), parts.end(), "."));
+}
+
+/// "stages.alignment.optimizer.lr" → "lr" where no other swept key ends so.
+std::string short_key(const std::string& key, const std::vector<std::string>& keys) {
+  for (size_t count = 1;; ++count) {
+    const std::string short_name = ending(key, count);
+    const auto same =
+        std::ranges::count_if(keys, [&](const auto& other) { return ending(other, count) == short_name; });
+    if (same == 1 || short_name == key) return short_name;
+  }
+}
+
+/// Fit for a folder's name and for a shell.
+std::string printable(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    const bool fits = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                      std::string_view("._+=,-").find(c) != std::string_view::npos;
+    if (fits) out += c;
+    if (!fits && !out.empty() && out.back() != '-') out += '-';
+  }
+  return out;
+}
+
+/// A seed stands last: what is left of names without it names the configuration.
+std::string run_name(const std::vector<const Setting*>& settings, const std::vector<std::string>& keys) {
+  std::vector<std::string> parts;
+  std::string seed;
+  for (const Setting* setting : settings) {
+    const std::string part = short_key(setting->key, keys) + "=" + setting->label;
+    if (setting->key == seed_key) {
+      seed = part;
+    } else {
+      parts.push_back(part);
+    }
+  }
+  if (!seed.empty()) parts.push_back(seed);
+  return printable(fmt::format("{}", fmt::join(parts, ",")));
+}
+
+/// Every combination, the first axis slowest.
+std::vector<std::vector<const Setting*>> combinations(const std::vector<Axis>& axes) {
+  std::vector<std::vector<const Setting*>> all(1);
+  for (const Axis& axis : axes) {
+    std::vector<std::vector<const Setting*>> longer;
+    for (const auto& before : all) {
+      for (const auto& choice : axis) {
+        longer.push_back(before);
+        for (const Setting& setting : choice) longer.back().push_back(&setting);
+      }
+    }
+    all = std::move(longer);
+  }
+  return all;
+}
+
+/// What is wrong with runs, line by line, and with which.
+class RunProblems {
+ public:
+  void add(const std::string& run, const std::string& lines) {
+    std::istringstream text(lines);
+    for (std::string line; std::getline(text, line);) {
+      const auto known = std::ranges::find(found_, line, &Found::line);
+      if (known == found_.end()) {
+        found_.push_back({line, run, 1});
+      } else {
+        ++known->runs;
+      }
+    }
+  }
+
+  void throw_if_any(size_t runs) const {
+    std::vector<std::string> lines;
+    for (const Found& found : found_) {
+      lines.push_back(found.runs == runs ? found.line : fmt::format("{} (run {})", found.line, found.first_run));
+    }
+    if (!lines.empty()) throw config::ProblemList(fmt::format("{}", fmt::join(lines, "\n")));
+  }
+
+ private:
+  struct Found {
+    std::string line, first_run;
+    size_t runs;
+  };
+  std::vector<Found> found_;
+};
+
+/// The axes, or a ProblemList.
+std::vector<Axis> checked_axes(const Value& section, SweepSpec& spec) {
+  Problems problems;
+  const auto* table = section.get_if<Table>();
+  if (table == nullptr) {
+    problems.add(section.location(), fmt::format("[sweep] must be a table, found {}", section.kind()));
+    problems.throw_if_any();
+  }
+  spec = sweep_schema().parse(*table, "sweep", section.location(), problems);
+  std::vector<Axis> axes = read_axes(spec, problems);
+  problems.throw_if_any();
+  size_t runs = 1;
+  for (const Axis& axis : axes) runs = std::min(most_runs + 1, runs * axis.size());
+  if (axes.empty()) problems.add(section.location(), "[sweep] sweeps over nothing: it needs seeds, cross or zip");
+  if (runs > most_runs) problems.add(section.location(), fmt::format("[sweep] makes more than {} runs", most_runs));
+  problems.throw_if_any();
+  return axes;
+}
+
+/// One combination's experiment; what is wrong goes to `problems`.
+void read_run(const Table& base, const std::vector<const Setting*>& settings, const std::string& name,
+              std::vector<PlannedRun>& runs, RunProblems& problems) {
+  Table file = base;
+  for (const Setting* setting : settings) {
+    try {
+      config::assign(file, setting->key, setting->value, setting->place,
+                     fmt::format("{}: error: [sweep] '{}'", setting->place.str(), setting->key));
+    } catch (const Error& error) {
+      problems.add(name, error.what());
+      return;
+    }
+  }
+  try {
+    runs.push_back(make_run(name, train::read_experiment(file)));
+  } catch (const config::ProblemList& list) {
+    problems.add(name, list.what());
+  }
+}
+
+void check_name(const std::string& name, const std::vector<PlannedRun>& runs, const config::Location& place) {
+  Problems problems;
+  if (name.size() > longest_name) {
+    problems.add(place, fmt::format("[sweep] a run's name would be longer than {} characters: {}", longest_name, name));
+  }
+  if (std::ranges::find(runs, name, &PlannedRun::name) != runs.end()) {
+    problems.add(place, fmt::format("[sweep] two runs would have the name {}", name));
+  }
+  problems.throw_if_any();
+}
+
+}  // namespace
+
+PlannedRun make_run(std::string name, train::Experiment experiment) {
+  PlannedRun run{std::move(name), std::move(experiment), {}};
+  for (size_t stage = 0; stage < run.experiment.stages.size(); ++stage) {
+    run.stage_keys.push_back(train::stage_key(run.experiment, stage));
+  }
+  return run;
+}
+
+bool is_sweep(const Table& file) { return file.find("sweep") != nullptr; }
+
+Plan read_plan(const Table& file) {
+  const Value& section = *file.find("sweep");
+  SweepSpec spec;
+  const std::vector<Axis> axes = checked_axes(section, spec);
+  std::vector<std::string> keys;
+  for (const Axis& axis : axes) {
+    for (const Setting& setting : axis.front()) keys.push_back(setting.key);
+  }
+  Table base = file;
+  base.erase("sweep");
+  Plan plan;
+  plan.text = config::to_toml(file);
+  plan.token_cache_mb = spec.token_cache_mb;
+  RunProblems problems;
+  const auto all = combinations(axes);
+  for (const auto& settings : all) {
+    const std::string name = run_name(settings, keys);
+    check_name(name, plan.runs, section.location());
+    read_run(base, settings, name, plan.runs, problems);
+  }
+  problems.throw_if_any(all.size());
+  plan.name = plan.runs.front().experiment.name;
+  return plan;
+}
+
+config::FieldDescription describe_sweep() {
+  return {"sweep", "section", "", "", "runs of this experiment with other values", sweep_schema().describe()};
+}
+
+}  // namespace astroclip::sweep

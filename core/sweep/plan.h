@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "train/experiment.h"
+
+namespace astroclip::sweep {
+
+/// One combination of a sweep.
+struct PlannedRun {
+  std::string name;  ///< of its folder: what differs, "loss=clip,lr=0.001,seed=1"
+  train::Experiment experiment;
+  std::vector<std::string> stage_keys;  ///< train::stage_key of each stage
+};
+
+/// An experiment file with a section [sweep], taken apart.
+struct Plan {
+  std::string name;  ///< the experiment's
+  std::string text;  ///< the file as TOML: plans the same again
+  int64_t token_cache_mb = 0;
+  std::vector<PlannedRun> runs;
+};
+
+PlannedRun make_run(std::string name, train::Experiment experiment);
+
+/// Whether a file has a section [sweep].
+bool is_sweep(const config::Table& file);
+
+/// Checks every combination as read_experiment does. Throws a ProblemList with everything that is wrong, each once,
+/// with a run that has it unless all have.
+Plan read_plan(const config::Table& file);
+
+/// The keys of [sweep] for the reference.
+config::FieldDescription describe_sweep();
+
+}  // namespace astroclip::sweep

@@ -1,0 +1,111 @@
+#include "sweep/preview.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+
+#include "plugin/host.h"
+#include "sweep/folder.h"
+#include "train/checkpoint.h"
+#include "train/console.h"
+#include "train/estimate.h"
+
+namespace astroclip::sweep {
+
+namespace {
+
+/// Counts what is to be done, and times it.
+class Preview {
+ public:
+  Preview(const Plan& plan, const std::string& folder) : plan_(plan), folder_(folder) {}
+
+  std::string text() {
+    for (const PlannedRun& run : plan_.runs) add(run);
+    std::string all;
+    for (const auto& [name, what] : lines_) all += fmt::format("  {:{}}  {}\n", name, width_, what);
+    const size_t begun = counts_[State::begun], finished = counts_[State::finished];
+    all += fmt::format("\n{} runs: {} finished, {} begun, {} new; {} stages to train, {} taken from other runs\n",
+                       plan_.runs.size(), finished, begun, plan_.runs.size() - begun - finished, trained_, shared_);
+    if (trained_ == 0) return all;
+    return all + fmt::format(
+                     "training: about {}, by a few steps of each of {} kinds of stages here and now; the first "
+                     "pass of frozen backbones and the measuring at the end of each run come on top\n",
+                     train::duration(seconds_), timings_.size());
+  }
+
+ private:
+  void add(const PlannedRun& run) {
+    const State state = folder_.path().empty() ? State::fresh : folder_.state(run);
+    ++counts_[state];
+    width_ = std::max(width_, run.name.size());
+    if (state == State::finished) {
+      lines_.emplace_back(run.name, "finished");
+      return;
+    }
+    const train::Position position = position_of(run, state);
+    std::vector<std::string> parts;
+    if (state == State::begun) parts.push_back(fmt::format("begun, after step {}", position.step));
+    const auto first = first_with_stages(plan_, run);
+    const auto ended =
+        folder_.path().empty() ? std::vector<std::string>(first.size()) : folder_.ended_stages(plan_, run);
+    std::vector<std::string> taken;
+    for (auto stage = static_cast<size_t>(position.stage); stage < first.size(); ++stage) {
+      const train::StageSpec& spec = run.experiment.stages[stage];
+      const bool here = position.stage == static_cast<int64_t>(stage) && position.step > 0;
+      if (!here && (first[stage] != &run || !ended[stage].empty())) {
+        taken.push_back(spec.name);
+        ++shared_;
+      } else {
+        const int64_t steps = spec.steps - (here ? position.step : 0);
+        parts.push_back(fmt::format("{} steps of {}", steps, spec.name));
+        seconds_ += static_cast<double>(steps) * seconds_per_step(run.experiment, stage);
+        ++trained_;
+      }
+    }
+    if (!taken.empty()) parts.push_back(fmt::format("{} from another", fmt::join(taken, ", ")));
+    lines_.emplace_back(run.name, fmt::format("{}", fmt::join(parts, ", ")));
+  }
+
+  train::Position position_of(const PlannedRun& run, State state) const {
+    if (state == State::fresh) return {};
+    const auto latest = train::latest_checkpoint(train::RunFolder::open(folder_.run(run)).checkpoints());
+    return latest ? latest->second : train::Position{};
+  }
+
+  double seconds_per_step(const train::Experiment& experiment, size_t stage) {
+    const auto [known, is_new] = timings_.emplace(train::cost_key(experiment, stage), 0.0);
+    if (is_new)
+      known->second = train::seconds_per_step(experiment, stage, dataset(experiment), plan_.token_cache_mb > 0);
+    return known->second;
+  }
+
+  const Dataset& dataset(const train::Experiment& experiment) {
+    auto& made = datasets_[config::to_toml(experiment.dataset.parameters)];
+    if (!made) made = plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
+    return *made;
+  }
+
+  const Plan& plan_;
+  SweepFolder folder_;
+  std::vector<std::pair<std::string, std::string>> lines_;
+  std::map<State, size_t> counts_;
+  std::map<std::string, double> timings_;  ///< seconds a step, by cost_key
+  std::map<std::string, std::shared_ptr<Dataset>> datasets_;
+  size_t width_ = 0, trained_ = 0, shared_ = 0;
+  double seconds_ = 0.0;
+};
+
+}  // namespace
+
+Plan read_single(const config::Table& file) {
+  train::Experiment experiment = train::read_experiment(file);
+  Plan plan{experiment.name, config::to_toml(file), 0, {}};
+  plan.runs.push_back(make_run(experiment.name, std::move(experiment)));
+  return plan;
+}
+
+std::string preview(const Plan& plan, const std::string& folder) { return Preview(plan, folder).text(); }
+
+}  // namespace astroclip::sweep

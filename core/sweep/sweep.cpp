@@ -1,0 +1,63 @@
+#include "sweep/sweep.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "io/durable_file.h"
+#include "sweep/folder.h"
+#include "train/console.h"
+#include "train/run.h"
+
+namespace astroclip::sweep {
+
+namespace {
+
+void prepare(const Plan& plan, const SweepFolder& folder) {
+  if (std::filesystem::exists(folder.path() + "/resolved.toml")) {
+    throw Error(fmt::format("{}: holds a run; a sweep needs a folder of its own", folder.path()));
+  }
+  for (const PlannedRun& run : plan.runs) (void)folder.state(run);
+  std::error_code failure;
+  std::filesystem::create_directories(folder.path(), failure);
+  if (failure) throw Error(fmt::format("{}: cannot make the folder: {}", folder.path(), failure.message()));
+  io::write_text(folder.file(), plan.text);
+}
+
+}  // namespace
+
+Outcome run(const Plan& plan, const std::string& path) {
+  const SweepFolder folder(path);
+  prepare(plan, folder);
+  train::Console console;
+  std::vector<std::string> failures;
+  size_t number = 0, finished_before = 0;
+  for (const PlannedRun& run : plan.runs) {
+    const std::string head = fmt::format("[{}/{}] {}", ++number, plan.runs.size(), run.name);
+    if (folder.state(run) == State::finished) {
+      ++finished_before;
+      continue;
+    }
+    console.say(fmt::format("\n{}", head));
+    try {
+      const auto run_folder = folder.open(run);
+      const train::Reuse reuse{folder.ended_stages(plan, run), folder.tokens(), plan.token_cache_mb << 20};
+      if (train::run(run.experiment, run_folder, reuse) == train::Outcome::interrupted) {
+        console.say(fmt::format("the sweep stops here; astroclip run --resume {} goes on", path));
+        return Outcome::interrupted;
+      }
+    } catch (const Error& error) {
+      failures.push_back(fmt::format("{}: {}", run.name, error.what()));
+      console.say(fmt::format("failed: {}", error.what()));
+    }
+  }
+  console.say(fmt::format("\n{}: {} runs, {} of them finished before, {} failed", path, plan.runs.size(),
+                          finished_before, failures.size()));
+  for (const std::string& failure : failures) console.say("  " + failure);
+  return failures.empty() ? Outcome::finished : Outcome::failed;
+}
+
+}  // namespace astroclip::sweep
