@@ -45,11 +45,15 @@ struct Measurement {
   std::vector<std::pair<std::string, double>> values;  ///< metric → value, in column order
 };
 
+/// Which values of a metric are better.
+enum class Better { more, less, nearer_zero };
+
 /// A table a scientist can read.
 struct Report {
   std::string title;
   std::string note;  ///< protocol in a sentence: k, sizes, metric definitions
   std::vector<Measurement> rows;
+  std::map<std::string, Better> better = {};  ///< by metric; `astroclip compare` compares those that are named here
 };
 
 /// A measurement of what an embedding is good for.

@@ -18,6 +18,7 @@ class UsageError : public Error {
 /// program with status 1; a UsageError, or an error of Boost.Program_options, ends it with status 2.
 int run_command(std::span<const std::string> arguments);
 int check_command(std::span<const std::string> arguments);
+int compare_command(std::span<const std::string> arguments);
 int list_command(std::span<const std::string> arguments);
 int describe_command(std::span<const std::string> arguments);
 int new_plugin_command(std::span<const std::string> arguments);

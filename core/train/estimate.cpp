@@ -66,8 +66,11 @@ double time_steps(Trainer& trainer, int64_t steps) {
 
 }  // namespace
 
-double seconds_per_step(const Experiment& experiment, size_t stage, const Dataset& dataset, bool keeps_tokens) {
+double seconds_per_step(const Experiment& planned, size_t stage, const Dataset& dataset, bool keeps_tokens) {
   constexpr int64_t token_bytes = int64_t{1} << 32;
+  Experiment experiment = planned;
+  experiment.validation = 0.0;  // its objects would not be among a few
+  experiment.stages[stage].validation.every = 0;
   const StageSpec& spec = experiment.stages[stage];
   if (spec.steps == 0) return 0.0;
   set_compute_threads(static_cast<int>(experiment.threads));

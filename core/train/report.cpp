@@ -12,6 +12,8 @@ namespace {
 
 using Line = std::vector<std::string>;
 
+constexpr const char* better_names[] = {"more", "less", "nearer zero"};  // in the order of Better
+
 std::string number(double value) {
   if (!std::isfinite(value)) return "–";
   if (value == std::round(value) && std::abs(value) >= 10.0) return fmt::format("{:.0f}", value);
@@ -97,7 +99,9 @@ std::string report_json(const std::vector<Report>& reports) {
                       {"baseline", row.baseline},
                       {"values", values}});
     }
-    all.push_back({{"title", report.title}, {"note", report.note}, {"rows", rows}});
+    Json better = Json::object();
+    for (const auto& [name, which] : report.better) better[name] = better_names[static_cast<size_t>(which)];
+    all.push_back({{"title", report.title}, {"note", report.note}, {"better", better}, {"rows", rows}});
   }
   return all.dump(2) + "\n";
 }

@@ -162,6 +162,11 @@ class Redshift final : public Task {
     const auto& train_labels = input.train_labels.at(p_.label);
     const auto& test_labels = input.test_labels.at(p_.label);
     Report report;
+    report.better = {{"R²", Better::more},
+                     {"bias", Better::nearer_zero},
+                     {"σ_NMAD", Better::less},
+                     {"out>0.05", Better::less},
+                     {"out>0.15", Better::less}};
     report.title = "redshift: " + p_.label + " of test objects from representations of training objects";
     int64_t k = 0;
     for (const Representation& from : input.representations) {

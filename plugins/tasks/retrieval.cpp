@@ -12,6 +12,9 @@ namespace {
 
 constexpr int64_t depths[] = {1, 5, 10};
 
+std::string recall_at(int64_t depth) { return "recall@" + std::to_string(depth); }
+std::string agree_at(int64_t depth) { return "agree@" + std::to_string(depth); }
+
 double share_up_to(const std::vector<int64_t>& ranks, int64_t depth) {
   const auto hits = std::ranges::count_if(ranks, [&](int64_t rank) { return rank <= depth; });
   return static_cast<double>(hits) / static_cast<double>(ranks.size());
@@ -58,6 +61,8 @@ class Retrieval final : public Task {
   static Report across(const TaskInput& input) {
     Report report;
     report.title = "retrieval across modalities: rank of each test object's own partner by cosine";
+    report.better["median rank"] = Better::less;
+    for (const int64_t depth : depths) report.better[recall_at(depth)] = Better::more;
     size_t count = 0;
     for (const Representation& from : input.representations) {
       for (const Representation& to : input.representations) {
@@ -71,7 +76,7 @@ class Retrieval final : public Task {
         const auto ranks = search::partner_ranks({queries, from.test.columns}, {gallery, to.test.columns});
         Measurement row{from.name, from.modality + " → " + to.modality, "cosine", from.baseline, {}};
         for (const int64_t depth : depths) {
-          row.values.emplace_back("recall@" + std::to_string(depth), share_up_to(ranks, depth));
+          row.values.emplace_back(recall_at(depth), share_up_to(ranks, depth));
         }
         row.values.emplace_back("median rank", median_rank(ranks));
         report.rows.push_back(std::move(row));
@@ -88,6 +93,7 @@ class Retrieval final : public Task {
   Report within(const TaskInput& input) const {
     Report report;
     report.title = "retrieval within a modality: share of the nearest other test objects that agree in " + p_.label;
+    for (const int64_t depth : depths) report.better[agree_at(depth)] = Better::more;
     const auto& all_labels = input.test_labels.at(p_.label);
     for (const Representation& from : input.representations) {
       const std::vector<int64_t> there = present_rows(from.test);
@@ -99,7 +105,7 @@ class Retrieval final : public Task {
       const auto neighbours = search::nearest(view, view, depths[2] + 1);
       Measurement row{from.name, from.modality + " → " + from.modality, "cosine", from.baseline, {}};
       for (const int64_t depth : depths) {
-        row.values.emplace_back("agree@" + std::to_string(depth), agreement(neighbours, labels, depth));
+        row.values.emplace_back(agree_at(depth), agreement(neighbours, labels, depth));
       }
       report.rows.push_back(std::move(row));
     }

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compare/measured_run.h"
+#include "compare/statistics.h"
+
+namespace astroclip::compare {
+
+/// What one configuration gave of one measure.
+struct Cell {
+  size_t seeds = 0;
+  double mean = 0.0;
+  double error = 0.0;    ///< standard error over seeds
+  bool is_best = false;  ///< no configuration has a better mean
+  // Against the baseline, paired by seed; NaN without one or with fewer than two common seeds.
+  size_t pairs = 0;
+  double difference = 0.0;
+  Interval interval = {};  ///< 95 %
+  double p = 0.0;          ///< paired t test
+  double p_holm = 0.0;     ///< corrected over the configurations compared in this measure
+};
+
+struct Comparison {
+  std::vector<std::string> configurations;
+  std::vector<std::string> measures;
+  std::string baseline;                  ///< "" for none
+  std::vector<std::vector<Cell>> cells;  ///< [configuration][measure]
+};
+
+struct Request {
+  std::string baseline;
+  std::vector<std::string>
+      patterns;  ///< of measures, with * and ?, found anywhere in the name; none: each line's first
+};
+
+/// Groups runs of one configuration over seeds and compares the measures that all have. Throws Error when two runs have
+/// the same configuration and seed, and when the baseline or a pattern names nothing.
+Comparison compare(const std::vector<MeasuredRun>& runs, const Request& request);
+
+}  // namespace astroclip::compare

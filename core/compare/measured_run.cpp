@@ -1,0 +1,124 @@
+#include "compare/measured_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "base/error.h"
+#include "config/value.h"
+#include "io/durable_file.h"
+#include "sweep/folder.h"
+
+namespace astroclip::compare {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+Better better_of(const std::string& name) {
+  if (name == "less") return Better::less;
+  return name == "more" ? Better::more : Better::nearer_zero;
+}
+
+/// The numbers of one line of a report, named by what tells it from the other lines.
+void add_line(const Json& report, const Json& row, bool several_methods, std::vector<Measured>& all) {
+  bool is_first = true;
+  for (const auto& [metric, value] : row.at("values").items()) {
+    if (!report.at("better").contains(metric)) continue;
+    std::string name = fmt::format("{} {}", metric, row.at("modality").get<std::string>());
+    if (several_methods) name += fmt::format(" {}", row.at("method").get<std::string>());
+    const bool known = std::ranges::find(all, name, &Measured::name) != all.end();
+    if (known) name += fmt::format(" ({})", report.at("title").get<std::string>());
+    const double number = value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
+    all.push_back({name, better_of(report.at("better").at(metric)), is_first, number});
+    is_first = false;
+  }
+}
+
+std::vector<Measured> read_report(const std::string& path) {
+  std::vector<Measured> all;
+  try {
+    for (const Json& report : Json::parse(io::read_text(path))) {
+      std::set<std::string> methods;
+      for (const Json& row : report.at("rows")) methods.insert(row.at("method"));
+      for (const Json& row : report.at("rows")) {
+        if (!row.at("baseline").get<bool>()) add_line(report, row, methods.size() > 1, all);
+      }
+    }
+  } catch (const Json::exception& failure) {
+    throw Error(fmt::format("{}: is no report of this version: {}", path, failure.what()));
+  }
+  return all;
+}
+
+/// "loss=clip,seed=1" without the part that names the seed.
+std::string without_seed(const std::string& name) {
+  std::istringstream text(name);
+  std::string kept;
+  for (std::string part; std::getline(text, part, ',');) {
+    if (part.starts_with("seed=")) continue;
+    if (!kept.empty()) kept += ',';
+    kept += part;
+  }
+  return kept;
+}
+
+MeasuredRun read_run(const fs::path& path, const std::string& label) {
+  MeasuredRun run{path.string(), label, {}, 0, read_report((path / "report.json").string())};
+  config::Table resolved = config::parse_file((path / "resolved.toml").string());
+  auto& general = *resolved.find("experiment")->get_if<config::Table>();
+  run.seed = *general.find("seed")->get_if<int64_t>();
+  for (const char* other : {"seed", "name", "loader_threads"}) general.erase(other);
+  run.configuration = config::to_toml(resolved);
+  return run;
+}
+
+fs::path named(const std::string& path) {
+  const fs::path whole = fs::absolute(path).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+void read_sweep(const fs::path& path, std::vector<MeasuredRun>& runs, size_t& left_out) {
+  std::vector<fs::path> folders;
+  for (const auto& entry : fs::directory_iterator(path)) {
+    if (fs::is_regular_file(entry.path() / "resolved.toml")) folders.push_back(entry.path());
+  }
+  std::ranges::sort(folders);
+  for (const fs::path& folder : folders) {
+    if (!fs::is_regular_file(folder / "report.json")) {
+      ++left_out;
+      continue;
+    }
+    const std::string label = without_seed(folder.filename().string());
+    runs.push_back(read_run(folder, label.empty() ? path.filename().string() : label));
+  }
+}
+
+}  // namespace
+
+std::vector<MeasuredRun> read_runs(const std::vector<std::string>& paths, size_t& left_out) {
+  std::vector<MeasuredRun> runs;
+  for (const std::string& text : paths) {
+    const fs::path path = named(text);
+    if (sweep::SweepFolder::holds_sweep(path.string())) {
+      read_sweep(path, runs, left_out);
+    } else if (!fs::is_regular_file(path / "resolved.toml")) {
+      throw Error(fmt::format("{}: holds neither a run nor a sweep", text));
+    } else if (!fs::is_regular_file(path / "report.json")) {
+      throw Error(fmt::format("{}: the run is not finished", text));
+    } else {
+      const bool in_sweep = sweep::SweepFolder::holds_sweep(path.parent_path().string());
+      const std::string name = path.filename().string();
+      runs.push_back(read_run(path, in_sweep ? without_seed(name) : name));
+    }
+  }
+  return runs;
+}
+
+}  // namespace astroclip::compare

@@ -1,0 +1,197 @@
+#include "compare/render.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+namespace astroclip::compare {
+
+namespace {
+
+using Line = std::vector<std::string>;
+
+constexpr double significant = 0.05;
+
+/// Decimals that show two digits of an error; without one, four digits of the value.
+int decimals(double value, double error) {
+  const double scale = error > 0.0 ? error / 10.0 : std::abs(value) / 1000.0;
+  if (!std::isfinite(scale) || scale == 0.0) return 4;
+  return std::clamp(static_cast<int>(-std::floor(std::log10(scale))), 0, 6);
+}
+
+std::string number(double value, int digits) { return std::isnan(value) ? "–" : fmt::format("{:.{}f}", value, digits); }
+
+std::string signed_number(double value, int digits) {
+  return std::isnan(value) ? "–" : fmt::format("{:+.{}f}", value, digits);
+}
+
+std::string probability(double p) {
+  if (std::isnan(p)) return "–";
+  return p < 0.0001 ? "< 0.0001" : fmt::format("{:.4f}", p);
+}
+
+/// What a format does with the pieces.
+struct Style {
+  std::function<std::string(const std::string&)> bold, escape;
+  const char *plus_minus, *star;
+};
+
+std::string cell_text(const Cell& cell, const Style& style) {
+  const int digits = decimals(cell.mean, cell.error);
+  std::string text = number(cell.mean, digits);
+  if (!std::isnan(cell.error)) text += style.plus_minus + number(cell.error, digits);
+  if (cell.is_best) text = style.bold(text);
+  return cell.p_holm < significant ? text + style.star : text;
+}
+
+std::vector<Line> main_table(const Comparison& c, const Style& style) {
+  std::vector<Line> lines = {{"configuration", "seeds"}};
+  for (const std::string& measure : c.measures) lines[0].push_back(style.escape(measure));
+  for (size_t i = 0; i < c.configurations.size(); ++i) {
+    Line line = {style.escape(c.configurations[i]), std::to_string(c.cells[i].front().seeds)};
+    for (const Cell& cell : c.cells[i]) line.push_back(cell_text(cell, style));
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+std::vector<Line> difference_table(const Comparison& c, const Style& style) {
+  std::vector<Line> lines = {{"measure", "configuration", "difference", "95 % interval", "p", "p corrected"}};
+  for (size_t m = 0; m < c.measures.size(); ++m) {
+    for (size_t i = 0; i < c.configurations.size(); ++i) {
+      const Cell& cell = c.cells[i][m];
+      if (c.configurations[i] == c.baseline || cell.pairs == 0) continue;
+      const int digits = decimals(cell.difference, cell.interval.high - cell.interval.low);
+      const std::string interval = std::isnan(cell.interval.low)
+                                       ? "–"
+                                       : fmt::format("{} … {}", signed_number(cell.interval.low, digits),
+                                                     signed_number(cell.interval.high, digits));
+      lines.push_back({style.escape(c.measures[m]), style.escape(c.configurations[i]),
+                       signed_number(cell.difference, digits), interval, probability(cell.p),
+                       probability(cell.p_holm) + (cell.p_holm < significant ? style.star : "")});
+    }
+  }
+  return lines;
+}
+
+constexpr const char* main_note = "Mean ± standard error over seeds; best in bold.";
+
+std::string difference_note(const Comparison& c) {
+  return fmt::format(
+      "Differences from {} paired by seed, with a percentile bootstrap interval of their mean (too narrow for few "
+      "seeds: it never leaves their range). p: paired t test over seeds; corrected by Holm's method over the "
+      "configurations of a measure; * below {}.",
+      c.baseline, significant);
+}
+
+/// Characters, not bytes.
+size_t width_of(const std::string& text) {
+  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+std::string markdown_table(const std::vector<Line>& lines) {
+  std::vector<size_t> widths(lines[0].size(), 3);
+  for (const Line& line : lines) {
+    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], width_of(line[i]));
+  }
+  std::string text;
+  for (size_t row = 0; row < lines.size(); ++row) {
+    text += "|";
+    for (size_t i = 0; i < widths.size(); ++i) {
+      text += fmt::format(" {}{} |", lines[row][i], std::string(widths[i] - width_of(lines[row][i]), ' '));
+    }
+    text += "\n";
+    if (row > 0) continue;
+    for (const size_t width : widths) text += fmt::format("|{:-<{}}", "", width + 2);
+    text += "|\n";
+  }
+  return text;
+}
+
+std::string latex_table(const std::vector<Line>& lines, size_t text_columns) {
+  std::string columns(text_columns, 'l');
+  columns += std::string(lines[0].size() - text_columns, 'r');
+  std::string text = fmt::format("\\begin{{tabular}}{{{}}}\n\\toprule\n", columns);
+  for (size_t row = 0; row < lines.size(); ++row) {
+    text += fmt::format("{} \\\\\n{}", fmt::join(lines[row], " & "), row == 0 ? "\\midrule\n" : "");
+  }
+  return text + "\\bottomrule\n\\end{tabular}\n";
+}
+
+/// For text mode: what LaTeX reads as commands, and the characters that measures and intervals have.
+std::string latex_text(const std::string& text) {
+  static const std::pair<const char*, const char*> replaced[] = {
+      {"²", "$^2$"}, {"σ", "$\\sigma$"}, {"→", "$\\to$"}, {"–", "--"},  {"…", "\\ldots{}"}, {">", "$>$"},
+      {"<", "$<$"},  {"_", "\\_"},       {"%", "\\%"},    {"&", "\\&"}, {"#", "\\#"}};
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const auto found = std::ranges::find_if(
+        replaced, [&](const auto& pair) { return std::string_view(text).substr(at).starts_with(pair.first); });
+    if (found == std::end(replaced)) {
+      out += text[at++];
+    } else {
+      out += found->second;
+      at += std::string_view(found->first).size();
+    }
+  }
+  return out;
+}
+
+std::string in_quotes(std::string text) {
+  for (size_t at = text.find('"'); at != std::string::npos; at = text.find('"', at + 2)) text.insert(at, 1, '"');
+  return fmt::format("\"{}\"", text);
+}
+
+}  // namespace
+
+std::string to_markdown(const Comparison& c) {
+  const Style style{[](const std::string& text) { return fmt::format("**{}**", text); },
+                    [](const std::string& text) { return text; }, " ± ", "*"};
+  std::string text = markdown_table(main_table(c, style)) + "\n" + main_note + "\n";
+  if (c.baseline.empty()) return text;
+  return text + "\n" + markdown_table(difference_table(c, style)) + "\n" + difference_note(c) + "\n";
+}
+
+std::string to_latex(const Comparison& c) {
+  const Style style{[](const std::string& text) { return fmt::format("\\textbf{{{}}}", text); }, latex_text, " $\\pm$ ",
+                    "$^*$"};
+  const auto comment = [](const std::string& text) { return fmt::format("% {}\n", text); };
+  std::string text = comment(main_note) + latex_table(main_table(c, style), 1);
+  if (c.baseline.empty()) return text;
+  std::vector<Line> differences = difference_table(c, style);
+  for (Line& line : differences) {
+    for (size_t i = 2; i + 1 < line.size(); ++i) line[i] = latex_text(line[i]);
+  }
+  return text + "\n" + comment(difference_note(c)) + latex_table(differences, 2);
+}
+
+std::string to_csv(const Comparison& c) {
+  std::string text =
+      "configuration,measure,seeds,mean,standard_error,best,baseline,pairs,difference,ci95_low,ci95_high,p,p_holm\n";
+  const auto full = [](double value) { return std::isnan(value) ? std::string() : fmt::format("{}", value); };
+  for (size_t i = 0; i < c.configurations.size(); ++i) {
+    for (size_t m = 0; m < c.measures.size(); ++m) {
+      const Cell& cell = c.cells[i][m];
+      const Line line = {in_quotes(c.configurations[i]),
+                         in_quotes(c.measures[m]),
+                         std::to_string(cell.seeds),
+                         full(cell.mean),
+                         full(cell.error),
+                         cell.is_best ? "true" : "false",
+                         in_quotes(c.baseline),
+                         std::to_string(cell.pairs),
+                         full(cell.difference),
+                         full(cell.interval.low),
+                         full(cell.interval.high),
+                         full(cell.p),
+                         full(cell.p_holm)};
+      text += fmt::format("{}\n", fmt::join(line, ","));
+    }
+  }
+  return text;
+}
+
+}  // namespace astroclip::compare
