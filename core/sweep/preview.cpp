@@ -102,7 +102,7 @@ class Preview {
 Plan read_single(const config::Table& file) {
   train::Experiment experiment = train::read_experiment(file);
   Plan plan{experiment.name, config::to_toml(file), 0, {}};
-  plan.runs.push_back(make_run(experiment.name, std::move(experiment)));
+  plan.runs.push_back(make_run(plan.name, std::move(experiment)));
   return plan;
 }
 

@@ -181,6 +181,14 @@ TEST(Sweep, ADryRunShowsWhatIsLeftToDoAndWritesNoRun) {
   EXPECT_FALSE(fs::exists(folder + "/loss=siglip,seed=1/report.json"));
 }
 
+TEST(Sweep, ADryRunTellsOfASingleRunToo) {
+  (void)undisturbed();  // makes the survey
+  const auto outcome = run_program("run '" ASTROCLIP_EXPERIMENTS "/smoke.toml' --dry-run --set dataset.cache='" +
+                                   scratch("sweep_cache") + "'");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("  smoke  40 steps of spectrum-pretraining, 90 steps of alignment\n"));
+}
+
 TEST(Compare, PrintsAndWritesOneTableOfASweep) {
   const std::string out = scratch("table");
   const auto outcome = run_program("compare '" + undisturbed() + "' --baseline clip --measure rank --markdown '" + out +
