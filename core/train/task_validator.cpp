@@ -48,8 +48,8 @@ Metrics TaskValidator::measure() const {
                                                   experiment_.evaluation.embedding == "head", false);
     Representation embedding{extractor.name, modality, extractor.cross_modal, false, {}, {}};
     const auto embed = [&](const std::vector<int64_t>& rows, Matrix& matrix) {
-      for_each_batch(dataset_, Split::train, rows, {extractor.view}, experiment_, [&](const auto& views) {
-        append_rows(matrix, extractor.extract(views.at(extractor.view.request.name)));
+      for_each_batch(dataset_, Split::train, rows, {extractor.view}, experiment_, [&](const data::Batch& batch) {
+        append_rows(matrix, extractor.extract(batch.views.at(extractor.view.request.name)));
         return true;
       });
     };
