@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +16,8 @@
 
 namespace astroclip::io {
 
+namespace fs = std::filesystem;
+
 namespace {
 
 [[noreturn]] void fail(const std::string& path, const char* action) {
@@ -23,49 +26,64 @@ namespace {
 }
 
 void sync_folder(const std::string& path) {
-  const std::string folder = std::filesystem::absolute(path).parent_path().string();
-  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const std::string folder = fs::absolute(path).parent_path().string();
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) fail(folder, "open folder");
-  const int result = fsync(descriptor);
-  close(descriptor);
+  const int result = ::fsync(descriptor);
+  const int reason = errno;
+  ::close(descriptor);
+  errno = reason;
   if (result != 0) fail(folder, "sync folder");
+}
+
+/// What writers of the file begin the names of their temporary files with.
+std::string temporary_prefix(const std::string& path) { return path + ".partial-"; }
+
+/// Those of writers that live are locked.
+void remove_leftovers(const std::string& path) {
+  const fs::path folder = fs::absolute(path).parent_path();
+  const std::string prefix = fs::path(temporary_prefix(path)).filename().string();
+  std::error_code failure;
+  for (const auto& entry : fs::directory_iterator(folder, failure)) {
+    const std::string found = entry.path().string();
+    if (!entry.path().filename().string().starts_with(prefix)) continue;
+    if (lock_state(found) == LockState::unlocked) fs::remove(found, failure);
+  }
 }
 
 }  // namespace
 
 DurableFile::DurableFile(std::string path)
-    : path_(std::move(path)), temporary_(fmt::format("{}.partial-{}", path_, getpid())) {
-  descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) fail(path_, "write");
+    : path_(std::move(path)), temporary_(fmt::format("{}{}", temporary_prefix(path_), ::getpid())) {
+  remove_leftovers(path_);
+  // Between being made and being locked it may look like a leftover to another writer, and be removed.
+  do {
+    file_.emplace(temporary_, OutputFile::Mode::create, path_);
+    if (!file_->try_lock()) throw Error(fmt::format("{}: its temporary file is locked", path_));
+  } while (::access(temporary_.c_str(), F_OK) != 0);
 }
 
 DurableFile::~DurableFile() {
-  if (descriptor_ >= 0) close(descriptor_);
-  if (!committed_) unlink(temporary_.c_str());
+  if (!committed_) ::unlink(temporary_.c_str());
 }
-
-void DurableFile::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail(path_, "write");
-    bytes = bytes.subspan(static_cast<size_t>(written));
-  }
-}
-
-void DurableFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
 void DurableFile::commit() {
-  // A library may have written through the temporary name: sync what stands there, not only our descriptor.
-  if (fsync(descriptor_) != 0) fail(path_, "sync");
-  if (close(std::exchange(descriptor_, -1)) != 0) fail(path_, "close");
+  file_->sync();
+  // The lock goes with the descriptor: it is held until the file has its name.
   take_name(temporary_, path_);
   committed_ = true;
+  file_->close();
 }
 
 void take_name(const std::string& from, const std::string& to) {
-  if (rename(from.c_str(), to.c_str()) != 0) fail(to, "rename into place");
+  if (::rename(from.c_str(), to.c_str()) != 0) fail(to, "rename into place");
   sync_folder(to);
+}
+
+void make_folder(const std::string& path) {
+  std::error_code failure;
+  fs::create_directories(path, failure);
+  if (failure) throw Error(fmt::format("{}: cannot make the folder: {}", path, failure.message()));
 }
 
 void write_text(const std::string& path, std::string_view text) {

@@ -1,14 +1,12 @@
 #include "io/row_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <span>
 
 #include "base/error.h"
 #include "io/durable_file.h"
@@ -24,9 +22,17 @@ struct Trailer {
   int64_t rows = 0;
 };
 
-[[noreturn]] void fail(const std::string& path, const char* action) {
-  const int reason = errno;
-  throw Error(fmt::format("{}: cannot {}: {}", path, action, std::strerror(reason)));
+std::span<const std::byte> bytes_of(const Trailer& trailer) { return std::as_bytes(std::span(&trailer, 1)); }
+
+/// The last bytes of a file.
+Trailer read_trailer(const std::string& path, int64_t size) {
+  Trailer trailer;
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(size - static_cast<int64_t>(sizeof trailer));
+  if (!file.read(reinterpret_cast<char*>(&trailer), sizeof trailer)) {
+    throw Error(fmt::format("{}: cannot read its last {} bytes", path, sizeof trailer));
+  }
+  return trailer;
 }
 
 Shape whole(const Shape& row, int64_t rows) {
@@ -50,21 +56,13 @@ RowFile::RowFile(const std::string& path, const Attributes& attributes, const st
   open_partial();
 }
 
-RowFile::~RowFile() {
-  if (descriptor_ >= 0) close(descriptor_);
-}
-
 void RowFile::lay_out(const Attributes& attributes) {
   DurableFile durable(partial_);
   auto file = Hdf5File::create(durable.temporary_path());
   for (const auto& [name, text] : attributes) file.write_attribute(name, text);
   for (const Column& column : columns_) file.make_dataset(column.name, column.dtype, whole(column.row, rows_));
   file.close();
-  const Trailer trailer;
-  std::ofstream end(durable.temporary_path(), std::ios::binary | std::ios::app);
-  end.write(reinterpret_cast<const char*>(&trailer), sizeof trailer);
-  end.close();
-  if (!end) fail(partial_, "write");
+  OutputFile(durable.temporary_path(), OutputFile::Mode::append, partial_).write(bytes_of(Trailer()));
   durable.commit();
 }
 
@@ -83,42 +81,20 @@ void RowFile::recognise(const std::string& name, const Attributes& attributes) c
 }
 
 void RowFile::open_partial() {
-  descriptor_ = open(partial_.c_str(), O_RDWR | O_CLOEXEC);
-  if (descriptor_ < 0) fail(partial_, "write");
-  // A lock of the open file: HDF5 has flock for itself, and a process's lock would go with any of its descriptors.
-  struct flock lock = {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  if (fcntl(descriptor_, F_OFD_SETLK, &lock) != 0) {
-    throw Error(fmt::format("{}: another process is writing it", partial_));
-  }
+  file_.emplace(partial_, OutputFile::Mode::update);
+  if (!file_->try_lock()) throw Error(fmt::format("{}: another process is writing it", partial_));
   {
     const auto file = Hdf5File::open(partial_);
     for (const Column& column : columns_) offsets_.push_back(file.layout(column.name).offset);
   }
   const auto size = static_cast<int64_t>(std::filesystem::file_size(partial_));
-  end_ = size - static_cast<int64_t>(sizeof(Trailer));
-  Trailer found;
-  if (end_ < 0 || pread(descriptor_, &found, sizeof found, end_) != static_cast<ssize_t>(sizeof found)) {
-    fail(partial_, "read");
-  }
+  const Trailer found = read_trailer(partial_, size);
   if (std::memcmp(found.mark, Trailer().mark, sizeof found.mark) == 0) {
+    end_ = size - static_cast<int64_t>(sizeof(Trailer));
     done_ = std::clamp<int64_t>(found.rows, 0, rows_);
   } else {  // a kill between the last commit and the name
     end_ = size;
     done_ = rows_;
-  }
-}
-
-void RowFile::write_at(int64_t offset, const void* bytes, int64_t count) const {
-  const auto* next = static_cast<const char*>(bytes);
-  while (count > 0) {
-    const ssize_t written = pwrite(descriptor_, next, static_cast<size_t>(count), offset);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail(partial_, "write");
-    next += written;
-    offset += written;
-    count -= written;
   }
 }
 
@@ -130,25 +106,26 @@ void RowFile::write(const std::string& column, int64_t begin, int64_t count, con
                             done_, rows_));
   }
   const int64_t row = found->row.numel() * static_cast<int64_t>(size_of(found->dtype));
-  write_at(offsets_[static_cast<size_t>(found - columns_.begin())] + begin * row, values, count * row);
+  file_->write_at(offsets_[static_cast<size_t>(found - columns_.begin())] + begin * row,
+                  {static_cast<const std::byte*>(values), static_cast<size_t>(count * row)});
 }
 
 void RowFile::commit(int64_t done) {
   // The count follows the rows to the disk, so that it is never ahead of them.
-  if (fdatasync(descriptor_) != 0) fail(partial_, "sync");
+  file_->sync();
   Trailer trailer;
   trailer.rows = done;
-  write_at(end_, &trailer, sizeof trailer);
+  file_->write_at(end_, bytes_of(trailer));
   done_ = done;
 }
 
 void RowFile::finish() {
-  if (descriptor_ < 0) return;
+  if (!file_) return;
   if (done_ != rows_) throw Error(fmt::format("{}: has {} of {} rows", partial_, done_, rows_));
-  if (ftruncate(descriptor_, end_) != 0 || fsync(descriptor_) != 0) fail(partial_, "sync");
+  file_->truncate(end_);
+  file_->sync();
   take_name(partial_, path_);
-  close(descriptor_);
-  descriptor_ = -1;
+  file_.reset();
 }
 
 }  // namespace astroclip::io

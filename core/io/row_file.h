@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "io/output_file.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 
@@ -27,9 +29,6 @@ class RowFile {
   /// Lays the file out, or goes on with what stands there. Throws Error when that was begun with other attributes
   /// (naming the first that differs) or columns, or when another process is at it.
   RowFile(const std::string& path, const Attributes& attributes, const std::vector<Column>& columns, int64_t rows);
-  ~RowFile();
-  RowFile(const RowFile&) = delete;
-  RowFile& operator=(const RowFile&) = delete;
 
   /// Rows that need not be written any more.
   int64_t done() const { return done_; }
@@ -44,7 +43,6 @@ class RowFile {
   void lay_out(const Attributes& attributes);
   void recognise(const std::string& file, const Attributes& attributes) const;
   void open_partial();
-  void write_at(int64_t offset, const void* bytes, int64_t count) const;
 
   std::string path_, partial_;
   std::vector<Column> columns_;
@@ -52,7 +50,7 @@ class RowFile {
   int64_t rows_;
   int64_t done_ = 0;
   int64_t end_ = 0;  ///< of what is HDF5: the count of rows stands behind it
-  int descriptor_ = -1;
+  std::optional<OutputFile> file_;
 };
 
 }  // namespace astroclip::io

@@ -21,9 +21,7 @@ void prepare(const Plan& plan, const SweepFolder& folder) {
     throw Error(fmt::format("{}: holds a run; a sweep needs a folder of its own", folder.path()));
   }
   for (const PlannedRun& run : plan.runs) (void)folder.state(run);
-  std::error_code failure;
-  std::filesystem::create_directories(folder.path(), failure);
-  if (failure) throw Error(fmt::format("{}: cannot make the folder: {}", folder.path(), failure.message()));
+  io::make_folder(folder.path());
   io::write_text(folder.file(), plan.text);
 }
 
@@ -49,7 +47,7 @@ Outcome run(const Plan& plan, const std::string& path) {
         console.say(fmt::format("the sweep stops here; astroclip run --resume {} goes on", path));
         return Outcome::interrupted;
       }
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       failures.push_back(fmt::format("{}: {}", run.name, error.what()));
       console.say(fmt::format("failed: {}", error.what()));
     }

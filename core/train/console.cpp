@@ -3,10 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-
-#include "base/error.h"
+#include <cstdio>
 
 namespace astroclip::train {
 
@@ -23,16 +20,11 @@ std::string describe(const Progress& p) {
                      duration(p.seconds_left));
 }
 
-Console::Console(const std::string& log_path)
-    : log_(log_path.empty() ? nullptr : std::fopen(log_path.c_str(), "a")), terminal_(isatty(STDOUT_FILENO) != 0) {
-  if (!log_path.empty() && log_ == nullptr)
-    throw Error(fmt::format("{}: cannot write: {}", log_path, std::strerror(errno)));
+Console::Console(const std::string& log_path) : terminal_(isatty(STDOUT_FILENO) != 0) {
+  if (!log_path.empty()) log_.emplace(log_path, io::OutputFile::Mode::append);
 }
 
-Console::~Console() {
-  clear_line();
-  if (log_ != nullptr) std::fclose(log_);
-}
+Console::~Console() { clear_line(); }
 
 void Console::clear_line() {
   if (line_open_) fmt::print("\r\033[K");
@@ -43,9 +35,11 @@ void Console::say(const std::string& line) {
   clear_line();
   fmt::print("{}\n", line);
   std::fflush(stdout);
-  if (log_ == nullptr) return;
-  fmt::print(log_, "{}\n", line);
-  std::fflush(log_);
+  note(line);
+}
+
+void Console::note(const std::string& line) {
+  if (log_) log_->write(line + "\n");
 }
 
 void Console::progress(const std::string& line) {

@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
+#include <optional>
 #include <string>
+
+#include "io/output_file.h"
 
 namespace astroclip::train {
 
@@ -34,14 +36,17 @@ class Console {
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
 
+  /// Throws Error naming the log when it cannot be written.
   void say(const std::string& line);
+  /// To the log alone.
+  void note(const std::string& line);
   void progress(const std::string& line);
 
  private:
   void clear_line();
 
   using Clock = std::chrono::steady_clock;
-  std::FILE* log_;
+  std::optional<io::OutputFile> log_;
   bool terminal_;
   bool line_open_ = false;
   Clock::time_point last_{};

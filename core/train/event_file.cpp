@@ -101,6 +101,7 @@ std::string event_of(const MetricsLine& line) {
          field(summary, length_delimited, scalars);
 }
 
-EventFile::EventFile(const std::string& path, const std::string& metrics_path) : file_(copied(path, metrics_path)) {}
+EventFile::EventFile(const std::string& path, const std::string& metrics_path)
+    : file_(copied(path, metrics_path), io::OutputFile::Mode::append) {}
 
 }  // namespace astroclip::train

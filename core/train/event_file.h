@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "train/append_file.h"
+#include "io/output_file.h"
 #include "train/metrics.h"
 
 namespace astroclip::train {
@@ -27,7 +27,7 @@ class EventFile {
   void write(const MetricsLine& line) { file_.write(tf_record(event_of(line))); }
 
  private:
-  AppendFile file_;
+  io::OutputFile file_;
 };
 
 }  // namespace astroclip::train

@@ -59,7 +59,7 @@ Metrics MetricMeans::means() const {
 }
 
 MetricsFile::MetricsFile(const std::string& path, const std::vector<std::string>& stages, int64_t stage, int64_t step)
-    : file_(pruned(path, stages, stage, step)) {}
+    : file_(pruned(path, stages, stage, step), io::OutputFile::Mode::append) {}
 
 void MetricsFile::write(const MetricsLine& line) { file_.write(text_of(line)); }
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "api/loss.h"
-#include "train/append_file.h"
+#include "io/output_file.h"
 
 namespace astroclip::train {
 
@@ -47,7 +47,7 @@ class MetricsFile {
   void sync() { file_.sync(); }
 
  private:
-  AppendFile file_;
+  io::OutputFile file_;
 };
 
 /// Calls `use` with each whole line of a metrics file, in order; passes over what is none (a line cut off by a kill).

@@ -42,8 +42,8 @@ void check_same_machine(const std::string& path, const Position& position) {
 /// One run from its position to its end.
 class Run {
  public:
-  Run(const Experiment& experiment, const RunFolder& folder, const Reuse& reuse)
-      : experiment_(experiment), folder_(folder), reuse_(reuse), console_(folder.log()) {}
+  Run(const Experiment& experiment, const RunFolder& folder, const Reuse& reuse, Console& console)
+      : experiment_(experiment), folder_(folder), reuse_(reuse), console_(console) {}
 
   Outcome go() {
     find_position();
@@ -157,7 +157,7 @@ class Run {
   const Experiment& experiment_;
   const RunFolder& folder_;
   const Reuse& reuse_;
-  Console console_;
+  Console& console_;
   Position position_;
   std::string checkpoint_;
   std::shared_ptr<Dataset> dataset_;
@@ -166,11 +166,25 @@ class Run {
   std::unique_ptr<Recorder> recorder_;
 };
 
+void note_failure(Console& console, const std::exception& error) {
+  try {
+    console.note(failure_mark + std::string(error.what()));
+  } catch (const Error&) {  // what ended the run may keep the log from being written, too
+  }
+}
+
 }  // namespace
 
 Outcome run(const Experiment& experiment, const RunFolder& folder, const Reuse& reuse) {
   set_compute_threads(static_cast<int>(experiment.threads));
-  return Run(experiment, folder, reuse).go();
+  const RunLock lock(folder);
+  Console console(folder.log());
+  try {
+    return Run(experiment, folder, reuse, console).go();
+  } catch (const std::exception& error) {
+    note_failure(console, error);
+    throw;
+  }
 }
 
 }  // namespace astroclip::train

@@ -14,12 +14,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void make_folder(const fs::path& path) {
-  std::error_code failure;
-  fs::create_directories(path, failure);
-  if (failure) throw Error(fmt::format("{}: cannot make the folder: {}", path.string(), failure.message()));
-}
-
 /// What a run leaves that was killed while its folder was being made.
 bool is_empty_run(const fs::path& path) {
   if (!fs::is_directory(path)) return false;
@@ -43,8 +37,8 @@ RunFolder RunFolder::create(const std::string& path, const std::string& name, co
     throw Error(fmt::format("{}: already exists; a run never overwrites another (astroclip run --resume {} goes on)",
                             folder.path(), folder.path()));
   }
-  make_folder(folder.checkpoints());
-  make_folder(fs::path(folder.stage("x")).parent_path());
+  io::make_folder(folder.checkpoints());
+  io::make_folder(fs::path(folder.stage("x")).parent_path().string());
   io::write_text(folder.resolved(), resolved_toml);
   return folder;
 }
@@ -54,5 +48,11 @@ RunFolder RunFolder::open(const std::string& path) {
   if (!fs::is_regular_file(folder.resolved())) throw Error(fmt::format("{}: holds no run (no resolved.toml)", path));
   return folder;
 }
+
+RunLock::RunLock(const RunFolder& folder) : file_(folder.resolved(), io::OutputFile::Mode::update) {
+  if (!file_.try_lock()) throw Error(fmt::format("{}: another process is at this run", folder.path()));
+}
+
+bool RunLock::is_held(const RunFolder& folder) { return io::lock_state(folder.resolved()) == io::LockState::locked; }
 
 }  // namespace astroclip::train

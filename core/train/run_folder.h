@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "io/output_file.h"
+
 namespace astroclip::train {
 
 /// A run's files:
@@ -40,6 +42,21 @@ class RunFolder {
  private:
   explicit RunFolder(std::string path) : path_(std::move(path)) {}
   std::string path_;
+};
+
+/// What the log's last line begins with when an error ended the run.
+constexpr const char* failure_mark = "failed: ";
+
+/// Keeps others from a run for as long as it lives; the system ends it with the process.
+class RunLock {
+ public:
+  /// Throws Error when another process is at the run.
+  explicit RunLock(const RunFolder& folder);
+  /// Whether a process is at the run.
+  static bool is_held(const RunFolder& folder);
+
+ private:
+  io::OutputFile file_;
 };
 
 }  // namespace astroclip::train

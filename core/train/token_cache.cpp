@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/threads.h"
+#include "io/durable_file.h"
 #include "io/row_file.h"
 #include "io/row_reader.h"
 #include "io/weights_file.h"
@@ -183,7 +184,7 @@ bool TokenCache::fill(const TokenRequest& request, const std::string& path, cons
 }
 
 bool TokenCache::make_room(int64_t needed, const std::string& name) {
-  fs::create_directories(folder_);
+  io::make_folder(folder_);
   auto files = files_by_use(folder_);
   int64_t used = 0;
   for (const auto& [path, size] : files) used += size;

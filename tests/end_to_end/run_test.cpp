@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "base/rng.h"
 #include "io/durable_file.h"
 #include "support/program.h"
+#include "train/run_folder.h"
 
 namespace astroclip {
 namespace {
@@ -171,6 +173,22 @@ TEST(Run, ResumingWithOtherThreadsIsRefused) {
   EXPECT_THAT(outcome.err, HasSubstr("compute threads, this run has 3; go on with --threads"));
 }
 
+TEST(Run, TwoProcessesAreNotAtOneRun) {
+  const std::string folder = scratch("two");
+  fs::copy(undisturbed(), folder, fs::copy_options::recursive);
+  fs::remove(folder + "/report.json");
+  const auto run = train::RunFolder::open(folder);
+  EXPECT_FALSE(train::RunLock::is_held(run));
+  {
+    const train::RunLock lock(run);
+    EXPECT_TRUE(train::RunLock::is_held(run));
+    const auto outcome = run_program("run --resume '" + folder + "'");
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(outcome.err, "astroclip: error: " + folder + ": another process is at this run\n");
+  }
+  EXPECT_EQ(run_program("run --resume '" + folder + "'").status, 0);
+}
+
 TEST(Run, AFinishedRunIsLeftAlone) {
   const auto outcome = run_program("run --resume '" + undisturbed() + "'");
   EXPECT_EQ(outcome.status, 0);
@@ -187,6 +205,9 @@ TEST(Run, ABadNumberStopsTheRunNamingItAndUpdatesNothing) {
   EXPECT_THAT(outcome.err, HasSubstr("[stages.spectrum-pretraining] step "));
   EXPECT_THAT(outcome.err, HasSubstr("is not finite"));
   EXPECT_THAT(outcome.err, HasSubstr("nothing was updated"));
+  const std::string log = io::read_text(folder + "/log.txt");
+  EXPECT_EQ("astroclip: error: " + log.substr(log.rfind(train::failure_mark) + strlen(train::failure_mark)),
+            outcome.err);
 }
 
 TEST(Check, TakesEveryExperimentOfTheTree) {

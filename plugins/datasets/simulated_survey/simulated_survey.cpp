@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "data/paired_dataset.h"
+#include "io/durable_file.h"
 #include "io/hdf5.h"
 #include "plugin/record.h"
 #include "survey.h"
@@ -31,16 +32,10 @@ std::filesystem::path survey_path(const simulation::Parameters& parameters) {
   return folder / fmt::format("simulated-survey-{:016x}.h5", stable_hash(simulation::recipe(parameters)));
 }
 
-void make_folder(const std::filesystem::path& folder) {
-  std::error_code failure;
-  if (!folder.empty()) std::filesystem::create_directories(folder, failure);
-  if (failure) throw Error(fmt::format("{}: cannot make this folder: {}", folder.string(), failure.message()));
-}
-
 /// The survey's file, written unless it is there. Throws Error when the file holds something else.
 std::string survey_file(const simulation::Parameters& parameters) {
   const std::filesystem::path path = survey_path(parameters);
-  make_folder(path.parent_path());
+  if (path.has_parent_path()) io::make_folder(path.parent_path().string());
   if (!std::filesystem::exists(path)) simulation::write_survey(parameters, path.string());
   const std::string expected = simulation::recipe(parameters);
   const std::string found = io::Hdf5File::open(path.string()).attribute("recipe");

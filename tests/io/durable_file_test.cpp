@@ -1,0 +1,95 @@
+#include "io/durable_file.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <functional>
+
+#include "base/error.h"
+#include "support/scratch.h"
+
+namespace astroclip::io {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing_support::scratch;
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(OutputFile, MakesAppendsAndUpdates) {
+  const std::string path = scratch("output");
+  OutputFile(path, OutputFile::Mode::create).write("begun");
+  OutputFile(path, OutputFile::Mode::append).write(", appended");
+  OutputFile update(path, OutputFile::Mode::update);
+  update.write_at(0, std::as_bytes(std::span("B", 1)));
+  EXPECT_EQ(read_text(path), "Begun, appended");
+  update.truncate(5);
+  EXPECT_EQ(read_text(path), "Begun");
+}
+
+TEST(OutputFile, SaysWhatTheSystemRefuses) {
+  const std::string path = scratch("refused");
+  EXPECT_EQ(message_of([&] { OutputFile(path, OutputFile::Mode::update); }),
+            path + ": cannot write: No such file or directory");
+  write_text(path, "there");
+  EXPECT_EQ(message_of([&] { OutputFile(path, OutputFile::Mode::create); }), path + ": cannot write: File exists");
+  OutputFile full("/dev/full", OutputFile::Mode::update, "the log");
+  EXPECT_EQ(message_of([&] { full.write("x"); }), "the log: cannot write: No space left on device");
+}
+
+TEST(OutputFile, OneAtATimeHoldsTheLock) {
+  const std::string path = scratch("locked");
+  EXPECT_EQ(lock_state(path), LockState::unknown);
+  {
+    OutputFile first(path, OutputFile::Mode::append), second(path, OutputFile::Mode::append);
+    EXPECT_EQ(lock_state(path), LockState::unlocked);
+    EXPECT_TRUE(first.try_lock());
+    EXPECT_FALSE(second.try_lock());
+    EXPECT_EQ(lock_state(path), LockState::locked);
+  }
+  EXPECT_EQ(lock_state(path), LockState::unlocked);
+}
+
+TEST(DurableFile, AnUnfinishedOneLeavesThePreviousFileAndNothingElse) {
+  const std::string folder = scratch("durable"), path = folder + "/file";
+  fs::create_directories(folder);
+  write_text(path, "before");
+  {
+    DurableFile file(path);
+    file.write("half");
+    EXPECT_EQ(read_text(path), "before");
+  }
+  EXPECT_EQ(read_text(path), "before");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
+}
+
+TEST(DurableFile, WhatAKilledWriterLeftGoesAndALivingOnesStays) {
+  const std::string folder = scratch("leftovers"), path = folder + "/file";
+  fs::create_directories(folder);
+  const std::string killed = path + ".partial-1", living = path + ".partial-2", other = path + "s.partial-3";
+  for (const std::string& name : {killed, living, other}) OutputFile(name, OutputFile::Mode::create).write("half");
+  OutputFile holder(living, OutputFile::Mode::update);
+  ASSERT_TRUE(holder.try_lock());
+  write_text(path, "whole");
+  EXPECT_EQ(read_text(path), "whole");
+  EXPECT_FALSE(fs::exists(killed));
+  EXPECT_TRUE(fs::exists(living));
+  EXPECT_TRUE(fs::exists(other));
+}
+
+TEST(DurableFile, AFolderThatCannotBeMadeIsNamed) {
+  const std::string path = scratch("a_file");
+  write_text(path, "");
+  EXPECT_THAT(message_of([&] { make_folder(path + "/below"); }), HasSubstr(path + "/below: cannot make the folder"));
+}
+
+}  // namespace
+}  // namespace astroclip::io
