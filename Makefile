@@ -3,7 +3,7 @@ BUILD := build
 CORES := $(shell nproc)
 SOURCES = $(shell find core plugins templates tests -name '*.cpp' -o -name '*.h')
 
-.PHONY: quickstart build test check docs archive packages clean
+.PHONY: quickstart build test faults check docs archive packages clean
 
 quickstart: build
 	$(BUILD)/bin/astroclip run experiments/quickstart.toml
@@ -14,6 +14,10 @@ build: packages
 
 test: build
 	ctest --test-dir $(BUILD) --output-on-failure
+
+# 200 faults at the writes of runs: what becomes of them (docs/hardening.md).
+faults: build
+	cmake --build $(BUILD) --target faults
 
 # Format, tidy, direction of includes. The first two where the tools are installed.
 check: build

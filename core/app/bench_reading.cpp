@@ -13,6 +13,7 @@
 #include "app/bench.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "io/durable_file.h"
 #include "io/row_reader.h"
 
 namespace astroclip::app {
@@ -28,7 +29,8 @@ class NoiseFile {
  public:
   explicit NoiseFile(bool is_compressed)
       : path_((std::filesystem::temp_directory_path() / fmt::format("astroclip_bench_{}.h5", getpid())).string()) {
-    auto file = io::Hdf5File::create(path_);
+    io::DurableFile durable(path_);
+    auto file = io::Hdf5File::create(durable.file());
     file.make_dataset("images", DType::f32, {objects, 3, 152, 152}, is_compressed ? together : 0);
     Rng rng(1, Purpose::tests);
     std::vector<float> images(static_cast<size_t>(together * image_size));
@@ -37,6 +39,7 @@ class NoiseFile {
       file.write_rows("images", row, together, DType::f32, images.data());
     }
     file.close();
+    durable.commit();
   }
   ~NoiseFile() { std::filesystem::remove(path_); }
   NoiseFile(const NoiseFile&) = delete;

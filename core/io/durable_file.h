@@ -24,7 +24,8 @@ class DurableFile {
 
   void write(std::span<const std::byte> bytes) { file_->write(bytes); }
   void write(std::string_view text) { file_->write(text); }
-  /// Where the contents stand until commit: for libraries that write files themselves.
+  /// Where the contents stand until commit.
+  OutputFile& file() { return *file_; }
   const std::string& temporary_path() const { return temporary_; }
   /// Syncs, renames to the final name and syncs the folder.
   void commit();

@@ -11,8 +11,10 @@
 #include <filesystem>
 #include <mutex>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
+#include "io/hdf5_output_internal.h"
 
 namespace astroclip::io {
 
@@ -103,7 +105,8 @@ std::vector<hsize_t> extents_of(const Shape& shape) { return {shape.begin(), sha
 struct Hdf5File::Handle {
   std::string path;
   hid_t file = -1;
-  int descriptor = -1;  ///< the library's own, which it closes
+  int descriptor = -1;                 ///< the library's own, which it closes
+  std::unique_ptr<Hdf5Output> output;  ///< of a file that is made
 
   ~Handle() {
     const Lock lock;
@@ -196,14 +199,15 @@ Hdf5File Hdf5File::open(const std::string& path) {
   return opened;
 }
 
-Hdf5File Hdf5File::create(const std::string& path) {
+Hdf5File Hdf5File::create(OutputFile& output) {
   Hdf5File created;
   created.handle_ = std::make_shared<Handle>();
-  created.handle_->path = path;
+  Handle& handle = *created.handle_;
+  handle.path = output.path();
+  handle.output = std::make_unique<Hdf5Output>(output);
   const Lock lock;
-  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-  if (file < 0) throw Error(fmt::format("{}: cannot write: {}", path, library_reason()));
-  created.handle_->file = file;
+  handle.file = handle.output->create(handle.path.c_str());
+  if (handle.file < 0) handle.fail(fmt::format("cannot write: {}", library_reason()));
   return created;
 }
 
@@ -394,6 +398,7 @@ void Hdf5File::write_rows(const std::string& name, int64_t begin, int64_t count,
   H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr);
   if (H5Dwrite(set, memory_type(dtype), memory, space, H5P_DEFAULT, values) < 0)
     handle_->fail(name, fmt::format("cannot be written: {}", library_reason()));
+  handle_->output->check();
 }
 
 void Hdf5File::write_attribute(const std::string& name, const std::string& text) {
@@ -420,10 +425,9 @@ std::string Hdf5File::attribute(const std::string& name) const {
 void Hdf5File::close() {
   const Lock lock;
   if (handle_->file < 0) return;
-  const bool written = H5Fflush(handle_->file, H5F_SCOPE_GLOBAL) >= 0;
-  const bool closed = H5Fclose(handle_->file) >= 0;
-  handle_->file = -1;
-  if (!written || !closed) handle_->fail(fmt::format("cannot write: {}", library_reason()));
+  const bool closed = H5Fclose(std::exchange(handle_->file, -1)) >= 0;
+  if (handle_->output) handle_->output->check();
+  if (!closed) handle_->fail(fmt::format("cannot be closed: {}", library_reason()));
 }
 
 }  // namespace astroclip::io

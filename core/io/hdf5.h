@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "io/output_file.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 
@@ -34,8 +35,9 @@ class Hdf5File {
  public:
   /// Opens for reading. Throws Error when the file is missing, no HDF5 file, or truncated.
   static Hdf5File open(const std::string& path);
-  /// Makes an empty file, replacing one of that name.
-  static Hdf5File create(const std::string& path);
+  /// Makes an empty file of what is written to `file`, which must outlive it. A write that fails is thrown by the call
+  /// that wrote, or by `close`.
+  static Hdf5File create(OutputFile& file);
 
   const std::string& path() const;
   bool contains(const std::string& name) const;
@@ -71,7 +73,8 @@ class Hdf5File {
   void write_attribute(const std::string& name, const std::string& text);
   /// The root's attribute, "" when it has none of that name.
   std::string attribute(const std::string& name) const;
-  /// Writes everything and closes; to be called before a file made by `create` is looked at.
+  /// Writes everything; nothing may be asked of the file after that. To be called before a file made by `create` is
+  /// looked at.
   void close();
 
  private:

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,11 +18,11 @@ namespace {
 int flags_of(OutputFile::Mode mode) {
   switch (mode) {
     case OutputFile::Mode::create:
-      return O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+      return O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
     case OutputFile::Mode::append:
       return O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
     case OutputFile::Mode::update:
-      return O_WRONLY | O_CLOEXEC;
+      return O_RDWR | O_CLOEXEC;
   }
   return -1;
 }
@@ -66,6 +67,23 @@ void OutputFile::write_at(int64_t offset, std::span<const std::byte> bytes) {
     bytes = bytes.subspan(static_cast<size_t>(written));
     offset += written;
   }
+}
+
+void OutputFile::read_at(int64_t offset, std::span<std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t count = ::pread(descriptor_, bytes.data(), bytes.size(), offset);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("read");
+    if (count == 0) return;
+    bytes = bytes.subspan(static_cast<size_t>(count));
+    offset += count;
+  }
+}
+
+int64_t OutputFile::size() const {
+  struct stat status = {};
+  if (::fstat(descriptor_, &status) != 0) fail("read");
+  return status.st_size;
 }
 
 void OutputFile::truncate(int64_t size) {

@@ -23,9 +23,15 @@ class OutputFile {
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
+  /// As errors name it.
+  const std::string& path() const { return shown_; }
+
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text);
   void write_at(int64_t offset, std::span<const std::byte> bytes);
+  /// Bytes that were written; those behind the end are left as they are in `bytes`.
+  void read_at(int64_t offset, std::span<std::byte> bytes) const;
+  int64_t size() const;
   /// Cuts off what lies behind `size` bytes.
   void truncate(int64_t size);
   /// All that was written is on disk when this returns, whoever wrote it.

@@ -211,7 +211,7 @@ struct PairedWriter::State {
   State(const std::string& to, std::span<const int64_t> group_sizes, std::span<const std::string> names, bool ivar)
       : path(to),
         durable(to),
-        file(Hdf5File::create(durable.temporary_path())),
+        file(Hdf5File::create(durable.file())),
         sizes(group_sizes.begin(), group_sizes.end()),
         labels(names.begin(), names.end()),
         with_ivar(ivar) {}

@@ -58,11 +58,11 @@ RowFile::RowFile(const std::string& path, const Attributes& attributes, const st
 
 void RowFile::lay_out(const Attributes& attributes) {
   DurableFile durable(partial_);
-  auto file = Hdf5File::create(durable.temporary_path());
+  auto file = Hdf5File::create(durable.file());
   for (const auto& [name, text] : attributes) file.write_attribute(name, text);
   for (const Column& column : columns_) file.make_dataset(column.name, column.dtype, whole(column.row, rows_));
   file.close();
-  OutputFile(durable.temporary_path(), OutputFile::Mode::append, partial_).write(bytes_of(Trailer()));
+  durable.file().write_at(durable.file().size(), bytes_of(Trailer()));
   durable.commit();
 }
 

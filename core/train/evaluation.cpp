@@ -276,7 +276,7 @@ class Evaluator {
 /// lacks the modality.
 void write_embeddings(const std::string& path, const TaskInput& input, const Experiment& experiment) {
   io::DurableFile durable(path);
-  auto file = io::Hdf5File::create(durable.temporary_path());
+  auto file = io::Hdf5File::create(durable.file());
   file.write_attribute("experiment", config::to_toml(experiment.resolved));
   const auto write = [&](const std::string& group, const std::vector<int64_t>& ids, auto matrix_of) {
     const auto rows = static_cast<int64_t>(ids.size());

@@ -79,7 +79,8 @@ TEST_F(DatasetPlugin, AnotherFileIsNotTakenForTheSurvey) {
   EXPECT_THAT([&] { make("simulated_survey", "galaxies = 11\nfile = '" + path + "'"); },
               ThrowsMessage<Error>(HasSubstr(path + ": expected the survey 'simulated_survey 2: galaxies=11")));
   const std::string foreign = in_folder("foreign.h5");
-  io::Hdf5File::create(foreign).close();
+  io::OutputFile output(foreign, io::OutputFile::Mode::create);
+  io::Hdf5File::create(output).close();
   EXPECT_THAT([&] { make("simulated_survey", "file = '" + foreign + "'"); },
               ThrowsMessage<Error>(HasSubstr("found a file that simulated_survey did not write")));
 }

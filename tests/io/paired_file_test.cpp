@@ -115,14 +115,19 @@ TEST(PairedFile, SeveralThreadsReadTheSameNumbers) {
 
 TEST(PairedFile, NamesWhatIsMissingOrMisshapen) {
   const std::string path = temporary("bad.h5");
-  auto made = Hdf5File::create(path);
-  made.make_dataset("0/images", DType::f32, {4, 152, 152, 3});
-  made.close();
+  const auto make = [&](const std::function<void(Hdf5File&)>& fill) {
+    DurableFile durable(path);
+    auto made = Hdf5File::create(durable.file());
+    fill(made);
+    made.close();
+    durable.commit();
+  };
+  make([](Hdf5File& made) { made.make_dataset("0/images", DType::f32, {4, 152, 152, 3}); });
   EXPECT_THAT([&] { PairedFile::open(path); }, ThrowsMessage<Error>(path + ": has no dataset '0/spectra'"));
-  made = Hdf5File::create(path);
-  made.make_dataset("0/images", DType::f32, {4, 152, 152, 3});
-  made.make_dataset("0/spectra", DType::f32, {3, 7781, 1});
-  made.close();
+  make([](Hdf5File& made) {
+    made.make_dataset("0/images", DType::f32, {4, 152, 152, 3});
+    made.make_dataset("0/spectra", DType::f32, {3, 7781, 1});
+  });
   EXPECT_THAT([&] { PairedFile::open(path); },
               ThrowsMessage<Error>(path + ": dataset '0/spectra' has the shape [3, 7781, 1], expected [4, 7781, 1]"));
 }
