@@ -27,6 +27,7 @@ constexpr Verb verbs[] = {
     {"run", "FILE [--set key=value]…", "run an experiment, or go on with one (--resume RUN)", &run_command},
     {"check", "FILE", "check an experiment file and everything it names", &check_command},
     {"compare", "RUN… [--baseline NAME]", "one table of runs: errors over seeds, differences", &compare_command},
+    {"runs", "[FOLDER]", "list runs: how they stand, what they measured", &runs_command},
     {"list", "[KIND]", "list encoders, losses, datasets and tasks", &list_command},
     {"describe", "PLUGIN", "print every parameter of a plugin", &describe_command},
     {"new-plugin", "KIND NAME", "write a plugin of your own, to be built elsewhere", &new_plugin_command},

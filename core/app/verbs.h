@@ -19,6 +19,7 @@ class UsageError : public Error {
 int run_command(std::span<const std::string> arguments);
 int check_command(std::span<const std::string> arguments);
 int compare_command(std::span<const std::string> arguments);
+int runs_command(std::span<const std::string> arguments);
 int list_command(std::span<const std::string> arguments);
 int describe_command(std::span<const std::string> arguments);
 int new_plugin_command(std::span<const std::string> arguments);

@@ -41,22 +41,6 @@ void add_line(const Json& report, const Json& row, bool several_methods, std::ve
   }
 }
 
-std::vector<Measured> read_report(const std::string& path) {
-  std::vector<Measured> all;
-  try {
-    for (const Json& report : Json::parse(io::read_text(path))) {
-      std::set<std::string> methods;
-      for (const Json& row : report.at("rows")) methods.insert(row.at("method"));
-      for (const Json& row : report.at("rows")) {
-        if (!row.at("baseline").get<bool>()) add_line(report, row, methods.size() > 1, all);
-      }
-    }
-  } catch (const Json::exception& failure) {
-    throw Error(fmt::format("{}: is no report of this version: {}", path, failure.what()));
-  }
-  return all;
-}
-
 /// "loss=clip,seed=1" without the part that names the seed.
 std::string without_seed(const std::string& name) {
   std::istringstream text(name);
@@ -101,6 +85,22 @@ void read_sweep(const fs::path& path, std::vector<MeasuredRun>& runs, size_t& le
 }
 
 }  // namespace
+
+std::vector<Measured> read_report(const std::string& path) {
+  std::vector<Measured> all;
+  try {
+    for (const Json& report : Json::parse(io::read_text(path))) {
+      std::set<std::string> methods;
+      for (const Json& row : report.at("rows")) methods.insert(row.at("method"));
+      for (const Json& row : report.at("rows")) {
+        if (!row.at("baseline").get<bool>()) add_line(report, row, methods.size() > 1, all);
+      }
+    }
+  } catch (const Json::exception& failure) {
+    throw Error(fmt::format("{}: is no report of this version: {}", path, failure.what()));
+  }
+  return all;
+}
 
 std::vector<MeasuredRun> read_runs(const std::vector<std::string>& paths, size_t& left_out) {
   std::vector<MeasuredRun> runs;

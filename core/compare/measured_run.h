@@ -25,6 +25,9 @@ struct MeasuredRun {
   std::vector<Measured> measures;  ///< of what was trained, not of baselines
 };
 
+/// What a run's report.json says of what was trained. Throws Error naming the file when it is damaged.
+std::vector<Measured> read_report(const std::string& path);
+
 /// Runs' folders and those of sweeps, whose finished runs they stand for. `left_out` counts a sweep's unfinished runs.
 /// Throws Error naming the folder that holds neither or whose run is unfinished.
 std::vector<MeasuredRun> read_runs(const std::vector<std::string>& paths, size_t& left_out);
