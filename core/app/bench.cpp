@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/program_options.hpp>
 #include <chrono>
-#include <iostream>
 #include <memory>
 
 #include "app/bench_peer.h"
@@ -16,8 +14,6 @@
 namespace astroclip::app {
 
 namespace {
-
-namespace options = boost::program_options;
 
 double seconds_of(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();
@@ -108,28 +104,8 @@ std::unique_ptr<PytorchPeer> peer_of(const options::variables_map& values, const
                                        settings.precision);
 }
 
-}  // namespace
-
-int bench_command(std::span<const std::string> arguments) {
-  options::options_description all("astroclip bench: rates beside that of a large matrix product, measured in turns");
-  all.add_options()("help", "print this");
-  all.add_options()("seconds", options::value<double>()->default_value(3.0), "time for each row");
-  all.add_options()("batch", options::value<int64_t>()->default_value(0),
-                    "objects a step of the towers takes; 0: 8 spectra, 16 images");
-  all.add_options()("precision", options::value<std::string>()->default_value("f32"), "f32 or bf16");
-  all.add_options()("against", options::value<std::string>()->value_name("pytorch"),
-                    "the towers beside PyTorch's best of eager and compiled, same threads, precision and batch");
-  all.add_options()("python", options::value<std::string>()->default_value("python3"), "the Python that has torch");
-  all.add_options()("only", options::value<std::string>()->default_value(""), "rows whose name contains this");
-  options::variables_map values;
-  options::store(
-      options::command_line_parser(std::vector<std::string>(arguments.begin(), arguments.end())).options(all).run(),
-      values);
-  if (values.count("help") != 0) {
-    std::cout << all;
-    return 0;
-  }
-  if (values.count("against") != 0 && values["against"].as<std::string>() != "pytorch") {
+int bench(const options::variables_map& values) {
+  if (values.contains("against") && values["against"].as<std::string>() != "pytorch") {
     throw UsageError(fmt::format("--against is 'pytorch', not '{}'", values["against"].as<std::string>()));
   }
   const BenchSettings settings = settings_of(values);
@@ -145,6 +121,30 @@ int bench_command(std::span<const std::string> arguments) {
     print_row(row.name, work, product, measure(work, product, settings.seconds, peer.get()));
   }
   return 0;
+}
+
+}  // namespace
+
+Verb bench_verb() {
+  Verb verb{"bench",
+            {"[--only NAME] [--precision f32|bf16] [--against pytorch]"},
+            "measure kernels and towers against a large matrix product",
+            "Prints rates of kernels, towers and readers beside that of a large matrix product of the same precision, "
+            "measured in turns."};
+  verb.options.add_options()                                                                           //
+      ("seconds", options::value<double>()->value_name("S")->default_value(3.0), "time for each row")  //
+      ("batch", options::value<int64_t>()->value_name("N")->default_value(0),
+       "objects a step of the towers takes; 0: 8 spectra, 16 images")           //
+      ("precision", text("f32|bf16")->default_value("f32"), "of the products")  //
+      ("against", text("pytorch"),
+       "the towers beside PyTorch's best of eager and compiled, same threads, precision and batch")  //
+      ("python", text("FILE")->default_value("python3"), "the Python that has torch")                //
+      ("only", text("NAME")->default_value(""), "rows whose name contains this");
+  verb.examples = {
+      {"astroclip bench --only embed --precision bf16", "how fast the published towers embed"},
+      {"astroclip bench --only train --against pytorch --python venv/bin/python", "training steps beside PyTorch's"}};
+  verb.run = bench;
+  return verb;
 }
 
 }  // namespace astroclip::app

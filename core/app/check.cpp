@@ -1,15 +1,10 @@
 #include <fmt/format.h>
-#include <fmt/ostream.h>
-
-#include <boost/program_options.hpp>
 
 #include "app/verbs.h"
 #include "sweep/plan.h"
 #include "train/experiment.h"
 
 namespace astroclip::app {
-
-namespace options = boost::program_options;
 
 namespace {
 
@@ -19,30 +14,10 @@ int check_sweep(const std::string& path, const sweep::Plan& plan, bool resolved)
   return 0;
 }
 
-}  // namespace
-
-int check_command(std::span<const std::string> arguments) {
-  options::options_description named("options");
-  named.add_options()("help", "print this")("set", options::value<std::vector<std::string>>()->composing(),
-                                            "path.to.key=value in place of the file's; may be repeated")(
-      "resolved", "print the file with every default");
-  options::options_description all;
-  all.add(named).add_options()("file", options::value<std::string>());
-  options::variables_map values;
-  const std::vector<std::string> words(arguments.begin(), arguments.end());
-  options::store(options::command_line_parser(words)
-                     .options(all)
-                     .positional(options::positional_options_description().add("file", 1))
-                     .run(),
-                 values);
-  if (values.contains("help")) {
-    fmt::print("usage: astroclip check FILE [--set key=value]… [--resolved]\n\n{}", fmt::streamed(named));
-    return 0;
-  }
+int check(const options::variables_map& values) {
   if (!values.contains("file")) throw UsageError("check needs an experiment file");
   const auto path = values["file"].as<std::string>();
-  const auto set = values.contains("set") ? values["set"].as<std::vector<std::string>>() : std::vector<std::string>();
-  const config::Table file = config::parse_file(path, set);
+  const config::Table file = config::parse_file(path, texts_of(values, "set"));
   if (sweep::is_sweep(file)) return check_sweep(path, sweep::read_plan(file), values.contains("resolved"));
   const train::Experiment experiment = train::read_experiment(file);
   if (values.contains("resolved")) {
@@ -52,6 +27,24 @@ int check_command(std::span<const std::string> arguments) {
                experiment.stages.size(), experiment.tasks.size());
   }
   return 0;
+}
+
+}  // namespace
+
+Verb check_verb() {
+  Verb verb{"check",
+            {"FILE [--set key=value]… [--resolved]"},
+            "check an experiment file and everything it names",
+            "Finds every mistake in an experiment file at once, each with its place and what may have been meant, and "
+            "runs nothing."};
+  verb.positionals = {{"file", "FILE", "an experiment"}};
+  verb.options.add_options()("set", texts("key=value"), "path.to.key=value in place of the file's; may be repeated")(
+      "resolved", "print the file with every default");
+  verb.examples = {{"astroclip check experiments/quickstart.toml", "no problems, or all of them"},
+                   {"astroclip check experiments/quickstart.toml --set experiment.seed=2 --resolved",
+                    "every key there is, with its value"}};
+  verb.run = check;
+  return verb;
 }
 
 }  // namespace astroclip::app

@@ -1,7 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ostream.h>
-
-#include <boost/program_options.hpp>
 
 #include "app/verbs.h"
 #include "compare/render.h"
@@ -9,40 +6,15 @@
 
 namespace astroclip::app {
 
-namespace options = boost::program_options;
+namespace {
 
-int compare_command(std::span<const std::string> arguments) {
-  using Words = std::vector<std::string>;
-  options::options_description named("options");
-  named.add_options()("help", "print this")("baseline", options::value<std::string>(),
-                                            "configuration that differences are from: \"loss=clip\", or \"clip\"")(
-      "measure", options::value<Words>()->composing(),
-      "measures with this in their name, * and ? allowed; may be repeated (default: the first of each line)")(
-      "markdown", options::value<std::string>(), "write the tables to a Markdown file")(
-      "latex", options::value<std::string>(), "write them to a LaTeX file")("csv", options::value<std::string>(),
-                                                                            "write every number to a CSV file");
-  options::options_description all;
-  all.add(named).add_options()("run", options::value<Words>());
-  options::variables_map values;
-  options::store(options::command_line_parser(Words(arguments.begin(), arguments.end()))
-                     .options(all)
-                     .positional(options::positional_options_description().add("run", -1))
-                     .run(),
-                 values);
-  if (values.contains("help")) {
-    fmt::print(
-        "usage: astroclip compare RUN… [--baseline NAME] [--measure PATTERN]…\n\n"
-        "Compares finished runs, and those of sweeps: runs that differ in their seed alone are one configuration.\n\n"
-        "  astroclip compare runs/losses-1 --baseline clip --measure 'median rank' --latex table.tex\n\n{}",
-        fmt::streamed(named));
-    return 0;
-  }
+int compare(const options::variables_map& values) {
   if (!values.contains("run")) throw UsageError("compare needs the folders of runs or sweeps");
   compare::Request request;
   if (values.contains("baseline")) request.baseline = values["baseline"].as<std::string>();
-  if (values.contains("measure")) request.patterns = values["measure"].as<Words>();
+  request.patterns = texts_of(values, "measure");
   size_t left_out = 0;
-  const auto comparison = compare::compare(compare::read_runs(values["run"].as<Words>(), left_out), request);
+  const auto comparison = compare::compare(compare::read_runs(texts_of(values, "run"), left_out), request);
   fmt::print("{}", compare::to_markdown(comparison));
   if (left_out > 0) fmt::print("\n{} unfinished runs are left out.\n", left_out);
   const auto write = [&](const char* option, std::string (*render)(const compare::Comparison&)) {
@@ -52,6 +24,32 @@ int compare_command(std::span<const std::string> arguments) {
   write("latex", compare::to_latex);
   write("csv", compare::to_csv);
   return 0;
+}
+
+}  // namespace
+
+Verb compare_verb() {
+  Verb verb{
+      "compare",
+      {"RUN… [--baseline NAME] [--measure PATTERN]…"},
+      "one table of runs: errors over seeds, differences from a baseline",
+      "Compares finished runs, and those of sweeps. Runs that differ in their seed alone are one configuration: its "
+      "measures are means with standard errors. With a baseline, differences from it are paired by seed, with a "
+      "bootstrap interval of 95 % and a significance that is corrected for the number of configurations."};
+  verb.positionals = {{"run", "RUN", "folders of runs and of sweeps", true}};
+  verb.options.add_options()                                                                             //
+      ("baseline", text("NAME"), "configuration that differences are from: \"loss=clip\", or \"clip\"")  //
+      ("measure", texts("PATTERN"),
+       "measures with this in their name, * and ? allowed; may be repeated (default: the first of each line)")  //
+      ("markdown", text("FILE.md"), "write the tables to a Markdown file")                                      //
+      ("latex", text("FILE.tex"), "write them to a LaTeX file")                                                 //
+      ("csv", text("FILE.csv"), "write every number to a CSV file");
+  verb.examples = {{"astroclip compare runs/losses --baseline clip", "a sweep's losses against one of them"},
+                   {"astroclip compare runs/quickstart-1 runs/mine-1", "two runs side by side"},
+                   {"astroclip compare runs/losses --baseline clip --measure 'median rank' --latex table.tex",
+                    "the lines of one measure, for a paper"}};
+  verb.run = compare;
+  return verb;
 }
 
 }  // namespace astroclip::app

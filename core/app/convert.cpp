@@ -1,8 +1,6 @@
 #include <fmt/format.h>
-#include <fmt/ostream.h>
 #include <fmt/ranges.h>
 
-#include <boost/program_options.hpp>
 #include <filesystem>
 
 #include "app/verbs.h"
@@ -14,8 +12,6 @@
 namespace astroclip::app {
 
 namespace {
-
-namespace options = boost::program_options;
 
 /// The tensors as they are.
 void convert(const std::string& from, const std::string& to) {
@@ -48,36 +44,33 @@ void convert(const std::string& from, const std::string& to, const std::string& 
 
 }  // namespace
 
-int convert_command(std::span<const std::string> arguments) {
-  options::options_description named("options"), all;
-  named.add_options()("help", "print this")("architecture", options::value<std::string>()->value_name("FILE.toml"),
-                                            "the encoders of IN: an experiment, or one of experiments/models");
-  all.add(named).add_options()("in", options::value<std::string>())("out", options::value<std::string>());
-  options::variables_map values;
-  const std::vector<std::string> words(arguments.begin(), arguments.end());
-  options::store(options::command_line_parser(words)
-                     .options(all)
-                     .positional(options::positional_options_description().add("in", 1).add("out", 1))
-                     .run(),
-                 values);
-  if (values.count("help") > 0) {
-    fmt::print(
-        "usage: astroclip convert IN OUT [--architecture FILE.toml]\n\n"
-        "Writes the tensors of IN, a PyTorch file, as the safetensors file OUT: the state dict with its names and\n"
-        "dtypes (f16 becomes f32), the plain hyper-parameters, and a hash of the model in the metadata. With an\n"
-        "architecture OUT has its encoders' tensors under astroclip's names, and tells what it takes to embed.\n\n{}",
-        fmt::streamed(named));
+Verb convert_verb() {
+  Verb verb{"convert",
+            {"IN OUT [--architecture FILE.toml]"},
+            "write the weights of a PyTorch file as safetensors",
+            "Writes the tensors of IN, a PyTorch file, as the safetensors file OUT: the state dict with its names and "
+            "dtypes (f16 becomes f32), the plain hyper-parameters, and a hash of the model in the metadata. With an "
+            "architecture OUT has its encoders' tensors under astroclip's names, and tells what it takes to embed."};
+  verb.positionals = {{"in", "IN", "a PyTorch file, zip or legacy, or a safetensors file"},
+                      {"out", "OUT", "the safetensors file to write"}};
+  verb.options.add_options()("architecture", text("FILE.toml"),
+                             "the encoders of IN: an experiment, or one of experiments/models");
+  verb.examples = {
+      {"astroclip convert astroclip.ckpt astroclip.safetensors --architecture experiments/astroclip.toml",
+       "the published model, in a file that embeds by itself"},
+      {"astroclip convert anything.pt tensors.safetensors", "just the tensors"}};
+  verb.run = [](const options::variables_map& values) {
+    if (!values.contains("out")) throw UsageError("convert needs the file to read and the file to write");
+    const auto from = values["in"].as<std::string>(), to = values["out"].as<std::string>();
+    std::error_code ignored;
+    if (std::filesystem::equivalent(from, to, ignored)) throw Error(fmt::format("{}: IN and OUT are one file", from));
+    if (values.contains("architecture"))
+      convert(from, to, values["architecture"].as<std::string>());
+    else
+      convert(from, to);
     return 0;
-  }
-  if (values.count("out") == 0) throw UsageError("convert needs the file to read and the file to write");
-  const auto from = values["in"].as<std::string>(), to = values["out"].as<std::string>();
-  std::error_code ignored;
-  if (std::filesystem::equivalent(from, to, ignored)) throw Error(fmt::format("{}: IN and OUT are one file", from));
-  if (values.count("architecture") > 0)
-    convert(from, to, values["architecture"].as<std::string>());
-  else
-    convert(from, to);
-  return 0;
+  };
+  return verb;
 }
 
 }  // namespace astroclip::app

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/program_options.hpp>
 #include <optional>
 
 #include "app/verbs.h"
@@ -13,8 +12,6 @@
 namespace astroclip::app {
 
 namespace {
-
-namespace options = boost::program_options;
 
 /// Name, type, default, range, meaning.
 using Row = std::array<std::string, 5>;
@@ -142,29 +139,9 @@ std::vector<plugin::Listing> find_all(const std::string& name) {
                   near.empty() ? "; astroclip list names those there are" : fmt::format("; did you mean '{}'?", near)));
 }
 
-}  // namespace
-
-int describe_command(std::span<const std::string> arguments) {
-  options::options_description all;
-  all.add_options()("help", "print this")("plugin", options::value<std::string>())("markdown", "as Markdown");
-  options::variables_map values;
-  const std::vector<std::string> words(arguments.begin(), arguments.end());
-  options::store(options::command_line_parser(words)
-                     .options(all)
-                     .positional(options::positional_options_description().add("plugin", 1))
-                     .run(),
-                 values);
-  if (values.count("help") > 0) {
-    fmt::print(
-        "usage: astroclip describe PLUGIN [--markdown]\n"
-        "       astroclip describe experiment [--markdown]\n"
-        "       astroclip describe --markdown\n\n"
-        "Prints every parameter of a plugin, every key of an experiment file, or every plugin with its parameters:\n"
-        "type, default, range and meaning.\n");
-    return 0;
-  }
-  const bool as_markdown = values.count("markdown") > 0;
-  if (values.count("plugin") == 0) {
+int describe(const options::variables_map& values) {
+  const bool as_markdown = values.contains("markdown");
+  if (!values.contains("plugin")) {
     if (!as_markdown) throw UsageError("describe needs the name of a plugin");
     return print_markdown_plugins(), 0;
   }
@@ -180,6 +157,22 @@ int describe_command(std::span<const std::string> arguments) {
     print_plugin(plugins[i]);
   }
   return 0;
+}
+
+}  // namespace
+
+Verb describe_verb() {
+  Verb verb{"describe",
+            {"PLUGIN [--markdown]", "experiment [--markdown]", "--markdown"},
+            "print every parameter of a plugin",
+            "Prints every parameter of a plugin, every key of an experiment file, or every plugin with its parameters: "
+            "type, default, range and meaning."};
+  verb.positionals = {{"plugin", "PLUGIN", "a plugin's name, or experiment"}};
+  verb.options.add_options()("markdown", "as Markdown");
+  verb.examples = {{"astroclip describe clip", "what the loss can be given"},
+                   {"astroclip describe experiment", "what an experiment file can say"}};
+  verb.run = describe;
+  return verb;
 }
 
 }  // namespace astroclip::app

@@ -4,18 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <boost/program_options.hpp>
 #include <cmath>
 #include <filesystem>
-#include <iostream>
 
 #include "app/verbs.h"
 
 namespace astroclip::app {
 
 namespace {
-
-namespace options = boost::program_options;
 
 void print(const data::ImportedFile& file) {
   fmt::print("{:16} {:6} {:8}  {}\n", file.kind.empty() ? "unknown" : file.kind, file.taken, file.refused.size(),
@@ -73,36 +69,28 @@ std::pair<std::string, std::string> pair_of(const std::string& text) {
 
 }  // namespace
 
-int import_command(std::span<const std::string> arguments) {
-  using Texts = std::vector<std::string>;
-  options::options_description visible("options");
-  visible.add_options()("help", "print this");
-  visible.add_options()("output", options::value<std::string>()->value_name("OUT.h5"), "the file to write");
-  visible.add_options()("pair", options::value<Texts>()->value_name("IMAGE=SPECTRUM")->composing(),
-                        "files of one object, whatever their positions; SPECTRUM#ROW names one of several");
-  options::options_description all;
-  all.add(visible).add_options()("file", options::value<Texts>());
-  options::variables_map values;
-  const std::vector<std::string> words(arguments.begin(), arguments.end());
-  options::store(options::command_line_parser(words)
-                     .options(all)
-                     .positional(options::positional_options_description().add("file", -1))
-                     .run(),
-                 values);
-  if (values.count("help") > 0) {
-    std::cout << "usage: astroclip import FILE... --output OUT.h5 [options]\n\n"
-                 "Turns FITS files into the published paired layout: DESI coadds with the redshifts of redrock, SDSS\n"
-                 "spectra, stacked spectra and images in g, r, z. Images and spectra within 1\" are of one object.\n\n"
-              << visible;
-    return 0;
-  }
-  if (values.count("file") == 0) throw UsageError("import needs FITS files");
-  if (values.count("output") == 0) throw UsageError("import needs --output OUT.h5");
-  data::ImportRequest request{values["file"].as<Texts>(), values["output"].as<std::string>(), {}};
-  if (values.count("pair") > 0) {
-    for (const std::string& text : values["pair"].as<Texts>()) request.pairs.push_back(pair_of(text));
-  }
-  return import(request);
+Verb import_verb() {
+  Verb verb{
+      "import",
+      {"FILE… --output OUT.h5 [--pair IMAGE=SPECTRUM]…"},
+      "turn FITS spectra and images into the paired layout",
+      "Turns FITS files into the published paired layout: DESI coadds with the redshifts of redrock, SDSS spectra, "
+      "stacked spectra and images in g, r, z. Images and spectra within 1\" are of one object."};
+  verb.positionals = {{"file", "FILE", "FITS files; what they are is read from them, not from their names", true}};
+  verb.options.add_options()("output", text("OUT.h5"), "the file to write")(
+      "pair", texts("IMAGE=SPECTRUM"),
+      "files of one object, whatever their positions; SPECTRUM#ROW names one of several; may be repeated");
+  verb.examples = {{"astroclip import spectra/*.fits images/*.fits --output galaxies.h5",
+                    "pairs by position, and what has no partner"},
+                   {"astroclip import a.fits b.fits --pair a.fits=b.fits --output one.h5", "one object, named"}};
+  verb.run = [](const options::variables_map& values) {
+    if (!values.contains("file")) throw UsageError("import needs FITS files");
+    if (!values.contains("output")) throw UsageError("import needs --output OUT.h5");
+    data::ImportRequest request{texts_of(values, "file"), values["output"].as<std::string>(), {}};
+    for (const std::string& pair : texts_of(values, "pair")) request.pairs.push_back(pair_of(pair));
+    return import(request);
+  };
+  return verb;
 }
 
 }  // namespace astroclip::app

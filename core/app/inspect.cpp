@@ -2,7 +2,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <boost/program_options.hpp>
 
 #include "app/verbs.h"
 #include "io/weights_file.h"
@@ -10,8 +9,6 @@
 namespace astroclip::app {
 
 namespace {
-
-namespace options = boost::program_options;
 
 /// Text out of a file, fit for a terminal and one line.
 std::string shown(const std::string& text) {
@@ -41,27 +38,22 @@ void print_listing(const std::string& path, const io::WeightsListing& listing) {
 
 }  // namespace
 
-int inspect_command(std::span<const std::string> arguments) {
-  options::options_description all;
-  all.add_options()("help", "print this")("file", options::value<std::string>());
-  options::variables_map values;
-  const std::vector<std::string> words(arguments.begin(), arguments.end());
-  options::store(options::command_line_parser(words)
-                     .options(all)
-                     .positional(options::positional_options_description().add("file", 1))
-                     .run(),
-                 values);
-  if (values.count("help") > 0) {
-    fmt::print(
-        "usage: astroclip inspect FILE\n\n"
-        "Lists the tensors of a PyTorch or safetensors file with dtype and shape, and what else it says of itself.\n"
-        "Nothing that a PyTorch file holds is run.\n");
+Verb inspect_verb() {
+  Verb verb{"inspect",
+            {"FILE"},
+            "list the tensors and metadata of a file of weights",
+            "Lists the tensors of a PyTorch or safetensors file with dtype and shape, and what else it says of itself. "
+            "Nothing that a PyTorch file holds is run."};
+  verb.positionals = {{"file", "FILE", "weights: safetensors, or PyTorch of any version"}};
+  verb.examples = {{"astroclip inspect runs/quickstart-1/model.safetensors", "what a run ended with"},
+                   {"astroclip inspect astroclip.ckpt", "what is in a published file, without PyTorch"}};
+  verb.run = [](const options::variables_map& values) {
+    if (!values.contains("file")) throw UsageError("inspect needs a file");
+    const auto path = values["file"].as<std::string>();
+    print_listing(path, io::list_weights(path));
     return 0;
-  }
-  if (values.count("file") == 0) throw UsageError("inspect needs a file");
-  const auto path = values["file"].as<std::string>();
-  print_listing(path, io::list_weights(path));
-  return 0;
+  };
+  return verb;
 }
 
 }  // namespace astroclip::app

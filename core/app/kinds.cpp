@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "app/verbs.h"
+#include "app/verb.h"
 
 namespace astroclip::app {
 

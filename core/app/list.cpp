@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/program_options.hpp>
 #include <optional>
 
 #include "app/kinds.h"
@@ -11,8 +10,6 @@
 namespace astroclip::app {
 
 namespace {
-
-namespace options = boost::program_options;
 
 void print_kind(plugin::Kind kind, const std::vector<plugin::Listing>& all, size_t width) {
   fmt::print("{}\n", plugin::kind_folder(kind));
@@ -38,33 +35,28 @@ void print_unusable(std::optional<plugin::Kind> wanted, const std::vector<plugin
 
 }  // namespace
 
-int list_command(std::span<const std::string> arguments) {
-  options::options_description all;
-  all.add_options()("help", "print this")("kind", options::value<std::string>());
-  options::variables_map values;
-  const std::vector<std::string> words(arguments.begin(), arguments.end());
-  options::store(options::command_line_parser(words)
-                     .options(all)
-                     .positional(options::positional_options_description().add("kind", 1))
-                     .run(),
-                 values);
-  if (values.count("help") > 0) {
-    fmt::print(
-        "usage: astroclip list [KIND]\n\n"
-        "Lists the plugins that are found; KIND is encoders, losses, datasets or tasks.\n");
+Verb list_verb() {
+  Verb verb{"list",
+            {"[KIND]"},
+            "list encoders, losses, datasets and tasks",
+            "Lists the plugins that are found, and the files that cannot be used as one, with the reason."};
+  verb.positionals = {{"kind", "KIND", "encoders, losses, datasets or tasks (default: all)"}};
+  verb.examples = {{"astroclip list", "everything there is"},
+                   {"astroclip list losses", "one kind"},
+                   {"astroclip --plugins my_encoder/build list encoders", "with what you have built elsewhere"}};
+  verb.run = [](const options::variables_map& values) {
+    std::optional<plugin::Kind> wanted;
+    if (values.contains("kind")) wanted = kind_of(values["kind"].as<std::string>());
+    const auto plugins = plugin::Host::instance().list();
+    size_t width = 0;
+    for (const auto& one : plugins)
+      if (one.problem.empty()) width = std::max(width, one.name.size());
+    for (const plugin::Kind kind : plugin::all_kinds)
+      if (!wanted || *wanted == kind) print_kind(kind, plugins, width);
+    print_unusable(wanted, plugins);
     return 0;
-  }
-  std::optional<plugin::Kind> wanted;
-  if (values.count("kind") > 0) wanted = kind_of(values["kind"].as<std::string>());
-
-  const auto plugins = plugin::Host::instance().list();
-  size_t width = 0;
-  for (const auto& one : plugins)
-    if (one.problem.empty()) width = std::max(width, one.name.size());
-  for (const plugin::Kind kind : plugin::all_kinds)
-    if (!wanted || *wanted == kind) print_kind(kind, plugins, width);
-  print_unusable(wanted, plugins);
-  return 0;
+  };
+  return verb;
 }
 
 }  // namespace astroclip::app

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "app/verbs.h"
+#include "app/version.h"
 #include "config/value.h"
 #include "plugin/host.h"
 
@@ -16,43 +17,16 @@ namespace astroclip::app {
 
 namespace {
 
-struct Verb {
-  const char* name;
-  const char* arguments;
-  const char* meaning;
-  int (*command)(std::span<const std::string>);
-};
-
-constexpr Verb verbs[] = {
-    {"run", "FILE [--set key=value]…", "run an experiment, or go on with one (--resume RUN)", &run_command},
-    {"check", "FILE", "check an experiment file and everything it names", &check_command},
-    {"compare", "RUN… [--baseline NAME]", "one table of runs: errors over seeds, differences", &compare_command},
-    {"runs", "[FOLDER]", "list runs: how they stand, what they measured", &runs_command},
-    {"list", "[KIND]", "list encoders, losses, datasets and tasks", &list_command},
-    {"describe", "PLUGIN", "print every parameter of a plugin", &describe_command},
-    {"new-plugin", "KIND NAME", "write a plugin of your own, to be built elsewhere", &new_plugin_command},
-    {"simulate", "OUTPUT.h5", "write simulated galaxies in the published paired layout", &simulate_command},
-    {"import", "FILE… --output OUT.h5", "turn FITS spectra and images into the paired layout", &import_command},
-    {"inspect", "FILE", "list the tensors and metadata of a file of weights", &inspect_command},
-    {"convert", "IN OUT", "write the weights of a PyTorch file as safetensors", &convert_command},
-    {"embed", "--model FILE --input FILE…", "embed images and spectra with a model", &embed_command},
-    {"bench", "[--only NAME]", "measure kernels and towers against a large matrix product", &bench_command},
-};
-
 void print_help() {
   fmt::print(
       "astroclip: cross-modal representation learning on galaxies\n\n"
       "usage: astroclip [--plugins DIR]… VERB …\n\n");
-  for (const auto& verb : verbs) fmt::print("  {:10} {:28} {}\n", verb.name, verb.arguments, verb.meaning);
+  for (const Verb& verb : all_verbs()) fmt::print("  {:10} {}\n", verb.name, verb.meaning);
   fmt::print(
       "\n"
       "  --plugins DIR   search DIR for plugins, too (as does ASTROCLIP_PLUGIN_PATH)\n"
-      "  --version       print the version and the plugin ABI\n"
+      "  --version       print the version, and what this was built with\n"
       "  --help          print this; astroclip VERB --help tells more\n");
-}
-
-void print_version() {
-  fmt::print("astroclip {}\nplugin API {}, ABI: {}\n", ASTROCLIP_VERSION, plugin::api_version, ASTROCLIP_ABI);
 }
 
 /// Takes --plugins DIR and --plugins=DIR out of the arguments, wherever they stand.
@@ -76,10 +50,10 @@ int dispatch(const std::vector<std::string>& arguments) {
   if (arguments.empty()) throw UsageError("a verb is missing");
   const std::string& name = arguments[0];
   if (name == "--help" || name == "-h" || name == "help") return print_help(), 0;
-  if (name == "--version") return print_version(), 0;
+  if (name == "--version") return fmt::print("{}", version_text()), 0;
   std::vector<std::string> names;
-  for (const auto& verb : verbs) {
-    if (name == verb.name) return verb.command(std::span(arguments).subspan(1));
+  for (const Verb& verb : all_verbs()) {
+    if (name == verb.name) return run(verb, std::span(arguments).subspan(1));
     names.push_back(verb.name);
   }
   const std::string near = config::nearest(name, names);

@@ -1,9 +1,6 @@
 #include "plugin/new_plugin.h"
 
 #include <fmt/format.h>
-#include <fmt/ostream.h>
-
-#include <boost/program_options.hpp>
 
 #include "app/kinds.h"
 #include "app/verbs.h"
@@ -11,8 +8,6 @@
 namespace astroclip::app {
 
 namespace {
-
-namespace options = boost::program_options;
 
 void write(plugin::Kind kind, const std::string& name, const std::string& folder) {
   for (const auto& file : plugin::write_new_plugin(kind, name, folder)) fmt::print("{}\n", file.string());
@@ -28,34 +23,27 @@ void write(plugin::Kind kind, const std::string& name, const std::string& folder
 
 }  // namespace
 
-int new_plugin_command(std::span<const std::string> arguments) {
-  options::options_description named("options"), all;
-  named.add_options()("help", "print this")("output", options::value<std::string>()->value_name("DIR"),
-                                            "the folder to write (default: NAME)");
-  all.add(named).add_options()("kind", options::value<std::string>())("name", options::value<std::string>());
-  options::variables_map values;
-  const std::vector<std::string> words(arguments.begin(), arguments.end());
-  options::store(options::command_line_parser(words)
-                     .options(all)
-                     .positional(options::positional_options_description().add("kind", 1).add("name", 1))
-                     .run(),
-                 values);
-  if (values.count("help") > 0) {
-    fmt::print(
-        "usage: astroclip new-plugin KIND NAME [--output DIR]\n\n"
-        "Writes a folder with an encoder, loss, dataset or task that works as it is, to be changed into what you "
-        "need:\n"
-        "its source, its tests, a CMakeLists.txt that builds both against this astroclip, and an experiment that "
-        "trains\n"
-        "and measures with it.\n\n{}",
-        fmt::streamed(named));
+Verb new_plugin_verb() {
+  Verb verb{"new-plugin",
+            {"KIND NAME [--output DIR]"},
+            "write a plugin of your own, to be built elsewhere",
+            "Writes a folder with an encoder, loss, dataset or task that works as it is, to be changed into what you "
+            "need: its source, its tests, a CMakeLists.txt that builds both against this astroclip, and an experiment "
+            "that trains and measures with it."};
+  verb.positionals = {{"kind", "KIND", "encoder, loss, dataset or task"},
+                      {"name", "NAME", "of the plugin: letters, digits and _"}};
+  verb.options.add_options()("output", text("DIR"), "the folder to write (default: NAME)");
+  verb.examples = {
+      {"astroclip new-plugin encoder my_encoder", "a small convolutional network on images, in my_encoder/"},
+      {"astroclip new-plugin loss my_loss --output work/my_loss", "a contrastive loss, elsewhere"}};
+  verb.run = [](const options::variables_map& values) {
+    if (!values.contains("name")) throw UsageError("new-plugin needs a kind and a name: new-plugin encoder my_encoder");
+    const auto name = values["name"].as<std::string>();
+    write(kind_of(values["kind"].as<std::string>()), name,
+          values.contains("output") ? values["output"].as<std::string>() : name);
     return 0;
-  }
-  if (values.count("name") == 0) throw UsageError("new-plugin needs a kind and a name: new-plugin encoder my_encoder");
-  const auto name = values["name"].as<std::string>();
-  write(kind_of(values["kind"].as<std::string>()), name,
-        values.count("output") > 0 ? values["output"].as<std::string>() : name);
-  return 0;
+  };
+  return verb;
 }
 
 }  // namespace astroclip::app

@@ -1,9 +1,7 @@
 #include "train/run.h"
 
 #include <fmt/format.h>
-#include <fmt/ostream.h>
 
-#include <boost/program_options.hpp>
 #include <filesystem>
 
 #include "app/verbs.h"
@@ -17,11 +15,8 @@ namespace astroclip::app {
 
 namespace {
 
-namespace options = boost::program_options;
-constexpr int interrupted_status = 130;  // as a shell reports Ctrl-C
-
 std::vector<std::string> assignments(const options::variables_map& values) {
-  auto set = values.contains("set") ? values["set"].as<std::vector<std::string>>() : std::vector<std::string>();
+  std::vector<std::string> set = texts_of(values, "set");
   if (values.contains("threads")) set.push_back(fmt::format("experiment.threads={}", values["threads"].as<int>()));
   if (values.contains("loader-threads")) {
     set.push_back(fmt::format("experiment.loader_threads={}", values["loader-threads"].as<int>()));
@@ -75,33 +70,32 @@ int start(const options::variables_map& values) {
 
 }  // namespace
 
-int run_command(std::span<const std::string> arguments) {
-  options::options_description named("options");
-  named.add_options()("help", "print this")("set", options::value<std::vector<std::string>>()->composing(),
-                                            "path.to.key=value in place of the file's; may be repeated")(
-      "output", options::value<std::string>(), "the run's folder (default: runs/NAME-N)")(
-      "dry-run", "print the runs there would be and how long they would take")(
-      "resume", options::value<std::string>(), "go on with the run or the sweep in this folder")(
-      "threads", options::value<int>(), "compute threads")("loader-threads", options::value<int>(),
-                                                           "threads that read ahead");
-  options::options_description all;
-  all.add(named).add_options()("file", options::value<std::string>());
-  options::variables_map values;
-  const std::vector<std::string> words(arguments.begin(), arguments.end());
-  options::store(options::command_line_parser(words)
-                     .options(all)
-                     .positional(options::positional_options_description().add("file", 1))
-                     .run(),
-                 values);
-  if (values.contains("help")) {
-    fmt::print(
-        "usage: astroclip run FILE [--set key=value]… [--output DIR]\n       astroclip run --resume RUN\n\n"
-        "A file with a section [sweep] makes a run of each combination in a folder of its own below DIR; started\n"
-        "again with the same --output it goes on with what is not finished.\n\n{}",
-        fmt::streamed(named));
-    return 0;
-  }
-  return values.contains("resume") ? resume(values) : start(values);
+Verb run_verb() {
+  Verb verb{
+      "run",
+      {"FILE [--set key=value]… [--output DIR]", "FILE --dry-run", "--resume RUN"},
+      "run an experiment or a sweep, or go on with one",
+      "Trains and measures what an experiment file says; every file of the run is in its folder. A file with a "
+      "section [sweep] makes a run of each combination in a folder of its own below DIR. Stopped or killed, a run "
+      "goes on with --resume, and ends with the same bits."};
+  verb.positionals = {{"file", "FILE", "an experiment"}};
+  verb.options.add_options()                                                                    //
+      ("set", texts("key=value"), "path.to.key=value in place of the file's; may be repeated")  //
+      ("output", text("DIR"), "the run's folder (default: runs/NAME-N)")                        //
+      ("dry-run", "print the runs there would be and how long they would take")                 //
+      ("resume", text("RUN"), "go on with the run or the sweep in this folder")                 //
+      ("threads", options::value<int>()->value_name("N"), "compute threads")                    //
+      ("loader-threads", options::value<int>()->value_name("N"), "threads that read ahead");
+  verb.examples = {
+      {"astroclip run experiments/quickstart.toml", "a first experiment, in runs/quickstart-1"},
+      {"astroclip run experiments/quickstart.toml --set stages.alignment.loss.plugin=siglip --output runs/siglip",
+       "the same with another loss"},
+      {"astroclip run --resume runs/quickstart-1", "on from where it was stopped"},
+      {"astroclip run experiments/losses.toml --dry-run", "the runs of a sweep, and how long they would take"}};
+  verb.run = [](const options::variables_map& values) {
+    return values.contains("resume") ? resume(values) : start(values);
+  };
+  return verb;
 }
 
 }  // namespace astroclip::app

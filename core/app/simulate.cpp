@@ -1,10 +1,8 @@
 #include <fmt/format.h>
 
-#include <boost/program_options.hpp>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 
 #include "app/verbs.h"
 #include "plugin/host.h"
@@ -13,16 +11,12 @@ namespace astroclip::app {
 
 namespace {
 
-namespace options = boost::program_options;
-
 constexpr const char* plugin_name = "simulated_survey";
 
 /// The plugin's parameters from the command line, every default filled in. Throws with every problem there is.
 config::Table parameters_of(const options::variables_map& values, const std::string& output) {
   config::Table table;
-  if (values.count("set") > 0) {
-    for (const auto& one : values["set"].as<std::vector<std::string>>()) config::apply_override(table, one);
-  }
+  for (const auto& one : texts_of(values, "set")) config::apply_override(table, one);
   for (const char* key : {"galaxies", "seed"}) {
     if (values.count(key) > 0) table.set(key, {values[key].as<int64_t>(), {fmt::format("--{}", key)}});
   }
@@ -35,6 +29,7 @@ config::Table parameters_of(const options::variables_map& values, const std::str
 }
 
 int simulate(const options::variables_map& values) {
+  if (!values.contains("output")) throw UsageError("simulate needs the name of the file to write");
   const auto output = values["output"].as<std::string>();
   const auto parameters = parameters_of(values, output);
   // Reading another survey's file instead of writing would be a surprise; so would losing one.
@@ -51,30 +46,22 @@ int simulate(const options::variables_map& values) {
 
 }  // namespace
 
-int simulate_command(std::span<const std::string> arguments) {
-  options::options_description visible("options");
-  visible.add_options()("help", "print this");
-  visible.add_options()("galaxies", options::value<int64_t>()->value_name("N"), "how many");
-  visible.add_options()("seed", options::value<int64_t>()->value_name("S"), "of the galaxies and their noise");
-  visible.add_options()("set", options::value<std::vector<std::string>>()->value_name("KEY=VALUE"),
-                        "any parameter that astroclip describe simulated_survey lists");
-  options::options_description all;
-  all.add(visible).add_options()("output", options::value<std::string>());
-  options::variables_map values;
-  const std::vector<std::string> words(arguments.begin(), arguments.end());
-  options::store(options::command_line_parser(words)
-                     .options(all)
-                     .positional(options::positional_options_description().add("output", 1))
-                     .run(),
-                 values);
-  if (values.count("help") > 0) {
-    std::cout << "usage: astroclip simulate OUTPUT.h5 [options]\n\nWrites simulated galaxies, with images, spectra and "
-                 "labels, in the published paired layout.\n\n"
-              << visible;
-    return 0;
-  }
-  if (values.count("output") == 0) throw UsageError("simulate needs the name of the file to write");
-  return simulate(values);
+Verb simulate_verb() {
+  Verb verb{
+      "simulate",
+      {"OUTPUT.h5 [--galaxies N] [--seed S]"},
+      "write simulated galaxies in the published paired layout",
+      "Writes simulated galaxies, with images, spectra and labels, in the published paired layout. A file that is "
+      "there is left as it is."};
+  verb.positionals = {{"output", "OUTPUT.h5", "the file to write"}};
+  verb.options.add_options()("galaxies", options::value<int64_t>()->value_name("N"), "how many")(
+      "seed", options::value<int64_t>()->value_name("S"), "of the galaxies and their noise")(
+      "set", texts("key=value"), "any parameter that astroclip describe simulated_survey lists");
+  verb.examples = {{"astroclip simulate survey.h5 --galaxies 1000", "a thousand galaxies, four of five for training"},
+                   {"astroclip simulate deep.h5 --galaxies 1000 --seed 2 --set ivar=true",
+                    "others, with the inverse variance of each pixel"}};
+  verb.run = simulate;
+  return verb;
 }
 
 }  // namespace astroclip::app

@@ -1,33 +1,29 @@
 #pragma once
 
-#include <span>
-#include <string>
+#include <vector>
 
-#include "base/error.h"
+#include "app/verb.h"
 
 namespace astroclip::app {
 
-/// The command line itself is wrong: printed with a hint at --help, status 2.
-class UsageError : public Error {
- public:
-  using Error::Error;
-};
+/// Each stands in a file of its own, takes what it needs out of the parsed values, and calls into the library.
+Verb run_verb();
+Verb runs_verb();
+Verb compare_verb();
+Verb check_verb();
+Verb list_verb();
+Verb describe_verb();
+Verb new_plugin_verb();
+Verb simulate_verb();
+Verb import_verb();
+Verb inspect_verb();
+Verb convert_verb();
+Verb embed_verb();
+Verb bench_verb();
+Verb completion_verb();
+Verb man_verb();
 
-/// One verb of the command line: `astroclip NAME …`. Each stands in a file of its own, parses its arguments with
-/// Boost.Program_options and calls into the library. An astroclip::Error thrown by it is printed and ends the
-/// program with status 1; a UsageError, or an error of Boost.Program_options, ends it with status 2.
-int run_command(std::span<const std::string> arguments);
-int check_command(std::span<const std::string> arguments);
-int compare_command(std::span<const std::string> arguments);
-int runs_command(std::span<const std::string> arguments);
-int list_command(std::span<const std::string> arguments);
-int describe_command(std::span<const std::string> arguments);
-int new_plugin_command(std::span<const std::string> arguments);
-int simulate_command(std::span<const std::string> arguments);
-int import_command(std::span<const std::string> arguments);
-int inspect_command(std::span<const std::string> arguments);
-int convert_command(std::span<const std::string> arguments);
-int embed_command(std::span<const std::string> arguments);
-int bench_command(std::span<const std::string> arguments);
+/// All of them, in the order in which help lists them.
+const std::vector<Verb>& all_verbs();
 
 }  // namespace astroclip::app

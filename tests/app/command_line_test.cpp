@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "app/verbs.h"
 #include "support/program.h"
 
 namespace {
@@ -25,14 +26,16 @@ TEST(CommandLine, HelpNamesTheVerbs) {
   const auto outcome = run("--help");
   EXPECT_EQ(outcome.status, 0);
   EXPECT_EQ(outcome.err, "");
-  for (const char* verb : {"\n  list ", "\n  describe "}) EXPECT_THAT(outcome.out, HasSubstr(verb));
+  for (const auto& verb : astroclip::app::all_verbs()) EXPECT_THAT(outcome.out, HasSubstr("\n  " + verb.name + " "));
 }
 
-TEST(CommandLine, VersionShowsTheAbi) {
+TEST(CommandLine, VersionTellsWhatItIsBuiltWith) {
   const auto outcome = run("--version");
   EXPECT_EQ(outcome.status, 0);
   EXPECT_THAT(outcome.out,
-              ::testing::MatchesRegex("astroclip [0-9.]+\nplugin API [0-9]+, ABI: headers [0-9a-f]{12}, .*\n"));
+              ::testing::MatchesRegex("astroclip [0-9.]+\nplugin API [0-9]+, ABI: headers [0-9a-f]{12}, .*\n"
+                                      "build: .*\nlibraries: oneDNN [0-9.]+, HDF5 [0-9.]+, .*\n"
+                                      "devices: cpu, reference; .*\nthis machine: .*[0-9]+ processors\n"));
 }
 
 TEST(CommandLine, SimulateWritesASurveyOnce) {

@@ -1,6 +1,7 @@
 # The tests run the built program with the host's test plugins.
 get_property(plugins GLOBAL PROPERTY ASTROCLIP_PLUGINS)
 add_dependencies(app_tests astroclip_cli ${plugins})
+target_link_libraries(app_tests PRIVATE astroclip_app)
 file(GLOB test_plugins ${CMAKE_CURRENT_LIST_DIR}/../plugin/plugins/*.cpp)
 foreach(source ${test_plugins})
   get_filename_component(plugin ${source} NAME_WE)

@@ -17,7 +17,9 @@ tar -xzf packed/astroclip-*.tar.gz -C root
 cd root
 mv astroclip-* astroclip
 for wanted in share/astroclip/templates/encoder share/astroclip/experiments/quickstart.toml \
-  share/doc/astroclip/writing-plugins.md share/doc/astroclip/LICENSE lib/cmake/astroclip include/astroclip/plugin; do
+  share/doc/astroclip/writing-plugins.md share/doc/astroclip/LICENSE lib/cmake/astroclip include/astroclip/plugin \
+  share/man/man1/astroclip.1 share/bash-completion/completions/astroclip share/zsh/site-functions/_astroclip \
+  share/fish/vendor_completions.d/astroclip.fish; do
   [ -e "astroclip/$wanted" ] || { echo "the archive has no $wanted"; exit 1; }
 done
 
