@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "app/verbs.h"
+#include "base/printable.h"
 #include "io/weights_file.h"
 
 namespace astroclip::app {
@@ -11,13 +12,7 @@ namespace astroclip::app {
 namespace {
 
 /// Text out of a file, fit for a terminal and one line.
-std::string shown(const std::string& text) {
-  constexpr size_t longest = 100;
-  std::string line = text.size() > longest ? text.substr(0, longest) + "…" : text;
-  std::ranges::replace_if(
-      line, [](char c) { return (c >= 0 && c < ' ') || c == 0x7F; }, '?');
-  return line;
-}
+std::string shown(const std::string& text) { return printable(text, 100); }
 
 void print_listing(const std::string& path, const io::WeightsListing& listing) {
   int64_t numbers = 0;

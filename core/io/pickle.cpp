@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "io/printable_internal.h"
+#include "base/printable.h"
 
 namespace astroclip::io::pickle {
 

@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "io/mapped_file.h"
-#include "io/printable_internal.h"
 #include "io/pytorch_storages_internal.h"
 
 namespace astroclip::io {

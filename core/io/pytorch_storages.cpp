@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "io/printable_internal.h"
+#include "base/printable.h"
 #include "io/pytorch_storages_internal.h"
 #include "io/zip_archive.h"
 

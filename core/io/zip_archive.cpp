@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "io/printable_internal.h"
+#include "base/printable.h"
 
 namespace astroclip::io {
 

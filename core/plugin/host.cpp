@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <link.h>
 
 #include <algorithm>
 #include <boost/dll/runtime_symbol_info.hpp>
@@ -11,6 +12,8 @@
 #include <functional>
 #include <map>
 #include <mutex>
+
+#include "plugin/record_check_internal.h"
 
 namespace astroclip::plugin {
 
@@ -46,19 +49,12 @@ bool is_shared_object(const fs::path& file) {
          "ELF";
 }
 
-bool is_kind(Kind kind) { return std::find(std::begin(all_kinds), std::end(all_kinds), kind) != std::end(all_kinds); }
-
-/// What speaks against using the record; "" when nothing does. Reads only what the comparisons so far allow.
-std::string compare(const Record& record, const std::string& file_name) {
-  if (record.magic != record_magic) return "has a damaged plugin record";
-  if (record.api != api_version)
-    return fmt::format("was built for plugin API {}, this astroclip has {}; build it again", record.api, api_version);
-  if (std::string_view(record.abi) != ASTROCLIP_ABI)
-    return fmt::format("was built with another ABI ({}) than this astroclip ({}); build it again", record.abi,
-                       ASTROCLIP_ABI);
-  if (!is_kind(record.kind)) return "has a plugin record of an unknown kind";
-  if (record.name != file_name) return fmt::format("holds a plugin named '{}'; name the file after it", record.name);
-  return "";
+/// Bytes of the object that stands at an address of a loaded file; 0 when the file does not tell.
+size_t size_of_symbol(const void* address) {
+  Dl_info where;
+  void* symbol = nullptr;
+  if (dladdr1(address, &where, &symbol, RTLD_DL_SYMENT) == 0 || symbol == nullptr) return 0;
+  return static_cast<const ElfW(Sym)*>(symbol)->st_size;
 }
 
 Opened open(const fs::path& file) {
@@ -78,7 +74,7 @@ Opened open(const fs::path& file) {
     return opened;
   }
   const auto& record = opened.library.get<const Record>(record_symbol);
-  opened.problem = compare(record, file.stem().string());
+  opened.problem = objection_to(record, size_of_symbol(&record), file.stem().string());
   if (opened.problem.empty()) opened.record = &record;
   return opened;
 }

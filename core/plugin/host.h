@@ -14,7 +14,6 @@ namespace astroclip::plugin {
 std::string kind_name(Kind kind);
 /// The folder a kind's plugins stand in: "encoders", "losses", "datasets", "tasks".
 std::string kind_folder(Kind kind);
-inline constexpr Kind all_kinds[] = {Kind::encoder, Kind::loss, Kind::dataset, Kind::task};
 
 /// One file of a plugin folder.
 struct Listing {

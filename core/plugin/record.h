@@ -20,6 +20,7 @@ inline constexpr uint32_t api_version = 1;
 inline constexpr const char* record_symbol = "astroclip_plugin_record";
 inline constexpr uint64_t record_magic = 0x504C43494C525441;  // "ATRLICLP"
 enum class Kind : uint32_t { encoder = 1, loss = 2, dataset = 3, task = 4 };
+inline constexpr Kind all_kinds[] = {Kind::encoder, Kind::loss, Kind::dataset, Kind::task};
 
 struct Record {
   uint64_t magic;

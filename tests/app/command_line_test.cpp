@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -39,7 +38,7 @@ TEST(CommandLine, VersionTellsWhatItIsBuiltWith) {
 }
 
 TEST(CommandLine, SimulateWritesASurveyOnce) {
-  const auto file = (fs::path(::testing::TempDir()) / ("astroclip_cli_" + std::to_string(getpid()) + ".h5")).string();
+  const std::string file = astroclip::testing_support::scratch("cli.h5");
   auto outcome = run("simulate '" + file + "' --galaxies 20 --set seed=4");
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, StartsWith("simulating 20 galaxies\n" + file + ": 16 galaxies for training, 4 for testing"));

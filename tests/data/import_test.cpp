@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -12,6 +11,7 @@
 #include "data/paired_dataset.h"
 #include "support/fits_files.h"
 #include "support/real_data.h"
+#include "support/scratch.h"
 
 namespace astroclip::data {
 namespace {
@@ -25,9 +25,7 @@ using Column = FitsWriter::Column;
 
 class ImportTest : public testing::Test {
  protected:
-  std::string path(const std::string& name) const {
-    return (fs::path(testing::TempDir()) / ("import_" + std::to_string(getpid()) + "_" + name)).string();
-  }
+  std::string path(const std::string& name) const { return testing_support::scratch("import_" + name); }
   ImportTest() { fs::remove(output_); }
 
   /// `count` fibres with flux 1, 2, … and TARGETIDs 100, 101, … along declination `dec`, one degree apart.

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -10,6 +9,7 @@
 #include "io/durable_file.h"
 #include "support/fits_files.h"
 #include "support/real_data.h"
+#include "support/scratch.h"
 
 namespace astroclip::data {
 namespace {
@@ -18,9 +18,7 @@ using testing_support::FitsWriter;
 using testing_support::real_file;
 using Column = FitsWriter::Column;
 
-std::string path(const std::string& name) {
-  return (std::filesystem::path(testing::TempDir()) / ("observed_" + std::to_string(getpid()) + "_" + name)).string();
-}
+std::string path(const std::string& name) { return testing_support::scratch("observed_" + name); }
 
 /// Wavelengths of grid pixels [first, first + count).
 std::vector<double> grid(int64_t first, int64_t count) {

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "io/safetensors.h"
 #include "support/fixtures.h"
+#include "support/scratch.h"
 
 namespace astroclip::data {
 namespace {
@@ -58,7 +59,7 @@ class PairedDatasetTest : public testing::Test {
     return out;
   }
 
-  std::string path_ = testing::TempDir() + "astroclip_dataset_" + std::to_string(getpid()) + ".h5";
+  std::string path_ = testing_support::scratch("dataset.h5");
   std::vector<float> model_input_, images_, spectra_;
   std::vector<double> redshifts_;
   std::vector<int64_t> ids_;

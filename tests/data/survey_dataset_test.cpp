@@ -12,6 +12,7 @@
 #include "io/safetensors.h"
 #include "support/fixtures.h"
 #include "support/hdf5_files.h"
+#include "support/scratch.h"
 
 namespace astroclip::data {
 namespace {
@@ -67,7 +68,7 @@ class SurveyDatasetTest : public testing::Test {
     return {values.begin(), values.end()};
   }
 
-  std::string folder_ = testing::TempDir() + "astroclip_survey_" + std::to_string(getpid());
+  std::string folder_ = testing_support::scratch("survey");
 };
 
 TEST_F(SurveyDatasetTest, ReadsRowsAcrossFiles) {

@@ -1,13 +1,13 @@
 // The dataset plugins as an experiment gets them: through the host, from a table.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 
 #include "base/error.h"
 #include "io/hdf5.h"
 #include "plugin/host.h"
+#include "support/scratch.h"
 
 namespace astroclip {
 namespace {
@@ -17,7 +17,7 @@ using testing::ThrowsMessage;
 
 class DatasetPlugin : public testing::Test {
  protected:
-  DatasetPlugin() : folder_(std::filesystem::path(testing::TempDir()) / ("datasets_" + std::to_string(getpid()))) {}
+  DatasetPlugin() : folder_(testing_support::scratch("datasets")) {}
   ~DatasetPlugin() override { std::filesystem::remove_all(folder_); }
 
   static std::shared_ptr<Dataset> make(const std::string& plugin, const std::string& toml) {

@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "data/survey.h"
 #include "io/paired_file.h"
+#include "support/scratch.h"
 #include "survey.h"
 
 namespace astroclip::simulation {
@@ -272,7 +273,7 @@ TEST(SimulatedSurvey, AGalaxyDependsOnSeedAndIndexAlone) {
 class SurveyFile : public testing::Test {
  protected:
   std::string write(const std::string& name, const Parameters& parameters) {
-    const std::string path = testing::TempDir() + "astroclip_survey_" + name + ".h5";
+    const std::string path = testing_support::scratch("survey_" + name + ".h5");
     paths_.push_back(path);
     write_survey(parameters, path);
     return path;

@@ -11,6 +11,7 @@
 #include "io/durable_file.h"
 #include "support/fits_files.h"
 #include "support/real_data.h"
+#include "support/scratch.h"
 
 namespace astroclip::io {
 namespace {
@@ -22,9 +23,7 @@ using testing_support::FitsWriter;
 
 class FitsTest : public testing::Test {
  protected:
-  std::string path(const std::string& name = "file.fits") const {
-    return (fs::path(testing::TempDir()) / ("fits_" + std::to_string(getpid()) + "_" + name)).string();
-  }
+  std::string path(const std::string& name = "file.fits") const { return testing_support::scratch("fits_" + name); }
   /// An image of two rows, and a table.
   std::string two_hdus() const {
     const std::string file = path();

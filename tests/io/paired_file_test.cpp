@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "io/durable_file.h"
 #include "io/hdf5.h"
+#include "support/scratch.h"
 
 namespace astroclip::io {
 namespace {
@@ -19,11 +20,6 @@ using testing::ThrowsMessage;
 
 constexpr int64_t image_size = 3 * 152 * 152;
 
-std::string temporary(const std::string& name) {
-  return (std::filesystem::path(testing::TempDir()) / ("astroclip_paired_" + std::to_string(getpid()) + "_" + name))
-      .string();
-}
-
 /// What pixel (band, y, x) of an object holds.
 float pixel(int64_t object, int64_t band, int64_t y, int64_t x) {
   return static_cast<float>(object * 10 + band) + static_cast<float>(y) / 256.0F + static_cast<float>(x) / 65536.0F;
@@ -31,7 +27,7 @@ float pixel(int64_t object, int64_t band, int64_t y, int64_t x) {
 
 /// Fifteen objects in groups of ten and five, written in uneven parts.
 std::string written() {
-  const std::string path = temporary("written.h5");
+  const std::string path = testing_support::scratch("written.h5");
   std::filesystem::remove(path);
   const std::vector<int64_t> groups = {10, 5};
   const std::vector<std::string> labels = {"age"};
@@ -114,7 +110,7 @@ TEST(PairedFile, SeveralThreadsReadTheSameNumbers) {
 }
 
 TEST(PairedFile, NamesWhatIsMissingOrMisshapen) {
-  const std::string path = temporary("bad.h5");
+  const std::string path = testing_support::scratch("bad.h5");
   const auto make = [&](const std::function<void(Hdf5File&)>& fill) {
     DurableFile durable(path);
     auto made = Hdf5File::create(durable.file());
@@ -134,7 +130,7 @@ TEST(PairedFile, NamesWhatIsMissingOrMisshapen) {
 
 TEST(PairedFile, RefusesTruncatedAndForeignFiles) {
   const std::string whole = read_text(written());
-  const std::string path = temporary("truncated.h5");
+  const std::string path = testing_support::scratch("truncated.h5");
   for (const double part : {0.1, 0.5, 0.9, 0.999}) {
     const std::string bytes = whole.substr(0, static_cast<size_t>(part * static_cast<double>(whole.size())));
     write_text(path, bytes);

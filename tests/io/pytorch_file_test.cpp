@@ -15,6 +15,7 @@
 #include "io/safetensors.h"
 #include "support/fixtures.h"
 #include "support/pytorch_files.h"
+#include "support/scratch.h"
 
 namespace astroclip::io {
 namespace {
@@ -25,10 +26,6 @@ using testing::StartsWith;
 using namespace testing_support;
 
 constexpr Device cpu{DeviceKind::cpu};
-
-std::string temporary(const std::string& name) {
-  return (std::filesystem::path(testing::TempDir()) / ("astroclip_pytorch_" + name)).string();
-}
 
 /// The message of opening a file, without the path before it.
 std::string message_of(const std::string& path) {
@@ -110,12 +107,12 @@ TEST(PytorchFile, NamesWhatItDoesNotHold) {
 }
 
 PytorchFile open_bytes(const std::string& bytes) {
-  const std::string path = temporary("made.ckpt");
+  const std::string path = testing_support::scratch("made.ckpt");
   write_text(path, bytes);
   return PytorchFile::open(path);
 }
 std::string message_of_bytes(const std::string& bytes) {
-  const std::string path = temporary("made.ckpt");
+  const std::string path = testing_support::scratch("made.ckpt");
   write_text(path, bytes);
   return message_of(path);
 }
@@ -232,7 +229,7 @@ TEST(PytorchFile, WalksOfSharedDictsAreBounded) {
 }
 
 TEST(PytorchFile, ATruncatedFileIsAClearError) {
-  const std::string path = temporary("truncated.ckpt");
+  const std::string path = testing_support::scratch("truncated.ckpt");
   for (const char* name : {"specformer.ckpt", "specformer.fp16.legacy.ckpt"}) {
     const std::string whole = read_text(fixture(name));
     std::ofstream(path, std::ios::binary) << whole;
@@ -269,7 +266,8 @@ Values read_all(const std::string& path) {
 /// A copy of a fixture in which one byte at a time is changed.
 class Changeable {
  public:
-  explicit Changeable(const std::string& name) : path_(temporary("changed_" + name)), bytes_(read_text(fixture(name))) {
+  explicit Changeable(const std::string& name)
+      : path_(testing_support::scratch("changed_" + name)), bytes_(read_text(fixture(name))) {
     std::ofstream(path_, std::ios::binary) << bytes_;
   }
   size_t size() const { return bytes_.size(); }

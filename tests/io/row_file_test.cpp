@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "io/durable_file.h"
 #include "io/hdf5.h"
+#include "support/scratch.h"
 
 namespace astroclip::io {
 namespace {
@@ -20,9 +21,8 @@ constexpr int64_t rows = 5;
 const std::vector<RowFile::Column> columns = {{"values", DType::f32, {2}}, {"id", DType::i64, Shape()}};
 const RowFile::Attributes attributes = {{"model", "abc"}, {"precision", "f32"}};
 
-std::string scratch(const std::string& name) {
-  const std::string path =
-      (fs::path(testing::TempDir()) / ("astroclip_" + std::to_string(getpid()) + "_" + name)).string();
+std::string fresh(const std::string& name) {
+  const std::string path = testing_support::scratch(name);
   fs::remove(path);
   fs::remove(path + ".partial");
   return path;
@@ -47,7 +47,7 @@ std::string message_of(const std::function<void()>& call) {
 }
 
 std::string whole_file(const std::string& name) {
-  const std::string path = scratch(name);
+  const std::string path = fresh(name);
   RowFile file(path, attributes, columns, rows);
   write_rows(file, 0, rows);
   file.commit(rows);
@@ -71,7 +71,7 @@ TEST(RowFile, HoldsWhatWasWritten) {
 }
 
 TEST(RowFile, GoesOnBehindTheLastCommitToTheSameBytes) {
-  const std::string path = scratch("interrupted.h5");
+  const std::string path = fresh("interrupted.h5");
   {
     RowFile file(path, attributes, columns, rows);
     EXPECT_EQ(file.done(), 0);
@@ -119,14 +119,14 @@ TEST(RowFile, WhatIsOfSomethingElseIsLeftAlone) {
 }
 
 TEST(RowFile, OneProcessAtATime) {
-  const std::string path = scratch("locked.h5");
+  const std::string path = fresh("locked.h5");
   const RowFile first(path, attributes, columns, rows);
   EXPECT_EQ(message_of([&] { RowFile(path, attributes, columns, rows); }),
             path + ".partial: another process is writing it");
 }
 
 TEST(RowFile, CommittedRowsAreNotWrittenAgain) {
-  RowFile file(scratch("twice.h5"), attributes, columns, rows);
+  RowFile file(fresh("twice.h5"), attributes, columns, rows);
   write_rows(file, 0, 2);
   file.commit(2);
   EXPECT_THAT(message_of([&] { write_rows(file, 1, 2); }),
@@ -135,7 +135,7 @@ TEST(RowFile, CommittedRowsAreNotWrittenAgain) {
 }
 
 TEST(RowFile, NoRowsAtAllAreAFileToo) {
-  const std::string path = scratch("empty.h5");
+  const std::string path = fresh("empty.h5");
   RowFile file(path, attributes, columns, 0);
   file.commit(0);
   file.finish();

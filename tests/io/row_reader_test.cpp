@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "support/hdf5_files.h"
+#include "support/scratch.h"
 
 namespace astroclip::io {
 namespace {
@@ -72,7 +73,7 @@ class RowReaderTest : public testing::Test {
     return all;
   }
 
-  std::string path_ = testing::TempDir() + "astroclip_rows_" + std::to_string(getpid()) + ".h5";
+  std::string path_ = testing_support::scratch("rows.h5");
   std::vector<float> values_;
 };
 

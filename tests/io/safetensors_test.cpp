@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "io/durable_file.h"
 #include "support/fixtures.h"
+#include "support/scratch.h"
 
 namespace astroclip::io {
 namespace {
@@ -21,16 +22,12 @@ using testing_support::fixture;
 
 constexpr Device cpu{DeviceKind::cpu};
 
-std::string temporary(const std::string& name) {
-  return (std::filesystem::path(testing::TempDir()) / ("astroclip_safetensors_" + name)).string();
-}
-
 /// A file of a given header and so many bytes of data.
 std::string file_with(const std::string& header, size_t data_bytes) {
   const uint64_t length = header.size();
   std::string bytes(reinterpret_cast<const char*>(&length), sizeof(length));
   bytes += header + std::string(data_bytes, '\1');
-  const std::string path = temporary("made.safetensors");
+  const std::string path = testing_support::scratch("made.safetensors");
   write_text(path, bytes);
   return path;
 }
@@ -48,7 +45,7 @@ TEST(Safetensors, ReadsAFileOfThePublishedCode) {
 TEST(Safetensors, RoundTripsEveryDtype) {
   const std::vector<double> values = {1.5, -2.0, 3.0};
   const std::vector<int64_t> counts = {1, -5, 1LL << 60};
-  const std::string path = temporary("round.safetensors");
+  const std::string path = testing_support::scratch("round.safetensors");
   write_safetensors(path,
                     std::vector<std::pair<std::string, Tensor>>{
                         {"b.f64", Tensor::from_host(values, {3}, DType::f64, cpu)},
@@ -84,7 +81,7 @@ TEST(Safetensors, RefusesWhatDoesNotFit) {
     try {
       SafetensorsFile::open(file_with(header, bytes));
     } catch (const Error& error) {
-      return std::string(error.what()).substr(temporary("made.safetensors").size());
+      return std::string(error.what()).substr(testing_support::scratch("made.safetensors").size());
     }
     return "accepted";
   };
@@ -119,7 +116,7 @@ TEST(Safetensors, RefusesWhatDoesNotFit) {
 
 TEST(Safetensors, ATruncatedFileIsAlwaysRefused) {
   const std::string whole = read_text(fixture("clip_loss.safetensors"));
-  const std::string path = temporary("truncated.safetensors");
+  const std::string path = testing_support::scratch("truncated.safetensors");
   Rng rng(3, Purpose::tests);
   for (int trial = 0; trial < 200; ++trial) {
     write_text(path, whole.substr(0, static_cast<size_t>(rng.below(static_cast<int64_t>(whole.size())))));
@@ -144,7 +141,7 @@ TEST(Safetensors, AMissingFileIsNamed) {
 }
 
 TEST(DurableFile, NothingIsVisibleBeforeCommit) {
-  const std::string path = temporary("durable");
+  const std::string path = testing_support::scratch("durable");
   write_text(path, "old");
   {
     DurableFile file(path);

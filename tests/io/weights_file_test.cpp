@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "support/fixtures.h"
+#include "support/scratch.h"
 
 namespace astroclip::io {
 namespace {
@@ -37,7 +38,7 @@ TEST(WeightsFile, ListsTypesAsStored) {
 
 TEST(WeightsFile, AConvertedFileHoldsTheSameModel) {
   const auto weights = read_weights(fixture("specformer.ckpt"), cpu);
-  const std::string path = (std::filesystem::path(testing::TempDir()) / "astroclip_converted.safetensors").string();
+  const std::string path = testing_support::scratch("converted.safetensors");
   // Text that is not UTF-8, as old pickles hold, must not stop the writing.
   auto metadata = weights.metadata;
   metadata["note"] = "\xff";

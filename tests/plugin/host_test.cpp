@@ -2,10 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <functional>
+
+#include "support/scratch.h"
 
 namespace astroclip::plugin {
 namespace {
@@ -17,8 +18,7 @@ using ::testing::ElementsAre;
 class HostTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = fs::path(::testing::TempDir()) / ("astroclip_host_" + std::to_string(getpid()) + test->name());
+    folder_ = testing_support::scratch("host");
     fs::create_directories(folder_);
   }
   void TearDown() override { fs::remove_all(folder_); }
@@ -121,8 +121,10 @@ TEST_F(HostTest, OtherApi) {
 }
 
 TEST_F(HostTest, DamagedRecord) {
-  const auto file = install("damaged");
-  EXPECT_EQ(error_of("damaged"), "task 'damaged': " + file.string() + " has a damaged plugin record");
+  for (const std::string name : {"damaged", "short_record"}) {
+    const auto file = install(name);
+    EXPECT_EQ(error_of(name), "task '" + name + "': " + file.string() + " has a damaged plugin record");
+  }
 }
 
 TEST_F(HostTest, SharedObjectWithoutARecord) {

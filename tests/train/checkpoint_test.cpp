@@ -2,12 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 
 #include "base/error.h"
 #include "io/durable_file.h"
+#include "support/scratch.h"
 
 namespace astroclip::train {
 namespace {
@@ -25,7 +25,7 @@ Tensor vector_of(std::vector<double> values) {
 class Checkpoints : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = (fs::path(testing::TempDir()) / ("astroclip_checkpoints_" + std::to_string(getpid()))).string();
+    folder_ = testing_support::scratch("checkpoints");
     fs::remove_all(folder_);
     fs::create_directories(folder_);
   }
@@ -65,7 +65,8 @@ TEST_F(Checkpoints, TheFurthestIsTakenAndTheRestPruned) {
 TEST_F(Checkpoints, WhatDoesNotFitIsNamed) {
   const std::string path = write(0, 1);
   std::vector<nn::NamedTensor> longer = {{"w", vector_of({0, 0})}};
-  EXPECT_THAT([&] { restore(path, longer); }, ThrowsMessage<Error>(path + ": tensor 'w' should be f32 [2], found f32 [3]"));
+  EXPECT_THAT([&] { restore(path, longer); },
+              ThrowsMessage<Error>(path + ": tensor 'w' should be f32 [2], found f32 [3]"));
   std::vector<nn::NamedTensor> other = {{"v", vector_of({0})}};
   EXPECT_THAT([&] { restore(path, other); }, ThrowsMessage<Error>(path + ": holds no tensor 'v'"));
 }

@@ -1,0 +1,65 @@
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "plugin/record_check_internal.h"
+
+// A record of which every field is as the fuzzer wants it: numbers are its bytes or what is expected, pointers are
+// null, what is expected, or text of its bytes. Pointers that lead nowhere are left out: only the loader makes
+// pointers.
+
+namespace {
+
+using namespace astroclip;
+using namespace astroclip::plugin;
+
+config::AnySchema never_described() { std::abort(); }
+void* never_made(const config::Table&) { std::abort(); }
+
+/// The fuzzer's bytes from the front.
+class Bytes {
+ public:
+  Bytes(const uint8_t* data, size_t size) : data_(data), size_(size) {}
+  template <class T>
+  T take() {
+    T value{};
+    const size_t count = std::min(sizeof value, size_);
+    std::memcpy(&value, data_, count);
+    data_ += count;
+    size_ -= count;
+    return value;
+  }
+  std::string rest() const { return {reinterpret_cast<const char*>(data_), size_}; }
+
+ private:
+  const uint8_t* data_;
+  size_t size_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  Bytes bytes(data, size);
+  const auto choice = bytes.take<uint16_t>();
+  const auto chosen = [&](int bit) { return (choice >> bit & 1) != 0; };
+  Record record{};
+  record.magic = chosen(0) ? record_magic : bytes.take<uint64_t>();
+  record.api = chosen(1) ? api_version : bytes.take<uint32_t>();
+  record.kind = static_cast<Kind>(bytes.take<uint32_t>());
+  const auto symbol_size = bytes.take<uint8_t>();
+  const std::string text = bytes.rest();
+  record.abi = chosen(2) ? ASTROCLIP_ABI : chosen(3) ? text.c_str() : nullptr;
+  record.name = chosen(4) ? text.c_str() : nullptr;
+  record.schema = chosen(5) ? &never_described : nullptr;
+  record.create = chosen(6) ? &never_made : nullptr;
+  const std::string name = chosen(7) ? std::string(text.c_str()) : text.substr(0, text.size() / 2);
+  const std::string objection = objection_to(record, symbol_size, name);
+  for (const char c : objection)
+    if ((c >= 0 && c < ' ') || c == 0x7F) std::abort();
+  const bool usable = record.magic == record_magic && record.api == api_version && symbol_size >= sizeof(Record) &&
+                      record.abi != nullptr && std::string(record.abi) == ASTROCLIP_ABI &&
+                      record.name != nullptr && record.name == name && record.schema != nullptr && record.create != nullptr &&
+                      static_cast<uint32_t>(record.kind) - 1 < std::size(all_kinds);
+  if (objection.empty() != usable) std::abort();
+  return 0;
+}

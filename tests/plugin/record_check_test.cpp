@@ -1,0 +1,61 @@
+#include <gmock/gmock.h>
+
+#include "plugin/record_check_internal.h"
+
+namespace astroclip::plugin {
+namespace {
+
+using testing::HasSubstr;
+
+config::AnySchema no_schema() { std::abort(); }
+void* no_object(const config::Table&) { std::abort(); }
+
+Record sound() { return {record_magic, api_version, Kind::loss, ASTROCLIP_ABI, "mine", &no_schema, &no_object}; }
+
+std::string objection(const Record& record, size_t size = sizeof(Record)) { return objection_to(record, size, "mine"); }
+
+TEST(RecordCheck, TakesASoundRecord) { EXPECT_EQ(objection(sound()), ""); }
+
+TEST(RecordCheck, RefusesWhatIsMissing) {
+  const std::string damaged = "has a damaged plugin record";
+  Record record = sound();
+  record.magic = 1;
+  EXPECT_EQ(objection(record), damaged);
+  record = sound();
+  record.abi = nullptr;
+  EXPECT_EQ(objection(record), damaged);
+  record = sound();
+  record.name = nullptr;
+  EXPECT_EQ(objection(record), damaged);
+  record = sound();
+  record.schema = nullptr;
+  EXPECT_EQ(objection(record), damaged);
+  record = sound();
+  record.create = nullptr;
+  EXPECT_EQ(objection(record), damaged);
+  EXPECT_EQ(objection(sound(), sizeof(Record) - 1), damaged);
+  EXPECT_EQ(objection(sound(), 8), damaged);
+}
+
+TEST(RecordCheck, AnotherApiIsToldThoughItsRecordIsShorter) {
+  Record record = sound();
+  record.api = 7;
+  EXPECT_EQ(objection(record, 24), "was built for plugin API 7, this astroclip has 1; build it again");
+}
+
+TEST(RecordCheck, SaysWhatDiffersInPrintableText) {
+  Record record = sound();
+  record.abi = "other\x1b[31m\n";
+  EXPECT_THAT(objection(record), HasSubstr("was built with another ABI (other?[31m?) than"));
+  record = sound();
+  record.kind = static_cast<Kind>(9);
+  EXPECT_EQ(objection(record), "has a plugin record of an unknown kind");
+  record = sound();
+  const std::string longest(100000, 'x');
+  record.name = longest.c_str();
+  EXPECT_THAT(objection(record), HasSubstr("holds a plugin named 'xxx"));
+  EXPECT_LT(objection(record).size(), 300U);
+}
+
+}  // namespace
+}  // namespace astroclip::plugin
