@@ -49,4 +49,23 @@ void LogitScale::log(LossValue& value) const {
   if (learnable_) value.terms.emplace_back("logit_scale", ops::exp(log_scale_.detach()));
 }
 
+ContrastiveLoss::ContrastiveLoss(std::string name, const ContrastiveParameters& parameters)
+    : name_(std::move(name)),
+      augment_(parameters.augment),
+      scale_(parameters.logit_scale, parameters.learnable, parameters.largest_scale) {
+  child("logit_scale", scale_);
+}
+
+std::vector<ViewRequest> ContrastiveLoss::views(const LossSetup& setup) const { return view_of_each(setup, augment_); }
+
+void ContrastiveLoss::attach(LossSetup& setup) { views_ = two_aligned_modalities(setup, name_); }
+
+LossValue ContrastiveLoss::forward(LossContext& context) {
+  LossValue value = compare(embed_unit_pair(context, views_), context);
+  scale_.log(value);
+  return value;
+}
+
+void ContrastiveLoss::after_update(LossSetup&, int64_t) { scale_.hold_bound(); }
+
 }  // namespace astroclip

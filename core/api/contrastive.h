@@ -42,7 +42,39 @@ class LogitScale final : public nn::Module {
   Tensor log_scale_;
 };
 
-/// A contrastive loss's schema with the fields of its LogitScale and `augment`, which P declares under these names.
+struct ContrastiveParameters {
+  double logit_scale = 15.5;
+  bool learnable = false;
+  double largest_scale = 100.0;
+  bool augment = true;
+};
+
+/// A loss between the unit embeddings of a stage's two modalities, with a factor on their cosines. What derives from it
+/// says how the batch is compared.
+class ContrastiveLoss : public Loss {
+ public:
+  /// `name` begins the messages of what it refuses.
+  ContrastiveLoss(std::string name, const ContrastiveParameters& parameters);
+  std::vector<ViewRequest> views(const LossSetup& setup) const override;
+  void attach(LossSetup& setup) override;
+  LossValue forward(LossContext& context) override;
+  void after_update(LossSetup& setup, int64_t step) override;
+
+ protected:
+  /// The loss and its terms, to which `forward` adds a learned factor.
+  virtual LossValue compare(const UnitPair& pair, LossContext& context) const = 0;
+  /// cosines · factor
+  Tensor scaled(const Tensor& cosines) const { return scale_(cosines); }
+
+  std::vector<std::string> views_;  ///< of a and b, from `attach` on
+
+ private:
+  std::string name_;
+  bool augment_;
+  LogitScale scale_;
+};
+
+/// A contrastive loss's schema with the fields of ContrastiveParameters, which P derives from.
 template <class P>
 config::Schema<P> contrastive_schema(std::string summary) {
   using config::above;

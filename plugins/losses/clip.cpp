@@ -3,21 +3,15 @@
 #include <vector>
 
 #include "api/contrastive.h"
-#include "api/two_towers.h"
 #include "ops/ops.h"
 #include "plugin/record.h"
 
 namespace astroclip {
 namespace {
 
-class Clip final : public Loss {
+class Clip final : public ContrastiveLoss {
  public:
-  struct Parameters {
-    double logit_scale = 15.5;
-    bool learnable = false;
-    double largest_scale = 100.0;
-    bool augment = true;
-  };
+  using Parameters = ContrastiveParameters;
 
   static const config::Schema<Parameters>& schema() {
     static const auto schema =
@@ -25,30 +19,15 @@ class Clip final : public Loss {
     return schema;
   }
 
-  explicit Clip(const Parameters& parameters) : p_(parameters), scale_(p_.logit_scale, p_.learnable, p_.largest_scale) {
-    child("logit_scale", scale_);
-  }
-
-  std::vector<ViewRequest> views(const LossSetup& setup) const override { return view_of_each(setup, p_.augment); }
-
-  void attach(LossSetup& setup) override { views_ = two_aligned_modalities(setup, "clip"); }
-
-  LossValue forward(LossContext& context) override {
-    const UnitPair pair = embed_unit_pair(context, views_);
-    const Tensor a_to_b = find_own_column(scale_(ops::matmul(pair.a, pair.all_b, false, true)), context);
-    const Tensor b_to_a = find_own_column(scale_(ops::matmul(pair.b, pair.all_a, false, true)), context);
-    const Tensor total = ops::affine(ops::add(a_to_b, b_to_a), 0.5);
-    LossValue value{total, {{"clip", total}}};
-    scale_.log(value);
-    return value;
-  }
-
-  void after_update(LossSetup&, int64_t) override { scale_.hold_bound(); }
+  explicit Clip(const Parameters& parameters) : ContrastiveLoss("clip", parameters) {}
 
  private:
-  Parameters p_;
-  LogitScale scale_;
-  std::vector<std::string> views_;
+  LossValue compare(const UnitPair& pair, LossContext& context) const override {
+    const Tensor a_to_b = find_own_column(scaled(ops::matmul(pair.a, pair.all_b, false, true)), context);
+    const Tensor b_to_a = find_own_column(scaled(ops::matmul(pair.b, pair.all_a, false, true)), context);
+    const Tensor total = ops::affine(ops::add(a_to_b, b_to_a), 0.5);
+    return {total, {{"clip", total}}};
+  }
 };
 
 }  // namespace

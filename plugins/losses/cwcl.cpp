@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "api/contrastive.h"
-#include "api/two_towers.h"
 #include "base/error.h"
 #include "ops/ops.h"
 #include "plugin/record.h"
@@ -17,13 +16,9 @@
 namespace astroclip {
 namespace {
 
-class Cwcl final : public Loss {
+class Cwcl final : public ContrastiveLoss {
  public:
-  struct Parameters {
-    double logit_scale = 15.5;
-    bool learnable = false;
-    double largest_scale = 100.0;
-    bool augment = true;
+  struct Parameters : ContrastiveParameters {
     std::string reference;
   };
 
@@ -35,14 +30,10 @@ class Cwcl final : public Loss {
     return schema;
   }
 
-  explicit Cwcl(const Parameters& parameters) : p_(parameters), scale_(p_.logit_scale, p_.learnable, p_.largest_scale) {
-    child("logit_scale", scale_);
-  }
-
-  std::vector<ViewRequest> views(const LossSetup& setup) const override { return view_of_each(setup, p_.augment); }
+  explicit Cwcl(const Parameters& parameters) : ContrastiveLoss("cwcl", parameters), p_(parameters) {}
 
   void attach(LossSetup& setup) override {
-    views_ = two_aligned_modalities(setup, "cwcl");
+    ContrastiveLoss::attach(setup);
     if (p_.reference.empty()) return;
     const auto reference = std::ranges::find(views_, p_.reference);
     if (reference == views_.end()) {
@@ -52,25 +43,18 @@ class Cwcl final : public Loss {
     std::iter_swap(views_.begin(), reference);
   }
 
-  LossValue forward(LossContext& context) override {
-    const UnitPair pair = embed_unit_pair(context, views_);  // a is the reference
+ private:
+  LossValue compare(const UnitPair& pair, LossContext& context) const override {  // a is the reference
     const Tensor alike = ops::affine(ops::matmul(pair.a.detach(), pair.all_a.detach(), false, true), 0.5, 0.5);
     const Tensor weights = ops::divide(alike, ops::sum(alike, {1}, true));
-    const Tensor logits = scale_(ops::matmul(pair.a, pair.all_b, false, true));
+    const Tensor logits = scaled(ops::matmul(pair.a, pair.all_b, false, true));
     const Tensor attracted = ops::sum(ops::multiply(weights, logits), {1});
     const Tensor weighted = ops::mean(ops::subtract(ops::log_sum_exp(logits), attracted));
-    const Tensor back = find_own_column(scale_(ops::matmul(pair.b, pair.all_a, false, true)), context);
-    LossValue value{ops::affine(ops::add(weighted, back), 0.5), {{"weighted", weighted}, {"back", back}}};
-    scale_.log(value);
-    return value;
+    const Tensor back = find_own_column(scaled(ops::matmul(pair.b, pair.all_a, false, true)), context);
+    return {ops::affine(ops::add(weighted, back), 0.5), {{"weighted", weighted}, {"back", back}}};
   }
 
-  void after_update(LossSetup&, int64_t) override { scale_.hold_bound(); }
-
- private:
   Parameters p_;
-  LogitScale scale_;
-  std::vector<std::string> views_;
 };
 
 }  // namespace

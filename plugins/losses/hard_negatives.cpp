@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "api/contrastive.h"
-#include "api/two_towers.h"
 #include "base/error.h"
 #include "ops/ops.h"
 #include "plugin/record.h"
@@ -13,13 +12,9 @@
 namespace astroclip {
 namespace {
 
-class HardNegatives final : public Loss {
+class HardNegatives final : public ContrastiveLoss {
  public:
-  struct Parameters {
-    double logit_scale = 15.5;
-    bool learnable = false;
-    double largest_scale = 100.0;
-    bool augment = true;
+  struct Parameters : ContrastiveParameters {
     double beta = 1.0;
     double tau_plus = 0.0;
   };
@@ -35,36 +30,25 @@ class HardNegatives final : public Loss {
   }
 
   explicit HardNegatives(const Parameters& parameters)
-      : p_(parameters), scale_(p_.logit_scale, p_.learnable, p_.largest_scale) {
-    child("logit_scale", scale_);
-  }
+      : ContrastiveLoss("hard_negatives", parameters), p_(parameters) {}
 
-  std::vector<ViewRequest> views(const LossSetup& setup) const override { return view_of_each(setup, p_.augment); }
-
-  void attach(LossSetup& setup) override { views_ = two_aligned_modalities(setup, "hard_negatives"); }
-
-  LossValue forward(LossContext& context) override {
-    const UnitPair pair = embed_unit_pair(context, views_);
+ private:
+  LossValue compare(const UnitPair& pair, LossContext& context) const override {
     if (pair.all_a.size(0) < 2) throw Error("[hard_negatives] needs a batch of at least 2 objects, found 1");
     const Tensor partners = ops::sum(ops::multiply(pair.a, pair.b), {1});
     const Tensor a_to_b = one_way(ops::matmul(pair.a, pair.all_b, false, true), partners, context);
     const Tensor b_to_a = one_way(ops::matmul(pair.b, pair.all_a, false, true), partners, context);
     const Tensor total = ops::affine(ops::add(a_to_b, b_to_a), 0.5);
-    LossValue value{total, {{"hard_negatives", total}}};
-    scale_.log(value);
-    return value;
+    return {total, {{"hard_negatives", total}}};
   }
 
-  void after_update(LossSetup&, int64_t) override { scale_.hold_bound(); }
-
- private:
   static Tensor constant(const Tensor& like, double value) { return ops::affine(like.detach(), 0.0, value); }
 
   /// Mean of −log(e^t⁺/(e^t⁺ + N)) with the partners' logits t⁺ and the negatives' N, in logarithms throughout: at
   /// large scales exponentials of logits overflow.
   Tensor one_way(const Tensor& cosines, const Tensor& partner_cosines, const LossContext& context) const {
     const auto negatives = static_cast<double>(cosines.size(1) - 1);
-    const Tensor logits = scale_(cosines), partners = scale_(partner_cosines);
+    const Tensor logits = scaled(cosines), partners = scaled(partner_cosines);
     const Tensor others = without_partners(context, cosines.size(0), cosines.size(1));
     const auto log_sum = [&](double power) { return ops::log_sum_exp(ops::add(ops::affine(logits, power), others)); };
     // M · Σ w e^t with w = e^βt / Σ e^βt
@@ -83,7 +67,7 @@ class HardNegatives final : public Loss {
     const Tensor left = ops::affine(ops::exp(ratio), -prior, 1.0);
     const Tensor log_left = ops::log(ops::maximum(left, constant(left, smallest_share)));
     const Tensor log_difference = ops::affine(ops::add(log_negatives, log_left), 1.0, -std::log1p(-p_.tau_plus));
-    const Tensor floor = ops::affine(scale_(constant(partners, -1.0)), 1.0, std::log(negatives));
+    const Tensor floor = ops::affine(scaled(constant(partners, -1.0)), 1.0, std::log(negatives));
     return ops::maximum(log_difference, floor);
   }
 
@@ -97,8 +81,6 @@ class HardNegatives final : public Loss {
 
   static constexpr double smallest_share = 1e-30;  ///< keeps the logarithm finite where the floor holds
   Parameters p_;
-  LogitScale scale_;
-  std::vector<std::string> views_;
 };
 
 }  // namespace
