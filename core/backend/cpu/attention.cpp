@@ -7,6 +7,8 @@ namespace astroclip::cpu {
 
 namespace {
 
+constexpr int64_t query_tile = 160;  // one tile for an image of 145 tokens
+
 /// Products and packings of one head; every head is alike.
 struct Plan {
   explicit Plan(const AttentionArguments& a) : pitch(score_pitch(a.k.tokens)) {
@@ -15,8 +17,8 @@ struct Plan {
     const int64_t typical = std::min(a.q.tokens, query_tile);
     pack_k = onednn::packer_of(whole(typical), DType::f32);
     pack_v = onednn::packer_of(mixing(typical), DType::f32);
-    score = tile_products(a.q.tokens, [&](int64_t tile) { return packed(whole(tile), *pack_k); });
-    mix = tile_products(a.q.tokens, [&](int64_t tile) { return packed(mixing(tile), *pack_v); });
+    score = tile_products(a.q.tokens, query_tile, [&](int64_t tile) { return packed(whole(tile), *pack_k); });
+    mix = tile_products(a.q.tokens, query_tile, [&](int64_t tile) { return packed(mixing(tile), *pack_v); });
     tool_bytes =
         std::max({score.scratch_bytes(), mix.scratch_bytes(), pack_k->scratch_bytes(), pack_v->scratch_bytes()});
   }

@@ -7,6 +7,8 @@ namespace astroclip::cpu {
 
 namespace {
 
+constexpr int64_t query_tile = 128;
+
 /// Products and packings of one head. With p the probabilities and s the scores of a tile of queries:
 /// s = q kᵀ, dp = dy vᵀ, dv += pᵀ dy, dk += dsᵀ q, dq = ds k.
 struct Plan {
@@ -33,12 +35,14 @@ struct Plan {
     pack_kt = onednn::packer_of(score_spec(typical, q_pitch, a.k.token_stride), DType::f32);
     pack_vt = onednn::packer_of(score_spec(typical, dy_pitch, a.v.token_stride), DType::f32);
     pack_k = onednn::packer_of(dq_spec(typical), DType::f32);
-    score = tile_products(queries, [&](int64_t n) { return packed(score_spec(n, q_pitch, 0), *pack_kt); });
-    dp = tile_products(queries, [&](int64_t n) { return packed(score_spec(n, dy_pitch, 0), *pack_vt); });
-    dq = tile_products(queries, [&](int64_t n) { return packed(dq_spec(n), *pack_k); });
+    score = tile_products(queries, query_tile, [&](int64_t n) { return packed(score_spec(n, q_pitch, 0), *pack_kt); });
+    dp = tile_products(queries, query_tile, [&](int64_t n) { return packed(score_spec(n, dy_pitch, 0), *pack_vt); });
+    dq = tile_products(queries, query_tile, [&](int64_t n) { return packed(dq_spec(n), *pack_k); });
     for (const bool first : {false, true}) {
-      dk[first] = tile_products(queries, [&](int64_t n) { return gather_spec(n, q_pitch, a.dk.token_stride, first); });
-      dv[first] = tile_products(queries, [&](int64_t n) { return gather_spec(n, dy_pitch, a.dv.token_stride, first); });
+      dk[first] = tile_products(queries, query_tile,
+                                [&](int64_t n) { return gather_spec(n, q_pitch, a.dk.token_stride, first); });
+      dv[first] = tile_products(queries, query_tile,
+                                [&](int64_t n) { return gather_spec(n, dy_pitch, a.dv.token_stride, first); });
     }
     tool_bytes = std::max({score.scratch_bytes(), dp.scratch_bytes(), dq.scratch_bytes(), dk[0].scratch_bytes(),
                            dk[1].scratch_bytes(), dv[0].scratch_bytes(), dv[1].scratch_bytes(),

@@ -10,8 +10,6 @@
 /// a head the products are serial, over tiles of queries whose scores stay in the second-level cache.
 namespace astroclip::cpu {
 
-inline constexpr int64_t query_tile = 128;
-
 /// Scores of a tile have rows of this pitch: aligned, whatever the number of keys.
 inline int64_t score_pitch(int64_t keys) { return (keys + 15) / 16 * 16; }
 
@@ -34,9 +32,10 @@ inline onednn::ProductSpec head_product(int64_t m, int64_t n, int64_t k, int64_t
 
 /// The same product for whole tiles and for the shorter last one.
 struct TileProducts {
+  int64_t tile = 0;  ///< queries of a whole one
   std::shared_ptr<const onednn::Product> whole, last;
 
-  const onednn::Product& of(int64_t rows) const { return rows == query_tile ? *whole : *last; }
+  const onednn::Product& of(int64_t rows) const { return rows == tile ? *whole : *last; }
   int64_t scratch_bytes() const {
     return std::max(whole ? whole->scratch_bytes() : 0, last ? last->scratch_bytes() : 0);
   }
@@ -44,10 +43,10 @@ struct TileProducts {
 
 /// `make(rows)` gives the spec of a tile of so many queries.
 template <class Make>
-TileProducts tile_products(int64_t queries, Make make) {
-  TileProducts products;
-  if (queries >= query_tile) products.whole = onednn::product_of(make(query_tile));
-  if (queries % query_tile != 0) products.last = onednn::product_of(make(queries % query_tile));
+TileProducts tile_products(int64_t queries, int64_t tile, Make make) {
+  TileProducts products{tile, nullptr, nullptr};
+  if (queries >= tile) products.whole = onednn::product_of(make(tile));
+  if (queries % tile != 0) products.last = onednn::product_of(make(queries % tile));
   return products;
 }
 
