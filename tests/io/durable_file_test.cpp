@@ -13,6 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+using testing::ThrowsMessage;
 using testing_support::scratch;
 
 std::string message_of(const std::function<void()>& action) {
@@ -58,7 +59,7 @@ TEST(OutputFile, OneAtATimeHoldsTheLock) {
   EXPECT_EQ(lock_state(path), LockState::unlocked);
 }
 
-TEST(DurableFile, AnUnfinishedOneLeavesThePreviousFileAndNothingElse) {
+TEST(DurableFile, NothingIsVisibleBeforeCommit) {
   const std::string folder = scratch("durable"), path = folder + "/file";
   fs::create_directories(folder);
   write_text(path, "before");
@@ -69,6 +70,14 @@ TEST(DurableFile, AnUnfinishedOneLeavesThePreviousFileAndNothingElse) {
   }
   EXPECT_EQ(read_text(path), "before");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
+  write_text(path, "after");
+  EXPECT_EQ(read_text(path), "after");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
+}
+
+TEST(DurableFile, AFolderThatIsNotThereIsNamed) {
+  EXPECT_THAT([] { write_text("/nowhere/file", "x"); },
+              ThrowsMessage<Error>("/nowhere/file: cannot write: No such file or directory"));
 }
 
 TEST(DurableFile, WhatAKilledWriterLeftGoesAndALivingOnesStays) {

@@ -140,26 +140,5 @@ TEST(Safetensors, AMissingFileIsNamed) {
               ThrowsMessage<Error>("/nowhere/x.safetensors: cannot read: No such file or directory"));
 }
 
-TEST(DurableFile, NothingIsVisibleBeforeCommit) {
-  const std::string path = testing_support::scratch("durable");
-  write_text(path, "old");
-  {
-    DurableFile file(path);
-    file.write("new");
-    EXPECT_EQ(read_text(path), "old");
-  }
-  EXPECT_EQ(read_text(path), "old");
-  DurableFile file(path);
-  file.write("new");
-  file.commit();
-  EXPECT_EQ(read_text(path), "new");
-  EXPECT_FALSE(std::filesystem::exists(file.temporary_path()));
-}
-
-TEST(DurableFile, AFolderThatIsNotThereIsNamed) {
-  EXPECT_THAT([] { write_text("/nowhere/file", "x"); },
-              ThrowsMessage<Error>("/nowhere/file: cannot write: No such file or directory"));
-}
-
 }  // namespace
 }  // namespace astroclip::io

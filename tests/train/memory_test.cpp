@@ -13,12 +13,12 @@
 namespace astroclip::train {
 namespace {
 
-class Storage : public testing::TestWithParam<std::tuple<const char*, const char*, const char*>> {};
+class Storage : public testing::TestWithParam<std::tuple<std::string, std::string, std::string>> {};
 
 TEST_P(Storage, NoneIsNewAfterTheThirdStep) {
   const auto [loss, encoders, extra] = GetParam();
   const Experiment experiment = testing_support::small_experiment(
-      {.loss = loss, .encoders = encoders, .stage = "optimizer = { clip = 1.0 }\nema = 0.9\n" + std::string(extra)});
+      {.loss = loss, .encoders = encoders, .stage = "optimizer = { clip = 1.0 }\nema = 0.9\n" + extra});
   const auto dataset = plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
   Model model(experiment);
   const Memory& memory = memory_of(experiment.run_device());
