@@ -7,14 +7,12 @@
 #include <limits>
 #include <utility>
 
-#include "backend/cpu/attention_tiles.h"
+#include "backend/cpu/attention_strips.h"
 #include "backend/cpu/kernels_internal.h"
 #include "backend/cpu/scratch.h"
 #include "base/threads.h"
 
-// Attention whose operands are bf16, for processors that multiply bf16 pairs. A head's keys and values are packed once;
-// then strips of queries go through scores, softmax and mixing while they are in the first-level cache. Products of
-// general shape, called three times a tile, spend as long on their calls and packings as on the arithmetic.
+// Attention whose operands are bf16, for processors that multiply bf16 pairs.
 #ifndef __clang__
 #pragma GCC diagnostic push
 // GCC 12 takes the intrinsics' own undefined operands for ours (its bug 105593).
@@ -167,15 +165,6 @@ struct Workspace {
   Scratch k, v, q, scores, weights;
 };
 
-/// Where a strip of queries is read and written; log_sum_exp may be null.
-struct Strip {
-  const float* q;
-  int64_t q_stride;
-  float* y;
-  int64_t y_stride;
-  float* log_sum_exp;
-};
-
 /// Scores of `blocks` blocks of keys, −∞ past the last key, and their largest by lanes.
 template <int rows, int blocks>
 HWY_INLINE void score(const Layout& layout, const Workspace& work, int64_t block, __m512 (&top)[rows]) {
@@ -257,20 +246,13 @@ constexpr auto strips_of(std::integer_sequence<int, rows...>) {
 }
 constexpr auto strips = strips_of(std::make_integer_sequence<int, strip>());
 
-void attend_head(const AttentionArguments& a, const Layout& layout, const Workspace& work, int64_t batch,
-                 int64_t head) {
+void attend_head(const AttentionArguments& a, const Layout& layout, const Workspace& work, int64_t unit) {
+  const int64_t batch = unit / a.heads, head = unit % a.heads;
   pack_keys(head_of(a.k, batch, head, a.width), a.k.token_stride, layout.keys, layout.width, work.k.as<BFloat16>());
   pack_values(head_of(a.v, batch, head, a.width), a.v.token_stride, layout.keys, layout.width, work.v.as<BFloat16>());
-  const float* q = head_of(a.q, batch, head, a.width);
-  float* y = head_of(a.y, batch, head, a.width);
-  float* log_sum_exp = a.log_sum_exp ? a.log_sum_exp.as<float>() + (batch * a.heads + head) * a.q.tokens : nullptr;
-  const int64_t count = (a.q.tokens + strip - 1) / strip;
-  for (int64_t i = 0; i < count; ++i) {  // as even as can be
-    const int64_t begin = a.q.tokens * i / count, rows = a.q.tokens * (i + 1) / count - begin;
-    strips[static_cast<size_t>(rows - 1)](layout, work, a.scale,
-                                          {q + begin * a.q.token_stride, a.q.token_stride, y + begin * a.y.token_stride,
-                                           a.y.token_stride, log_sum_exp == nullptr ? nullptr : log_sum_exp + begin});
-  }
+  for_each_strip(a, unit, strip, [&](int64_t rows, const Strip& at) {
+    strips[static_cast<size_t>(rows - 1)](layout, work, a.scale, at);
+  });
 }
 
 }  // namespace
@@ -278,7 +260,7 @@ void attend_head(const AttentionArguments& a, const Layout& layout, const Worksp
 void attention_bf16(const AttentionArguments& a) {
   const Layout layout(a);
   const auto attend = [&](const Workspace& work, int64_t begin, int64_t end) {
-    for (int64_t unit = begin; unit < end; ++unit) attend_head(a, layout, work, unit / a.heads, unit % a.heads);
+    for (int64_t unit = begin; unit < end; ++unit) attend_head(a, layout, work, unit);
   };
   parallel_with<Workspace>(a.batch * a.heads, 1, attend, layout);
 }

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 
-#include "backend/cpu/attention_tiles.h"
 #include "backend/cpu/kernels_internal.h"
 #include "backend/cpu/scratch.h"
 #include "backend/cpu/simd-inl.h"

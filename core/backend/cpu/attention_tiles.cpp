@@ -4,40 +4,12 @@
 
 #include <hwy/foreach_target.h>
 
-#include <cmath>
-#include <limits>
-
 #include "backend/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace astroclip::cpu::HWY_NAMESPACE {
 
 namespace {
-
-void exponentiate(float* scores, int64_t rows, int64_t keys, double scale, float* inverse_sums, float* log_sum_exp) {
-  constexpr float nothing = -std::numeric_limits<float>::infinity();
-  const Vector factor = set(static_cast<float>(scale));
-  for (int64_t row = 0; row < rows; ++row) {
-    float* at = scores + row * score_pitch(keys);
-    const float top = max_of(at, keys);
-    const Vector shift = set(top);
-    const float sum = sum_of(keys, [=](int64_t i, int64_t n) HWY_ATTR {
-      const Vector e = exp(hn::Mul(hn::Sub(load(at + i, n, nothing), shift), factor));
-      store(e, at + i, n);
-      return e;
-    });
-    inverse_sums[row] = 1.0f / sum;
-    if (log_sum_exp != nullptr) log_sum_exp[row] = static_cast<float>(top * scale + std::log(sum));
-  }
-}
-
-void scale_rows(float* y, int64_t pitch, int64_t rows, int64_t width, const float* factors) {
-  for (int64_t row = 0; row < rows; ++row) {
-    float* at = y + row * pitch;
-    const Vector factor = set(factors[row]);
-    sweep(width, [=](int64_t i, int64_t n) HWY_ATTR { store(hn::Mul(load(at + i, n), factor), at + i, n); });
-  }
-}
 
 void differentiate(float* scores, float* dp, int64_t rows, int64_t keys, double scale, const float* log_sum_exp,
                    const float* dy, int64_t dy_pitch, const float* y, int64_t y_pitch, int64_t width) {
@@ -63,18 +35,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace astroclip::cpu {
 
-HWY_EXPORT(exponentiate);
-HWY_EXPORT(scale_rows);
 HWY_EXPORT(differentiate);
-
-void exponentiate_tile(float* scores, int64_t rows, int64_t keys, double scale, float* inverse_sums,
-                       float* log_sum_exp) {
-  HWY_DYNAMIC_DISPATCH(exponentiate)(scores, rows, keys, scale, inverse_sums, log_sum_exp);
-}
-
-void scale_tile(float* y, int64_t pitch, int64_t rows, int64_t width, const float* factors) {
-  HWY_DYNAMIC_DISPATCH(scale_rows)(y, pitch, rows, width, factors);
-}
 
 void differentiate_tile(float* scores, float* dp, int64_t rows, int64_t keys, double scale, const float* log_sum_exp,
                         const float* dy, int64_t dy_pitch, const float* y, int64_t y_pitch, int64_t width) {

@@ -6,8 +6,8 @@
 #include "backend/backend.h"
 #include "backend/cpu/onednn_product.h"
 
-/// What the forward and backward passes of attention share. Heads are independent and run one to a thread; within
-/// a head the products are serial, over tiles of queries whose scores stay in the second-level cache.
+/// What the gradient of attention is made of. Heads are independent and run one to a thread; within a head the products
+/// are serial, over tiles of queries whose scores stay in the second-level cache.
 namespace astroclip::cpu {
 
 /// Scores of a tile have rows of this pitch: aligned, whatever the number of keys.
@@ -50,19 +50,6 @@ TileProducts tile_products(int64_t queries, int64_t tile, Make make) {
   return products;
 }
 
-/// Start of one (batch, head) of a strided operand.
-inline const float* head_of(const HeadsView& view, int64_t batch, int64_t head, int64_t width) {
-  return static_cast<const float*>(view.data) + batch * view.batch_stride + head * width;
-}
-inline float* head_of(const MutableHeadsView& view, int64_t batch, int64_t head, int64_t width) {
-  return static_cast<float*>(view.data) + batch * view.batch_stride + head * width;
-}
-
-/// Scores of a tile to exp(scale · (score − row's largest)); their sums' inverses, and their log Σ exp unless null.
-void exponentiate_tile(float* scores, int64_t rows, int64_t keys, double scale, float* inverse_sums,
-                       float* log_sum_exp);
-/// y's row i times factors[i].
-void scale_tile(float* y, int64_t pitch, int64_t rows, int64_t width, const float* factors);
 /// Scores to probabilities exp(scale · score − log_sum_exp), and the gradient of probabilities dp to that of scores:
 /// scale · p · (dp − dy·y), with rows of dy and y at their pitches.
 void differentiate_tile(float* scores, float* dp, int64_t rows, int64_t keys, double scale, const float* log_sum_exp,

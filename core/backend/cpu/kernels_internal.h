@@ -60,8 +60,18 @@ void linear_backward_input(const LinearBackwardInputArguments& arguments);
 void linear_backward_weight(const LinearBackwardWeightArguments& arguments);
 
 // attention.cpp, attention_backward.cpp
+/// Start of one (batch, head) of a strided operand.
+inline const float* head_of(const HeadsView& view, int64_t batch, int64_t head, int64_t width) {
+  return static_cast<const float*>(view.data) + batch * view.batch_stride + head * width;
+}
+inline float* head_of(const MutableHeadsView& view, int64_t batch, int64_t head, int64_t width) {
+  return static_cast<float*>(view.data) + batch * view.batch_stride + head * width;
+}
 void attention(const AttentionArguments& arguments);
 void attention_backward(const AttentionBackwardArguments& arguments);
+
+// attention_f32.cpp
+void attention_f32(const AttentionArguments& arguments);
 
 // attention_bf16.cpp: operands rounded to bf16, on processors that multiply it
 void attention_bf16(const AttentionArguments& arguments);
