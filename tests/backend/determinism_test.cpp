@@ -3,6 +3,9 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "backend/call.h"
 
@@ -128,6 +131,59 @@ TEST(NotANumber, IsNeverSwallowed) {
   EXPECT_TRUE(std::isnan(all[1].values[1]) && all[1].values[0] == 1.0);
   EXPECT_TRUE(std::isnan(all[2].values[1]) && all[2].values[0] == 1.0);
 }
+
+/// Attention of `tokens` queries to as many keys, one head; query i and key i have `sharpness` in place i and zeros
+/// else, except that query 2 has `odd` in place 0.
+View pick_keys(Call& call, int64_t tokens, double sharpness, double odd, const ConstView& v) {
+  std::vector<double> k(static_cast<size_t>(tokens * tokens));
+  for (int64_t i = 0; i < tokens; ++i) k[static_cast<size_t>(i * tokens + i)] = sharpness;
+  std::vector<double> q = k;
+  q[static_cast<size_t>(2 * tokens)] = odd;
+  AttentionArguments a;
+  a.precision = call.precision;
+  a.batch = a.heads = 1;
+  a.width = tokens;
+  const auto view = [&](const ConstView& x) { return HeadsView{x.data, tokens, tokens * tokens, tokens}; };
+  a.q = view(call.values(q, {tokens, tokens}));
+  a.k = view(call.values(k, {tokens, tokens}));
+  a.v = view(v);
+  const View y = call.output("y", {tokens, tokens});
+  a.y = {y.data, tokens, tokens * tokens, tokens};
+  call.backend.attention(a);
+  return y;
+}
+
+class SharpAttention : public ::testing::TestWithParam<std::tuple<int64_t, Precision>> {
+ protected:
+  int64_t tokens = std::get<0>(GetParam());
+  Precision precision = std::get<1>(GetParam());
+  void SetUp() override {
+    if (!cpu().supports(precision)) GTEST_SKIP() << "this processor does not multiply bf16";
+  }
+};
+
+TEST_P(SharpAttention, ToOneKeyGivesItsValueExactly) {
+  Call call(cpu(), precision);
+  std::vector<double> numbers;
+  for (int64_t i = 0; i < tokens * tokens; ++i) numbers.push_back(static_cast<double>(i % 7 - 3));
+  const ConstView v = call.values(numbers, {tokens, tokens});
+  const View y = pick_keys(call, tokens, 20.0, 0.0, v);
+  for (int64_t i = 0; i < v.numel(); ++i) EXPECT_EQ(y.as<float>()[i], v.as<float>()[i]) << i;
+}
+
+TEST_P(SharpAttention, OfAQueryThatIsNoNumberSpoilsItsOwnRowAlone) {
+  Call call(cpu(), precision);
+  const View y = pick_keys(call, tokens, 1.0, std::nan(""), call.random({tokens, tokens}));
+  for (int64_t i = 0; i < y.numel(); ++i) EXPECT_EQ(std::isnan(y.as<float>()[i]), i / tokens == 2) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Widths, SharpAttention,
+                         ::testing::Combine(::testing::Values(5, 9, 33, 47),
+                                            ::testing::Values(Precision::f32, Precision::bf16)),
+                         [](const auto& test) {
+                           return std::to_string(std::get<0>(test.param)) +
+                                  (std::get<1>(test.param) == Precision::bf16 ? "_bf16" : "_f32");
+                         });
 
 TEST(Errors, AnotherDtypeIsNamed) {
   Call call(cpu(), Precision::f32);

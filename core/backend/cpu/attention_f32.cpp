@@ -79,12 +79,13 @@ HWY_INLINE void multiply(const float* a, const float* b, int64_t depth, Vector (
   }
 }
 
-/// 2^z for z ≤ 0, 2^−126 for all below; NaN stays NaN. The polynomial's relative error is 2e-9.
+/// 2^z for z ≤ 0, and 0 from −127 downwards; NaN stays NaN. The polynomial's relative error is 2e-9.
 HWY_INLINE Vector power_of_two(Vector z) {
   const hn::RebindToSigned<Tag> integer;
-  // Adding it rounds to a whole number, which then stands in the low bits. A NaN is the second operand of Max.
+  // Adding it rounds to a whole number, which then stands in the low bits. Max gives its second operand for a NaN. At
+  // −127 the exponent's bits become 0 and the series is exactly 1, whose other bits are 0.
   const Vector magic = set(12582912.0f);
-  const Vector bounded = hn::Max(set(-126.0f), z);
+  const Vector bounded = hn::Max(set(-127.0f), z);
   const Vector whole = hn::Add(bounded, magic);
   const Vector rest = hn::Sub(bounded, hn::Sub(whole, magic));
   Vector series = set(1.53458118e-4f);
