@@ -16,23 +16,59 @@ namespace {
 
 constexpr Device cpu{DeviceKind::cpu, 0};
 
+/// Floating-point operations of the products of one object's forward pass, attention's among them.
+struct Operations {
+  double backbone = 0.0, reconstruction = 0.0, head = 0.0;
+};
+
+Operations operations_of_transformer(const Encoder& encoder, int64_t blocks) {
+  const auto tokens = static_cast<double>(encoder.token_shape()[0]);
+  const auto features = static_cast<double>(encoder.token_shape()[1]);
+  const auto dim = static_cast<double>(encoder.width()), wide = static_cast<double>(encoder.embedding_width());
+  const double block = 24.0 * dim * dim + 4.0 * tokens * dim;  // of one token; the MLP is four times as wide
+  const double keys_and_values = tokens * 4.0 * dim * wide, attention = tokens * 4.0 * wide;
+  const double query_output_mlp = (2.0 + 2.0 + 16.0) * wide * wide;
+  return {tokens * (2.0 * features * dim + static_cast<double>(blocks) * block), tokens * 2.0 * dim * features,
+          keys_and_values + attention + query_output_mlp};
+}
+
+/// ResNet-18: the stem, pooled, and two blocks in each of four stages; from the second on a stage begins with a
+/// shortcut of its own.
+Operations operations_of_resnet(const Encoder& encoder, int64_t) {
+  const auto convolution = [](int64_t side, int64_t in, int64_t out, int64_t window) {
+    return 2.0 * static_cast<double>(side * side * in * out * window * window);
+  };
+  int64_t dim = 64, side = (encoder.input_shape()[-1] + 1) / 2;
+  double total = convolution(side, encoder.input_shape()[0], dim, 7);
+  side = (side + 1) / 2;
+  total += 4.0 * convolution(side, dim, dim, 3);
+  for (int stage = 1; stage < 4; ++stage, dim *= 2) {
+    side = (side + 1) / 2;
+    total += convolution(side, dim, 2 * dim, 1) + convolution(side, dim, 2 * dim, 3) +
+             3.0 * convolution(side, 2 * dim, 2 * dim, 3);
+  }
+  return {total, 0.0, 0.0};
+}
+
 /// A published tower as its plugin makes it, perhaps with fewer blocks.
 struct Tower {
   std::string plugin;
-  std::string blocks_key;  ///< the plugin's parameter for their number
+  std::string blocks_key;  ///< the plugin's parameter for their number; "": as many as it has
   int64_t blocks;
   int64_t batch;
+  Operations (*operations)(const Encoder& encoder, int64_t blocks);
 };
 
-const Tower specformer{"specformer", "layers", 6, 8};
-const Tower vit{"vit", "depth", 24, 16};
+const Tower specformer{"specformer", "layers", 6, 8, operations_of_transformer};
+const Tower vit{"vit", "depth", 24, 16, operations_of_transformer};
 /// Moments, gradients and two packed copies of all 24 blocks would need more memory than many a machine has.
-const Tower short_vit{"vit", "depth", 8, 16};
+const Tower short_vit{"vit", "depth", 8, 16, operations_of_transformer};
+const Tower resnet{"resnet", "", 8, 32, operations_of_resnet};
 
 std::shared_ptr<Encoder> make(const Tower& tower) {
   plugin::Host& host = plugin::Host::instance();
   config::Table table;
-  table.set(tower.blocks_key, config::Value(tower.blocks, {}));
+  if (!tower.blocks_key.empty()) table.set(tower.blocks_key, config::Value(tower.blocks, {}));
   config::Problems problems;
   const config::AnySchema schema = host.schema(plugin::Kind::encoder, tower.plugin);
   const config::Table resolved = schema.resolve(table, "bench", {}, problems);
@@ -52,22 +88,6 @@ Tensor random_batch(const Encoder& encoder, int64_t batch) {
   return raw;
 }
 
-/// Floating-point operations of the products of one object's forward pass, attention's among them.
-struct Operations {
-  double backbone = 0.0, reconstruction = 0.0, head = 0.0;
-};
-
-Operations operations_of(const Encoder& encoder, int64_t blocks) {
-  const auto tokens = static_cast<double>(encoder.token_shape()[0]);
-  const auto features = static_cast<double>(encoder.token_shape()[1]);
-  const auto dim = static_cast<double>(encoder.width()), wide = static_cast<double>(encoder.embedding_width());
-  const double block = 24.0 * dim * dim + 4.0 * tokens * dim;  // of one token; the MLP is four times as wide
-  const double keys_and_values = tokens * 4.0 * dim * wide, attention = tokens * 4.0 * wide;
-  const double query_output_mlp = (2.0 + 2.0 + 16.0) * wide * wide;
-  return {tokens * (2.0 * features * dim + static_cast<double>(blocks) * block), tokens * 2.0 * dim * features,
-          keys_and_values + attention + query_output_mlp};
-}
-
 int64_t batch_of(const Tower& tower, const BenchSettings& settings) {
   return settings.batch > 0 ? settings.batch : tower.batch;
 }
@@ -83,7 +103,7 @@ Tensor embed(const Encoder& encoder, const Tensor& raw) {
 BenchWork embedding(const Tower& tower, const BenchSettings& settings) {
   const std::shared_ptr<const Encoder> encoder = make(tower);
   const int64_t batch = batch_of(tower, settings);
-  const Operations operations = operations_of(*encoder, tower.blocks);
+  const Operations operations = tower.operations(*encoder, tower.blocks);
   const auto run = [=, raw = random_batch(*encoder, batch), precision = settings.precision] {
     const autograd::NoGrad no_grad;
     const ops::PrecisionScope scope(precision);
@@ -106,7 +126,7 @@ BenchWork training(const Tower& tower, bool reconstructs, const BenchSettings& s
   const std::shared_ptr<Encoder> encoder = make(tower);
   encoder->set_training(true);
   const int64_t batch = batch_of(tower, settings);
-  const Operations operations = operations_of(*encoder, tower.blocks);
+  const Operations operations = tower.operations(*encoder, tower.blocks);
   optim::Adamw::Options options;
   options.weight_decay = 0.05;
   options.clip_norm = 1.0;
@@ -124,9 +144,9 @@ BenchWork training(const Tower& tower, bool reconstructs, const BenchSettings& s
 /// Both published towers, for pairs.
 struct Pair {
   std::shared_ptr<Encoder> spectrum = make(specformer), image = make(vit);
-  double operations = operations_of(*spectrum, specformer.blocks).backbone +
-                      operations_of(*image, vit.blocks).backbone + operations_of(*spectrum, specformer.blocks).head +
-                      operations_of(*image, vit.blocks).head;
+  Operations of_spectrum = specformer.operations(*spectrum, specformer.blocks);
+  Operations of_image = vit.operations(*image, vit.blocks);
+  double operations = of_spectrum.backbone + of_spectrum.head + of_image.backbone + of_image.head;
 };
 
 constexpr int64_t pairs_at_once = 8;
@@ -184,6 +204,8 @@ std::vector<BenchRow> tower_rows() {
           {"training step specformer", [](const S& s) { return training(specformer, true, s); }, true},
           {"embedding vit-l/12", [](const S& s) { return embedding(vit, s); }, true},
           {"training step vit-l/12", [](const S& s) { return training(short_vit, false, s); }, true},
+          {"embedding resnet-18", [](const S& s) { return embedding(resnet, s); }, true},
+          {"training step resnet-18", [](const S& s) { return training(resnet, false, s); }, true},
           {"pairs: embedding", pair_embedding},
           {"pairs: training the heads on frozen towers", alignment}};
 }

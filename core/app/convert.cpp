@@ -8,66 +8,83 @@
 #include "io/weights_file.h"
 #include "train/model.h"
 #include "train/model_file.h"
+#include "train/presets.h"
 
 namespace astroclip::app {
 
 namespace {
 
 /// The tensors as they are.
-void convert(const std::string& from, const std::string& to) {
-  auto weights = io::read_weights(from, {DeviceKind::cpu});
-  weights.metadata["converted_from"] = std::filesystem::path(from).filename().string();
+void write_tensors(io::WeightsFile& weights, const std::string& to) {
   weights.metadata["model_hash"] = io::model_hash(weights.tensors);
   io::write_safetensors(to, weights.tensors, weights.metadata);
-  fmt::print("{}: {} tensors, model {}\n", to, weights.tensors.size(), weights.metadata["model_hash"]);
+  fmt::print(
+      "{}: {} tensors, model {}; no preset has their names and shapes: to embed with them, give --architecture\n", to,
+      weights.tensors.size(), weights.metadata["model_hash"]);
 }
 
 /// The encoders of an architecture, with what it takes to embed by the file alone.
-void convert(const std::string& from, const std::string& to, const std::string& architecture) {
+void write_model(const std::string& from, const std::vector<nn::NamedTensor>& source, const std::string& to,
+                 const std::string& architecture, io::Metadata metadata) {
   train::Experiment setting;
   setting.encoders = train::load_architecture(architecture);
   const train::Model model(setting, train::Weights::none);
-  std::vector<nn::NamedTensor> tensors = model.state();
+  std::vector<std::string> without_head;
   for (const std::string& name : model.names()) {
-    if (model.load(name, from)) continue;
+    if (!model.load(name, source, from)) without_head.push_back(train::encoder_prefix(name) + ".");
+  }
+  std::vector<nn::NamedTensor> tensors = model.state();
+  for (const std::string& tower : without_head) {
     // A file from before alignment has no head, and what stands in this one is no part of the model.
-    const std::string tower = train::encoder_prefix(name) + ".", backbone = tower + "backbone.";
     std::erase_if(tensors, [&](const nn::NamedTensor& entry) {
-      return entry.name.starts_with(tower) && !entry.name.starts_with(backbone);
+      return entry.name.starts_with(tower) && !entry.name.starts_with(tower + "backbone.");
     });
   }
-  const std::string hash =
-      train::write_model_file(to, tensors, {setting.encoders, data::published_preprocessing(), {}},
-                              {{"converted_from", std::filesystem::path(from).filename().string()}});
-  fmt::print("{}: {}, {} tensors, model {}\n", to, fmt::join(model.names(), " and "), tensors.size(), hash);
+  const std::string hash = train::write_model_file(to, tensors, {setting.encoders, data::published_preprocessing(), {}},
+                                                   std::move(metadata));
+  fmt::print("{}: {} as in {}, {} tensors, model {}\n", to, fmt::join(model.names(), " and "),
+             std::filesystem::path(architecture).filename().string(), tensors.size(), hash);
+}
+
+void convert(const std::string& from, const std::string& to, std::string architecture) {
+  io::WeightsFile weights = io::read_weights(from, {DeviceKind::cpu});
+  std::vector<nn::NamedTensor> tensors;
+  for (const auto& [name, tensor] : weights.tensors) tensors.push_back({name, tensor});
+  if (architecture.empty()) {
+    const auto preset = train::recognise(tensors, train::presets());
+    if (preset) architecture = preset->path;
+  }
+  weights.metadata["converted_from"] = std::filesystem::path(from).filename().string();
+  if (architecture.empty()) return write_tensors(weights, to);
+  write_model(from, tensors, to, train::architecture_path(architecture), weights.metadata);
 }
 
 }  // namespace
 
 Verb convert_verb() {
-  Verb verb{"convert",
-            {"IN OUT [--architecture FILE.toml]"},
-            "write the weights of a PyTorch file as safetensors",
-            "Writes the tensors of IN, a PyTorch file, as the safetensors file OUT: the state dict with its names and "
-            "dtypes (f16 becomes f32), the plain hyper-parameters, and a hash of the model in the metadata. With an "
-            "architecture OUT has its encoders' tensors under astroclip's names, and tells what it takes to embed."};
+  Verb verb{
+      "convert",
+      {"IN OUT [--architecture FILE.toml]"},
+      "write the weights of a PyTorch file as safetensors",
+      "Writes the tensors of IN, a PyTorch file, as the safetensors file OUT (f16 becomes f32), with the plain "
+      "hyper-parameters and a hash of the model in the metadata. Where they have the names and shapes of a preset "
+      "(a file of experiments/models: the published models and ViTs of other sizes), or of the architecture given, "
+      "OUT has the encoders' tensors under astroclip's names and tells what it takes to embed; else it has the "
+      "state dict as it is."};
   verb.positionals = {{"in", "IN", "a PyTorch file, zip or legacy, or a safetensors file"},
                       {"out", "OUT", "the safetensors file to write"}};
   verb.options.add_options()("architecture", text("FILE.toml"),
-                             "the encoders of IN: an experiment, or one of experiments/models");
-  verb.examples = {
-      {"astroclip convert astroclip.ckpt astroclip.safetensors --architecture experiments/astroclip.toml",
-       "the published model, in a file that embeds by itself"},
-      {"astroclip convert anything.pt tensors.safetensors", "just the tensors"}};
+                             "the encoders of IN: an experiment, or a preset's file or name (default: the preset that "
+                             "fits)");
+  verb.examples = {{"astroclip convert astroclip.ckpt astroclip.safetensors",
+                    "the published model, in a file that embeds by itself"},
+                   {"astroclip convert mine.pt mine.safetensors --architecture mine.toml", "a model of your own"}};
   verb.run = [](const options::variables_map& values) {
     if (!values.contains("out")) throw UsageError("convert needs the file to read and the file to write");
     const auto from = values["in"].as<std::string>(), to = values["out"].as<std::string>();
     std::error_code ignored;
     if (std::filesystem::equivalent(from, to, ignored)) throw Error(fmt::format("{}: IN and OUT are one file", from));
-    if (values.contains("architecture"))
-      convert(from, to, values["architecture"].as<std::string>());
-    else
-      convert(from, to);
+    convert(from, to, values.contains("architecture") ? values["architecture"].as<std::string>() : "");
     return 0;
   };
   return verb;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -153,6 +154,63 @@ struct AttentionBackwardArguments {
   Precision precision = Precision::f32;
 };
 
+/// Windows on the middle axes of x [batch, height, width, channels], `stride` apart; the first begins `padding`
+/// positions before the border. Each pair is (height, width).
+struct Windows {
+  std::array<int64_t, 2> size = {1, 1}, stride = {1, 1}, padding = {0, 0};
+  /// How many there are along an axis (0 or 1) of `extent` positions.
+  int64_t count(size_t axis, int64_t extent) const {
+    return (extent + 2 * padding[axis] - size[axis]) / stride[axis] + 1;
+  }
+  bool operator==(const Windows&) const = default;
+};
+
+/// Cross-correlation, as torch.nn.Conv2d: x [batch, height, width, in], weight [out, in, window height, window width],
+/// bias [out], y [batch, windows along height, windows along width, out]. What lies beyond the border is 0.
+struct ConvolutionArguments {
+  ConstView x;
+  ConstView weight;
+  ConstView bias;  ///< optional
+  Windows windows;
+  View y;
+  Precision precision = Precision::f32;
+};
+
+struct ConvolutionBackwardInputArguments {
+  ConstView dy;
+  ConstView weight;
+  Windows windows;
+  View dx;
+  Precision precision = Precision::f32;
+};
+
+struct ConvolutionBackwardWeightArguments {
+  ConstView dy;
+  ConstView x;
+  Windows windows;
+  View dweight;
+  View dbias;  ///< optional
+  Precision precision = Precision::f32;
+};
+
+/// y = (x − mean)/√(variance + epsilon) · weight + bias, with mean and variance over the rows of each group and channel
+/// of x [groups, rows, channels]: batch norm is one group, instance norm a group for each sample.
+struct BatchNormArguments {
+  ConstView x;
+  ConstView weight, bias;  ///< [channels]; both or none
+  double epsilon = 0.0;
+  View y;
+  View mean, variance;  ///< [groups, channels], the variance divided by `rows`
+};
+
+struct BatchNormBackwardArguments {
+  ConstView dy, x, weight;  ///< the weight is optional
+  ConstView mean, variance;
+  double epsilon = 0.0;
+  View dx;
+  View dweight, dbias;  ///< with the weight
+};
+
 /// One parameter of a multi-tensor optimiser step. The moments have the parameter's shape and dtype.
 struct AdamwSegment {
   View parameter;
@@ -231,6 +289,16 @@ class Backend {
   virtual void linear_backward_input(const LinearBackwardInputArguments& arguments) = 0;
   virtual void linear_backward_weight(const LinearBackwardWeightArguments& arguments) = 0;
 
+  // Windows.
+  virtual void convolution(const ConvolutionArguments& arguments) = 0;
+  virtual void convolution_backward_input(const ConvolutionBackwardInputArguments& arguments) = 0;
+  virtual void convolution_backward_weight(const ConvolutionBackwardWeightArguments& arguments) = 0;
+  /// y [batch, windows, windows, channels] = largest of each window; `index`, i64 of y's shape, says at which
+  /// row · width + column of its sample and channel (the first of equals). NaN wins.
+  virtual void max_pool(ConstView x, const Windows& windows, View y, View index) = 0;
+  /// dx at `index` += dy, the rest 0.
+  virtual void max_pool_backward(ConstView dy, ConstView index, View dx) = 0;
+
   // Fused kernels.
   virtual void attention(const AttentionArguments& arguments) = 0;
   virtual void attention_backward(const AttentionBackwardArguments& arguments) = 0;
@@ -239,6 +307,8 @@ class Backend {
                           View inverse_deviation) = 0;
   virtual void layer_norm_backward(ConstView dy, ConstView x, ConstView weight, ConstView mean,
                                    ConstView inverse_deviation, View dx, View dweight, View dbias) = 0;
+  virtual void batch_norm(const BatchNormArguments& arguments) = 0;
+  virtual void batch_norm_backward(const BatchNormBackwardArguments& arguments) = 0;
   /// Over the last axis of x [rows, width].
   virtual void softmax(ConstView x, View y) = 0;
   virtual void softmax_backward(ConstView dy, ConstView y, View dx) = 0;

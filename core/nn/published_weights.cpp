@@ -75,6 +75,8 @@ class Source {
  public:
   Source(const std::vector<NamedTensor>& tensors, const std::string& place) {
     for (const NamedTensor& entry : tensors) {
+      if (ends_in(entry.name, "num_batches_tracked"))
+        continue;  // PyTorch's counter of batch norms, which nothing reads
       if (!tensors_.emplace(canonical(entry.name), entry).second) {
         throw Error(fmt::format("{}: '{}' stands there under two spellings", place, entry.name));
       }
@@ -210,6 +212,10 @@ void load_published(Module& module, const std::vector<NamedTensor>& source, cons
   }
   LoadReport report = compare_state(wanted, renamed);
   report.unexpected = given.unused(prefix);
+  // The module's other parts may stand beside this one (a head beside its backbone).
+  for (const std::string& name : names_of(module.state(), "")) {
+    if (!is_below(name, part)) std::erase(report.unexpected, prefix + name);
+  }
   if (report.complete() && report.unexpected.empty()) {
     load_state(wanted, renamed, how);
     return;

@@ -10,7 +10,7 @@ namespace astroclip::nn {
 /// Loads weights whose names are spelled as published files spell them: the blocks of a ViT in chunks or not
 /// (`blocks.C.I.` or `blocks.I.`), everything under a prefix (`module.`, `teacher.backbone.`, `image_encoder.` and any
 /// other; the one under which most tensors are found is taken), attention projections fused or split. What stands under
-/// other prefixes belongs to other modules and is left alone.
+/// other prefixes, or is the module's but not of `part`, is left alone, and so are PyTorch's counters of batches.
 /// `part` names the child to load ("backbone"), "" the whole module. `place` (the file) is for messages.
 /// Throws Error listing every missing, unexpected and misshapen tensor; nothing has been written then.
 void load_published(Module& module, const std::vector<NamedTensor>& source, const std::string& place,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <span>
 #include <vector>
 
@@ -80,6 +81,17 @@ struct LinearOptions {
 /// The weight's packed form is kept with its storage and renewed when its version changes.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearOptions& options = {});
 
+// Windows, on the two middle axes of x [batch, height, width, channels]; an axis of length 1 serves sequences.
+/// How windows move. Each pair is (height, width).
+struct WindowSteps {
+  std::array<int64_t, 2> stride = {1, 1}, padding = {0, 0};
+};
+/// Cross-correlation, as torch.nn.Conv2d: weight [out, in, window height, window width], bias [out] or undefined; gives
+/// [batch, windows, windows, out].
+Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, const WindowSteps& steps = {});
+/// The largest value of each window and channel; the gradient goes to the first of equals.
+Tensor max_pool(const Tensor& x, const Windows& windows);
+
 // Fused.
 /// Multi-head self-attention from one product: qkv [B, T, 3·D] laid out (q | k | v), each D = heads · width, with
 /// scale 1/√width; gives [B, T, D].
@@ -88,6 +100,16 @@ Tensor self_attention(const Tensor& qkv, int64_t heads);
 Tensor cross_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads);
 /// Over the last axis.
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon);
+/// Mean and variance (divided by the number of rows) of a batch, [channels].
+struct BatchMoments {
+  Tensor mean, variance;
+};
+/// (x − mean)/√(variance + epsilon) · weight + bias with each channel's mean and variance over all axes of x
+/// [..., channels] but the last (Ioffe & Szegedy 2015); `moments` receives them.
+Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon,
+                  BatchMoments* moments = nullptr);
+/// The same for each sample by itself, x [batch, ..., channels], without weight and bias (Ulyanov et al. 2016).
+Tensor instance_norm(const Tensor& x, double epsilon);
 Tensor softmax(const Tensor& x);
 /// logΣexp(x) over the last axis, which is dropped.
 Tensor log_sum_exp(const Tensor& x);

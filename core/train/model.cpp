@@ -59,10 +59,13 @@ std::vector<nn::NamedTensor> Model::state() const {
 }
 
 bool Model::load(const std::string& name, const std::string& path) const {
+  return load(name, nn::read_published(path), path);
+}
+
+bool Model::load(const std::string& name, std::vector<nn::NamedTensor> source, const std::string& path) const {
   Encoder& target = encoder(name);
   // What stands under the name of a tower is that tower's alone: another of the same architecture may be beside it.
   const std::string prefix = encoder_prefix(name) + ".";
-  std::vector<nn::NamedTensor> source = nn::read_published(path);
   const auto is_own = [&](const nn::NamedTensor& entry) { return entry.name.starts_with(prefix); };
   if (std::ranges::any_of(source, is_own)) std::erase_if(source, std::not_fn(is_own));
   const std::string place = fmt::format("{}: encoder '{}'", path, name);

@@ -38,6 +38,8 @@ class Model {
   /// A model without weights uses the file's bytes where they stand. Says whether the head came, too. Throws Error
   /// listing what is missing, misshapen or unexpected.
   bool load(const std::string& encoder, const std::string& path) const;
+  /// The same from the tensors of a file, which `path` names in messages.
+  bool load(const std::string& encoder, std::vector<nn::NamedTensor> tensors, const std::string& path) const;
 
  private:
   Weights weights_;

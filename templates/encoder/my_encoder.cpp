@@ -1,5 +1,6 @@
 // A small convolutional network on images: patches of a few pixels become tokens (as in ConvNeXt, Liu et al. 2022), and
 // residual 3×3 convolutions (He et al. 2016) let each token see its neighbours.
+#include <nn/convolution.h>
 #include <nn/layers.h>
 #include <ops/ops.h>
 #include <plugin/record.h>
@@ -26,51 +27,30 @@ struct MyEncoderParameters {
 /// A linear layer from `in` values with the initial weights of torch.nn.Linear.
 nn::Linear linear(int64_t in, int64_t out) { return {in, out, nn::uniform_fan_in(in), nn::uniform_fan_in(in)}; }
 
-/// x + gelu(conv(norm(x))) on a square grid of tokens. The 3×3 convolution is one product: every token and its eight
-/// neighbours stand side by side, zeros beyond the border.
+/// x + gelu(conv(norm(x))) on a square grid of tokens.
 class Block final : public nn::Module {
  public:
-  Block(int64_t side, int64_t dim) : side_(side), dim_(dim), norm_(dim, 1e-6), convolution_(linear(9 * dim, dim)) {
+  explicit Block(int64_t dim) : norm_(dim, 1e-6), convolution_({.in = dim, .out = dim, .window = 3, .padding = 1}) {
     child("norm", norm_);
     child("convolution", convolution_);
   }
 
-  /// x [B, side², dim] → [B, side², dim]
-  Tensor operator()(const Tensor& x) const {
-    const ops::LinearOptions residual{Activation::gelu, x};
-    return convolution_(neighbourhoods(norm_(x)), residual);
-  }
+  /// x [B, side, side, dim] → [B, side, side, dim]
+  Tensor operator()(const Tensor& x) const { return ops::add(x, ops::gelu(convolution_(norm_(x)))); }
 
  private:
-  /// [B, side², dim] → [B, side², 9 · dim]
-  Tensor neighbourhoods(const Tensor& x) const {
-    const int64_t batch = x.size(0);
-    const auto zeros = [&](const Shape& shape) { return Tensor::zeros(shape, x.dtype(), x.device()); };
-    const Tensor row = zeros({batch, 1, side_, dim_}), column = zeros({batch, side_ + 2, 1, dim_});
-    const std::vector<Tensor> rows = {row, ops::reshape(x, {batch, side_, side_, dim_}), row};
-    const std::vector<Tensor> columns = {column, ops::concat(rows, 1), column};
-    const Tensor padded = ops::concat(columns, 2);
-    std::vector<Tensor> shifted;
-    for (int64_t dy = 0; dy < 3; ++dy) {
-      for (int64_t dx = 0; dx < 3; ++dx) {
-        shifted.push_back(ops::narrow(ops::narrow(padded, 1, dy, side_), 2, dx, side_));
-      }
-    }
-    return ops::reshape(ops::concat(shifted, 3), {batch, side_ * side_, 9 * dim_});
-  }
-
-  int64_t side_, dim_;
   nn::LayerNorm norm_;
-  nn::Linear convolution_;
+  nn::Conv2d convolution_;
 };
 
 /// Everything below the head; `freeze = ["image.backbone"]` keeps it as it is.
 class Backbone final : public nn::Module {
  public:
-  explicit Backbone(const MyEncoderParameters& p) : patches_(linear(p.patch_values(), p.dim)), norm_(p.dim, 1e-6) {
+  explicit Backbone(const MyEncoderParameters& p)
+      : side_(p.side()), patches_(linear(p.patch_values(), p.dim)), norm_(p.dim, 1e-6) {
     child("patches", patches_);
     for (int64_t i = 0; i < p.depth; ++i) {
-      blocks_.push_back(std::make_unique<Block>(p.side(), p.dim));
+      blocks_.push_back(std::make_unique<Block>(p.dim));
       child("blocks." + std::to_string(i), *blocks_.back());
     }
     child("norm", norm_);
@@ -80,11 +60,14 @@ class Backbone final : public nn::Module {
   Tensor operator()(const Tensor& tokens, const Tensor& mask) const {
     Tensor x = patches_(tokens);
     if (mask.defined()) x = ops::multiply(x, ops::affine(ops::reshape(mask, {x.size(0), x.size(1), 1}), -1.0, 1.0));
+    const Shape sequence = x.shape();
+    x = ops::reshape(x, {x.size(0), side_, side_, x.size(2)});
     for (const auto& block : blocks_) x = (*block)(x);
-    return norm_(x);
+    return norm_(ops::reshape(x, sequence));
   }
 
  private:
+  int64_t side_;
   nn::Linear patches_;
   std::vector<std::unique_ptr<Block>> blocks_;
   nn::LayerNorm norm_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "io/durable_file.h"
+#include "io/safetensors.h"
 #include "support/fixtures.h"
 #include "support/program.h"
 
@@ -25,7 +26,8 @@ TEST(WeightsVerbs, ConvertWritesWhatInspectThenLists) {
   const std::string out = scratch("verbs.safetensors");
   auto outcome = run_program("convert '" + fixture("specformer.ckpt") + "' '" + out + "'");
   EXPECT_EQ(outcome.status, 0);
-  EXPECT_THAT(outcome.out, ::testing::MatchesRegex(".*: 31 tensors, model [0-9a-f]{32}\n"));
+  EXPECT_THAT(outcome.out, ::testing::MatchesRegex(".*: 31 tensors, model [0-9a-f]{32}; no preset has their names and "
+                                                   "shapes: to embed with them, give --architecture\n"));
   outcome = run_program("inspect '" + out + "'");
   EXPECT_EQ(outcome.status, 0);
   EXPECT_THAT(outcome.out, HasSubstr("\n  converted_from = specformer.ckpt\n"));
@@ -44,11 +46,49 @@ TEST(WeightsVerbs, ConvertWithAnArchitectureWritesAFileThatTellsAll) {
   auto outcome = run_program("convert '" + fixture("specformer.ckpt") + "' '" + out + "' --architecture '" +
                              architecture_of(48) + "'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, ::testing::MatchesRegex(".*: spectrum, [0-9]+ tensors, model [0-9a-f]{32}\n"));
+  EXPECT_THAT(outcome.out, ::testing::MatchesRegex(".*: spectrum as in specformer_48.toml, [0-9]+ tensors, model "
+                                                   "[0-9a-f]{32}\n"));
   outcome = run_program("inspect '" + out + "'");
   EXPECT_THAT(outcome.out, HasSubstr("[encoders.spectrum]"));
   EXPECT_THAT(outcome.out, HasSubstr("spectrum_encoder.backbone.position_embed.weight"));
   EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("spectrum_encoder.cross_attention")));  // the file has no head
+}
+
+TEST(WeightsVerbs, ConvertKnowsThePresetsByTheirTensors) {
+  const std::string in = scratch("vit_small.safetensors"), out = scratch("vit_small_model.safetensors");
+  {
+    using namespace astroclip;
+    const std::vector<std::pair<std::string, int64_t>> vectors = {
+        {"norm1.weight", 384}, {"norm1.bias", 384},   {"attn.qkv.bias", 1152}, {"attn.proj.bias", 384},
+        {"ls1.gamma", 384},    {"norm2.weight", 384}, {"norm2.bias", 384},     {"mlp.fc1.bias", 1536},
+        {"mlp.fc2.bias", 384}, {"ls2.gamma", 384}};
+    std::vector<std::pair<std::string, Tensor>> tensors;
+    const auto add = [&](const std::string& name, const Shape& shape) {
+      tensors.emplace_back("teacher.backbone." + name, Tensor::zeros(shape, DType::f32, {DeviceKind::cpu}));
+    };
+    add("cls_token", {1, 1, 384});
+    add("pos_embed", {1, 145, 384});
+    add("mask_token", {1, 384});
+    add("patch_embed.proj.weight", {384, 3, 12, 12});
+    add("patch_embed.proj.bias", {384});
+    for (int64_t i = 0; i < 12; ++i) {
+      const std::string block = fmt::format("blocks.{}.", i);
+      for (const auto& [name, length] : vectors) add(block + name, {length});
+      add(block + "attn.qkv.weight", {1152, 384});
+      add(block + "attn.proj.weight", {384, 384});
+      add(block + "mlp.fc1.weight", {1536, 384});
+      add(block + "mlp.fc2.weight", {384, 1536});
+    }
+    add("norm.weight", {384});
+    add("norm.bias", {384});
+    io::write_safetensors(in, tensors, {});
+  }
+  auto outcome = run_program("convert '" + in + "' '" + out + "'");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr(": image as in vit-small.toml, 175 tensors, model "));
+  outcome = run_program("convert '" + in + "' '" + out + "' --architecture vit-base");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("cls_token: expected [1, 1, 768], found [1, 1, 384]"));
 }
 
 TEST(WeightsVerbs, ConvertToAnotherArchitectureNamesEveryMisfit) {

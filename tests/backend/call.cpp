@@ -108,8 +108,8 @@ std::vector<std::byte> Call::bytes() const {
 
 std::vector<Case> all_cases() {
   std::vector<Case> all;
-  for (const auto& family :
-       {elementwise_cases(), layout_cases(), product_cases(), attention_cases(), row_cases(), optimiser_cases()}) {
+  for (const auto& family : {elementwise_cases(), layout_cases(), product_cases(), attention_cases(), row_cases(),
+                             window_cases(), optimiser_cases()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   return all;

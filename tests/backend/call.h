@@ -69,6 +69,7 @@ std::vector<Case> layout_cases();
 std::vector<Case> product_cases();
 std::vector<Case> attention_cases();
 std::vector<Case> row_cases();
+std::vector<Case> window_cases();
 std::vector<Case> optimiser_cases();
 std::vector<Case> all_cases();
 

@@ -47,6 +47,24 @@ TEST(OpErrors, NameTheShapes) {
               return self_attention(zeros({1, 4, 10}), 2);
             }),
             "[self_attention] qkv must be [batch, tokens, 3 · heads · width] for 2 heads, found [1, 4, 10]");
+  EXPECT_EQ(
+      message_of([] {
+        return convolution(zeros({2, 5, 5, 3}), zeros({4, 2, 3, 3}), {});
+      }),
+      "[convolution] x [batch, height, width, in] and weight [out, in, height, width] must agree, found [2, 5, 5, "
+      "3] and [4, 2, 3, 3]");
+  EXPECT_EQ(message_of([] {
+              return convolution(zeros({2, 5, 2, 3}), zeros({4, 3, 3, 3}), {});
+            }),
+            "[convolution] windows of 3 positions, 1 apart, do not lie on an axis of 2 with 0 beyond each end");
+  EXPECT_EQ(message_of([] {
+              return max_pool(zeros({2, 5, 5, 3}), {{2, 3}, {1, 1}, {0, 2}});
+            }),
+            "[max_pool] at most half a window of 3 may lie beyond the border, found a padding of 2");
+  EXPECT_EQ(message_of([] {
+              return batch_norm(zeros({5, 3}), zeros({3}), zeros({2}), 1e-5);
+            }),
+            "[batch_norm] x [..., channels], weight and bias [channels] must agree, found [5, 3], [3] and [2]");
   EXPECT_EQ(message_of([] { return reshape(zeros({2, 3}), {7}); }), "[reshape] cannot view [2, 3] as [7]");
   EXPECT_EQ(message_of([] { return sum(zeros({2, 3}), {2}); }), "[sum] [2, 3] has no axis 2");
   EXPECT_EQ(message_of([] {

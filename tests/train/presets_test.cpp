@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "plugin/host.h"
 #include "train/experiment.h"
+#include "train/model_file.h"
 
 namespace astroclip::train {
 namespace {
@@ -36,6 +37,20 @@ TEST(Presets, BackbonesHaveThePublishedNumberOfParameters) {
         head_parameters(static_cast<double>(encoder->embedding_width()), static_cast<double>(encoder->width()));
     EXPECT_NEAR(static_cast<double>(encoder->parameter_count()) - head, parameters, 0.04 * parameters) << file;
   }
+}
+
+/// The experiment and what convert knows it by.
+TEST(Presets, TheAlignedModelStandsAmongThem) {
+  EXPECT_EQ(architecture_text(architecture("models/astroclip.toml")),
+            architecture_text(architecture("astroclip.toml")));
+}
+
+/// He et al. 2016 and the published network: with a last layer for one label.
+TEST(Presets, BaselinesHaveThePublishedNumberOfParameters) {
+  const auto resnet = make(architecture("models/resnet18.toml")[0]);
+  EXPECT_EQ(resnet->parameter_count() + 512 + 1, 11'177'025);
+  const auto spectra = make(architecture("models/conv-attention.toml")[0]);
+  EXPECT_EQ(spectra->parameter_count(), 29'784);
 }
 
 TEST(Presets, TheAlignedModelIsThePublishedOne) {

@@ -22,19 +22,34 @@ def embedding(embed, inputs, dtype):
 
 
 def training(prefix, objective, inputs, dtype):
-    """Weights and moments in float32, the forward pass under autocast."""
     state = {name: value.requires_grad_() for name, value in towers.random_state(1).items() if name.startswith(prefix)}
-    optimizer = torch.optim.AdamW(state.values(), lr=1e-5, weight_decay=0.05, fused=True)
+    return stepping(state, list(state.values()), objective, inputs, dtype)
+
+
+def stepping(model, weights, objective, inputs, dtype):
+    """Steps of objective(model, inputs): weights and moments in float32, the forward pass under autocast."""
+    optimizer = torch.optim.AdamW(weights, lr=1e-5, weight_decay=0.05, fused=True)
 
     def step(objective):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-            loss = objective(state, inputs)
+            loss = objective(model, inputs)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(state.values(), 1.0)
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         optimizer.zero_grad()
 
     return objective, step
+
+
+def resnet(images, dtype, trains):
+    """With channels last, which it runs fastest with."""
+    model = towers.ResNet18().train(trains).to(memory_format=torch.channels_last)
+    images = images.to(memory_format=torch.channels_last)
+    if trains:
+        return stepping(model, list(model.parameters()), lambda model, x: model(x).square().mean(), images, dtype)
+    model, images = model.to(dtype), images.to(dtype)
+    embed = lambda model, x: model(x)
+    return embed, lambda embed: torch.inference_mode()(embed)(model, images)
 
 
 def reconstruction_error(state, spectra):
@@ -56,6 +71,8 @@ def work_named(name, batch, dtype):
     if name == "training step vit-l/12":
         towers.IMAGE["depth"] = 8  # as in astroclip bench: what fits in memory
         return training("image_encoder.", lambda state, x: towers.embed_images(state, x).square().mean(), images, dtype)
+    if name.endswith("resnet-18"):
+        return resnet(images, dtype, name.startswith("training"))
     raise SystemExit(f"no such work: {name}")
 
 

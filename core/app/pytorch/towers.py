@@ -169,3 +169,33 @@ def encode_tokens(state, tokens):
 def embed_spectra(state, spectra):
     """[B, 7781] → [B, 1024]."""
     return Tower(state, "spectrum_encoder.").embed(encode_tokens(state, tokens_of(spectra)), residual=True)
+
+
+class ResNet18(torch.nn.Module):
+    """He et al. 2016: [B, 3, H, W] → [B, 512], the mean feature before the last layer."""
+
+    class Block(torch.nn.Module):
+        def __init__(self, fan_in, fan_out, stride):
+            super().__init__()
+            self.conv1, self.conv2 = convolution(fan_in, fan_out, 3, stride), convolution(fan_out, fan_out, 3, 1)
+            changes = stride != 1 or fan_in != fan_out
+            self.shortcut = convolution(fan_in, fan_out, 1, stride) if changes else torch.nn.Identity()
+
+        def forward(self, x):
+            return F.relu(self.conv2(F.relu(self.conv1(x))) + self.shortcut(x))
+
+    def __init__(self):
+        super().__init__()
+        blocks, fan_in = [], 64
+        for stage, width in enumerate((64, 128, 256, 512)):
+            blocks += [self.Block(fan_in, width, 2 if stage else 1), self.Block(width, width, 1)]
+            fan_in = width
+        self.stem, self.blocks = convolution(3, 64, 7, 2), torch.nn.Sequential(*blocks)
+
+    def forward(self, x):
+        return self.blocks(F.max_pool2d(F.relu(self.stem(x)), 3, 2, 1)).mean((2, 3))
+
+
+def convolution(fan_in, fan_out, window, stride):
+    convolution = torch.nn.Conv2d(fan_in, fan_out, window, stride, window // 2, bias=False)
+    return torch.nn.Sequential(convolution, torch.nn.BatchNorm2d(fan_out))

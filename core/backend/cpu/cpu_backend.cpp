@@ -69,6 +69,21 @@ class CpuBackend final : public HostBackend {
                            View dx, View dweight, View dbias) override {
     cpu::layer_norm_backward(dy, x, weight, mean, inverse_deviation, dx, dweight, dbias);
   }
+  void convolution(const ConvolutionArguments& arguments) override { cpu::convolution(arguments); }
+  void convolution_backward_input(const ConvolutionBackwardInputArguments& arguments) override {
+    cpu::convolution_backward_input(arguments);
+  }
+  void convolution_backward_weight(const ConvolutionBackwardWeightArguments& arguments) override {
+    cpu::convolution_backward_weight(arguments);
+  }
+  void max_pool(ConstView x, const Windows& windows, View y, View index) override {
+    cpu::max_pool(x, windows, y, index);
+  }
+  void max_pool_backward(ConstView dy, ConstView index, View dx) override { cpu::max_pool_backward(dy, index, dx); }
+  void batch_norm(const BatchNormArguments& arguments) override { cpu::batch_norm(arguments); }
+  void batch_norm_backward(const BatchNormBackwardArguments& arguments) override {
+    cpu::batch_norm_backward(arguments);
+  }
   void softmax(ConstView x, View y) override { cpu::softmax(x, y); }
   void softmax_backward(ConstView dy, ConstView y, View dx) override { cpu::softmax_backward(dy, y, dx); }
   void cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_exp) override {

@@ -87,6 +87,19 @@ void layer_norm(ConstView x, ConstView weight, ConstView bias, double epsilon, V
 void layer_norm_backward(ConstView dy, ConstView x, ConstView weight, ConstView mean, ConstView inverse_deviation,
                          View dx, View dweight, View dbias);
 
+// convolution.cpp
+void convolution(const ConvolutionArguments& arguments);
+void convolution_backward_input(const ConvolutionBackwardInputArguments& arguments);
+void convolution_backward_weight(const ConvolutionBackwardWeightArguments& arguments);
+
+// max_pool.cpp
+void max_pool(ConstView x, const Windows& windows, View y, View index);
+void max_pool_backward(ConstView dy, ConstView index, View dx);
+
+// batch_norm.cpp
+void batch_norm(const BatchNormArguments& arguments);
+void batch_norm_backward(const BatchNormBackwardArguments& arguments);
+
 // softmax.cpp
 void softmax(ConstView x, View y);
 void softmax_backward(ConstView dy, ConstView y, View dx);

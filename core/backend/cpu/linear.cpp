@@ -2,7 +2,7 @@
 
 #include "backend/cpu/kernels_internal.h"
 #include "backend/cpu/onednn_product.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/operand.h"
 
 namespace astroclip::cpu {
 
@@ -17,24 +17,6 @@ struct PackedWeight final : Prepared {
   Scratch block;
   int layout;
   DType dtype;
-};
-
-DType operand_of(Precision precision) { return precision == Precision::bf16 ? DType::bf16 : DType::f32; }
-
-/// An operand of a product in the wanted dtype: itself, or rounded into scratch.
-class Operand {
- public:
-  Operand(ConstView x, DType wanted)
-      : rounded_(x.dtype == wanted ? 0 : x.numel() * size_of(wanted)), data_(x.dtype == wanted ? x.data : nullptr) {
-    if (data_ != nullptr || x.numel() == 0) return;
-    cast(x, View(rounded_.data(), x.shape, wanted));
-    data_ = rounded_.data();
-  }
-  const void* data() const { return data_; }
-
- private:
-  Scratch rounded_;
-  const void* data_;
 };
 
 void run(const ProductSpec& spec, const void* a, const void* b, float* c, const float* bias, const float* residual) {

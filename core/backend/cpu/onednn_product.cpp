@@ -1,12 +1,10 @@
 #include "backend/cpu/onednn_product.h"
 
 #include <fmt/format.h>
-#include <omp.h>
 
-#include <oneapi/dnnl/dnnl.hpp>
-#include <unordered_map>
 #include <vector>
 
+#include "backend/cpu/onednn_internal.h"
 #include "base/error.h"
 
 namespace astroclip::cpu::onednn {
@@ -14,20 +12,6 @@ namespace astroclip::cpu::onednn {
 namespace {
 
 using dnnl::memory;
-
-dnnl::engine& engine() {
-  static dnnl::engine host(dnnl::engine::kind::cpu, 0);
-  return host;
-}
-
-dnnl::stream& stream() {
-  thread_local dnnl::stream own(engine());
-  return own;
-}
-
-memory::data_type type_of(DType dtype) {
-  return dtype == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
-}
 
 /// A stored matrix seen as [rows, columns], or a contiguous batch of them.
 memory::desc matrix(int64_t batch, int64_t rows, int64_t columns, int64_t pitch, bool transposed, DType dtype) {
@@ -77,10 +61,7 @@ dnnl::primitive_attr attributes_of(const ProductSpec& spec) {
   if (spec.sum == Sum::residual) {
     last.append_binary(algorithm::binary_add, matrix(1, spec.m, spec.n, spec.c_pitch, false, DType::f32));
   }
-  dnnl::primitive_attr attributes;
-  attributes.set_post_ops(last);
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return attributes;
+  return scratch_given(last);
 }
 
 dnnl::matmul::primitive_desc plan(const ProductSpec& spec, const memory::desc& b) {
@@ -95,8 +76,6 @@ memory::desc stored_b(const ProductSpec& spec, DType dtype) {
   if (spec.layout > 0) return layouts()[static_cast<size_t>(spec.layout - 1)];
   return matrix(spec.batch, spec.k, spec.n, spec.b_pitch, spec.transpose_b, dtype);
 }
-
-memory at(const memory::desc& layout, const void* data) { return {layout, engine(), const_cast<void*>(data)}; }
 
 class MatmulProduct final : public Product {
  public:
@@ -147,13 +126,7 @@ class ReorderPacker final : public Packer {
 
  private:
   ReorderPacker(const memory::desc& from, const memory::desc& to)
-      : plan_(engine(), from, engine(), to, attributes()), reorder_(plan_), layout_(number_of(to)) {}
-
-  static dnnl::primitive_attr attributes() {
-    dnnl::primitive_attr result;
-    result.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    return result;
-  }
+      : plan_(engine(), from, engine(), to, scratch_given()), reorder_(plan_), layout_(number_of(to)) {}
 
   dnnl::reorder::primitive_desc plan_;
   dnnl::reorder reorder_;
@@ -171,31 +144,24 @@ struct Key {
 struct KeyHash {
   size_t operator()(const Key& key) const {
     const ProductSpec& s = key.spec;
-    uint64_t hash = 0;
-    const auto mix = [&hash](int64_t value) {
-      hash = (hash ^ static_cast<uint64_t>(value)) * 0x9E3779B97F4A7C15;
-      hash ^= hash >> 29;
-    };
-    for (const int64_t value : {s.batch, s.m, s.n, s.k, s.a_pitch, s.b_pitch, s.c_pitch}) mix(value);
-    mix(static_cast<int64_t>(s.layout) << 1 | static_cast<int64_t>(s.serial));
-    mix(static_cast<int64_t>(s.transpose_a) << 1 | static_cast<int64_t>(s.transpose_b));
-    mix(static_cast<int64_t>(s.sum) << 4 | static_cast<int64_t>(s.activation) << 1 | static_cast<int64_t>(s.bias));
-    mix(key.threads);
-    return hash;
+    Hash hash;
+    for (const int64_t value : {s.batch, s.m, s.n, s.k, s.a_pitch, s.b_pitch, s.c_pitch}) hash.mix(value);
+    hash.mix(static_cast<int64_t>(s.layout) << 1 | static_cast<int64_t>(s.serial));
+    hash.mix(static_cast<int64_t>(s.transpose_a) << 1 | static_cast<int64_t>(s.transpose_b));
+    hash.mix(static_cast<int64_t>(s.sum) << 4 | static_cast<int64_t>(s.activation) << 1 | static_cast<int64_t>(s.bias));
+    return hash.mix(key.threads).value();
   }
 };
 
-/// Looks a primitive up or makes it. Shapes may vary without end (masks, last batches), so a full table starts anew.
+/// Looks a primitive up or makes it.
 template <class Kind, class Make>
 std::shared_ptr<const Kind> keep(const Key& key, Make make) {
-  constexpr size_t most = 1024;
-  static std::unordered_map<Key, std::shared_ptr<const Kind>, KeyHash> table;
-  const auto found = table.find(key);
-  if (found != table.end()) return found->second;
-  if (table.size() >= most) table.clear();
+  static Table<Key, Kind, KeyHash> table;
   try {
-    const SerialPlanning serial(key.spec.serial);
-    return table.emplace(key, make()).first->second;
+    return table.get(key, [&] {
+      const SerialPlanning serial(key.spec.serial);
+      return make();
+    });
   } catch (const dnnl::error& failure) {
     throw Error(fmt::format("[cpu] oneDNN has no product of [{}, {}] and [{}, {}] in {}: {}", key.spec.m, key.spec.k,
                             key.spec.k, key.spec.n, name_of(key.spec.operand), failure.what()));

@@ -5,8 +5,7 @@
 
 #include "backend/backend.h"
 
-/// Matrix products by oneDNN, and the only place that knows it: a move to another major version is a change of
-/// onednn_product.cpp alone.
+/// Matrix products by oneDNN. Only the files onednn_* know it: a move to another major version is a change of these.
 namespace astroclip::cpu::onednn {
 
 /// What is added to a product at the end.

@@ -44,6 +44,17 @@ void cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_s
 void normalize_rows(ConstView x, double epsilon, View y, View norm);
 void normalize_rows_backward(ConstView dy, ConstView y, ConstView norm, double epsilon, View dx);
 
+// windows.cpp
+void convolution(const ConvolutionArguments& arguments);
+void convolution_backward_input(const ConvolutionBackwardInputArguments& arguments);
+void convolution_backward_weight(const ConvolutionBackwardWeightArguments& arguments);
+void max_pool(ConstView x, const Windows& windows, View y, View index);
+void max_pool_backward(ConstView dy, ConstView index, View dx);
+
+// batch_norm.cpp
+void batch_norm(const BatchNormArguments& arguments);
+void batch_norm_backward(const BatchNormBackwardArguments& arguments);
+
 // optimiser.cpp
 void gradient_clip(std::span<const ConstView> gradients, double max_norm, View state);
 void adamw(std::span<const AdamwSegment> segments, const AdamwStep& step);

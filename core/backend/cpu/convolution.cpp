@@ -1,0 +1,58 @@
+#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/onednn_convolution.h"
+#include "backend/cpu/operand.h"
+
+namespace astroclip::cpu {
+
+namespace {
+
+using onednn::ConvolutionSpec;
+using onednn::Pass;
+
+ConvolutionSpec spec_of(Pass pass, const Shape& x, int64_t out, const Windows& windows, Precision precision) {
+  ConvolutionSpec spec;
+  spec.pass = pass;
+  spec.batch = x[0];
+  spec.height = x[1];
+  spec.width = x[2];
+  spec.in = x[3];
+  spec.out = out;
+  spec.windows = windows;
+  spec.operand = operand_of(precision);
+  return spec;
+}
+
+void run(const ConvolutionSpec& spec, const void* a, const void* b, float* c, const float* bias) {
+  const auto convolution = onednn::convolution_of(spec);
+  const Scratch scratch(convolution->scratch_bytes());
+  convolution->run(a, b, c, bias, scratch.data());
+}
+
+}  // namespace
+
+void convolution(const ConvolutionArguments& a) {
+  expect_f32(a.x, "convolution");
+  if (a.y.numel() == 0) return;
+  ConvolutionSpec spec = spec_of(Pass::forward, a.x.shape, a.weight.shape[0], a.windows, a.precision);
+  spec.bias = static_cast<bool>(a.bias);
+  run(spec, Operand(a.x, spec.operand).data(), a.weight.data, a.y.as<float>(), a.bias.as<float>());
+}
+
+void convolution_backward_input(const ConvolutionBackwardInputArguments& a) {
+  expect_f32(a.dy, "convolution_backward_input");
+  if (a.dy.numel() == 0) return fill(a.dx, 0.0);
+  const auto spec = spec_of(Pass::backward_input, a.dx.shape, a.weight.shape[0], a.windows, a.precision);
+  run(spec, Operand(a.dy, spec.operand).data(), a.weight.data, a.dx.as<float>(), nullptr);
+}
+
+void convolution_backward_weight(const ConvolutionBackwardWeightArguments& a) {
+  expect_f32(a.dy, "convolution_backward_weight");
+  const int64_t out = a.dweight.shape[0];
+  if (a.dbias) sum_columns(a.dy.as<float>(), rows_of(a.dy.shape), out, a.dbias.as<float>());
+  if (a.dy.numel() == 0) return fill(a.dweight, 0.0);
+  const auto spec = spec_of(Pass::backward_weight, a.x.shape, out, a.windows, a.precision);
+  const Operand dy(a.dy, spec.operand), x(a.x, spec.operand);
+  run(spec, dy.data(), x.data(), a.dweight.as<float>(), nullptr);
+}
+
+}  // namespace astroclip::cpu

@@ -1,0 +1,74 @@
+#include <algorithm>
+#include <cmath>
+
+#include "backend/cpu/kernels_internal.h"
+#include "base/threads.h"
+
+namespace astroclip::cpu {
+
+namespace {
+
+/// The range of positions inside the border that a window along one axis covers.
+struct Span {
+  Span(const Windows& windows, size_t axis, int64_t window, int64_t extent) {
+    const int64_t first = window * windows.stride[axis] - windows.padding[axis];
+    begin = std::max<int64_t>(first, 0);
+    end = std::min(first + windows.size[axis], extent);
+  }
+  int64_t begin, end;
+};
+
+void pool_window(const float* sample, int64_t width, int64_t channels, Span rows, Span columns, float* y,
+                 int64_t* index) {
+  bool is_first = true;
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    for (int64_t column = columns.begin; column < columns.end; ++column) {
+      const int64_t position = row * width + column;
+      const float* x = sample + position * channels;
+      for (int64_t c = 0; c < channels; ++c) {
+        if (!is_first && !(x[c] > y[c]) && !(std::isnan(x[c]) && !std::isnan(y[c]))) continue;
+        y[c] = x[c];
+        index[c] = position;
+      }
+      is_first = false;
+    }
+  }
+}
+
+}  // namespace
+
+void max_pool(ConstView x, const Windows& windows, View y, View index) {
+  expect_f32(x, "max_pool");
+  const int64_t height = x.shape[1], width = x.shape[2], channels = x.shape[3];
+  const int64_t rows = y.shape[1], columns = y.shape[2];
+  const int64_t work = columns * channels * windows.size[0] * windows.size[1];
+  parallel_for(x.shape[0] * rows, row_grain(work), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float* sample = x.as<float>() + i / rows * height * width * channels;
+      for (int64_t column = 0; column < columns; ++column) {
+        const int64_t at = (i * columns + column) * channels;
+        pool_window(sample, width, channels, Span(windows, 0, i % rows, height), Span(windows, 1, column, width),
+                    y.as<float>() + at, index.as<int64_t>() + at);
+      }
+    }
+  });
+}
+
+void max_pool_backward(ConstView dy, ConstView index, View dx) {
+  expect_f32(dy, "max_pool_backward");
+  const int64_t channels = dx.shape[3], plane = dx.shape[1] * dx.shape[2] * channels;
+  const int64_t windows = dy.shape[1] * dy.shape[2];
+  parallel_for(dx.shape[0], row_grain(plane), [&](int64_t begin, int64_t end) {
+    for (int64_t sample = begin; sample < end; ++sample) {
+      float* gradient = dx.as<float>() + sample * plane;
+      std::fill_n(gradient, plane, 0.0f);
+      for (int64_t i = sample * windows; i < (sample + 1) * windows; ++i) {
+        for (int64_t c = 0; c < channels; ++c) {
+          gradient[index.as<int64_t>()[i * channels + c] * channels + c] += dy.as<float>()[i * channels + c];
+        }
+      }
+    }
+  });
+}
+
+}  // namespace astroclip::cpu

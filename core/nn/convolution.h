@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "nn/module.h"
+#include "ops/ops.h"
+
+/// Layers of convolutional networks, with the parameter names of their namesakes in torch.nn. Channels come last.
+namespace astroclip::nn {
+
+struct ConvolutionOptions {
+  int64_t in = 0, out = 0;
+  int64_t window = 1;  ///< along each axis
+  int64_t stride = 1, padding = 0;
+  bool bias = true;
+  std::optional<Init> weight = {};  ///< none: as torch.nn starts it, which is how biases start in any case
+};
+
+/// On images: `weight` [out, in, window, window], `bias` [out].
+class Conv2d final : public Module {
+ public:
+  explicit Conv2d(const ConvolutionOptions& options);
+  /// x [B, H, W, in] → [B, H', W', out]
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  ConvolutionOptions options_;
+  Tensor weight_, bias_;
+};
+
+/// On sequences: `weight` [out, in, window], `bias` [out].
+class Conv1d final : public Module {
+ public:
+  explicit Conv1d(const ConvolutionOptions& options);
+  /// x [B, L, in] → [B, L', out]
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  ConvolutionOptions options_;
+  Tensor weight_, bias_;
+};
+
+/// The largest of each window of a sequence x [B, L, C].
+Tensor max_pool1d(const Tensor& x, int64_t window, int64_t stride, int64_t padding);
+
+/// Ioffe & Szegedy 2015: `weight`, `bias` and the buffers `running_mean`, `running_var` [channels]. Training normalises
+/// by the batch and moves the buffers by `momentum`; evaluation, and training with a frozen weight, by the buffers.
+class BatchNorm final : public Module {
+ public:
+  explicit BatchNorm(int64_t channels, double epsilon = 1e-5, double momentum = 0.1);
+  /// x [..., channels], at least two rows in training.
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  void remember(const ops::BatchMoments& moments, int64_t rows) const;
+
+  double epsilon_, momentum_;
+  Tensor weight_, bias_;
+  mutable Tensor running_mean_, running_var_;
+};
+
+/// x, times a learned `weight` [channels] where x is negative (He et al. 2015).
+class PRelu final : public Module {
+ public:
+  explicit PRelu(int64_t channels);
+  /// x [..., channels]
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  Tensor weight_;
+};
+
+}  // namespace astroclip::nn

@@ -1,0 +1,177 @@
+// Residual network on images (He et al. 2016, ResNet-18 and ResNet-34), the supervised baseline that AstroCLIP compares
+// with: the parameter names are torchvision's.
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "nn/convolution.h"
+#include "nn/layers.h"
+#include "plugin/record.h"
+
+namespace astroclip {
+namespace {
+
+struct ResnetParameters {
+  int64_t image = 144;
+  int64_t channels = 3;
+  int64_t dim = 64;
+  std::vector<int64_t> blocks = {2, 2, 2, 2};
+  int64_t width = 0;
+
+  /// Channels after each stage: doubled from one to the next.
+  int64_t dim_of(size_t stage) const { return dim << stage; }
+  int64_t features() const { return dim_of(blocks.size() - 1); }
+};
+
+/// He et al. 2015, for what comes out of the layer: normal with variance 2/(out · window²).
+nn::ConvolutionOptions convolution(int64_t in, int64_t out, int64_t window, int64_t stride) {
+  const double variance = 2.0 / static_cast<double>(out * window * window);
+  return {.in = in,
+          .out = out,
+          .window = window,
+          .stride = stride,
+          .padding = window / 2,
+          .bias = false,
+          .weight = nn::Init::normal(std::sqrt(variance))};
+}
+
+/// relu(norm(conv(relu(norm(conv(x))))) + shortcut), both convolutions 3×3.
+class BasicBlock final : public nn::Module {
+ public:
+  BasicBlock(int64_t in, int64_t out, int64_t stride)
+      : conv1_(convolution(in, out, 3, stride)), norm1_(out), conv2_(convolution(out, out, 3, 1)), norm2_(out) {
+    child("conv1", conv1_);
+    child("bn1", norm1_);
+    child("conv2", conv2_);
+    child("bn2", norm2_);
+    if (in == out && stride == 1) return;
+    shortcut_ = std::make_unique<nn::Conv2d>(convolution(in, out, 1, stride));
+    shortcut_norm_ = std::make_unique<nn::BatchNorm>(out);
+    child("downsample.0", *shortcut_);
+    child("downsample.1", *shortcut_norm_);
+  }
+
+  /// x [B, H, W, in] → [B, H/stride, W/stride, out]
+  Tensor operator()(const Tensor& x) const {
+    const Tensor inner = norm2_(conv2_(ops::relu(norm1_(conv1_(x)))));
+    return ops::relu(ops::add(inner, shortcut_ ? (*shortcut_norm_)((*shortcut_)(x)) : x));
+  }
+
+ private:
+  nn::Conv2d conv1_;
+  nn::BatchNorm norm1_;
+  nn::Conv2d conv2_;
+  nn::BatchNorm norm2_;
+  std::unique_ptr<nn::Conv2d> shortcut_;
+  std::unique_ptr<nn::BatchNorm> shortcut_norm_;
+};
+
+/// Pixels → features: everything of torchvision's model but its last linear layer.
+class Backbone final : public nn::Module {
+ public:
+  explicit Backbone(const ResnetParameters& p) : stem_(convolution(p.channels, p.dim, 7, 2)), norm_(p.dim) {
+    child("conv1", stem_);
+    child("bn1", norm_);
+    int64_t in = p.dim;
+    for (size_t stage = 0; stage < p.blocks.size(); ++stage) {
+      for (int64_t i = 0; i < p.blocks[stage]; ++i) {
+        const int64_t stride = stage > 0 && i == 0 ? 2 : 1;
+        blocks_.push_back(std::make_unique<BasicBlock>(in, p.dim_of(stage), stride));
+        child("layer" + std::to_string(stage + 1) + "." + std::to_string(i), *blocks_.back());
+        in = p.dim_of(stage);
+      }
+    }
+  }
+
+  /// images [B, H, W, channels] → [B, positions, features]
+  Tensor operator()(const Tensor& images) const {
+    Tensor x = ops::max_pool(ops::relu(norm_(stem_(images))), {.size = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
+    for (const auto& block : blocks_) x = (*block)(x);
+    return ops::reshape(x, {x.size(0), x.size(1) * x.size(2), x.size(3)});
+  }
+
+ private:
+  nn::Conv2d stem_;
+  nn::BatchNorm norm_;
+  std::vector<std::unique_ptr<BasicBlock>> blocks_;
+};
+
+/// Its tokens are pixels.
+class Resnet final : public Encoder {
+ public:
+  using Parameters = ResnetParameters;
+
+  static const config::Schema<Parameters>& schema() {
+    using config::at_least;
+    using config::between;
+    static const auto schema =
+        config::Schema<Parameters>(
+            "Residual convolutional network on images, in the layout of torchvision's ResNet-18.")
+            .field("image", &Parameters::image, "side of the input in pixels", between(int64_t{1}, int64_t{4096}))
+            .field("channels", &Parameters::channels, "planes of the input", between(int64_t{1}, int64_t{64}))
+            .field("dim", &Parameters::dim, "channels of the first stage; doubled in each of the others",
+                   between(int64_t{1}, int64_t{4096}))
+            .field("blocks", &Parameters::blocks, "residual blocks of each stage; [3, 4, 6, 3] is ResNet-34",
+                   config::each(between(1, 100)))
+            .field("width", &Parameters::width, "width of the embedding, by a linear layer; 0: the mean feature itself",
+                   between(int64_t{0}, int64_t{65536}))
+            .check([](const Parameters& p) {
+              return !p.blocks.empty() && p.blocks.size() <= 8 ? "" : "'blocks' must name one to eight stages";
+            });
+    return schema;
+  }
+
+  explicit Resnet(const Parameters& parameters) : p_(parameters), backbone_(parameters) {
+    child("backbone", backbone_);
+    if (p_.width == 0) return;
+    const nn::Init start = nn::uniform_fan_in(p_.features());
+    head_ = std::make_unique<nn::Linear>(p_.features(), p_.width, start, start);
+    child("fc", *head_);
+  }
+
+  std::string modality() const override { return "image"; }
+  Shape input_shape() const override { return {p_.channels, p_.image, p_.image}; }
+  Shape token_shape() const override { return {p_.image * p_.image, p_.channels}; }
+  int64_t width() const override { return p_.features(); }
+  int64_t embedding_width() const override { return head_ ? p_.width : p_.features(); }
+
+  /// Pixels in row order; square crops of other sizes are welcome.
+  Tensor tokenize(const Tensor& raw) const override {
+    if (raw.rank() != 4 || raw.size(1) != p_.channels || raw.size(2) != raw.size(3)) {
+      throw Error("[resnet] images must be [batch, " + std::to_string(p_.channels) + ", side, side], found " +
+                  raw.shape().str());
+    }
+    const std::vector<int> order = {0, 2, 3, 1};
+    return ops::reshape(ops::permute(raw, order), {raw.size(0), raw.size(2) * raw.size(3), p_.channels});
+  }
+  Tensor arrange(const Tensor& raw) const override { return tokenize(raw); }
+
+  /// Hidden pixels are black.
+  Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm) const override {
+    const auto side = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(tokens.size(1)))));
+    Tensor x = tokens;
+    if (mask.defined()) x = ops::multiply(x, ops::affine(ops::reshape(mask, {x.size(0), x.size(1), 1}), -1.0, 1.0));
+    return {{}, backbone_(ops::reshape(x, {x.size(0), side, side, p_.channels}))};
+  }
+
+  Tensor reconstruct(const Encoded&) const override {
+    throw Error("[resnet] has no head that reconstructs its tokens");
+  }
+  Tensor pool(const Encoded& encoded) const override { return ops::mean(encoded.tokens, {1}); }
+  Tensor embed(const Encoded& encoded) const override {
+    const Tensor features = pool(encoded);
+    return head_ ? (*head_)(features) : features;
+  }
+
+ private:
+  Parameters p_;
+  Backbone backbone_;
+  std::unique_ptr<nn::Linear> head_;
+};
+
+}  // namespace
+}  // namespace astroclip
+
+ASTROCLIP_PLUGIN(astroclip::Encoder, "resnet", astroclip::Resnet)
