@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "app/verbs.h"
+#include "base/printable.h"
 #include "data/preprocessing.h"
 #include "io/weights_file.h"
 #include "train/model.h"
@@ -55,6 +56,8 @@ void convert(const std::string& from, const std::string& to, std::string archite
     if (preset) architecture = preset->path;
   }
   weights.metadata["converted_from"] = std::filesystem::path(from).filename().string();
+  for (const std::string& name : weights.skipped)
+    fmt::print("left out, as no tensor that can be read: {}\n", printable(name));
   if (architecture.empty()) return write_tensors(weights, to);
   write_model(from, tensors, to, train::architecture_path(architecture), weights.metadata);
 }
@@ -66,7 +69,8 @@ Verb convert_verb() {
       "convert",
       {"IN OUT [--architecture FILE.toml]"},
       "write the weights of a PyTorch file as safetensors",
-      "Writes the tensors of IN, a PyTorch file, as the safetensors file OUT (f16 becomes f32), with the plain "
+      "Writes the tensors of IN, a PyTorch file, as the safetensors file OUT (f16 becomes f32; integers of 8 and 16 "
+      "bits i32, bool u8), with the plain "
       "hyper-parameters and a hash of the model in the metadata. Where they have the names and shapes of a preset "
       "(a file of experiments/models: the published models and ViTs of other sizes), or of the architecture given, "
       "OUT has the encoders' tensors under astroclip's names and tells what it takes to embed; else it has the "

@@ -25,7 +25,7 @@ void print_listing(const std::string& path, const io::WeightsListing& listing) {
   for (const auto& entry : listing.entries) {
     fmt::print("  {:{}}  {:4}  {}\n", shown(entry.name), width, entry.type, entry.shape.str());
   }
-  if (!listing.skipped.empty()) fmt::print("\nno tensors\n");
+  if (!listing.skipped.empty()) fmt::print("\nno tensors that can be read\n");
   for (const auto& name : listing.skipped) fmt::print("  {}\n", shown(name));
   if (!listing.metadata.empty()) fmt::print("\nmetadata\n");
   for (const auto& [key, value] : listing.metadata) fmt::print("  {} = {}\n", shown(key), shown(value));

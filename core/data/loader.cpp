@@ -21,31 +21,6 @@ namespace astroclip::data {
 
 namespace {
 
-std::vector<double> as_doubles(const HostArray& column) {
-  const auto count = static_cast<size_t>(column.shape.numel());
-  std::vector<double> values(count);
-  switch (column.dtype) {
-    case DType::f32:
-      std::ranges::copy(column.values<float>(), values.begin());
-      break;
-    case DType::f64:
-      std::ranges::copy(column.values<double>(), values.begin());
-      break;
-    case DType::i64:
-      std::ranges::copy(column.values<int64_t>(), values.begin());
-      break;
-    case DType::i32:
-      std::ranges::copy(column.values<int32_t>(), values.begin());
-      break;
-    case DType::u8:
-      std::ranges::copy(column.values<uint8_t>(), values.begin());
-      break;
-    case DType::bf16:
-      throw Error("[loader] labels cannot be bf16");
-  }
-  return values;
-}
-
 /// Kernels keep the cores; a loader thread takes what they leave.
 void lower_priority() { (void)setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 10); }
 
@@ -122,6 +97,31 @@ class BatchMaker {
 };
 
 }  // namespace
+
+std::vector<double> as_doubles(const HostArray& column) {
+  const auto count = static_cast<size_t>(column.shape.numel());
+  std::vector<double> values(count);
+  switch (column.dtype) {
+    case DType::f32:
+      std::ranges::copy(column.values<float>(), values.begin());
+      break;
+    case DType::f64:
+      std::ranges::copy(column.values<double>(), values.begin());
+      break;
+    case DType::i64:
+      std::ranges::copy(column.values<int64_t>(), values.begin());
+      break;
+    case DType::i32:
+      std::ranges::copy(column.values<int32_t>(), values.begin());
+      break;
+    case DType::u8:
+      std::ranges::copy(column.values<uint8_t>(), values.begin());
+      break;
+    case DType::bf16:
+      throw Error("[loader] labels cannot be bf16");
+  }
+  return values;
+}
 
 std::vector<double> read_label(const Dataset& dataset, Split split, std::span<const int64_t> rows,
                                const std::string& label) {

@@ -36,6 +36,8 @@ struct LoaderOptions {
   bool shuffle = true;  ///< false: rows in order, the last batch may be short
 };
 
+/// A column's numbers. Throws Error for bf16.
+std::vector<double> as_doubles(const HostArray& column);
 /// A label of rows, as doubles whatever its type.
 std::vector<double> read_label(const Dataset& dataset, Split split, std::span<const int64_t> rows,
                                const std::string& label);

@@ -19,7 +19,8 @@ struct Augmentation {
 class PairedDataset : public Dataset {
  public:
   /// Throws Error naming the file and what is wrong with it.
-  PairedDataset(const std::string& path, const Augmentation& augmentation, int64_t train_tenths = 8);
+  PairedDataset(const std::string& path, const Augmentation& augmentation, int64_t train_tenths = 8,
+                io::PairedNeeds needs = io::PairedNeeds::everything);
 
   std::vector<Field> fields() const override;
   int64_t size(Split split) const override;

@@ -39,11 +39,24 @@ SurveyDataset::SurveyDataset(const Options& options)
       first.push_back(first.back() + count(split, files_.first_row(file + 1) - files_.first_row(file)));
   }
   if (options_.object_id.empty() && files_.has("object_id")) options_.object_id = "object_id";
+  if (options_.object_id.empty()) check_no_file_has_ids();
   if (!options_.object_id.empty() && !files_.has(options_.object_id)) {
     std::vector<std::string> names;
     for (const auto& column : files_.columns()) names.push_back(column.name);
     throw Error(fmt::format("{}: no column '{}' of object ids in every file; there are: {}", place(),
                             options_.object_id, names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+  }
+}
+
+/// Ids of some files beside row numbers of others would be neither.
+void SurveyDataset::check_no_file_has_ids() const {
+  const auto has_ids = [&](size_t file) { return files_.file_has(file, "object_id"); };
+  for (size_t file = 0; file < files_.files(); ++file) {
+    if (!has_ids(file)) continue;
+    size_t without = 0;
+    while (has_ids(without)) ++without;
+    throw Error(fmt::format("{}: has no column 'object_id', {} has one: ids must be in all files or in none",
+                            files_.path(without), files_.path(file)));
   }
 }
 
@@ -141,7 +154,7 @@ void SurveyDataset::read_object_ids(std::span<const int64_t> rows, int64_t* out)
   if (!options_.object_id.empty()) return files_.read_column(options_.object_id, rows, DType::i64, out);
   const bool is_legacy = std::ranges::all_of(legacy_id, [&](const auto& name) { return files_.has(name); });
   if (!is_legacy) {
-    std::ranges::copy(rows, out);
+    std::ranges::transform(rows, out, [&](int64_t row) { return options_.first_id + row; });
     return;
   }
   std::vector<int64_t> parts[3];

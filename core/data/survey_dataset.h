@@ -21,6 +21,7 @@ class SurveyDataset : public Dataset {
     double train_fraction = 0.9;  ///< of every thousand rows of a file, the first so many are for training
     ImageAugmentation augmentation = {};
     int64_t cache_bytes = int64_t{1} << 30;  ///< for decoded chunks
+    int64_t first_id = 0;                    ///< of the first row, where rows are numbered
   };
 
   /// Throws Error naming the file and what is wrong with it.
@@ -44,6 +45,7 @@ class SurveyDataset : public Dataset {
   std::vector<int64_t> file_rows(Split split, std::span<const int64_t> rows) const;
   DType dtype_of(const std::string& field) const;
   void read_object_ids(std::span<const int64_t> rows, int64_t* out) const;
+  void check_no_file_has_ids() const;
   std::string place() const;
 
   Options options_;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -20,6 +21,7 @@
 #include "train/console.h"
 #include "train/extractors.h"
 #include "train/model_file.h"
+#include "train/presets.h"
 #include "train/signals.h"
 
 namespace astroclip::embed {
@@ -36,16 +38,25 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
 }
 
-train::ModelDescription describe_model(const Request& request) {
-  if (request.architecture.empty()) return train::read_model_description(request.model);
-  return {train::load_architecture(request.architecture), data::published_preprocessing(),
-          io::model_hash(io::read_weights(request.model, {DeviceKind::cpu}).tensors)};
+/// What the model's file tells, or what it is said to be. Throws Error when the tensors are not those that it tells of.
+train::ModelDescription describe_model(const Request& request, const io::WeightsFile& weights) {
+  const std::string hash = io::model_hash(weights.tensors);
+  if (!request.architecture.empty()) {
+    return {train::load_architecture(train::architecture_path(request.architecture)), data::published_preprocessing(),
+            hash};
+  }
+  train::ModelDescription description = train::read_model_description(weights.metadata, request.model);
+  if (description.hash == hash) return description;
+  throw Error(
+      fmt::format("{}: its tensors have the hash {}, its metadata says {}: they are not those that were written",
+                  request.model, hash, description.hash));
 }
 
 class Embedding {
  public:
-  explicit Embedding(const Request& request) : request_(request), inputs_(open_inputs(request.inputs)) {
-    train::ModelDescription description = describe_model(request);
+  explicit Embedding(const Request& request) : request_(request), inputs_(open_inputs(request.inputs, request.output)) {
+    weights_ = io::read_weights(request.model, {DeviceKind::cpu});
+    const train::ModelDescription description = describe_model(request, weights_);
     choose_encoders(description);
     check_inputs(description);
     setting_.precision = request.precision;
@@ -118,8 +129,10 @@ class Embedding {
 
   void load_model() {
     model_ = std::make_unique<train::Model>(setting_, train::Weights::none);
+    std::vector<nn::NamedTensor> tensors;
+    for (auto& [name, tensor] : std::exchange(weights_, {}).tensors) tensors.push_back({name, std::move(tensor)});
     for (const std::string& name : model_->names()) {
-      const bool has_head = model_->load(name, request_.model);
+      const bool has_head = model_->load(name, tensors, request_.model);
       if (wants_head() && !has_head) {
         throw Error(
             fmt::format("{}: encoder '{}' has no alignment head; --embedding pool gives the embedding before "
@@ -247,6 +260,7 @@ class Embedding {
 
   const Request& request_;
   std::vector<Input> inputs_;
+  io::WeightsFile weights_;  ///< until the model has them
   int64_t rows_ = 0;
   std::string hash_;
   train::Experiment setting_;

@@ -18,7 +18,8 @@ struct Input {
 };
 
 /// Opens files, folders and patterns, each file in the paired layout or in the image survey's; survey files that follow
-/// one another are one input. Throws Error naming the file that is neither.
-std::vector<Input> open_inputs(const std::vector<std::string>& named);
+/// one another are one input. The output itself, should it lie there already, is none. Throws Error naming the file
+/// that is neither.
+std::vector<Input> open_inputs(const std::vector<std::string>& named, const std::string& output);
 
 }  // namespace astroclip::embed

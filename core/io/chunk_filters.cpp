@@ -32,6 +32,23 @@ void inflate(std::span<const std::byte> from, std::span<std::byte> to) {
   }
 }
 
+template <size_t element>
+void unshuffle_elements(const std::byte* from, std::byte* to, size_t count) {
+  for (size_t i = 0; i < count; ++i)
+    for (size_t byte = 0; byte < element; ++byte) to[i * element + byte] = from[byte * count + i];
+}
+
+/// First bytes of all elements, then all second bytes …, to elements.
+void unshuffle(std::span<const std::byte> from, std::span<std::byte> to, int64_t element) {
+  if (from.size() != to.size()) wrong_size(from.size(), to.size());
+  if (element == 4)
+    unshuffle_elements<4>(from.data(), to.data(), to.size() / 4);
+  else
+    unshuffle_elements<8>(from.data(), to.data(), to.size() / 8);
+}
+
+}  // namespace
+
 /// LZF: a control byte below 32 announces that many literals and one more; otherwise its upper three bits (and, when
 /// all are set, the next byte) are a length less two, and 13 bits say how far back, less one, the copy begins.
 void expand_lzf(std::span<const std::byte> from, std::span<std::byte> to) {
@@ -61,23 +78,6 @@ void expand_lzf(std::span<const std::byte> from, std::span<std::byte> to) {
   }
   if (out != to.size()) wrong_size(out, to.size());
 }
-
-template <size_t element>
-void unshuffle_elements(const std::byte* from, std::byte* to, size_t count) {
-  for (size_t i = 0; i < count; ++i)
-    for (size_t byte = 0; byte < element; ++byte) to[i * element + byte] = from[byte * count + i];
-}
-
-/// First bytes of all elements, then all second bytes …, to elements.
-void unshuffle(std::span<const std::byte> from, std::span<std::byte> to, int64_t element) {
-  if (from.size() != to.size()) wrong_size(from.size(), to.size());
-  if (element == 4)
-    unshuffle_elements<4>(from.data(), to.data(), to.size() / 4);
-  else
-    unshuffle_elements<8>(from.data(), to.data(), to.size() / 8);
-}
-
-}  // namespace
 
 void undo_filters(std::span<const ChunkFilter> filters, uint32_t skipped, int64_t element, std::vector<std::byte>& raw,
                   std::span<std::byte> out) {

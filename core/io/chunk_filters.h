@@ -15,4 +15,7 @@ namespace astroclip::io {
 void undo_filters(std::span<const ChunkFilter> filters, uint32_t skipped, int64_t element, std::vector<std::byte>& raw,
                   std::span<std::byte> out);
 
+/// Undoes LZF. Throws Error saying what is wrong unless exactly `to` is filled.
+void expand_lzf(std::span<const std::byte> from, std::span<std::byte> to);
+
 }  // namespace astroclip::io

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -87,15 +88,13 @@ std::vector<double> to_doubles(const StridedElements& elements) {
 
 /// Integers narrower than 64 bits are exact as doubles.
 Tensor read_integers(const StridedElements& elements, DType dtype, Device device) {
-  const Tensor wide =
-      elements.type == ElementType::i64
-          ? Tensor::from_host(convert<int64_t, int64_t>(elements), elements.shape, device)
-          : [&] {
-              const auto values = to_doubles(elements);
-              return Tensor::from_host(std::vector<int64_t>(values.begin(), values.end()), elements.shape, device);
-            }();
-  if (dtype == DType::i64) return wide;
+  if (dtype == DType::i64 && elements.type == ElementType::i64) {
+    return Tensor::from_host(convert<int64_t, int64_t>(elements), elements.shape, device);
+  }
   const auto values = to_doubles(elements);
+  if (dtype == DType::i64) {
+    return Tensor::from_host(std::vector<int64_t>(values.begin(), values.end()), elements.shape, device);
+  }
   Tensor tensor = Tensor::empty(elements.shape, dtype, device);
   const auto fill = [&]<class To>(const To*) {
     std::vector<To> narrow;
@@ -162,6 +161,27 @@ bool StridedElements::fits(int64_t storage_elements) const {
     if (__builtin_add_overflow(last, reach, &last)) return false;
   }
   return last < storage_elements;
+}
+
+bool StridedElements::repeats() const {
+  // Axes from the finest stride: each must step over all that the finer ones reach.
+  std::vector<std::pair<int64_t, int64_t>> axes;  // stride, extent
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    if (shape[axis] > 1) axes.emplace_back(strides[static_cast<size_t>(axis)], shape[axis]);
+  }
+  std::ranges::sort(axes);
+  int64_t reach = 0;
+  for (const auto& [stride, extent] : axes) {
+    if (stride <= reach) return true;
+    reach += stride * (extent - 1);
+  }
+  return false;
+}
+
+bool StridedElements::ends_at(int64_t storage_elements) const {
+  int64_t last = offset;
+  for (int axis = 0; axis < shape.rank(); ++axis) last += strides[static_cast<size_t>(axis)] * (shape[axis] - 1);
+  return last == storage_elements - 1;
 }
 
 Tensor read_elements(const StridedElements& elements, DType dtype, Device device,

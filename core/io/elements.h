@@ -33,6 +33,10 @@ struct StridedElements {
 
   /// Whether every element lies in a storage of so many elements.
   bool fits(int64_t storage_elements) const;
+  /// Whether some element of the storage may be seen more than once; for what fits.
+  bool repeats() const;
+  /// Whether the last element that is seen is the storage's last; for what fits.
+  bool ends_at(int64_t storage_elements) const;
 };
 
 /// Strides of a tensor whose elements follow one another, the last axis fastest.

@@ -1,5 +1,6 @@
 #include "io/hdf5.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <hdf5.h>
@@ -9,57 +10,16 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <mutex>
 #include <numeric>
 #include <utility>
 
 #include "base/error.h"
+#include "io/hdf5_library_internal.h"
 #include "io/hdf5_output_internal.h"
 
 namespace astroclip::io {
 
 namespace {
-
-/// Every call into HDF5 is made under this lock.
-std::mutex& library_lock() {
-  static std::mutex lock;
-  return lock;
-}
-
-class Lock {
- public:
-  Lock() : guard_(library_lock()) { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
-
- private:
-  std::lock_guard<std::mutex> guard_;
-};
-
-/// An identifier of the library with its closing function.
-class Id {
- public:
-  Id(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {}
-  ~Id() {
-    if (id_ >= 0) close_(id_);
-  }
-  Id(const Id&) = delete;
-  Id& operator=(const Id&) = delete;
-  operator hid_t() const { return id_; }
-
- private:
-  hid_t id_;
-  herr_t (*close_)(hid_t);
-};
-
-/// The innermost reason on the library's error stack.
-std::string library_reason() {
-  std::string reason;
-  const auto visit = [](unsigned depth, const H5E_error2_t* error, void* out) -> herr_t {
-    if (depth == 0 && error->desc != nullptr) *static_cast<std::string*>(out) = error->desc;
-    return 0;
-  };
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, visit, &reason);
-  return reason.empty() ? "the HDF5 library gives no reason" : reason;
-}
 
 hid_t memory_type(DType dtype) {
   switch (dtype) {
@@ -73,8 +33,6 @@ hid_t memory_type(DType dtype) {
       throw Error(fmt::format("HDF5 datasets are f32, f64 or i64, not {}", name_of(dtype)));
   }
 }
-
-constexpr H5Z_filter_t lzf_filter = 32000;  // as h5py registered it
 
 /// Nothing when the program cannot undo one of them.
 std::optional<std::vector<ChunkFilter>> filters_of(hid_t properties) {
@@ -98,6 +56,14 @@ std::optional<std::vector<ChunkFilter>> filters_of(hid_t properties) {
   return filters;
 }
 
+/// Whether an object lies in the file itself, not in another that a link leads to.
+bool is_in(hid_t file, hid_t object) {
+  H5O_info_t of_file, of_object;
+  if (H5Oget_info2(file, &of_file, H5O_INFO_BASIC) < 0 || H5Oget_info2(object, &of_object, H5O_INFO_BASIC) < 0)
+    return false;
+  return of_file.fileno == of_object.fileno;
+}
+
 std::vector<hsize_t> extents_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
 }  // namespace
@@ -109,7 +75,7 @@ struct Hdf5File::Handle {
   std::unique_ptr<Hdf5Output> output;  ///< of a file that is made
 
   ~Handle() {
-    const Lock lock;
+    const Hdf5Lock lock;
     if (file >= 0) H5Fclose(file);
   }
   [[noreturn]] void fail(const std::string& what) const { throw Error(fmt::format("{}: {}", path, what)); }
@@ -127,7 +93,7 @@ struct Hdf5File::Handle {
   hid_t dataset(const std::string& name) const {
     if (!contains(name)) fail(fmt::format("has no dataset '{}'", name));
     const hid_t id = H5Dopen2(file, name.c_str(), H5P_DEFAULT);
-    if (id < 0) fail(name, "is not a dataset");
+    if (id < 0) fail(name, fmt::format("cannot be opened as a dataset: {}", library_reason()));
     return id;
   }
   Shape shape(const std::string& name, hid_t space) const {
@@ -141,12 +107,14 @@ struct Hdf5File::Handle {
   /// Rows [begin, begin + count) of an open dataset between the file and `values`.
   void read_block(const std::string& name, hid_t set, hid_t space, const Shape& whole, int64_t begin, int64_t count,
                   hid_t type, void* values) const;
+  void write_piece(const std::string& name, std::string_view text) const;
+  std::string read_piece(const std::string& name) const;
 };
 
 std::vector<std::string> Hdf5File::Handle::children(const std::string& group, H5O_type_t wanted) const {
   const std::string where = group.empty() ? "/" : group;
   if (!group.empty() && !contains(group)) fail(fmt::format("has no group '{}'", group));
-  const Id id(H5Gopen2(file, where.c_str(), H5P_DEFAULT), H5Gclose);
+  const Hdf5Id id(H5Gopen2(file, where.c_str(), H5P_DEFAULT), H5Gclose);
   if (id < 0) fail(fmt::format("'{}' is not a group", where));
   H5G_info_t info;
   H5Gget_info(id, &info);
@@ -170,7 +138,7 @@ void Hdf5File::Handle::read_block(const std::string& name, hid_t set, hid_t spac
   std::vector<hsize_t> start(static_cast<size_t>(whole.rank()), 0);
   start[0] = static_cast<hsize_t>(begin);
   const auto block = extents_of(whole.with(0, count));
-  const Id memory(H5Screate_simple(whole.rank(), block.data(), nullptr), H5Sclose);
+  const Hdf5Id memory(H5Screate_simple(whole.rank(), block.data(), nullptr), H5Sclose);
   H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr);
   if (H5Dread(set, type, memory, space, H5P_DEFAULT, values) < 0)
     fail(name, fmt::format("cannot read rows {} to {}: {}", begin, begin + count - 1, library_reason()));
@@ -180,10 +148,13 @@ Hdf5File Hdf5File::open(const std::string& path) {
   std::error_code failure;
   const auto bytes = std::filesystem::file_size(path, failure);
   if (failure) throw Error(fmt::format("{}: cannot read: {}", path, failure.message()));
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);  // for the reason, which the library does not give
+  if (descriptor < 0) throw Error(fmt::format("{}: cannot read: {}", path, std::strerror(errno)));
+  ::close(descriptor);
   Hdf5File opened;
   opened.handle_ = std::make_shared<Handle>();
   opened.handle_->path = path;
-  const Lock lock;
+  const Hdf5Lock lock;
   if (H5Fis_hdf5(path.c_str()) <= 0) throw Error(fmt::format("{}: is not an HDF5 file", path));
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   if (file < 0) {
@@ -193,9 +164,8 @@ Hdf5File Hdf5File::open(const std::string& path) {
     throw Error(fmt::format("{}: cannot be opened as HDF5: {}", path, reason));
   }
   opened.handle_->file = file;
-  void* descriptor = nullptr;
-  if (H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) >= 0)
-    opened.handle_->descriptor = *static_cast<int*>(descriptor);
+  void* own = nullptr;
+  if (H5Fget_vfd_handle(file, H5P_DEFAULT, &own) >= 0) opened.handle_->descriptor = *static_cast<int*>(own);
   return opened;
 }
 
@@ -205,7 +175,7 @@ Hdf5File Hdf5File::create(OutputFile& output) {
   Handle& handle = *created.handle_;
   handle.path = output.path();
   handle.output = std::make_unique<Hdf5Output>(output);
-  const Lock lock;
+  const Hdf5Lock lock;
   handle.file = handle.output->create(handle.path.c_str());
   if (handle.file < 0) handle.fail(fmt::format("cannot write: {}", library_reason()));
   return created;
@@ -214,24 +184,24 @@ Hdf5File Hdf5File::create(OutputFile& output) {
 const std::string& Hdf5File::path() const { return handle_->path; }
 
 bool Hdf5File::contains(const std::string& name) const {
-  const Lock lock;
+  const Hdf5Lock lock;
   return handle_->contains(name);
 }
 
 std::vector<std::string> Hdf5File::groups(const std::string& group) const {
-  const Lock lock;
+  const Hdf5Lock lock;
   return handle_->children(group, H5O_TYPE_GROUP);
 }
 
 std::vector<std::string> Hdf5File::datasets(const std::string& group) const {
-  const Lock lock;
+  const Hdf5Lock lock;
   return handle_->children(group, H5O_TYPE_DATASET);
 }
 
 Shape Hdf5File::shape(const std::string& name) const {
-  const Lock lock;
-  const Id set(handle_->dataset(name), H5Dclose);
-  const Id space(H5Dget_space(set), H5Sclose);
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id space(H5Dget_space(set), H5Sclose);
   return handle_->shape(name, space);
 }
 
@@ -249,16 +219,16 @@ Shape Hdf5File::expect_shape(const std::string& name, std::span<const int64_t> e
 }
 
 bool Hdf5File::has_numbers(const std::string& name) const {
-  const Lock lock;
-  const Id set(handle_->dataset(name), H5Dclose);
-  const Id type(H5Dget_type(set), H5Tclose);
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id type(H5Dget_type(set), H5Tclose);
   return H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT;
 }
 
 DType Hdf5File::dtype(const std::string& name) const {
-  const Lock lock;
-  const Id set(handle_->dataset(name), H5Dclose);
-  const Id type(H5Dget_type(set), H5Tclose);
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id type(H5Dget_type(set), H5Tclose);
   const H5T_class_t kind = H5Tget_class(type);
   if (kind == H5T_INTEGER) return DType::i64;
   if (kind != H5T_FLOAT) handle_->fail(name, "does not hold numbers");
@@ -266,9 +236,9 @@ DType Hdf5File::dtype(const std::string& name) const {
 }
 
 void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const {
-  const Lock lock;
-  const Id set(handle_->dataset(name), H5Dclose);
-  const Id space(H5Dget_space(set), H5Sclose);
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id space(H5Dget_space(set), H5Sclose);
   const Shape whole = handle_->shape(name, space);
   if (whole.rank() == 0) handle_->fail(name, "is a single value, rows were expected");
   const int64_t row_bytes = whole.with(0, 1).numel() * size_of(dtype);
@@ -307,14 +277,15 @@ Hdf5Layout Hdf5File::layout(const std::string& name) const {
   Hdf5Layout layout;
   layout.dtype = dtype(name);
   layout.shape = shape(name);
-  const Lock lock;
-  const Id set(handle_->dataset(name), H5Dclose);
-  const Id type(H5Dget_type(set), H5Tclose);
-  const Id properties(H5Dget_create_plist(set), H5Pclose);
-  const Id creation(H5Fget_create_plist(handle_->file), H5Pclose);
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id type(H5Dget_type(set), H5Tclose);
+  const Hdf5Id properties(H5Dget_create_plist(set), H5Pclose);
+  const Hdf5Id creation(H5Fget_create_plist(handle_->file), H5Pclose);
   hsize_t user_block = 0;  // offsets are counted from its end or from the file's beginning, as versions please
   H5Pget_userblock(creation, &user_block);
   if (H5Tequal(type, memory_type(layout.dtype)) <= 0 || user_block != 0 || layout.shape.rank() == 0) return layout;
+  if (!is_in(handle_->file, set)) return layout;
   const H5D_layout_t kind = H5Pget_layout(properties);
   if (kind == H5D_CONTIGUOUS) {
     const haddr_t offset = H5Dget_offset(set);
@@ -335,14 +306,15 @@ Hdf5Layout Hdf5File::layout(const std::string& name) const {
 
 std::optional<uint32_t> Hdf5File::read_chunk(const std::string& name, std::span<const int64_t> origin,
                                              std::vector<std::byte>& raw) const {
-  const Lock lock;
-  const Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
   const std::vector<hsize_t> at(origin.begin(), origin.end());
   hsize_t size = 0;
   uint32_t skipped = 0;
-  if (H5Dget_chunk_storage_size(set, at.data(), &size) < 0)
+  haddr_t place = HADDR_UNDEF;
+  if (H5Dget_chunk_info_by_coord(set, at.data(), nullptr, &place, &size) < 0)
     handle_->fail(name, fmt::format("cannot find the chunk of row {}: {}", origin[0], library_reason()));
-  if (size == 0) return std::nullopt;
+  if (place == HADDR_UNDEF) return std::nullopt;
   raw.resize(size);
   if (H5Dread_chunk(set, H5P_DEFAULT, at.data(), &skipped, raw.data()) < 0)
     handle_->fail(name, fmt::format("cannot read the chunk of row {}: {}", origin[0], library_reason()));
@@ -363,12 +335,12 @@ void Hdf5File::read_bytes(int64_t offset, std::span<std::byte> out) const {
 }
 
 void Hdf5File::make_dataset(const std::string& name, DType dtype, const Shape& shape, int64_t chunk_rows) {
-  const Lock lock;
+  const Hdf5Lock lock;
   const auto extents = extents_of(shape);
-  const Id space(H5Screate_simple(shape.rank(), extents.data(), nullptr), H5Sclose);
-  const Id links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
+  const Hdf5Id space(H5Screate_simple(shape.rank(), extents.data(), nullptr), H5Sclose);
+  const Hdf5Id links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
   H5Pset_create_intermediate_group(links, 1);
-  const Id creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  const Hdf5Id creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   H5Pset_obj_track_times(creation, false);  // the same contents are the same bytes
   if (chunk_rows > 0) {
     H5Pset_chunk(creation, shape.rank(), extents_of(shape.with(0, chunk_rows)).data());
@@ -378,15 +350,15 @@ void Hdf5File::make_dataset(const std::string& name, DType dtype, const Shape& s
     H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
     H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
   }
-  const Id set(H5Dcreate2(handle_->file, name.c_str(), memory_type(dtype), space, links, creation, H5P_DEFAULT),
-               H5Dclose);
+  const Hdf5Id set(H5Dcreate2(handle_->file, name.c_str(), memory_type(dtype), space, links, creation, H5P_DEFAULT),
+                   H5Dclose);
   if (set < 0) handle_->fail(name, fmt::format("cannot be made: {}", library_reason()));
 }
 
 void Hdf5File::write_rows(const std::string& name, int64_t begin, int64_t count, DType dtype, const void* values) {
-  const Lock lock;
-  const Id set(handle_->dataset(name), H5Dclose);
-  const Id space(H5Dget_space(set), H5Sclose);
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id space(H5Dget_space(set), H5Sclose);
   const Shape whole = handle_->shape(name, space);
   if (begin < 0 || count < 0 || begin + count > whole[0])
     handle_->fail(name, fmt::format("has {} rows, cannot write {} from row {} on", whole[0], count, begin));
@@ -394,36 +366,63 @@ void Hdf5File::write_rows(const std::string& name, int64_t begin, int64_t count,
   std::vector<hsize_t> start(static_cast<size_t>(whole.rank()), 0);
   start[0] = static_cast<hsize_t>(begin);
   const auto block = extents_of(whole.with(0, count));
-  const Id memory(H5Screate_simple(whole.rank(), block.data(), nullptr), H5Sclose);
+  const Hdf5Id memory(H5Screate_simple(whole.rank(), block.data(), nullptr), H5Sclose);
   H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr);
   if (H5Dwrite(set, memory_type(dtype), memory, space, H5P_DEFAULT, values) < 0)
     handle_->fail(name, fmt::format("cannot be written: {}", library_reason()));
   handle_->output->check();
 }
 
-void Hdf5File::write_attribute(const std::string& name, const std::string& text) {
-  const Lock lock;
-  const Id type(H5Tcopy(H5T_C_S1), H5Tclose);
+void Hdf5File::Handle::write_piece(const std::string& name, std::string_view text) const {
+  const Hdf5Id type(H5Tcopy(H5T_C_S1), H5Tclose);
   H5Tset_size(type, text.size() + 1);
-  const Id space(H5Screate(H5S_SCALAR), H5Sclose);
-  const Id attribute(H5Acreate2(handle_->file, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
-  if (attribute < 0 || H5Awrite(attribute, type, text.c_str()) < 0)
-    handle_->fail(fmt::format("cannot write the attribute '{}': {}", name, library_reason()));
+  const Hdf5Id space(H5Screate(H5S_SCALAR), H5Sclose);
+  const Hdf5Id attribute(H5Acreate2(file, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  if (attribute < 0 || H5Awrite(attribute, type, std::string(text).c_str()) < 0)
+    fail(fmt::format("cannot write the attribute '{}': {}", name, library_reason()));
 }
 
-std::string Hdf5File::attribute(const std::string& name) const {
-  const Lock lock;
-  if (H5Aexists(handle_->file, name.c_str()) <= 0) return "";
-  const Id attribute(H5Aopen(handle_->file, name.c_str(), H5P_DEFAULT), H5Aclose);
-  const Id type(H5Aget_type(attribute), H5Tclose);
+std::string Hdf5File::Handle::read_piece(const std::string& name) const {
+  if (H5Aexists(file, name.c_str()) <= 0) return "";
+  const Hdf5Id attribute(H5Aopen(file, name.c_str(), H5P_DEFAULT), H5Aclose);
+  const Hdf5Id type(H5Aget_type(attribute), H5Tclose);
   if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0) return "";
   std::string text(H5Tget_size(type) + 1, '\0');
   if (H5Aread(attribute, type, text.data()) < 0) return "";
   return text.c_str();
 }
 
+namespace {
+
+/// HDF5 holds at most 64 KiB in an attribute: longer text goes on in "NAME 2", "NAME 3" …
+constexpr size_t piece_bytes = 60000;
+
+std::string piece_name(const std::string& name, size_t piece) {
+  return piece == 0 ? name : fmt::format("{} {}", name, piece + 1);
+}
+
+}  // namespace
+
+void Hdf5File::write_attribute(const std::string& name, const std::string& text) {
+  const Hdf5Lock lock;
+  size_t piece = 0;
+  do {
+    handle_->write_piece(piece_name(name, piece), std::string_view(text).substr(piece * piece_bytes, piece_bytes));
+  } while (++piece * piece_bytes < text.size());
+}
+
+std::string Hdf5File::attribute(const std::string& name) const {
+  const Hdf5Lock lock;
+  std::string text;
+  for (size_t piece = 0;; ++piece) {
+    const std::string part = handle_->read_piece(piece_name(name, piece));
+    text += part;
+    if (part.size() < piece_bytes) return text;
+  }
+}
+
 void Hdf5File::close() {
-  const Lock lock;
+  const Hdf5Lock lock;
   if (handle_->file < 0) return;
   const bool closed = H5Fclose(std::exchange(handle_->file, -1)) >= 0;
   if (handle_->output) handle_->output->check();

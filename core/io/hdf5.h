@@ -18,7 +18,8 @@ namespace astroclip::io {
 enum class ChunkFilter { shuffle, deflate, lzf };
 
 /// How a dataset of native f32, f64 or i64 lies in its file; `other` is what only the library can read: datasets of
-/// other types, never written, virtual or outside the file, with filters of other kinds or chunks without any.
+/// other types, never written, virtual or outside the file (by a link, too), with filters of other kinds or chunks
+/// without any.
 struct Hdf5Layout {
   enum class Kind { contiguous, filtered, other };
   Kind kind = Kind::other;
@@ -70,6 +71,7 @@ class Hdf5File {
   void make_dataset(const std::string& name, DType dtype, const Shape& shape, int64_t chunk_rows = 0);
   /// Writes `count` rows from `begin` on.
   void write_rows(const std::string& name, int64_t begin, int64_t count, DType dtype, const void* values);
+  /// Of the root; text of more than 60,000 bytes goes on in the attributes "NAME 2", "NAME 3" …
   void write_attribute(const std::string& name, const std::string& text);
   /// The root's attribute, "" when it has none of that name.
   std::string attribute(const std::string& name) const;

@@ -34,26 +34,30 @@ void from_native(const float* from, float* to) {
 }
 
 /// The columns of a group, whose datasets are checked.
-std::vector<PairedColumn> columns_of(const Hdf5File& file, const std::string& group, int64_t& rows) {
-  const int64_t image_shape[] = {-1, side, side, paired_bands};
+std::vector<PairedColumn> columns_of(const Hdf5File& file, const std::string& group, PairedNeeds needs, int64_t& rows) {
   const std::string prefix = group + "/";
-  rows = file.expect_shape(prefix + "images", image_shape)[0];
+  const bool all = needs == PairedNeeds::everything;
+  if (!all && !file.contains(prefix + "images") && !file.contains(prefix + "spectra"))
+    throw Error(fmt::format("{}: group '{}' has neither images nor spectra", file.path(), group));
+  const bool by_images = all || file.contains(prefix + "images");
+  const int64_t any_images[] = {-1, side, side, paired_bands}, any_spectra[] = {-1, paired_pixels, 1};
+  rows = by_images ? file.expect_shape(prefix + "images", any_images)[0]
+                   : file.expect_shape(prefix + "spectra", any_spectra)[0];
+  const int64_t image_shape[] = {rows, side, side, paired_bands};
   const int64_t spectrum_shape[] = {rows, paired_pixels, 1};
   const int64_t ivar_shape[] = {rows, paired_pixels};
   const int64_t label_shape[] = {rows};
-  file.expect_shape(prefix + "spectra", spectrum_shape);
-  file.expect_shape(prefix + "redshifts", label_shape);
-  file.expect_shape(prefix + "targetids", label_shape);
-  std::vector<PairedColumn> columns = {
-      {"image", "images", DType::f32, {paired_bands, side, side}},
-      {"spectrum", "spectra", DType::f32, {paired_pixels}},
-      {"redshift", "redshifts", DType::f64, {}},
-      {"object_id", "targetids", DType::i64, {}},
+  std::vector<PairedColumn> columns;
+  const auto add = [&](const PairedColumn& column, std::span<const int64_t> shape, bool needed) {
+    if (!needed && !file.contains(prefix + column.dataset)) return;
+    file.expect_shape(prefix + column.dataset, shape);
+    columns.push_back(column);
   };
-  if (file.contains(prefix + "spectra_ivar")) {
-    file.expect_shape(prefix + "spectra_ivar", ivar_shape);
-    columns.push_back({"spectrum_ivar", "spectra_ivar", DType::f32, {paired_pixels}});
-  }
+  add({"image", "images", DType::f32, {paired_bands, side, side}}, image_shape, all);
+  add({"spectrum", "spectra", DType::f32, {paired_pixels}}, spectrum_shape, all);
+  add({"redshift", "redshifts", DType::f64, {}}, label_shape, all);
+  add({"object_id", "targetids", DType::i64, {}}, label_shape, true);
+  add({"spectrum_ivar", "spectra_ivar", DType::f32, {paired_pixels}}, ivar_shape, false);
   const auto add_label = [&](const std::string& name, const std::string& dataset) {
     const auto same = [&](const PairedColumn& one) { return one.name == name || one.dataset == dataset; };
     if (std::any_of(columns.begin(), columns.end(), same)) return;
@@ -67,6 +71,14 @@ std::vector<PairedColumn> columns_of(const Hdf5File& file, const std::string& gr
   for (const auto& name : file.datasets(group))
     if (file.shape(prefix + name) == Shape{rows}) add_label(name, name);
   return columns;
+}
+
+/// What a file without groups is told.
+std::string reason_without_groups(const Hdf5File& file) {
+  const std::string expected = "the paired layout has groups with images and spectra";
+  if (!file.contains("images")) return "has no groups; " + expected;
+  return fmt::format("has no groups, but 'images' of {}; the image survey's are [N, {}, {}, {}], and {}",
+                     file.shape("images").str(), paired_bands, side, side, expected);
 }
 
 }  // namespace
@@ -97,12 +109,12 @@ struct PairedFile::State {
   }
 };
 
-PairedFile PairedFile::open(const std::string& path, int64_t train_tenths) {
+PairedFile PairedFile::open(const std::string& path, int64_t train_tenths, PairedNeeds needs) {
   auto state = std::make_shared<State>(State{Hdf5File::open(path), {}, {}});
   const auto cache = std::make_shared<BlockCache>(cache_bytes);
   for (const auto& name : state->file.groups("")) {
     State::Group group{name};
-    auto columns = columns_of(state->file, name, group.rows);
+    auto columns = columns_of(state->file, name, needs, group.rows);
     group.train_rows = group.rows * train_tenths / 10;
     for (const auto& column : columns)
       group.readers.emplace(column.dataset, RowReader(state->file, name + "/" + column.dataset, cache));
@@ -122,8 +134,7 @@ PairedFile PairedFile::open(const std::string& path, int64_t train_tenths) {
     }
     state->groups.push_back(group);
   }
-  if (state->groups.empty())
-    throw Error(fmt::format("{}: has no groups; the paired layout has groups with images and spectra", path));
+  if (state->groups.empty()) throw Error(fmt::format("{}: {}", path, reason_without_groups(state->file)));
   PairedFile opened;
   opened.state_ = std::move(state);
   return opened;
@@ -146,7 +157,8 @@ std::vector<PairedFile::Range> PairedFile::ranges(bool train) const {
   std::vector<Range> ranges;
   bool is_compressed = false;
   for (const auto& group : state_->groups) {
-    const int64_t together = group.readers.at("images").rows_together();
+    const auto images = group.readers.find("images");
+    const int64_t together = images == group.readers.end() ? 1 : images->second.rows_together();
     const int64_t offset = group.offset(train), end = offset + group.count(train);
     is_compressed = is_compressed || together > 1;
     for (int64_t row = offset; row < end;) {

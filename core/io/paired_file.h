@@ -29,6 +29,9 @@ struct PairedColumn {
   Shape shape;  ///< of one object
 };
 
+/// What every group must have: all of the layout, or `targetids` and images or spectra.
+enum class PairedNeeds { everything, something };
+
 class PairedFile {
  public:
   struct Range {
@@ -38,7 +41,8 @@ class PairedFile {
 
   /// Checks every group. Of ten rows of a group the first `train_tenths` are for training. Throws Error naming the
   /// file, the dataset, the expected and the found shape.
-  static PairedFile open(const std::string& path, int64_t train_tenths = 8);
+  static PairedFile open(const std::string& path, int64_t train_tenths = 8,
+                         PairedNeeds needs = PairedNeeds::everything);
 
   const std::string& path() const;
   const std::vector<PairedColumn>& columns() const;

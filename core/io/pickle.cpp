@@ -15,20 +15,28 @@ namespace astroclip::io::pickle {
 namespace {
 
 /// Modules whose functions have no place in a file of weights. Nothing is ever called; a file that names one of them
-/// was made to harm other readers, and whoever meets it should know.
+/// was made to harm other readers, and whoever meets it should know. A package of the same name with modules of its own
+/// ("code.models") is somebody's project.
 constexpr std::string_view refused_modules[] = {
-    "os",       "posix",     "nt",      "sys",       "subprocess", "shutil",         "socket", "pty",
-    "ctypes",   "importlib", "runpy",   "code",      "codeop",     "marshal",        "pickle", "webbrowser",
-    "commands", "pip",       "asyncio", "threading", "signal",     "multiprocessing"};
+    "os",         "posix",     "nt",    "sys",       "subprocess", "shutil",         "socket", "pty",
+    "ctypes",     "importlib", "runpy", "code",      "codeop",     "marshal",        "pickle", "_pickle",
+    "webbrowser", "commands",  "pip",   "threading", "asyncio",    "multiprocessing"};
+/// Those of them that are packages, refused with all that is below them.
+constexpr std::string_view refused_packages[] = {"os", "ctypes", "importlib", "pip", "asyncio", "multiprocessing"};
 constexpr std::string_view refused_builtins[] = {"eval", "exec",    "execfile", "compile",    "open",    "__import__",
                                                  "file", "apply",   "input",    "breakpoint", "globals", "locals",
                                                  "vars", "delattr", "setattr",  "exit",       "quit"};
 
+template <size_t count>
+bool is_one_of(const std::string_view (&names)[count], std::string_view name) {
+  return std::ranges::find(names, name) != std::end(names);
+}
+
 bool is_refused(std::string_view module, std::string_view name) {
   if (module == "builtins" || module == "__builtin__") {
-    return std::ranges::find(refused_builtins, name.substr(0, name.find('.'))) != std::end(refused_builtins);
+    return is_one_of(refused_builtins, name.substr(0, name.find('.')));
   }
-  return std::ranges::find(refused_modules, module.substr(0, module.find('.'))) != std::end(refused_modules);
+  return is_one_of(refused_modules, module) || is_one_of(refused_packages, module.substr(0, module.find('.')));
 }
 
 }  // namespace

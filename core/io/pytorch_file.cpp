@@ -39,6 +39,11 @@ bool is_dict(const Value& value) {
                                      value.text == "collections.defaultdict" || !value.entries.empty()));
 }
 
+/// A tensor, as PyTorch pickles it.
+bool is_rebuilt(const Value& value) {
+  return value.text.starts_with("torch._utils._rebuild_") || value.text.starts_with("torch._tensor._rebuild_");
+}
+
 std::string join(const std::string& prefix, const std::string& name) {
   return prefix.empty() ? name : prefix + "." + name;
 }
@@ -116,39 +121,55 @@ struct PytorchFile::Contents {
           "{}: holds {}, not a dict of tensors; save the model's state_dict() instead", path,
           root.is(Kind::object) ? fmt::format("an object of class {}", printable(root.text)) : "a plain value"));
     }
-    const Value* state = find_state(root);
-    collect_tensors(state != nullptr ? *state : root, "", 0);
-    if (entries.empty()) throw Error(fmt::format("{}: holds no tensors", path));
-    for (const auto& [key, value] : root.entries) {
-      if (value != state && key->is(Kind::text)) collect_metadata(*value, key->text, 0);
-    }
-  }
-
-  const Value* find_state(const Value& root) {
+    const Value* state = nullptr;
     for (const std::string_view name : sections) {
       const Value* value = root.find(name);
       if (value == nullptr || !is_dict(*value)) continue;
+      collect_tensors(*value, "", 0);
+      if (entries.empty()) continue;  // a section of that name for something else
       section = name;
-      return value;
+      state = value;
+      break;
     }
-    return nullptr;
+    if (state == nullptr) collect_tensors(root, "", 0);
+    if (entries.empty()) {
+      const bool has_object = std::ranges::any_of(
+          root.entries, [](const auto& entry) { return entry.second->is(Kind::object) && !is_dict(*entry.second); });
+      throw Error(fmt::format("{}: holds no tensors{}", path,
+                              has_object ? "; save the model's state_dict() rather than the model itself" : ""));
+    }
+    for (const auto& [key, value] : root.entries) {
+      if (value != state && key->is(Kind::text)) collect_metadata(*value, key->text, 0);
+    }
   }
 
   [[noreturn]] void refuse(const std::string& name, const std::string& reason) const {
     throw Error(fmt::format("{}: tensor '{}': {}", path, printable(name), printable(reason)));
   }
 
-  /// Null when the value is no tensor.
+  /// Null when the value is no tensor, or one of a kind that cannot be read.
   std::optional<StridedElements> tensor_of(const Value& value) const {
     if (!value.is(Kind::object)) return std::nullopt;
-    const auto& parts = value.arguments->items;
-    if (value.text == "torch._utils._rebuild_parameter" || value.text == "torch._utils._rebuild_parameter_with_state") {
+    return rebuilt(value.text, value.arguments->items);
+  }
+
+  /// What PyTorch's function of that name would make.
+  std::optional<StridedElements> rebuilt(const std::string& function, const std::vector<const Value*>& parts) const {
+    if (function == "torch._utils._rebuild_parameter" || function == "torch._utils._rebuild_parameter_with_state") {
       return parts.empty() ? std::nullopt : tensor_of(*parts[0]);
     }
-    if (value.text != "torch._utils._rebuild_tensor_v2" && value.text != "torch._utils._rebuild_tensor") {
+    if (function == "torch._tensor._rebuild_from_type_v2") {  // of a subclass, or with attributes of its own
+      const bool is_described = parts.size() >= 3 && parts[0]->is(Kind::global) && parts[2]->is(Kind::tuple);
+      return is_described ? rebuilt(parts[0]->text, parts[2]->items) : std::nullopt;
+    }
+    if (function != "torch._utils._rebuild_tensor_v2" && function != "torch._utils._rebuild_tensor") {
       return std::nullopt;
     }
     if (parts.size() < 4 || !parts[1]->is(Kind::integer)) throw Error("it is not described as PyTorch does");
+    constexpr size_t place_of_flags = 6;
+    if (parts.size() > place_of_flags && !parts[place_of_flags]->entries.empty()) {
+      throw Error("it is stored as the negative or the conjugate of its bytes; save what resolve_neg() gives");
+    }
     const auto reference = storage_reference(*parts[0]);
     if (!reference) throw Error("it has no storage");
     const auto storage = archive.storages.find(reference->key);
@@ -166,6 +187,11 @@ struct PytorchFile::Contents {
       throw Error(fmt::format("its shape {}, strides [{}] and offset {} leave its storage of {} elements",
                               strided.shape.str(), fmt::join(strided.strides, ", "), strided.offset,
                               reference->elements));
+    }
+    // The older format has no checksum. Elements that repeat and leave others out are the mark of damage.
+    if (archive.format == "legacy" && strided.repeats() && !strided.ends_at(reference->elements)) {
+      throw Error(fmt::format("its shape {} and strides [{}] repeat some elements of its storage and leave others out",
+                              strided.shape.str(), fmt::join(strided.strides, ", ")));
     }
     return strided;
   }
@@ -197,7 +223,9 @@ struct PytorchFile::Contents {
       if (is_dict(*value)) {
         collect_tensors(*value, name, depth + 1);
       } else {
-        skipped.push_back(name);
+        skipped.push_back(value->is(Kind::object) && value->text.size() <= longest_name
+                              ? fmt::format("{} <{}>", name, value->text)
+                              : name);
       }
     }
   }
@@ -218,7 +246,7 @@ struct PytorchFile::Contents {
         if (key->is(Kind::text) && key->text.size() <= longest_name)
           collect_metadata(*part, join(name, key->text), depth + 1);
       }
-    } else if (value.is(Kind::object) && value.text.size() <= longest_name) {
+    } else if (value.is(Kind::object) && value.text.size() <= longest_name && !is_rebuilt(value)) {
       metadata[name] = "<" + value.text + ">";
     }
   }

@@ -43,7 +43,8 @@ class PytorchFile {
   /// A tensor, converted to `dtype` (integers only to integers or floats), on the device; see read_elements for when it
   /// shares the mapped bytes.
   Tensor read(const std::string& name, DType dtype, Device device) const;
-  /// Names in the state dict that are neither tensors nor dicts of them.
+  /// What stands in the state dict and is neither a tensor that can be read nor a dict of them: names, with the class
+  /// in angle brackets where it is an object.
   const std::vector<std::string>& skipped() const;
   /// Everything plain beside the state dict, by dotted name: "hyper_parameters.embed_dim" = "768". An object of
   /// another class shows as "<module.name>".

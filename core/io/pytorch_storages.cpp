@@ -16,9 +16,8 @@ using pickle::Document;
 using pickle::Value;
 using Kind = Value::Kind;
 
-// torch.serialization.MAGIC_NUMBER, as a pickled long: protocol, opcode, length, ten bytes, end.
-constexpr unsigned char legacy_start[] = {0x80, 2,    0x8A, 10,   0x6C, 0xFC, 0x9C, 0x46,
-                                          0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, '.'};
+// torch.serialization.MAGIC_NUMBER, as a pickled long: opcode, length, ten bytes, end.
+constexpr unsigned char legacy_magic[] = {0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, '.'};
 constexpr int64_t legacy_protocol = 1001;
 
 struct StorageClass {
@@ -35,6 +34,22 @@ constexpr StorageClass storage_classes[] = {
 
 [[noreturn]] void refuse(const std::string& path, const std::string& reason) {
   throw Error(fmt::format("{}: not a valid PyTorch file: {}", path, printable(reason)));
+}
+
+/// Where the first pickle of the older format ends, the magic number in protocol 2 to 5; 0: this is not one.
+size_t legacy_start(std::span<const std::byte> bytes) {
+  constexpr size_t protocol_bytes = 2, frame_bytes = 9;
+  const auto at = [&](size_t i) { return std::to_integer<unsigned>(bytes[i]); };
+  const auto ends_in_magic = [&](size_t begin) {
+    return bytes.size() >= begin + sizeof(legacy_magic) &&
+           std::memcmp(bytes.data() + begin, legacy_magic, sizeof(legacy_magic)) == 0;
+  };
+  if (bytes.size() < protocol_bytes || at(0) != 0x80 || at(1) < 2 || at(1) > 5) return 0;
+  for (const size_t begin : {protocol_bytes, protocol_bytes + frame_bytes}) {
+    if (begin > protocol_bytes && (bytes.size() < begin || at(protocol_bytes) != 0x95)) continue;
+    if (ends_in_magic(begin)) return begin + sizeof(legacy_magic);
+  }
+  return 0;
 }
 
 PytorchArchive read_zip(std::span<const std::byte> bytes, const std::string& path) {
@@ -72,7 +87,7 @@ class LegacyReader {
   LegacyReader(std::span<const std::byte> bytes, const std::string& path) : bytes_(bytes), path_(path) {}
 
   PytorchArchive read() {
-    at_ = sizeof(legacy_start);
+    at_ = legacy_start(bytes_);
     const Document protocol = next();
     if (!protocol.root().is(Kind::integer) || protocol.root().integer != legacy_protocol) {
       refuse(path_, fmt::format("the legacy format in a version other than {}", legacy_protocol));
@@ -137,20 +152,16 @@ class LegacyReader {
   size_t at_ = 0;
 };
 
-bool is_legacy(std::span<const std::byte> bytes) {
-  return bytes.size() >= sizeof(legacy_start) && std::memcmp(bytes.data(), legacy_start, sizeof(legacy_start)) == 0;
-}
-
 }  // namespace
 
 PytorchArchive read_pytorch_archive(std::span<const std::byte> bytes, const std::string& path) {
   if (ZipArchive::looks_like_one(bytes)) return read_zip(bytes, path);
-  if (is_legacy(bytes)) return LegacyReader(bytes, path).read();
+  if (legacy_start(bytes) > 0) return LegacyReader(bytes, path).read();
   refuse(path, "it begins neither as a zip archive nor as the older format does");
 }
 
 bool looks_like_pytorch(std::span<const std::byte> bytes) {
-  return ZipArchive::looks_like_one(bytes) || is_legacy(bytes);
+  return ZipArchive::looks_like_one(bytes) || legacy_start(bytes) > 0;
 }
 
 std::optional<StorageReference> storage_reference(const Value& persistent) {

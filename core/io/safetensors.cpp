@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "io/durable_file.h"
 #include "io/elements.h"
 #include "io/mapped_file.h"
@@ -55,7 +56,7 @@ std::optional<int64_t> as_count(const Json& value) {
 }
 
 [[noreturn]] void refuse(const std::string& path, const std::string& reason) {
-  throw Error(fmt::format("{}: not a valid safetensors file: {}", path, reason));
+  throw Error(fmt::format("{}: not a valid safetensors file: {}", path, printable(reason)));
 }
 
 Stored parse_entry(const std::string& path, const std::string& name, const Json& value, int64_t data_begin,
@@ -91,11 +92,20 @@ Stored parse_entry(const std::string& path, const std::string& name, const Json&
   return {{name, dtype_of_elements(type->type), Shape(extents)}, type->type, data_begin + *begin, data_begin + *end};
 }
 
-/// Parses the header; a repeated name is an error rather than the last one winning.
+/// Parses the header; a repeated name, of a tensor or within one, is an error rather than the last one winning.
 Json parse_header(const std::string& path, const char* begin, const char* end) {
-  std::vector<std::string> names;
+  std::vector<std::string> names, keys;
   const auto collect = [&](int depth, Json::parse_event_t event, const Json& parsed) {
-    if (event == Json::parse_event_t::key && depth == 1) names.push_back(parsed.get<std::string>());
+    if (event != Json::parse_event_t::key) return true;
+    if (depth == 1) {
+      names.push_back(parsed.get<std::string>());
+      keys.clear();
+    } else if (depth == 2) {
+      keys.push_back(parsed.get<std::string>());
+      if (std::ranges::count(keys, keys.back()) > 1) {
+        refuse(path, fmt::format("'{}' stands twice in '{}'", keys.back(), names.back()));
+      }
+    }
     return true;
   };
   Json header = Json::parse(begin, end, collect, false);
@@ -223,7 +233,12 @@ void write_safetensors(const std::string& path, std::span<const std::pair<std::s
   file.write(std::as_bytes(std::span(&length, 1)));
   file.write(text);
   for (const auto& [name, tensor] : tensors) {
-    std::vector<std::byte> bytes(static_cast<size_t>(tensor.bytes()));
+    const auto count = static_cast<size_t>(tensor.bytes());
+    if (tensor.device().kind != DeviceKind::cuda) {
+      file.write({static_cast<const std::byte*>(tensor.data()), count});
+      continue;
+    }
+    std::vector<std::byte> bytes(count);
     memory_of(tensor.device()).copy_to_host(bytes.data(), tensor.data(), tensor.bytes());
     file.write(bytes);
   }

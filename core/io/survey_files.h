@@ -39,6 +39,8 @@ class SurveyFiles {
   /// Sorted by name; without `images`.
   const std::vector<Column>& columns() const { return columns_; }
   bool has(const std::string& column) const;
+  /// Whether a file has a column, whatever the others have.
+  bool file_has(size_t file, const std::string& column) const { return files_[file].columns.contains(column); }
 
   /// How many rows of a file's images are decoded together, and what they take then.
   int64_t rows_together(size_t file) const { return files_[file].images.rows_together(); }

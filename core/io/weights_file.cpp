@@ -30,6 +30,7 @@ WeightsFile read_weights(const std::string& path, Device device) {
     const auto file = PytorchFile::open(path);
     weights.format = "PyTorch, " + std::string(file.format());
     weights.metadata = file.metadata();
+    weights.skipped = file.skipped();
     for (const auto& entry : file.entries()) {
       weights.tensors.emplace_back(entry.name, file.read(entry.name, dtype_of_elements(entry.type), device));
     }

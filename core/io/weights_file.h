@@ -14,6 +14,7 @@ namespace astroclip::io {
 struct WeightsFile {
   std::string format;  ///< "safetensors", "PyTorch, zip" or "PyTorch, legacy"
   std::vector<std::pair<std::string, Tensor>> tensors;
+  std::vector<std::string> skipped;  ///< what stands among them and cannot be read (see PytorchFile::skipped)
   Metadata metadata;
 };
 
@@ -31,7 +32,7 @@ struct WeightsListing {
   };
   std::string format;
   std::vector<Entry> entries;
-  std::vector<std::string> skipped;  ///< names in the state dict that are no tensors
+  std::vector<std::string> skipped;
   Metadata metadata;
 };
 WeightsListing list_weights(const std::string& path);

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string_view>
 #include <tuple>
 
@@ -40,7 +41,7 @@ bool is_number(std::string_view word) {
   return !word.empty() && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-/// Without the `module.` of a parallel wrapper and without the chunk of a block.
+/// Without the words of wrappers (parallel, compiled) and without the chunk of a block.
 std::string canonical(std::string_view name) {
   std::vector<std::string_view> words;
   for (size_t begin = 0; begin <= name.size();) {
@@ -50,7 +51,7 @@ std::string canonical(std::string_view name) {
   }
   std::string result;
   for (size_t i = 0; i < words.size(); ++i) {
-    const bool is_wrapper = words[i] == "module" && result.empty();
+    const bool is_wrapper = (words[i] == "module" || words[i] == "_orig_mod") && i + 1 < words.size();
     const bool is_chunk =
         i > 0 && words[i - 1] == "blocks" && is_number(words[i]) && i + 1 < words.size() && is_number(words[i + 1]);
     if (is_wrapper || is_chunk) continue;
@@ -194,7 +195,11 @@ std::vector<std::string> names_of(const std::vector<NamedTensor>& state, const s
 }
 
 void add_list(std::string& message, const char* title, const std::vector<std::string>& names) {
-  if (!names.empty()) message += fmt::format("\n  {} ({}): {}", title, names.size(), fmt::join(names, ", "));
+  constexpr size_t most = 200;
+  if (names.empty()) return;
+  const std::span shown = std::span(names).first(std::min(names.size(), most));
+  message += fmt::format("\n  {} ({}): {}", title, names.size(), fmt::join(shown, ", "));
+  if (names.size() > most) message += fmt::format(", and {} more", names.size() - most);
 }
 
 }  // namespace

@@ -44,10 +44,19 @@ const std::vector<std::string>& magnitudes_of(const Experiment& experiment, cons
   return modality == "image" ? experiment.evaluation.image_magnitudes : experiment.evaluation.spectrum_magnitudes;
 }
 
-/// What tables call a model file: by its name, and that of a run, which all runs name alike, by the run's folder.
-std::string table_name(const std::string& path) {
-  const auto file = std::filesystem::absolute(path);
-  return (file.filename() == "model.safetensors" ? file.parent_path().filename() : file.stem()).string();
+/// What tables call model files: by their names, and those of runs, which all runs name alike, by the run's folder;
+/// where that does not tell two apart, as they are written in the experiment.
+std::vector<std::string> table_names(const std::vector<std::string>& paths) {
+  std::vector<std::string> short_names, names;
+  for (const std::string& path : paths) {
+    const auto file = std::filesystem::absolute(path);
+    short_names.push_back(
+        (file.filename() == "model.safetensors" ? file.parent_path().filename() : file.stem()).string());
+  }
+  for (size_t i = 0; i < paths.size(); ++i) {
+    names.push_back(std::ranges::count(short_names, short_names[i]) > 1 ? paths[i] : short_names[i]);
+  }
+  return names;
 }
 
 /// Every label that tasks or the magnitudes floor read, once.
@@ -63,18 +72,6 @@ std::vector<std::string> label_names(const Experiment& experiment) {
     for (const EncoderSpec& encoder : experiment.encoders) add(magnitudes_of(experiment, encoder.name));
   }
   return names;
-}
-
-std::vector<double> column_values(const HostArray& column) {
-  const auto convert = [](auto values) { return std::vector<double>(values.begin(), values.end()); };
-  switch (column.dtype) {
-    case DType::f64:
-      return convert(column.values<double>());
-    case DType::i64:
-      return convert(column.values<int64_t>());
-    default:
-      return convert(column.values<float>());
-  }
 }
 
 /// The encoders of a model file for modalities that the experiment has.
@@ -135,7 +132,9 @@ class Evaluator {
       extractors_.push_back(encoder_extractor(trained_name(experiment_), model_.shared_encoder(name), experiment_,
                                               wants_head(experiment_), false));
     }
-    for (const std::string& path : experiment_.evaluation.models) add_model(path);
+    const auto& models = experiment_.evaluation.models;
+    const std::vector<std::string> names = table_names(models);
+    for (size_t i = 0; i < models.size(); ++i) add_model(models[i], names[i]);
     if (wants(experiment_, "untrained")) {
       for (const std::string& name : model_.names()) {
         extractors_.push_back(encoder_extractor("untrained", make_encoder(experiment_, name), experiment_,
@@ -146,11 +145,10 @@ class Evaluator {
   }
 
   /// Towers of a model file for the experiment's modalities; one without a head gives its backbone's embedding.
-  void add_model(const std::string& path) {
+  void add_model(const std::string& path, const std::string& name) {
     Experiment setting = experiment_;
     setting.encoders = shared_encoders(experiment_, read_model_description(path));
     const Model model(setting, Weights::none);
-    const std::string name = table_name(path);
     for (const std::string& modality : model.names()) {
       const bool has_head = model.load(modality, path);
       extractors_.push_back(encoder_extractor(name, model.shared_encoder(modality), experiment_,
@@ -240,7 +238,7 @@ class Evaluator {
     const auto own = columns.at("object_id").values<int64_t>();
     ids.assign(own.begin(), own.end());
     for (const std::string& name : names) {
-      if (name != "object_id") labels[name] = column_values(columns.at(name));
+      if (name != "object_id") labels[name] = data::as_doubles(columns.at(name));
     }
   }
 

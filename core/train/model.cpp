@@ -65,12 +65,16 @@ bool Model::load(const std::string& name, const std::string& path) const {
 bool Model::load(const std::string& name, std::vector<nn::NamedTensor> source, const std::string& path) const {
   Encoder& target = encoder(name);
   // What stands under the name of a tower is that tower's alone: another of the same architecture may be beside it.
-  const std::string prefix = encoder_prefix(name) + ".";
+  const std::string prefix = encoder_prefix(name) + ".", backbone = prefix + "backbone.";
   const auto is_own = [&](const nn::NamedTensor& entry) { return entry.name.starts_with(prefix); };
   if (std::ranges::any_of(source, is_own)) std::erase_if(source, std::not_fn(is_own));
   const std::string place = fmt::format("{}: encoder '{}'", path, name);
-  const bool has_head =
-      nn::count_published(target, source, place) > nn::count_published(target, source, place, "backbone");
+  // Where the file tells backbone and head apart, what stands beside the backbone is the head's, and must all be known.
+  const auto is_backbones = [&](const nn::NamedTensor& entry) { return entry.name.starts_with(backbone); };
+  const auto of_backbone = std::ranges::count_if(source, is_backbones);
+  const bool has_head = of_backbone > 0 ? of_backbone < std::ssize(source)
+                                        : nn::count_published(target, source, place) >
+                                              nn::count_published(target, source, place, "backbone");
   const auto how = weights_ == Weights::none ? nn::Loading::shared : nn::Loading::copied;
   nn::load_published(target, source, place, has_head ? "" : "backbone", how);
   return has_head;

@@ -27,7 +27,10 @@ std::string write_model_file(const std::string& path, const std::vector<nn::Name
 }
 
 ModelDescription read_model_description(const std::string& path) {
-  const io::Metadata metadata = io::list_weights(path).metadata;
+  return read_model_description(io::list_weights(path).metadata, path);
+}
+
+ModelDescription read_model_description(const io::Metadata& metadata, const std::string& path) {
   const auto text = [&](const char* key) {
     const auto found = metadata.find(key);
     if (found != metadata.end()) return found->second;

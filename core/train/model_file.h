@@ -24,6 +24,8 @@ std::string write_model_file(const std::string& path, const std::vector<nn::Name
 
 /// Reads the description alone. Throws Error naming the file when it has none, or one that cannot be read.
 ModelDescription read_model_description(const std::string& path);
+/// The same from the file's metadata; `path` is for messages.
+ModelDescription read_model_description(const io::Metadata& metadata, const std::string& path);
 
 /// Throws Error naming `place` when the dataset gives a modality other views than the model was trained on.
 void check_views(const ModelDescription& description, const Dataset& dataset, const std::string& modality,

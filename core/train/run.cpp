@@ -52,6 +52,7 @@ class Run {
     check_models(experiment_, *dataset_);
     model_ = std::make_unique<Model>(experiment_);
     check_stages();
+    check_weights();
     if (reuse_.token_bytes > 0) {
       cache_ = std::make_unique<TokenCache>(experiment_, *dataset_, reuse_.tokens, reuse_.token_bytes, &console_);
     }
@@ -82,6 +83,16 @@ class Run {
       freeze_parts(experiment_.stages[stage], *model_);
       const Loss& loss = engine.make_loss();
       (void)optimizer_scales(experiment_.stages[stage], stage_parameters(experiment_.stages[stage], *model_, loss));
+    }
+  }
+
+  /// Files that stages still to begin start from, before the first of them trains.
+  void check_weights() const {
+    for (auto index = static_cast<size_t>(position_.stage); index < experiment_.stages.size(); ++index) {
+      if (resumes(index)) continue;
+      for (const InitSpec& init : experiment_.stages[index].init) {
+        if (!init.is_stage) Model(experiment_, Weights::none).load(init.encoder, init.source);
+      }
     }
   }
 

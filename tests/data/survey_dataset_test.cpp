@@ -117,6 +117,18 @@ TEST_F(SurveyDatasetTest, TakesIdsFromTheColumnThatIsNamedOrKnown) {
                                                "there are: inds, z"));
 }
 
+TEST_F(SurveyDatasetTest, IdsAreInAllFilesOrInNone) {
+  {
+    Hdf5Written with(in_folder("a.h5")), without(in_folder("b.h5"));
+    write_images(with, 0, 2, {});
+    write_images(without, 2, 2, {});
+    write_integers(with, "object_id", {500, 501});
+  }
+  EXPECT_THAT([&] { SurveyDataset({.files = {folder_}}); },
+              ThrowsMessage<Error>(in_folder("b.h5") + ": has no column 'object_id', " + in_folder("a.h5") +
+                                   " has one: ids must be in all files or in none"));
+}
+
 TEST_F(SurveyDatasetTest, SplitsEveryThousandRowsOfAFile) {
   for (const char* name : {"a.h5", "b.h5"}) {
     Hdf5Written file(in_folder(name));  // the images take no space: they are never written

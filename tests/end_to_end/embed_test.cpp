@@ -223,6 +223,38 @@ TEST(Embed, BadInputIsAClearError) {
   EXPECT_THAT(refusal(embed_arguments(model(), "/nowhere/x.h5", output)), HasSubstr("/nowhere/x.h5"));
 }
 
+/// The hash in a model's metadata is that of its tensors, or they are not those that were written.
+TEST(Embed, RefusesTensorsThatWereChanged) {
+  const std::string changed = scratch("changed.safetensors"), output = scratch("changed.h5");
+  std::string bytes = io::read_text(model());
+  bytes.back() ^= 1;
+  io::write_text(changed, bytes);
+  const Outcome outcome = run_program(embed_arguments(changed, "'" + paired_input() + "'", output));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr(changed + ": its tensors have the hash "));
+  EXPECT_FALSE(fs::exists(output));
+}
+
+/// A folder may hold the output of an earlier call, which is no input.
+TEST(Embed, TakesAPairedFileOfImagesAlone) {
+  const std::string folder = scratch("images_alone"), input = folder + "/a.h5", output = folder + "/embedded.h5";
+  fs::create_directories(folder);
+  {
+    Hdf5Written file(input);
+    file.group("0");
+    file.write("0/images", {1, 152, 152, 3}, std::vector<float>(3 * 152 * 152, 0.5F));
+    const int64_t id = 77;
+    file.write("0/targetids", {1}, &id, H5T_NATIVE_INT64, {.type = H5T_NATIVE_INT64});
+  }
+  for (int call = 0; call < 2; ++call) {
+    const Outcome outcome = run_program(embed_arguments(model(), "'" + folder + "'", output));
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    const auto file = io::Hdf5File::open(output);
+    EXPECT_TRUE(file.contains("image_embeddings"));
+    EXPECT_FALSE(file.contains("spectrum_embeddings"));
+  }
+}
+
 TEST(Embed, RefusesToGoOnWithAnotherModelsOutput) {
   const std::string output = scratch("other.h5");
   const std::string inputs = "'" + paired_input() + "'";

@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "io/durable_file.h"
+#include "support/fixtures.h"
 #include "support/program.h"
 #include "train/run_folder.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+using testing_support::fixture;
 using testing_support::run_and_signal;
 using testing_support::run_program;
 using testing_support::scratch;
@@ -230,6 +232,17 @@ TEST(Check, TheDocumentationOfTrainingQuotesItsExperiment) {
     ++quoted;
   }
   EXPECT_GE(quoted, 8);
+}
+
+/// What a later stage starts from is looked at before an earlier one trains.
+TEST(Run, FilesOfLaterStagesAreCheckedFirst) {
+  const std::string folder = scratch("wrong_init");
+  const auto outcome = run_program(std::string("run ") + ASTROCLIP_EXPERIMENTS "/smoke.toml --set dataset.cache='" +
+                                   scratch("cache") + "' --set 'stages.alignment.init.image=\"" +
+                                   fixture("astrodino.ckpt") + "\"' --output '" + folder + "'");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr(fixture("astrodino.ckpt") + ": encoder 'image': its tensors"));
+  EXPECT_FALSE(fs::exists(folder + "/stages/spectrum-pretraining.safetensors"));
 }
 
 }  // namespace

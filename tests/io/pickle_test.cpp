@@ -95,6 +95,13 @@ TEST(Pickle, RefusesToNameWhatOnlyAnAttackNeeds) {
             "x.ckpt: byte 102: refers to os.path.jo?[in, which no file of weights needs; nothing was run");
 }
 
+/// Somebody's folder may be called like a module of Python's.
+TEST(Pickle, ProjectsMayHaveTheNamesOfModules) {
+  for (const std::string name : {"code.models", "commands.net", "threading_models", "signal"}) {
+    EXPECT_EQ(message_of("\x80\x02"s + "c" + name + "\nNet\n)R."), "accepted") << name;
+  }
+}
+
 TEST(Pickle, RefusesSizesThatAreNotThere) {
   EXPECT_EQ(message_of("\x80\x02\x8b\xff\xff\xff\x7f\x01."s),
             "x.ckpt: byte 102: the pickle needs 2147483647 more bytes, 2 are left (is the file truncated?)");

@@ -146,6 +146,59 @@ TEST(PytorchFile, TensorsMayShareAStorageAndStrideThroughIt) {
   }
 }
 
+/// What PyTorch writes for tensors with attributes of their own, and of subclasses.
+TEST(PytorchFile, ReadsTensorsOfOtherTypes) {
+  const std::string plain = pickled_tensor("FloatStorage", "0", 2, 0, {2}, {1});
+  const std::string function = "ctorch._utils\n_rebuild_tensor_v2\n";
+  const std::string arguments = plain.substr(function.size(), plain.size() - function.size() - 1);  // without the call
+  const std::string typed =
+      "ctorch._tensor\n_rebuild_from_type_v2\n(" + function + "ctorch\nTensor\n" + arguments + "}tR";
+  const auto file = open_bytes(legacy_file(pickled_dict({{"w", typed}}), {{"0", 2, floats({3, 4})}}));
+  EXPECT_THAT(file.read("w", DType::f32, cpu).to_doubles(), ElementsAre(3, 4));
+  EXPECT_TRUE(file.metadata().empty());
+}
+
+TEST(PytorchFile, SaysWhatItLeavesOut) {
+  const std::string sparse = "ctorch._utils\n_rebuild_sparse_tensor\n)R";
+  const std::string whole = pickled_tensor("FloatStorage", "0", 1, 0, {1}, {1});
+  const auto file =
+      open_bytes(legacy_file(pickled_dict({{"w", whole}, {"s", sparse}, {"n", pickled(7)}}), {{"0", 1, floats({3})}}));
+  EXPECT_THAT(file.skipped(), ElementsAre("s <torch._utils._rebuild_sparse_tensor>", "n"));
+}
+
+TEST(PytorchFile, RefusesNegatedBytes) {
+  const std::string plain = pickled_tensor("FloatStorage", "0", 2, 0, {2}, {1});
+  const std::string negated = plain.substr(0, plain.size() - 2) + pickled_dict({{"neg", "\x88"}}) + "tR";
+  EXPECT_EQ(message_of_bytes(legacy_file(pickled_dict({{"w", negated}}), {{"0", 2, floats({3, 4})}})),
+            "tensor 'w': it is stored as the negative or the conjugate of its bytes; save what resolve_neg() gives");
+}
+
+/// Python's newer protocols frame the magic number.
+TEST(PytorchFile, ReadsTheOlderFormatInEveryProtocol) {
+  const std::string object = pickled_dict({{"w", pickled_tensor("FloatStorage", "0", 2, 0, {2}, {1})}});
+  const std::string file = legacy_file(object, {{"0", 2, floats({3, 4})}});
+  const std::string magic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."s;
+  for (const char protocol : {'\3', '\4', '\5'}) {
+    const std::string frame = protocol > '\3' ? "\x95" + bytes_of(uint64_t{magic.size()}) : "";
+    const auto opened = open_bytes("\x80" + std::string(1, protocol) + frame + magic + file.substr(2 + magic.size()));
+    EXPECT_EQ(opened.format(), "legacy");
+    EXPECT_THAT(opened.read("w", DType::f32, cpu).to_doubles(), ElementsAre(3, 4));
+  }
+}
+
+/// It has no checksum: what a changed byte makes of strides must be seen from the strides.
+TEST(PytorchFile, RefusesDamagedStridesOfTheOlderFormat) {
+  const auto message = [](std::initializer_list<int64_t> strides) {
+    const std::string tensor = pickled_tensor("FloatStorage", "0", 6, 0, {2, 3}, strides);
+    return message_of_bytes(legacy_file(pickled_dict({{"w", tensor}}), {{"0", 6, floats({1, 2, 3, 4, 5, 6})}}));
+  };
+  EXPECT_EQ(message({3, 1}), "accepted");
+  EXPECT_EQ(message({1, 2}), "accepted");
+  for (const auto& strides : {std::pair<int64_t, int64_t>{3, 0}, {0, 1}, {2, 1}, {1, 1}}) {
+    EXPECT_THAT(message({strides.first, strides.second}), StartsWith("tensor 'w': its shape [2, 3] and strides ["));
+  }
+}
+
 TEST(PytorchFile, ReadsEveryElementType) {
   struct Case {
     std::string storage, bytes;

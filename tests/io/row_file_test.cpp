@@ -55,6 +55,21 @@ std::string whole_file(const std::string& name) {
   return path;
 }
 
+/// HDF5 itself takes 64 KiB.
+TEST(RowFile, AttributesMayBeLong) {
+  const std::string path = fresh("attributes.h5");
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += std::to_string(i) + "\n";
+  const RowFile::Attributes long_ones = {{"inputs", text}, {"model", "abc"}};
+  RowFile(path, long_ones, columns, rows);
+  EXPECT_EQ(Hdf5File::open(path + ".partial").attribute("inputs"), text);
+  EXPECT_NO_THROW(RowFile(path, long_ones, columns, rows));
+  EXPECT_THAT(message_of([&] {
+                RowFile(path, {{"inputs", text + "x"}}, columns, rows);
+              }),
+              testing::HasSubstr("its 'inputs' is "));
+}
+
 TEST(RowFile, HoldsWhatWasWritten) {
   const std::string path = whole_file("whole.h5");
   EXPECT_FALSE(fs::exists(path + ".partial"));

@@ -146,6 +146,35 @@ TEST_F(RowReaderTest, ReadsRowsThatWereNeverWrittenAsTheFillValue) {
   EXPECT_THAT(read(reader("contiguous"), {22}), testing::Each(0.0F));
 }
 
+TEST_F(RowReaderTest, ChunksThatWereNeverWrittenReadAsTheFillValue) {
+  const std::vector<float> first(values_.begin(), values_.begin() + 8 * width);
+  Hdf5Written(path_).write_first("chunks", shape, 8, first, {.chunk = {4, 3, 6, 7}, .deflate = 1});
+  EXPECT_EQ(read(reader("chunks"), {7}), std::vector<float>(first.end() - width, first.end()));
+  EXPECT_THAT(read(reader("chunks"), {8}), testing::Each(0.0F));
+}
+
+/// Offsets are of the file in which the dataset lies.
+TEST_F(RowReaderTest, FollowsLinksToOtherFiles) {
+  const std::string other = testing_support::scratch("linked.h5");
+  Hdf5Written(other).write("images", shape, values_, {});
+  {
+    Hdf5Written file(path_);
+    file.link("images", other, "images");
+    file.write("noise", {rows, 3, 6, 7}, std::vector<float>(values_.size(), -1.0F), {});
+  }
+  EXPECT_EQ(read(reader("images"), all_rows()), values_);
+  std::filesystem::remove(other);
+}
+
+/// Types that the decoder does not know are the library's, and so is their decompression.
+TEST_F(RowReaderTest, DecodesLzfOfOtherTypesByTheLibrary) {
+  const std::vector<uint8_t> literals = {7, 0, 1, 0, 2, 0, 3, 0xff, 0xfe};  // eight bytes follow
+  Hdf5Written(path_).write_compressed("words", {4}, 32000, literals, H5T_STD_I16BE, {4, 261, 8});
+  std::vector<int64_t> out(4);
+  reader("words").read(std::vector<int64_t>{0, 1, 2, 3}, DType::i64, out.data());
+  EXPECT_THAT(out, ElementsAre(1, 2, 3, -2));
+}
+
 TEST_F(RowReaderTest, DecodesLzf) {
   // Four literals (1.0F, little-endian), then 16 bytes from four back; a literal, then three bytes from one back.
   const std::vector<uint8_t> short_copy = {3, 0, 0, 0x80, 0x3f, 0xe0, 7, 3};

@@ -48,13 +48,35 @@ class Hdf5Written {
     if (values != nullptr) good(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values));
     H5Dclose(set);
   }
+  void group(const std::string& name) {
+    H5Gclose(good(H5Gcreate2(file_, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)));
+  }
+  /// The same of the first rows alone: `values` has `count` of them.
+  void write_first(const std::string& name, const std::vector<hsize_t>& shape, hsize_t count,
+                   const std::vector<float>& values, const Stored& stored) {
+    write(name, shape, nullptr, H5T_NATIVE_FLOAT, stored);
+    const hid_t set = H5Dopen2(file_, name.c_str(), H5P_DEFAULT), space = H5Dget_space(set);
+    std::vector<hsize_t> part = shape, start(shape.size(), 0);
+    part[0] = count;
+    const hid_t memory = H5Screate_simple(static_cast<int>(part.size()), part.data(), nullptr);
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, part.data(), nullptr);
+    good(H5Dwrite(set, H5T_NATIVE_FLOAT, memory, space, H5P_DEFAULT, values.data()));
+    H5Sclose(memory);
+    H5Sclose(space);
+    H5Dclose(set);
+  }
+  /// A name for an object of another file.
+  void link(const std::string& name, const std::string& file, const std::string& target) {
+    good(H5Lcreate_external(file.c_str(), target.c_str(), file_, name.c_str(), H5P_DEFAULT, H5P_DEFAULT));
+  }
   /// A dataset of one chunk, whose compressed bytes the test made itself.
   void write_compressed(const std::string& name, const std::vector<hsize_t>& shape, H5Z_filter_t filter,
-                        const std::vector<uint8_t>& bytes) {
+                        const std::vector<uint8_t>& bytes, hid_t type = H5T_NATIVE_FLOAT,
+                        const std::vector<unsigned>& parameters = {}) {
     const hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_chunk(properties, static_cast<int>(shape.size()), shape.data());
-    good(H5Pset_filter(properties, filter, H5Z_FLAG_OPTIONAL, 0, nullptr));
-    const hid_t set = make(name, shape, H5T_NATIVE_FLOAT, properties);
+    good(H5Pset_filter(properties, filter, H5Z_FLAG_OPTIONAL, parameters.size(), parameters.data()));
+    const hid_t set = make(name, shape, type, properties);
     const std::vector<hsize_t> origin(shape.size(), 0);
     good(H5Dwrite_chunk(set, H5P_DEFAULT, 0, origin.data(), bytes.size(), bytes.data()));
     H5Dclose(set);

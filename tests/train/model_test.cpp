@@ -80,6 +80,30 @@ TEST(Model, TakesABackboneAndLeavesTheHead) {
   }
 }
 
+/// Where a file tells backbone and head apart, a head under other names is no reason to go without.
+TEST(Model, AHeadOfOtherNamesIsReported) {
+  const auto file = io::SafetensorsFile::open(fixture("astroclip.weights.safetensors"));
+  std::vector<nn::NamedTensor> wrapped, renamed;
+  for (const auto& entry : file.entries()) {
+    const Tensor tensor = file.read(entry.name, DType::f32, {DeviceKind::cpu});
+    std::string name = entry.name;
+    const size_t backbone = name.find(".backbone."), head = name.find(".cross_attention.");
+    if (backbone != std::string::npos) name.insert(backbone + 10, "_orig_mod.");
+    wrapped.push_back({name, tensor});
+    if (head != std::string::npos) name.replace(head, 17, ".attention.");
+    renamed.push_back({name, tensor});
+  }
+  const Model model(tiny(2));
+  EXPECT_TRUE(model.load("spectrum", wrapped, "wrapped"));
+  try {
+    model.load("spectrum", renamed, "renamed");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("missing (7): cross_attention."));
+    EXPECT_THAT(error.what(), HasSubstr("unexpected (7): spectrum_encoder.attention."));
+  }
+}
+
 TEST(Model, ReportsAllThatDoesNotFitTogetherAndChangesNothing) {
   const std::string path = fixture("specformer.ckpt");
   Model model(tiny(2, 3));

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <hdf5.h>
+
+#include <mutex>
+#include <string>
+
+/// What the files that call HDF5 share.
+namespace astroclip::io {
+
+inline constexpr H5Z_filter_t lzf_filter = 32000;  // as h5py registered it
+
+/// Every call into HDF5 is made while one of these lives; the first readies the library.
+class Hdf5Lock {
+ public:
+  Hdf5Lock();
+
+ private:
+  std::lock_guard<std::mutex> guard_;
+};
+
+/// An identifier of the library with its closing function.
+class Hdf5Id {
+ public:
+  Hdf5Id(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {}
+  ~Hdf5Id() {
+    if (id_ >= 0) close_(id_);
+  }
+  Hdf5Id(const Hdf5Id&) = delete;
+  Hdf5Id& operator=(const Hdf5Id&) = delete;
+  operator hid_t() const { return id_; }
+
+ private:
+  hid_t id_;
+  herr_t (*close_)(hid_t);
+};
+
+/// The innermost reason on the library's error stack.
+std::string library_reason();
+
+}  // namespace astroclip::io
