@@ -3,13 +3,23 @@
 #include "app/verbs.h"
 #include "sweep/plan.h"
 #include "train/experiment.h"
+#include "train/model_file.h"
+#include "train/rehearsal.h"
 
 namespace astroclip::app {
 
 namespace {
 
+/// What encoders and losses say of each other when they are built, and of the files that they are to start from.
+void check_built(const train::Experiment& experiment) {
+  train::Model model(experiment, train::Weights::none);
+  train::check_stages(experiment, model, 0);
+  for (const std::string& path : experiment.evaluation.models) (void)train::read_model_description(path);
+}
+
 int check_sweep(const std::string& path, const sweep::Plan& plan, bool resolved) {
   if (resolved) throw UsageError("--resolved prints one experiment; " + path + " is a sweep");
+  for (const sweep::PlannedRun& run : plan.runs) check_built(run.experiment);
   fmt::print("{}: a sweep of {} runs: no problems\n", path, plan.runs.size());
   return 0;
 }
@@ -20,6 +30,7 @@ int check(const options::variables_map& values) {
   const config::Table file = config::parse_file(path, texts_of(values, "set"));
   if (sweep::is_sweep(file)) return check_sweep(path, sweep::read_plan(file), values.contains("resolved"));
   const train::Experiment experiment = train::read_experiment(file);
+  check_built(experiment);
   if (values.contains("resolved")) {
     fmt::print("{}", config::to_toml(experiment.resolved));
   } else {
@@ -32,11 +43,14 @@ int check(const options::variables_map& values) {
 }  // namespace
 
 Verb check_verb() {
-  Verb verb{"check",
-            {"FILE [--set key=value]… [--resolved]"},
-            "check an experiment file and everything it names",
-            "Finds every mistake in an experiment file at once, each with its place and what may have been meant, and "
-            "runs nothing."};
+  Verb verb{
+      "check",
+      {"FILE [--set key=value]… [--resolved]"},
+      "check an experiment file and everything it names",
+      "Finds every mistake in an experiment file at once, each with its place and what may have been meant, then "
+      "builds encoders and losses, without weights, to see that they fit each other and the files that they start "
+      "from. The dataset is not opened: run does that, and takes a few objects through every stage, before "
+      "anything trains."};
   verb.positionals = {{"file", "FILE", "an experiment"}};
   verb.options.add_options()("set", texts("key=value"), "path.to.key=value in place of the file's; may be repeated")(
       "resolved", "print the file with every default");

@@ -65,7 +65,12 @@ int start(const options::variables_map& values) {
   }
   const train::Experiment experiment = train::read_experiment(file);
   const auto folder = train::RunFolder::create(output, experiment.name, config::to_toml(experiment.resolved));
-  return finish(train::run(experiment, folder));
+  try {
+    return finish(train::run(experiment, folder));
+  } catch (const Error&) {
+    folder.remove_unless_begun();  // what was wrong can be mended, and the same command given again
+    throw;
+  }
 }
 
 }  // namespace

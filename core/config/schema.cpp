@@ -20,6 +20,15 @@ Constraint<std::string> one_of(const std::vector<std::string>& choices) {
       "not " + describe, choices};
 }
 
+Constraint<std::string> file_name() {
+  constexpr size_t longest = 100;
+  const auto holds = [](const std::string& name) {
+    const auto is_plain = [](char c) { return c != '/' && static_cast<unsigned char>(c) >= ' ' && c != 0x7F; };
+    return !name.empty() && name.size() <= longest && name[0] != '.' && std::ranges::all_of(name, is_plain);
+  };
+  return {"can name a file", holds, "no name for a file"};
+}
+
 namespace detail {
 
 namespace {

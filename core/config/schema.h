@@ -63,6 +63,8 @@ auto above(L low) {
   return detail::above(static_cast<detail::Bound<L>>(low));
 }
 Constraint<std::string> one_of(const std::vector<std::string>& choices);
+/// What can name a file or folder: 1 to 100 bytes, none of them '/' or a control character, the first no '.'.
+Constraint<std::string> file_name();
 /// Every element of a list.
 template <class T>
 Constraint<std::vector<T>> each(Constraint<T> element);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <numeric>
@@ -89,6 +90,10 @@ class Embedding {
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     console_.say(
         fmt::format("{}: {} objects, {} of them now, in {:.1f} s", request_.output, rows_, rows_ - first_, seconds));
+    if (not_finite_ > 0) {
+      console_.say(
+          fmt::format("{} images or spectra have values that are not finite, and NaN for embeddings", not_finite_));
+    }
     return train::Outcome::finished;
   }
 
@@ -223,6 +228,7 @@ class Embedding {
         const auto view = batch.views.find(extractor.view.request.name);
         if (view != batch.views.end()) {
           vectors = extractor.extract(view->second);
+          not_finite_ += bad_objects(view->second, present.at(extractor.modality), static_cast<size_t>(row - from));
           train::blank_missing(vectors, present.at(extractor.modality), static_cast<size_t>(row - from));
         } else {
           vectors.values.assign(static_cast<size_t>(count * width_of(extractor.modality)),
@@ -244,6 +250,18 @@ class Embedding {
       return goes_on;
     });
     return goes_on;
+  }
+
+  /// Objects that are there and whose view is not finite throughout; the batch's first is `present[first]`.
+  static int64_t bad_objects(const HostArray& view, const std::vector<bool>& present, size_t first) {
+    const auto values = view.values<float>();
+    const auto count = static_cast<size_t>(view.shape[0]), of_each = values.size() / std::max<size_t>(1, count);
+    int64_t bad = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const auto own = values.subspan(i * of_each, of_each);
+      bad += present[first + i] && std::ranges::any_of(own, [](float value) { return !std::isfinite(value); });
+    }
+    return bad;
   }
 
   void progress(int64_t done) {
@@ -271,6 +289,7 @@ class Embedding {
   Clock::time_point start_, committed_;
   int64_t first_ = 0;       ///< rows that an earlier call finished
   int64_t last_count_ = 0;  ///< objects of the batch before
+  int64_t not_finite_ = 0;  ///< images and spectra
 };
 
 }  // namespace

@@ -51,10 +51,27 @@ void remove_leftovers(const std::string& path) {
   }
 }
 
+/// Where the file is that a path leads to: links are followed, for a rename would replace them. What is there and is no
+/// file (a device, a pipe, a folder) cannot be replaced.
+std::string file_behind(const std::string& path) {
+  constexpr int most_links = 40;  // as the system itself
+  std::error_code absent;
+  fs::path place = path;
+  for (int links = 0; fs::is_symlink(fs::symlink_status(place, absent)); ++links) {
+    if (links == most_links) throw Error(fmt::format("{}: cannot write: too many links", path));
+    place = place.parent_path() / fs::read_symlink(place);
+  }
+  const fs::file_status status = fs::status(place, absent);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    throw Error(fmt::format("{}: cannot write: it is there and is no file", path));
+  }
+  return place.string();
+}
+
 }  // namespace
 
 DurableFile::DurableFile(std::string path)
-    : path_(std::move(path)), temporary_(fmt::format("{}{}", temporary_prefix(path_), ::getpid())) {
+    : path_(file_behind(path)), temporary_(fmt::format("{}{}", temporary_prefix(path_), ::getpid())) {
   remove_leftovers(path_);
   // Between being made and being locked it may look like a leftover to another writer, and be removed.
   do {

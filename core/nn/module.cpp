@@ -120,9 +120,11 @@ int64_t Module::mark_trainable(const std::string& prefix, const std::string& nam
 
 void Module::set_trainable(const std::string& name, bool trainable) {
   if (mark_trainable("", name, trainable) > 0 || name.empty()) return;
-  std::vector<std::string> there;
-  for (const Slot& slot : slots_) there.push_back(slot.name);
-  for (const Child& entry : children_) there.push_back(entry.name);
+  std::vector<std::string> there;  // the first words of what there is
+  for (const NamedTensor& entry : parameters()) {
+    const std::string word = entry.name.substr(0, entry.name.find('.'));
+    if (std::ranges::find(there, word) == there.end()) there.push_back(word);
+  }
   throw Error(fmt::format("no parameter stands at or below '{}'; there are {}", name, fmt::join(there, ", ")));
 }
 

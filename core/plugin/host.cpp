@@ -40,13 +40,26 @@ struct Candidate {
 
 std::string with_article(Kind kind) { return (kind == Kind::encoder ? "an " : "a ") + kind_name(kind); }
 
-/// Text files and half-written downloads are told apart here, for the loader's own messages vary.
-bool is_shared_object(const fs::path& file) {
-  char head[4] = {};
-  std::ifstream(file, std::ios::binary).read(head, sizeof head);
-  return std::string_view(head, sizeof head) ==
-         "\x7f"
-         "ELF";
+/// Why a file cannot be given to the loader, whose own messages vary, and which a file that was cut off crashes; ""
+/// when it can.
+std::string objection_to_file(const fs::path& file) {
+  ElfW(Ehdr) head = {};
+  std::error_code ignored;
+  const uint64_t size = fs::file_size(file, ignored);
+  std::ifstream stream(file, std::ios::binary);
+  stream.read(reinterpret_cast<char*>(&head), sizeof head);
+  if (stream.gcount() < SELFMAG || std::memcmp(head.e_ident, ELFMAG, SELFMAG) != 0) return "is not a shared object";
+  const auto cut_off = [&] { return fmt::format("is cut off: it has {} bytes, fewer than its header says", size); };
+  if (!stream) return cut_off();
+  if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_phentsize != sizeof(ElfW(Phdr))) return "is for another machine";
+  uint64_t end = head.e_shoff + uint64_t{head.e_shnum} * head.e_shentsize;
+  stream.seekg(static_cast<std::streamoff>(head.e_phoff));
+  for (int i = 0; i < head.e_phnum; ++i) {
+    ElfW(Phdr) part = {};
+    if (!stream.read(reinterpret_cast<char*>(&part), sizeof part)) return cut_off();
+    end = std::max<uint64_t>(end, part.p_offset + part.p_filesz);
+  }
+  return end > size ? cut_off() : "";
 }
 
 /// Bytes of the object that stands at an address of a loaded file; 0 when the file does not tell.
@@ -59,10 +72,8 @@ size_t size_of_symbol(const void* address) {
 
 Opened open(const fs::path& file) {
   Opened opened;
-  if (!is_shared_object(file)) {
-    opened.problem = "is not a shared object";
-    return opened;
-  }
+  opened.problem = objection_to_file(file);
+  if (!opened.problem.empty()) return opened;
   try {
     opened.library.load(file.string(), load_mode);
   } catch (const std::exception& error) {

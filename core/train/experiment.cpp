@@ -43,7 +43,7 @@ struct Outline {
 const Schema<General>& general_schema() {
   static const auto schema =
       Schema<General>("The run as a whole.")
-          .field("name", &General::name, "names the run's folder")
+          .field("name", &General::name, "names the run's folder", config::file_name())
           .field("seed", &General::seed, "of every random stream", at_least(0))
           .field("device", &General::device, "where to compute", config::one_of({"auto", "cpu", "reference"}))
           .field("precision", &General::precision, "operands of products; auto: bf16 where the device has it",

@@ -13,8 +13,8 @@
 #include "train/evaluation.h"
 #include "train/model_file.h"
 #include "train/recorder.h"
+#include "train/rehearsal.h"
 #include "train/shared_stage.h"
-#include "train/stage_parameters.h"
 #include "train/stage_run.h"
 #include "train/trainer.h"
 
@@ -51,8 +51,9 @@ class Run {
     check_labels(experiment_, *dataset_);
     check_models(experiment_, *dataset_);
     model_ = std::make_unique<Model>(experiment_);
-    check_stages();
-    check_weights();
+    const auto first = static_cast<size_t>(position_.stage + (checkpoint_.empty() ? 0 : 1));
+    check_stages(experiment_, *model_, first);
+    rehearse_stages(experiment_, *model_, *dataset_, first);
     if (reuse_.token_bytes > 0) {
       cache_ = std::make_unique<TokenCache>(experiment_, *dataset_, reuse_.tokens, reuse_.token_bytes, &console_);
     }
@@ -73,26 +74,6 @@ class Run {
       checkpoint_ = latest->first;
       position_ = latest->second;
       check_same_machine(checkpoint_, position_);
-    }
-  }
-
-  /// What only the built model can tell of later stages: parts to freeze, groups of parameters, what losses ask for.
-  void check_stages() {
-    for (size_t stage = 0; stage < experiment_.stages.size(); ++stage) {
-      StageEngine engine(experiment_, stage, *model_);
-      freeze_parts(experiment_.stages[stage], *model_);
-      const Loss& loss = engine.make_loss();
-      (void)optimizer_scales(experiment_.stages[stage], stage_parameters(experiment_.stages[stage], *model_, loss));
-    }
-  }
-
-  /// Files that stages still to begin start from, before the first of them trains.
-  void check_weights() const {
-    for (auto index = static_cast<size_t>(position_.stage); index < experiment_.stages.size(); ++index) {
-      if (resumes(index)) continue;
-      for (const InitSpec& init : experiment_.stages[index].init) {
-        if (!init.is_stage) Model(experiment_, Weights::none).load(init.encoder, init.source);
-      }
     }
   }
 

@@ -34,13 +34,24 @@ std::string RunFolder::first_free(const std::string& name) {
 RunFolder RunFolder::create(const std::string& path, const std::string& name, const std::string& resolved_toml) {
   const RunFolder folder(path.empty() ? first_free(name) : path);
   if (fs::exists(folder.path()) && !is_empty_run(folder.path())) {
-    throw Error(fmt::format("{}: already exists; a run never overwrites another (astroclip run --resume {} goes on)",
-                            folder.path(), folder.path()));
+    const bool is_run = fs::is_regular_file(folder.resolved());
+    throw Error(fmt::format(
+        "{}: already exists{}", folder.path(),
+        is_run ? fmt::format("; a run never overwrites another (astroclip run --resume {} goes on)", folder.path())
+               : " and is no run; name a folder that is not there"));
   }
   io::make_folder(folder.checkpoints());
   io::make_folder(fs::path(folder.stage("x")).parent_path().string());
   io::write_text(folder.resolved(), resolved_toml);
   return folder;
+}
+
+void RunFolder::remove_unless_begun() const {
+  std::error_code ignored;
+  const auto is_filled = [&](const fs::path& part) { return fs::exists(part) && !fs::is_empty(part, ignored); };
+  const fs::path stages = fs::path(stage("x")).parent_path();
+  if (is_filled(checkpoints()) || is_filled(stages) || is_filled(metrics()) || fs::exists(embeddings())) return;
+  fs::remove_all(path_, ignored);
 }
 
 RunFolder RunFolder::open(const std::string& path) {

@@ -23,6 +23,8 @@ class RunFolder {
   static RunFolder create(const std::string& path, const std::string& name, const std::string& resolved_toml);
   /// "runs/NAME-N" with the first free N.
   static std::string first_free(const std::string& name);
+  /// Takes the folder away again unless anything was trained or measured in it.
+  void remove_unless_begun() const;
   /// A folder that an earlier call made. Throws Error when it holds no run.
   static RunFolder open(const std::string& path);
 

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "autograd/tape.h"
 #include "base/error.h"
@@ -85,6 +86,19 @@ void StageEngine::backward(const Tensor& total, double share) {
     }
   }
   embeddings_.clear();
+}
+
+std::string StageEngine::bad_input(const Dataset& dataset) const {
+  for (const auto& [name, view] : batch_.views) {
+    const auto values = view.values<float>();
+    const auto bad = std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
+    if (bad == values.end()) continue;
+    const auto of_each = static_cast<ptrdiff_t>(values.size() / batch_.rows.size());  // crops of an object together
+    const int64_t row = batch_.rows[static_cast<size_t>((bad - values.begin()) / of_each)];
+    const int64_t id = data::read_ids(dataset, Split::train, std::span(&row, 1)).front();
+    return fmt::format("the view '{}' of object {} is not finite", name, id);
+  }
+  return "";
 }
 
 std::vector<std::string> StageEngine::idle_views() const {

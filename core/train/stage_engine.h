@@ -38,6 +38,8 @@ class StageEngine final : public LossSetup, public LossContext {
   /// loss asked for are made anew here, with the tape and micro-batch by micro-batch (Gao et al. 2021, "Scaling deep
   /// contrastive learning batch size under memory limited setup", section 3.2).
   void backward(const Tensor& total, double share);
+  /// "the view 'image' of object 42 is not finite", of the first such object of the batch; "" when there is none.
+  std::string bad_input(const Dataset& dataset) const;
   /// Views of the batch that were not looked at, because a cache has what the loss asked of them.
   std::vector<std::string> idle_views() const;
   /// The loss's tensors and those of the encoders it had rebuilt, for a checkpoint.

@@ -63,7 +63,8 @@ const Schema<ValidationSpec>& validation_schema() {
 const Schema<StageOutline>& stage_schema() {
   static const auto schema =
       Schema<StageOutline>("One stage of training.")
-          .required("name", &StageOutline::name, "names the stage, for init and for the log")
+          .required("name", &StageOutline::name, "names the stage, for init, its files and the log",
+                    config::file_name())
           .field("encoders", &StageOutline::encoders, "the encoders the stage trains; all when empty")
           .required("loss", &StageOutline::loss_table, "the loss plugin and its parameters")
           .field("steps", &StageOutline::steps, "optimiser steps", between(0, 1000000000))

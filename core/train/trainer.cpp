@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/threads.h"
 #include "ops/ops.h"
+#include "train/rehearsal.h"
 #include "train/stage_parameters.h"
 
 namespace astroclip::train {
@@ -39,19 +40,14 @@ void Trainer::make_optimizer() {
 }
 
 void Trainer::open_dataset(const Dataset& dataset) {
-  const auto seed = static_cast<uint64_t>(experiment_.seed);
-  data::Parted rows = data::set_apart(dataset, data::rows_with(dataset, Split::train, engine_.modalities_of_views()),
-                                      experiment_.validation, seed);
+  dataset_ = &dataset;
+  data::Parted rows = stage_rows(experiment_, stage_, engine_, dataset);
   row_count_ = static_cast<int64_t>(rows.training.size());
-  if (row_count_ < spec().batch) {
-    throw Error(
-        fmt::format("[stages.{}] 'batch' = {} exceeds the {} training objects", spec().name, spec().batch, row_count_));
-  }
   data::LoaderOptions options;
   options.batch = spec().batch;
   options.first_step = step_ * spec().accumulate;
   options.steps = spec().steps * spec().accumulate;
-  options.seed = seed;
+  options.seed = static_cast<uint64_t>(experiment_.seed);
   options.stream = stage_;
   options.threads = static_cast<int>(experiment_.loader_threads);
   make_validators(dataset, rows);
@@ -130,16 +126,16 @@ void Trainer::stop_on_bad_loss(const LossValue& value) const {
       break;
     }
   }
-  std::string tensor;
+  std::string cause = engine_.bad_input(*dataset_);
   for (const nn::NamedTensor& entry : state()) {
+    if (!cause.empty()) break;
     const std::vector<double> values = entry.tensor.to_doubles();
     if (std::ranges::any_of(values, [](double v) { return !std::isfinite(v); })) {
-      tensor = fmt::format("the first bad tensor is '{}'", entry.name);
-      break;
+      cause = fmt::format("the first bad tensor is '{}'", entry.name);
     }
   }
   throw Error(fmt::format("[stages.{}] step {}: the loss term '{}' is not finite; {}; nothing was updated", spec().name,
-                          step_ + 1, bad_term, tensor.empty() ? "every weight is finite" : tensor));
+                          step_ + 1, bad_term, cause.empty() ? "every weight and every input is finite" : cause));
 }
 
 Position Trainer::position() const {

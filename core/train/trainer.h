@@ -42,7 +42,7 @@ class Trainer {
   /// All steps are done, or validations call for an end.
   bool finished() const { return step_ == spec().steps || selection_.exhausted(); }
   /// One step: encode, loss, gradients, update; with `accumulate`, of several batches. Throws Error naming the loss
-  /// term and the first tensor that went bad when a number is not finite; nothing has been updated then.
+  /// term and the object or the first tensor that went bad when a number is not finite; nothing has been updated then.
   StepReport step();
 
   bool validation_due() const { return selection_.due(step_, spec().steps); }
@@ -85,6 +85,7 @@ class Trainer {
   size_t stage_;
   Model& model_;
   StageEngine engine_;
+  const Dataset* dataset_ = nullptr;
   Loss* loss_ = nullptr;
   std::unique_ptr<optim::Adamw> optimizer_;
   std::unique_ptr<optim::WeightAverage> average_;  ///< none without `ema`

@@ -1,8 +1,10 @@
 // Whole runs of the smallest experiment: what must be learnt, and what must survive being killed.
 #include <gmock/gmock.h>
+#include <hdf5.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -234,15 +236,79 @@ TEST(Check, TheDocumentationOfTrainingQuotesItsExperiment) {
   EXPECT_GE(quoted, 8);
 }
 
-/// What a later stage starts from is looked at before an earlier one trains.
-TEST(Run, FilesOfLaterStagesAreCheckedFirst) {
-  const std::string folder = scratch("wrong_init");
-  const auto outcome = run_program(std::string("run ") + ASTROCLIP_EXPERIMENTS "/smoke.toml --set dataset.cache='" +
-                                   scratch("cache") + "' --set 'stages.alignment.init.image=\"" +
-                                   fixture("astrodino.ckpt") + "\"' --output '" + folder + "'");
+/// What later stages need is looked at before an earlier one trains; the folder is free again then.
+TEST(Run, MistakesInLaterStagesCostNoTraining) {
+  const std::string folder = scratch("mistake");
+  const std::pair<std::string, std::string> mistakes[] = {
+      {"stages.alignment.init.image=\"" + fixture("astrodino.ckpt") + "\"",
+       fixture("astrodino.ckpt") + ": encoder 'image': its tensors"},
+      {"stages.alignment.batch=100000", "[stages.alignment] 'batch' = 100000 exceeds the "},
+      {"stages.alignment.loss={plugin=\"supervised\", labels=[\"nope\"]}", "no column 'nope'"},
+      {"encoders.image.image=600", "the encoder takes images of [3, 600, 600]"},
+      {"stages.alignment.loss={plugin=\"masked_spectrum\", chunks=2, width=5} --set stages.alignment.micro_batch=4",
+       "'micro_batch' works for losses of whole embeddings"},
+      {"stages.alignment.validation={every=2, metric=\"x\"} --set experiment.validation=0.2",
+       "there is no metric 'x'; there are validation.loss, validation.clip"},
+      {"stages.alignment.freeze=[\"image.backbon\"]",
+       "freeze 'image.backbon': no parameter stands at or below 'backbon'; there are backbone, cross_attention, "
+       "mlp\n"}};
+  for (const auto& [assignment, complaint] : mistakes) {
+    std::string quoted = assignment;
+    const size_t more = quoted.find(" --set ");
+    quoted = more == std::string::npos ? "'" + quoted + "'" : "'" + quoted.substr(0, more) + "'" + quoted.substr(more);
+    const auto outcome = run_program(run_arguments(folder) + " --set " + quoted);
+    EXPECT_EQ(outcome.status, 1) << assignment;
+    EXPECT_THAT(outcome.err, HasSubstr(complaint));
+    EXPECT_FALSE(fs::exists(folder)) << assignment;
+  }
+}
+
+TEST(Run, NamesThatAreNoFileNamesAreRefused) {
+  for (const std::string assignment : {"experiment.name=../x", "experiment.name=", "stages.alignment.name=../x",
+                                       "stages.alignment.name=a/b", "stages.alignment.name=.x"}) {
+    const auto outcome = run_program("check " + smoke + " --set " + assignment);
+    EXPECT_EQ(outcome.status, 1) << assignment;
+    EXPECT_THAT(outcome.err, HasSubstr("is no name for a file"));
+  }
+}
+
+TEST(Check, BuildsWhatTheFileNames) {
+  const std::string check = "check " + smoke + " --set ";
+  for (const auto& [assignment, complaint] :
+       {std::pair<std::string, std::string>{"encoders.image.head.width=48", "must be equally wide"},
+        {"stages.alignment.encoders='[\"image\"]'", "two"},
+        {"evaluation.models='[\"/nowhere/m.safetensors\"]'", "/nowhere/m.safetensors: cannot read"}}) {
+    const auto outcome = run_program(check + assignment);
+    EXPECT_EQ(outcome.status, 1) << assignment;
+    EXPECT_THAT(outcome.err, HasSubstr(complaint));
+  }
+}
+
+/// NaN in a pixel of one object is told from NaN that training made.
+TEST(Run, AnObjectThatIsNotFiniteIsNamed) {
+  const std::string survey = scratch("bad_pixel.h5"), folder = scratch("bad_pixel");
+  ASSERT_EQ(run_program("simulate '" + survey + "' --galaxies 40").status, 0);
+  int64_t id = 0;
+  {
+    const hid_t file = H5Fopen(survey.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    const hid_t images = H5Dopen2(file, "0/images", H5P_DEFAULT), ids = H5Dopen2(file, "0/targetids", H5P_DEFAULT);
+    std::vector<float> pixels(10 * 152 * 152 * 3);
+    std::vector<int64_t> all(10);  // of the first of four groups
+    H5Dread(images, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, pixels.data());
+    H5Dread(ids, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, all.data());
+    pixels[152 * 152 * 3 + (76 * 152 + 76) * 3] = std::nanf("");
+    id = all[1];
+    H5Dwrite(images, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, pixels.data());
+    H5Dclose(ids);
+    H5Dclose(images);
+    H5Fclose(file);
+  }
+  const auto outcome = run_program(std::string("run ") + ASTROCLIP_EXPERIMENTS "/smoke.toml --output '" + folder +
+                                   "' --set 'dataset={plugin=\"astroclip_hdf5\", path=\"" + survey +
+                                   "\"}' --set stages.spectrum-pretraining.steps=1 --set stages.alignment.batch=32"
+                                   " --set stages.spectrum-pretraining.batch=8");
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.err, HasSubstr(fixture("astrodino.ckpt") + ": encoder 'image': its tensors"));
-  EXPECT_FALSE(fs::exists(folder + "/stages/spectrum-pretraining.safetensors"));
+  EXPECT_THAT(outcome.err, HasSubstr("the view 'image' of object " + std::to_string(id) + " is not finite"));
 }
 
 }  // namespace

@@ -94,6 +94,32 @@ TEST(DurableFile, WhatAKilledWriterLeftGoesAndALivingOnesStays) {
   EXPECT_TRUE(fs::exists(other));
 }
 
+/// A rename would put a file in a link's place.
+TEST(DurableFile, LinksAreFollowed) {
+  const std::string target = testing_support::scratch("target.txt"), link = testing_support::scratch("link.txt");
+  fs::remove(link);
+  fs::create_symlink(target, link);
+  write_text(link, "once");
+  write_text(link, "twice");
+  EXPECT_TRUE(fs::is_symlink(link));
+  EXPECT_EQ(read_text(target), "twice");
+}
+
+TEST(DurableFile, WhatIsNoFileStaysWhatItIs) {
+  const std::string pipe = testing_support::scratch("pipe");
+  fs::remove(pipe);
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string& path : {pipe, testing_support::scratch("")}) {
+    try {
+      write_text(path, "text");
+      FAIL() << path;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.what(), path + ": cannot write: it is there and is no file");
+    }
+  }
+  EXPECT_TRUE(fs::is_fifo(pipe));
+}
+
 TEST(DurableFile, AFolderThatCannotBeMadeIsNamed) {
   const std::string path = scratch("a_file");
   write_text(path, "");

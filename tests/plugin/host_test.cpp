@@ -1,5 +1,6 @@
 #include "plugin/host.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -140,8 +141,13 @@ TEST_F(HostTest, TextFile) {
 
 TEST_F(HostTest, TruncatedSharedObject) {
   const auto file = install("counter");
-  fs::resize_file(file, 100);
-  EXPECT_THAT(error_of("counter"), ::testing::StartsWith("task 'counter': " + file.string() + " cannot be loaded: "));
+  const auto whole = static_cast<int64_t>(fs::file_size(file));
+  for (int64_t size : {whole - 1, whole / 2, int64_t{8192}, int64_t{4096}, int64_t{100}, int64_t{10}}) {
+    fs::resize_file(file, static_cast<uintmax_t>(size));  // each time of a host that has not opened it
+    EXPECT_EQ(
+        error_of("counter"),
+        fmt::format("task 'counter': {} is cut off: it has {} bytes, fewer than its header says", file.string(), size));
+  }
 }
 
 TEST_F(HostTest, FileNamedUnlikeItsPlugin) {

@@ -1,0 +1,82 @@
+#include "train/rehearsal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "autograd/tape.h"
+#include "base/error.h"
+#include "ops/ops.h"
+#include "train/metrics.h"
+#include "train/selection.h"
+#include "train/stage_parameters.h"
+
+namespace astroclip::train {
+
+namespace {
+
+void check_weights(const Experiment& experiment, const StageSpec& stage) {
+  for (const InitSpec& init : stage.init) {
+    if (!init.is_stage) Model(experiment, Weights::none).load(init.encoder, init.source);
+  }
+}
+
+/// A few objects; with `micro_batch` enough to split.
+data::Batch first_batch(const Experiment& experiment, size_t index, const StageEngine& engine, const Dataset& dataset,
+                        std::vector<int64_t> rows) {
+  constexpr int64_t few = 4;
+  const StageSpec& stage = experiment.stages[index];
+  data::LoaderOptions options;
+  options.batch = std::min({std::max(few, stage.micro_batch + 1), stage.batch, static_cast<int64_t>(rows.size())});
+  options.steps = 1;
+  options.shuffle = false;
+  options.seed = static_cast<uint64_t>(experiment.seed);
+  options.stream = index;
+  rows.resize(static_cast<size_t>(options.batch));
+  return data::Loader(dataset, std::move(rows), engine.view_plans(), engine.loss().labels(), options).next();
+}
+
+void rehearse(const Experiment& experiment, size_t index, Model& model, const Dataset& dataset) {
+  const StageSpec& stage = experiment.stages[index];
+  StageEngine engine(experiment, index, model);
+  Loss& loss = engine.make_loss();
+  data::Parted rows = stage_rows(experiment, index, engine, dataset);
+  if (stage.steps == 0) return;
+  const autograd::NoGrad no_grad;
+  const ops::PrecisionScope precision(experiment.run_precision());
+  engine.begin(first_batch(experiment, index, engine, dataset, std::move(rows.training)), 0,
+               StageEngine::Mode::validation);
+  Metrics metrics = metrics_of(loss.forward(engine));
+  // What the tasks add is known when they have run.
+  if (stage.validation.every == 0 || stage.validation.tasks > 0) return;
+  for (auto& [name, value] : metrics) name = "validation." + name;
+  Selection(stage.validation).offer(0, metrics);
+}
+
+}  // namespace
+
+data::Parted stage_rows(const Experiment& experiment, size_t stage, const StageEngine& engine, const Dataset& dataset) {
+  const StageSpec& spec = experiment.stages[stage];
+  data::Parted rows = data::set_apart(dataset, data::rows_with(dataset, Split::train, engine.modalities_of_views()),
+                                      experiment.validation, static_cast<uint64_t>(experiment.seed));
+  const auto count = static_cast<int64_t>(rows.training.size());
+  if (count >= spec.batch) return rows;
+  throw Error(fmt::format("[stages.{}] 'batch' = {} exceeds the {} training objects", spec.name, spec.batch, count));
+}
+
+void check_stages(const Experiment& experiment, Model& model, size_t first) {
+  for (size_t index = first; index < experiment.stages.size(); ++index) {
+    const StageSpec& stage = experiment.stages[index];
+    check_weights(experiment, stage);
+    StageEngine engine(experiment, index, model);
+    freeze_parts(stage, model);
+    const Loss& loss = engine.make_loss();
+    (void)optimizer_scales(stage, stage_parameters(stage, model, loss));
+  }
+}
+
+void rehearse_stages(const Experiment& experiment, Model& model, const Dataset& dataset, size_t first) {
+  for (size_t index = first; index < experiment.stages.size(); ++index) rehearse(experiment, index, model, dataset);
+}
+
+}  // namespace astroclip::train

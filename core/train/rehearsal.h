@@ -1,0 +1,23 @@
+#pragma once
+
+#include "api/dataset.h"
+#include "data/holdout.h"
+#include "train/experiment.h"
+#include "train/model.h"
+#include "train/stage_engine.h"
+
+namespace astroclip::train {
+
+/// Training objects with every modality that a stage's loss looks at, and those set apart. Throws Error when there are
+/// fewer than a batch.
+data::Parted stage_rows(const Experiment& experiment, size_t stage, const StageEngine& engine, const Dataset& dataset);
+
+/// What the built encoders can tell of the stages from `first` on, before one of them trains: the files they start
+/// from, parts to freeze, groups of parameters, what losses ask of encoders. The encoders need no weights.
+void check_stages(const Experiment& experiment, Model& model, size_t first);
+
+/// What the data can tell of them: one small batch goes through each stage's loss, in evaluation mode, so that views,
+/// labels, sizes and the names of validation metrics are known to fit. Leaves the weights as they are.
+void rehearse_stages(const Experiment& experiment, Model& model, const Dataset& dataset, size_t first);
+
+}  // namespace astroclip::train
