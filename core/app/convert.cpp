@@ -88,6 +88,7 @@ Verb convert_verb() {
     const auto from = values["in"].as<std::string>(), to = values["out"].as<std::string>();
     std::error_code ignored;
     if (std::filesystem::equivalent(from, to, ignored)) throw Error(fmt::format("{}: IN and OUT are one file", from));
+    if (std::filesystem::is_regular_file(to)) throw Error(fmt::format("{}: exists already and is left as it is", to));
     convert(from, to, values.contains("architecture") ? values["architecture"].as<std::string>() : "");
     return 0;
   };

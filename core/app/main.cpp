@@ -2,10 +2,15 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/program_options/errors.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "app/verbs.h"
@@ -61,23 +66,38 @@ int dispatch(const std::vector<std::string>& arguments) {
                                near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
 }
 
-int usage_error(const char* message) {
-  fmt::print(stderr, "astroclip: error: {}\nastroclip --help lists the verbs\n", message);
+int usage_error(const std::vector<std::string>& arguments, const std::string& message) {
+  fmt::print(stderr, "astroclip: error: {}\n", message);
+  const auto is_first = [&](const Verb& verb) { return !arguments.empty() && verb.name == arguments[0]; };
+  const bool has_verb = std::ranges::any_of(all_verbs(), is_first);
+  fmt::print(
+      stderr, "{}\n",
+      has_verb ? fmt::format("astroclip {} --help tells more", arguments[0]) : "astroclip --help lists the verbs");
   return 2;
+}
+
+/// What was printed must have arrived.
+int flushed(int status) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  throw Error(fmt::format("standard output: cannot write: {}", std::strerror(errno)));
 }
 
 int guarded_main(const std::vector<std::string>& arguments) {
   try {
-    return dispatch(take_plugin_folders(arguments));
+    return flushed(dispatch(take_plugin_folders(arguments)));
   } catch (const UsageError& error) {
-    return usage_error(error.what());
+    return usage_error(arguments, error.what());
+  } catch (const boost::program_options::too_many_positional_options_error&) {
+    return usage_error(arguments, "there are more words than the verb takes");
   } catch (const boost::program_options::error& error) {
-    return usage_error(error.what());
+    return usage_error(arguments, error.what());
   } catch (const config::ProblemList& problems) {
     // Every line begins with its own place and "error:".
     fmt::print(stderr, "{}\n", problems.what());
   } catch (const Error& error) {
     fmt::print(stderr, "astroclip: error: {}\n", error.what());
+  } catch (const std::system_error& error) {  // what fmt throws when it cannot print
+    fmt::print(stderr, "astroclip: error: standard output: {}\n", error.what());
   } catch (const std::exception& error) {
     fmt::print(stderr, "astroclip: error: unexpected: {}\n", error.what());
   }
@@ -90,7 +110,9 @@ int guarded_main(const std::vector<std::string>& arguments) {
 void stop_long_spinning(char** arguments) {
   if (getenv("OMP_WAIT_POLICY") != nullptr || getenv("GOMP_SPINCOUNT") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "1000", 1);
-  execv("/proc/self/exe", arguments);  // returns only when it cannot; then all is as it was, but slower
+  std::error_code failure;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", failure);  // under its name, for ps and top
+  execv(program.c_str(), arguments);  // returns only when it cannot; then all is as it was, but slower
 }
 
 }  // namespace

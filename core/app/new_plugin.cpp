@@ -31,7 +31,7 @@ Verb new_plugin_verb() {
             "need: its source, its tests, a CMakeLists.txt that builds both against this astroclip, and an experiment "
             "that trains and measures with it."};
   verb.positionals = {{"kind", "KIND", "encoder, loss, dataset or task"},
-                      {"name", "NAME", "of the plugin: letters, digits and _"}};
+                      {"name", "NAME", "of the plugin: lower-case letters, digits and single _, a letter first"}};
   verb.options.add_options()("output", text("DIR"), "the folder to write (default: NAME)");
   verb.examples = {
       {"astroclip new-plugin encoder my_encoder", "a small convolutional network on images, in my_encoder/"},

@@ -33,14 +33,15 @@ std::vector<std::string> option_names(const Verb& verb) {
 std::string bash_reply(const ValueWords& words) {
   switch (words.kind) {
     case Kind::files:
-      return R"x(compopt -o filenames; COMPREPLY=($(compgen -f -- "$word")))x";
+      return R"x(compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"))x";
     case Kind::folders:
-      return R"x(compopt -o filenames; COMPREPLY=($(compgen -d -- "$word")))x";
+      return R"x(compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"))x";
     case Kind::choices:
       return fmt::format(R"x(COMPREPLY=($(compgen -W "{}" -- "$word")))x", fmt::join(words.choices, " "));
     case Kind::plugins:
-      return fmt::format(R"x(COMPREPLY=($(compgen -W "experiment $("${{COMP_WORDS[0]}}" {})" -- "$word")))x",
-                         names_in_list);
+      return fmt::format(
+          R"x(COMPREPLY=($(compgen -W "experiment $("${{COMP_WORDS[0]}}" "${{plugins[@]}}" {})" -- "$word")))x",
+          names_in_list);
     case Kind::none:
       break;
   }
@@ -72,7 +73,11 @@ std::string bash(std::span<const Verb> verbs) {
   std::string text = R"(# Completion of astroclip for bash.
 _astroclip() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} verb='' positionals=0 i
+  local -a plugins=()
   COMPREPLY=()
+  # Bash takes --option=value and key=value apart.
+  if [[ $word == = ]]; then word=''; previous=${COMP_WORDS[COMP_CWORD-1]}
+  elif [[ $previous == = ]]; then previous=${COMP_WORDS[COMP_CWORD-2]}; fi
   if [[ $previous == --plugins ]]; then
     )" + bash_reply({Kind::folders}) +
                      R"(
@@ -80,7 +85,8 @@ _astroclip() {
   fi
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      --plugins) ((i++)) ;;
+      --plugins) ((i++)); [[ ${COMP_WORDS[i]} == = ]] && ((i++)); plugins+=(--plugins "${COMP_WORDS[i]/#\~/$HOME}") ;;
+      =) ((i++)) ;;
       -*) ;;
       *) if [[ -z $verb ]]; then verb=${COMP_WORDS[i]}; elif [[ ${COMP_WORDS[i-1]} != --* ]]; then ((positionals++)); fi ;;
     esac

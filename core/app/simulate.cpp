@@ -31,11 +31,10 @@ config::Table parameters_of(const options::variables_map& values, const std::str
 int simulate(const options::variables_map& values) {
   if (!values.contains("output")) throw UsageError("simulate needs the name of the file to write");
   const auto output = values["output"].as<std::string>();
+  if (output.empty()) throw UsageError("simulate needs the name of the file to write, not ''");
   const auto parameters = parameters_of(values, output);
   // Reading another survey's file instead of writing would be a surprise; so would losing one.
   if (std::filesystem::exists(output)) throw Error(fmt::format("{}: exists already and is left as it is", output));
-  fmt::print("simulating {} galaxies\n", *parameters.find("galaxies")->get_if<int64_t>());
-  std::fflush(stdout);
   const auto start = std::chrono::steady_clock::now();
   const auto survey = plugin::Host::instance().make_dataset(plugin_name, parameters);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -54,8 +53,8 @@ Verb simulate_verb() {
       "Writes simulated galaxies, with images, spectra and labels, in the published paired layout. A file that is "
       "there is left as it is."};
   verb.positionals = {{"output", "OUTPUT.h5", "the file to write"}};
-  verb.options.add_options()("galaxies", options::value<int64_t>()->value_name("N"), "how many")(
-      "seed", options::value<int64_t>()->value_name("S"), "of the galaxies and their noise")(
+  verb.options.add_options()("galaxies", options::value<int64_t>()->value_name("N"), "how many (4096)")(
+      "seed", options::value<int64_t>()->value_name("S"), "of the galaxies and their noise (1)")(
       "set", texts("key=value"), "any parameter that astroclip describe simulated_survey lists");
   verb.examples = {{"astroclip simulate survey.h5 --galaxies 1000", "a thousand galaxies, four of five for training"},
                    {"astroclip simulate deep.h5 --galaxies 1000 --seed 2 --set ivar=true",

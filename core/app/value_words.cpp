@@ -36,7 +36,9 @@ ValueWords words_for(const std::string& value_name) {
 }
 
 std::string value_name_of(const options::option_description& option) {
-  return option.semantic()->max_tokens() == 0 ? "" : option.semantic()->name();
+  if (option.semantic()->max_tokens() == 0) return "";
+  const std::string name = option.semantic()->name();
+  return name.substr(0, name.find(" (="));  // without the default that stands behind it
 }
 
 }  // namespace astroclip::app

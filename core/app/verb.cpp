@@ -46,7 +46,7 @@ std::vector<std::string> texts_of(const options::variables_map& values, const st
 
 options::variables_map parse(const Verb& verb, std::span<const std::string> words) {
   options::options_description all;
-  all.add(verb.options).add_options()("help", "print this");
+  all.add(verb.options).add_options()("help,h", "print this");
   options::positional_options_description order;
   for (const Positional& positional : verb.positionals) {
     if (positional.several) {

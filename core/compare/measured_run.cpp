@@ -109,7 +109,7 @@ std::vector<MeasuredRun> read_runs(const std::vector<std::string>& paths, size_t
     if (sweep::SweepFolder::holds_sweep(path.string())) {
       read_sweep(path, runs, left_out);
     } else if (!fs::is_regular_file(path / "resolved.toml")) {
-      throw Error(fmt::format("{}: holds neither a run nor a sweep", text));
+      throw Error(fmt::format("{}: {}", text, fs::exists(path) ? "holds neither a run nor a sweep" : "does not exist"));
     } else if (!fs::is_regular_file(path / "report.json")) {
       throw Error(fmt::format("{}: the run is not finished", text));
     } else {

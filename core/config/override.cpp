@@ -150,6 +150,7 @@ void assign(Table& table, std::string_view path, Value value, const Location& ke
 
 Table parse_file(const std::string& path, const std::vector<std::string>& assignments) {
   Table file = parse_file(path);
+  if (file.empty()) throw Error(fmt::format("{}: is empty, an experiment was expected", path));
   for (const auto& assignment : assignments) apply_override(file, assignment);
   return file;
 }

@@ -54,6 +54,7 @@ void remove_leftovers(const std::string& path) {
 /// Where the file is that a path leads to: links are followed, for a rename would replace them. What is there and is no
 /// file (a device, a pipe, a folder) cannot be replaced.
 std::string file_behind(const std::string& path) {
+  if (path.empty()) throw Error("cannot write: the name of the file is empty");
   constexpr int most_links = 40;  // as the system itself
   std::error_code absent;
   fs::path place = path;

@@ -195,7 +195,7 @@ std::vector<std::string> names_of(const std::vector<NamedTensor>& state, const s
 }
 
 void add_list(std::string& message, const char* title, const std::vector<std::string>& names) {
-  constexpr size_t most = 200;
+  constexpr size_t most = 40;
   if (names.empty()) return;
   const std::span shown = std::span(names).first(std::min(names.size(), most));
   message += fmt::format("\n  {} ({}): {}", title, names.size(), fmt::join(shown, ", "));

@@ -234,7 +234,10 @@ Host& Host::instance() {
 }
 
 void Host::add_search_path(const fs::path& folder) {
-  if (!fs::is_directory(folder)) throw Error(fmt::format("plugin folder '{}' does not exist", folder.string()));
+  if (!fs::is_directory(folder)) {
+    throw Error(
+        fmt::format("plugin folder '{}' {}", folder.string(), fs::exists(folder) ? "is no folder" : "does not exist"));
+  }
   const std::scoped_lock lock(state_->mutex);
   state_->folders.push_back(folder);
 }

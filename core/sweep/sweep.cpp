@@ -54,7 +54,7 @@ Outcome run(const Plan& plan, const std::string& path) {
   }
   console.say(fmt::format("\n{}: {} runs, {} of them finished before, {} failed", path, plan.runs.size(),
                           finished_before, failures.size()));
-  for (const std::string& failure : failures) console.say("  " + failure);
+  for (const std::string& failure : failures) fmt::print(stderr, "  {}\n", failure);
   return failures.empty() ? Outcome::finished : Outcome::failed;
 }
 

@@ -82,7 +82,12 @@ void restore(const std::string& path, std::vector<nn::NamedTensor>& targets) {
 std::optional<std::pair<std::string, Position>> latest_checkpoint(const std::string& folder) {
   const std::vector<std::string> paths = checkpoints_in(folder);
   if (paths.empty()) return std::nullopt;
-  return std::pair(paths.back(), read_position(paths.back()));
+  try {
+    return std::pair(paths.back(), read_position(paths.back()));
+  } catch (const Error& error) {
+    if (paths.size() == 1) throw;
+    throw Error(fmt::format("{}; without it the run goes on from {}", error.what(), paths[paths.size() - 2]));
+  }
 }
 
 std::string checkpoint_name(const Position& position) {

@@ -41,7 +41,7 @@ TEST(CommandLine, SimulateWritesASurveyOnce) {
   const std::string file = astroclip::testing_support::scratch("cli.h5");
   auto outcome = run("simulate '" + file + "' --galaxies 20 --set seed=4");
   EXPECT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, StartsWith("simulating 20 galaxies\n" + file + ": 16 galaxies for training, 4 for testing"));
+  EXPECT_THAT(outcome.out, StartsWith(file + ": 16 galaxies for training, 4 for testing"));
   outcome = run("simulate '" + file + "' --galaxies 10");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.err, "astroclip: error: " + file + ": exists already and is left as it is\n");
@@ -70,7 +70,7 @@ TEST(CommandLine, BenchRefusesBeforeItMeasures) {
 }
 
 TEST(CommandLine, UsageErrorsEndWithStatus2) {
-  const std::string hint = "\nastroclip --help lists the verbs\n";
+  const std::string hint = "\nastroclip --help lists the verbs\n", list_hint = "\nastroclip list --help tells more\n";
   auto outcome = run("");
   EXPECT_EQ(outcome.status, 2);
   EXPECT_EQ(outcome.err, "astroclip: error: a verb is missing" + hint);
@@ -82,19 +82,20 @@ TEST(CommandLine, UsageErrorsEndWithStatus2) {
   EXPECT_EQ(outcome.err, "astroclip: error: unknown option '--frobnicate'" + hint);
   outcome = run("list --frobnicate");
   EXPECT_EQ(outcome.status, 2);
-  EXPECT_EQ(outcome.err, "astroclip: error: unrecognised option '--frobnicate'" + hint);
+  EXPECT_EQ(outcome.err, "astroclip: error: unrecognised option '--frobnicate'" + list_hint);
   outcome = run("list encodrs");
   EXPECT_EQ(outcome.status, 2);
   EXPECT_EQ(outcome.err,
             "astroclip: error: there is no kind 'encodrs' (did you mean 'encoders'?); kinds: encoders, losses, "
             "datasets, tasks" +
-                hint);
+                list_hint);
   outcome = run("describe");
   EXPECT_EQ(outcome.status, 2);
-  EXPECT_EQ(outcome.err, "astroclip: error: describe needs the name of a plugin" + hint);
+  EXPECT_EQ(outcome.err,
+            "astroclip: error: describe needs the name of a plugin\nastroclip describe --help tells more\n");
   outcome = run("list --plugins");
   EXPECT_EQ(outcome.status, 2);
-  EXPECT_EQ(outcome.err, "astroclip: error: --plugins needs a folder" + hint);
+  EXPECT_EQ(outcome.err, "astroclip: error: --plugins needs a folder" + list_hint);
 }
 
 TEST(CommandLine, ErrorsEndWithStatus1) {

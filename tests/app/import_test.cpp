@@ -31,14 +31,14 @@ TEST(Import, LeavesWhatIsThere) {
 
 TEST(Import, ChecksItsArguments) {
   EXPECT_EQ(run_program("import --output x.h5").err,
-            "astroclip: error: import needs FITS files\nastroclip --help lists the verbs\n");
+            "astroclip: error: import needs FITS files\nastroclip import --help tells more\n");
   EXPECT_EQ(run_program("import a.fits").err,
-            "astroclip: error: import needs --output OUT.h5\nastroclip --help lists the verbs\n");
+            "astroclip: error: import needs --output OUT.h5\nastroclip import --help tells more\n");
   const auto outcome = run_program("import a.fits --output x.h5 --pair a.fits");
   EXPECT_EQ(outcome.status, 2);
   EXPECT_EQ(outcome.err,
-            "astroclip: error: --pair needs IMAGE=SPECTRUM, found 'a.fits'\nastroclip --help lists the "
-            "verbs\n");
+            "astroclip: error: --pair needs IMAGE=SPECTRUM, found 'a.fits'\nastroclip import --help "
+            "tells more\n");
 }
 
 }  // namespace

@@ -86,7 +86,10 @@ TEST(WeightsVerbs, ConvertKnowsThePresetsByTheirTensors) {
   auto outcome = run_program("convert '" + in + "' '" + out + "'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr(": image as in vit-small.toml, 175 tensors, model "));
-  outcome = run_program("convert '" + in + "' '" + out + "' --architecture vit-base");
+  outcome = run_program("convert '" + in + "' '" + out + "'");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "astroclip: error: " + out + ": exists already and is left as it is\n");
+  outcome = run_program("convert '" + in + "' '" + scratch("vit_base_model.safetensors") + "' --architecture vit-base");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, HasSubstr("cls_token: expected [1, 1, 768], found [1, 1, 384]"));
 }

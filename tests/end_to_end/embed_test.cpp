@@ -216,9 +216,9 @@ TEST(Embed, BadInputIsAClearError) {
   EXPECT_EQ(refusal(embed_arguments(model(), pairs, output) + " --modality photometry"),
             "astroclip: error: " + model() + ": has no encoder for 'photometry', only for image and spectrum\n");
   EXPECT_EQ(refusal(embed_arguments(model(), pairs, output) + " --embedding mean"),
-            "astroclip: error: --embedding is 'mean', must be one of head, pool\nastroclip --help lists the verbs\n");
+            "astroclip: error: --embedding is 'mean', must be one of head, pool\nastroclip embed --help tells more\n");
   EXPECT_EQ(refusal(embed_arguments(model(), pairs, output) + " --batch 0"),
-            "astroclip: error: --batch is 0, must be 1..65536\nastroclip --help lists the verbs\n");
+            "astroclip: error: --batch is 0, must be 1..65536\nastroclip embed --help tells more\n");
   EXPECT_THAT(refusal(embed_arguments(model(), "'" + model() + "'", output)), HasSubstr(model()));
   EXPECT_THAT(refusal(embed_arguments(model(), "/nowhere/x.h5", output)), HasSubstr("/nowhere/x.h5"));
 }

@@ -145,7 +145,8 @@ TEST(Sweep, AFailedRunIsReportedAndTheOthersGoOn) {
 )"),
                            folder);
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.out, HasSubstr("2 runs, 0 of them finished before, 1 failed\n  lr=1e+30,clip=0.0: [stages."));
+  EXPECT_THAT(outcome.out, HasSubstr("2 runs, 0 of them finished before, 1 failed\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("  lr=1e+30,clip=0.0: [stages."));
   EXPECT_TRUE(fs::exists(folder + "/lr=0.001,clip=1.0/report.json"));
 }
 

@@ -32,13 +32,25 @@ std::filesystem::path survey_path(const simulation::Parameters& parameters) {
   return folder / fmt::format("simulated-survey-{:016x}.h5", stable_hash(simulation::recipe(parameters)));
 }
 
+std::string recipe_in(const std::string& path) {
+  try {
+    return io::Hdf5File::open(path).attribute("recipe");
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}; removed, it is simulated anew", error.what()));
+  }
+}
+
 /// The survey's file, written unless it is there. Throws Error when the file holds something else.
 std::string survey_file(const simulation::Parameters& parameters) {
   const std::filesystem::path path = survey_path(parameters);
   if (path.has_parent_path()) io::make_folder(path.parent_path().string());
-  if (!std::filesystem::exists(path)) simulation::write_survey(parameters, path.string());
+  if (!std::filesystem::exists(path)) {
+    // A minute for ten thousand galaxies, before anything else is to be seen.
+    fmt::print(stderr, "simulating {} galaxies into {}\n", parameters.galaxies, path.string());
+    simulation::write_survey(parameters, path.string());
+  }
   const std::string expected = simulation::recipe(parameters);
-  const std::string found = io::Hdf5File::open(path.string()).attribute("recipe");
+  const std::string found = recipe_in(path.string());
   if (found != expected) {
     throw Error(fmt::format("{}: expected the survey '{}', found {}", path.string(), expected,
                             found.empty() ? "a file that simulated_survey did not write" : "'" + found + "'"));
