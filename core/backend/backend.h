@@ -165,13 +165,16 @@ struct Windows {
   bool operator==(const Windows&) const = default;
 };
 
-/// Cross-correlation, as torch.nn.Conv2d: x [batch, height, width, in], weight [out, in, window height, window width],
-/// bias [out], y [batch, windows along height, windows along width, out]. What lies beyond the border is 0.
+/// y = activation(x ∗ W + bias + residual), with the cross-correlation of torch.nn.Conv2d: x [batch, height, width,
+/// in], weight [out, in, window height, window width], bias [out], residual and y [batch, windows along height, windows
+/// along width, out]. What lies beyond the border is 0.
 struct ConvolutionArguments {
   ConstView x;
   ConstView weight;
   ConstView bias;  ///< optional
   Windows windows;
+  ConstView residual;  ///< optional
+  Activation activation = Activation::none;
   View y;
   Precision precision = Precision::f32;
 };

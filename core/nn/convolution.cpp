@@ -17,7 +17,7 @@ Conv2d::Conv2d(const ConvolutionOptions& options) : options_(options) {
 
 Tensor Conv2d::operator()(const Tensor& x) const {
   const auto& o = options_;
-  return ops::convolution(x, weight_, bias_, {{o.stride, o.stride}, {o.padding, o.padding}});
+  return ops::convolution(x, weight_, bias_, {.stride = {o.stride, o.stride}, .padding = {o.padding, o.padding}});
 }
 
 Conv1d::Conv1d(const ConvolutionOptions& options) : options_(options) {
@@ -30,7 +30,7 @@ Tensor Conv1d::operator()(const Tensor& x) const {
   const auto& o = options_;
   const Tensor weight = ops::reshape(weight_, {o.out, o.in, 1, o.window});
   const Tensor row = ops::reshape(x, {x.size(0), 1, x.size(1), x.size(2)});
-  const Tensor y = ops::convolution(row, weight, bias_, {{1, o.stride}, {0, o.padding}});
+  const Tensor y = ops::convolution(row, weight, bias_, {.stride = {1, o.stride}, .padding = {0, o.padding}});
   return ops::reshape(y, {y.size(0), y.size(2), y.size(3)});
 }
 
@@ -47,12 +47,15 @@ BatchNorm::BatchNorm(int64_t channels, double epsilon, double momentum) : epsilo
   buffer("running_var", running_var_, {channels}, Init::constant(1.0));
 }
 
+BatchNorm::Affine BatchNorm::affine() const {
+  if (training() && weight_.requires_grad()) return {};
+  const Tensor factor = ops::divide(weight_, ops::sqrt(ops::affine(running_var_, 1.0, epsilon_)));
+  return {factor, ops::subtract(bias_, ops::multiply(running_mean_, factor))};
+}
+
 Tensor BatchNorm::operator()(const Tensor& x) const {
-  if (!training() || !weight_.requires_grad()) {
-    const Tensor factor = ops::divide(weight_, ops::sqrt(ops::affine(running_var_, 1.0, epsilon_)));
-    const Tensor shift = ops::subtract(bias_, ops::multiply(running_mean_, factor));
-    return ops::add(ops::multiply(x, factor), shift);
-  }
+  const Affine fixed = affine();
+  if (fixed.factor.defined()) return ops::add(ops::multiply(x, fixed.factor), fixed.shift);
   const int64_t rows = x.numel() / x.size(-1);
   if (rows < 2) throw Error("[batch_norm] one row has no variance to train with; use larger batches");
   ops::BatchMoments moments;
@@ -69,6 +72,37 @@ void BatchNorm::remember(const ops::BatchMoments& moments, int64_t rows) const {
   const View targets[] = {running_mean_, running_var_};
   const ConstView sources[] = {moments.mean, unbiased};
   backend_of(running_mean_.device()).exponential_average(targets, sources, 1.0 - momentum_);
+}
+
+namespace {
+
+ConvolutionOptions without_bias(ConvolutionOptions options) {
+  options.bias = false;
+  return options;
+}
+
+}  // namespace
+
+ConvNorm2d::ConvNorm2d(const ConvolutionOptions& options, const std::string& convolution, const std::string& norm)
+    : convolution_(without_bias(options)), norm_(options.out) {
+  child(convolution, convolution_);
+  child(norm, norm_);
+}
+
+Tensor ConvNorm2d::operator()(const Tensor& x, Activation activation, const Tensor& residual) const {
+  const BatchNorm::Affine fixed = norm_.affine();
+  if (!fixed.factor.defined()) {
+    const Tensor y = norm_(convolution_(x));
+    const Tensor sum = residual.defined() ? ops::add(y, residual) : y;
+    return activation == Activation::relu ? ops::relu(sum) : sum;
+  }
+  const auto& o = convolution_.options_;
+  const Tensor weight = ops::multiply(convolution_.weight_, ops::reshape(fixed.factor, {o.out, 1, 1, 1}));
+  return ops::convolution(x, weight, fixed.shift,
+                          {.stride = {o.stride, o.stride},
+                           .padding = {o.padding, o.padding},
+                           .activation = activation,
+                           .residual = residual});
 }
 
 PRelu::PRelu(int64_t channels) { parameter("weight", weight_, {channels}, Init::constant(0.25)); }

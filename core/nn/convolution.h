@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "nn/module.h"
 #include "ops/ops.h"
@@ -25,6 +26,7 @@ class Conv2d final : public Module {
   Tensor operator()(const Tensor& x) const;
 
  private:
+  friend class ConvNorm2d;
   ConvolutionOptions options_;
   Tensor weight_, bias_;
 };
@@ -51,6 +53,11 @@ class BatchNorm final : public Module {
   explicit BatchNorm(int64_t channels, double epsilon = 1e-5, double momentum = 0.1);
   /// x [..., channels], at least two rows in training.
   Tensor operator()(const Tensor& x) const;
+  /// The norm as factor · x + shift, both [channels]; undefined where it goes by the batch.
+  struct Affine {
+    Tensor factor, shift;
+  };
+  Affine affine() const;
 
  private:
   void remember(const ops::BatchMoments& moments, int64_t rows) const;
@@ -58,6 +65,19 @@ class BatchNorm final : public Module {
   double epsilon_, momentum_;
   Tensor weight_, bias_;
   mutable Tensor running_mean_, running_var_;
+};
+
+/// relu(norm(conv(x)) + residual), of a convolution without bias and the norm behind it, each under a name of its own.
+/// A norm that does not go by the batch goes into the convolution's weight.
+class ConvNorm2d final : public Module {
+ public:
+  ConvNorm2d(const ConvolutionOptions& options, const std::string& convolution, const std::string& norm);
+  /// x [B, H, W, in] → [B, H', W', out]; the residual may be undefined.
+  Tensor operator()(const Tensor& x, Activation activation, const Tensor& residual = {}) const;
+
+ private:
+  Conv2d convolution_;
+  BatchNorm norm_;
 };
 
 /// x, times a learned `weight` [channels] where x is negative (He et al. 2015).

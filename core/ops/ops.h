@@ -82,13 +82,14 @@ struct LinearOptions {
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearOptions& options = {});
 
 // Windows, on the two middle axes of x [batch, height, width, channels]; an axis of length 1 serves sequences.
-/// How windows move. Each pair is (height, width).
-struct WindowSteps {
-  std::array<int64_t, 2> stride = {1, 1}, padding = {0, 0};
+struct ConvolutionOptions {
+  std::array<int64_t, 2> stride = {1, 1}, padding = {0, 0};  ///< (height, width)
+  Activation activation = Activation::none;                  ///< none or relu, at the very end
+  Tensor residual = {};                                      ///< added before the activation; the output's shape
 };
-/// Cross-correlation, as torch.nn.Conv2d: weight [out, in, window height, window width], bias [out] or undefined; gives
-/// [batch, windows, windows, out].
-Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, const WindowSteps& steps = {});
+/// activation(x ∗ W + bias + residual), with the cross-correlation of torch.nn.Conv2d: weight [out, in, window height,
+/// window width], bias [out] or undefined; gives [batch, windows, windows, out].
+Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvolutionOptions& options = {});
 /// The largest value of each window and channel; the gradient goes to the first of equals.
 Tensor max_pool(const Tensor& x, const Windows& windows);
 

@@ -23,8 +23,43 @@ Shape windowed(const char* op, const Tensor& x, const Windows& windows, int64_t 
 
 }  // namespace
 
-Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, const WindowSteps& steps) {
-  Backend& backend = enter("convolution", {&x, &weight, &bias});
+namespace {
+
+/// What backward needs of a convolution; tensors detached.
+struct Saved {
+  Tensor x, weight, y;  ///< y with an activation only
+  Windows windows;
+  Precision precision;
+  bool needs_x, needs_weight, needs_bias;
+};
+
+std::vector<Tensor> convolution_gradients(const Saved& saved, const Tensor& dy) {
+  Backend& backend = backend_of(dy.device());
+  Tensor inner = dy;
+  if (saved.y.defined()) {
+    inner = like(dy);
+    backend.unary_backward(UnaryOp::relu, saved.y, saved.y, dy, inner);  // y is positive where what came in was
+  }
+  std::vector<Tensor> gradients(4);
+  if (saved.needs_x) {
+    gradients[0] = like(saved.x);
+    backend.convolution_backward_input({inner, saved.weight, saved.windows, gradients[0], saved.precision});
+  }
+  if (saved.needs_weight || saved.needs_bias) {
+    gradients[1] = like(saved.weight);
+    if (saved.needs_bias) gradients[2] = like(dy, {dy.size(3)});
+    backend.convolution_backward_weight(
+        {inner, saved.x, saved.windows, gradients[1], saved.needs_bias ? View(gradients[2]) : View(), saved.precision});
+    if (!saved.needs_weight) gradients[1] = {};
+  }
+  gradients[3] = inner;  // the residual's
+  return gradients;
+}
+
+}  // namespace
+
+Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvolutionOptions& options) {
+  Backend& backend = enter("convolution", {&x, &weight, &bias, &options.residual});
   if (x.rank() != 4 || weight.rank() != 4 || x.size(3) != weight.size(1)) {
     refuse("convolution",
            "x [batch, height, width, in] and weight [out, in, height, width] must agree, found {} and {}",
@@ -33,28 +68,34 @@ Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, co
   if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
     refuse("convolution", "bias must be [{}], found {}", weight.size(0), bias.shape().str());
   }
-  const Windows windows{{weight.size(2), weight.size(3)}, steps.stride, steps.padding};
+  if (options.activation == Activation::gelu) refuse("convolution", "its activation is none or relu, not gelu");
+  const Windows windows{{weight.size(2), weight.size(3)}, options.stride, options.padding};
+  const Shape result = windowed("convolution", x, windows, weight.size(0));
+  if (options.residual.defined() && options.residual.shape() != result) {
+    refuse("convolution", "the residual must be {}, found {}", result.str(), options.residual.shape().str());
+  }
+  const auto view = [](const Tensor& tensor) { return tensor.defined() ? ConstView(tensor) : ConstView(); };
   const Precision precision = current_precision();
-  Tensor y = like(x, windowed("convolution", x, windows, weight.size(0)));
-  backend.convolution({x, weight, bias.defined() ? ConstView(bias) : ConstView(), windows, y, precision});
-  const bool needs_x = x.requires_grad(), needs_bias = bias.requires_grad();
-  const bool needs_weight = weight.requires_grad() || needs_bias;
-  return autograd::record("convolution", y, {x, weight, bias},
-                          [=, x = x.detach(), weight = weight.detach()](const Tensor& dy) {
-                            Backend& device = backend_of(dy.device());
-                            std::vector<Tensor> gradients(3);
-                            if (needs_x) {
-                              gradients[0] = like(x);
-                              device.convolution_backward_input({dy, weight, windows, gradients[0], precision});
-                            }
-                            if (needs_weight) {
-                              gradients[1] = like(weight);
-                              if (needs_bias) gradients[2] = like(dy, {dy.size(3)});
-                              device.convolution_backward_weight(
-                                  {dy, x, windows, gradients[1], needs_bias ? View(gradients[2]) : View(), precision});
-                            }
-                            return gradients;
-                          });
+  Tensor y = like(x, result);
+  backend.convolution({.x = x,
+                       .weight = weight,
+                       .bias = view(bias),
+                       .windows = windows,
+                       .residual = view(options.residual),
+                       .activation = options.activation,
+                       .y = y,
+                       .precision = precision});
+  if (!autograd::needs_gradient({&x, &weight, &bias, &options.residual})) return y;
+  const Saved saved{x.detach(),
+                    weight.detach(),
+                    options.activation == Activation::relu ? y.detach() : Tensor(),
+                    windows,
+                    precision,
+                    x.requires_grad(),
+                    weight.requires_grad(),
+                    bias.requires_grad()};
+  return autograd::record("convolution", y, {x, weight, bias, options.residual},
+                          [saved](const Tensor& dy) { return convolution_gradients(saved, dy); });
 }
 
 Tensor max_pool(const Tensor& x, const Windows& windows) {

@@ -33,7 +33,6 @@ nn::ConvolutionOptions convolution(int64_t in, int64_t out, int64_t window, int6
           .window = window,
           .stride = stride,
           .padding = window / 2,
-          .bias = false,
           .weight = nn::Init::normal(std::sqrt(variance))};
 }
 
@@ -41,39 +40,30 @@ nn::ConvolutionOptions convolution(int64_t in, int64_t out, int64_t window, int6
 class BasicBlock final : public nn::Module {
  public:
   BasicBlock(int64_t in, int64_t out, int64_t stride)
-      : conv1_(convolution(in, out, 3, stride)), norm1_(out), conv2_(convolution(out, out, 3, 1)), norm2_(out) {
-    child("conv1", conv1_);
-    child("bn1", norm1_);
-    child("conv2", conv2_);
-    child("bn2", norm2_);
+      : first_(convolution(in, out, 3, stride), "conv1", "bn1"), second_(convolution(out, out, 3, 1), "conv2", "bn2") {
+    child("", first_);
+    child("", second_);
     if (in == out && stride == 1) return;
-    shortcut_ = std::make_unique<nn::Conv2d>(convolution(in, out, 1, stride));
-    shortcut_norm_ = std::make_unique<nn::BatchNorm>(out);
-    child("downsample.0", *shortcut_);
-    child("downsample.1", *shortcut_norm_);
+    shortcut_ = std::make_unique<nn::ConvNorm2d>(convolution(in, out, 1, stride), "downsample.0", "downsample.1");
+    child("", *shortcut_);
   }
 
   /// x [B, H, W, in] → [B, H/stride, W/stride, out]
   Tensor operator()(const Tensor& x) const {
-    const Tensor inner = norm2_(conv2_(ops::relu(norm1_(conv1_(x)))));
-    return ops::relu(ops::add(inner, shortcut_ ? (*shortcut_norm_)((*shortcut_)(x)) : x));
+    const Tensor beside = shortcut_ ? (*shortcut_)(x, Activation::none) : x;
+    return second_(first_(x, Activation::relu), Activation::relu, beside);
   }
 
  private:
-  nn::Conv2d conv1_;
-  nn::BatchNorm norm1_;
-  nn::Conv2d conv2_;
-  nn::BatchNorm norm2_;
-  std::unique_ptr<nn::Conv2d> shortcut_;
-  std::unique_ptr<nn::BatchNorm> shortcut_norm_;
+  nn::ConvNorm2d first_, second_;
+  std::unique_ptr<nn::ConvNorm2d> shortcut_;
 };
 
 /// Pixels → features: everything of torchvision's model but its last linear layer.
 class Backbone final : public nn::Module {
  public:
-  explicit Backbone(const ResnetParameters& p) : stem_(convolution(p.channels, p.dim, 7, 2)), norm_(p.dim) {
-    child("conv1", stem_);
-    child("bn1", norm_);
+  explicit Backbone(const ResnetParameters& p) : stem_(convolution(p.channels, p.dim, 7, 2), "conv1", "bn1") {
+    child("", stem_);
     int64_t in = p.dim;
     for (size_t stage = 0; stage < p.blocks.size(); ++stage) {
       for (int64_t i = 0; i < p.blocks[stage]; ++i) {
@@ -87,14 +77,13 @@ class Backbone final : public nn::Module {
 
   /// images [B, H, W, channels] → [B, positions, features]
   Tensor operator()(const Tensor& images) const {
-    Tensor x = ops::max_pool(ops::relu(norm_(stem_(images))), {.size = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
+    Tensor x = ops::max_pool(stem_(images, Activation::relu), {.size = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
     for (const auto& block : blocks_) x = (*block)(x);
     return ops::reshape(x, {x.size(0), x.size(1) * x.size(2), x.size(3)});
   }
 
  private:
-  nn::Conv2d stem_;
-  nn::BatchNorm norm_;
+  nn::ConvNorm2d stem_;
   std::vector<std::unique_ptr<BasicBlock>> blocks_;
 };
 

@@ -29,14 +29,27 @@ std::string str(const Geometry& g) {
 }
 
 void add_convolution(std::vector<Case>& cases, const Geometry& g) {
+  for (const Activation activation : {Activation::none, Activation::relu, Activation::gelu}) {
+    for (const bool more : {false, true}) {
+      cases.push_back(
+          {"convolution",
+           fmt::format("{}, activation {}{}", str(g), static_cast<int>(activation), more ? ", bias, residual" : ""),
+           Exactness::sums,
+           [=](Call& call) {
+             ConvolutionArguments a;
+             a.x = call.random(shape_of_x(g));
+             a.weight = call.random(shape_of_weight(g));
+             if (more) a.bias = call.random({g.out}), a.residual = call.random(shape_of_y(g, g.out));
+             a.windows = g.windows;
+             a.activation = activation;
+             a.y = call.output("y", shape_of_y(g, g.out));
+             a.precision = call.precision;
+             call.backend.convolution(a);
+           },
+           true});
+    }
+  }
   for (const bool bias : {false, true}) {
-    cases.push_back({"convolution", str(g) + (bias ? ", bias" : ""), Exactness::sums,
-                     [=](Call& call) {
-                       const ConstView x = call.random(shape_of_x(g)), weight = call.random(shape_of_weight(g));
-                       call.backend.convolution({x, weight, bias ? call.random({g.out}) : ConstView(), g.windows,
-                                                 call.output("y", shape_of_y(g, g.out)), call.precision});
-                     },
-                     true});
     cases.push_back({"convolution_backward_weight", str(g) + (bias ? ", bias" : ""), Exactness::sums,
                      [=](Call& call) {
                        const ConstView dy = call.random(shape_of_y(g, g.out)), x = call.random(shape_of_x(g));

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "autograd/tape.h"
 
 namespace astroclip::nn {
@@ -86,6 +88,31 @@ TEST(BatchNorm, APassWithoutTheTapeIsNotRemembered) {
   const autograd::NoGrad no_grad;
   norm(of({1, 1, 5, 5}, {4, 1}));
   EXPECT_THAT(get(norm, "running_mean"), ElementsAre(0));
+}
+
+/// Whether the norm goes into the weight or follows the convolution is a matter of rounding.
+TEST(ConvNorm2d, IsTheConvolutionAndTheNormBehindIt) {
+  ConvNorm2d both({.in = 2, .out = 3, .window = 3, .stride = 2, .padding = 1}, "conv1", "bn1");
+  both.materialize(reference, 1);
+  set(both, "bn1.weight", {2, -1, 0.5});
+  set(both, "bn1.bias", {1, 2, -1});
+  set(both, "bn1.running_mean", {0.1, -0.2, 0.3});
+  set(both, "bn1.running_var", {0.5, 2, 1});
+  std::vector<double> values(32);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<double>(i));
+  const Tensor x = of(values, {1, 4, 4, 2}), residual = of(std::vector<double>(12, 0.25), {1, 2, 2, 3});
+  const auto found = both(x, Activation::relu, residual).to_doubles();
+  Conv2d convolution({.in = 2, .out = 3, .window = 3, .stride = 2, .padding = 1, .bias = false});
+  BatchNorm norm(3);
+  convolution.materialize(reference, 1);
+  norm.materialize(reference, 1);
+  set(convolution, "weight", get(both, "conv1.weight"));
+  for (const char* name : {"weight", "bias", "running_mean", "running_var"}) {
+    set(norm, name, get(both, std::string("bn1.") + name));
+  }
+  const auto expected = ops::relu(ops::add(norm(convolution(x)), residual)).to_doubles();
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-12);
 }
 
 TEST(PRelu, ScalesWhatIsNegative) {

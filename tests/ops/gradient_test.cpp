@@ -131,8 +131,12 @@ std::vector<Case> cases() {
        "bias, strided",
        {{2, 5, 6, 3}, {4, 3, 3, 2}, {4}},
        [](Inputs x) {
-         return convolution(x[0], x[1], x[2], {{2, 1}, {1, 0}});
+         return convolution(x[0], x[1], x[2], {.stride = {2, 1}, .padding = {1, 0}});
        }},
+      {"convolution",
+       "bias, residual, relu",
+       {{1, 4, 4, 2}, {3, 2, 2, 2}, {3}, {1, 3, 3, 3}},
+       [](Inputs x) { return convolution(x[0], x[1], x[2], {.activation = Activation::relu, .residual = x[3]}); }},
       {"convolution", "no bias", {{1, 4, 4, 2}, {3, 2, 2, 2}}, [](Inputs x) { return convolution(x[0], x[1], {}); }},
       {"max_pool",
        "overlapping",

@@ -49,7 +49,7 @@ struct Operands {
   memory::dims strides, padding, padding_behind;
 };
 
-dnnl::convolution_forward::primitive_desc plan_forward(const Operands& o) {
+dnnl::convolution_forward::primitive_desc plan_forward(const Operands& o, const dnnl::post_ops& last = {}) {
   using Forward = dnnl::convolution_forward;
   const auto kind = dnnl::prop_kind::forward_training;
   const auto algorithm = dnnl::algorithm::convolution_direct;
@@ -57,7 +57,15 @@ dnnl::convolution_forward::primitive_desc plan_forward(const Operands& o) {
       o.bias.is_zero()
           ? Forward::desc(kind, algorithm, o.x, o.weight, o.y, o.strides, o.padding, o.padding_behind)
           : Forward::desc(kind, algorithm, o.x, o.weight, o.bias, o.y, o.strides, o.padding, o.padding_behind);
-  return {description, scratch_given(), engine()};
+  return {description, scratch_given(last), engine()};
+}
+
+dnnl::post_ops last_of(const ConvolutionSpec& spec) {
+  dnnl::post_ops last;
+  if (spec.adds) last.append_sum(1.0f);
+  if (spec.activation == Activation::gelu) last.append_eltwise(1.0f, dnnl::algorithm::eltwise_gelu_erf, 0.0f, 0.0f);
+  if (spec.activation == Activation::relu) last.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+  return last;
 }
 
 /// The forward pass that a backward one is planned beside, in the backward one's types.
@@ -107,7 +115,7 @@ class Planned : public Convolution {
 
 class Forward final : public Planned {
  public:
-  explicit Forward(const ConvolutionSpec& spec) : Forward(spec, plan_forward(Operands(spec))) {}
+  explicit Forward(const ConvolutionSpec& spec) : Forward(spec, plan_forward(Operands(spec), last_of(spec))) {}
   void run(const void* x, const void* weight, float* y, const float* bias, void* scratch) const override {
     pack(weight, scratch);
     Arguments arguments = {{DNNL_ARG_SRC, at(plan_.src_desc(), x)},
@@ -190,7 +198,8 @@ struct KeyHash {
     Hash hash;
     for (const int64_t value : {s.batch, s.height, s.width, s.in, s.out}) hash.mix(value);
     for (const auto& pair : {s.windows.size, s.windows.stride, s.windows.padding}) hash.mix(pair[0]).mix(pair[1]);
-    return hash.mix(static_cast<int64_t>(s.pass) << 1 | static_cast<int64_t>(s.bias)).mix(key.threads).value();
+    hash.mix(static_cast<int64_t>(s.pass) << 2 | static_cast<int64_t>(s.adds) << 1 | static_cast<int64_t>(s.bias));
+    return hash.mix(static_cast<int64_t>(s.activation)).mix(key.threads).value();
   }
 };
 
