@@ -19,7 +19,13 @@ void check_built(const train::Experiment& experiment) {
 
 int check_sweep(const std::string& path, const sweep::Plan& plan, bool resolved) {
   if (resolved) throw UsageError("--resolved prints one experiment; " + path + " is a sweep");
-  for (const sweep::PlannedRun& run : plan.runs) check_built(run.experiment);
+  for (const sweep::PlannedRun& run : plan.runs) {
+    try {
+      check_built(run.experiment);
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}: {}", run.name, error.what()));
+    }
+  }
   fmt::print("{}: a sweep of {} runs: no problems\n", path, plan.runs.size());
   return 0;
 }

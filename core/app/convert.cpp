@@ -16,12 +16,11 @@ namespace astroclip::app {
 namespace {
 
 /// The tensors as they are.
-void write_tensors(io::WeightsFile& weights, const std::string& to) {
+void write_tensors(io::WeightsFile& weights, const std::string& to, bool tells) {
   weights.metadata["model_hash"] = io::model_hash(weights.tensors);
   io::write_safetensors(to, weights.tensors, weights.metadata);
-  fmt::print(
-      "{}: {} tensors, model {}; no preset has their names and shapes: to embed with them, give --architecture\n", to,
-      weights.tensors.size(), weights.metadata["model_hash"]);
+  fmt::print("{}: {} tensors, model {}{}\n", to, weights.tensors.size(), weights.metadata["model_hash"],
+             tells ? "" : "; no preset has their names and shapes: to embed with them, give --architecture");
 }
 
 /// The encoders of an architecture, with what it takes to embed by the file alone.
@@ -51,14 +50,15 @@ void convert(const std::string& from, const std::string& to, std::string archite
   io::WeightsFile weights = io::read_weights(from, {DeviceKind::cpu});
   std::vector<nn::NamedTensor> tensors;
   for (const auto& [name, tensor] : weights.tensors) tensors.push_back({name, tensor});
-  if (architecture.empty()) {
+  const bool tells = weights.metadata.contains("architecture");  // a model of ours, which is none of the presets'
+  if (architecture.empty() && !tells) {
     const auto preset = train::recognise(tensors, train::presets());
     if (preset) architecture = preset->path;
   }
   weights.metadata["converted_from"] = std::filesystem::path(from).filename().string();
   for (const std::string& name : weights.skipped)
     fmt::print("left out, as no tensor that can be read: {}\n", printable(name));
-  if (architecture.empty()) return write_tensors(weights, to);
+  if (architecture.empty()) return write_tensors(weights, to, tells);
   write_model(from, tensors, to, train::architecture_path(architecture), weights.metadata);
 }
 
@@ -72,7 +72,8 @@ Verb convert_verb() {
       "Writes the tensors of IN, a PyTorch file, as the safetensors file OUT (f16 becomes f32; integers of 8 and 16 "
       "bits i32, bool u8), with the plain "
       "hyper-parameters and a hash of the model in the metadata. Where they have the names and shapes of a preset "
-      "(a file of experiments/models: the published models and ViTs of other sizes), or of the architecture given, "
+      "(a file of experiments/models: the published models, ViTs of other sizes, the supervised baselines), or of the "
+      "architecture given, "
       "OUT has the encoders' tensors under astroclip's names and tells what it takes to embed; else it has the "
       "state dict as it is."};
   verb.positionals = {{"in", "IN", "a PyTorch file, zip or legacy, or a safetensors file"},

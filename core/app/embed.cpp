@@ -31,7 +31,7 @@ void describe(embed::Request& request, options::options_description& named) {
             "f32, bf16, or auto (default): bf16 where the machine has it");
   (void)add("batch", number(&request.batch), "objects at once");
   (void)add("architecture", text(&request.architecture, "FILE.toml"),
-            "the model's encoders, for weights that do not tell");
+            "the model's encoders, or a preset's name, for weights that do not tell");
   (void)add("threads", number(&request.threads), "compute threads; 0: one for each core");
   (void)add("loader-threads", number(&request.loader_threads), "threads that read ahead");
 }

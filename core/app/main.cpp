@@ -96,8 +96,8 @@ int guarded_main(const std::vector<std::string>& arguments) {
     fmt::print(stderr, "{}\n", problems.what());
   } catch (const Error& error) {
     fmt::print(stderr, "astroclip: error: {}\n", error.what());
-  } catch (const std::system_error& error) {  // what fmt throws when it cannot print
-    fmt::print(stderr, "astroclip: error: standard output: {}\n", error.what());
+  } catch (const std::system_error& error) {  // fmt throws one when it cannot print
+    fmt::print(stderr, "astroclip: error: {}{}\n", std::ferror(stdout) != 0 ? "standard output: " : "", error.what());
   } catch (const std::exception& error) {
     fmt::print(stderr, "astroclip: error: unexpected: {}\n", error.what());
   }

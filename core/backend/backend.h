@@ -165,7 +165,7 @@ struct Windows {
   bool operator==(const Windows&) const = default;
 };
 
-/// y = activation(x ∗ W + bias + residual), with the cross-correlation of torch.nn.Conv2d: x [batch, height, width,
+/// y = relu(x ∗ W + bias + residual), with the cross-correlation of torch.nn.Conv2d: x [batch, height, width,
 /// in], weight [out, in, window height, window width], bias [out], residual and y [batch, windows along height, windows
 /// along width, out]. What lies beyond the border is 0.
 struct ConvolutionArguments {
@@ -174,7 +174,7 @@ struct ConvolutionArguments {
   ConstView bias;  ///< optional
   Windows windows;
   ConstView residual;  ///< optional
-  Activation activation = Activation::none;
+  bool relu = false;   ///< the activation; without it there is none
   View y;
   Precision precision = Precision::f32;
 };

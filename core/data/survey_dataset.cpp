@@ -39,7 +39,10 @@ SurveyDataset::SurveyDataset(const Options& options)
       first.push_back(first.back() + count(split, files_.first_row(file + 1) - files_.first_row(file)));
   }
   if (options_.object_id.empty() && files_.has("object_id")) options_.object_id = "object_id";
-  if (options_.object_id.empty()) check_no_file_has_ids();
+  if (options_.object_id.empty()) {
+    check_ids("object_id");
+    for (const std::string& part : legacy_id) check_ids(part);
+  }
   if (!options_.object_id.empty() && !files_.has(options_.object_id)) {
     std::vector<std::string> names;
     for (const auto& column : files_.columns()) names.push_back(column.name);
@@ -49,14 +52,13 @@ SurveyDataset::SurveyDataset(const Options& options)
 }
 
 /// Ids of some files beside row numbers of others would be neither.
-void SurveyDataset::check_no_file_has_ids() const {
-  const auto has_ids = [&](size_t file) { return files_.file_has(file, "object_id"); };
+void SurveyDataset::check_ids(const std::string& column) const {
   for (size_t file = 0; file < files_.files(); ++file) {
-    if (!has_ids(file)) continue;
+    if (files_.has(column) || !files_.file_has(file, column)) continue;
     size_t without = 0;
-    while (has_ids(without)) ++without;
-    throw Error(fmt::format("{}: has no column 'object_id', {} has one: ids must be in all files or in none",
-                            files_.path(without), files_.path(file)));
+    while (files_.file_has(without, column)) ++without;
+    throw Error(fmt::format("{}: has no column '{}', {} has one: ids must be in all files or in none",
+                            files_.path(without), column, files_.path(file)));
   }
 }
 

@@ -45,7 +45,7 @@ class SurveyDataset : public Dataset {
   std::vector<int64_t> file_rows(Split split, std::span<const int64_t> rows) const;
   DType dtype_of(const std::string& field) const;
   void read_object_ids(std::span<const int64_t> rows, int64_t* out) const;
-  void check_no_file_has_ids() const;
+  void check_ids(const std::string& column) const;
   std::string place() const;
 
   Options options_;

@@ -91,8 +91,8 @@ class Embedding {
     console_.say(
         fmt::format("{}: {} objects, {} of them now, in {:.1f} s", request_.output, rows_, rows_ - first_, seconds));
     if (not_finite_ > 0) {
-      console_.say(
-          fmt::format("{} images or spectra have values that are not finite, and NaN for embeddings", not_finite_));
+      console_.say(fmt::format("{} images or spectra of those have values that are not finite, and NaN for embeddings",
+                               not_finite_));
     }
     return train::Outcome::finished;
   }
@@ -228,8 +228,9 @@ class Embedding {
         const auto view = batch.views.find(extractor.view.request.name);
         if (view != batch.views.end()) {
           vectors = extractor.extract(view->second);
-          not_finite_ += bad_objects(view->second, present.at(extractor.modality), static_cast<size_t>(row - from));
-          train::blank_missing(vectors, present.at(extractor.modality), static_cast<size_t>(row - from));
+          std::vector<bool>& usable = present.at(extractor.modality);
+          not_finite_ += leave_out_bad(view->second, usable, static_cast<size_t>(row - from));
+          train::blank_missing(vectors, usable, static_cast<size_t>(row - from));
         } else {
           vectors.values.assign(static_cast<size_t>(count * width_of(extractor.modality)),
                                 std::numeric_limits<float>::quiet_NaN());
@@ -252,14 +253,17 @@ class Embedding {
     return goes_on;
   }
 
-  /// Objects that are there and whose view is not finite throughout; the batch's first is `present[first]`.
-  static int64_t bad_objects(const HostArray& view, const std::vector<bool>& present, size_t first) {
+  /// Takes objects whose view is not finite throughout for missing; the batch's first is `present[first]`. Gives how
+  /// many there were.
+  static int64_t leave_out_bad(const HostArray& view, std::vector<bool>& present, size_t first) {
     const auto values = view.values<float>();
     const auto count = static_cast<size_t>(view.shape[0]), of_each = values.size() / std::max<size_t>(1, count);
     int64_t bad = 0;
     for (size_t i = 0; i < count; ++i) {
       const auto own = values.subspan(i * of_each, of_each);
-      bad += present[first + i] && std::ranges::any_of(own, [](float value) { return !std::isfinite(value); });
+      if (!present[first + i] || std::ranges::all_of(own, [](float value) { return std::isfinite(value); })) continue;
+      present[first + i] = false;
+      ++bad;
     }
     return bad;
   }

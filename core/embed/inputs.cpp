@@ -1,7 +1,10 @@
 #include "embed/inputs.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 
+#include "base/error.h"
 #include "data/paired_dataset.h"
 #include "data/survey_dataset.h"
 #include "io/file_list.h"
@@ -54,6 +57,7 @@ std::vector<Input> open_inputs(const std::vector<std::string>& named, const std:
     add(paired_input(file));
   }
   end_survey();
+  if (inputs.empty()) throw Error(fmt::format("{}: is the only input, too", output));
   return inputs;
 }
 

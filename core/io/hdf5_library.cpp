@@ -31,8 +31,7 @@ size_t undo_lzf(unsigned flags, size_t count, const unsigned values[], size_t by
   return size;
 }
 
-void prepare_library() {
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+void add_lzf() {
   if (H5Zfilter_avail(lzf_filter) > 0) return;
   const H5Z_class2_t lzf = {H5Z_CLASS_T_VERS, lzf_filter, 1, 1, "lzf", nullptr, nullptr, undo_lzf};
   H5Zregister(&lzf);
@@ -41,8 +40,9 @@ void prepare_library() {
 }  // namespace
 
 Hdf5Lock::Hdf5Lock() : guard_(library_lock()) {
-  static const bool is_ready = (prepare_library(), true);
-  (void)is_ready;
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // of this thread, where the library knows threads
+  static const bool has_lzf = (add_lzf(), true);
+  (void)has_lzf;
 }
 
 std::string library_reason() {

@@ -73,6 +73,10 @@ std::vector<PairedColumn> columns_of(const Hdf5File& file, const std::string& gr
   return columns;
 }
 
+bool has_column(const std::vector<PairedColumn>& columns, const std::string& name) {
+  return std::ranges::any_of(columns, [&](const PairedColumn& column) { return column.name == name; });
+}
+
 /// What a file without groups is told.
 std::string reason_without_groups(const Hdf5File& file) {
   const std::string expected = "the paired layout has groups with images and spectra";
@@ -125,6 +129,13 @@ PairedFile PairedFile::open(const std::string& path, int64_t train_tenths, Paire
     if (state->groups.empty()) {
       state->columns = std::move(columns);
     } else {
+      for (const char* modality : {"image", "spectrum"}) {
+        const bool here = has_column(columns, modality), before = has_column(state->columns, modality);
+        if (here == before) continue;
+        throw Error(fmt::format("{}: group '{}' has {} {} column, group '{}' has {}: all groups or none must have one",
+                                path, name, here ? "an" : "no", modality, state->groups[0].name,
+                                here ? "none" : "one"));
+      }
       // Only what every group has is a column.
       std::erase_if(state->columns, [&](const PairedColumn& one) {
         return std::none_of(columns.begin(), columns.end(), [&](const PairedColumn& other) {

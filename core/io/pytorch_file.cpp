@@ -126,7 +126,10 @@ struct PytorchFile::Contents {
       const Value* value = root.find(name);
       if (value == nullptr || !is_dict(*value)) continue;
       collect_tensors(*value, "", 0);
-      if (entries.empty()) continue;  // a section of that name for something else
+      if (entries.empty()) {  // a section of that name for something else
+        skipped.clear();
+        continue;
+      }
       section = name;
       state = value;
       break;

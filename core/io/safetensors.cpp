@@ -6,6 +6,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -94,17 +95,16 @@ Stored parse_entry(const std::string& path, const std::string& name, const Json&
 
 /// Parses the header; a repeated name, of a tensor or within one, is an error rather than the last one winning.
 Json parse_header(const std::string& path, const char* begin, const char* end) {
-  std::vector<std::string> names, keys;
+  std::vector<std::string> names;
+  std::set<std::string> keys;  // of the entry
   const auto collect = [&](int depth, Json::parse_event_t event, const Json& parsed) {
     if (event != Json::parse_event_t::key) return true;
     if (depth == 1) {
       names.push_back(parsed.get<std::string>());
       keys.clear();
     } else if (depth == 2) {
-      keys.push_back(parsed.get<std::string>());
-      if (std::ranges::count(keys, keys.back()) > 1) {
-        refuse(path, fmt::format("'{}' stands twice in '{}'", keys.back(), names.back()));
-      }
+      const auto [key, is_new] = keys.insert(parsed.get<std::string>());
+      if (!is_new) refuse(path, fmt::format("'{}' stands twice in '{}'", *key, names.back()));
     }
     return true;
   };

@@ -16,7 +16,11 @@ std::string hash_of(const void* bytes, size_t count) {
 
 std::string hash_of(const Tensor& tensor) {
   const auto count = static_cast<size_t>(tensor.bytes());
-  if (tensor.device().kind == DeviceKind::cpu) return hash_of(tensor.data(), count);
+  if (tensor.device().kind == DeviceKind::cpu) {
+    const std::string hash = hash_of(tensor.data(), count);
+    tensor.storage()->set_aside();  // a large file must not be in memory as a whole
+    return hash;
+  }
   std::string bytes(count, '\0');
   memory_of(tensor.device()).copy_to_host(bytes.data(), tensor.data(), tensor.bytes());
   return hash_of(bytes.data(), count);

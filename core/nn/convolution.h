@@ -73,7 +73,7 @@ class ConvNorm2d final : public Module {
  public:
   ConvNorm2d(const ConvolutionOptions& options, const std::string& convolution, const std::string& norm);
   /// x [B, H, W, in] → [B, H', W', out]; the residual may be undefined.
-  Tensor operator()(const Tensor& x, Activation activation, const Tensor& residual = {}) const;
+  Tensor operator()(const Tensor& x, bool relu, const Tensor& residual = {}) const;
 
  private:
   Conv2d convolution_;

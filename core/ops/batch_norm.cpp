@@ -14,11 +14,11 @@ Tensor normalise(const char* op, const Tensor& x, const Tensor& weight, const Te
   Backend& backend = enter(op, {&x, &weight, &bias});
   const int64_t channels = x.size(-1), rows = rows_of(x.shape()) / std::max<int64_t>(1, groups);
   const Shape grouped{groups, rows, channels};
-  const auto view = [=](const Tensor& tensor) { return tensor.defined() ? ConstView(tensor) : ConstView(); };
   const auto in_groups = [=](const Tensor& tensor) { return ConstView(tensor.view_as(grouped)); };
   const auto out_groups = [=](Tensor& tensor) { return View(tensor.mutable_data(), grouped, tensor.dtype()); };
   Tensor y = like(x), mean = like(x, {groups, channels}), variance = like(x, {groups, channels});
-  backend.batch_norm({in_groups(x), view(weight), view(bias), epsilon, out_groups(y), mean, variance});
+  backend.batch_norm(
+      {in_groups(x), optional_view(weight), optional_view(bias), epsilon, out_groups(y), mean, variance});
   if (moments != nullptr) *moments = {mean.view_as({channels}), variance.view_as({channels})};
   return autograd::record(
       op, y, {x, weight, bias},
@@ -26,7 +26,7 @@ Tensor normalise(const char* op, const Tensor& x, const Tensor& weight, const Te
         std::vector<Tensor> gradients = {like(x), Tensor(), Tensor()};
         if (weight.defined()) gradients[1] = like(weight), gradients[2] = like(weight);
         backend_of(dy.device())
-            .batch_norm_backward({in_groups(dy), in_groups(x), view(weight), mean, variance, epsilon,
+            .batch_norm_backward({in_groups(dy), in_groups(x), optional_view(weight), mean, variance, epsilon,
                                   out_groups(gradients[0]), weight.defined() ? View(gradients[1]) : View(),
                                   weight.defined() ? View(gradients[2]) : View()});
         return gradients;

@@ -37,6 +37,9 @@ inline Backend& enter(const char* op, std::initializer_list<const Tensor*> opera
 inline Tensor like(const Tensor& x, const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); }
 inline Tensor like(const Tensor& x) { return like(x, x.shape()); }
 
+/// Of an operand that may be left out.
+inline ConstView optional_view(const Tensor& x) { return x.defined() ? ConstView(x) : ConstView(); }
+
 /// x as [rows, last axis].
 inline int64_t rows_of(const Shape& shape) { return shape[-1] == 0 ? 0 : shape.numel() / shape[-1]; }
 

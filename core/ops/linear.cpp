@@ -95,9 +95,9 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
   backend.linear({.x = x.view_as({rows, x.size(-1)}),
                   .weight = weight,
                   .packed = weight_form.get(),
-                  .bias = bias.defined() ? ConstView(bias) : ConstView(),
+                  .bias = optional_view(bias),
                   .activation = options.activation,
-                  .residual = options.residual.defined() ? ConstView(options.residual) : ConstView(),
+                  .residual = optional_view(options.residual),
                   .y = flat(y),
                   .pre_activation = keeps_pre ? flat(pre) : View(),
                   .precision = precision});

@@ -84,10 +84,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
 // Windows, on the two middle axes of x [batch, height, width, channels]; an axis of length 1 serves sequences.
 struct ConvolutionOptions {
   std::array<int64_t, 2> stride = {1, 1}, padding = {0, 0};  ///< (height, width)
-  Activation activation = Activation::none;                  ///< none or relu, at the very end
-  Tensor residual = {};                                      ///< added before the activation; the output's shape
+  bool relu = false;                                         ///< at the very end
+  Tensor residual = {};                                      ///< added before it; the output's shape
 };
-/// activation(x ∗ W + bias + residual), with the cross-correlation of torch.nn.Conv2d: weight [out, in, window height,
+/// relu(x ∗ W + bias + residual), with the cross-correlation of torch.nn.Conv2d: weight [out, in, window height,
 /// window width], bias [out] or undefined; gives [batch, windows, windows, out].
 Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvolutionOptions& options = {});
 /// The largest value of each window and channel; the gradient goes to the first of equals.

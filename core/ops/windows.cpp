@@ -21,13 +21,9 @@ Shape windowed(const char* op, const Tensor& x, const Windows& windows, int64_t 
   return {x.size(0), windows.count(0, x.size(1)), windows.count(1, x.size(2)), channels};
 }
 
-}  // namespace
-
-namespace {
-
 /// What backward needs of a convolution; tensors detached.
 struct Saved {
-  Tensor x, weight, y;  ///< y with an activation only
+  Tensor x, weight, y;  ///< y with relu only
   Windows windows;
   Precision precision;
   bool needs_x, needs_weight, needs_bias;
@@ -68,27 +64,25 @@ Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, co
   if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
     refuse("convolution", "bias must be [{}], found {}", weight.size(0), bias.shape().str());
   }
-  if (options.activation == Activation::gelu) refuse("convolution", "its activation is none or relu, not gelu");
   const Windows windows{{weight.size(2), weight.size(3)}, options.stride, options.padding};
   const Shape result = windowed("convolution", x, windows, weight.size(0));
   if (options.residual.defined() && options.residual.shape() != result) {
     refuse("convolution", "the residual must be {}, found {}", result.str(), options.residual.shape().str());
   }
-  const auto view = [](const Tensor& tensor) { return tensor.defined() ? ConstView(tensor) : ConstView(); };
   const Precision precision = current_precision();
   Tensor y = like(x, result);
   backend.convolution({.x = x,
                        .weight = weight,
-                       .bias = view(bias),
+                       .bias = optional_view(bias),
                        .windows = windows,
-                       .residual = view(options.residual),
-                       .activation = options.activation,
+                       .residual = optional_view(options.residual),
+                       .relu = options.relu,
                        .y = y,
                        .precision = precision});
   if (!autograd::needs_gradient({&x, &weight, &bias, &options.residual})) return y;
   const Saved saved{x.detach(),
                     weight.detach(),
-                    options.activation == Activation::relu ? y.detach() : Tensor(),
+                    options.relu ? y.detach() : Tensor(),
                     windows,
                     precision,
                     x.requires_grad(),

@@ -54,6 +54,7 @@ class Storage {
   };
   /// One slot for each use of a weight; see Backend::prepare.
   Derived& derived(int use) { return derived_[use]; }
+  void drop_derived() { derived_ = {}; }
 
  private:
   const std::byte* data_;

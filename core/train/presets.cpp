@@ -27,8 +27,9 @@ bool has_names(const Experiment& setting, const std::vector<nn::NamedTensor>& te
   });
 }
 
-bool has_shapes(const Experiment& setting, const std::vector<nn::NamedTensor>& tensors) {
+bool fits(const Experiment& setting, const std::vector<nn::NamedTensor>& tensors) {
   try {
+    if (!has_names(setting, tensors)) return false;
     const Model model(setting, Weights::none);
     for (const std::string& name : model.names()) model.load(name, tensors, "");
     return true;
@@ -72,7 +73,7 @@ std::optional<Preset> recognise(const std::vector<nn::NamedTensor>& tensors, con
     Experiment setting;
     setting.encoders = load_architecture(preset.path);
     const int64_t parameters = parameters_of(setting);
-    if (parameters <= most || !has_names(setting, tensors) || !has_shapes(setting, tensors)) continue;
+    if (parameters <= most || !fits(setting, tensors)) continue;
     best = preset;
     most = parameters;
   }

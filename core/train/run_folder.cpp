@@ -47,6 +47,7 @@ RunFolder RunFolder::create(const std::string& path, const std::string& name, co
 }
 
 void RunFolder::remove_unless_begun() const {
+  if (RunLock::is_held(*this)) return;  // by another process
   std::error_code ignored;
   const auto is_filled = [&](const fs::path& part) { return fs::exists(part) && !fs::is_empty(part, ignored); };
   const fs::path stages = fs::path(stage("x")).parent_path();

@@ -85,9 +85,10 @@ StepReport Trainer::step() {
   report.learning_rate = optim::warmup_cosine(step_, o.lr, o.floor, o.warmup, spec().steps);
   const auto norm = optimizer_->step(report.learning_rate);
   if (!norm.finite) {
-    throw Error(
-        fmt::format("[stages.{}] step {}: the gradient of '{}' is not finite (loss {:.6g}); nothing was updated",
-                    spec().name, step_ + 1, optimizer_->first_non_finite(), report.loss()));
+    const std::string cause = engine_.bad_input(*dataset_);
+    throw Error(fmt::format(
+        "[stages.{}] step {}: the gradient of '{}' is not finite (loss {:.6g}){}; nothing was updated", spec().name,
+        step_ + 1, optimizer_->first_non_finite(), report.loss(), cause.empty() ? "" : "; " + cause));
   }
   report.gradient_norm = norm.norm;
   loss_->after_update(engine_, step_);
@@ -135,7 +136,7 @@ void Trainer::stop_on_bad_loss(const LossValue& value) const {
     }
   }
   throw Error(fmt::format("[stages.{}] step {}: the loss term '{}' is not finite; {}; nothing was updated", spec().name,
-                          step_ + 1, bad_term, cause.empty() ? "every weight and every input is finite" : cause));
+                          step_ + 1, bad_term, cause.empty() ? "every weight and every view is finite" : cause));
 }
 
 Position Trainer::position() const {

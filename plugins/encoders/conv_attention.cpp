@@ -76,7 +76,7 @@ class Backbone final : public nn::Module {
 /// Linear layers with PReLU and dropout between, numbered as torch.nn.Sequential does: `0`, `1`, `3`, `4`, `6`.
 class Head final : public nn::Module {
  public:
-  Head(const ConvAttentionParameters& p) : dropout_(p.dropout) {
+  explicit Head(const ConvAttentionParameters& p) : dropout_(p.dropout) {
     std::vector<int64_t> widths = p.hidden;
     widths.push_back(p.width);
     int64_t in = features;
@@ -117,7 +117,7 @@ class ConvAttention final : public Encoder {
         config::Schema<Parameters>("Convolutions and attention on spectra, AstroCLIP's supervised baseline.")
             .field("pixels", &Parameters::pixels, "flux values of a spectrum", between(1000, 1000000))
             .field("hidden", &Parameters::hidden, "hidden widths of the network on the attended features",
-                   config::each(config::at_least(1)))
+                   config::each(between(1, 65536)))
             .field("width", &Parameters::width, "width of the embedding", between(1, 65536))
             .field("dropout", &Parameters::dropout, "behind each activation", between(0.0, 0.99));
     return schema;

@@ -50,8 +50,8 @@ class BasicBlock final : public nn::Module {
 
   /// x [B, H, W, in] → [B, H/stride, W/stride, out]
   Tensor operator()(const Tensor& x) const {
-    const Tensor beside = shortcut_ ? (*shortcut_)(x, Activation::none) : x;
-    return second_(first_(x, Activation::relu), Activation::relu, beside);
+    const Tensor beside = shortcut_ ? (*shortcut_)(x, false) : x;
+    return second_(first_(x, true), true, beside);
   }
 
  private:
@@ -77,7 +77,7 @@ class Backbone final : public nn::Module {
 
   /// images [B, H, W, channels] → [B, positions, features]
   Tensor operator()(const Tensor& images) const {
-    Tensor x = ops::max_pool(stem_(images, Activation::relu), {.size = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
+    Tensor x = ops::max_pool(stem_(images, true), {.size = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
     for (const auto& block : blocks_) x = (*block)(x);
     return ops::reshape(x, {x.size(0), x.size(1) * x.size(2), x.size(3)});
   }

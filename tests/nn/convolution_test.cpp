@@ -101,7 +101,7 @@ TEST(ConvNorm2d, IsTheConvolutionAndTheNormBehindIt) {
   std::vector<double> values(32);
   for (size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<double>(i));
   const Tensor x = of(values, {1, 4, 4, 2}), residual = of(std::vector<double>(12, 0.25), {1, 2, 2, 3});
-  const auto found = both(x, Activation::relu, residual).to_doubles();
+  const auto found = both(x, true, residual).to_doubles();
   Conv2d convolution({.in = 2, .out = 3, .window = 3, .stride = 2, .padding = 1, .bias = false});
   BatchNorm norm(3);
   convolution.materialize(reference, 1);

@@ -136,7 +136,7 @@ std::vector<Case> cases() {
       {"convolution",
        "bias, residual, relu",
        {{1, 4, 4, 2}, {3, 2, 2, 2}, {3}, {1, 3, 3, 3}},
-       [](Inputs x) { return convolution(x[0], x[1], x[2], {.activation = Activation::relu, .residual = x[3]}); }},
+       [](Inputs x) { return convolution(x[0], x[1], x[2], {.relu = true, .residual = x[3]}); }},
       {"convolution", "no bias", {{1, 4, 4, 2}, {3, 2, 2, 2}}, [](Inputs x) { return convolution(x[0], x[1], {}); }},
       {"max_pool",
        "overlapping",

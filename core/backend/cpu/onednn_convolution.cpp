@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "backend/cpu/onednn_internal.h"
@@ -63,12 +64,10 @@ dnnl::convolution_forward::primitive_desc plan_forward(const Operands& o, const 
 dnnl::post_ops last_of(const ConvolutionSpec& spec) {
   dnnl::post_ops last;
   if (spec.adds) last.append_sum(1.0f);
-  if (spec.activation == Activation::gelu) last.append_eltwise(1.0f, dnnl::algorithm::eltwise_gelu_erf, 0.0f, 0.0f);
-  if (spec.activation == Activation::relu) last.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
   return last;
 }
 
-/// The forward pass that a backward one is planned beside, in the backward one's types.
+/// The forward pass that a backward one is planned beside, with its operand type.
 dnnl::convolution_forward::primitive_desc hint(ConvolutionSpec spec) {
   spec.pass = Pass::forward;
   return plan_forward(Operands(spec));
@@ -199,7 +198,7 @@ struct KeyHash {
     for (const int64_t value : {s.batch, s.height, s.width, s.in, s.out}) hash.mix(value);
     for (const auto& pair : {s.windows.size, s.windows.stride, s.windows.padding}) hash.mix(pair[0]).mix(pair[1]);
     hash.mix(static_cast<int64_t>(s.pass) << 2 | static_cast<int64_t>(s.adds) << 1 | static_cast<int64_t>(s.bias));
-    return hash.mix(static_cast<int64_t>(s.activation)).mix(key.threads).value();
+    return hash.mix(key.threads).value();
   }
 };
 

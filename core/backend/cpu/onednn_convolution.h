@@ -16,9 +16,8 @@ struct ConvolutionSpec {
   int64_t batch = 0, height = 0, width = 0, in = 0, out = 0;
   Windows windows;
   DType operand = DType::f32;  ///< of activations and, inside, of weights: f32 or bf16
-  bool bias = false;           ///< forward only, as the next two
+  bool bias = false;           ///< forward only, as the next
   bool adds = false;           ///< to what stands in c
-  Activation activation = Activation::none;
   bool operator==(const ConvolutionSpec&) const = default;
 };
 

@@ -66,8 +66,7 @@ void convolution(const ConvolutionArguments& a) {
     });
   });
   for (int64_t i = 0; a.residual && i < a.y.numel(); ++i) y[i] += a.residual.as<double>()[i];
-  if (a.activation == Activation::gelu) unary(UnaryOp::gelu, a.y, a.y);
-  if (a.activation == Activation::relu) unary(UnaryOp::relu, a.y, a.y);
+  if (a.relu) unary(UnaryOp::relu, a.y, a.y);
 }
 
 void convolution_backward_input(const ConvolutionBackwardInputArguments& a) {

@@ -36,7 +36,7 @@ std::string recipe_in(const std::string& path) {
   try {
     return io::Hdf5File::open(path).attribute("recipe");
   } catch (const Error& error) {
-    throw Error(fmt::format("{}; removed, it is simulated anew", error.what()));
+    throw Error(fmt::format("{}; remove the file to have it simulated anew", error.what()));
   }
 }
 
