@@ -3,10 +3,15 @@ BUILD := build
 CORES := $(shell nproc)
 SOURCES = $(shell find core plugins templates tests -name '*.cpp' -o -name '*.h')
 
-.PHONY: quickstart build test faults check docs archive packages clean
+.PHONY: quickstart program build test faults check docs archive packages clean
 
-quickstart: build
+quickstart: program
 	$(BUILD)/bin/astroclip run experiments/quickstart.toml
+
+# Without the tests.
+program: packages
+	cmake --preset release
+	cmake --build $(BUILD) --target program
 
 build: packages
 	cmake --preset release
