@@ -110,6 +110,10 @@ TEST(Safetensors, RefusesWhatDoesNotFit) {
                        R"("a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
                        8),
             prefix + "tensor 'a' is listed twice");
+  EXPECT_EQ(message_of(R"({"a":{"dtype":"I32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4),
+            prefix + "'dtype' stands twice in 'a'");
+  EXPECT_EQ(message_of(R"({"__metadata__":{"k":"1","k":"2"},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1),
+            prefix + "'k' stands twice in '__metadata__'");
   EXPECT_EQ(message_of("[1, 2]", 8), prefix + "its header is not a JSON object");
   EXPECT_EQ(message_of(R"({"a":3})", 8), prefix + "tensor 'a' lacks dtype, shape or data_offsets");
 }
