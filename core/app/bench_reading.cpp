@@ -13,8 +13,8 @@
 #include "app/bench.h"
 #include "base/error.h"
 #include "base/rng.h"
-#include "io/durable_file.h"
-#include "io/row_reader.h"
+#include "io/hdf5/row_reader.h"
+#include "io/output/durable_file.h"
 
 namespace astroclip::app {
 

@@ -1,20 +1,20 @@
 #include <fmt/format.h>
 
 #include "app/verbs.h"
+#include "experiment/experiment.h"
+#include "model/model_file.h"
+#include "run/rehearsal.h"
 #include "sweep/plan.h"
-#include "train/experiment.h"
-#include "train/model_file.h"
-#include "train/rehearsal.h"
 
 namespace astroclip::app {
 
 namespace {
 
 /// What encoders and losses say of each other when they are built, and of the files that they are to start from.
-void check_built(const train::Experiment& experiment) {
-  train::Model model(experiment, train::Weights::none);
-  train::check_stages(experiment, model, 0);
-  for (const std::string& path : experiment.evaluation.models) (void)train::read_model_description(path);
+void check_built(const Experiment& experiment) {
+  Model model(experiment, Weights::none);
+  run::check_stages(experiment, model, 0);
+  for (const std::string& path : experiment.evaluation.models) (void)read_model_description(path);
 }
 
 int check_sweep(const std::string& path, const sweep::Plan& plan, bool resolved) {
@@ -35,7 +35,7 @@ int check(const options::variables_map& values) {
   const auto path = values["file"].as<std::string>();
   const config::Table file = config::parse_file(path, texts_of(values, "set"));
   if (sweep::is_sweep(file)) return check_sweep(path, sweep::read_plan(file), values.contains("resolved"));
-  const train::Experiment experiment = train::read_experiment(file);
+  const Experiment experiment = read_experiment(file);
   check_built(experiment);
   if (values.contains("resolved")) {
     fmt::print("{}", config::to_toml(experiment.resolved));

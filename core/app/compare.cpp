@@ -2,7 +2,7 @@
 
 #include "app/verbs.h"
 #include "compare/render.h"
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
 
 namespace astroclip::app {
 

@@ -6,10 +6,10 @@
 #include "app/verbs.h"
 #include "base/printable.h"
 #include "data/preprocessing.h"
-#include "io/weights_file.h"
-#include "train/model.h"
-#include "train/model_file.h"
-#include "train/presets.h"
+#include "io/weights/weights_file.h"
+#include "model/model.h"
+#include "model/model_file.h"
+#include "model/presets.h"
 
 namespace astroclip::app {
 
@@ -26,12 +26,12 @@ void write_tensors(io::WeightsFile& weights, const std::string& to, bool tells) 
 /// The encoders of an architecture, with what it takes to embed by the file alone.
 void write_model(const std::string& from, const std::vector<nn::NamedTensor>& source, const std::string& to,
                  const std::string& architecture, io::Metadata metadata) {
-  train::Experiment setting;
-  setting.encoders = train::load_architecture(architecture);
-  const train::Model model(setting, train::Weights::none);
+  Experiment setting;
+  setting.encoders = load_architecture(architecture);
+  const Model model(setting, Weights::none);
   std::vector<std::string> without_head;
   for (const std::string& name : model.names()) {
-    if (!model.load(name, source, from)) without_head.push_back(train::encoder_prefix(name) + ".");
+    if (!model.load(name, source, from)) without_head.push_back(encoder_prefix(name) + ".");
   }
   std::vector<nn::NamedTensor> tensors = model.state();
   for (const std::string& tower : without_head) {
@@ -40,8 +40,8 @@ void write_model(const std::string& from, const std::vector<nn::NamedTensor>& so
       return entry.name.starts_with(tower) && !entry.name.starts_with(tower + "backbone.");
     });
   }
-  const std::string hash = train::write_model_file(to, tensors, {setting.encoders, data::published_preprocessing(), {}},
-                                                   std::move(metadata));
+  const std::string hash =
+      write_model_file(to, tensors, {setting.encoders, data::published_preprocessing(), {}}, std::move(metadata));
   fmt::print("{}: {} as in {}, {} tensors, model {}\n", to, fmt::join(model.names(), " and "),
              std::filesystem::path(architecture).filename().string(), tensors.size(), hash);
 }
@@ -52,14 +52,14 @@ void convert(const std::string& from, const std::string& to, std::string archite
   for (const auto& [name, tensor] : weights.tensors) tensors.push_back({name, tensor});
   const bool tells = weights.metadata.contains("architecture");  // a model of ours, which is none of the presets'
   if (architecture.empty() && !tells) {
-    const auto preset = train::recognise(tensors, train::presets());
+    const auto preset = recognise(tensors, presets());
     if (preset) architecture = preset->path;
   }
   weights.metadata["converted_from"] = std::filesystem::path(from).filename().string();
   for (const std::string& name : weights.skipped)
     fmt::print("left out, as no tensor that can be read: {}\n", printable(name));
   if (architecture.empty()) return write_tensors(weights, to, tells);
-  write_model(from, tensors, to, train::architecture_path(architecture), weights.metadata);
+  write_model(from, tensors, to, architecture_path(architecture), weights.metadata);
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "app/verbs.h"
+#include "experiment/experiment.h"
 #include "plugin/host.h"
 #include "sweep/plan.h"
-#include "train/experiment.h"
 
 namespace astroclip::app {
 
@@ -83,7 +83,7 @@ void print_markdown_table(const std::vector<config::FieldDescription>& fields) {
 }
 
 std::vector<config::FieldDescription> experiment_keys() {
-  auto keys = train::describe_experiment();
+  auto keys = describe_experiment();
   keys.push_back(sweep::describe_sweep());
   return keys;
 }

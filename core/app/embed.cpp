@@ -68,7 +68,7 @@ Verb embed_verb() {
     check_range("batch", request->batch, 1, 65536);
     check_range("threads", request->threads, 0, 4096);
     check_range("loader-threads", request->loader_threads, 1, 256);
-    return embed::embed(*request) == train::Outcome::finished ? 0 : interrupted_status;
+    return embed::embed(*request) == run::Outcome::finished ? 0 : interrupted_status;
   };
   return verb;
 }

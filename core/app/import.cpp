@@ -1,4 +1,4 @@
-#include "data/import.h"
+#include "fits/import.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -13,12 +13,12 @@ namespace astroclip::app {
 
 namespace {
 
-void print(const data::ImportedFile& file) {
+void print(const fits::ImportedFile& file) {
   fmt::print("{:16} {:6} {:8}  {}\n", file.kind.empty() ? "unknown" : file.kind, file.taken, file.refused.size(),
              file.file);
   // Rows refused for one reason stand together.
   std::vector<std::pair<std::string, std::vector<int64_t>>> reasons;
-  for (const data::Refusal& refusal : file.refused) {
+  for (const fits::Refusal& refusal : file.refused) {
     auto found = std::ranges::find(reasons, refusal.reason, [](const auto& one) { return one.first; });
     if (found == reasons.end()) found = reasons.insert(reasons.end(), {refusal.reason, {}});
     if (refusal.row) found->second.push_back(*refusal.row);
@@ -34,7 +34,7 @@ void print(const data::ImportedFile& file) {
   }
 }
 
-void print(const data::ImportReport& report) {
+void print(const fits::ImportReport& report) {
   fmt::print("{:16} {:>6} {:>8}  {}\n", "kind", "taken", "refused", "file");
   for (const auto& file : report.files) print(file);
   for (const auto& pair : report.pairs) {
@@ -43,12 +43,12 @@ void print(const data::ImportReport& report) {
   }
 }
 
-int import(const data::ImportRequest& request) {
+int import(const fits::ImportRequest& request) {
   // An import never overwrites another.
   if (std::filesystem::exists(request.output)) {
     throw Error(fmt::format("{}: exists already and is left as it is", request.output));
   }
-  const data::ImportReport report = data::import_files(request);
+  const fits::ImportReport report = fits::import_files(request);
   print(report);
   if (report.objects == 0) throw Error(fmt::format("nothing could be taken; {} is not written", request.output));
   fmt::print(
@@ -86,7 +86,7 @@ Verb import_verb() {
   verb.run = [](const options::variables_map& values) {
     if (!values.contains("file")) throw UsageError("import needs FITS files");
     if (!values.contains("output")) throw UsageError("import needs --output OUT.h5");
-    data::ImportRequest request{texts_of(values, "file"), values["output"].as<std::string>(), {}};
+    fits::ImportRequest request{texts_of(values, "file"), values["output"].as<std::string>(), {}};
     for (const std::string& pair : texts_of(values, "pair")) request.pairs.push_back(pair_of(pair));
     return import(request);
   };

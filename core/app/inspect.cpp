@@ -5,7 +5,7 @@
 
 #include "app/verbs.h"
 #include "base/printable.h"
-#include "io/weights_file.h"
+#include "io/weights/weights_file.h"
 
 namespace astroclip::app {
 

@@ -1,4 +1,4 @@
-#include "train/run.h"
+#include "run/run.h"
 
 #include <fmt/format.h>
 
@@ -6,10 +6,10 @@
 
 #include "app/verbs.h"
 #include "base/error.h"
+#include "experiment/experiment.h"
 #include "sweep/folder.h"
 #include "sweep/preview.h"
 #include "sweep/sweep.h"
-#include "train/experiment.h"
 
 namespace astroclip::app {
 
@@ -24,7 +24,7 @@ std::vector<std::string> assignments(const options::variables_map& values) {
   return set;
 }
 
-int finish(train::Outcome outcome) { return outcome == train::Outcome::finished ? 0 : interrupted_status; }
+int finish(run::Outcome outcome) { return outcome == run::Outcome::finished ? 0 : interrupted_status; }
 
 int finish(sweep::Outcome outcome) {
   if (outcome == sweep::Outcome::interrupted) return interrupted_status;
@@ -40,13 +40,13 @@ int resume(const options::variables_map& values) {
     const auto file = config::parse_file(sweep::SweepFolder(path).file(), assignments(values));
     return finish(sweep::run(sweep::read_plan(file), path));
   }
-  const auto folder = train::RunFolder::open(path);
-  const train::Experiment experiment = train::load_experiment(folder.resolved(), assignments(values));
+  const auto folder = record::RunFolder::open(path);
+  const Experiment experiment = load_experiment(folder.resolved(), assignments(values));
   if (std::filesystem::exists(folder.report_json())) {
     fmt::print("{}: the run is finished; see {}\n", folder.path(), folder.report_text());
     return 0;
   }
-  return finish(train::run(experiment, folder));
+  return finish(run::run(experiment, folder));
 }
 
 int start(const options::variables_map& values) {
@@ -61,12 +61,12 @@ int start(const options::variables_map& values) {
   }
   if (sweep::is_sweep(file)) {
     const sweep::Plan plan = sweep::read_plan(file);
-    return finish(sweep::run(plan, output.empty() ? train::RunFolder::first_free(plan.name) : output));
+    return finish(sweep::run(plan, output.empty() ? record::RunFolder::first_free(plan.name) : output));
   }
-  const train::Experiment experiment = train::read_experiment(file);
-  const auto folder = train::RunFolder::create(output, experiment.name, config::to_toml(experiment.resolved));
+  const Experiment experiment = read_experiment(file);
+  const auto folder = record::RunFolder::create(output, experiment.name, config::to_toml(experiment.resolved));
   try {
-    return finish(train::run(experiment, folder));
+    return finish(run::run(experiment, folder));
   } catch (const Error&) {
     folder.remove_unless_begun();  // what was wrong can be mended, and the same command given again
     throw;

@@ -10,9 +10,9 @@
 
 #include "app/commit.h"
 #include "backend/backend.h"
+#include "base/instructions.h"
 #include "plugin/abi.h"
 #include "plugin/record.h"
-#include "train/checkpoint.h"
 
 namespace astroclip::app {
 
@@ -55,7 +55,7 @@ std::string version_text() {
                       BOOST_VERSION % 100, FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100);
   text += "devices: cpu, reference; CUDA is not built in\n";
   const bool has_bf16 = backend_of({DeviceKind::cpu, 0}).supports(Precision::bf16);
-  text += fmt::format("this machine: {} instructions, {} products of bf16, {} processors\n", train::instruction_tier(),
+  text += fmt::format("this machine: {} instructions, {} products of bf16, {} processors\n", instruction_tier(),
                       has_bf16 ? "fast" : "no", omp_get_num_procs());
   return text;
 }

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "config/value.h"
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
 #include "sweep/folder.h"
 
 namespace astroclip::compare {

@@ -8,10 +8,10 @@
 
 #include "base/error.h"
 #include "config/value.h"
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
+#include "record/checkpoint.h"
+#include "record/metrics.h"
 #include "sweep/folder.h"
-#include "train/checkpoint.h"
-#include "train/metrics.h"
 
 namespace astroclip::compare {
 
@@ -29,19 +29,19 @@ std::string last_line(const std::string& path) {
 }
 
 /// The error that ended the run, "" when none did.
-std::string failure_in(const train::RunFolder& folder) {
+std::string failure_in(const record::RunFolder& folder) {
   if (!fs::exists(folder.log())) return "";
-  const std::string line = last_line(folder.log()), mark = train::failure_mark;
+  const std::string line = last_line(folder.log()), mark = record::failure_mark;
   return line.starts_with(mark) ? line.substr(mark.size()) : "";
 }
 
-RunState state_of(const train::RunFolder& folder, const std::string& failure) {
-  if (train::RunLock::is_held(folder)) return RunState::running;
+RunState state_of(const record::RunFolder& folder, const std::string& failure) {
+  if (record::RunLock::is_held(folder)) return RunState::running;
   if (fs::exists(folder.report_json())) return RunState::finished;
   return failure.empty() ? RunState::interrupted : RunState::failed;
 }
 
-fs::file_time_type last_change(const train::RunFolder& folder) {
+fs::file_time_type last_change(const record::RunFolder& folder) {
   fs::file_time_type latest = fs::last_write_time(folder.resolved());
   for (const std::string& file : {folder.log(), folder.metrics(), folder.report_json()}) {
     if (fs::exists(file)) latest = std::max(latest, fs::last_write_time(file));
@@ -50,7 +50,7 @@ fs::file_time_type last_change(const train::RunFolder& folder) {
 }
 
 /// Name and steps of each stage, as the resolved experiment has them.
-std::vector<std::pair<std::string, int64_t>> stages_of(const train::RunFolder& folder) {
+std::vector<std::pair<std::string, int64_t>> stages_of(const record::RunFolder& folder) {
   std::vector<std::pair<std::string, int64_t>> stages;
   const config::Table resolved = config::parse_file(folder.resolved());
   const auto* list = resolved.find("stages");
@@ -66,15 +66,15 @@ std::vector<std::pair<std::string, int64_t>> stages_of(const train::RunFolder& f
 }
 
 /// A run that somebody is at has come as far as its numbers; any other as far as its last checkpoint.
-void find_step(const train::RunFolder& folder, ListedRun& run) {
+void find_step(const record::RunFolder& folder, ListedRun& run) {
   const auto stages = stages_of(folder);
   if (run.state == RunState::running) {
-    train::read_metrics(folder.metrics(), [&](const train::MetricsLine& line) {
+    record::read_metrics(folder.metrics(), [&](const record::MetricsLine& line) {
       run.stage = line.stage;
       run.step = line.step;
     });
-  } else if (const auto latest = train::latest_checkpoint(folder.checkpoints())) {
-    const train::Position& position = latest->second;
+  } else if (const auto latest = record::latest_checkpoint(folder.checkpoints())) {
+    const record::Position& position = latest->second;
     if (position.stage >= static_cast<int64_t>(stages.size())) return;
     run.stage = stages[static_cast<size_t>(position.stage)].first;
     run.step = position.step;
@@ -84,7 +84,7 @@ void find_step(const train::RunFolder& folder, ListedRun& run) {
 }
 
 ListedRun list_run(const std::string& path) {
-  const auto folder = train::RunFolder::open(path);
+  const auto folder = record::RunFolder::open(path);
   ListedRun run;
   run.path = path;
   run.changed = last_change(folder);

@@ -51,8 +51,8 @@ float pixel_scatter(std::span<const float> values) {
 }  // namespace
 
 PairedDataset::PairedDataset(const std::string& path, const Augmentation& augmentation, int64_t train_tenths,
-                             io::PairedNeeds needs)
-    : file_(io::PairedFile::open(path, train_tenths, needs)), augmentation_(augmentation) {}
+                             PairedNeeds needs)
+    : file_(PairedFile::open(path, train_tenths, needs)), augmentation_(augmentation) {}
 
 std::vector<Field> PairedDataset::fields() const {
   std::vector<Field> fields;

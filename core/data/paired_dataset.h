@@ -4,7 +4,7 @@
 
 #include "api/dataset.h"
 #include "data/image_view.h"
-#include "io/paired_file.h"
+#include "data/layouts/paired_file.h"
 
 namespace astroclip::data {
 
@@ -20,7 +20,7 @@ class PairedDataset : public Dataset {
  public:
   /// Throws Error naming the file and what is wrong with it.
   PairedDataset(const std::string& path, const Augmentation& augmentation, int64_t train_tenths = 8,
-                io::PairedNeeds needs = io::PairedNeeds::everything);
+                PairedNeeds needs = PairedNeeds::everything);
 
   std::vector<Field> fields() const override;
   int64_t size(Split split) const override;
@@ -33,7 +33,7 @@ class PairedDataset : public Dataset {
   config::Table preprocessing() const override;
 
  private:
-  io::PairedFile file_;
+  PairedFile file_;
   Augmentation augmentation_;
 };
 

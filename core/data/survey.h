@@ -3,21 +3,21 @@
 #include <array>
 #include <cstdint>
 
-#include "io/paired_file.h"
+#include "data/layouts/paired_file.h"
 
 /// Constants of the observed grid, as published.
 namespace astroclip::data {
 
 /// DESI's coadd grid: vacuum wavelengths in Å, 3600 to 9824.
-inline constexpr int64_t spectrum_pixels = io::paired_pixels;
+inline constexpr int64_t spectrum_pixels = paired_pixels;
 inline constexpr double first_wavelength = 3600.0;
 inline constexpr double wavelength_step = 0.8;
 constexpr double wavelength_of(int64_t pixel) {
   return first_wavelength + wavelength_step * static_cast<double>(pixel);
 }
 
-inline constexpr int64_t image_side = io::paired_image_side;
-inline constexpr int64_t bands = io::paired_bands;
+inline constexpr int64_t image_side = paired_image_side;
+inline constexpr int64_t bands = paired_bands;
 inline constexpr std::array<char, 3> band_names = {'g', 'r', 'z'};
 /// Seconds of arc in a pixel.
 inline constexpr double pixel_scale = 0.262;

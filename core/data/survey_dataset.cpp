@@ -16,7 +16,7 @@ namespace astroclip::data {
 namespace {
 
 constexpr int64_t thousand = 1000;
-const Shape image_shape = {io::survey_bands, io::survey_image_side, io::survey_image_side};
+const Shape image_shape = {survey_bands, survey_image_side, survey_image_side};
 const std::string legacy_id[] = {"release", "brickid", "objid"};
 
 constexpr int64_t least_window = 8;  // chunks; fewer would give batches of neighbours
@@ -93,7 +93,7 @@ std::vector<int64_t> SurveyDataset::file_rows(Split split, std::span<const int64
 DType SurveyDataset::dtype_of(const std::string& field) const {
   if (field == "image") return DType::f32;
   if (field == "object_id") return DType::i64;
-  const auto found = std::ranges::find(files_.columns(), field, &io::SurveyFiles::Column::name);
+  const auto found = std::ranges::find(files_.columns(), field, &SurveyFiles::Column::name);
   if (found == files_.columns().end()) throw Error(fmt::format("{}: there is no column '{}'", place(), field));
   return found->dtype;
 }

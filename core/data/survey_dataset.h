@@ -5,7 +5,7 @@
 
 #include "api/dataset.h"
 #include "data/image_view.h"
-#include "io/survey_files.h"
+#include "data/layouts/survey_files.h"
 
 namespace astroclip::data {
 
@@ -49,7 +49,7 @@ class SurveyDataset : public Dataset {
   std::string place() const;
 
   Options options_;
-  io::SurveyFiles files_;
+  SurveyFiles files_;
   int64_t train_of_a_thousand_;
   std::vector<int64_t> first_[2];  ///< of each file's rows in a split; one more: the split's size
 };

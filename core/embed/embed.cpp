@@ -12,18 +12,19 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/instructions.h"
 #include "base/threads.h"
 #include "data/loader.h"
 #include "data/preprocessing.h"
 #include "embed/inputs.h"
-#include "io/row_file.h"
-#include "io/weights_file.h"
-#include "train/checkpoint.h"
-#include "train/console.h"
-#include "train/extractors.h"
-#include "train/model_file.h"
-#include "train/presets.h"
-#include "train/signals.h"
+#include "evaluate/extractors.h"
+#include "io/output/row_file.h"
+#include "io/weights/weights_file.h"
+#include "model/model_file.h"
+#include "model/presets.h"
+#include "record/checkpoint.h"
+#include "record/console.h"
+#include "record/stop_request.h"
 
 namespace astroclip::embed {
 
@@ -40,13 +41,12 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
 }
 
 /// What the model's file tells, or what it is said to be. Throws Error when the tensors are not those that it tells of.
-train::ModelDescription describe_model(const Request& request, const io::WeightsFile& weights) {
+ModelDescription describe_model(const Request& request, const io::WeightsFile& weights) {
   const std::string hash = io::model_hash(weights.tensors);
   if (!request.architecture.empty()) {
-    return {train::load_architecture(train::architecture_path(request.architecture)), data::published_preprocessing(),
-            hash};
+    return {load_architecture(architecture_path(request.architecture)), data::published_preprocessing(), hash};
   }
-  train::ModelDescription description = train::read_model_description(weights.metadata, request.model);
+  ModelDescription description = read_model_description(weights.metadata, request.model);
   if (description.hash == hash) return description;
   throw Error(
       fmt::format("{}: its tensors have the hash {}, its metadata says {}: they are not those that were written",
@@ -57,7 +57,7 @@ class Embedding {
  public:
   explicit Embedding(const Request& request) : request_(request), inputs_(open_inputs(request.inputs, request.output)) {
     weights_ = io::read_weights(request.model, {DeviceKind::cpu});
-    const train::ModelDescription description = describe_model(request, weights_);
+    const ModelDescription description = describe_model(request, weights_);
     choose_encoders(description);
     check_inputs(description);
     setting_.precision = request.precision;
@@ -71,7 +71,7 @@ class Embedding {
     for (const Input& input : inputs_) rows_ += input.size();
   }
 
-  train::Outcome go() {
+  run::Outcome go() {
     load_model();
     io::RowFile file(request_.output, attributes(), columns(), rows_);
     introduce(file.done());
@@ -94,11 +94,11 @@ class Embedding {
       console_.say(fmt::format("{} images or spectra of those have values that are not finite, and NaN for embeddings",
                                not_finite_));
     }
-    return train::Outcome::finished;
+    return run::Outcome::finished;
   }
 
  private:
-  void choose_encoders(const train::ModelDescription& description) {
+  void choose_encoders(const ModelDescription& description) {
     std::vector<std::string> known;
     for (const auto& encoder : description.encoders) known.push_back(encoder.name);
     for (const std::string& wanted : request_.modalities) {
@@ -124,16 +124,16 @@ class Embedding {
   }
 
   /// The model must be given what it was trained on.
-  void check_inputs(const train::ModelDescription& description) const {
+  void check_inputs(const ModelDescription& description) const {
     for (const Input& input : inputs_) {
       for (const auto& encoder : setting_.encoders) {
-        train::check_views(description, *input.objects, encoder.name, input.files.front());
+        check_views(description, *input.objects, encoder.name, input.files.front());
       }
     }
   }
 
   void load_model() {
-    model_ = std::make_unique<train::Model>(setting_, train::Weights::none);
+    model_ = std::make_unique<Model>(setting_, Weights::none);
     std::vector<nn::NamedTensor> tensors;
     for (auto& [name, tensor] : std::exchange(weights_, {}).tensors) tensors.push_back({name, std::move(tensor)});
     for (const std::string& name : model_->names()) {
@@ -145,7 +145,7 @@ class Embedding {
                         request_.model, name));
       }
       extractors_.push_back(
-          train::encoder_extractor(name, model_->shared_encoder(name), setting_, wants_head(), false));
+          evaluate::encoder_extractor(name, model_->shared_encoder(name), setting_, wants_head(), false));
     }
     memory().trim();
   }
@@ -187,11 +187,11 @@ class Embedding {
     }
     return {{"model", std::filesystem::path(request_.model).filename().string()},
             {"model_hash", hash_},
-            {"architecture", train::architecture_text(setting_.encoders)},
+            {"architecture", architecture_text(setting_.encoders)},
             {"embedding", request_.embedding},
             {"inputs", files},
             {"precision", setting_.precision},
-            {"instructions", train::instruction_tier()},
+            {"instructions", instruction_tier()},
             {"threads", std::to_string(compute_threads())},
             {"batch", std::to_string(request_.batch)}};
   }
@@ -213,24 +213,24 @@ class Embedding {
     file.write("object_id", begin + from, end - from, ids.at("object_id").bytes.data());
     std::vector<data::ViewPlan> there;
     std::map<std::string, std::vector<bool>> present;
-    for (const train::Extractor& extractor : extractors_) {
+    for (const evaluate::Extractor& extractor : extractors_) {
       if (!holds(input.modalities, extractor.modality)) continue;
       there.push_back(extractor.view);
       present[extractor.modality] = data::observed(*input.objects, Split::train, rows, extractor.modality);
     }
     int64_t row = from;
     bool goes_on = true;
-    train::for_each_batch(*input.objects, Split::train, rows, there, setting_, [&](const data::Batch& batch) {
+    evaluate::for_each_batch(*input.objects, Split::train, rows, there, setting_, [&](const data::Batch& batch) {
       const int64_t count = std::min(request_.batch, end - row);
       if (count != last_count_) memory().trim();  // blocks of other sizes would only lie beside the new ones
-      for (const train::Extractor& extractor : extractors_) {
+      for (const evaluate::Extractor& extractor : extractors_) {
         Matrix vectors;
         const auto view = batch.views.find(extractor.view.request.name);
         if (view != batch.views.end()) {
           vectors = extractor.extract(view->second);
           std::vector<bool>& usable = present.at(extractor.modality);
           not_finite_ += leave_out_bad(view->second, usable, static_cast<size_t>(row - from));
-          train::blank_missing(vectors, usable, static_cast<size_t>(row - from));
+          evaluate::blank_missing(vectors, usable, static_cast<size_t>(row - from));
         } else {
           vectors.values.assign(static_cast<size_t>(count * width_of(extractor.modality)),
                                 std::numeric_limits<float>::quiet_NaN());
@@ -272,12 +272,12 @@ class Embedding {
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     const double rate = static_cast<double>(done - first_) / seconds;
     console_.progress(fmt::format("embedded {}/{}  {:.1f} objects/s  {} left", done, rows_, rate,
-                                  train::duration(static_cast<double>(rows_ - done) / rate)));
+                                  record::duration(static_cast<double>(rows_ - done) / rate)));
   }
 
-  train::Outcome interrupted(int64_t done) {
+  run::Outcome interrupted(int64_t done) {
     console_.say(fmt::format("stopped after {} of {} objects; the same command goes on", done, rows_));
-    return train::Outcome::interrupted;
+    return run::Outcome::interrupted;
   }
 
   const Request& request_;
@@ -285,11 +285,11 @@ class Embedding {
   io::WeightsFile weights_;  ///< until the model has them
   int64_t rows_ = 0;
   std::string hash_;
-  train::Experiment setting_;
-  std::unique_ptr<train::Model> model_;
-  std::vector<train::Extractor> extractors_;
-  train::Console console_;
-  train::StopRequest stop_;
+  Experiment setting_;
+  std::unique_ptr<Model> model_;
+  std::vector<evaluate::Extractor> extractors_;
+  record::Console console_;
+  record::StopRequest stop_;
   Clock::time_point start_, committed_;
   int64_t first_ = 0;       ///< rows that an earlier call finished
   int64_t last_count_ = 0;  ///< objects of the batch before
@@ -298,7 +298,7 @@ class Embedding {
 
 }  // namespace
 
-train::Outcome embed(const Request& request) {
+run::Outcome embed(const Request& request) {
   set_compute_threads(static_cast<int>(request.threads));
   return Embedding(request).go();
 }

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "train/run.h"
+#include "run/run.h"
 
 namespace astroclip::embed {
 
@@ -25,6 +25,6 @@ struct Request {
 /// name when it is complete; until then, the same call goes on behind the last finished batches, and ends with the same
 /// bytes. Ctrl-C ends it at a batch (Outcome::interrupted). Throws Error when the model takes other views than the
 /// inputs give, or when the output is of something else.
-train::Outcome embed(const Request& request);
+run::Outcome embed(const Request& request);
 
 }  // namespace astroclip::embed

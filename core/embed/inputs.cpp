@@ -24,7 +24,7 @@ Input survey_input(const std::vector<std::string>& files, int64_t first_id) {
 Input paired_input(const std::string& file) {
   constexpr int64_t all_tenths = 10;
   auto objects =
-      std::make_shared<data::PairedDataset>(file, data::Augmentation{}, all_tenths, io::PairedNeeds::something);
+      std::make_shared<data::PairedDataset>(file, data::Augmentation{}, all_tenths, data::PairedNeeds::something);
   std::vector<std::string> modalities;
   for (const Field& field : objects->fields()) {
     if (field.name == "image" || field.name == "spectrum") modalities.push_back(field.name);
@@ -49,7 +49,7 @@ std::vector<Input> open_inputs(const std::vector<std::string>& named, const std:
   std::error_code absent;
   for (const std::string& file : io::hdf5_files(named)) {
     if (std::filesystem::equivalent(file, output, absent)) continue;  // of an earlier call, in a folder that is named
-    if (io::has_survey_layout(file)) {
+    if (data::has_survey_layout(file)) {
       survey.push_back(file);
       continue;
     }

@@ -13,7 +13,7 @@
 #include <tuple>
 
 #include "base/error.h"
-#include "io/weights_file.h"
+#include "io/weights/weights_file.h"
 
 namespace astroclip::nn {
 

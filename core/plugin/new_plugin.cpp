@@ -6,7 +6,7 @@
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <cctype>
 
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
 
 namespace astroclip::plugin {
 

@@ -26,7 +26,7 @@ std::string first_difference(const std::string& a, const std::string& b) {
 }
 
 /// What makes a run what it is: all but how many threads read ahead.
-std::string settings(const train::Experiment& experiment) {
+std::string settings(const Experiment& experiment) {
   config::Table resolved = experiment.resolved;
   resolved.find("experiment")->get_if<config::Table>()->erase("loader_threads");
   return config::to_toml(resolved);
@@ -43,9 +43,9 @@ bool SweepFolder::holds_sweep(const std::string& path) { return fs::is_regular_f
 State SweepFolder::state(const PlannedRun& run) const {
   const std::string own = path_ + "/" + run.name;
   if (!fs::is_regular_file(own + "/resolved.toml")) return State::fresh;
-  const auto folder = train::RunFolder::open(own);
+  const auto folder = record::RunFolder::open(own);
   // Read anew, so that keys which a later version adds have their defaults.
-  const std::string there = settings(train::load_experiment(folder.resolved(), {}));
+  const std::string there = settings(load_experiment(folder.resolved(), {}));
   const std::string here = settings(run.experiment);
   if (there != here) {
     throw Error(fmt::format("{}: holds a run of another experiment: {}; take another --output", own,
@@ -54,9 +54,9 @@ State SweepFolder::state(const PlannedRun& run) const {
   return fs::exists(folder.report_json()) ? State::finished : State::begun;
 }
 
-train::RunFolder SweepFolder::open(const PlannedRun& planned) const {
-  if (state(planned) != State::fresh) return train::RunFolder::open(run(planned));
-  return train::RunFolder::create(run(planned), planned.name, config::to_toml(planned.experiment.resolved));
+record::RunFolder SweepFolder::open(const PlannedRun& planned) const {
+  if (state(planned) != State::fresh) return record::RunFolder::open(run(planned));
+  return record::RunFolder::create(run(planned), planned.name, config::to_toml(planned.experiment.resolved));
 }
 
 std::vector<std::string> SweepFolder::ended_stages(const Plan& plan, const PlannedRun& run) const {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "record/run_folder.h"
 #include "sweep/plan.h"
-#include "train/run_folder.h"
 
 namespace astroclip::sweep {
 
@@ -30,7 +30,7 @@ class SweepFolder {
   /// How far a run is. Throws Error, naming the first difference, when its folder holds another experiment.
   State state(const PlannedRun& run) const;
   /// The run's folder, made where it is not there.
-  train::RunFolder open(const PlannedRun& run) const;
+  record::RunFolder open(const PlannedRun& run) const;
   /// The plan's runs: for each stage of `run` a file of a run that ended an equal stage; "" where there is none.
   std::vector<std::string> ended_stages(const Plan& plan, const PlannedRun& run) const;
 

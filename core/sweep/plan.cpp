@@ -6,8 +6,8 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "experiment/stage_key.h"
 #include "sweep/axes.h"
-#include "train/shared_stage.h"
 
 namespace astroclip::sweep {
 
@@ -153,7 +153,7 @@ void read_run(const Table& base, const std::vector<const Setting*>& settings, co
     }
   }
   try {
-    runs.push_back(make_run(name, train::read_experiment(file)));
+    runs.push_back(make_run(name, read_experiment(file)));
   } catch (const config::ProblemList& list) {
     problems.add(name, list.what());
   }
@@ -172,10 +172,10 @@ void check_name(const std::string& name, const std::vector<PlannedRun>& runs, co
 
 }  // namespace
 
-PlannedRun make_run(std::string name, train::Experiment experiment) {
+PlannedRun make_run(std::string name, Experiment experiment) {
   PlannedRun run{std::move(name), std::move(experiment), {}};
   for (size_t stage = 0; stage < run.experiment.stages.size(); ++stage) {
-    run.stage_keys.push_back(train::stage_key(run.experiment, stage));
+    run.stage_keys.push_back(stage_key(run.experiment, stage));
   }
   return run;
 }

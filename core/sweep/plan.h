@@ -4,15 +4,15 @@
 #include <string>
 #include <vector>
 
-#include "train/experiment.h"
+#include "experiment/experiment.h"
 
 namespace astroclip::sweep {
 
 /// One combination of a sweep.
 struct PlannedRun {
   std::string name;  ///< of its folder: what differs, "loss=clip,lr=0.001,seed=1"
-  train::Experiment experiment;
-  std::vector<std::string> stage_keys;  ///< train::stage_key of each stage
+  Experiment experiment;
+  std::vector<std::string> stage_keys;  ///< stage_key of each stage
 };
 
 /// An experiment file with a section [sweep], taken apart.
@@ -23,7 +23,7 @@ struct Plan {
   std::vector<PlannedRun> runs;
 };
 
-PlannedRun make_run(std::string name, train::Experiment experiment);
+PlannedRun make_run(std::string name, Experiment experiment);
 
 /// Whether a file has a section [sweep].
 bool is_sweep(const config::Table& file);

@@ -7,10 +7,10 @@
 #include <map>
 
 #include "plugin/host.h"
+#include "record/checkpoint.h"
+#include "record/console.h"
+#include "run/estimate.h"
 #include "sweep/folder.h"
-#include "train/checkpoint.h"
-#include "train/console.h"
-#include "train/estimate.h"
 
 namespace astroclip::sweep {
 
@@ -32,7 +32,7 @@ class Preview {
     return all + fmt::format(
                      "training: about {}, by a few steps of each of {} kinds of stages here and now; the first "
                      "pass of frozen backbones and the measuring at the end of each run come on top\n",
-                     train::duration(seconds_), timings_.size());
+                     record::duration(seconds_), timings_.size());
   }
 
  private:
@@ -44,7 +44,7 @@ class Preview {
       lines_.emplace_back(run.name, "finished");
       return;
     }
-    const train::Position position = position_of(run, state);
+    const record::Position position = position_of(run, state);
     std::vector<std::string> parts;
     if (state == State::begun) parts.push_back(fmt::format("begun, after step {}", position.step));
     const auto first = first_with_stages(plan_, run);
@@ -52,7 +52,7 @@ class Preview {
         folder_.path().empty() ? std::vector<std::string>(first.size()) : folder_.ended_stages(plan_, run);
     std::vector<std::string> taken;
     for (auto stage = static_cast<size_t>(position.stage); stage < first.size(); ++stage) {
-      const train::StageSpec& spec = run.experiment.stages[stage];
+      const StageSpec& spec = run.experiment.stages[stage];
       const bool here = position.stage == static_cast<int64_t>(stage) && position.step > 0;
       if (!here && (first[stage] != &run || !ended[stage].empty())) {
         taken.push_back(spec.name);
@@ -68,20 +68,19 @@ class Preview {
     lines_.emplace_back(run.name, fmt::format("{}", fmt::join(parts, ", ")));
   }
 
-  train::Position position_of(const PlannedRun& run, State state) const {
+  record::Position position_of(const PlannedRun& run, State state) const {
     if (state == State::fresh) return {};
-    const auto latest = train::latest_checkpoint(train::RunFolder::open(folder_.run(run)).checkpoints());
-    return latest ? latest->second : train::Position{};
+    const auto latest = record::latest_checkpoint(record::RunFolder::open(folder_.run(run)).checkpoints());
+    return latest ? latest->second : record::Position{};
   }
 
-  double seconds_per_step(const train::Experiment& experiment, size_t stage) {
-    const auto [known, is_new] = timings_.emplace(train::cost_key(experiment, stage), 0.0);
-    if (is_new)
-      known->second = train::seconds_per_step(experiment, stage, dataset(experiment), plan_.token_cache_mb > 0);
+  double seconds_per_step(const Experiment& experiment, size_t stage) {
+    const auto [known, is_new] = timings_.emplace(run::cost_key(experiment, stage), 0.0);
+    if (is_new) known->second = run::seconds_per_step(experiment, stage, dataset(experiment), plan_.token_cache_mb > 0);
     return known->second;
   }
 
-  const Dataset& dataset(const train::Experiment& experiment) {
+  const Dataset& dataset(const Experiment& experiment) {
     auto& made = datasets_[config::to_toml(experiment.dataset.parameters)];
     if (!made) made = plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
     return *made;
@@ -100,7 +99,7 @@ class Preview {
 }  // namespace
 
 Plan read_single(const config::Table& file) {
-  train::Experiment experiment = train::read_experiment(file);
+  Experiment experiment = read_experiment(file);
   Plan plan{experiment.name, config::to_toml(file), 0, {}};
   plan.runs.push_back(make_run(plan.name, std::move(experiment)));
   return plan;

@@ -7,10 +7,10 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
+#include "record/console.h"
+#include "run/run.h"
 #include "sweep/folder.h"
-#include "train/console.h"
-#include "train/run.h"
 
 namespace astroclip::sweep {
 
@@ -30,7 +30,7 @@ void prepare(const Plan& plan, const SweepFolder& folder) {
 Outcome run(const Plan& plan, const std::string& path) {
   const SweepFolder folder(path);
   prepare(plan, folder);
-  train::Console console;
+  record::Console console;
   std::vector<std::string> failures;
   size_t number = 0, finished_before = 0;
   for (const PlannedRun& run : plan.runs) {
@@ -42,8 +42,8 @@ Outcome run(const Plan& plan, const std::string& path) {
     console.say(fmt::format("\n{}", head));
     try {
       const auto run_folder = folder.open(run);
-      const train::Reuse reuse{folder.ended_stages(plan, run), folder.tokens(), plan.token_cache_mb << 20};
-      if (train::run(run.experiment, run_folder, reuse) == train::Outcome::interrupted) {
+      const run::Reuse reuse{folder.ended_stages(plan, run), folder.tokens(), plan.token_cache_mb << 20};
+      if (run::run(run.experiment, run_folder, reuse) == run::Outcome::interrupted) {
         console.say(fmt::format("the sweep stops here; astroclip run --resume {} goes on", path));
         return Outcome::interrupted;
       }

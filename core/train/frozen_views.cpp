@@ -6,7 +6,7 @@
 
 namespace astroclip::train {
 
-Encoded FrozenViews::features(const TokenRequest& request, std::span<const int64_t> rows,
+Encoded FrozenViews::features(const evaluate::TokenRequest& request, std::span<const int64_t> rows,
                               const std::function<Encoded()>& make) {
   const ViewRequest& view = request.view.request;
   if (cache_ == nullptr || view.augment || view.crops != 1) return make();
@@ -24,12 +24,6 @@ Encoded FrozenViews::features(const TokenRequest& request, std::span<const int64
 
 bool FrozenViews::keeps(const std::string& view) const {
   return std::ranges::any_of(tokens_, [&](const auto& entry) { return entry.first.first == view && entry.second; });
-}
-
-bool has_frozen_backbone(const Encoder& encoder) {
-  return std::ranges::none_of(encoder.parameters(), [](const nn::NamedTensor& entry) {
-    return entry.trainable && entry.name.starts_with("backbone");
-  });
 }
 
 }  // namespace astroclip::train

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "train/token_cache.h"
+#include "evaluate/token_cache.h"
 
 namespace astroclip::train {
 
@@ -15,20 +15,18 @@ namespace astroclip::train {
 class FrozenViews {
  public:
   /// Without a cache, features are made at every step.
-  explicit FrozenViews(TokenCache* cache) : cache_(cache) {}
+  explicit FrozenViews(evaluate::TokenCache* cache) : cache_(cache) {}
 
   /// The features of `rows` of the request's split, which `make` makes.
-  Encoded features(const TokenRequest& request, std::span<const int64_t> rows, const std::function<Encoded()>& make);
+  Encoded features(const evaluate::TokenRequest& request, std::span<const int64_t> rows,
+                   const std::function<Encoded()>& make);
   /// Whether features of the view come from the cache, in one form at least.
   bool keeps(const std::string& view) const;
 
  private:
-  TokenCache* cache_;
+  evaluate::TokenCache* cache_;
   /// By view and form; none where features are to be made at every step.
-  std::map<std::pair<std::string, TokenForm>, std::shared_ptr<const FrozenTokens>> tokens_;
+  std::map<std::pair<std::string, TokenForm>, std::shared_ptr<const evaluate::FrozenTokens>> tokens_;
 };
-
-/// Whether no parameter of an encoder's backbone is trained.
-bool has_frozen_backbone(const Encoder& encoder);
 
 }  // namespace astroclip::train

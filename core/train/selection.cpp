@@ -12,7 +12,7 @@ namespace astroclip::train {
 
 namespace {
 
-double value_of(const std::string& metric, const Metrics& metrics) {
+double value_of(const std::string& metric, const record::Metrics& metrics) {
   std::vector<std::string> names;
   for (const auto& [name, value] : metrics) {
     if (name == metric) return value;
@@ -35,7 +35,7 @@ bool Selection::due(int64_t step, int64_t steps) const {
   return step % spec_.every == 0 || step == steps;
 }
 
-bool Selection::offer(int64_t step, const Metrics& metrics) {
+bool Selection::offer(int64_t step, const record::Metrics& metrics) {
   const double value = value_of(spec_.metric, metrics);
   const bool better = !has_best() || (spec_.mode == "min" ? value < at(best) : value > at(best));
   double* state = state_.mutable_data_as<double>();

@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "experiment/experiment.h"
 #include "nn/module.h"
-#include "train/experiment.h"
-#include "train/metrics.h"
+#include "record/metrics.h"
 
 namespace astroclip::train {
 
@@ -19,7 +19,7 @@ class Selection {
   /// Takes note of a validation; true when it is the best so far. A value that is not finite never is, nor the one
   /// before the first step: a loss that keeps statistics of what it has seen measures in other units then. Throws Error
   /// naming the metrics there are when the one that decides is not among them.
-  bool offer(int64_t step, const Metrics& metrics);
+  bool offer(int64_t step, const record::Metrics& metrics);
   /// As many validations as `patience` allows have brought nothing better.
   bool exhausted() const { return spec_.patience > 0 && at(fruitless) >= static_cast<double>(spec_.patience); }
   bool has_best() const { return at(best_step) >= 0.0; }

@@ -21,7 +21,7 @@ uint64_t word(Rng rng) {
 
 }  // namespace
 
-StageEngine::StageEngine(const Experiment& experiment, size_t stage, Model& model, TokenCache* cache)
+StageEngine::StageEngine(const Experiment& experiment, size_t stage, Model& model, evaluate::TokenCache* cache)
     : experiment_(experiment), stage_(stage), model_(model), frozen_(cache) {}
 
 Loss& StageEngine::make_loss() {

@@ -9,9 +9,9 @@
 
 #include "api/loss.h"
 #include "data/loader.h"
-#include "train/experiment.h"
+#include "experiment/experiment.h"
+#include "model/model.h"
 #include "train/frozen_views.h"
-#include "train/model.h"
 
 namespace astroclip::train {
 
@@ -19,7 +19,7 @@ namespace astroclip::train {
 class StageEngine final : public LossSetup, public LossContext {
  public:
   /// Features of frozen backbones are kept in `cache` where there is one.
-  StageEngine(const Experiment& experiment, size_t stage, Model& model, TokenCache* cache = nullptr);
+  StageEngine(const Experiment& experiment, size_t stage, Model& model, evaluate::TokenCache* cache = nullptr);
 
   /// Makes the loss, lets it attach and gives it storage.
   Loss& make_loss();

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "api/loss.h"
+#include "experiment/experiment.h"
+#include "model/model.h"
 #include "nn/module.h"
 #include "optim/optimizer.h"
-#include "train/experiment.h"
-#include "train/model.h"
 
 namespace astroclip::train {
 

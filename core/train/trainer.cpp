@@ -6,15 +6,16 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/instructions.h"
 #include "base/threads.h"
 #include "ops/ops.h"
-#include "train/rehearsal.h"
 #include "train/stage_parameters.h"
+#include "train/stage_rows.h"
 
 namespace astroclip::train {
 
 Trainer::Trainer(const Experiment& experiment, size_t stage, Model& model, const Dataset& dataset, int64_t first_step,
-                 TokenCache* cache)
+                 evaluate::TokenCache* cache)
     : experiment_(experiment),
       stage_(stage),
       model_(model),
@@ -59,17 +60,17 @@ void Trainer::make_validators(const Dataset& dataset, const data::Parted& rows) 
   if (spec().validation.every == 0) return;
   validator_ = std::make_unique<Validator>(experiment_, stage_, engine_, dataset, rows.validation);
   if (spec().validation.tasks == 0) return;
-  task_validator_ = std::make_unique<TaskValidator>(experiment_, spec(), engine_.modalities_of_views(), model_, dataset,
-                                                    rows.training, rows.validation);
+  task_validator_ = std::make_unique<evaluate::TaskValidator>(experiment_, spec(), engine_.modalities_of_views(),
+                                                              model_, dataset, rows.training, rows.validation);
 }
 
-Metrics Trainer::add_gradients() {
-  MetricMeans means;
+record::Metrics Trainer::add_gradients() {
+  record::MetricMeans means;
   for (int64_t i = 0; i < spec().accumulate; ++i) {
     engine_.begin(loader_->next(), step_, StageEngine::Mode::training,
                   [this](const auto& view, const auto& batch) { return loader_->make(view, batch); });
     const LossValue value = loss_->forward(engine_);
-    const Metrics metrics = metrics_of(value);
+    const record::Metrics metrics = record::metrics_of(value);
     if (!std::isfinite(metrics.front().second)) stop_on_bad_loss(value);
     engine_.backward(value.total, 1.0 / static_cast<double>(spec().accumulate));
     means.add(metrics);
@@ -139,7 +140,7 @@ void Trainer::stop_on_bad_loss(const LossValue& value) const {
                           step_ + 1, bad_term, cause.empty() ? "every weight and every view is finite" : cause));
 }
 
-Position Trainer::position() const {
+record::Position Trainer::position() const {
   return {static_cast<int64_t>(stage_), step_, optimizer_->steps_taken(), compute_threads(), instruction_tier()};
 }
 
@@ -159,9 +160,9 @@ std::vector<nn::NamedTensor> Trainer::state() const {
   return all;
 }
 
-void Trainer::restore(const std::string& checkpoint, const Position& position) {
+void Trainer::restore(const std::string& checkpoint, const record::Position& position) {
   std::vector<nn::NamedTensor> targets = state();
-  train::restore(checkpoint, targets);
+  record::restore(checkpoint, targets);
   optimizer_->set_steps_taken(position.optimizer_steps);
 }
 

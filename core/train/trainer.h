@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "data/holdout.h"
+#include "evaluate/task_validator.h"
 #include "optim/optimizer.h"
-#include "train/checkpoint.h"
-#include "train/metrics.h"
+#include "record/checkpoint.h"
+#include "record/metrics.h"
 #include "train/selection.h"
 #include "train/stage_engine.h"
-#include "train/task_validator.h"
 #include "train/validator.h"
 
 namespace astroclip::train {
@@ -21,13 +21,13 @@ struct StepReport {
   int64_t step = 0;  ///< finished steps of the stage
   double learning_rate = 0.0;
   double gradient_norm = 0.0;
-  Metrics losses;  ///< means over the step's batches: "loss" first, then its terms
+  record::Metrics losses;  ///< means over the step's batches: "loss" first, then its terms
   double loss() const { return losses.front().second; }
 };
 
 /// What one validation gave.
 struct Validation {
-  Metrics metrics;
+  record::Metrics metrics;
   bool is_best = false;  ///< of the stage so far
 };
 
@@ -36,9 +36,9 @@ class Trainer {
  public:
   /// `first_step` > 0 when going on from a checkpoint, which `restore` then loads.
   Trainer(const Experiment& experiment, size_t stage, Model& model, const Dataset& dataset, int64_t first_step,
-          TokenCache* cache = nullptr);
+          evaluate::TokenCache* cache = nullptr);
 
-  void restore(const std::string& checkpoint, const Position& position);
+  void restore(const std::string& checkpoint, const record::Position& position);
   /// All steps are done, or validations call for an end.
   bool finished() const { return step_ == spec().steps || selection_.exhausted(); }
   /// One step: encode, loss, gradients, update; with `accumulate`, of several batches. Throws Error naming the loss
@@ -64,7 +64,7 @@ class Trainer {
   /// Gives the model those weights for good; the stage is over.
   void settle_weights();
 
-  Position position() const;
+  record::Position position() const;
   /// Everything that the rest of the run depends on.
   std::vector<nn::NamedTensor> state() const;
   /// Seconds spent waiting for data so far.
@@ -78,7 +78,7 @@ class Trainer {
   void open_dataset(const Dataset& dataset);
   void make_validators(const Dataset& dataset, const data::Parted& rows);
   /// Forward and backward of every batch of the step.
-  Metrics add_gradients();
+  record::Metrics add_gradients();
   [[noreturn]] void stop_on_bad_loss(const LossValue& value) const;
 
   const Experiment& experiment_;
@@ -90,8 +90,8 @@ class Trainer {
   std::unique_ptr<optim::Adamw> optimizer_;
   std::unique_ptr<optim::WeightAverage> average_;  ///< none without `ema`
   std::unique_ptr<data::Loader> loader_;
-  std::unique_ptr<Validator> validator_;           ///< none without `validation`
-  std::unique_ptr<TaskValidator> task_validator_;  ///< none without `validation.tasks`
+  std::unique_ptr<Validator> validator_;                     ///< none without `validation`
+  std::unique_ptr<evaluate::TaskValidator> task_validator_;  ///< none without `validation.tasks`
   Selection selection_;
   int64_t step_;
   int64_t row_count_ = 0;

@@ -21,7 +21,7 @@ Validator::Validator(const Experiment& experiment, size_t stage, StageEngine& en
   }
 }
 
-Metrics Validator::measure(int64_t step) const {
+record::Metrics Validator::measure(int64_t step) const {
   const autograd::NoGrad guard;
   const ops::PrecisionScope precision(experiment_.run_precision());
   const auto count = static_cast<int64_t>(rows_.size());
@@ -32,12 +32,12 @@ Metrics Validator::measure(int64_t step) const {
   options.stream = stage_;
   options.threads = static_cast<int>(experiment_.loader_threads);
   data::Loader loader(dataset_, rows_, engine_.view_plans(), engine_.loss().labels(), options);
-  MetricMeans means;
+  record::MetricMeans means;
   for (int64_t batch = 0; batch < options.steps; ++batch) {
     engine_.begin(loader.next(), step, StageEngine::Mode::validation);
-    means.add(metrics_of(engine_.loss().forward(engine_)));
+    means.add(record::metrics_of(engine_.loss().forward(engine_)));
   }
-  Metrics found = means.means();
+  record::Metrics found = means.means();
   for (auto& [name, value] : found) name = "validation." + name;
   return found;
 }

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "api/loss.h"
-#include "train/metrics.h"
+#include "record/metrics.h"
 #include "train/stage_engine.h"
 
 namespace astroclip::train {
@@ -19,7 +19,7 @@ class Validator {
   /// "validation.loss" and "validation.TERM", means over batches that are the same each time: same objects together,
   /// same draws of the views that training sees, without dropout. What does not fill a batch is left out. `step` is
   /// where training stands; nothing of it changes.
-  Metrics measure(int64_t step) const;
+  record::Metrics measure(int64_t step) const;
 
  private:
   const Experiment& experiment_;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
 #include "support/program.h"
 
 namespace astroclip {

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
 #include "support/program.h"
 #include "support/scratch.h"
 

@@ -1,7 +1,7 @@
 // The pages of docs/ that are made from schemas say what the schemas say.
 #include <gtest/gtest.h>
 
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
 #include "support/program.h"
 
 namespace {

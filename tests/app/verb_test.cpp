@@ -9,7 +9,7 @@
 #include "app/man_page.h"
 #include "app/value_words.h"
 #include "app/verbs.h"
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
 #include "support/program.h"
 
 namespace astroclip::app {

@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "io/durable_file.h"
-#include "io/safetensors.h"
+#include "io/output/durable_file.h"
+#include "io/weights/safetensors.h"
 #include "support/fixtures.h"
 #include "support/program.h"
 

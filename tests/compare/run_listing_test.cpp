@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
+#include "record/checkpoint.h"
+#include "record/run_folder.h"
 #include "support/scratch.h"
-#include "train/checkpoint.h"
-#include "train/run_folder.h"
 
 namespace astroclip::compare {
 namespace {
@@ -42,17 +42,17 @@ class RunListing : public testing::Test {
   void TearDown() override { fs::remove_all(folder_); }
 
   /// A run of the experiment that last wrote so many minutes ago.
-  train::RunFolder make(const std::string& name, int minutes) {
-    const auto run = train::RunFolder::create(folder_ + "/" + name, name, experiment);
+  record::RunFolder make(const std::string& name, int minutes) {
+    const auto run = record::RunFolder::create(folder_ + "/" + name, name, experiment);
     fs::last_write_time(run.resolved(), fs::file_time_type::clock::now() - std::chrono::minutes(minutes));
     return run;
   }
-  static void checkpoint(const train::RunFolder& run, int64_t stage, int64_t step) {
-    const train::Position position{stage, step, step, 1, "avx2"};
-    train::write_checkpoint(run.checkpoints() + "/" + train::checkpoint_name(position), position, {});
+  static void checkpoint(const record::RunFolder& run, int64_t stage, int64_t step) {
+    const record::Position position{stage, step, step, 1, "avx2"};
+    record::write_checkpoint(run.checkpoints() + "/" + record::checkpoint_name(position), position, {});
   }
   /// Writes without making the run look younger.
-  static void write_old(const train::RunFolder& run, const std::string& file, const std::string& text) {
+  static void write_old(const record::RunFolder& run, const std::string& file, const std::string& text) {
     io::write_text(file, text);
     fs::last_write_time(file, fs::last_write_time(run.resolved()));
   }
@@ -71,7 +71,7 @@ TEST_F(RunListing, TellsHowEachRunStands) {
   checkpoint(interrupted, 0, 10);
   checkpoint(interrupted, 1, 7);
   write_old(running, running.metrics(), "{\"stage\":\"first\",\"step\":3,\"loss\":1.0}\n");
-  const train::RunLock lock(running);
+  const record::RunLock lock(running);
 
   const auto all = list_runs(folder_ + "/");
   std::vector<std::string> lines;

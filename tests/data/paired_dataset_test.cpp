@@ -10,7 +10,7 @@
 #include <set>
 
 #include "base/error.h"
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "support/fixtures.h"
 #include "support/scratch.h"
 
@@ -42,7 +42,7 @@ class PairedDatasetTest : public testing::Test {
     }
     const std::vector<int64_t> groups = {10};
     const std::vector<std::string> labels = {"log_mass", "of_mine"};
-    io::PairedWriter writer(path_, groups, labels, true);
+    PairedWriter writer(path_, groups, labels, true);
     writer.write(
         {10, images_, spectra_, spectra_, redshifts_, ids_, {{"log_mass", redshifts_}, {"of_mine", redshifts_}}});
     writer.commit();

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "base/error.h"
-#include "io/block_cache.h"
+#include "io/hdf5/block_cache.h"
 
 namespace astroclip::data {
 namespace {

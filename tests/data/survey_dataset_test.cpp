@@ -9,7 +9,7 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "support/fixtures.h"
 #include "support/hdf5_files.h"
 #include "support/scratch.h"

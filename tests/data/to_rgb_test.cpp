@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "support/fixtures.h"
 
 namespace astroclip::data {

@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "io/hdf5.h"
+#include "io/hdf5/hdf5.h"
 #include "plugin/host.h"
 #include "support/scratch.h"
 

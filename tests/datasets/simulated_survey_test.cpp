@@ -6,8 +6,8 @@
 #include <numbers>
 
 #include "base/threads.h"
+#include "data/layouts/paired_file.h"
 #include "data/survey.h"
-#include "io/paired_file.h"
 #include "support/scratch.h"
 #include "survey.h"
 
@@ -289,9 +289,9 @@ TEST_F(SurveyFile, IsTheSameForAnyNumberOfThreadsAndSplitsEightyToTwenty) {
   Parameters parameters;
   parameters.galaxies = 50;
   set_compute_threads(1);
-  const auto one = io::PairedFile::open(write("one", parameters));
+  const auto one = data::PairedFile::open(write("one", parameters));
   set_compute_threads(2);
-  const auto two = io::PairedFile::open(write("two", parameters));
+  const auto two = data::PairedFile::open(write("two", parameters));
   EXPECT_EQ(one.size(true), 40);  // five groups of ten
   EXPECT_EQ(one.size(false), 10);
   const std::vector<int64_t> rows = {0, 7, 3};

@@ -6,17 +6,17 @@
 #include <numeric>
 
 #include "base/rng.h"
+#include "data/layouts/paired_file.h"
 #include "data/preprocessing.h"
-#include "io/durable_file.h"
-#include "io/hdf5.h"
-#include "io/paired_file.h"
-#include "io/safetensors.h"
+#include "io/hdf5/hdf5.h"
+#include "io/output/durable_file.h"
+#include "io/weights/safetensors.h"
+#include "model/model.h"
+#include "model/model_file.h"
 #include "support/fixtures.h"
 #include "support/hdf5_files.h"
 #include "support/program.h"
 #include "support/whole_dataset.h"
-#include "train/model.h"
-#include "train/model_file.h"
 
 namespace astroclip {
 namespace {
@@ -83,7 +83,7 @@ const std::string& paired_input() {
     std::fill_n(images.begin(), images.size() / 2, 0.3F);
     const std::string to = scratch("pairs.h5");
     const int64_t groups[] = {2};
-    io::PairedWriter writer(to, groups, {}, false);
+    data::PairedWriter writer(to, groups, {}, false);
     const double redshifts[] = {0.1, 0.2};
     const int64_t ids[] = {39627, 39628};
     writer.write({.count = 2, .images = images, .spectra = spectra, .redshifts = redshifts, .object_ids = ids});
@@ -173,11 +173,10 @@ chunks = 1
 head = { width = 12, heads = 1 }
 )");
   const std::string survey = survey_input("large.h5", 6000);
-  train::Experiment setting;
-  setting.encoders = train::load_architecture(architecture);
+  Experiment setting;
+  setting.encoders = load_architecture(architecture);
   const std::string small = scratch("small.safetensors");
-  train::write_model_file(small, train::Model(setting).state(), {setting.encoders, data::published_preprocessing(), {}},
-                          {});
+  write_model_file(small, Model(setting).state(), {setting.encoders, data::published_preprocessing(), {}}, {});
   const std::string alone = scratch("alone.h5"), killed = scratch("killed.h5");
   Outcome outcome = run_program(embed_arguments(small, "'" + survey + "'", alone));
   ASSERT_EQ(outcome.status, 0) << outcome.err;

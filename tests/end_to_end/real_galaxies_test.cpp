@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/rng.h"
-#include "io/durable_file.h"
-#include "io/hdf5.h"
-#include "io/paired_file.h"
+#include "data/layouts/paired_file.h"
+#include "io/hdf5/hdf5.h"
+#include "io/output/durable_file.h"
 #include "support/program.h"
 #include "support/real_data.h"
 #include "support/whole_dataset.h"
@@ -42,8 +42,8 @@ std::string write_survey() {
       spectra[static_cast<size_t>(i * 7781 + k)] = static_cast<float>(rng.normal());
     }
   }
-  io::PairedWriter writer(path, sizes, labels, false);
-  io::PairedRows rows;
+  data::PairedWriter writer(path, sizes, labels, false);
+  data::PairedRows rows;
   rows.count = count;
   rows.images = images;
   rows.spectra = spectra;

@@ -9,10 +9,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/rng.h"
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
+#include "record/run_folder.h"
 #include "support/fixtures.h"
 #include "support/program.h"
-#include "train/run_folder.h"
 
 namespace astroclip {
 namespace {
@@ -181,11 +181,11 @@ TEST(Run, TwoProcessesAreNotAtOneRun) {
   const std::string folder = scratch("two");
   fs::copy(undisturbed(), folder, fs::copy_options::recursive);
   fs::remove(folder + "/report.json");
-  const auto run = train::RunFolder::open(folder);
-  EXPECT_FALSE(train::RunLock::is_held(run));
+  const auto run = record::RunFolder::open(folder);
+  EXPECT_FALSE(record::RunLock::is_held(run));
   {
-    const train::RunLock lock(run);
-    EXPECT_TRUE(train::RunLock::is_held(run));
+    const record::RunLock lock(run);
+    EXPECT_TRUE(record::RunLock::is_held(run));
     const auto outcome = run_program("run --resume '" + folder + "'");
     EXPECT_EQ(outcome.status, 1);
     EXPECT_EQ(outcome.err, "astroclip: error: " + folder + ": another process is at this run\n");
@@ -210,8 +210,8 @@ TEST(Run, ABadNumberStopsTheRunNamingItAndUpdatesNothing) {
   EXPECT_THAT(outcome.err, HasSubstr("is not finite"));
   EXPECT_THAT(outcome.err, HasSubstr("nothing was updated"));
   const std::string log = io::read_text(folder + "/log.txt");
-  EXPECT_THAT(outcome.err, testing::EndsWith("astroclip: error: " +
-                                             log.substr(log.rfind(train::failure_mark) + strlen(train::failure_mark))));
+  EXPECT_THAT(outcome.err, testing::EndsWith("astroclip: error: " + log.substr(log.rfind(record::failure_mark) +
+                                                                               strlen(record::failure_mark))));
 }
 
 TEST(Check, TakesEveryExperimentOfTheTree) {

@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "base/rng.h"
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
 #include "support/program.h"
 
 namespace astroclip {

@@ -9,8 +9,8 @@
 #include <set>
 
 #include "base/rng.h"
-#include "io/durable_file.h"
-#include "io/safetensors.h"
+#include "io/output/durable_file.h"
+#include "io/weights/safetensors.h"
 #include "support/program.h"
 
 namespace astroclip {

@@ -15,7 +15,7 @@
 #include "base/rng.h"
 #include "faults/comparison.h"
 #include "faults/process.h"
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
 
 namespace astroclip::faults {
 namespace {

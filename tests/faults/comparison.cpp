@@ -9,11 +9,11 @@
 #include <sstream>
 
 #include "config/value.h"
-#include "io/durable_file.h"
-#include "io/hdf5.h"
-#include "io/safetensors.h"
-#include "train/event_file.h"
-#include "train/metrics.h"
+#include "io/hdf5/hdf5.h"
+#include "io/output/durable_file.h"
+#include "io/weights/safetensors.h"
+#include "record/event_file.h"
+#include "record/metrics.h"
 
 namespace astroclip::faults {
 
@@ -64,8 +64,8 @@ std::string timeless_metrics(const std::string& path, const std::string& shared)
 /// Whether the records behind the first are those of the metrics, one for one.
 bool tells_the_metrics(const std::string& events, const std::string& metrics) {
   std::string expected;
-  train::read_metrics(metrics,
-                      [&](const train::MetricsLine& line) { expected += train::tf_record(train::event_of(line)); });
+  record::read_metrics(metrics,
+                       [&](const record::MetricsLine& line) { expected += record::tf_record(record::event_of(line)); });
   const std::string found = io::read_text(events);
   constexpr size_t longest_head = 64;
   return found.ends_with(expected) && found.size() > expected.size() && found.size() < expected.size() + longest_head;

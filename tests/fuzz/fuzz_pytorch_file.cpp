@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "fuzzed_file.h"
-#include "io/pytorch_file.h"
+#include "io/weights/pytorch_file.h"
 
 // Everything in the file is read. An Error is a fine answer; a crash, a leak, a hang or running out of memory is not.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "fuzzed_file.h"
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 
 // As in fuzz_pytorch_file.cpp.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

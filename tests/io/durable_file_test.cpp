@@ -1,4 +1,4 @@
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
 
 #include <gmock/gmock.h>
 

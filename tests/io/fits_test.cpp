@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
 #include "support/fits_files.h"
 #include "support/real_data.h"
 #include "support/scratch.h"

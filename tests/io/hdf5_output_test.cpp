@@ -3,8 +3,8 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "io/durable_file.h"
-#include "io/hdf5.h"
+#include "io/hdf5/hdf5.h"
+#include "io/output/durable_file.h"
 #include "support/scratch.h"
 
 namespace astroclip::io {

@@ -1,4 +1,4 @@
-#include "io/pickle.h"
+#include "io/weights/pickle.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "io/pytorch_file.h"
+#include "io/weights/pytorch_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,8 +11,8 @@
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "io/durable_file.h"
-#include "io/safetensors.h"
+#include "io/output/durable_file.h"
+#include "io/weights/safetensors.h"
 #include "support/fixtures.h"
 #include "support/pytorch_files.h"
 #include "support/scratch.h"

@@ -1,5 +1,5 @@
 // Files that are filled row by row over a long time, with interruptions.
-#include "io/row_file.h"
+#include "io/output/row_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,8 +8,8 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "io/durable_file.h"
-#include "io/hdf5.h"
+#include "io/hdf5/hdf5.h"
+#include "io/output/durable_file.h"
 #include "support/scratch.h"
 
 namespace astroclip::io {

@@ -1,4 +1,4 @@
-#include "io/row_reader.h"
+#include "io/hdf5/row_reader.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

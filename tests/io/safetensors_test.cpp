@@ -1,4 +1,4 @@
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "io/durable_file.h"
+#include "io/output/durable_file.h"
 #include "support/fixtures.h"
 #include "support/scratch.h"
 

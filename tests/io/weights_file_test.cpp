@@ -1,4 +1,4 @@
-#include "io/weights_file.h"
+#include "io/weights/weights_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -10,7 +10,7 @@
 
 #include "api/loss.h"
 #include "backend/backend.h"
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "support/fixtures.h"
 #include "testing/plugins.h"
 

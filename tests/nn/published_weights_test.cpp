@@ -7,8 +7,8 @@
 #include <fstream>
 
 #include "base/error.h"
-#include "io/durable_file.h"
-#include "io/safetensors.h"
+#include "io/output/durable_file.h"
+#include "io/weights/safetensors.h"
 #include "support/fixtures.h"
 #include "support/scratch.h"
 

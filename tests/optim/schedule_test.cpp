@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "optim/optimizer.h"
 #include "support/fixtures.h"
 

@@ -12,9 +12,9 @@
 
 #include "autograd/tape.h"
 #include "base/error.h"
-#include "io/safetensors.h"
-#include "train/model.h"
-#include "train/model_file.h"
+#include "io/weights/safetensors.h"
+#include "model/model.h"
+#include "model/model_file.h"
 
 namespace {
 
@@ -22,9 +22,9 @@ using namespace astroclip;
 
 void compare(const std::string& architecture, const std::string& weights, const std::string& inputs,
              const std::string& to) {
-  train::Experiment setting;
-  setting.encoders = train::load_architecture(architecture);
-  const train::Model model(setting);
+  Experiment setting;
+  setting.encoders = load_architecture(architecture);
+  const Model model(setting);
   const auto given = io::SafetensorsFile::open(inputs);
   const Device cpu{DeviceKind::cpu};
   std::vector<std::pair<std::string, Tensor>> found;
@@ -36,7 +36,7 @@ void compare(const std::string& architecture, const std::string& weights, const 
     const Tensor embedding = encoder.embed(encoder.encode(encoder.tokenize(raw), {}, TokenForm::alignment));
     found.emplace_back(name + "_embedding", embedding.detach());
     autograd::backward(embedding, given.read(name + "_cotangent", DType::f32, cpu));
-    for (const nn::NamedTensor& entry : encoder.parameters(train::encoder_prefix(name))) {
+    for (const nn::NamedTensor& entry : encoder.parameters(encoder_prefix(name))) {
       if (entry.tensor.grad().defined()) found.emplace_back("gradient." + entry.name, entry.tensor.grad());
     }
   }

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "support/fixtures.h"
 
 namespace astroclip::search {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "io/hdf5.h"
+#include "io/hdf5/hdf5.h"
 
 namespace astroclip::testing_support {
 

@@ -66,7 +66,7 @@ seeds = [1, 2]
               ElementsAre("loss=clip,lr=0.001,seed=1", "loss=clip,lr=0.002,seed=1", "loss=siglip,lr=0.001,seed=1",
                           "loss=siglip,lr=0.002,seed=1", "loss=clip,lr=0.001,seed=2", "loss=clip,lr=0.002,seed=2",
                           "loss=siglip,lr=0.001,seed=2", "loss=siglip,lr=0.002,seed=2"));
-  const train::Experiment& last = made.runs.back().experiment;
+  const Experiment& last = made.runs.back().experiment;
   EXPECT_EQ(last.seed, 2);
   EXPECT_EQ(last.stages[1].loss.plugin, "siglip");
   EXPECT_EQ(*last.stages[1].loss.parameters.find("scale")->get_if<double>(), 5.0);

@@ -7,6 +7,7 @@ trap 'rm -rf "$tree"' EXIT
 mkdir -p "$tree"/core/base "$tree"/core/tensor "$tree"/core/io "$tree"/core/nn "$tree"/core/train \
   "$tree"/core/backend/cpu "$tree"/core/cellar "$tree"/plugins/encoders/vit
 cd "$tree"
+printf 'train core\n\nplugin core\n\nnn plugins\n\nbackend plugins\nio plugins\n\ntensor plugins\n\nbase plugins\n' > core/floors.txt
 
 # Sound.
 printf '#include <fmt/format.h>\n#include <vector>\n#include "base/error.h"\n' > core/tensor/tensor.cpp
@@ -33,8 +34,8 @@ core/base/error.h:1: base/ includes "tensor/tensor.h" of a higher floor
 core/base/log.cpp:1: "error.h" is not named from core/
 core/cellar/wine.cpp:1: room "cellar" stands on no floor
 core/train/trainer.cpp:1: "../nn/module.h" leaves its folder; name it from core/
-core/train/trainer.h:2: a public header shows <fmt/core.h>
-core/train/trainer.h:3: a public header shows <hdf5.h>
+core/train/trainer.h:2: a header shows <fmt/core.h>
+core/train/trainer.h:3: a header shows <hdf5.h>
 plugins/encoders/specformer.cpp:1: "vit/blocks.h" is no header of the core or of this plugin
 plugins/encoders/specformer.cpp:2: a plugin includes "train/trainer.h"
 plugins/encoders/specformer.cpp:3: a plugin includes "plugin/host.h"

@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "plugin/host.h"
-#include "train/small_experiment.h"
+#include "support/small_experiment.h"
 #include "train/trainer.h"
 
 namespace astroclip::train {

@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "data/holdout.h"
 #include "plugin/host.h"
+#include "support/small_experiment.h"
 #include "tensor/memory.h"
-#include "train/small_experiment.h"
 #include "train/stage_parameters.h"
 #include "train/trainer.h"
 

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "base/error.h"
-#include "train/small_experiment.h"
+#include "support/small_experiment.h"
 #include "train/stage_engine.h"
 
 namespace astroclip::train {

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "plugin/host.h"
-#include "train/small_experiment.h"
+#include "support/small_experiment.h"
 #include "train/trainer.h"
 
 namespace astroclip::train {
@@ -42,7 +42,7 @@ TEST(Validation, LeavesNoTraceInTraining) {
   Training watched(validating()), alone(validating());
   while (!watched.trainer.finished()) {
     const auto before = watched.weights();
-    const Metrics first = watched.trainer.validate().metrics;
+    const record::Metrics first = watched.trainer.validate().metrics;
     EXPECT_EQ(watched.trainer.validate().metrics, first);  // the same batches, views and masks each time
     EXPECT_EQ(watched.weights(), before);
     watched.trainer.step();
@@ -76,7 +76,7 @@ TEST(Validation, RunsTheTasksOnRequest) {
   Small small = validating();
   small.stage = "validation = { every = 2, tasks = 20 }\n";
   Training training(small), alone(validating());
-  const Metrics first = training.trainer.validate().metrics;
+  const record::Metrics first = training.trainer.validate().metrics;
   EXPECT_EQ(training.trainer.validate().metrics, first);
   std::map<std::string, double> by_name(first.begin(), first.end());
   ASSERT_TRUE(by_name.contains("validation.R² image knn") && by_name.contains("validation.σ_NMAD spectrum knn"));

@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "data/paired_dataset.h"
-#include "io/durable_file.h"
-#include "io/hdf5.h"
+#include "io/hdf5/hdf5.h"
+#include "io/output/durable_file.h"
 #include "plugin/record.h"
 #include "survey.h"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/threads.h"
-#include "io/paired_file.h"
+#include "data/layouts/paired_file.h"
 
 namespace astroclip::simulation {
 
@@ -39,8 +39,8 @@ class Block {
     for (size_t i = 0; i < values.size(); ++i) columns_[i].push_back(values[i]);
   }
 
-  io::PairedRows rows() const {
-    io::PairedRows rows{static_cast<int64_t>(ids_.size()), images_, spectra_, ivar_, redshifts_, ids_, {}};
+  data::PairedRows rows() const {
+    data::PairedRows rows{static_cast<int64_t>(ids_.size()), images_, spectra_, ivar_, redshifts_, ids_, {}};
     for (size_t i = 0; i < labels.size(); ++i) rows.labels[labels[i]] = columns_[i];
     return rows;
   }
@@ -81,7 +81,7 @@ Observation observe(const SpectrumModel& model, const Parameters& parameters, in
 void write_survey(const Parameters& parameters, const std::string& path) {
   constexpr int64_t block_rows = 128;
   const SpectrumModel model;
-  io::PairedWriter writer(path, io::paired_groups(parameters.galaxies), labels, parameters.ivar);
+  data::PairedWriter writer(path, data::paired_groups(parameters.galaxies), labels, parameters.ivar);
   writer.write_attribute("recipe", recipe(parameters));
   for (int64_t begin = 0; begin < parameters.galaxies; begin += block_rows) {
     const int64_t count = std::min(block_rows, parameters.galaxies - begin);

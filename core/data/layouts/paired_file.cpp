@@ -1,0 +1,331 @@
+#include "data/layouts/paired_file.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "io/hdf5/hdf5.h"
+#include "io/hdf5/row_reader.h"
+#include "io/output/durable_file.h"
+
+namespace astroclip::data {
+
+namespace {
+
+constexpr int64_t side = paired_image_side;
+constexpr int64_t image_size = paired_bands * side * side;
+constexpr int64_t cache_bytes = int64_t{256} << 20;  // of decoded chunks
+
+/// (x, y, band) of the file to (band, y, x) of the survey.
+void to_native(const float* from, float* to) {
+  for (int64_t x = 0; x < side; ++x)
+    for (int64_t y = 0; y < side; ++y)
+      for (int64_t band = 0; band < paired_bands; ++band)
+        to[(band * side + y) * side + x] = from[(x * side + y) * paired_bands + band];
+}
+
+void from_native(const float* from, float* to) {
+  for (int64_t x = 0; x < side; ++x)
+    for (int64_t y = 0; y < side; ++y)
+      for (int64_t band = 0; band < paired_bands; ++band)
+        to[(x * side + y) * paired_bands + band] = from[(band * side + y) * side + x];
+}
+
+/// The columns of a group, whose datasets are checked.
+std::vector<PairedColumn> columns_of(const io::Hdf5File& file, const std::string& group, PairedNeeds needs,
+                                     int64_t& rows) {
+  const std::string prefix = group + "/";
+  const bool all = needs == PairedNeeds::everything;
+  if (!all && !file.contains(prefix + "images") && !file.contains(prefix + "spectra"))
+    throw Error(fmt::format("{}: group '{}' has neither images nor spectra", file.path(), group));
+  const bool by_images = all || file.contains(prefix + "images");
+  const int64_t any_images[] = {-1, side, side, paired_bands}, any_spectra[] = {-1, paired_pixels, 1};
+  rows = by_images ? file.expect_shape(prefix + "images", any_images)[0]
+                   : file.expect_shape(prefix + "spectra", any_spectra)[0];
+  const int64_t image_shape[] = {rows, side, side, paired_bands};
+  const int64_t spectrum_shape[] = {rows, paired_pixels, 1};
+  const int64_t ivar_shape[] = {rows, paired_pixels};
+  const int64_t label_shape[] = {rows};
+  std::vector<PairedColumn> columns;
+  const auto add = [&](const PairedColumn& column, std::span<const int64_t> shape, bool needed) {
+    if (!needed && !file.contains(prefix + column.dataset)) return;
+    file.expect_shape(prefix + column.dataset, shape);
+    columns.push_back(column);
+  };
+  add({"image", "images", DType::f32, {paired_bands, side, side}}, image_shape, all);
+  add({"spectrum", "spectra", DType::f32, {paired_pixels}}, spectrum_shape, all);
+  add({"redshift", "redshifts", DType::f64, {}}, label_shape, all);
+  add({"object_id", "targetids", DType::i64, {}}, label_shape, true);
+  add({"spectrum_ivar", "spectra_ivar", DType::f32, {paired_pixels}}, ivar_shape, false);
+  const auto add_label = [&](const std::string& name, const std::string& dataset) {
+    const auto same = [&](const PairedColumn& one) { return one.name == name || one.dataset == dataset; };
+    if (std::any_of(columns.begin(), columns.end(), same)) return;
+    columns.push_back({name, dataset, file.dtype(prefix + dataset) == DType::i64 ? DType::i64 : DType::f64, {}});
+  };
+  if (file.contains(prefix + "labels"))
+    for (const auto& name : file.datasets(prefix + "labels")) {
+      file.expect_shape(prefix + "labels/" + name, label_shape);
+      add_label(name, "labels/" + name);
+    }
+  for (const auto& name : file.datasets(group))
+    if (file.shape(prefix + name) == Shape{rows}) add_label(name, name);
+  return columns;
+}
+
+bool has_column(const std::vector<PairedColumn>& columns, const std::string& name) {
+  return std::ranges::any_of(columns, [&](const PairedColumn& column) { return column.name == name; });
+}
+
+/// What a file without groups is told.
+std::string reason_without_groups(const io::Hdf5File& file) {
+  const std::string expected = "the paired layout has groups with images and spectra";
+  if (!file.contains("images")) return "has no groups; " + expected;
+  return fmt::format("has no groups, but 'images' of {}; the image survey's are [N, {}, {}, {}], and {}",
+                     file.shape("images").str(), paired_bands, side, side, expected);
+}
+
+}  // namespace
+
+struct PairedFile::State {
+  struct Group {
+    std::string name;
+    int64_t rows = 0;
+    int64_t train_rows = 0;
+    int64_t first[2] = {0, 0};  ///< row of the split at which it begins: test, train
+    int64_t count(bool train) const { return train ? train_rows : rows - train_rows; }
+    int64_t offset(bool train) const { return train ? 0 : train_rows; }
+    std::map<std::string, io::RowReader> readers = {};  ///< by dataset
+  };
+  io::Hdf5File file;
+  std::vector<Group> groups;
+  std::vector<PairedColumn> columns;
+  int64_t sizes[2] = {0, 0};  ///< test, train
+
+  /// The group of a split's row.
+  size_t group_of(bool train, int64_t row) const {
+    if (row < 0 || row >= sizes[train])
+      throw Error(fmt::format("{}: has {} {} objects, row {} was asked for", file.path(), sizes[train],
+                              train ? "training" : "test", row));
+    size_t group = groups.size() - 1;
+    while (groups[group].first[train] > row) --group;
+    return group;
+  }
+};
+
+PairedFile PairedFile::open(const std::string& path, int64_t train_tenths, PairedNeeds needs) {
+  auto state = std::make_shared<State>(State{io::Hdf5File::open(path), {}, {}});
+  const auto cache = std::make_shared<io::BlockCache>(cache_bytes);
+  for (const auto& name : state->file.groups("")) {
+    State::Group group{name};
+    auto columns = columns_of(state->file, name, needs, group.rows);
+    group.train_rows = group.rows * train_tenths / 10;
+    for (const auto& column : columns)
+      group.readers.emplace(column.dataset, io::RowReader(state->file, name + "/" + column.dataset, cache));
+    for (const bool train : {false, true}) {
+      group.first[train] = state->sizes[train];
+      state->sizes[train] += group.count(train);
+    }
+    if (state->groups.empty()) {
+      state->columns = std::move(columns);
+    } else {
+      for (const char* modality : {"image", "spectrum"}) {
+        const bool here = has_column(columns, modality), before = has_column(state->columns, modality);
+        if (here == before) continue;
+        throw Error(fmt::format("{}: group '{}' has {} {} column, group '{}' has {}: all groups or none must have one",
+                                path, name, here ? "an" : "no", modality, state->groups[0].name,
+                                here ? "none" : "one"));
+      }
+      // Only what every group has is a column.
+      std::erase_if(state->columns, [&](const PairedColumn& one) {
+        return std::none_of(columns.begin(), columns.end(), [&](const PairedColumn& other) {
+          return other.name == one.name && other.dataset == one.dataset;
+        });
+      });
+    }
+    state->groups.push_back(group);
+  }
+  if (state->groups.empty()) throw Error(fmt::format("{}: {}", path, reason_without_groups(state->file)));
+  PairedFile opened;
+  opened.state_ = std::move(state);
+  return opened;
+}
+
+const std::string& PairedFile::path() const { return state_->file.path(); }
+const std::vector<PairedColumn>& PairedFile::columns() const { return state_->columns; }
+int64_t PairedFile::size(bool train) const { return state_->sizes[train]; }
+
+const PairedColumn& PairedFile::column(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const auto& one : state_->columns) {
+    if (one.name == name) return one;
+    names.push_back(one.name);
+  }
+  throw Error(fmt::format("{}: has no column '{}'; it has {}", path(), name, fmt::join(names, ", ")));
+}
+
+std::vector<PairedFile::Range> PairedFile::ranges(bool train) const {
+  std::vector<Range> ranges;
+  bool is_compressed = false;
+  for (const auto& group : state_->groups) {
+    const auto images = group.readers.find("images");
+    const int64_t together = images == group.readers.end() ? 1 : images->second.rows_together();
+    const int64_t offset = group.offset(train), end = offset + group.count(train);
+    is_compressed = is_compressed || together > 1;
+    for (int64_t row = offset; row < end;) {
+      const int64_t next = std::min(end, (row / together + 1) * together);
+      ranges.push_back({group.first[train] + row - offset, group.first[train] + next - offset});
+      row = next;
+    }
+  }
+  if (!is_compressed) ranges.clear();
+  return ranges;
+}
+
+int64_t PairedFile::window() const {
+  int64_t most = 1;
+  for (const auto& group : state_->groups) {
+    int64_t bytes = 0;
+    for (const auto& [dataset, reader] : group.readers)
+      if (reader.rows_together() > 1) bytes += reader.bytes_together();
+    most = std::max(most, bytes);
+  }
+  return cache_bytes / 2 / most;
+}
+
+void PairedFile::read(bool train, std::span<const int64_t> rows, const std::string& name, DType dtype,
+                      void* out) const {
+  const PairedColumn& wanted = column(name);
+  const bool is_image = wanted.dataset == "images";
+  if (is_image && dtype != DType::f32) throw Error(fmt::format("{}: images are read as f32", path()));
+  const size_t row_bytes = static_cast<size_t>(wanted.shape.numel() * size_of(dtype));
+  std::vector<std::vector<size_t>> places(state_->groups.size());
+  for (size_t i = 0; i < rows.size(); ++i) places[state_->group_of(train, rows[i])].push_back(i);
+  std::vector<std::byte> block;
+  for (size_t g = 0; g < places.size(); ++g) {
+    if (places[g].empty()) continue;
+    const auto& group = state_->groups[g];
+    std::vector<int64_t> local;
+    for (const size_t i : places[g]) local.push_back(rows[i] - group.first[train] + group.offset(train));
+    block.resize(local.size() * row_bytes);
+    group.readers.at(wanted.dataset).read(local, dtype, block.data());
+    for (size_t k = 0; k < local.size(); ++k) {
+      const std::byte* from = block.data() + k * row_bytes;
+      std::byte* to = static_cast<std::byte*>(out) + places[g][k] * row_bytes;
+      if (is_image)
+        to_native(reinterpret_cast<const float*>(from), reinterpret_cast<float*>(to));
+      else
+        std::copy(from, from + row_bytes, to);
+    }
+  }
+}
+
+struct PairedWriter::State {
+  std::string path;
+  io::DurableFile durable;
+  io::Hdf5File file;
+  std::vector<int64_t> sizes;
+  std::vector<std::string> labels;
+  bool with_ivar;
+  size_t group = 0;
+  int64_t row = 0;  ///< of the group
+  std::vector<float> image;
+
+  State(const std::string& to, std::span<const int64_t> group_sizes, std::span<const std::string> names, bool ivar)
+      : path(to),
+        durable(to),
+        file(io::Hdf5File::create(durable.file())),
+        sizes(group_sizes.begin(), group_sizes.end()),
+        labels(names.begin(), names.end()),
+        with_ivar(ivar) {}
+  void expect(const std::string& what, size_t found, int64_t wanted) const {
+    if (found != static_cast<size_t>(wanted))
+      throw Error(fmt::format("{}: {} has {} values, expected {}", path, what, found, wanted));
+  }
+  void check(const PairedRows& rows) const {
+    expect("images", rows.images.size(), rows.count * image_size);
+    expect("spectra", rows.spectra.size(), rows.count * paired_pixels);
+    expect("spectra_ivar", rows.ivar.size(), with_ivar ? rows.count * paired_pixels : 0);
+    expect("redshifts", rows.redshifts.size(), rows.count);
+    expect("targetids", rows.object_ids.size(), rows.count);
+    for (const auto& name : labels) {
+      if (!rows.labels.contains(name)) throw Error(fmt::format("{}: the label '{}' is missing", path, name));
+      expect(name, rows.labels.at(name).size(), rows.count);
+    }
+  }
+  /// Rows [from, from + count) of what was handed over, all into the current group.
+  void write_part(const PairedRows& rows, int64_t from, int64_t count) {
+    const std::string prefix = fmt::format("{}/", group);
+    image.resize(static_cast<size_t>(count * image_size));
+    for (int64_t i = 0; i < count; ++i)
+      from_native(rows.images.data() + (from + i) * image_size, image.data() + i * image_size);
+    file.write_rows(prefix + "images", row, count, DType::f32, image.data());
+    file.write_rows(prefix + "spectra", row, count, DType::f32, rows.spectra.data() + from * paired_pixels);
+    if (with_ivar)
+      file.write_rows(prefix + "spectra_ivar", row, count, DType::f32, rows.ivar.data() + from * paired_pixels);
+    file.write_rows(prefix + "redshifts", row, count, DType::f64, rows.redshifts.data() + from);
+    file.write_rows(prefix + "targetids", row, count, DType::i64, rows.object_ids.data() + from);
+    for (const auto& name : labels)
+      file.write_rows(prefix + "labels/" + name, row, count, DType::f64, rows.labels.at(name).data() + from);
+  }
+};
+
+PairedWriter::PairedWriter(const std::string& path, std::span<const int64_t> group_sizes,
+                           std::span<const std::string> labels, bool with_ivar)
+    : state_(new State(path, group_sizes, labels, with_ivar)) {
+  io::Hdf5File& file = state_->file;
+  for (size_t group = 0; group < group_sizes.size(); ++group) {
+    const int64_t rows = group_sizes[group];
+    const std::string prefix = fmt::format("{}/", group);
+    file.make_dataset(prefix + "images", DType::f32, {rows, side, side, paired_bands});
+    file.make_dataset(prefix + "spectra", DType::f32, {rows, paired_pixels, 1});
+    if (with_ivar) file.make_dataset(prefix + "spectra_ivar", DType::f32, {rows, paired_pixels});
+    file.make_dataset(prefix + "redshifts", DType::f64, {rows});
+    file.make_dataset(prefix + "targetids", DType::i64, {rows});
+    for (const auto& name : labels) file.make_dataset(prefix + "labels/" + name, DType::f64, {rows});
+  }
+}
+
+PairedWriter::~PairedWriter() = default;
+
+void PairedWriter::write(const PairedRows& rows) {
+  state_->check(rows);
+  for (int64_t done = 0; done < rows.count;) {
+    while (state_->group < state_->sizes.size() && state_->row == state_->sizes[state_->group]) {
+      ++state_->group;
+      state_->row = 0;
+    }
+    if (state_->group == state_->sizes.size())
+      throw Error(fmt::format("{}: more objects than were announced", state_->path));
+    const int64_t count = std::min(rows.count - done, state_->sizes[state_->group] - state_->row);
+    state_->write_part(rows, done, count);
+    state_->row += count;
+    done += count;
+  }
+}
+
+void PairedWriter::write_attribute(const std::string& name, const std::string& text) {
+  state_->file.write_attribute(name, text);
+}
+
+void PairedWriter::commit() {
+  while (state_->group < state_->sizes.size() && state_->row == state_->sizes[state_->group]) {
+    ++state_->group;
+    state_->row = 0;
+  }
+  if (state_->group != state_->sizes.size())
+    throw Error(fmt::format("{}: group {} has {} of {} objects", state_->path, state_->group, state_->row,
+                            state_->sizes[state_->group]));
+  state_->file.close();
+  state_->durable.commit();
+}
+
+std::vector<int64_t> paired_groups(int64_t count) {
+  const int64_t groups = std::clamp<int64_t>(count / 10, 1, 10);
+  std::vector<int64_t> sizes;
+  for (int64_t i = 0; i < groups; ++i) sizes.push_back(count * (i + 1) / groups - count * i / groups);
+  return sizes;
+}
+
+}  // namespace astroclip::data

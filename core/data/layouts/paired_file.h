@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+
+namespace astroclip::data {
+
+/// The published layout of paired images and spectra (Parker et al. 2024): HDF5 groups, in each `images`
+/// (N,152,152,3) float32 nanomaggies with the axes (x, y, band), `spectra` (N,7781,1) float32, `redshifts` (N),
+/// `targetids` (N); beside them, optionally, `spectra_ivar` (N,7781) and labels (N), as `labels/NAME` or `NAME`.
+/// The first 80 % of every group are for training, the rest for testing.
+inline constexpr int64_t paired_image_side = 152;
+inline constexpr int64_t paired_bands = 3;
+inline constexpr int64_t paired_pixels = 7781;
+
+/// A column as the program sees it: "image" [3, 152, 152] with the axes (band, y, x), "spectrum" [7781],
+/// "spectrum_ivar" [7781], "redshift", "object_id", and the labels under their own names.
+struct PairedColumn {
+  std::string name;
+  std::string dataset;  ///< in a group
+  DType dtype;
+  Shape shape;  ///< of one object
+};
+
+/// What every group must have: all of the layout, or `targetids` and images or spectra.
+enum class PairedNeeds { everything, something };
+
+class PairedFile {
+ public:
+  struct Range {
+    int64_t begin = 0;
+    int64_t end = 0;
+  };
+
+  /// Checks every group. Of ten rows of a group the first `train_tenths` are for training. Throws Error naming the
+  /// file, the dataset, the expected and the found shape.
+  static PairedFile open(const std::string& path, int64_t train_tenths = 8,
+                         PairedNeeds needs = PairedNeeds::everything);
+
+  const std::string& path() const;
+  const std::vector<PairedColumn>& columns() const;
+  /// Throws Error naming the columns there are when there is none of that name.
+  const PairedColumn& column(const std::string& name) const;
+  int64_t size(bool train) const;
+  /// Rows whose images are decoded together, chunk after chunk; none when no group is compressed.
+  std::vector<Range> ranges(bool train) const;
+  /// How many of these ranges half the cache of decoded chunks holds.
+  int64_t window() const;
+  /// Rows of a split, in any order and with repeats, into `out`: [rows, column shape] of f32, f64 or i64.
+  void read(bool train, std::span<const int64_t> rows, const std::string& name, DType dtype, void* out) const;
+
+ private:
+  struct State;
+  std::shared_ptr<const State> state_;
+};
+
+/// Objects to be written one after another.
+struct PairedRows {
+  int64_t count = 0;
+  std::span<const float> images;     ///< [count, 3, 152, 152], axes (band, y, x), nanomaggies
+  std::span<const float> spectra;    ///< [count, 7781], 1e-17 erg/s/cm²/Å
+  std::span<const float> ivar = {};  ///< [count, 7781]; empty unless the file has it
+  std::span<const double> redshifts;
+  std::span<const int64_t> object_ids;
+  std::map<std::string, std::span<const double>> labels = {};
+};
+
+/// Writes the layout durably, group after group: the file has its name only after `commit`.
+class PairedWriter {
+ public:
+  PairedWriter(const std::string& path, std::span<const int64_t> group_sizes, std::span<const std::string> labels,
+               bool with_ivar);
+  ~PairedWriter();
+  /// Appends. Throws Error when there are more rows than announced or an array has another size.
+  void write(const PairedRows& rows);
+  void write_attribute(const std::string& name, const std::string& text);
+  /// Throws Error when rows are missing.
+  void commit();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// `count` objects in (at most ten) groups of nearly equal size, as the published file has.
+std::vector<int64_t> paired_groups(int64_t count);
+
+}  // namespace astroclip::data

@@ -1,0 +1,85 @@
+#include "data/layouts/survey_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace astroclip::data {
+
+namespace {
+
+constexpr int64_t image_size = survey_bands * survey_image_side * survey_image_side;
+constexpr int64_t image_shape[] = {-1, survey_bands, survey_image_side, survey_image_side};
+
+}  // namespace
+
+bool has_survey_layout(const std::string& path) {
+  const io::Hdf5File file = io::Hdf5File::open(path);
+  const auto datasets = file.datasets("");
+  if (std::ranges::find(datasets, "images") == datasets.end()) return false;
+  const Shape shape = file.shape("images");
+  return shape.rank() == 4 && shape.with(0, 1) == Shape{1, survey_bands, survey_image_side, survey_image_side};
+}
+
+SurveyFiles::SurveyFiles(const std::vector<std::string>& paths, int64_t cache_bytes) {
+  const auto cache = std::make_shared<io::BlockCache>(cache_bytes);
+  for (const std::string& path : paths) {
+    const io::Hdf5File file = io::Hdf5File::open(path);
+    const int64_t rows = file.expect_shape("images", image_shape)[0];
+    File opened{path, io::RowReader(file, "images", cache), {}};
+    if (opened.images.dtype() != DType::f32)
+      throw Error(fmt::format("{}: dataset 'images' holds {}, expected f32", path, name_of(opened.images.dtype())));
+    for (const auto& name : file.datasets(""))
+      if (file.shape(name) == Shape{rows} && file.has_numbers(name))
+        opened.columns.emplace(name, io::RowReader(file, name, cache));
+    first_rows_.push_back(first_rows_.back() + rows);
+    files_.push_back(std::move(opened));
+  }
+  if (files_.empty()) throw Error("no survey files are named");
+  for (const auto& [name, reader] : files_[0].columns) {
+    bool is_everywhere = true, is_integer = true;
+    for (const File& file : files_) {
+      const auto found = file.columns.find(name);
+      is_everywhere = is_everywhere && found != file.columns.end();
+      is_integer = is_integer && is_everywhere && found->second.dtype() == DType::i64;
+    }
+    if (is_everywhere) columns_.push_back({name, is_integer ? DType::i64 : DType::f64});
+  }
+}
+
+bool SurveyFiles::has(const std::string& column) const {
+  return std::ranges::find(columns_, column, &Column::name) != columns_.end();
+}
+
+template <class Read>
+void SurveyFiles::by_file(std::span<const int64_t> rows, const Read& read) const {
+  std::vector<int64_t> local;
+  for (size_t i = 0; i < rows.size();) {
+    if (rows[i] < 0 || rows[i] >= this->rows())
+      throw Error(fmt::format("{} and {} other files have {} rows, row {} was asked for", files_[0].path,
+                              files_.size() - 1, this->rows(), rows[i]));
+    const auto next = std::ranges::upper_bound(first_rows_, rows[i]);
+    const auto file = static_cast<size_t>(next - first_rows_.begin()) - 1;
+    const size_t position = i;
+    local.clear();
+    for (; i < rows.size() && rows[i] >= first_rows_[file] && rows[i] < *next; ++i)
+      local.push_back(rows[i] - first_rows_[file]);
+    read(files_[file], local, static_cast<int64_t>(position));
+  }
+}
+
+void SurveyFiles::read_images(std::span<const int64_t> rows, float* out) const {
+  by_file(rows, [&](const File& file, std::span<const int64_t> local, int64_t position) {
+    file.images.read(local, DType::f32, out + position * image_size);
+  });
+}
+
+void SurveyFiles::read_column(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const {
+  by_file(rows, [&](const File& file, std::span<const int64_t> local, int64_t position) {
+    file.columns.at(name).read(local, dtype, static_cast<std::byte*>(out) + position * size_of(dtype));
+  });
+}
+
+}  // namespace astroclip::data

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "api/dataset.h"
+#include "evaluate/token_cache.h"
+#include "experiment/experiment.h"
+#include "model/model.h"
+#include "record/console.h"
+#include "record/run_folder.h"
+
+namespace astroclip::evaluate {
+
+/// Embeds training and test objects with the model and with each baseline, writes the embeddings, runs the tasks and
+/// writes and prints their report. What frozen backbones give is taken from `cache`, or kept there, if there is one.
+void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const record::RunFolder& folder,
+              record::Console& console, TokenCache* cache);
+
+/// Throws Error naming the file unless every model file of the evaluation tells its encoders, one of them for a
+/// modality of the experiment, and takes what the dataset gives.
+void check_models(const Experiment& experiment, const Dataset& dataset);
+
+/// Throws Error unless the dataset has every label that tasks and baselines read.
+void check_labels(const Experiment& experiment, const Dataset& dataset);
+
+}  // namespace astroclip::evaluate

@@ -1,0 +1,109 @@
+#include "evaluate/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace astroclip::evaluate {
+
+namespace {
+
+using Line = std::vector<std::string>;
+
+constexpr const char* better_names[] = {"more", "less", "nearer zero"};  // in the order of Better
+
+std::string number(double value) {
+  if (!std::isfinite(value)) return "–";
+  if (value == std::round(value) && std::abs(value) >= 10.0) return fmt::format("{:.0f}", value);
+  return std::abs(value) >= 100.0 ? fmt::format("{:.1f}", value) : fmt::format("{:.4f}", value);
+}
+
+/// Characters, not bytes: columns line up with "→" and "–" in them.
+size_t width_of(const std::string& text) {
+  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+std::string padded(const std::string& text, size_t width, bool right) {
+  const std::string space(width - std::min(width, width_of(text)), ' ');
+  return right ? space + text : text + space;
+}
+
+/// Every metric of the report, in order of first appearance.
+std::vector<std::string> metric_names(const Report& report) {
+  std::vector<std::string> names;
+  for (const Measurement& row : report.rows) {
+    for (const auto& [name, value] : row.values) {
+      if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+    }
+  }
+  return names;
+}
+
+std::vector<Line> lines_of(const Report& report) {
+  const std::vector<std::string> metrics = metric_names(report);
+  std::vector<Line> lines = {{"from", "representation", "method"}};
+  lines[0].insert(lines[0].end(), metrics.begin(), metrics.end());
+  for (const Measurement& row : report.rows) {
+    Line line = {row.modality, (row.baseline ? "  floor: " : "") + row.representation, row.method};
+    for (const std::string& metric : metrics) {
+      const auto found = std::ranges::find(row.values, metric, &std::pair<std::string, double>::first);
+      line.push_back(found == row.values.end() ? "" : number(found->second));
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+std::string table(const Report& report) {
+  constexpr size_t text_columns = 3;
+  const std::vector<Line> lines = lines_of(report);
+  std::vector<size_t> widths(lines[0].size(), 0);
+  for (const Line& line : lines) {
+    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], width_of(line[i]));
+  }
+  std::string text;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    std::string row;
+    for (size_t c = 0; c < lines[i].size(); ++c) row += "  " + padded(lines[i][c], widths[c], c >= text_columns);
+    while (!row.empty() && row.back() == ' ') row.pop_back();
+    text += row + "\n";
+    if (i == 0) text += "  " + std::string(width_of(row) - 2, '-') + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string report_text(const std::vector<Report>& reports) {
+  std::string text;
+  for (const Report& report : reports) {
+    text += fmt::format("\n{}\n{}{}", report.title, report.rows.empty() ? "" : table(report),
+                        report.note.empty() ? "" : "  " + report.note + "\n");
+  }
+  return text;
+}
+
+std::string report_json(const std::vector<Report>& reports) {
+  using Json = nlohmann::ordered_json;
+  Json all = Json::array();
+  for (const Report& report : reports) {
+    Json rows = Json::array();
+    for (const Measurement& row : report.rows) {
+      Json values = Json::object();
+      for (const auto& [name, value] : row.values) values[name] = std::isfinite(value) ? Json(value) : Json();
+      rows.push_back({{"modality", row.modality},
+                      {"representation", row.representation},
+                      {"method", row.method},
+                      {"baseline", row.baseline},
+                      {"values", values}});
+    }
+    Json better = Json::object();
+    for (const auto& [name, which] : report.better) better[name] = better_names[static_cast<size_t>(which)];
+    all.push_back({{"title", report.title}, {"note", report.note}, {"better", better}, {"rows", rows}});
+  }
+  return all.dump(2) + "\n";
+}
+
+}  // namespace astroclip::evaluate

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/task.h"
+#include "experiment/experiment.h"
+#include "model/model.h"
+#include "record/metrics.h"
+
+namespace astroclip::evaluate {
+
+/// Runs the experiment's tasks on objects set apart, as the evaluation does on the test split.
+class TaskValidator {
+ public:
+  /// Embeds `modalities`, which every row must have. Probes are fitted on `tasks` of the `training` rows, evenly
+  /// spaced.
+  TaskValidator(const Experiment& experiment, const StageSpec& stage, std::vector<std::string> modalities,
+                const Model& model, const Dataset& dataset, const std::vector<int64_t>& training,
+                std::vector<int64_t> validation);
+
+  /// "validation.R² image knn": metric, modality and method of each line that a task reports of the model; where two
+  /// have the same name, the report's title follows in the second's.
+  record::Metrics measure() const;
+
+ private:
+  const Experiment& experiment_;
+  std::vector<std::string> modalities_;
+  const Model& model_;
+  const Dataset& dataset_;
+  std::vector<int64_t> training_, validation_;
+  std::vector<std::shared_ptr<Task>> tasks_;
+};
+
+}  // namespace astroclip::evaluate

@@ -1,0 +1,211 @@
+#include "evaluate/token_cache.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+
+#include "autograd/tape.h"
+#include "backend/backend.h"
+#include "base/error.h"
+#include "base/instructions.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "io/hdf5/row_reader.h"
+#include "io/output/durable_file.h"
+#include "io/output/row_file.h"
+#include "io/weights/weights_file.h"
+#include "record/checkpoint.h"
+
+namespace astroclip::evaluate {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* tokens_column = "tokens";
+constexpr const char* summary_column = "summary";
+constexpr int64_t megabyte = 1 << 20;
+
+DType compute_dtype(Device device) { return backend_of(device).compute_dtype(); }
+
+Shape of_one(const Shape& batch) { return Shape(std::span(batch.begin() + 1, batch.end())); }
+
+int64_t row_bytes(const Encoded& encoded) {
+  return encoded.tokens.bytes() / encoded.tokens.size(0) +
+         (encoded.summary.defined() ? encoded.summary.bytes() / encoded.summary.size(0) : 0);
+}
+
+void write_rows(io::RowFile& file, const char* column, int64_t begin, const Tensor& values) {
+  const auto write = [&](const auto& numbers) { file.write(column, begin, values.size(0), numbers.data()); };
+  values.dtype() == DType::f64 ? write(values.to_doubles()) : write(values.to_floats());
+}
+
+/// Every row that has the modality, and the first ones again, so that every batch is full.
+std::vector<int64_t> rows_in_full_batches(const Dataset& dataset, const TokenRequest& request) {
+  std::vector<int64_t> rows = data::rows_with(dataset, request.split, {request.view.request.modality});
+  for (size_t i = 0; !rows.empty() && static_cast<int64_t>(rows.size()) % request.batch != 0; ++i) {
+    rows.push_back(rows[i]);
+  }
+  return rows;
+}
+
+std::vector<int64_t> places_of(const std::vector<int64_t>& rows, int64_t size) {
+  std::vector<int64_t> places(static_cast<size_t>(size), -1);
+  for (size_t i = rows.size(); i-- > 0;) places[static_cast<size_t>(rows[i])] = static_cast<int64_t>(i);
+  return places;
+}
+
+/// Files of the folder with their sizes, the least recently used first.
+std::vector<std::pair<fs::path, int64_t>> files_by_use(const std::string& folder) {
+  std::vector<std::pair<fs::path, int64_t>> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.is_regular_file()) files.emplace_back(entry.path(), static_cast<int64_t>(entry.file_size()));
+  }
+  std::ranges::sort(files, {}, [](const auto& file) { return fs::last_write_time(file.first); });
+  return files;
+}
+
+}  // namespace
+
+bool has_frozen_backbone(const Encoder& encoder) {
+  return std::ranges::none_of(encoder.parameters(), [](const nn::NamedTensor& entry) {
+    return entry.trainable && entry.name.starts_with("backbone");
+  });
+}
+
+struct FrozenTokens::Files {
+  io::RowReader tokens;
+  std::optional<io::RowReader> summary;
+};
+
+FrozenTokens::FrozenTokens(const std::string& path, std::vector<int64_t> places, Device device)
+    : places_(std::move(places)), device_(device) {
+  const auto file = io::Hdf5File::open(path);
+  const auto nothing_decoded = std::make_shared<io::BlockCache>(0);  // rows are contiguous
+  files_ = std::make_unique<Files>(Files{io::RowReader(file, tokens_column, nothing_decoded), std::nullopt});
+  if (file.contains(summary_column)) files_->summary.emplace(file, summary_column, nothing_decoded);
+}
+
+FrozenTokens::~FrozenTokens() = default;
+
+Encoded FrozenTokens::read(std::span<const int64_t> rows) const {
+  std::vector<int64_t> places;
+  for (const int64_t row : rows) places.push_back(std::max<int64_t>(0, places_[static_cast<size_t>(row)]));
+  const auto read = [&](const io::RowReader& reader) {
+    const Shape shape = reader.shape().with(0, static_cast<int64_t>(rows.size()));
+    const auto load = [&](auto zero) {
+      std::vector<decltype(zero)> values(static_cast<size_t>(shape.numel()));
+      reader.read(places, reader.dtype(), values.data());
+      return Tensor::from_host(values, shape, reader.dtype(), device_);
+    };
+    return reader.dtype() == DType::f64 ? load(0.0) : load(0.0F);
+  };
+  return {files_->summary ? read(*files_->summary) : Tensor(), read(files_->tokens)};
+}
+
+std::shared_ptr<const FrozenTokens> TokenCache::open(const TokenRequest& request) {
+  const std::vector<int64_t> rows = rows_in_full_batches(dataset_, request);
+  if (rows.empty()) return nullptr;
+  const std::string key = this->key(request, rows);
+  const std::string path = fmt::format("{}/{}-{:016x}.h5", folder_, request.name, stable_hash(key));
+  if (!fs::exists(path) && !fill(request, path, key, rows)) return nullptr;
+  fs::last_write_time(path, fs::file_time_type::clock::now());  // the least recently used goes first
+  return std::make_shared<FrozenTokens>(path, places_of(rows, dataset_.size(request.split)), experiment_.run_device());
+}
+
+std::string TokenCache::key(const TokenRequest& request, const std::vector<int64_t>& rows) const {
+  std::vector<std::pair<std::string, Tensor>> frozen;
+  for (const nn::NamedTensor& entry : request.encoder.state()) {
+    if (!entry.trainable) frozen.emplace_back(entry.name, entry.tensor);
+  }
+  uint64_t objects = 0;  // another file may have taken the dataset's place
+  load(request, rows, 0, 1, [&](int64_t, const HostArray& view) {
+    objects = stable_hash({reinterpret_cast<const char*>(view.bytes.data()), view.bytes.size()});
+  });
+  const ViewRequest& view = request.view.request;
+  return fmt::format(
+      "tensors {}\nencoder {}\ndataset {}\nobjects {:016x}\nview {} {} {} of {}\nform {}\nbatch {}\nprecision {} on "
+      "{}, "
+      "{} threads, {}\n",
+      io::model_hash(frozen), config::to_toml(experiment_.encoder(request.name).plugin.parameters),
+      config::to_toml(experiment_.dataset.parameters), objects, view.modality, view.field, request.view.shape.str(),
+      request.split == Split::train ? "train" : "test",
+      request.form == TokenForm::alignment ? "alignment" : "pretraining", request.batch, experiment_.precision,
+      experiment_.run_device().str(), compute_threads(), instruction_tier());
+}
+
+void TokenCache::load(const TokenRequest& request, const std::vector<int64_t>& rows, int64_t first, int64_t last,
+                      const std::function<void(int64_t begin, const HostArray& view)>& use) const {
+  data::LoaderOptions options;
+  options.split = request.split;
+  options.batch = request.batch;
+  options.first_step = first;
+  options.steps = last;
+  options.threads = static_cast<int>(experiment_.loader_threads);
+  options.shuffle = false;
+  data::Loader loader(dataset_, rows, {request.view}, {}, options);
+  for (int64_t step = first; step < last; ++step) {
+    use(step * request.batch, loader.next().views.at(request.view.request.name));
+  }
+}
+
+Encoded TokenCache::encode(const TokenRequest& request, const HostArray& view) const {
+  const autograd::NoGrad guard;
+  const Device device = experiment_.run_device();
+  const Tensor raw = Tensor::from_host(view.values<float>(), view.shape, compute_dtype(device), device);
+  return request.encoder.encode(request.encoder.tokenize(raw), {}, request.form);
+}
+
+bool TokenCache::fill(const TokenRequest& request, const std::string& path, const std::string& key,
+                      const std::vector<int64_t>& rows) {
+  constexpr int64_t batches_between_commits = 16;
+  const auto start = std::chrono::steady_clock::now();
+  const auto count = static_cast<int64_t>(rows.size());
+  Encoded sample;
+  load(request, rows, 0, 1, [&](int64_t, const HostArray& view) { sample = encode(request, view); });
+  const DType dtype = sample.tokens.dtype();
+  if (dtype != compute_dtype(experiment_.run_device())) return false;
+  if (!make_room(count * row_bytes(sample), request.name)) return false;
+  std::vector<io::RowFile::Column> columns = {{tokens_column, dtype, of_one(sample.tokens.shape())}};
+  if (sample.summary.defined()) columns.push_back({summary_column, dtype, of_one(sample.summary.shape())});
+  io::RowFile file(path, {{"key", key}}, columns, count);
+  load(request, rows, file.done() / request.batch, count / request.batch, [&](int64_t begin, const HostArray& view) {
+    const Encoded encoded = encode(request, view);
+    write_rows(file, tokens_column, begin, encoded.tokens);
+    if (encoded.summary.defined()) write_rows(file, summary_column, begin, encoded.summary);
+    const int64_t end = begin + request.batch;
+    if (end / request.batch % batches_between_commits == 0 || end == count) file.commit(end);
+    if (console_ != nullptr) {
+      console_->progress(fmt::format("tokens of the frozen {} backbone: {}/{} objects", request.name, end, count));
+    }
+  });
+  file.finish();
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  say(fmt::format("kept the tokens of the frozen {} backbone: {} {} objects, {} MB, in {}", request.name, count,
+                  request.split == Split::train ? "training" : "test", count * row_bytes(sample) / megabyte,
+                  record::duration(elapsed.count())));
+  return true;
+}
+
+bool TokenCache::make_room(int64_t needed, const std::string& name) {
+  io::make_folder(folder_);
+  auto files = files_by_use(folder_);
+  int64_t used = 0;
+  for (const auto& [path, size] : files) used += size;
+  for (size_t i = 0; i < files.size() && needed <= bytes_ && used + needed > bytes_; ++i) {
+    fs::remove(files[i].first);
+    used -= files[i].second;
+  }
+  const auto free = static_cast<int64_t>(fs::space(folder_).available);
+  if (used + needed <= bytes_ && needed < free) return true;
+  say(
+      fmt::format("the tokens of the frozen {} backbone are computed at every step: to keep them would take {} MB, "
+                  "token_cache_mb allows {} and the disk has {}",
+                  name, needed / megabyte, bytes_ / megabyte, free / megabyte));
+  return false;
+}
+
+}  // namespace astroclip::evaluate

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "api/dataset.h"
+#include "api/encoder.h"
+#include "data/loader.h"
+#include "experiment/experiment.h"
+#include "record/console.h"
+
+namespace astroclip::evaluate {
+
+/// What a frozen backbone gives for every row of a split, on disk.
+class FrozenTokens {
+ public:
+  FrozenTokens(const std::string& path, std::vector<int64_t> places, Device device);
+  ~FrozenTokens();
+  FrozenTokens(const FrozenTokens&) = delete;
+  FrozenTokens& operator=(const FrozenTokens&) = delete;
+
+  /// In the order of `rows` of the split, bit for bit as the backbone would give them again. A row that lacks the
+  /// modality gets another's.
+  Encoded read(std::span<const int64_t> rows) const;
+
+ private:
+  struct Files;
+  std::unique_ptr<Files> files_;
+  std::vector<int64_t> places_;  ///< in the file, by row of the split
+  Device device_;
+};
+
+/// Whether no parameter of an encoder's backbone is trained.
+bool has_frozen_backbone(const Encoder& encoder);
+
+/// Which tokens: of an encoder whose frozen tensors do not change meanwhile, for plain views of a split.
+struct TokenRequest {
+  std::string name;  ///< the encoder's
+  const Encoder& encoder;
+  Split split = Split::train;
+  data::ViewPlan view;
+  TokenForm form = TokenForm::alignment;
+  int64_t batch = 1;  ///< objects that go through the backbone at once
+};
+
+/// Tokens of frozen backbones, kept in a folder within a bound, for this run and for others. A file is known by what
+/// its contents depend on: frozen tensors, encoder, dataset and its first objects, view, form, batch, precision,
+/// threads and instructions.
+class TokenCache {
+ public:
+  /// What it does is said on `console` where there is one.
+  TokenCache(const Experiment& experiment, const Dataset& dataset, std::string folder, int64_t bytes,
+             record::Console* console)
+      : experiment_(experiment), dataset_(dataset), folder_(std::move(folder)), bytes_(bytes), console_(console) {}
+
+  /// Runs the backbone over all rows that have the modality unless that was done before; an interrupted pass goes on.
+  /// Files that were not used for longest make room. None when the tokens do not fit the bound or the disk, or are
+  /// not of the device's compute dtype.
+  std::shared_ptr<const FrozenTokens> open(const TokenRequest& request);
+
+ private:
+  std::string key(const TokenRequest& request, const std::vector<int64_t>& rows) const;
+  /// False when there is no room.
+  bool fill(const TokenRequest& request, const std::string& path, const std::string& key,
+            const std::vector<int64_t>& rows);
+  /// Views of batches [first, last) of rows, in order.
+  void load(const TokenRequest& request, const std::vector<int64_t>& rows, int64_t first, int64_t last,
+            const std::function<void(int64_t begin, const HostArray& view)>& use) const;
+  Encoded encode(const TokenRequest& request, const HostArray& view) const;
+  bool make_room(int64_t needed, const std::string& name);
+  void say(const std::string& line) const {
+    if (console_ != nullptr) console_->say(line);
+  }
+
+  const Experiment& experiment_;
+  const Dataset& dataset_;
+  std::string folder_;
+  int64_t bytes_;
+  record::Console* console_;
+};
+
+}  // namespace astroclip::evaluate

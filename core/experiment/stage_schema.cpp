@@ -1,0 +1,92 @@
+#include "experiment/stage_schema.h"
+
+namespace astroclip {
+
+namespace {
+
+using config::above;
+using config::at_least;
+using config::between;
+using config::one_of;
+using config::Schema;
+
+const Schema<GroupSpec>& group_schema() {
+  static const auto schema =
+      Schema<GroupSpec>("Parameters by name; the factors of all groups that name one multiply.")
+          .required("match", &GroupSpec::match,
+                    "their names, with * for anything: \"image.backbone.*\", \"*.bias\", \"loss.*\"")
+          .field("lr_scale", &GroupSpec::lr_scale, "factor on the learning rate", at_least(0.0))
+          .field("decay_scale", &GroupSpec::decay_scale, "factor on the weight decay", at_least(0.0));
+  return schema;
+}
+
+const Schema<OptimizerSpec>& optimizer_schema() {
+  static const auto schema =
+      Schema<OptimizerSpec>("AdamW with a linear warm-up and a cosine.")
+          .field("name", &OptimizerSpec::name, "the optimiser", one_of({"adamw"}))
+          .field("lr", &OptimizerSpec::lr, "peak learning rate", above(0.0))
+          .field("weight_decay", &OptimizerSpec::weight_decay, "decoupled decay", at_least(0.0))
+          .field("betas", &OptimizerSpec::betas, "decay of both moments", config::each(between(0.0, 0.999999)))
+          .field("epsilon", &OptimizerSpec::epsilon, "added to the root of the second moment", above(0.0))
+          .field("warmup", &OptimizerSpec::warmup, "steps of linear warm-up", at_least(0))
+          .field("floor", &OptimizerSpec::floor, "learning rate at the end of the cosine", at_least(0.0))
+          .field("clip", &OptimizerSpec::clip, "bound on the norm of all gradients; 0: none", at_least(0.0))
+          .field("decay_vectors", &OptimizerSpec::decay_vectors, "decay biases, norms and scales too")
+          .field("layer_decay", &OptimizerSpec::layer_decay,
+                 "factor on the learning rate from each block of an encoder to the one before", between(0.01, 1.0))
+          .tables("groups", &OptimizerSpec::groups, "parameters treated otherwise", group_schema())
+          .check([](const OptimizerSpec& o) { return o.betas.size() == 2 ? "" : "'betas' must be two numbers"; })
+          .check([](const OptimizerSpec& o) { return o.floor <= o.lr ? "" : "'floor' must not exceed 'lr'"; });
+  return schema;
+}
+
+const Schema<ValidationSpec>& validation_schema() {
+  static const auto schema =
+      Schema<ValidationSpec>("Measuring on training objects set apart.")
+          .field("every", &ValidationSpec::every,
+                 "steps from one validation to the next, with one before the first and one after the last; 0: none",
+                 at_least(0))
+          .field("metric", &ValidationSpec::metric, "says which validation is the best, as metrics.jsonl names it")
+          .field("mode", &ValidationSpec::mode, "which value of it is", one_of({"min", "max"}))
+          .field("patience", &ValidationSpec::patience,
+                 "validations in a row without a better one that end the stage; 0: never", at_least(0))
+          .field("tasks", &ValidationSpec::tasks,
+                 "run the tasks on the objects set apart, too, with probes fitted on that many training objects; 0: no",
+                 at_least(0))
+          .field("keep", &ValidationSpec::keep, "weights that the stage ends with, for what comes after it",
+                 one_of({"best", "last"}));
+  return schema;
+}
+
+}  // namespace
+
+const Schema<StageOutline>& stage_schema() {
+  static const auto schema =
+      Schema<StageOutline>("One stage of training.")
+          .required("name", &StageOutline::name, "names the stage, for init, its files and the log",
+                    config::file_name())
+          .field("encoders", &StageOutline::encoders, "the encoders the stage trains; all when empty")
+          .required("loss", &StageOutline::loss_table, "the loss plugin and its parameters")
+          .field("steps", &StageOutline::steps, "optimiser steps", between(0, 1000000000))
+          .field("batch", &StageOutline::batch, "objects of a step", between(1, 1 << 20))
+          .field("accumulate", &StageOutline::accumulate, "batches of a step, whose gradients are averaged",
+                 between(1, 1 << 20))
+          .field("micro_batch", &StageOutline::micro_batch,
+                 "objects encoded at once for a loss of the whole batch: less memory, more time; 0: all of them",
+                 at_least(0))
+          .field("ema", &StageOutline::ema,
+                 "decay of a moving average of the weights, which validations, files and what comes after the stage "
+                 "take in place of the last; 0: none",
+                 between(0.0, 0.999999))
+          .section("optimizer", &StageOutline::optimizer, "how weights move", optimizer_schema())
+          .field("freeze", &StageOutline::freeze, "parts that stay as they are: \"spectrum.backbone\"")
+          .field("init", &StageOutline::init_table, "encoder = an earlier stage's name, or a file of weights")
+          .section("validation", &StageOutline::validation, "on objects set apart", validation_schema())
+          .field("checkpoint_every", &StageOutline::checkpoint_every, "steps from one checkpoint to the next",
+                 at_least(1))
+          .field("keep_checkpoints", &StageOutline::keep_checkpoints, "how many checkpoints the run keeps, the latest",
+                 at_least(1));
+  return schema;
+}
+
+}  // namespace astroclip

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fits/observations.h"
+
+namespace astroclip::fits {
+
+/// Images and spectra this close on the sky are of one object, unless pairs are named.
+inline constexpr double pairing_radius = 1.0;  // seconds of arc
+
+struct ImportRequest {
+  std::vector<std::string> files;
+  std::string output;
+  /// (image file, spectrum file) as given in `files`; a spectrum's file may be followed by "#ROW".
+  std::vector<std::pair<std::string, std::string>> pairs;
+};
+
+struct ImportedFile {
+  std::string file, kind;
+  int64_t taken = 0;  ///< images, spectra or redshifts
+  std::vector<Refusal> refused;
+  std::vector<int64_t> numbers;  ///< given to its objects, in the order of its rows, where they had none of their own
+};
+
+struct ImportedPair {
+  std::string image, spectrum;
+  int64_t row = 0;  ///< of the spectrum in its file
+  int64_t object_id = 0;
+  double separation = unknown;  ///< seconds of arc
+};
+
+/// What was taken, what was refused and why.
+struct ImportReport {
+  std::vector<ImportedFile> files;
+  std::vector<ImportedPair> pairs;
+  int64_t objects = 0, images = 0, spectra = 0, redshifts = 0;
+  int64_t training = 0, testing = 0;
+};
+
+/// Turns FITS files into one file of the paired layout (io/paired_file.h), in one group. Redshifts are joined by
+/// TARGETID. What an object lacks is zeros, and the labels `has_image` and `has_spectrum` (1 or 0) say so; further
+/// labels are `ra`, `dec` (degrees) and `zwarn`; what is unknown is NaN. Objects without a number of their own get
+/// 1, 2, … ; a number that is there already refuses the later spectrum. In the layout the first 80 % of the rows are
+/// for training: of the pairs, of the images alone and of the spectra alone every fifth whole is for testing, what is
+/// left over to 20 % of all comes from the most numerous of the three. A single pair is for training.
+/// The output appears when complete; none is written when nothing could be taken. Throws Error when a named pair
+/// cannot be made or the output not be written.
+ImportReport import_files(const ImportRequest& request);
+
+}  // namespace astroclip::fits

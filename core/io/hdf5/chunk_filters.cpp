@@ -1,0 +1,106 @@
+#include "io/hdf5/chunk_filters.h"
+
+#include <fmt/format.h>
+#include <libdeflate.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "base/error.h"
+
+namespace astroclip::io {
+
+namespace {
+
+[[noreturn]] void wrong_size(size_t found, size_t expected) {
+  throw Error(fmt::format("it holds {} bytes, expected {}", found, expected));
+}
+
+void inflate(std::span<const std::byte> from, std::span<std::byte> to) {
+  using Decompressor = std::unique_ptr<libdeflate_decompressor, void (*)(libdeflate_decompressor*)>;
+  thread_local const Decompressor decompressor(libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
+  size_t filled = 0;
+  switch (libdeflate_zlib_decompress(decompressor.get(), from.data(), from.size(), to.data(), to.size(), &filled)) {
+    case LIBDEFLATE_SUCCESS:
+      if (filled != to.size()) wrong_size(filled, to.size());
+      return;
+    case LIBDEFLATE_INSUFFICIENT_SPACE:
+      throw Error(fmt::format("it holds more than {} bytes", to.size()));
+    default:
+      throw Error("its deflate stream cannot be decoded");
+  }
+}
+
+template <size_t element>
+void unshuffle_elements(const std::byte* from, std::byte* to, size_t count) {
+  for (size_t i = 0; i < count; ++i)
+    for (size_t byte = 0; byte < element; ++byte) to[i * element + byte] = from[byte * count + i];
+}
+
+/// First bytes of all elements, then all second bytes …, to elements.
+void unshuffle(std::span<const std::byte> from, std::span<std::byte> to, int64_t element) {
+  if (from.size() != to.size()) wrong_size(from.size(), to.size());
+  if (element == 4)
+    unshuffle_elements<4>(from.data(), to.data(), to.size() / 4);
+  else
+    unshuffle_elements<8>(from.data(), to.data(), to.size() / 8);
+}
+
+}  // namespace
+
+/// LZF: a control byte below 32 announces that many literals and one more; otherwise its upper three bits (and, when
+/// all are set, the next byte) are a length less two, and 13 bits say how far back, less one, the copy begins.
+void expand_lzf(std::span<const std::byte> from, std::span<std::byte> to) {
+  size_t in = 0, out = 0;
+  const auto next = [&] {
+    if (in == from.size()) throw Error("its LZF stream ends early");
+    return static_cast<size_t>(from[in++]);
+  };
+  while (in < from.size()) {
+    const size_t control = next();
+    if (control < 32) {
+      const size_t count = control + 1;
+      if (count > from.size() - in) throw Error("its LZF stream ends early");
+      if (count > to.size() - out) throw Error(fmt::format("it holds more than {} bytes", to.size()));
+      std::memcpy(to.data() + out, from.data() + in, count);
+      in += count;
+      out += count;
+      continue;
+    }
+    size_t count = control >> 5;
+    if (count == 7) count += next();
+    count += 2;
+    const size_t back = ((control & 31) << 8 | next()) + 1;
+    if (back > out) throw Error("its LZF stream refers to what lies before it");
+    if (count > to.size() - out) throw Error(fmt::format("it holds more than {} bytes", to.size()));
+    for (; count > 0; --count, ++out) to[out] = to[out - back];  // the copy may overlap itself
+  }
+  if (out != to.size()) wrong_size(out, to.size());
+}
+
+void undo_filters(std::span<const ChunkFilter> filters, uint32_t skipped, int64_t element, std::vector<std::byte>& raw,
+                  std::span<std::byte> out) {
+  thread_local std::vector<std::byte> other;
+  std::vector<ChunkFilter> applied;
+  for (size_t i = filters.size(); i > 0; --i)
+    if ((skipped >> (i - 1) & 1) == 0) applied.push_back(filters[i - 1]);
+  if (applied.empty()) {
+    if (raw.size() != out.size()) wrong_size(raw.size(), out.size());
+    std::ranges::copy(raw, out.begin());
+  }
+  for (size_t i = 0; i < applied.size(); ++i) {
+    const bool is_last = i + 1 == applied.size();
+    if (!is_last) other.resize(out.size());
+    const std::span<std::byte> to = is_last ? out : std::span(other);
+    if (applied[i] == ChunkFilter::deflate)
+      inflate(raw, to);
+    else if (applied[i] == ChunkFilter::lzf)
+      expand_lzf(raw, to);
+    else
+      unshuffle(raw, to, element);
+    if (!is_last) raw.swap(other);
+  }
+}
+
+}  // namespace astroclip::io

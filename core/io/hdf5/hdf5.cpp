@@ -1,0 +1,432 @@
+#include "io/hdf5/hdf5.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <hdf5.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <numeric>
+#include <utility>
+
+#include "base/error.h"
+#include "io/hdf5/hdf5_library_internal.h"
+#include "io/hdf5/hdf5_output_internal.h"
+
+namespace astroclip::io {
+
+namespace {
+
+hid_t memory_type(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return H5T_NATIVE_FLOAT;
+    case DType::f64:
+      return H5T_NATIVE_DOUBLE;
+    case DType::i64:
+      return H5T_NATIVE_INT64;
+    default:
+      throw Error(fmt::format("HDF5 datasets are f32, f64 or i64, not {}", name_of(dtype)));
+  }
+}
+
+/// Nothing when the program cannot undo one of them.
+std::optional<std::vector<ChunkFilter>> filters_of(hid_t properties) {
+  std::vector<ChunkFilter> filters;
+  for (int i = 0; i < H5Pget_nfilters(properties); ++i) {
+    unsigned flags = 0;
+    size_t parameters = 0;
+    const H5Z_filter_t id =
+        H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &parameters, nullptr, 0, nullptr, nullptr);
+    if (id == H5Z_FILTER_SHUFFLE)
+      filters.push_back(ChunkFilter::shuffle);
+    else if (id == H5Z_FILTER_DEFLATE)
+      filters.push_back(ChunkFilter::deflate);
+    else if (id == lzf_filter)
+      filters.push_back(ChunkFilter::lzf);
+    else
+      return std::nullopt;
+    // What is not compressed last has no size that can be known beforehand.
+    if (i > 0 && filters[filters.size() - 2] != ChunkFilter::shuffle) return std::nullopt;
+  }
+  return filters;
+}
+
+/// Whether an object lies in the file itself, not in another that a link leads to.
+bool is_in(hid_t file, hid_t object) {
+  H5O_info_t of_file, of_object;
+  if (H5Oget_info2(file, &of_file, H5O_INFO_BASIC) < 0 || H5Oget_info2(object, &of_object, H5O_INFO_BASIC) < 0)
+    return false;
+  return of_file.fileno == of_object.fileno;
+}
+
+std::vector<hsize_t> extents_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+}  // namespace
+
+struct Hdf5File::Handle {
+  std::string path;
+  hid_t file = -1;
+  int descriptor = -1;                 ///< the library's own, which it closes
+  std::unique_ptr<Hdf5Output> output;  ///< of a file that is made
+
+  ~Handle() {
+    const Hdf5Lock lock;
+    if (file >= 0) H5Fclose(file);
+  }
+  [[noreturn]] void fail(const std::string& what) const { throw Error(fmt::format("{}: {}", path, what)); }
+  [[noreturn]] void fail(const std::string& name, const std::string& what) const {
+    fail(fmt::format("dataset '{}': {}", name, what));
+  }
+  bool contains(const std::string& name) const {
+    if (file < 0) fail("is closed");
+    for (size_t end = 0; end != std::string::npos;) {
+      end = name.find('/', end + 1);
+      if (H5Lexists(file, name.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
+    }
+    return true;
+  }
+  hid_t dataset(const std::string& name) const {
+    if (!contains(name)) fail(fmt::format("has no dataset '{}'", name));
+    const hid_t id = H5Dopen2(file, name.c_str(), H5P_DEFAULT);
+    if (id < 0) fail(name, fmt::format("cannot be opened as a dataset: {}", library_reason()));
+    return id;
+  }
+  Shape shape(const std::string& name, hid_t space) const {
+    const int rank = H5Sget_simple_extent_ndims(space);
+    if (rank < 0 || rank > Shape::max_rank) fail(name, fmt::format("has {} axes, at most 6 are understood", rank));
+    hsize_t extents[Shape::max_rank] = {};
+    H5Sget_simple_extent_dims(space, extents, nullptr);
+    return Shape(std::vector<int64_t>(extents, extents + rank));
+  }
+  std::vector<std::string> children(const std::string& group, H5O_type_t wanted) const;
+  /// Rows [begin, begin + count) of an open dataset between the file and `values`.
+  void read_block(const std::string& name, hid_t set, hid_t space, const Shape& whole, int64_t begin, int64_t count,
+                  hid_t type, void* values) const;
+  void write_piece(const std::string& name, std::string_view text) const;
+  std::string read_piece(const std::string& name) const;
+};
+
+std::vector<std::string> Hdf5File::Handle::children(const std::string& group, H5O_type_t wanted) const {
+  const std::string where = group.empty() ? "/" : group;
+  if (!group.empty() && !contains(group)) fail(fmt::format("has no group '{}'", group));
+  const Hdf5Id id(H5Gopen2(file, where.c_str(), H5P_DEFAULT), H5Gclose);
+  if (id < 0) fail(fmt::format("'{}' is not a group", where));
+  H5G_info_t info;
+  H5Gget_info(id, &info);
+  std::vector<std::string> names;
+  for (hsize_t i = 0; i < info.nlinks; ++i) {
+    const ssize_t length = H5Lget_name_by_idx(id, ".", H5_INDEX_NAME, H5_ITER_INC, i, nullptr, 0, H5P_DEFAULT);
+    if (length <= 0) fail(fmt::format("cannot list '{}': {}", where, library_reason()));
+    std::string name(static_cast<size_t>(length) + 1, '\0');
+    H5Lget_name_by_idx(id, ".", H5_INDEX_NAME, H5_ITER_INC, i, name.data(), name.size(), H5P_DEFAULT);
+    name.pop_back();
+    H5O_info_t object;
+    if (H5Oget_info_by_name2(id, name.c_str(), &object, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 && object.type == wanted)
+      names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void Hdf5File::Handle::read_block(const std::string& name, hid_t set, hid_t space, const Shape& whole, int64_t begin,
+                                  int64_t count, hid_t type, void* values) const {
+  std::vector<hsize_t> start(static_cast<size_t>(whole.rank()), 0);
+  start[0] = static_cast<hsize_t>(begin);
+  const auto block = extents_of(whole.with(0, count));
+  const Hdf5Id memory(H5Screate_simple(whole.rank(), block.data(), nullptr), H5Sclose);
+  H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr);
+  if (H5Dread(set, type, memory, space, H5P_DEFAULT, values) < 0)
+    fail(name, fmt::format("cannot read rows {} to {}: {}", begin, begin + count - 1, library_reason()));
+}
+
+Hdf5File Hdf5File::open(const std::string& path) {
+  std::error_code failure;
+  const auto bytes = std::filesystem::file_size(path, failure);
+  if (failure) throw Error(fmt::format("{}: cannot read: {}", path, failure.message()));
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);  // for the reason, which the library does not give
+  if (descriptor < 0) throw Error(fmt::format("{}: cannot read: {}", path, std::strerror(errno)));
+  ::close(descriptor);
+  Hdf5File opened;
+  opened.handle_ = std::make_shared<Handle>();
+  opened.handle_->path = path;
+  const Hdf5Lock lock;
+  if (H5Fis_hdf5(path.c_str()) <= 0) throw Error(fmt::format("{}: is not an HDF5 file", path));
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (file < 0) {
+    const std::string reason = library_reason();
+    if (reason.find("truncated file") != std::string::npos)
+      throw Error(fmt::format("{}: is truncated: it has {} bytes, fewer than its HDF5 header says", path, bytes));
+    throw Error(fmt::format("{}: cannot be opened as HDF5: {}", path, reason));
+  }
+  opened.handle_->file = file;
+  void* own = nullptr;
+  if (H5Fget_vfd_handle(file, H5P_DEFAULT, &own) >= 0) opened.handle_->descriptor = *static_cast<int*>(own);
+  return opened;
+}
+
+Hdf5File Hdf5File::create(OutputFile& output) {
+  Hdf5File created;
+  created.handle_ = std::make_shared<Handle>();
+  Handle& handle = *created.handle_;
+  handle.path = output.path();
+  handle.output = std::make_unique<Hdf5Output>(output);
+  const Hdf5Lock lock;
+  handle.file = handle.output->create(handle.path.c_str());
+  if (handle.file < 0) handle.fail(fmt::format("cannot write: {}", library_reason()));
+  return created;
+}
+
+const std::string& Hdf5File::path() const { return handle_->path; }
+
+bool Hdf5File::contains(const std::string& name) const {
+  const Hdf5Lock lock;
+  return handle_->contains(name);
+}
+
+std::vector<std::string> Hdf5File::groups(const std::string& group) const {
+  const Hdf5Lock lock;
+  return handle_->children(group, H5O_TYPE_GROUP);
+}
+
+std::vector<std::string> Hdf5File::datasets(const std::string& group) const {
+  const Hdf5Lock lock;
+  return handle_->children(group, H5O_TYPE_DATASET);
+}
+
+Shape Hdf5File::shape(const std::string& name) const {
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id space(H5Dget_space(set), H5Sclose);
+  return handle_->shape(name, space);
+}
+
+Shape Hdf5File::expect_shape(const std::string& name, std::span<const int64_t> expected) const {
+  const Shape found = shape(name);
+  bool fits = found.rank() == static_cast<int>(expected.size());
+  for (int axis = 0; fits && axis < found.rank(); ++axis) {
+    const int64_t wanted = expected[static_cast<size_t>(axis)];
+    fits = wanted < 0 || wanted == found[axis];
+  }
+  if (fits) return found;
+  std::vector<std::string> words;
+  for (const int64_t extent : expected) words.push_back(extent < 0 ? "N" : fmt::format("{}", extent));
+  handle_->fail(fmt::format("dataset '{}' has the shape {}, expected [{}]", name, found.str(), fmt::join(words, ", ")));
+}
+
+bool Hdf5File::has_numbers(const std::string& name) const {
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id type(H5Dget_type(set), H5Tclose);
+  return H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT;
+}
+
+DType Hdf5File::dtype(const std::string& name) const {
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id type(H5Dget_type(set), H5Tclose);
+  const H5T_class_t kind = H5Tget_class(type);
+  if (kind == H5T_INTEGER) return DType::i64;
+  if (kind != H5T_FLOAT) handle_->fail(name, "does not hold numbers");
+  return H5Tget_size(type) <= 4 ? DType::f32 : DType::f64;
+}
+
+void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const {
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id space(H5Dget_space(set), H5Sclose);
+  const Shape whole = handle_->shape(name, space);
+  if (whole.rank() == 0) handle_->fail(name, "is a single value, rows were expected");
+  const int64_t row_bytes = whole.with(0, 1).numel() * size_of(dtype);
+  std::vector<size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return rows[a] < rows[b]; });
+  std::vector<std::byte> block;
+  for (size_t i = 0; i < order.size();) {
+    const int64_t begin = rows[order[i]];
+    size_t stop = i;
+    int64_t end = begin;
+    bool direct = true;  // in the order asked for, without repeats: no copy is needed
+    for (; stop < order.size() && rows[order[stop]] <= end; ++stop) {
+      direct = direct && rows[order[stop]] == end && order[stop] == order[i] + (stop - i);
+      end = std::max(end, rows[order[stop]] + 1);
+    }
+    if (begin < 0 || end > whole[0]) {
+      const int64_t outside = begin < 0 ? begin : end - 1;
+      handle_->fail(name, fmt::format("has {} rows, row {} was asked for", whole[0], outside));
+    }
+    auto* const bytes = static_cast<std::byte*>(out);
+    std::byte* target = bytes + static_cast<int64_t>(order[i]) * row_bytes;
+    if (!direct) {
+      block.resize(static_cast<size_t>((end - begin) * row_bytes));
+      target = block.data();
+    }
+    handle_->read_block(name, set, space, whole, begin, end - begin, memory_type(dtype), target);
+    for (size_t k = i; !direct && k < stop; ++k)
+      std::memcpy(bytes + static_cast<int64_t>(order[k]) * row_bytes,
+                  block.data() + (rows[order[k]] - begin) * row_bytes, static_cast<size_t>(row_bytes));
+    i = stop;
+  }
+}
+
+Hdf5Layout Hdf5File::layout(const std::string& name) const {
+  Hdf5Layout layout;
+  layout.dtype = dtype(name);
+  layout.shape = shape(name);
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id type(H5Dget_type(set), H5Tclose);
+  const Hdf5Id properties(H5Dget_create_plist(set), H5Pclose);
+  const Hdf5Id creation(H5Fget_create_plist(handle_->file), H5Pclose);
+  hsize_t user_block = 0;  // offsets are counted from its end or from the file's beginning, as versions please
+  H5Pget_userblock(creation, &user_block);
+  if (H5Tequal(type, memory_type(layout.dtype)) <= 0 || user_block != 0 || layout.shape.rank() == 0) return layout;
+  if (!is_in(handle_->file, set)) return layout;
+  const H5D_layout_t kind = H5Pget_layout(properties);
+  if (kind == H5D_CONTIGUOUS) {
+    const haddr_t offset = H5Dget_offset(set);
+    if (offset == HADDR_UNDEF || H5Pget_external_count(properties) != 0 || handle_->descriptor < 0) return layout;
+    layout.offset = static_cast<int64_t>(offset);
+    layout.kind = Hdf5Layout::Kind::contiguous;
+  } else if (kind == H5D_CHUNKED) {
+    const auto filters = filters_of(properties);
+    if (!filters || filters->empty()) return layout;
+    hsize_t extents[Shape::max_rank] = {};
+    const int rank = H5Pget_chunk(properties, Shape::max_rank, extents);
+    layout.chunk = Shape(std::vector<int64_t>(extents, extents + rank));
+    layout.filters = *filters;
+    layout.kind = Hdf5Layout::Kind::filtered;
+  }
+  return layout;
+}
+
+std::optional<uint32_t> Hdf5File::read_chunk(const std::string& name, std::span<const int64_t> origin,
+                                             std::vector<std::byte>& raw) const {
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const std::vector<hsize_t> at(origin.begin(), origin.end());
+  hsize_t size = 0;
+  uint32_t skipped = 0;
+  haddr_t place = HADDR_UNDEF;
+  if (H5Dget_chunk_info_by_coord(set, at.data(), nullptr, &place, &size) < 0)
+    handle_->fail(name, fmt::format("cannot find the chunk of row {}: {}", origin[0], library_reason()));
+  if (place == HADDR_UNDEF) return std::nullopt;
+  raw.resize(size);
+  if (H5Dread_chunk(set, H5P_DEFAULT, at.data(), &skipped, raw.data()) < 0)
+    handle_->fail(name, fmt::format("cannot read the chunk of row {}: {}", origin[0], library_reason()));
+  return skipped;
+}
+
+void Hdf5File::read_bytes(int64_t offset, std::span<std::byte> out) const {
+  for (size_t done = 0; done < out.size();) {
+    const ssize_t count =
+        ::pread(handle_->descriptor, out.data() + done, out.size() - done, offset + static_cast<int64_t>(done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) handle_->fail(fmt::format("cannot read: {}", std::strerror(errno)));
+    if (count == 0)
+      handle_->fail(fmt::format("is truncated: it has {} bytes, fewer than its HDF5 header says",
+                                offset + static_cast<int64_t>(done)));
+    done += static_cast<size_t>(count);
+  }
+}
+
+void Hdf5File::make_dataset(const std::string& name, DType dtype, const Shape& shape, int64_t chunk_rows) {
+  const Hdf5Lock lock;
+  const auto extents = extents_of(shape);
+  const Hdf5Id space(H5Screate_simple(shape.rank(), extents.data(), nullptr), H5Sclose);
+  const Hdf5Id links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
+  H5Pset_create_intermediate_group(links, 1);
+  const Hdf5Id creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  H5Pset_obj_track_times(creation, false);  // the same contents are the same bytes
+  if (chunk_rows > 0) {
+    H5Pset_chunk(creation, shape.rank(), extents_of(shape.with(0, chunk_rows)).data());
+    H5Pset_shuffle(creation);
+    H5Pset_deflate(creation, 4);
+  } else {
+    H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
+    H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
+  }
+  const Hdf5Id set(H5Dcreate2(handle_->file, name.c_str(), memory_type(dtype), space, links, creation, H5P_DEFAULT),
+                   H5Dclose);
+  if (set < 0) handle_->fail(name, fmt::format("cannot be made: {}", library_reason()));
+}
+
+void Hdf5File::write_rows(const std::string& name, int64_t begin, int64_t count, DType dtype, const void* values) {
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id space(H5Dget_space(set), H5Sclose);
+  const Shape whole = handle_->shape(name, space);
+  if (begin < 0 || count < 0 || begin + count > whole[0])
+    handle_->fail(name, fmt::format("has {} rows, cannot write {} from row {} on", whole[0], count, begin));
+  if (count == 0) return;
+  std::vector<hsize_t> start(static_cast<size_t>(whole.rank()), 0);
+  start[0] = static_cast<hsize_t>(begin);
+  const auto block = extents_of(whole.with(0, count));
+  const Hdf5Id memory(H5Screate_simple(whole.rank(), block.data(), nullptr), H5Sclose);
+  H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr);
+  if (H5Dwrite(set, memory_type(dtype), memory, space, H5P_DEFAULT, values) < 0)
+    handle_->fail(name, fmt::format("cannot be written: {}", library_reason()));
+  handle_->output->check();
+}
+
+void Hdf5File::Handle::write_piece(const std::string& name, std::string_view text) const {
+  const Hdf5Id type(H5Tcopy(H5T_C_S1), H5Tclose);
+  H5Tset_size(type, text.size() + 1);
+  const Hdf5Id space(H5Screate(H5S_SCALAR), H5Sclose);
+  const Hdf5Id attribute(H5Acreate2(file, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  if (attribute < 0 || H5Awrite(attribute, type, std::string(text).c_str()) < 0)
+    fail(fmt::format("cannot write the attribute '{}': {}", name, library_reason()));
+}
+
+std::string Hdf5File::Handle::read_piece(const std::string& name) const {
+  if (H5Aexists(file, name.c_str()) <= 0) return "";
+  const Hdf5Id attribute(H5Aopen(file, name.c_str(), H5P_DEFAULT), H5Aclose);
+  const Hdf5Id type(H5Aget_type(attribute), H5Tclose);
+  if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0) return "";
+  std::string text(H5Tget_size(type) + 1, '\0');
+  if (H5Aread(attribute, type, text.data()) < 0) return "";
+  return text.c_str();
+}
+
+namespace {
+
+/// HDF5 holds at most 64 KiB in an attribute: longer text goes on in "NAME 2", "NAME 3" …
+constexpr size_t piece_bytes = 60000;
+
+std::string piece_name(const std::string& name, size_t piece) {
+  return piece == 0 ? name : fmt::format("{} {}", name, piece + 1);
+}
+
+}  // namespace
+
+void Hdf5File::write_attribute(const std::string& name, const std::string& text) {
+  const Hdf5Lock lock;
+  size_t piece = 0;
+  do {
+    handle_->write_piece(piece_name(name, piece), std::string_view(text).substr(piece * piece_bytes, piece_bytes));
+  } while (++piece * piece_bytes < text.size());
+}
+
+std::string Hdf5File::attribute(const std::string& name) const {
+  const Hdf5Lock lock;
+  std::string text;
+  for (size_t piece = 0;; ++piece) {
+    const std::string part = handle_->read_piece(piece_name(name, piece));
+    text += part;
+    if (part.size() < piece_bytes) return text;
+  }
+}
+
+void Hdf5File::close() {
+  const Hdf5Lock lock;
+  if (handle_->file < 0) return;
+  const bool closed = H5Fclose(std::exchange(handle_->file, -1)) >= 0;
+  if (handle_->output) handle_->output->check();
+  if (!closed) handle_->fail(fmt::format("cannot be closed: {}", library_reason()));
+}
+
+}  // namespace astroclip::io

@@ -1,0 +1,303 @@
+#include "io/weights/pytorch_file.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include "base/error.h"
+#include "base/printable.h"
+#include "io/mapped_file.h"
+#include "io/weights/pytorch_storages_internal.h"
+
+namespace astroclip::io {
+
+namespace {
+
+using pickle::Value;
+using Kind = Value::Kind;
+
+constexpr std::string_view sections[] = {"state_dict", "model", "teacher"};
+
+// Parts of a pickle may be shared, so a small one can describe an endless tree: walks are bounded.
+constexpr int most_tensors = 100'000;
+constexpr int most_metadata = 10'000;
+constexpr int deepest_name = 16;
+constexpr size_t longest_name = 512;
+constexpr size_t longest_text = 4096;
+constexpr int64_t most_elements = int64_t{1} << 40;
+/// A tensor that repeats its storage (expanded) may have this many elements more than it.
+constexpr int64_t most_repeated = int64_t{1} << 24;
+
+bool is_dict(const Value& value) {
+  return value.is(Kind::dict) ||
+         (value.is(Kind::object) && (value.text == "collections.OrderedDict" ||
+                                     value.text == "collections.defaultdict" || !value.entries.empty()));
+}
+
+/// A tensor, as PyTorch pickles it.
+bool is_rebuilt(const Value& value) {
+  return value.text.starts_with("torch._utils._rebuild_") || value.text.starts_with("torch._tensor._rebuild_");
+}
+
+std::string join(const std::string& prefix, const std::string& name) {
+  return prefix.empty() ? name : prefix + "." + name;
+}
+
+std::vector<int64_t> integers_of(const Value& tuple, const char* what) {
+  std::vector<int64_t> integers;
+  if (!tuple.is(Kind::tuple) && !tuple.is(Kind::list) && !tuple.is_object("torch.Size")) {
+    throw Error(fmt::format("its {} is not a tuple", what));
+  }
+  const bool wrapped = tuple.is(Kind::object) && tuple.arguments->items.size() == 1;
+  const auto& items = wrapped ? tuple.arguments->items[0]->items : tuple.items;
+  for (const Value* item : items) {
+    if (!item->is(Kind::integer) || item->integer < 0) throw Error(fmt::format("its {} is impossible", what));
+    integers.push_back(item->integer);
+  }
+  if (integers.size() > Shape::max_rank) {
+    throw Error(fmt::format("it has {} axes, at most {} are supported", integers.size(), Shape::max_rank));
+  }
+  return integers;
+}
+
+void check_count(const std::vector<int64_t>& extents, int64_t storage_elements) {
+  int64_t product = 1;
+  bool is_empty = false;
+  for (const int64_t extent : extents) {
+    is_empty |= extent == 0;
+    if (__builtin_mul_overflow(product, std::max<int64_t>(extent, 1), &product) || product > most_elements) {
+      throw Error(fmt::format("its shape [{}] is impossible", fmt::join(extents, ", ")));
+    }
+  }
+  if (!is_empty && product - most_repeated > storage_elements) {
+    throw Error(fmt::format("its shape [{}] repeats a storage of {} elements too often", fmt::join(extents, ", "),
+                            storage_elements));
+  }
+}
+
+bool is_plain(const Value& value) {
+  switch (value.kind) {
+    case Kind::none:
+    case Kind::boolean:
+    case Kind::integer:
+    case Kind::real:
+      return true;
+    case Kind::text:
+      return value.text.size() <= longest_text;
+    default:
+      return false;
+  }
+}
+
+std::string plain_text(const Value& value) {
+  switch (value.kind) {
+    case Kind::boolean:
+      return value.integer != 0 ? "true" : "false";
+    case Kind::integer:
+      return std::to_string(value.integer);
+    case Kind::real:
+      return fmt::format("{}", value.real);
+    case Kind::text:
+      return value.text;
+    default:
+      return "none";
+  }
+}
+
+}  // namespace
+
+struct PytorchFile::Contents {
+  explicit Contents(const std::string& file) : path(file), mapping(file) {
+    archive = read_pytorch_archive(mapping.bytes(), path);
+    const Value& root = archive.document.root();
+    if (read_tensor("tensor", root)) return;
+    if (!is_dict(root)) {
+      throw Error(fmt::format(
+          "{}: holds {}, not a dict of tensors; save the model's state_dict() instead", path,
+          root.is(Kind::object) ? fmt::format("an object of class {}", printable(root.text)) : "a plain value"));
+    }
+    const Value* state = nullptr;
+    for (const std::string_view name : sections) {
+      const Value* value = root.find(name);
+      if (value == nullptr || !is_dict(*value)) continue;
+      collect_tensors(*value, "", 0);
+      if (entries.empty()) {  // a section of that name for something else
+        skipped.clear();
+        continue;
+      }
+      section = name;
+      state = value;
+      break;
+    }
+    if (state == nullptr) collect_tensors(root, "", 0);
+    if (entries.empty()) {
+      const bool has_object = std::ranges::any_of(
+          root.entries, [](const auto& entry) { return entry.second->is(Kind::object) && !is_dict(*entry.second); });
+      throw Error(fmt::format("{}: holds no tensors{}", path,
+                              has_object ? "; save the model's state_dict() rather than the model itself" : ""));
+    }
+    for (const auto& [key, value] : root.entries) {
+      if (value != state && key->is(Kind::text)) collect_metadata(*value, key->text, 0);
+    }
+  }
+
+  [[noreturn]] void refuse(const std::string& name, const std::string& reason) const {
+    throw Error(fmt::format("{}: tensor '{}': {}", path, printable(name), printable(reason)));
+  }
+
+  /// Null when the value is no tensor, or one of a kind that cannot be read.
+  std::optional<StridedElements> tensor_of(const Value& value) const {
+    if (!value.is(Kind::object)) return std::nullopt;
+    return rebuilt(value.text, value.arguments->items);
+  }
+
+  /// What PyTorch's function of that name would make.
+  std::optional<StridedElements> rebuilt(const std::string& function, const std::vector<const Value*>& parts) const {
+    if (function == "torch._utils._rebuild_parameter" || function == "torch._utils._rebuild_parameter_with_state") {
+      return parts.empty() ? std::nullopt : tensor_of(*parts[0]);
+    }
+    if (function == "torch._tensor._rebuild_from_type_v2") {  // of a subclass, or with attributes of its own
+      const bool is_described = parts.size() >= 3 && parts[0]->is(Kind::global) && parts[2]->is(Kind::tuple);
+      return is_described ? rebuilt(parts[0]->text, parts[2]->items) : std::nullopt;
+    }
+    if (function != "torch._utils._rebuild_tensor_v2" && function != "torch._utils._rebuild_tensor") {
+      return std::nullopt;
+    }
+    if (parts.size() < 4 || !parts[1]->is(Kind::integer)) throw Error("it is not described as PyTorch does");
+    constexpr size_t place_of_flags = 6;
+    if (parts.size() > place_of_flags && !parts[place_of_flags]->entries.empty()) {
+      throw Error("it is stored as the negative or the conjugate of its bytes; save what resolve_neg() gives");
+    }
+    const auto reference = storage_reference(*parts[0]);
+    if (!reference) throw Error("it has no storage");
+    const auto storage = archive.storages.find(reference->key);
+    if (storage == archive.storages.end()) throw Error(fmt::format("the file lacks its storage '{}'", reference->key));
+    const int64_t elements = static_cast<int64_t>(storage->second.size()) / size_of(reference->type);
+    if (elements < reference->elements) {
+      throw Error(fmt::format("its storage '{}' should hold {} elements, the file has {}", reference->key,
+                              reference->elements, elements));
+    }
+    const auto extents = integers_of(*parts[2], "shape");
+    check_count(extents, elements);
+    StridedElements strided{reference->type, storage->second, parts[1]->integer, Shape(extents),
+                            integers_of(*parts[3], "strides")};
+    if (!strided.fits(reference->elements)) {
+      throw Error(fmt::format("its shape {}, strides [{}] and offset {} leave its storage of {} elements",
+                              strided.shape.str(), fmt::join(strided.strides, ", "), strided.offset,
+                              reference->elements));
+    }
+    // The older format has no checksum. Elements that repeat and leave others out are the mark of damage.
+    if (archive.format == "legacy" && strided.repeats() && !strided.ends_at(reference->elements)) {
+      throw Error(fmt::format("its shape {} and strides [{}] repeat some elements of its storage and leave others out",
+                              strided.shape.str(), fmt::join(strided.strides, ", ")));
+    }
+    return strided;
+  }
+
+  /// Returns false when the value is no tensor.
+  bool read_tensor(const std::string& name, const Value& value) {
+    try {
+      const auto tensor = tensor_of(value);
+      if (!tensor) return false;
+      if (!index.emplace(name, entries.size()).second) throw Error("it is listed twice");
+      entries.push_back({name, tensor->type, tensor->shape});
+      tensors.push_back(*tensor);
+      return true;
+    } catch (const Error& error) {
+      refuse(name, error.what());
+    }
+  }
+
+  void collect_tensors(const Value& dict, const std::string& prefix, int depth) {
+    if (depth > deepest_name) refuse(prefix, fmt::format("more than {} dicts within each other", deepest_name));
+    for (const auto& [key, value] : dict.entries) {
+      if (++visits > most_tensors) throw Error(fmt::format("{}: more than {} tensors", path, most_tensors));
+      if (!key->is(Kind::text) && !key->is(Kind::integer)) continue;
+      if (prefix.size() + key->text.size() > longest_name) {
+        refuse(prefix, fmt::format("a name below it is longer than {} bytes", longest_name));
+      }
+      const std::string name = join(prefix, plain_text(*key));
+      if (read_tensor(name, *value)) continue;
+      if (is_dict(*value)) {
+        collect_tensors(*value, name, depth + 1);
+      } else {
+        skipped.push_back(value->is(Kind::object) && value->text.size() <= longest_name
+                              ? fmt::format("{} <{}>", name, value->text)
+                              : name);
+      }
+    }
+  }
+
+  void collect_metadata(const Value& value, const std::string& name, int depth) {
+    if (++metadata_visits > most_metadata || depth > deepest_name || name.size() > longest_name) return;
+    const bool is_sequence = value.is(Kind::list) || value.is(Kind::tuple);
+    if (is_plain(value)) {
+      metadata[name] = plain_text(value);
+    } else if (is_sequence && value.items.size() <= 64 &&
+               std::ranges::all_of(value.items, [](const Value* item) { return is_plain(*item); })) {
+      std::vector<std::string> texts;
+      for (const Value* item : value.items) texts.push_back(plain_text(*item));
+      const std::string text = fmt::format("[{}]", fmt::join(texts, ", "));
+      if (text.size() <= longest_text) metadata[name] = text;
+    } else if (is_dict(value)) {
+      for (const auto& [key, part] : value.entries) {
+        if (key->is(Kind::text) && key->text.size() <= longest_name)
+          collect_metadata(*part, join(name, key->text), depth + 1);
+      }
+    } else if (value.is(Kind::object) && value.text.size() <= longest_name && !is_rebuilt(value)) {
+      metadata[name] = "<" + value.text + ">";
+    }
+  }
+
+  std::string path;
+  MappedFile mapping;
+  PytorchArchive archive;
+  std::string_view section;
+  std::vector<Entry> entries;
+  std::vector<StridedElements> tensors;
+  std::unordered_map<std::string, size_t> index;
+  std::vector<std::string> skipped;
+  Metadata metadata;
+  int visits = 0;
+  int metadata_visits = 0;
+};
+
+PytorchFile PytorchFile::open(const std::string& path) {
+  PytorchFile file;
+  file.contents_ = std::make_shared<const Contents>(path);
+  return file;
+}
+
+bool PytorchFile::looks_like_one(const std::string& path) { return looks_like_pytorch(MappedFile(path).bytes()); }
+
+const std::string& PytorchFile::path() const { return contents_->path; }
+std::string_view PytorchFile::format() const { return contents_->archive.format; }
+std::string_view PytorchFile::section() const { return contents_->section; }
+const std::vector<PytorchFile::Entry>& PytorchFile::entries() const { return contents_->entries; }
+bool PytorchFile::contains(const std::string& name) const { return contents_->index.contains(name); }
+const std::vector<std::string>& PytorchFile::skipped() const { return contents_->skipped; }
+const Metadata& PytorchFile::metadata() const { return contents_->metadata; }
+const pickle::Value& PytorchFile::root() const { return contents_->archive.document.root(); }
+
+const PytorchFile::Entry& PytorchFile::entry(const std::string& name) const {
+  const auto found = contents_->index.find(name);
+  if (found == contents_->index.end()) throw Error(fmt::format("{}: holds no tensor '{}'", path(), name));
+  return contents_->entries[found->second];
+}
+
+Tensor PytorchFile::read(const std::string& name, DType dtype, Device device) const {
+  (void)entry(name);
+  try {
+    const std::shared_ptr<const Backing> backing(contents_, &contents_->mapping);
+    return read_elements(contents_->tensors[contents_->index.at(name)], dtype, device, backing);
+  } catch (const Error& error) {
+    contents_->refuse(name, error.what());
+  }
+}
+
+}  // namespace astroclip::io

@@ -1,0 +1,185 @@
+// The layout is that of torch/serialization.py.
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "base/error.h"
+#include "base/printable.h"
+#include "io/weights/pytorch_storages_internal.h"
+#include "io/weights/zip_archive.h"
+
+namespace astroclip::io {
+
+namespace {
+
+using pickle::Document;
+using pickle::Value;
+using Kind = Value::Kind;
+
+// torch.serialization.MAGIC_NUMBER, as a pickled long: opcode, length, ten bytes, end.
+constexpr unsigned char legacy_magic[] = {0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, '.'};
+constexpr int64_t legacy_protocol = 1001;
+
+struct StorageClass {
+  std::string_view name;
+  ElementType type;
+};
+constexpr StorageClass storage_classes[] = {
+    {"torch.DoubleStorage", ElementType::f64}, {"torch.FloatStorage", ElementType::f32},
+    {"torch.HalfStorage", ElementType::f16},   {"torch.BFloat16Storage", ElementType::bf16},
+    {"torch.LongStorage", ElementType::i64},   {"torch.IntStorage", ElementType::i32},
+    {"torch.ShortStorage", ElementType::i16},  {"torch.CharStorage", ElementType::i8},
+    {"torch.ByteStorage", ElementType::u8},    {"torch.BoolStorage", ElementType::boolean},
+};
+
+[[noreturn]] void refuse(const std::string& path, const std::string& reason) {
+  throw Error(fmt::format("{}: not a valid PyTorch file: {}", path, printable(reason)));
+}
+
+/// Where the first pickle of the older format ends, the magic number in protocol 2 to 5; 0: this is not one.
+size_t legacy_start(std::span<const std::byte> bytes) {
+  constexpr size_t protocol_bytes = 2, frame_bytes = 9;
+  const auto at = [&](size_t i) { return std::to_integer<unsigned>(bytes[i]); };
+  const auto ends_in_magic = [&](size_t begin) {
+    return bytes.size() >= begin + sizeof(legacy_magic) &&
+           std::memcmp(bytes.data() + begin, legacy_magic, sizeof(legacy_magic)) == 0;
+  };
+  if (bytes.size() < protocol_bytes || at(0) != 0x80 || at(1) < 2 || at(1) > 5) return 0;
+  for (const size_t begin : {protocol_bytes, protocol_bytes + frame_bytes}) {
+    if (begin > protocol_bytes && (bytes.size() < begin || at(protocol_bytes) != 0x95)) continue;
+    if (ends_in_magic(begin)) return begin + sizeof(legacy_magic);
+  }
+  return 0;
+}
+
+PytorchArchive read_zip(std::span<const std::byte> bytes, const std::string& path) {
+  const ZipArchive zip(bytes, path);
+  const std::string object_name = "/data.pkl";
+  std::string folder;
+  for (const auto& [name, entry] : zip.entries()) {
+    if (!name.ends_with(object_name)) continue;
+    if (!folder.empty()) refuse(path, fmt::format("it holds both {}/data.pkl and {}", folder, name));
+    folder = name.substr(0, name.size() - object_name.size());
+  }
+  if (folder.empty()) refuse(path, "the archive holds no data.pkl");
+  const auto order = zip.entries().find(folder + "/byteorder");
+  if (order != zip.entries().end()) {
+    const auto text = zip.bytes_of(order->second);
+    if (std::string_view(reinterpret_cast<const char*>(text.data()), text.size()) != "little") {
+      refuse(path, "its numbers are not little-endian");
+    }
+  }
+  PytorchArchive archive;
+  archive.format = "zip";
+  const auto& object = zip.entries().at(folder + object_name);
+  zip.verify(folder + object_name);
+  archive.document = Document::parse(zip.bytes_of(object), path, object.offset);
+  const std::string data = folder + "/data/";
+  for (auto at = zip.entries().lower_bound(data); at != zip.entries().end() && at->first.starts_with(data); ++at) {
+    archive.storages[at->first.substr(data.size())] = zip.bytes_of(at->second);
+  }
+  return archive;
+}
+
+/// Reads the pickles and storages of the legacy format one after the other.
+class LegacyReader {
+ public:
+  LegacyReader(std::span<const std::byte> bytes, const std::string& path) : bytes_(bytes), path_(path) {}
+
+  PytorchArchive read() {
+    at_ = legacy_start(bytes_);
+    const Document protocol = next();
+    if (!protocol.root().is(Kind::integer) || protocol.root().integer != legacy_protocol) {
+      refuse(path_, fmt::format("the legacy format in a version other than {}", legacy_protocol));
+    }
+    const Document system = next();
+    const Value* little = system.root().find("little_endian");
+    if (little == nullptr || !little->is(Kind::boolean)) refuse(path_, "it does not say its byte order");
+    if (little->integer == 0) refuse(path_, "its numbers are not little-endian");
+    PytorchArchive archive;
+    archive.format = "legacy";
+    archive.document = next();
+    const Document keys = next();
+    read_storages(keys.root(), archive);
+    return archive;
+  }
+
+ private:
+  Document next() {
+    Document document = Document::parse(bytes_.subspan(at_), path_, static_cast<int64_t>(at_));
+    at_ += static_cast<size_t>(document.size());
+    return document;
+  }
+
+  std::map<std::string, ElementType> types_of(const Document& document) const {
+    std::map<std::string, ElementType> types;
+    for (const Value& value : document.values()) {
+      if (!value.is(Kind::persistent)) continue;
+      try {
+        if (const auto storage = storage_reference(value)) types.emplace(storage->key, storage->type);
+      } catch (const Error& error) {
+        refuse(path_, error.what());
+      }
+    }
+    return types;
+  }
+
+  void read_storages(const Value& keys, PytorchArchive& archive) {
+    if (!keys.is(Kind::list)) refuse(path_, "its list of storages is missing");
+    const auto types = types_of(archive.document);
+    for (const Value* key : keys.items) {
+      const auto type = types.find(key->text);
+      if (!key->is(Kind::text) || type == types.end()) refuse(path_, "it lists a storage that nothing refers to");
+      int64_t elements = 0;
+      const uint64_t left = bytes_.size() - at_;
+      if (left < sizeof(elements)) refuse(path_, fmt::format("storage '{}' is cut off at byte {}", key->text, at_));
+      std::memcpy(&elements, bytes_.data() + at_, sizeof(elements));
+      at_ += sizeof(elements);
+      const int64_t room = static_cast<int64_t>(bytes_.size() - at_) / size_of(type->second);
+      if (elements < 0 || elements > room) {
+        refuse(path_, fmt::format("storage '{}' at byte {} says it has {} elements, the file has room for {} (is the "
+                                  "file truncated?)",
+                                  key->text, at_, elements, room));
+      }
+      const auto size = static_cast<size_t>(elements * size_of(type->second));
+      archive.storages[key->text] = bytes_.subspan(at_, size);
+      at_ += size;
+    }
+  }
+
+  std::span<const std::byte> bytes_;
+  const std::string& path_;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
+PytorchArchive read_pytorch_archive(std::span<const std::byte> bytes, const std::string& path) {
+  if (ZipArchive::looks_like_one(bytes)) return read_zip(bytes, path);
+  if (legacy_start(bytes) > 0) return LegacyReader(bytes, path).read();
+  refuse(path, "it begins neither as a zip archive nor as the older format does");
+}
+
+bool looks_like_pytorch(std::span<const std::byte> bytes) {
+  return ZipArchive::looks_like_one(bytes) || legacy_start(bytes) > 0;
+}
+
+std::optional<StorageReference> storage_reference(const Value& persistent) {
+  if (!persistent.is(Kind::persistent) || !persistent.arguments->is(Kind::tuple)) return std::nullopt;
+  const auto& parts = persistent.arguments->items;
+  if (parts.empty() || !parts[0]->is(Kind::text) || parts[0]->text != "storage") return std::nullopt;
+  if (parts.size() < 5 || !parts[1]->is(Kind::global) || !parts[2]->is(Kind::text) || !parts[4]->is(Kind::integer)) {
+    throw Error("a storage that is not described as PyTorch does");
+  }
+  if (parts.size() > 5 && !parts[5]->is(Kind::none)) {
+    throw Error(fmt::format("storage '{}' is a view of another, which only PyTorch before 0.4 wrote", parts[2]->text));
+  }
+  for (const StorageClass& one : storage_classes) {
+    if (one.name != parts[1]->text) continue;
+    if (parts[4]->integer < 0) throw Error(fmt::format("storage '{}' has a negative size", parts[2]->text));
+    return StorageReference{one.type, parts[2]->text, parts[4]->integer};
+  }
+  throw Error(fmt::format("storage '{}' is a {}, which cannot be read", parts[2]->text, parts[1]->text));
+}
+
+}  // namespace astroclip::io

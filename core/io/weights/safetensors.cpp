@@ -1,0 +1,248 @@
+#include "io/weights/safetensors.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/printable.h"
+#include "io/mapped_file.h"
+#include "io/output/durable_file.h"
+#include "io/weights/elements.h"
+
+namespace astroclip::io {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int64_t length_bytes = 8;
+constexpr int64_t largest_extent = int64_t{1} << 40;
+constexpr int64_t largest_header = 100'000'000;  // the format's own limit
+
+/// An element type as the file names it.
+struct FileType {
+  const char* name;
+  ElementType type;
+};
+constexpr FileType file_types[] = {
+    {"F64", ElementType::f64}, {"F32", ElementType::f32},      {"F16", ElementType::f16}, {"BF16", ElementType::bf16},
+    {"I64", ElementType::i64}, {"I32", ElementType::i32},      {"I16", ElementType::i16}, {"I8", ElementType::i8},
+    {"U8", ElementType::u8},   {"BOOL", ElementType::boolean},
+};
+
+const FileType* find_type(const std::string& name) {
+  const auto* found = std::ranges::find_if(file_types, [&](const FileType& type) { return name == type.name; });
+  return found == std::end(file_types) ? nullptr : found;
+}
+
+struct Stored {
+  SafetensorsFile::Entry entry;
+  ElementType type;
+  int64_t begin;  // from the start of the file
+  int64_t end;
+};
+
+std::optional<int64_t> as_count(const Json& value) {
+  if (!value.is_number_integer()) return std::nullopt;
+  if (value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX) return std::nullopt;
+  const auto number = value.get<int64_t>();
+  if (number < 0) return std::nullopt;
+  return number;
+}
+
+[[noreturn]] void refuse(const std::string& path, const std::string& reason) {
+  throw Error(fmt::format("{}: not a valid safetensors file: {}", path, printable(reason)));
+}
+
+Stored parse_entry(const std::string& path, const std::string& name, const Json& value, int64_t data_begin,
+                   int64_t file_bytes) {
+  const auto bad = [&](const std::string& reason) { refuse(path, fmt::format("tensor '{}' {}", name, reason)); };
+  if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") || !value.contains("data_offsets")) {
+    bad("lacks dtype, shape or data_offsets");
+  }
+  const FileType* type = value["dtype"].is_string() ? find_type(value["dtype"].get<std::string>()) : nullptr;
+  if (type == nullptr) bad(fmt::format("has the unknown dtype {}", value["dtype"].dump()));
+  if (!value["shape"].is_array() || value["shape"].size() > Shape::max_rank) {
+    bad(fmt::format("needs a shape of at most {} axes", Shape::max_rank));
+  }
+  std::vector<int64_t> extents;
+  int64_t bytes = size_of(type->type);
+  for (const Json& extent : value["shape"]) {
+    const auto count = as_count(extent);
+    if (!count || *count > largest_extent || __builtin_mul_overflow(bytes, *count, &bytes))
+      bad("has an impossible shape");
+    extents.push_back(*count);
+  }
+  const Json& offsets = value["data_offsets"];
+  const auto begin = offsets.is_array() && offsets.size() == 2 ? as_count(offsets[0]) : std::nullopt;
+  const auto end = begin ? as_count(offsets[1]) : std::nullopt;
+  if (!begin || !end || *end < *begin) bad("has impossible data_offsets");
+  if (*end > file_bytes - data_begin) {
+    bad(fmt::format("ends at byte {} of the data, which has {} (is the file truncated?)", *end,
+                    file_bytes - data_begin));
+  }
+  if (*end - *begin != bytes) {
+    bad(fmt::format("has {} bytes, but its shape and dtype need {}", *end - *begin, bytes));
+  }
+  return {{name, dtype_of_elements(type->type), Shape(extents)}, type->type, data_begin + *begin, data_begin + *end};
+}
+
+/// Parses the header; a repeated name, of a tensor or within one, is an error rather than the last one winning.
+Json parse_header(const std::string& path, const char* begin, const char* end) {
+  std::vector<std::string> names;
+  std::set<std::string> keys;  // of the entry
+  const auto collect = [&](int depth, Json::parse_event_t event, const Json& parsed) {
+    if (event != Json::parse_event_t::key) return true;
+    if (depth == 1) {
+      names.push_back(parsed.get<std::string>());
+      keys.clear();
+    } else if (depth == 2) {
+      const auto [key, is_new] = keys.insert(parsed.get<std::string>());
+      if (!is_new) refuse(path, fmt::format("'{}' stands twice in '{}'", *key, names.back()));
+    }
+    return true;
+  };
+  Json header = Json::parse(begin, end, collect, false);
+  if (header.is_discarded() || !header.is_object()) refuse(path, "its header is not a JSON object");
+  std::ranges::sort(names);
+  const auto twice = std::ranges::adjacent_find(names);
+  if (twice != names.end()) refuse(path, fmt::format("tensor '{}' is listed twice", *twice));
+  return header;
+}
+
+const char* file_name_of(DType dtype) {
+  return std::ranges::find_if(file_types, [&](const FileType& type) { return is_stored_as(type.type, dtype); })->name;
+}
+
+}  // namespace
+
+/// The mapped file and its parsed header; unmapped when the last reader goes.
+struct SafetensorsFile::Mapping {
+  std::string path;
+  MappedFile file;
+  Metadata metadata;
+  std::vector<Stored> stored;
+  std::vector<Entry> entries;
+  std::unordered_map<std::string, size_t> index;
+
+  explicit Mapping(const std::string& from) : path(from), file(from) { parse(); }
+
+ private:
+  void parse() {
+    const auto bytes = static_cast<int64_t>(file.bytes().size());
+    if (bytes <= length_bytes) refuse(path, fmt::format("{} bytes are too few for a header", bytes));
+    const std::byte* data = file.bytes().data();
+    uint64_t length = 0;
+    std::memcpy(&length, data, sizeof(length));
+    if (length > largest_header || static_cast<int64_t>(length) > bytes - length_bytes) {
+      refuse(path, fmt::format("its header would be {} bytes long, the file has {}", length, bytes));
+    }
+    const int64_t data_begin = length_bytes + static_cast<int64_t>(length);
+    const char* text = reinterpret_cast<const char*>(data) + length_bytes;
+    const Json header = parse_header(path, text, text + length);
+    for (const auto& [name, value] : header.items()) {
+      if (name == "__metadata__") {
+        read_metadata(value);
+      } else {
+        stored.push_back(parse_entry(path, name, value, data_begin, bytes));
+      }
+    }
+    std::ranges::sort(
+        stored, [](const Stored& a, const Stored& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+    int64_t expected = data_begin;  // the format has neither overlaps nor holes
+    for (size_t i = 0; i < stored.size(); ++i) {
+      if (stored[i].begin != expected) {
+        refuse(path, fmt::format("tensor '{}' begins at byte {} of the data, expected {}", stored[i].entry.name,
+                                 stored[i].begin - data_begin, expected - data_begin));
+      }
+      expected = stored[i].end;
+      entries.push_back(stored[i].entry);
+      index[stored[i].entry.name] = i;
+    }
+    if (expected != bytes) {
+      refuse(path, fmt::format("its tensors end at byte {} of the data, which has {}", expected - data_begin,
+                               bytes - data_begin));
+    }
+  }
+
+  void read_metadata(const Json& value) {
+    if (!value.is_object()) refuse(path, "__metadata__ is not an object");
+    for (const auto& [key, text] : value.items()) {
+      if (!text.is_string()) refuse(path, fmt::format("__metadata__ '{}' is not a string", key));
+      metadata[key] = text.get<std::string>();
+    }
+  }
+};
+
+SafetensorsFile SafetensorsFile::open(const std::string& path) {
+  SafetensorsFile file;
+  file.mapping_ = std::make_shared<const Mapping>(path);
+  return file;
+}
+
+const std::string& SafetensorsFile::path() const { return mapping_->path; }
+const Metadata& SafetensorsFile::metadata() const { return mapping_->metadata; }
+const std::vector<SafetensorsFile::Entry>& SafetensorsFile::entries() const { return mapping_->entries; }
+bool SafetensorsFile::contains(const std::string& name) const { return mapping_->index.contains(name); }
+
+const SafetensorsFile::Entry& SafetensorsFile::entry(const std::string& name) const {
+  const auto found = mapping_->index.find(name);
+  if (found == mapping_->index.end()) throw Error(fmt::format("{}: holds no tensor '{}'", path(), name));
+  return mapping_->entries[found->second];
+}
+
+Tensor SafetensorsFile::read(const std::string& name, DType dtype, Device device) const {
+  const Shape shape = entry(name).shape;
+  const Stored& stored = mapping_->stored[mapping_->index.at(name)];
+  const auto bytes =
+      mapping_->file.bytes().subspan(static_cast<size_t>(stored.begin), static_cast<size_t>(stored.end - stored.begin));
+  const std::shared_ptr<const Backing> backing(mapping_, &mapping_->file);
+  try {
+    return read_elements({stored.type, bytes, 0, shape, contiguous_strides(shape)}, dtype, device, backing);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: tensor '{}' {}", path(), name, error.what()));
+  }
+}
+
+void write_safetensors(const std::string& path, std::span<const std::pair<std::string, Tensor>> tensors,
+                       const Metadata& metadata) {
+  // An ordered object: the header lists tensors as they lie in the file.
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  int64_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    if (header.contains(name)) throw Error(fmt::format("{}: two tensors are named '{}'", path, name));
+    const auto extents = tensor.shape().extents();
+    header[name] = {{"dtype", file_name_of(tensor.dtype())},
+                    {"shape", std::vector<int64_t>(extents.begin(), extents.end())},
+                    {"data_offsets", {offset, offset + tensor.bytes()}}};
+    offset += tensor.bytes();
+  }
+  // What is not UTF-8 (text out of an old pickle) is replaced.
+  std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  text.append((8 - text.size() % 8) % 8, ' ');  // keeps the tensors aligned for readers that map the file
+  const uint64_t length = text.size();
+
+  DurableFile file(path);
+  file.write(std::as_bytes(std::span(&length, 1)));
+  file.write(text);
+  for (const auto& [name, tensor] : tensors) {
+    const auto count = static_cast<size_t>(tensor.bytes());
+    if (tensor.device().kind != DeviceKind::cuda) {
+      file.write({static_cast<const std::byte*>(tensor.data()), count});
+      continue;
+    }
+    std::vector<std::byte> bytes(count);
+    memory_of(tensor.device()).copy_to_host(bytes.data(), tensor.data(), tensor.bytes());
+    file.write(bytes);
+  }
+  file.commit();
+}
+
+}  // namespace astroclip::io

@@ -1,0 +1,83 @@
+#include "model/model.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "base/error.h"
+#include "nn/published_weights.h"
+#include "plugin/host.h"
+
+namespace astroclip {
+
+std::string encoder_prefix(const std::string& encoder) { return encoder + "_encoder"; }
+
+std::shared_ptr<Encoder> make_encoder(const Experiment& experiment, const std::string& name, Weights weights) {
+  const EncoderSpec& spec = experiment.encoder(name);
+  auto encoder = plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters);
+  if (encoder->modality() != name) {
+    throw Error(fmt::format("[encoders.{}] plugin '{}' encodes the modality '{}'", name, spec.plugin.plugin,
+                            encoder->modality()));
+  }
+  if (weights == Weights::none) {
+    encoder->materialize_empty(experiment.run_device());
+  } else {
+    encoder->materialize(experiment.run_device(), static_cast<uint64_t>(experiment.seed), encoder_prefix(name));
+  }
+  return encoder;
+}
+
+Model::Model(const Experiment& experiment, Weights weights) : weights_(weights) {
+  for (const EncoderSpec& spec : experiment.encoders) {
+    encoders_.emplace_back(spec.name, make_encoder(experiment, spec.name, weights));
+  }
+}
+
+Encoder& Model::encoder(const std::string& name) const { return *shared_encoder(name); }
+
+std::shared_ptr<Encoder> Model::shared_encoder(const std::string& name) const {
+  for (const auto& [own, encoder] : encoders_) {
+    if (own == name) return encoder;
+  }
+  throw Error(fmt::format("there is no encoder '{}' ({})", name, fmt::join(names(), ", ")));
+}
+
+std::vector<std::string> Model::names() const {
+  std::vector<std::string> all;
+  for (const auto& [name, encoder] : encoders_) all.push_back(name);
+  return all;
+}
+
+std::vector<nn::NamedTensor> Model::state() const {
+  std::vector<nn::NamedTensor> all;
+  for (const auto& [name, encoder] : encoders_) {
+    for (nn::NamedTensor& entry : encoder->state(encoder_prefix(name))) all.push_back(std::move(entry));
+  }
+  return all;
+}
+
+bool Model::load(const std::string& name, const std::string& path) const {
+  return load(name, nn::read_published(path), path);
+}
+
+bool Model::load(const std::string& name, std::vector<nn::NamedTensor> source, const std::string& path) const {
+  Encoder& target = encoder(name);
+  // What stands under the name of a tower is that tower's alone: another of the same architecture may be beside it.
+  const std::string prefix = encoder_prefix(name) + ".", backbone = prefix + "backbone.";
+  const auto is_own = [&](const nn::NamedTensor& entry) { return entry.name.starts_with(prefix); };
+  if (std::ranges::any_of(source, is_own)) std::erase_if(source, std::not_fn(is_own));
+  const std::string place = fmt::format("{}: encoder '{}'", path, name);
+  // Where the file tells backbone and head apart, what stands beside the backbone is the head's, and must all be known.
+  const auto is_backbones = [&](const nn::NamedTensor& entry) { return entry.name.starts_with(backbone); };
+  const auto of_backbone = std::ranges::count_if(source, is_backbones);
+  const bool has_head = of_backbone > 0 ? of_backbone < std::ssize(source)
+                                        : nn::count_published(target, source, place) >
+                                              nn::count_published(target, source, place, "backbone");
+  const auto how = weights_ == Weights::none ? nn::Loading::shared : nn::Loading::copied;
+  nn::load_published(target, source, place, has_head ? "" : "backbone", how);
+  return has_head;
+}
+
+}  // namespace astroclip

@@ -1,0 +1,62 @@
+#include "model/model_file.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "io/weights/weights_file.h"
+
+namespace astroclip {
+
+std::string architecture_text(const std::vector<EncoderSpec>& encoders) {
+  config::Table by_name, file;
+  for (const EncoderSpec& encoder : encoders) by_name.set(encoder.name, {encoder.plugin.parameters, {}});
+  file.set("encoders", {by_name, {}});
+  return config::to_toml(file);
+}
+
+std::string write_model_file(const std::string& path, const std::vector<nn::NamedTensor>& tensors,
+                             const ModelDescription& description, io::Metadata metadata) {
+  std::vector<std::pair<std::string, Tensor>> entries;
+  for (const nn::NamedTensor& entry : tensors) entries.emplace_back(entry.name, entry.tensor);
+  const std::string hash = io::model_hash(entries);
+  metadata["architecture"] = architecture_text(description.encoders);
+  metadata["preprocessing"] = config::to_toml(description.preprocessing);
+  metadata["model_hash"] = hash;
+  io::write_safetensors(path, entries, metadata);
+  return hash;
+}
+
+ModelDescription read_model_description(const std::string& path) {
+  return read_model_description(io::list_weights(path).metadata, path);
+}
+
+ModelDescription read_model_description(const io::Metadata& metadata, const std::string& path) {
+  const auto text = [&](const char* key) {
+    const auto found = metadata.find(key);
+    if (found != metadata.end()) return found->second;
+    throw Error(
+        fmt::format("{}: does not tell its {}; astroclip convert IN OUT --architecture FILE.toml writes a file that "
+                    "does",
+                    path, key));
+  };
+  const std::string architecture = text("architecture"), preprocessing = text("preprocessing");
+  return {read_architecture(config::parse_text(architecture, path + ": architecture"), path),
+          config::parse_text(preprocessing, path + ": preprocessing"), text("model_hash")};
+}
+
+void check_views(const ModelDescription& description, const Dataset& dataset, const std::string& modality,
+                 const std::string& place) {
+  const config::Table given = dataset.preprocessing();
+  const config::Value* expected = description.preprocessing.find(modality);
+  const config::Value* found = given.find(modality);
+  if (expected == nullptr || found == nullptr) return;
+  const std::string wants = config::to_toml(*expected), has = config::to_toml(*found);
+  if (wants == has) return;
+  throw Error(fmt::format("{}: the model takes '{}' as {}, its objects are {}", place, modality, wants, has));
+}
+
+std::vector<EncoderSpec> load_architecture(const std::string& path) {
+  return read_architecture(config::parse_file(path), path);
+}
+
+}  // namespace astroclip

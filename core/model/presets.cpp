@@ -1,0 +1,83 @@
+#include "model/presets.h"
+
+#include <algorithm>
+#include <boost/dll/runtime_symbol_info.hpp>
+#include <filesystem>
+
+#include "base/error.h"
+#include "model/model.h"
+#include "model/model_file.h"
+#include "nn/published_weights.h"
+#include "plugin/host.h"
+
+namespace astroclip {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Told from names alone, before anything has storage: a giant needs gigabytes.
+bool has_names(const Experiment& setting, const std::vector<nn::NamedTensor>& tensors) {
+  return std::ranges::all_of(setting.encoders, [&](const EncoderSpec& spec) {
+    const auto encoder = plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters);
+    const auto state = encoder->state();
+    const auto wanted =
+        std::ranges::count_if(state, [](const auto& entry) { return entry.name.starts_with("backbone."); });
+    return nn::count_published(*encoder, tensors, "", "backbone") == wanted;
+  });
+}
+
+bool fits(const Experiment& setting, const std::vector<nn::NamedTensor>& tensors) {
+  try {
+    if (!has_names(setting, tensors)) return false;
+    const Model model(setting, Weights::none);
+    for (const std::string& name : model.names()) model.load(name, tensors, "");
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+int64_t parameters_of(const Experiment& setting) {
+  int64_t count = 0;
+  for (const EncoderSpec& spec : setting.encoders) {
+    count += plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters)->parameter_count();
+  }
+  return count;
+}
+
+}  // namespace
+
+std::vector<Preset> presets() {
+  const fs::path program(boost::dll::program_location().string());
+  const fs::path folder = program.parent_path().parent_path() / "share/astroclip/experiments/models";
+  std::vector<Preset> all;
+  std::error_code absent;
+  for (const auto& file : fs::directory_iterator(folder, absent)) {
+    if (file.path().extension() == ".toml") all.push_back({file.path().stem().string(), file.path().string()});
+  }
+  std::ranges::sort(all, {}, &Preset::name);
+  return all;
+}
+
+std::string architecture_path(const std::string& name_or_path) {
+  const auto all = presets();
+  const auto found = std::ranges::find(all, name_or_path, &Preset::name);
+  return found == all.end() ? name_or_path : found->path;
+}
+
+std::optional<Preset> recognise(const std::vector<nn::NamedTensor>& tensors, const std::vector<Preset>& among) {
+  std::optional<Preset> best;
+  int64_t most = 0;
+  for (const Preset& preset : among) {
+    Experiment setting;
+    setting.encoders = load_architecture(preset.path);
+    const int64_t parameters = parameters_of(setting);
+    if (parameters <= most || !fits(setting, tensors)) continue;
+    best = preset;
+    most = parameters;
+  }
+  return best;
+}
+
+}  // namespace astroclip

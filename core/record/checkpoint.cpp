@@ -1,0 +1,102 @@
+#include "record/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "base/error.h"
+#include "io/weights/safetensors.h"
+
+namespace astroclip::record {
+
+namespace {
+
+constexpr const char* format_key = "format";
+constexpr const char* format_name = "astroclip checkpoint 1";
+
+int64_t number(const io::SafetensorsFile& file, const std::string& key) {
+  const auto found = file.metadata().find(key);
+  int64_t value = 0;
+  if (found != file.metadata().end()) {
+    const std::string& text = found->second;
+    const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (result.ec == std::errc() && result.ptr == text.data() + text.size()) return value;
+  }
+  throw Error(fmt::format("{}: the checkpoint's metadata lacks a number '{}'", file.path(), key));
+}
+
+std::vector<std::string> checkpoints_in(const std::string& folder) {
+  std::vector<std::string> paths;
+  if (!std::filesystem::is_directory(folder)) return paths;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("stage-") && name.ends_with(".safetensors")) paths.push_back(entry.path().string());
+  }
+  std::ranges::sort(paths);  // names are padded: alphabetical is chronological
+  return paths;
+}
+
+}  // namespace
+
+void write_checkpoint(const std::string& path, const Position& position, const std::vector<nn::NamedTensor>& tensors) {
+  std::vector<std::pair<std::string, Tensor>> entries;
+  entries.reserve(tensors.size());
+  for (const nn::NamedTensor& entry : tensors) entries.emplace_back(entry.name, entry.tensor);
+  io::write_safetensors(path, entries,
+                        {{format_key, format_name},
+                         {"stage", std::to_string(position.stage)},
+                         {"step", std::to_string(position.step)},
+                         {"optimizer_steps", std::to_string(position.optimizer_steps)},
+                         {"threads", std::to_string(position.threads)},
+                         {"instructions", position.instructions}});
+}
+
+Position read_position(const std::string& path) {
+  const auto file = io::SafetensorsFile::open(path);
+  const auto format = file.metadata().find(format_key);
+  if (format == file.metadata().end() || format->second != format_name) {
+    throw Error(fmt::format("{}: not a checkpoint of a run", path));
+  }
+  Position position{number(file, "stage"), number(file, "step"), number(file, "optimizer_steps"),
+                    static_cast<int>(number(file, "threads")), ""};
+  const auto instructions = file.metadata().find("instructions");
+  if (instructions != file.metadata().end()) position.instructions = instructions->second;
+  return position;
+}
+
+void restore(const std::string& path, std::vector<nn::NamedTensor>& targets) {
+  const auto file = io::SafetensorsFile::open(path);
+  for (nn::NamedTensor& target : targets) {
+    const auto& found = file.entry(target.name);
+    if (found.shape != target.tensor.shape() || found.dtype != target.tensor.dtype()) {
+      throw Error(fmt::format("{}: tensor '{}' should be {} {}, found {} {}", path, target.name,
+                              name_of(target.tensor.dtype()), target.tensor.shape().str(), name_of(found.dtype),
+                              found.shape.str()));
+    }
+    target.tensor.copy_from(file.read(target.name, target.tensor.dtype(), target.tensor.device()));
+  }
+}
+
+std::optional<std::pair<std::string, Position>> latest_checkpoint(const std::string& folder) {
+  const std::vector<std::string> paths = checkpoints_in(folder);
+  if (paths.empty()) return std::nullopt;
+  try {
+    return std::pair(paths.back(), read_position(paths.back()));
+  } catch (const Error& error) {
+    if (paths.size() == 1) throw;
+    throw Error(fmt::format("{}; without it the run goes on from {}", error.what(), paths[paths.size() - 2]));
+  }
+}
+
+std::string checkpoint_name(const Position& position) {
+  return fmt::format("stage-{:02}-step-{:08}.safetensors", position.stage, position.step);
+}
+
+void prune_checkpoints(const std::string& folder, size_t keep) {
+  const std::vector<std::string> paths = checkpoints_in(folder);
+  for (size_t i = 0; i + keep < paths.size(); ++i) std::filesystem::remove(paths[i]);
+}
+
+}  // namespace astroclip::record

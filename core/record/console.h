@@ -1,0 +1,55 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "io/output/output_file.h"
+
+namespace astroclip::record {
+
+/// Where a run stands, for the person watching.
+struct Progress {
+  std::string stage;
+  int64_t step = 0;  ///< finished
+  int64_t steps = 0;
+  double loss = 0.0;
+  double learning_rate = 0.0;
+  double objects_per_second = 0.0;
+  double wait_share = 0.0;  ///< of the time, spent waiting for data
+  double seconds_left = 0.0;
+};
+
+/// One line of it.
+std::string describe(const Progress& progress);
+
+/// "1h02m", "5m07s", "12s"
+std::string duration(double seconds);
+
+/// Prints to the terminal and to a log, if any. On a terminal, progress is one line that renews itself; elsewhere it is
+/// a plain line every few seconds.
+class Console {
+ public:
+  explicit Console(const std::string& log_path = "");
+  ~Console();
+  Console(const Console&) = delete;
+  Console& operator=(const Console&) = delete;
+
+  /// Throws Error naming the log when it cannot be written.
+  void say(const std::string& line);
+  /// To the log alone.
+  void note(const std::string& line);
+  void progress(const std::string& line);
+
+ private:
+  void clear_line();
+
+  using Clock = std::chrono::steady_clock;
+  std::optional<io::OutputFile> log_;
+  bool terminal_;
+  bool line_open_ = false;
+  Clock::time_point last_{};
+};
+
+}  // namespace astroclip::record

@@ -1,0 +1,103 @@
+#include "run/estimate.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+#include "base/threads.h"
+#include "experiment/stage_key.h"
+#include "train/trainer.h"
+
+namespace astroclip::run {
+
+namespace {
+
+/// The first rows of a dataset: a cache of their tokens is filled at once.
+class FirstRows final : public Dataset {
+ public:
+  FirstRows(const Dataset& all, int64_t rows) : all_(all), rows_(rows) {}
+
+  std::vector<Field> fields() const override { return all_.fields(); }
+  int64_t size(Split split) const override { return std::min(rows_, all_.size(split)); }
+  void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
+            HostBatch& out) const override {
+    all_.read(split, rows, names, out);
+  }
+  std::string source_field(const std::string& modality) const override { return all_.source_field(modality); }
+  void make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
+                 std::span<float> out) const override {
+    all_.make_view(view, raw, view_shape, rng, out);
+  }
+  config::Table preprocessing() const override { return all_.preprocessing(); }
+
+ private:
+  const Dataset& all_;
+  int64_t rows_;
+};
+
+/// A folder that goes with the object.
+class TemporaryFolder {
+ public:
+  TemporaryFolder()
+      : path_((std::filesystem::temp_directory_path() / fmt::format("astroclip-estimate-{}", getpid())).string()) {}
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+double time_steps(train::Trainer& trainer, int64_t steps) {
+  constexpr int64_t first_steps = 2, timed_steps = 5;  // the first ones pack weights and fill loader and cache
+  const int64_t ahead = std::min(first_steps, steps - 1), timed = std::min(timed_steps, steps - ahead);
+  for (int64_t i = 0; i < ahead; ++i) trainer.step();
+  const auto start = std::chrono::steady_clock::now();
+  for (int64_t i = 0; i < timed; ++i) trainer.step();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / static_cast<double>(timed);
+}
+
+}  // namespace
+
+double seconds_per_step(const Experiment& planned, size_t stage, const Dataset& dataset, bool keeps_tokens) {
+  constexpr int64_t token_bytes = int64_t{1} << 32;
+  Experiment experiment = planned;
+  experiment.validation = 0.0;  // its objects would not be among a few
+  experiment.stages[stage].validation.every = 0;
+  const StageSpec& spec = experiment.stages[stage];
+  if (spec.steps == 0) return 0.0;
+  set_compute_threads(static_cast<int>(experiment.threads));
+  Model model(experiment);
+  const FirstRows few(dataset, 2 * spec.batch);
+  // Objects of one modality may stand first.
+  const bool suffice = static_cast<int64_t>(data::rows_with(few, Split::train, spec.encoders).size()) >= spec.batch;
+  if (!keeps_tokens || !suffice) {
+    train::Trainer trainer(experiment, stage, model, dataset, 0);
+    return time_steps(trainer, spec.steps);
+  }
+  const TemporaryFolder folder;
+  evaluate::TokenCache cache(experiment, few, folder.path(), token_bytes, nullptr);
+  train::Trainer trainer(experiment, stage, model, few, 0, &cache);
+  return time_steps(trainer, spec.steps);
+}
+
+std::string cost_key(const Experiment& experiment, size_t stage) {
+  Experiment alone = experiment;
+  alone.stages = {experiment.stages[stage]};
+  auto& general = *alone.resolved.find("experiment")->get_if<config::Table>();
+  general.erase("seed");
+  auto& stages = *alone.resolved.find("stages")->get_if<config::Array>();
+  config::Table own = *stages[stage].get_if<config::Table>();
+  for (const char* other : {"name", "steps", "optimizer", "init"}) own.erase(other);
+  stages = {{own, {}}};
+  return stage_key(alone, 0);
+}
+
+}  // namespace astroclip::run

@@ -1,0 +1,184 @@
+#include "run/run.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <optional>
+
+#include "base/error.h"
+#include "base/instructions.h"
+#include "base/threads.h"
+#include "evaluate/evaluation.h"
+#include "experiment/stage_key.h"
+#include "io/output/durable_file.h"
+#include "model/model_file.h"
+#include "plugin/host.h"
+#include "record/console.h"
+#include "record/recorder.h"
+#include "run/rehearsal.h"
+#include "run/stage_run.h"
+#include "train/trainer.h"
+
+namespace astroclip::run {
+
+namespace {
+
+std::vector<std::string> stage_names(const Experiment& experiment) {
+  std::vector<std::string> names;
+  for (const StageSpec& stage : experiment.stages) names.push_back(stage.name);
+  return names;
+}
+
+void check_same_machine(const std::string& path, const record::Position& position) {
+  if (position.threads != compute_threads()) {
+    throw Error(fmt::format("{}: was written with {} compute threads, this run has {}; go on with --threads {}", path,
+                            position.threads, compute_threads(), position.threads));
+  }
+  if (position.instructions != instruction_tier()) {
+    throw Error(fmt::format("{}: was written on a machine with {} instructions, this one has {}", path,
+                            position.instructions, instruction_tier()));
+  }
+}
+
+/// One run from its position to its end.
+class Run {
+ public:
+  Run(const Experiment& experiment, const record::RunFolder& folder, const Reuse& reuse, record::Console& console)
+      : experiment_(experiment), folder_(folder), reuse_(reuse), console_(console) {}
+
+  Outcome go() {
+    find_position();
+    dataset_ = plugin::Host::instance().make_dataset(experiment_.dataset.plugin, experiment_.dataset.parameters);
+    evaluate::check_labels(experiment_, *dataset_);
+    evaluate::check_models(experiment_, *dataset_);
+    model_ = std::make_unique<Model>(experiment_);
+    const auto first = static_cast<size_t>(position_.stage + (checkpoint_.empty() ? 0 : 1));
+    check_stages(experiment_, *model_, first);
+    rehearse_stages(experiment_, *model_, *dataset_, first);
+    if (reuse_.token_bytes > 0) {
+      cache_ =
+          std::make_unique<evaluate::TokenCache>(experiment_, *dataset_, reuse_.tokens, reuse_.token_bytes, &console_);
+    }
+    introduce();
+    recorder_ = std::make_unique<record::Recorder>(folder_, stage_names(experiment_), position_.stage,
+                                                   checkpoint_.empty() ? -1 : position_.step);
+    for (size_t stage = static_cast<size_t>(position_.stage); stage < experiment_.stages.size(); ++stage) {
+      if (!take_stage(stage) && !train_stage(stage)) return Outcome::interrupted;
+    }
+    write_model(folder_.model());
+    evaluate::evaluate(experiment_, *model_, *dataset_, folder_, console_, cache_.get());
+    return Outcome::finished;
+  }
+
+ private:
+  void find_position() {
+    if (const auto latest = record::latest_checkpoint(folder_.checkpoints())) {
+      checkpoint_ = latest->first;
+      position_ = latest->second;
+      check_same_machine(checkpoint_, position_);
+    }
+  }
+
+  void introduce() {
+    console_.say(fmt::format("{}: {}, seed {}, {} on {} with {} compute threads and {} loader threads", folder_.path(),
+                             experiment_.name, experiment_.seed, experiment_.precision, experiment_.run_device().str(),
+                             compute_threads(), experiment_.loader_threads));
+    console_.say(fmt::format("dataset {}: {} training and {} test objects", experiment_.dataset.plugin,
+                             dataset_->size(Split::train), dataset_->size(Split::test)));
+    for (const std::string& name : model_->names()) {
+      console_.say(fmt::format("encoder {}: {}, {:.2f} M parameters", name, experiment_.encoder(name).plugin.plugin,
+                               static_cast<double>(model_->encoder(name).parameter_count()) / 1e6));
+    }
+    if (!checkpoint_.empty()) console_.say(fmt::format("going on from {}", checkpoint_));
+  }
+
+  /// The metadata says what the run was started with, which a resumed one repeats.
+  void write_model(const std::string& path) const {
+    write_model_file(path, model_->state(), {experiment_.encoders, dataset_->preprocessing(), {}},
+                     {{"experiment", io::read_text(folder_.resolved())}});
+  }
+
+  void initialise(const StageSpec& stage) {
+    for (const InitSpec& init : stage.init) {
+      model_->load(init.encoder, init.is_stage ? folder_.stage(init.source) : init.source);
+    }
+  }
+
+  bool resumes(size_t stage) const { return !checkpoint_.empty() && static_cast<size_t>(position_.stage) == stage; }
+
+  /// The weights that another run has at the stage's end; false when there are none to take.
+  bool take_stage(size_t index) {
+    const std::string source = index < reuse_.stages.size() ? reuse_.stages[index] : "";
+    if (source.empty() || resumes(index)) return false;
+    for (const std::string& name : encoders_up_to(experiment_, index)) {
+      auto targets = model_->encoder(name).state(encoder_prefix(name));
+      record::restore(source, targets);
+    }
+    console_.say(fmt::format("stage {}: taken from {}", experiment_.stages[index].name, source));
+    write_model(folder_.stage(experiment_.stages[index].name));
+    return true;
+  }
+
+  /// False when a signal ended the stage early.
+  bool train_stage(size_t index) {
+    const StageSpec& stage = experiment_.stages[index];
+    if (!resumes(index)) initialise(stage);
+    train::Trainer trainer(experiment_, index, *model_, *dataset_, resumes(index) ? position_.step : 0, cache_.get());
+    if (resumes(index)) trainer.restore(checkpoint_, position_);
+    console_.say(fmt::format("stage {}: {} on {}, {:.2f} M trained parameters, {} objects", stage.name,
+                             stage.loss.plugin, fmt::join(stage.encoders, " and "),
+                             static_cast<double>(trainer.trainable_parameters()) / 1e6, trainer.row_count()));
+    StageRun run(stage, folder_, trainer, console_, *recorder_, [this](const std::string& path) { write_model(path); });
+    if (!run.go()) return false;
+    settle(stage, trainer);
+    write_model(folder_.stage(stage.name));
+    memory_of(experiment_.run_device()).trim();
+    return true;
+  }
+
+  /// Gives the model the weights that the stage ends with.
+  void settle(const StageSpec& stage, train::Trainer& trainer) {
+    if (stage.validation.keep == "best" && trainer.selection().has_best()) {
+      for (const std::string& name : stage.encoders) model_->load(name, folder_.best(stage.name));
+      console_.say(fmt::format("stage {} ends with the weights of step {}, {} = {:.6g}", stage.name,
+                               trainer.selection().step_of_best(), stage.validation.metric,
+                               trainer.selection().best_value()));
+    } else {
+      trainer.settle_weights();
+    }
+  }
+
+  const Experiment& experiment_;
+  const record::RunFolder& folder_;
+  const Reuse& reuse_;
+  record::Console& console_;
+  record::Position position_;
+  std::string checkpoint_;
+  std::shared_ptr<Dataset> dataset_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<evaluate::TokenCache> cache_;
+  std::unique_ptr<record::Recorder> recorder_;
+};
+
+void note_failure(record::Console& console, const std::exception& error) {
+  try {
+    console.note(record::failure_mark + std::string(error.what()));
+  } catch (const Error&) {  // what ended the run may keep the log from being written, too
+  }
+}
+
+}  // namespace
+
+Outcome run(const Experiment& experiment, const record::RunFolder& folder, const Reuse& reuse) {
+  set_compute_threads(static_cast<int>(experiment.threads));
+  const record::RunLock lock(folder);
+  record::Console console(folder.log());
+  try {
+    return Run(experiment, folder, reuse, console).go();
+  } catch (const std::exception& error) {
+    note_failure(console, error);
+    throw;
+  }
+}
+
+}  // namespace astroclip::run

@@ -1,0 +1,91 @@
+#include "run/stage_run.h"
+
+#include <fmt/format.h>
+
+#include "record/checkpoint.h"
+#include "record/stop_request.h"
+
+namespace astroclip::run {
+
+StageRun::StageRun(const StageSpec& stage, const record::RunFolder& folder, train::Trainer& trainer,
+                   record::Console& console, record::Recorder& recorder, WriteModel write_model)
+    : stage_(stage),
+      folder_(folder),
+      trainer_(trainer),
+      console_(console),
+      recorder_(recorder),
+      write_model_(std::move(write_model)),
+      first_(trainer.position().step),
+      progress_{.stage = stage.name, .steps = stage.steps} {}
+
+bool StageRun::go() {
+  const bool complete = train();
+  save();
+  if (!complete) {
+    console_.say(fmt::format("stopped after step {} of stage {}; astroclip run --resume {} goes on",
+                             trainer_.position().step, stage_.name, folder_.path()));
+    return false;
+  }
+  if (progress_.step > 0) console_.say(record::describe(progress_));
+  const train::Selection& selection = trainer_.selection();
+  if (selection.exhausted()) {
+    console_.say(
+        fmt::format("stage {} ends after step {}: nothing better than {} = {:.6g} of step {} in {} validations",
+                    stage_.name, trainer_.position().step, stage_.validation.metric, selection.best_value(),
+                    selection.step_of_best(), stage_.validation.patience));
+  }
+  return true;
+}
+
+bool StageRun::train() {
+  const record::StopRequest stop;
+  const record::Metrics before = validate_if_due();
+  if (!before.empty()) recorder_.write(stage_.name, trainer_.position().step, before);
+  while (!trainer_.finished()) {
+    if (stop.requested()) return false;
+    report(trainer_.step());
+    if (trainer_.position().step % stage_.checkpoint_every == 0 && !trainer_.finished()) save();
+  }
+  return true;
+}
+
+void StageRun::report(const train::StepReport& step) {
+  const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+  const auto done = static_cast<double>(step.step - first_);
+  progress_.step = step.step;
+  progress_.loss = step.loss();
+  progress_.learning_rate = step.learning_rate;
+  progress_.objects_per_second = done * static_cast<double>(stage_.batch * stage_.accumulate) / elapsed;
+  progress_.wait_share = trainer_.waited() / elapsed;
+  progress_.seconds_left = elapsed / done * static_cast<double>(stage_.steps - step.step);
+  console_.progress(record::describe(progress_));
+  record::Metrics line = {{"loss", step.loss()},
+                          {"learning_rate", step.learning_rate},
+                          {"gradient_norm", step.gradient_norm},
+                          {"objects_per_second", progress_.objects_per_second},
+                          {"wait_share", progress_.wait_share}};
+  line.insert(line.end(), step.losses.begin() + 1, step.losses.end());
+  const record::Metrics validation = validate_if_due();
+  line.insert(line.end(), validation.begin(), validation.end());
+  recorder_.write(stage_.name, step.step, line);
+}
+
+record::Metrics StageRun::validate_if_due() {
+  if (!trainer_.validation_due()) return {};
+  const auto lent = trainer_.lend_weights();
+  const train::Validation validation = trainer_.validate();
+  if (validation.is_best) write_model_(folder_.best(stage_.name));
+  console_.say(fmt::format("{} after {} steps: {} = {:.6g}{}", stage_.name, trainer_.position().step,
+                           stage_.validation.metric, trainer_.selection().last_value(),
+                           validation.is_best ? ", the best so far" : ""));
+  return validation.metrics;
+}
+
+void StageRun::save() {
+  recorder_.sync();
+  const record::Position position = trainer_.position();
+  record::write_checkpoint(folder_.checkpoints() + "/" + record::checkpoint_name(position), position, trainer_.state());
+  record::prune_checkpoints(folder_.checkpoints(), static_cast<size_t>(stage_.keep_checkpoints));
+}
+
+}  // namespace astroclip::run

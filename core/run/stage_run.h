@@ -1,0 +1,44 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "record/console.h"
+#include "record/recorder.h"
+#include "record/run_folder.h"
+#include "train/trainer.h"
+
+namespace astroclip::run {
+
+/// One stage of a run, from where its trainer stands to its end: steps, validations, checkpoints, and what is told of
+/// them.
+class StageRun {
+ public:
+  using WriteModel = std::function<void(const std::string& path)>;
+  /// `write_model` writes the model as it stands.
+  StageRun(const StageSpec& stage, const record::RunFolder& folder, train::Trainer& trainer, record::Console& console,
+           record::Recorder& recorder, WriteModel write_model);
+
+  /// False when a signal ended it early. Either way the last state is in a checkpoint.
+  bool go();
+
+ private:
+  bool train();
+  void report(const train::StepReport& step);
+  /// record::Metrics of a validation if one is due; the best so far is written to a file.
+  record::Metrics validate_if_due();
+  void save();
+
+  using Clock = std::chrono::steady_clock;
+  const StageSpec& stage_;
+  const record::RunFolder& folder_;
+  train::Trainer& trainer_;
+  record::Console& console_;
+  record::Recorder& recorder_;
+  WriteModel write_model_;
+  Clock::time_point start_ = Clock::now();
+  int64_t first_;
+  record::Progress progress_;
+};
+
+}  // namespace astroclip::run

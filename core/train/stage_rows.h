@@ -1,0 +1,14 @@
+#pragma once
+
+#include "api/dataset.h"
+#include "data/holdout.h"
+#include "experiment/experiment.h"
+#include "train/stage_engine.h"
+
+namespace astroclip::train {
+
+/// Training objects with every modality that a stage's loss looks at, and those set apart. Throws Error when there are
+/// fewer than a batch.
+data::Parted stage_rows(const Experiment& experiment, size_t stage, const StageEngine& engine, const Dataset& dataset);
+
+}  // namespace astroclip::train

@@ -1,0 +1,167 @@
+// What frozen backbones give is kept on disk: the same bits, within the bound.
+#include "evaluate/token_cache.h"
+
+#include <gmock/gmock.h>
+
+#include <numeric>
+
+#include "model/model.h"
+#include "plugin/host.h"
+#include "support/scratch.h"
+#include "train/frozen_views.h"
+
+namespace astroclip::evaluate {
+namespace {
+
+namespace fs = std::filesystem;
+using testing_support::scratch;
+
+constexpr int64_t plenty = int64_t{1} << 30;
+
+config::Table experiment_file() {
+  return config::parse_text(R"([dataset]
+plugin = "simulated_survey"
+galaxies = 50
+cache = ")" + scratch("token_survey") +
+                                R"("
+[encoders.image]
+plugin = "vit"
+image = 48
+dim = 32
+depth = 2
+heads = 2
+chunks = 1
+layer_scale = 0.5
+alignment_positions = true
+[encoders.spectrum]
+plugin = "specformer"
+window = 100
+stride = 100
+dim = 32
+layers = 2
+heads = 2
+)",
+                            "e.toml");
+}
+
+class TokenCacheTest : public testing::Test {
+ protected:
+  TokenCacheTest()
+      : file_(experiment_file()),
+        experiment_(read_experiment(file_)),
+        dataset_(plugin::Host::instance().make_dataset("simulated_survey", experiment_.dataset.parameters)),
+        model_(experiment_),
+        folder_(scratch("tokens")) {
+    fs::remove_all(folder_);
+    for (const std::string& name : model_.names()) model_.encoder(name).set_trainable("backbone", false);
+  }
+
+  TokenRequest request(const std::string& name, int64_t batch = 16) const {
+    const Encoder& encoder = model_.encoder(name);
+    return {name,
+            encoder,
+            Split::train,
+            {{.name = name, .modality = name}, encoder.input_shape()},
+            name == "image" ? TokenForm::pretraining : TokenForm::alignment,
+            batch};
+  }
+
+  /// What the backbone makes of some rows now.
+  Encoded forward(const TokenRequest& of, const std::vector<int64_t>& rows) const {
+    data::LoaderOptions options{.batch = static_cast<int64_t>(rows.size()), .steps = 1, .shuffle = false};
+    data::Loader loader(*dataset_, rows, {of.view}, {}, options);
+    const HostArray view = loader.next().views.at(of.view.request.name);
+    const Tensor raw = Tensor::from_host(view.values<float>(), view.shape, DType::f32, {DeviceKind::cpu});
+    return of.encoder.encode(of.encoder.tokenize(raw), {}, of.form);
+  }
+
+  size_t files() const {
+    return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
+  }
+
+  config::Table file_;
+  Experiment experiment_;
+  std::shared_ptr<Dataset> dataset_;
+  Model model_;
+  std::string folder_;
+};
+
+TEST_F(TokenCacheTest, GivesTheBitsThatTheBackboneGivesInAnyOrder) {
+  TokenCache cache(experiment_, *dataset_, folder_, plenty, nullptr);
+  const std::vector<int64_t> rows = {33, 2, 39, 0, 17, 18, 5, 11, 36, 21, 20, 9, 4, 30, 1, 8};  // 40 in the split
+  for (const std::string& name : model_.names()) {
+    const auto kept = cache.open(request(name));
+    ASSERT_NE(kept, nullptr);
+    const Encoded there = kept->read(rows), here = forward(request(name), rows);
+    EXPECT_EQ(there.tokens.shape(), here.tokens.shape());
+    EXPECT_EQ(there.tokens.to_floats(), here.tokens.to_floats()) << name;
+    ASSERT_EQ(there.summary.defined(), here.summary.defined());
+    if (!here.summary.defined()) continue;
+    EXPECT_EQ(there.summary.to_floats(), here.summary.to_floats()) << name;
+  }
+}
+
+TEST_F(TokenCacheTest, KeepsOneFileForEqualBackbonesWhateverTheHeads) {
+  TokenCache cache(experiment_, *dataset_, folder_, plenty, nullptr);
+  ASSERT_NE(cache.open(request("spectrum")), nullptr);
+  const auto change = [&](const std::string& part) {
+    for (nn::NamedTensor& entry : model_.encoder("spectrum").parameters()) {
+      if (entry.name.starts_with(part))
+        entry.tensor.copy_from(Tensor::zeros(entry.tensor.shape(), DType::f32, {DeviceKind::cpu}));
+    }
+  };
+  change("cross_attention");
+  ASSERT_NE(cache.open(request("spectrum")), nullptr);
+  EXPECT_EQ(files(), 1U);
+  ASSERT_NE(cache.open(request("spectrum", 8)), nullptr);  // products of another size may round otherwise
+  EXPECT_EQ(files(), 2U);
+  change("backbone.final_layernorm");
+  const auto changed = cache.open(request("spectrum"));
+  EXPECT_EQ(files(), 3U);
+  EXPECT_EQ(changed->read(std::vector<int64_t>{3}).tokens.to_floats()[0], 0.0F);
+}
+
+TEST_F(TokenCacheTest, StaysWithinItsBound) {
+  // 40 rows in batches of 16 make 48, each of 78 tokens of 32 floats.
+  const int64_t one_file = 48 * 78 * 32 * 4, two_files = 2 * one_file + one_file / 2;
+  TokenCache small(experiment_, *dataset_, folder_, one_file - 1, nullptr);
+  EXPECT_EQ(small.open(request("spectrum")), nullptr);
+  EXPECT_EQ(files(), 0U);
+  TokenCache cache(experiment_, *dataset_, folder_, two_files, nullptr);
+  for (const int64_t batch : {16, 8, 4}) ASSERT_NE(cache.open(request("spectrum", batch)), nullptr);
+  EXPECT_EQ(files(), 2U);
+}
+
+TEST_F(TokenCacheTest, TakesOnlyWhatIsTheSameAtEveryStep) {
+  TokenCache cache(experiment_, *dataset_, folder_, plenty, nullptr);
+  Encoder& spectrum = model_.encoder("spectrum");
+  /// How often three steps run the backbone.
+  const auto runs = [&](const TokenRequest& of, TokenCache* with) {
+    train::FrozenViews views(with);
+    int times = 0;
+    const std::vector<int64_t> rows = {4, 7};
+    for (int step = 0; step < 3; ++step) {
+      (void)views.features(of, rows, [&] { return ++times, forward(of, rows); });
+    }
+    return times;
+  };
+  TokenRequest augmented = request("spectrum");
+  augmented.view.request.augment = true;
+  EXPECT_EQ(runs(augmented, &cache), 3);
+  EXPECT_EQ(runs(request("spectrum"), nullptr), 3);
+  spectrum.set_trainable("backbone.final_layernorm", true);
+  EXPECT_EQ(runs(request("spectrum"), &cache), 3);
+  spectrum.set_trainable("backbone", false);
+  EXPECT_EQ(runs(request("spectrum"), &cache), 1);
+
+  config::apply_override(file_, "encoders.spectrum.dropout=0.1");
+  experiment_ = read_experiment(file_);
+  const auto dropping = make_encoder(experiment_, "spectrum");
+  dropping->set_trainable("", false);
+  dropping->set_training(true);
+  const TokenRequest plain = request("spectrum");
+  EXPECT_EQ(runs({plain.name, *dropping, plain.split, plain.view, plain.form, plain.batch}, &cache), 3);
+}
+
+}  // namespace
+}  // namespace astroclip::evaluate

@@ -1,0 +1,146 @@
+// What an experiment file can get wrong, word for word.
+#include "experiment/experiment.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace astroclip {
+namespace {
+
+const std::string sound = R"([experiment]
+name = "x"
+[dataset]
+plugin = "simulated_survey"
+galaxies = 100
+[encoders.image]
+plugin = "vit"
+[encoders.spectrum]
+plugin = "specformer"
+[[stages]]
+name = "pretraining"
+encoders = ["spectrum"]
+loss = { plugin = "masked_spectrum" }
+[[stages]]
+name = "alignment"
+loss = { plugin = "clip" }
+freeze = ["spectrum.backbone"]
+init = { spectrum = "pretraining" }
+[[tasks]]
+plugin = "redshift"
+)";
+
+std::string replaced(const std::string& what, const std::string& with) {
+  std::string text = sound;
+  const size_t at = text.find(what);
+  EXPECT_NE(at, std::string::npos) << what;
+  return text.replace(at, what.size(), with);
+}
+
+std::string message_of(const std::string& text) {
+  try {
+    (void)read_experiment(config::parse_text(text, "e.toml"));
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no problems";
+}
+
+TEST(Experiment, ReadsStagesWithTheirDefaults) {
+  const Experiment experiment = read_experiment(config::parse_text(sound, "e.toml"));
+  ASSERT_EQ(experiment.stages.size(), 2U);
+  EXPECT_EQ(experiment.stages[1].encoders, (std::vector<std::string>{"image", "spectrum"}));
+  EXPECT_TRUE(experiment.stages[1].init.at(0).is_stage);
+  EXPECT_EQ(experiment.stages[1].optimizer.betas, (std::vector<double>{0.9, 0.999}));
+  EXPECT_EQ(experiment.tasks.at(0).plugin, "redshift");
+}
+
+TEST(Experiment, AutoPrecisionResolvesToWhatTheDeviceHas) {
+  const std::string text = replaced("name = \"x\"", "name = \"x\"\ndevice = \"reference\"\nprecision = \"auto\"");
+  const Experiment experiment = read_experiment(config::parse_text(text, "e.toml"));
+  EXPECT_EQ(experiment.precision, "f32");
+  const auto* general = experiment.resolved.find("experiment")->get_if<config::Table>();
+  EXPECT_EQ(*general->find("precision")->get_if<std::string>(), "f32");
+}
+
+TEST(Experiment, TheResolvedFileResolvesToItself) {
+  const Experiment first = read_experiment(config::parse_text(sound, "e.toml"));
+  const std::string text = config::to_toml(first.resolved);
+  EXPECT_EQ(config::to_toml(read_experiment(config::parse_text(text, "r.toml")).resolved), text);
+  EXPECT_THAT(text, testing::HasSubstr("logit_scale = 15.5"));
+}
+
+TEST(Experiment, UnknownKeysComeWithASuggestion) {
+  EXPECT_EQ(
+      message_of(replaced("galaxies = 100", "galaxis = 100")),
+      "e.toml:5:1: error: [dataset] plugin 'simulated_survey' has no parameter 'galaxis'; did you mean 'galaxies'?");
+  EXPECT_EQ(message_of(replaced("freeze =", "freez =")),
+            "e.toml:17:1: error: [stages] unknown key 'freez'; did you mean 'freeze'?");
+}
+
+TEST(Experiment, WrongTypesAndRanges) {
+  EXPECT_EQ(message_of(replaced("galaxies = 100", "galaxies = \"many\"")),
+            "e.toml:5:12: error: [dataset] 'galaxies' must be an integer, found a string");
+  EXPECT_EQ(message_of(replaced("galaxies = 100", "galaxies = 3")),
+            "e.toml:5:12: error: [dataset] 'galaxies' = 3 is outside 10..10000000");
+  EXPECT_EQ(message_of(replaced("name = \"x\"", "device = \"gpu\"")),
+            "e.toml:2:10: error: [experiment] 'device' = \"gpu\" is not one of \"auto\", \"cpu\", \"reference\"; "
+            "did you mean 'cpu'?");
+}
+
+TEST(Experiment, NamesMustReferToSomething) {
+  EXPECT_EQ(message_of(replaced("encoders = [\"spectrum\"]", "encoders = [\"spektrum\"]")),
+            "e.toml:12:12: error: [stages] there is no encoder 'spektrum' ('image', 'spectrum'); did you mean "
+            "'spectrum'?");
+  EXPECT_EQ(message_of(replaced("\"spectrum.backbone\"", "\"spectra.backbone\"")),
+            "e.toml:17:10: error: [stages] freeze: 'spectra.backbone' names no encoder of the stage ('image', "
+            "'spectrum'); did you mean 'spectrum'?");
+  EXPECT_EQ(message_of(replaced("spectrum = \"pretraining\"", "spectrum = \"pretrainin\"")),
+            "e.toml:18:21: error: [stages] init: 'pretrainin' is neither an earlier stage nor a file; did you mean "
+            "'pretraining'?");
+  EXPECT_EQ(message_of(replaced("name = \"alignment\"", "name = \"pretraining\"")),
+            "e.toml:15:8: error: [stages] two stages are named 'pretraining'");
+}
+
+TEST(Experiment, AMissingPluginIsNamedWithASuggestion) {
+  EXPECT_THAT(message_of(replaced("\"vit\"", "\"vitt\"")),
+              testing::MatchesRegex("e.toml:7:10: error: \\[encoders.image\\] .*'vitt'.*did you mean 'vit'\\?.*"));
+  EXPECT_EQ(message_of(replaced("loss = { plugin = \"clip\" }", "loss = { scale = 1 }")),
+            "e.toml:16:8: error: [stages.alignment.loss] lacks the required key 'plugin'");
+}
+
+TEST(Experiment, AValidationNeedsObjectsAndPatienceAValidation) {
+  EXPECT_EQ(message_of(replaced("freeze =", "validation = { every = 10 }\nfreeze =")),
+            "e.toml:17:14: error: [stages] 'validation' needs objects set apart: [experiment] validation = 0.1, for "
+            "one");
+  EXPECT_EQ(message_of(replaced("freeze =", "validation = { patience = 3 }\nfreeze =")),
+            "e.toml:17:14: error: [stages.validation] without 'every' there are no validations for 'patience' or "
+            "'tasks'");
+}
+
+TEST(Experiment, GroupsOfParametersAreReadAndPrinted) {
+  const std::string text = sound +
+                           "[[stages]]\nname = \"third\"\nloss = { plugin = \"clip\" }\n"
+                           "[[stages.optimizer.groups]]\nmatch = \"*.bias\"\ndecay_scale = 0\n";
+  const Experiment first = read_experiment(config::parse_text(text, "e.toml"));
+  const Experiment again = read_experiment(config::parse_text(config::to_toml(first.resolved), "r.toml"));
+  for (const Experiment& experiment : {first, again}) {
+    const std::vector<GroupSpec>& groups = experiment.stages.at(2).optimizer.groups;
+    ASSERT_EQ(groups.size(), 1U);
+    EXPECT_EQ(groups[0].match, "*.bias");
+    EXPECT_EQ(groups[0].decay_scale, 0.0);
+    EXPECT_EQ(groups[0].lr_scale, 1.0);
+  }
+}
+
+TEST(Experiment, AllProblemsComeTogetherInOrder) {
+  std::string text = replaced("galaxies = 100", "galaxies = 3");
+  text.replace(text.find("plugin = \"redshift\""), 19, "plugin = \"redshift\"\nk = -1");
+  EXPECT_EQ(message_of(text),
+            "e.toml:5:12: error: [dataset] 'galaxies' = 3 is outside 10..10000000\n"
+            "e.toml:21:5: error: [tasks] 'k' = -1 is below 0");
+}
+
+}  // namespace
+}  // namespace astroclip

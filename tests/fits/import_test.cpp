@@ -1,0 +1,196 @@
+#include "fits/import.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "base/error.h"
+#include "data/loader.h"
+#include "data/paired_dataset.h"
+#include "support/fits_files.h"
+#include "support/real_data.h"
+#include "support/scratch.h"
+
+namespace astroclip::fits {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::ThrowsMessage;
+using testing_support::FitsWriter;
+using testing_support::real_file;
+using Column = FitsWriter::Column;
+
+class ImportTest : public testing::Test {
+ protected:
+  std::string path(const std::string& name) const { return testing_support::scratch("import_" + name); }
+  ImportTest() { fs::remove(output_); }
+
+  /// `count` fibres with flux 1, 2, … and TARGETIDs 100, 101, … along declination `dec`, one degree apart.
+  std::string coadd(const std::string& name, int64_t count, double dec, int64_t first_id = 100) const {
+    constexpr int64_t pixels = 5000;
+    std::vector<double> wavelength, flux, ra;
+    std::vector<int64_t> id;
+    for (int64_t i = 0; i < pixels; ++i) wavelength.push_back(3600.0 + 0.8 * static_cast<double>(i));
+    for (int64_t row = 0; row < count; ++row) {
+      flux.insert(flux.end(), pixels, static_cast<double>(row + 1));
+      ra.push_back(150.0 + static_cast<double>(row));
+      id.push_back(first_id + row);
+    }
+    const auto rows = static_cast<size_t>(count);
+    FitsWriter(path(name))
+        .empty_primary()
+        .image("B_WAVELENGTH", {pixels}, wavelength, -64)
+        .image("B_FLUX", {count, pixels}, flux)
+        .image("B_IVAR", {count, pixels}, std::vector<double>(rows * pixels, 1.0))
+        .table("FIBERMAP", count,
+               {Column{"TARGETID", "K", {}, id}, Column{"TARGET_RA", "D", ra},
+                Column{"TARGET_DEC", "D", std::vector<double>(rows, dec)}});
+    return path(name);
+  }
+  std::string image(const std::string& name, double ra, double dec) const {
+    FitsWriter(path(name))
+        .image("", {3, 152, 152}, std::vector<double>(69312, 5.0))
+        .key("CRVAL1", ra)
+        .key("CRVAL2", dec)
+        .key("CRPIX1", 76.5)
+        .key("CRPIX2", 76.5)
+        .key("CD1_1", -0.262 / 3600)
+        .key("CD2_2", 0.262 / 3600);
+    return path(name);
+  }
+  std::string redrock(const std::string& name, std::vector<int64_t> id, std::vector<double> z) const {
+    const auto rows = static_cast<int64_t>(id.size());
+    const std::vector<double> fine(id.size(), 0.0);
+    FitsWriter(path(name))
+        .empty_primary()
+        .table("REDSHIFTS", rows, {Column{"TARGETID", "K", {}, id}, Column{"Z", "D", z}, Column{"ZWARN", "K", fine}});
+    return path(name);
+  }
+
+  std::string output_ = path("out.h5");
+};
+
+std::vector<double> labels(const data::PairedDataset& dataset, Split split, const std::string& name) {
+  std::vector<int64_t> rows(static_cast<size_t>(dataset.size(split)));
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int64_t>(i);
+  HostBatch batch;
+  dataset.read(split, rows, std::vector{name}, batch);
+  const HostArray& column = batch.at(name);
+  if (column.dtype == DType::i64) {
+    const auto values = column.values<int64_t>();
+    return {values.begin(), values.end()};
+  }
+  const auto values = column.values<double>();
+  return {values.begin(), values.end()};
+}
+
+TEST_F(ImportTest, PairsByPositionAndJoinsRedshifts) {
+  // 0.9″ and 1.1″ from fibres 0 and 1.
+  const double arcsec = 1.0 / 3600.0;
+  const ImportReport report =
+      import_files({{redrock("z.fits", {101, 100, 7}, {0.2, 0.1, 0.7}), image("near.fits", 150.0, 2.0 + 0.9 * arcsec),
+                     image("far.fits", 151.0, 2.0 + 1.1 * arcsec), coadd("c.fits", 6, 2.0)},
+                    output_,
+                    {}});
+  ASSERT_EQ(report.pairs.size(), 1U);
+  EXPECT_EQ(report.pairs[0].object_id, 100);
+  EXPECT_NEAR(report.pairs[0].separation, 0.9, 1e-6);
+  EXPECT_EQ(report.objects, 7);
+  EXPECT_EQ(report.redshifts, 2);
+  const data::PairedDataset dataset(output_, {});
+  // The pair, the lone image and three of five lone spectra; the last fifth of these, and what is left over.
+  EXPECT_THAT(labels(dataset, Split::train, "object_id"), ElementsAre(100, 1, 101, 102, 103));
+  EXPECT_THAT(labels(dataset, Split::train, "has_image"), ElementsAre(1, 1, 0, 0, 0));
+  EXPECT_THAT(labels(dataset, Split::train, "has_spectrum"), ElementsAre(1, 0, 1, 1, 1));
+  EXPECT_THAT(labels(dataset, Split::test, "object_id"), ElementsAre(104, 105));
+  const auto redshifts = labels(dataset, Split::train, "redshift");
+  EXPECT_EQ(redshifts[0], 0.1);
+  EXPECT_TRUE(std::isnan(redshifts[1]));
+  EXPECT_EQ(redshifts[2], 0.2);
+  EXPECT_EQ(labels(dataset, Split::train, "ra")[2], 151.0);
+  EXPECT_THAT(data::rows_with(dataset, Split::train, {"image", "spectrum"}), ElementsAre(0));
+
+  HostBatch batch;
+  dataset.read(Split::train, std::vector<int64_t>{0, 1, 2},
+               std::vector<std::string>{"spectrum", "spectrum_ivar", "image"}, batch);
+  const auto flux = batch.at("spectrum").values<float>(), ivar = batch.at("spectrum_ivar").values<float>();
+  EXPECT_EQ(flux[0], 1.0F);
+  EXPECT_EQ(flux[7780], 1.0F);  // filled
+  EXPECT_EQ(ivar[4999], 1.0F);
+  EXPECT_EQ(ivar[5000], 0.0F);
+  EXPECT_EQ(flux[7781], 0.0F);
+  EXPECT_EQ(flux[2 * 7781], 2.0F);
+  EXPECT_EQ(batch.at("image").values<float>()[0], 5.0F);
+  EXPECT_EQ(batch.at("image").values<float>()[2 * 3 * 152 * 152], 0.0F);
+}
+
+TEST_F(ImportTest, NamedPairsGoFirst) {
+  const std::string near = image("near.fits", 150.0, 2.0), other = image("other.fits", 10.0, 10.0);
+  const std::string file = coadd("c.fits", 2, 2.0);
+  const ImportReport report = import_files({{near, other, file}, output_, {{near, file + "#1"}}});
+  ASSERT_EQ(report.pairs.size(), 1U);
+  EXPECT_EQ(report.pairs[0].object_id, 101);
+  EXPECT_EQ(report.objects, 3);
+}
+
+TEST_F(ImportTest, SaysWhichPairCannotBeMade) {
+  const std::string one = image("near.fits", 150.0, 2.0), file = coadd("c.fits", 2, 2.0);
+  const auto import = [&](const std::string& left, const std::string& right) {
+    return [=, this] { import_files({{one, file}, output_, {{left, right}}}); };
+  };
+  EXPECT_THAT(import("none.fits", file), ThrowsMessage<Error>("--pair: no image was taken from 'none.fits'"));
+  EXPECT_THAT(import(one, file + "#2"), ThrowsMessage<Error>("--pair: no spectrum was taken from '" + file + "'"));
+  EXPECT_THAT(import(one, file),
+              ThrowsMessage<Error>("--pair: '" + file + "' holds 2 spectra; name one as '" + file + "#ROW'"));
+  EXPECT_FALSE(fs::exists(output_));
+}
+
+TEST_F(ImportTest, NumbersAreUnique) {
+  const ImportReport report = import_files(
+      {{image("a.fits", 1.0, 1.0), image("b.fits", 2.0, 2.0), coadd("c.fits", 3, 2.0, 1), coadd("d.fits", 2, 2.0, 3)},
+       output_,
+       {}});
+  EXPECT_THAT(report.files[0].numbers, ElementsAre(5));
+  EXPECT_THAT(report.files[1].numbers, ElementsAre(6));
+  EXPECT_TRUE(report.files[2].numbers.empty());
+  EXPECT_EQ(report.files[3].taken, 1);
+  ASSERT_EQ(report.files[3].refused.size(), 1U);
+  EXPECT_EQ(report.files[3].refused[0].reason, "object 3 was taken already");
+  const data::PairedDataset dataset(output_, {});
+  EXPECT_THAT(labels(dataset, Split::train, "object_id"), ElementsAre(5, 6, 1, 2));
+  EXPECT_THAT(labels(dataset, Split::test, "object_id"), ElementsAre(3, 4));
+}
+
+TEST_F(ImportTest, WritesNothingWhenThereIsNothing) {
+  const ImportReport report = import_files({{redrock("z.fits", {1}, {0.5}), "/none.fits"}, output_, {}});
+  EXPECT_EQ(report.objects, 0);
+  EXPECT_EQ(report.files[1].refused.at(0).reason, "cannot open: No such file or directory");
+  EXPECT_FALSE(fs::exists(output_));
+}
+
+TEST_F(ImportTest, RealObservations) {
+  if (real_file("spectra/sdss_spec-0266-51602-0001.fits").empty()) GTEST_SKIP() << "no real observations";
+  ImportRequest request{{}, output_, {}};
+  for (const char* name :
+       {"images/gzdecals_example_a.fits", "images/gzdecals_example_c.fits", "images/gzdecals_example_bad_pix.fits",
+        "images/gzdecals_example_incomplete.fits", "spectra/desi_coadd-4-80613-thru20210324.fits",
+        "spectra/desi_redrock-4-80613-thru20210324.fits", "spectra/desi_stack-LRG.fits",
+        "spectra/desi_everest_coadd-0-80605_25fibers.fits", "spectra/sdss_spec-0266-51602-0001.fits"}) {
+    request.files.push_back(real_file(name));
+  }
+  const ImportReport report = import_files(request);
+  EXPECT_EQ(report.objects, 28);  // 27 spectra, of which one has an image, and another image
+  EXPECT_EQ(report.redshifts, 3);
+  ASSERT_EQ(report.pairs.size(), 1U);
+  EXPECT_LT(report.pairs[0].separation, 0.2);
+  const data::PairedDataset dataset(output_, {});
+  EXPECT_EQ(dataset.size(Split::train), 22);
+  EXPECT_EQ(data::rows_with(dataset, Split::test, {"spectrum"}).size(), 6U);
+  EXPECT_NEAR(labels(dataset, Split::train, "redshift")[0], 0.021275, 1e-6);
+}
+
+}  // namespace
+}  // namespace astroclip::fits

@@ -1,0 +1,296 @@
+#include "fits/observations.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "io/output/durable_file.h"
+#include "support/fits_files.h"
+#include "support/real_data.h"
+#include "support/scratch.h"
+
+namespace astroclip::fits {
+namespace {
+
+using testing_support::FitsWriter;
+using testing_support::real_file;
+using Column = FitsWriter::Column;
+
+std::string path(const std::string& name) { return testing_support::scratch("observed_" + name); }
+
+/// Wavelengths of grid pixels [first, first + count).
+std::vector<double> grid(int64_t first, int64_t count) {
+  std::vector<double> wavelength;
+  for (int64_t i = first; i < first + count; ++i) wavelength.push_back(3600.0 + 0.8 * static_cast<double>(i));
+  return wavelength;
+}
+
+/// Two fibres with the value `flux` in the first and 0 inverse variance in the second.
+void write_arm(FitsWriter& file, const std::string& arm, int64_t first, int64_t count, double flux, double ivar) {
+  std::vector<double> fluxes(static_cast<size_t>(2 * count), flux), ivars(static_cast<size_t>(2 * count), 0.0);
+  std::fill_n(ivars.begin(), count, ivar);
+  file.image(arm + "_WAVELENGTH", {count}, grid(first, count), -64)
+      .image(arm + "_FLUX", {2, count}, fluxes)
+      .image(arm + "_IVAR", {2, count}, ivars);
+}
+
+/// Arms over pixels 0–2750, 2700–5025, 4900–7780, as DESI's are.
+std::string coadd(const std::string& name) {
+  const std::string file = path(name);
+  FitsWriter writer(file);
+  writer.empty_primary();
+  write_arm(writer, "B", 0, 2751, 1.0, 2.0);
+  write_arm(writer, "R", 2700, 2326, 4.0, 4.0);
+  write_arm(writer, "Z", 4900, 2881, 7.0, 1.0);
+  return file;
+}
+
+TEST(DesiCoadd, PutsItsArmsTogetherAndRefusesTheEmptyFibre) {
+  const Observations found = read_observations(coadd("coadd.fits"));
+  EXPECT_EQ(found.kind, "DESI coadd");
+  ASSERT_EQ(found.spectra.size(), 1U);
+  const GridSpectrum& spectrum = found.spectra[0].spectrum;
+  EXPECT_EQ(spectrum.measured, 7781);
+  EXPECT_FLOAT_EQ(spectrum.flux[2699], 1.0F);
+  EXPECT_FLOAT_EQ(spectrum.flux[2700], 3.0F);  // (2·1 + 4·4) / 6
+  EXPECT_FLOAT_EQ(spectrum.ivar[2700], 6.0F);
+  EXPECT_FLOAT_EQ(spectrum.flux[2751], 4.0F);
+  EXPECT_FLOAT_EQ(spectrum.flux[5000], 4.6F);  // (4·4 + 1·7) / 5
+  EXPECT_FLOAT_EQ(spectrum.flux[7780], 7.0F);
+  EXPECT_FALSE(found.spectra[0].id || found.spectra[0].position);
+  EXPECT_TRUE(std::isnan(found.spectra[0].redshift));
+  ASSERT_EQ(found.refused.size(), 1U);
+  EXPECT_EQ(found.refused[0].row, 1);
+  EXPECT_EQ(found.refused[0].reason, "no pixel was measured (inverse variance above 0)");
+}
+
+TEST(DesiCoadd, MaskedPixelsCountAsNotMeasured) {
+  const std::string file = path("masked.fits");
+  {
+    FitsWriter writer(file);
+    writer.empty_primary();
+    write_arm(writer, "R", 0, 4000, 2.0, 1.0);
+    std::vector<double> mask(8000, 0.0);
+    mask[10] = 4.0;
+    writer.image("R_MASK", {2, 4000}, mask, 32);
+  }
+  const Observations found = read_observations(file);
+  ASSERT_EQ(found.spectra.size(), 1U);
+  EXPECT_EQ(found.spectra[0].spectrum.measured, 3999);
+  EXPECT_FLOAT_EQ(found.spectra[0].spectrum.ivar[10], 0.0F);
+  EXPECT_FLOAT_EQ(found.spectra[0].spectrum.flux[10], 2.0F);
+  EXPECT_FLOAT_EQ(found.spectra[0].spectrum.flux[7780], 2.0F);  // filled
+}
+
+TEST(DesiCoadd, ReadsTheFiberMapAndLeavesSkyOut) {
+  const std::string file = path("fibermap.fits");
+  {
+    FitsWriter writer(file);
+    writer.empty_primary();
+    write_arm(writer, "B", 0, 5000, 1.0, 2.0);
+    writer.table("FIBERMAP", 2,
+                 {Column{"TARGETID", "K", {}, {39633123456789012, -5}}, Column{"TARGET_RA", "D", {150.0, 151.0}},
+                  Column{"TARGET_DEC", "D", {2.0, 3.0}}, Column{"OBJTYPE", "3A", {}, {}, {"TGT", "SKY"}}});
+  }
+  const Observations found = read_observations(file);
+  ASSERT_EQ(found.spectra.size(), 1U);
+  EXPECT_EQ(found.spectra[0].id, 39633123456789012);
+  EXPECT_EQ(found.spectra[0].position->ra, 150.0);
+  EXPECT_EQ(found.spectra[0].position->dec, 2.0);
+  ASSERT_EQ(found.refused.size(), 1U);
+  EXPECT_EQ(found.refused[0].reason, "the fibre has no target (OBJTYPE SKY)");
+}
+
+TEST(DesiCoadd, SaysWhatIsWrong) {
+  const auto reason = [](const std::string& name, const auto& write) {
+    const std::string file = path(name);
+    {
+      FitsWriter writer(file);
+      writer.empty_primary();
+      write(writer);
+    }
+    const Observations found = read_observations(file);
+    EXPECT_TRUE(found.spectra.empty());
+    return found.refused.size() == 1 && !found.refused[0].row ? found.refused[0].reason : "";
+  };
+  EXPECT_EQ(reason("noivar.fits",
+                   [](FitsWriter& file) {
+                     file.image("B_WAVELENGTH", {2}, grid(0, 2), -64).image("B_FLUX", {1, 2}, {1, 2});
+                   }),
+            "has no HDU 'B_IVAR'; it has PRIMARY, B_WAVELENGTH, B_FLUX");
+  EXPECT_EQ(reason("offgrid.fits",
+                   [](FitsWriter& file) {
+                     file.image("B_WAVELENGTH", {2}, {3600.0, 3601.0}, -64)
+                         .image("B_FLUX", {1, 2}, {1, 2})
+                         .image("B_IVAR", {1, 2}, {1, 2});
+                   }),
+            "3601.00 Å is no pixel of the grid from 3600 to 9824 Å in steps of 0.8 Å");
+  EXPECT_EQ(reason("shape.fits",
+                   [](FitsWriter& file) {
+                     file.image("B_WAVELENGTH", {3}, grid(0, 3), -64).image("B_FLUX", {1, 2}, {1, 2});
+                   }),
+            "HDU 'B_FLUX': expected an image of shape [1, 3], found [1, 2]");
+  EXPECT_EQ(reason("nothing.fits",
+                   [](FitsWriter& file) {
+                     file.image("FLUX", {2}, {1, 2});
+                   }),
+            "is neither a DESI coadd, an SDSS spectrum, stacked spectra, redshifts nor an image cube; its HDUs are "
+            "PRIMARY, FLUX");
+}
+
+TEST(SdssSpectrum, IsResampledAndBringsItsRedshift) {
+  const std::string file = path("sdss.fits");
+  std::vector<double> loglam, flux, ivar;
+  for (int i = 0; i < 3900; ++i) {
+    loglam.push_back(3.58 + 1e-4 * i);  // 3802 Å to 9331 Å
+    flux.push_back(2.0 + 1e-3 * std::pow(10.0, loglam.back()));
+    ivar.push_back(9.0);
+  }
+  FitsWriter(file)
+      .empty_primary()
+      .table("COADD", 3900, {Column{"flux", "E", flux}, Column{"loglam", "D", loglam}, Column{"ivar", "E", ivar}})
+      .table("SPECOBJ", 1,
+             {Column{"PLATE", "J", {266}}, Column{"MJD", "J", {51602}}, Column{"FIBERID", "J", {1}},
+              Column{"PLUG_RA", "D", {146.7}}, Column{"PLUG_DEC", "D", {-1.04}}, Column{"Z", "E", {0.25}},
+              Column{"ZWARNING", "J", {4}}});
+  const Observations found = read_observations(file);
+  EXPECT_EQ(found.kind, "SDSS spectrum");
+  ASSERT_EQ(found.spectra.size(), 1U);
+  const ObservedSpectrum& one = found.spectra[0];
+  EXPECT_EQ(one.id, 266516020001);
+  EXPECT_EQ(one.redshift, 0.25);
+  EXPECT_EQ(one.redshift_warning, 4.0);
+  EXPECT_EQ(one.position->dec, -1.04);
+  for (const size_t pixel : {300U, 4000U, 7000U}) {
+    const double wavelength = 3600.0 + 0.8 * static_cast<double>(pixel);
+    EXPECT_NEAR(one.spectrum.flux[pixel], 2.0 + 1e-3 * wavelength, 1e-4);
+    // The survey's pixels are 1e-4·ln(10)·λ wide.
+    EXPECT_NEAR(one.spectrum.ivar[pixel], 9.0 * 0.8 / (1e-4 * std::log(10.0) * wavelength), 1e-2);
+  }
+  EXPECT_EQ(one.spectrum.ivar[0], 0.0F);
+  EXPECT_EQ(one.spectrum.ivar[7780], 0.0F);
+  EXPECT_NEAR(one.spectrum.flux[0], 2.0 + 1e-3 * (3802.0 + 40.0), 2e-3);  // the mean of the first 80 Å
+}
+
+TEST(StackedSpectra, TakesRowsThatCoverHalfOfTheGrid) {
+  const std::string file = path("stack.fits");
+  std::vector<double> wavelength, flux, ivar;
+  for (double at = 3500.0; at < 7000.0; at += 0.4) wavelength.push_back(at);
+  const auto pixels = static_cast<long>(wavelength.size());
+  flux.assign(static_cast<size_t>(2 * pixels), 1.5);
+  ivar.assign(static_cast<size_t>(2 * pixels), 3.0);
+  std::fill_n(ivar.begin() + pixels, 2000, 0.0);
+  FitsWriter(file)
+      .empty_primary()
+      .image("FLUX", {2, pixels}, flux)
+      .image("IVAR", {2, pixels}, ivar)
+      .image("WAVE", {pixels}, wavelength, -64)
+      .table("STACKINFO", 2, {Column{"Z", "D", {0.0, 0.1}}});
+  const Observations found = read_observations(file);
+  ASSERT_EQ(found.spectra.size(), 1U);
+  EXPECT_EQ(found.spectra[0].redshift, 0.0);
+  EXPECT_FLOAT_EQ(found.spectra[0].spectrum.flux[1000], 1.5F);
+  EXPECT_NEAR(found.spectra[0].spectrum.ivar[1000], 6.0, 1e-4);  // two pixels' worth
+  ASSERT_EQ(found.refused.size(), 1U);
+  EXPECT_THAT(found.refused[0].reason, testing::EndsWith(" of 7781 pixels were measured, 3890 are needed"));
+}
+
+TEST(Redshifts, AreRead) {
+  const std::string file = path("redrock.fits");
+  FitsWriter(file).empty_primary().table("REDSHIFTS", 2,
+                                         {Column{"TARGETID", "K", {}, {39633123456789012, 7}},
+                                          Column{"Z", "D", {0.3, 1.25}}, Column{"ZWARN", "K", {0, 4}}});
+  const Observations found = read_observations(file);
+  EXPECT_EQ(found.kind, "redshifts");
+  ASSERT_EQ(found.redshifts.size(), 2U);
+  EXPECT_EQ(found.redshifts[0].id, 39633123456789012);
+  EXPECT_EQ(found.redshifts[1].redshift, 1.25);
+  EXPECT_EQ(found.redshifts[1].warning, 4.0);
+}
+
+TEST(Image, NeedsAPlaceOnTheSkyAndThreeBands) {
+  const std::string file = path("image.fits");
+  FitsWriter(file).image("", {3, 200, 200}, std::vector<double>(120000, 1.0));
+  ASSERT_EQ(read_observations(file).refused.size(), 1U);
+  EXPECT_EQ(read_observations(file).refused[0].reason,
+            "HDU 'PRIMARY' has no CRVAL1, so its pixels have no place on the sky");
+  FitsWriter(file)
+      .image("", {3, 200, 200}, std::vector<double>(120000, 1.0))
+      .key("CRVAL1", 150.0)
+      .key("CRVAL2", 2.0)
+      .key("CRPIX1", 90.5)
+      .key("CRPIX2", 100.5)
+      .key("CDELT1", -0.25 / 3600)
+      .key("CDELT2", 0.25 / 3600);
+  const Observations found = read_observations(file);
+  ASSERT_EQ(found.images.size(), 1U);
+  EXPECT_EQ(found.images[0].planes.size(), 3U * 152U * 152U);
+  // The centre lies 10 pixels to the west of the reference.
+  EXPECT_NEAR(found.images[0].position.ra, 150.0 - 2.5 / 3600 / std::cos(2.0 * M_PI / 180.0), 1e-8);
+  EXPECT_NEAR(found.images[0].position.dec, 2.0, 1e-8);
+  FitsWriter(file).image("", {46, 200, 200}, std::vector<double>(46UL * 200 * 200, 1.0));
+  EXPECT_EQ(read_observations(file).refused[0].reason,
+            "HDU 'PRIMARY': expected an image of shape [3, height, width] in g, r, z, found [46, 200, 200]");
+}
+
+TEST(Refused, WhatIsNoFitsFile) {
+  const std::string file = path("text.fits");
+  io::write_text(file, "not FITS");
+  const Observations found = read_observations(file);
+  EXPECT_EQ(found.kind, "");
+  ASSERT_EQ(found.refused.size(), 1U);
+  EXPECT_EQ(found.refused[0].reason, "is not a FITS file");
+}
+
+TEST(RealObservations, OneDesiGalaxy) {
+  const std::string file = real_file("spectra/desi_coadd-4-80613-thru20210324.fits");
+  if (file.empty()) GTEST_SKIP() << "no real observations";
+  const Observations found = read_observations(file);
+  ASSERT_EQ(found.spectra.size(), 1U);
+  EXPECT_GT(found.spectra[0].spectrum.measured, 7700);
+  const Observations redrock = read_observations(real_file("spectra/desi_redrock-4-80613-thru20210324.fits"));
+  ASSERT_EQ(redrock.redshifts.size(), 1U);
+  EXPECT_EQ(redrock.redshifts[0].id, found.spectra[0].id);
+  EXPECT_NEAR(redrock.redshifts[0].redshift, 0.36874, 1e-5);
+}
+
+TEST(RealObservations, TwentyFiveFibres) {
+  const std::string file = real_file("spectra/desi_everest_coadd-0-80605_25fibers.fits");
+  if (file.empty()) GTEST_SKIP() << "no real observations";
+  const Observations found = read_observations(file);
+  EXPECT_EQ(found.spectra.size(), 24U);
+  ASSERT_EQ(found.refused.size(), 1U);
+  EXPECT_EQ(found.refused[0].row, 11);
+}
+
+TEST(RealObservations, TheSdssSpectrumAndTheImageAreOfOneGalaxy) {
+  const std::string spectrum = real_file("spectra/sdss_spec-0266-51602-0001.fits");
+  const std::string image = real_file("images/gzdecals_example_a.fits");
+  if (spectrum.empty() || image.empty()) GTEST_SKIP() << "no real observations";
+  const Observations sdss = read_observations(spectrum), decals = read_observations(image);
+  ASSERT_EQ(sdss.spectra.size(), 1U);
+  EXPECT_NEAR(sdss.spectra[0].redshift, 0.021275, 1e-6);
+  EXPECT_EQ(sdss.spectra[0].id, 266516020001);
+  ASSERT_EQ(decals.images.size(), 1U);
+  EXPECT_LT(separation(*sdss.spectra[0].position, decals.images[0].position), 1.0 / 3600.0);
+}
+
+TEST(RealObservations, ImagesThatAreRefused) {
+  const std::string bad = real_file("images/gzdecals_example_bad_pix.fits");
+  if (bad.empty()) GTEST_SKIP() << "no real observations";
+  const auto reason = [](const std::string& name) {
+    const Observations found = read_observations(real_file("images/" + name));
+    return found.refused.size() == 1 && found.images.empty() ? found.refused[0].reason : "";
+  };
+  EXPECT_THAT(reason("gzdecals_example_bad_pix.fits"),
+              testing::MatchesRegex("[0-9]+ % of the pixels in g are exactly 0, the limit is 5 %"));
+  EXPECT_EQ(reason("gzdecals_example_incomplete.fits"),
+            "is truncated: the data of HDU 'PRIMARY' end at byte 2160192, the file at byte 1389044");
+  EXPECT_EQ(reason("des46_g.fits"),
+            "HDU 'PRIMARY': expected an image of shape [3, height, width] in g, r, z, found [46, 91, 91]");
+}
+
+}  // namespace
+}  // namespace astroclip::fits

@@ -1,5 +1,0 @@
-# FITS files to read are written by the tests through cfitsio.
-target_link_libraries(io_tests PRIVATE PkgConfig::CFITSIO)
-target_compile_definitions(io_tests PRIVATE ASTROCLIP_SHARED_DATA="${PROJECT_SOURCE_DIR}/../shared/data")
-# HDF5 layouts that the program itself does not write.
-target_link_libraries(io_tests PRIVATE HDF5::HDF5)

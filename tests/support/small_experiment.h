@@ -1,0 +1,73 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "experiment/experiment.h"
+#include "support/scratch.h"
+
+namespace astroclip::testing_support {
+
+/// What a test wants of the small experiment.
+struct Small {
+  std::string loss = R"({ plugin = "clip" })";
+  std::string encoders = R"(["image", "spectrum"])";
+  std::string stage;  ///< further lines of the stage
+  std::string device = "cpu";
+  int64_t batch = 8;
+  int64_t steps = 9;
+  double dropout = 0.1;
+  double validation = 0.2;
+  int64_t dim = 16;
+};
+
+/// Two small towers on sixty simulated galaxies with everything that training can have: dropout, stochastic depth,
+/// heads.
+inline Experiment small_experiment(const Small& small) {
+  const std::string text = fmt::format(
+      R"([experiment]
+device = "{device}"
+validation = {validation}
+[dataset]
+plugin = "simulated_survey"
+galaxies = 60
+cache = "{cache}"
+[encoders.image]
+plugin = "vit"
+image = 24
+dim = {dim}
+depth = 2
+heads = 2
+chunks = 2
+dropout = {dropout}
+drop_path = {drop_path}
+head = {{ width = {dim}, heads = 2, dropout = {dropout} }}
+[encoders.spectrum]
+plugin = "specformer"
+window = 200
+stride = 200
+dim = {dim}
+layers = 2
+heads = 2
+head = {{ width = {dim}, heads = 2, dropout = {dropout} }}
+[[stages]]
+name = "stage"
+encoders = {encoders}
+loss = {loss}
+batch = {batch}
+steps = {steps}
+{stage}
+[[tasks]]
+plugin = "redshift"
+k = 4
+probes = ["knn"]
+)",
+      fmt::arg("device", small.device), fmt::arg("validation", small.validation), fmt::arg("cache", scratch("small")),
+      fmt::arg("dropout", small.dropout), fmt::arg("drop_path", 2.0 * small.dropout),
+      fmt::arg("encoders", small.encoders), fmt::arg("loss", small.loss), fmt::arg("batch", small.batch),
+      fmt::arg("steps", small.steps), fmt::arg("dim", small.dim), fmt::arg("stage", small.stage));
+  return read_experiment(config::parse_text(text, "e.toml"));
+}
+
+}  // namespace astroclip::testing_support
