@@ -1,5 +1,6 @@
 # The two commands: make quickstart, make test. Everything else is CMake; see CMakePresets.json.
 BUILD := build
+PRESET := release
 CORES := $(shell nproc)
 SOURCES = $(shell find core plugins templates tests -name '*.cpp' -o -name '*.h')
 
@@ -10,11 +11,11 @@ quickstart: program
 
 # Without the tests.
 program: packages
-	cmake --preset release
+	cmake --preset $(PRESET)
 	cmake --build $(BUILD) --target program
 
 build: packages
-	cmake --preset release
+	cmake --preset $(PRESET)
 	cmake --build $(BUILD)
 
 test: build

@@ -15,7 +15,7 @@ using Kind = ValueWords::Kind;
 constexpr const char* names_in_list = R"x(list 2>/dev/null | sed -n 's/^  \([A-Za-z0-9_]*\)  .*/\1/p')x";
 
 /// For use between single quotes.
-std::string quoted(const std::string& text) {
+std::string shell_quoted(const std::string& text) {
   std::string safe;
   for (const char c : text) safe += c == '\'' ? std::string(R"('\'')") : std::string(1, c);
   return safe;
@@ -124,7 +124,7 @@ std::string zsh_message(const std::string& text) {
     if (c == '[' || c == ']' || c == ':') safe += '\\';
     safe += c;
   }
-  return quoted(safe);
+  return shell_quoted(safe);
 }
 
 std::string zsh_verb(const Verb& verb) {
@@ -184,7 +184,7 @@ std::string fish_words(const ValueWords& words) {
     case Kind::choices:
       return fmt::format("-x -a '{}'", fmt::join(words.choices, " "));
     case Kind::plugins:
-      return fmt::format("-x -a '(echo experiment; astroclip {})'", quoted(names_in_list));
+      return fmt::format("-x -a '(echo experiment; astroclip {})'", shell_quoted(names_in_list));
     case Kind::none:
       break;
   }
@@ -200,12 +200,12 @@ std::string fish(std::span<const Verb> verbs) {
       "complete -c astroclip -l help -d 'tell more'\n";
   for (const Verb& verb : verbs) {
     text +=
-        fmt::format("complete -c astroclip -n __fish_use_subcommand -a {} -d '{}'\n", verb.name, quoted(verb.meaning));
+        fmt::format("complete -c astroclip -n __fish_use_subcommand -a {} -d '{}'\n", verb.name, shell_quoted(verb.meaning));
     const std::string inside = fmt::format("complete -c astroclip -n '__fish_seen_subcommand_from {}'", verb.name);
     for (const auto& option : verb.options.options()) {
       const std::string value = value_name_of(*option);
       text += fmt::format("{} -l {} {} -d '{}'\n", inside, option->long_name(),
-                          value.empty() ? "" : fish_words(words_for(value)), quoted(option->description()));
+                          value.empty() ? "" : fish_words(words_for(value)), shell_quoted(option->description()));
     }
     if (!verb.positionals.empty()) {
       const ValueWords words = words_for(verb.positionals.front().name);

@@ -1,6 +1,4 @@
 # The tests run the built program with the host's test plugins.
-get_property(plugins GLOBAL PROPERTY ASTROCLIP_PLUGINS)
-add_dependencies(app_tests astroclip_cli ${plugins})
 target_link_libraries(app_tests PRIVATE astroclip_app)
 file(GLOB test_plugins ${CMAKE_CURRENT_LIST_DIR}/../plugin/plugins/*.cpp)
 foreach(source ${test_plugins})
@@ -8,5 +6,4 @@ foreach(source ${test_plugins})
   add_dependencies(app_tests test_plugin_${plugin})
 endforeach()
 target_compile_definitions(app_tests PRIVATE
-  TEST_PLUGINS="${CMAKE_BINARY_DIR}/tests/plugins" ASTROCLIP_BINARY="${CMAKE_BINARY_DIR}/bin/astroclip"
-  SOURCE_ROOT="${CMAKE_SOURCE_DIR}" DOCS="${CMAKE_SOURCE_DIR}/docs")
+  TEST_PLUGINS="${CMAKE_BINARY_DIR}/tests/plugins" SOURCE_ROOT="${CMAKE_SOURCE_DIR}" DOCS="${CMAKE_SOURCE_DIR}/docs")

@@ -3,4 +3,3 @@ set(simulation ${PROJECT_SOURCE_DIR}/plugins/datasets/simulated_survey)
 target_sources(datasets_tests PRIVATE ${simulation}/galaxy.cpp ${simulation}/image.cpp ${simulation}/spectrum.cpp
                ${simulation}/survey.cpp)
 target_include_directories(datasets_tests PRIVATE ${simulation})
-add_dependencies(datasets_tests plugin_simulated_survey plugin_astroclip_hdf5)

@@ -10,9 +10,3 @@ foreach(source ${plugin_sources})
   add_dependencies(plugin_tests test_plugin_${plugin})
 endforeach()
 target_compile_definitions(plugin_tests PRIVATE TEST_PLUGINS="${CMAKE_BINARY_DIR}/tests/plugins")
-
-# Every plugin of the tree is held to the same contract.
-get_property(plugins GLOBAL PROPERTY ASTROCLIP_PLUGINS)
-if(plugins)
-  add_dependencies(plugin_tests ${plugins})
-endif()
