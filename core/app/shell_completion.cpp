@@ -199,8 +199,8 @@ std::string fish(std::span<const Verb> verbs) {
       "complete -c astroclip -n __fish_use_subcommand -l version -d 'print version and features'\n"
       "complete -c astroclip -l help -d 'tell more'\n";
   for (const Verb& verb : verbs) {
-    text +=
-        fmt::format("complete -c astroclip -n __fish_use_subcommand -a {} -d '{}'\n", verb.name, shell_quoted(verb.meaning));
+    text += fmt::format("complete -c astroclip -n __fish_use_subcommand -a {} -d '{}'\n", verb.name,
+                        shell_quoted(verb.meaning));
     const std::string inside = fmt::format("complete -c astroclip -n '__fish_seen_subcommand_from {}'", verb.name);
     for (const auto& option : verb.options.options()) {
       const std::string value = value_name_of(*option);
