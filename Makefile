@@ -35,8 +35,9 @@ check: build
 	  { ! grep -v ' warnings generated'; }; \
 	else echo "clang-tidy is not installed: not tidied"; fi
 
-# The pages that are made from the schemas.
+# The pages that are made from the schemas, and the list of rooms.
 docs: build
+	tools/floors --write
 	$(BUILD)/bin/astroclip describe experiment --markdown > docs/reference.md
 	$(BUILD)/bin/astroclip describe --markdown > docs/plugins.md
 
