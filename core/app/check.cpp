@@ -12,7 +12,7 @@ namespace {
 
 /// What encoders and losses say of each other when they are built, and of the files that they are to start from.
 void check_built(const Experiment& experiment) {
-  Model model(experiment, Weights::none);
+  Model model(experiment.encoders, experiment.run_device(), std::nullopt);
   run::check_stages(experiment, model, 0);
   for (const std::string& path : experiment.evaluation.models) (void)read_model_description(path);
 }

@@ -26,9 +26,8 @@ void write_tensors(io::WeightsFile& weights, const std::string& to, bool tells) 
 /// The encoders of an architecture, with what it takes to embed by the file alone.
 void write_model(const std::string& from, const std::vector<nn::NamedTensor>& source, const std::string& to,
                  const std::string& architecture, io::Metadata metadata) {
-  Experiment setting;
-  setting.encoders = load_architecture(architecture);
-  const Model model(setting, Weights::none);
+  const std::vector<EncoderSpec> encoders = load_architecture(architecture);
+  const Model model(encoders, {}, std::nullopt);
   std::vector<std::string> without_head;
   for (const std::string& name : model.names()) {
     if (!model.load(name, source, from)) without_head.push_back(encoder_prefix(name) + ".");
@@ -41,7 +40,7 @@ void write_model(const std::string& from, const std::vector<nn::NamedTensor>& so
     });
   }
   const std::string hash =
-      write_model_file(to, tensors, {setting.encoders, data::published_preprocessing(), {}}, std::move(metadata));
+      write_model_file(to, tensors, {encoders, data::published_preprocessing(), {}}, std::move(metadata));
   fmt::print("{}: {} as in {}, {} tensors, model {}\n", to, fmt::join(model.names(), " and "),
              std::filesystem::path(architecture).filename().string(), tensors.size(), hash);
 }

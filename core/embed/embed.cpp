@@ -60,21 +60,16 @@ class Embedding {
     const ModelDescription description = describe_model(request, weights_);
     choose_encoders(description);
     check_inputs(description);
-    setting_.precision = request.precision;
-    if (request.precision == "auto") {
-      const bool has_bf16 = backend_of(setting_.run_device()).supports(Precision::bf16);
-      setting_.precision = has_bf16 ? "bf16" : "f32";
-    }
-    setting_.evaluation.batch = request.batch;
-    setting_.loader_threads = request.loader_threads;
+    const bool has_bf16 = backend_of(device_).supports(Precision::bf16);
+    if (request.precision == "bf16" || (request.precision == "auto" && has_bf16)) precision_ = Precision::bf16;
     hash_ = description.hash;
     for (const Input& input : inputs_) rows_ += input.size();
   }
 
-  run::Outcome go() {
+  run::Outcome run() {
     load_model();
     io::RowFile file(request_.output, attributes(), columns(), rows_);
-    introduce(file.done());
+    print_header(file.done());
     start_ = Clock::now();
     first_ = file.done();
     int64_t begin = 0;
@@ -115,9 +110,9 @@ class Embedding {
     }
     for (const auto& encoder : description.encoders) {
       const bool wanted = request_.modalities.empty() || holds(request_.modalities, encoder.name);
-      if (wanted && holds(given, encoder.name)) setting_.encoders.push_back(encoder);
+      if (wanted && holds(given, encoder.name)) encoders_.push_back(encoder);
     }
-    if (setting_.encoders.empty()) {
+    if (encoders_.empty()) {
       throw Error(fmt::format("{}: encodes {}, the inputs have {}", request_.model, fmt::join(known, " and "),
                               fmt::join(given, " and ")));
     }
@@ -126,14 +121,14 @@ class Embedding {
   /// The model must be given what it was trained on.
   void check_inputs(const ModelDescription& description) const {
     for (const Input& input : inputs_) {
-      for (const auto& encoder : setting_.encoders) {
+      for (const auto& encoder : encoders_) {
         check_views(description, *input.objects, encoder.name, input.files.front());
       }
     }
   }
 
   void load_model() {
-    model_ = std::make_unique<Model>(setting_, Weights::none);
+    model_ = std::make_unique<Model>(encoders_, device_, std::nullopt);
     std::vector<nn::NamedTensor> tensors;
     for (auto& [name, tensor] : std::exchange(weights_, {}).tensors) tensors.push_back({name, std::move(tensor)});
     for (const std::string& name : model_->names()) {
@@ -145,12 +140,12 @@ class Embedding {
                         request_.model, name));
       }
       extractors_.push_back(
-          evaluate::encoder_extractor(name, model_->shared_encoder(name), setting_, wants_head(), false));
+          evaluate::encoder_extractor(name, model_->shared_encoder(name), device_, precision_, wants_head(), false));
     }
     memory().trim();
   }
 
-  Memory& memory() const { return memory_of(setting_.run_device()); }
+  Memory& memory() const { return memory_of(device_); }
 
   /// To be called when no activation is alive.
   void report_memory() {
@@ -158,6 +153,8 @@ class Embedding {
     console_.say(fmt::format("memory: {} MB of packed weights, an arena of {} MB", statistics.used_bytes >> 20,
                              (statistics.reserved_bytes - statistics.used_bytes) >> 20));
   }
+
+  const char* precision_name() const { return precision_ == Precision::bf16 ? "bf16" : "f32"; }
 
   bool wants_head() const { return request_.embedding == "head"; }
 
@@ -187,18 +184,18 @@ class Embedding {
     }
     return {{"model", std::filesystem::path(request_.model).filename().string()},
             {"model_hash", hash_},
-            {"architecture", architecture_text(setting_.encoders)},
+            {"architecture", architecture_text(encoders_)},
             {"embedding", request_.embedding},
             {"inputs", files},
-            {"precision", setting_.precision},
+            {"precision", precision_name()},
             {"instructions", instruction_tier()},
             {"threads", std::to_string(compute_threads())},
             {"batch", std::to_string(request_.batch)}};
   }
 
-  void introduce(int64_t done) {
+  void print_header(int64_t done) {
     console_.say(fmt::format("{}: model {}, {} in {} with {} compute threads", request_.model, hash_,
-                             fmt::join(model_->names(), " and "), setting_.precision, compute_threads()));
+                             fmt::join(model_->names(), " and "), precision_name(), compute_threads()));
     if (done > 0) console_.say(fmt::format("going on behind {} of {} objects", done, rows_));
   }
 
@@ -220,7 +217,9 @@ class Embedding {
     }
     int64_t row = from;
     bool goes_on = true;
-    evaluate::for_each_batch(*input.objects, Split::train, rows, there, setting_, [&](const data::Batch& batch) {
+    const data::LoaderOptions loading{
+        .split = Split::train, .batch = request_.batch, .threads = static_cast<int>(request_.loader_threads)};
+    evaluate::for_each_batch(*input.objects, rows, there, loading, [&](const data::Batch& batch) {
       const int64_t count = std::min(request_.batch, end - row);
       if (count != last_count_) memory().trim();  // blocks of other sizes would only lie beside the new ones
       for (const evaluate::Extractor& extractor : extractors_) {
@@ -285,7 +284,9 @@ class Embedding {
   io::WeightsFile weights_;  ///< until the model has them
   int64_t rows_ = 0;
   std::string hash_;
-  Experiment setting_;
+  std::vector<EncoderSpec> encoders_;
+  const Device device_;
+  Precision precision_ = Precision::f32;
   std::unique_ptr<Model> model_;
   std::vector<evaluate::Extractor> extractors_;
   record::Console console_;
@@ -300,7 +301,7 @@ class Embedding {
 
 run::Outcome embed(const Request& request) {
   set_compute_threads(static_cast<int>(request.threads));
-  return Embedding(request).go();
+  return Embedding(request).run();
 }
 
 }  // namespace astroclip::embed

@@ -128,29 +128,34 @@ class Evaluator {
 
   void make_extractors() {
     for (const std::string& name : model_.names()) {
-      extractors_.push_back(encoder_extractor(trained_name(experiment_), model_.shared_encoder(name), experiment_,
-                                              wants_head(experiment_), false));
+      extractors_.push_back(encoder_extractor(trained_name(experiment_), model_.shared_encoder(name), device_,
+                                              precision_, wants_head(experiment_), false));
     }
     const auto& models = experiment_.evaluation.models;
     const std::vector<std::string> names = table_names(models);
     for (size_t i = 0; i < models.size(); ++i) add_model(models[i], names[i]);
     if (wants(experiment_, "untrained")) {
       for (const std::string& name : model_.names()) {
-        extractors_.push_back(encoder_extractor("untrained", make_encoder(experiment_, name), experiment_,
-                                                wants_head(experiment_), true));
+        extractors_.push_back(
+            encoder_extractor("untrained", untrained(name), device_, precision_, wants_head(experiment_), true));
       }
     }
     if (wants(experiment_, "pca")) add_pca();
   }
 
+  /// The encoder as it was before training.
+  std::shared_ptr<Encoder> untrained(const std::string& name) const {
+    return make_encoder(experiment_.encoder(name), device_, static_cast<uint64_t>(experiment_.seed));
+  }
+
+  data::LoaderOptions loading(Split split) const { return reading_options(experiment_, split); }
+
   /// Towers of a model file for the experiment's modalities; one without a head gives its backbone's embedding.
   void add_model(const std::string& path, const std::string& name) {
-    Experiment setting = experiment_;
-    setting.encoders = shared_encoders(experiment_, read_model_description(path));
-    const Model model(setting, Weights::none);
+    const Model model(shared_encoders(experiment_, read_model_description(path)), device_, std::nullopt);
     for (const std::string& modality : model.names()) {
       const bool has_head = model.load(modality, path);
-      extractors_.push_back(encoder_extractor(name, model.shared_encoder(modality), experiment_,
+      extractors_.push_back(encoder_extractor(name, model.shared_encoder(modality), device_, precision_,
                                               has_head && wants_head(experiment_), true));
     }
   }
@@ -172,7 +177,7 @@ class Evaluator {
     }
     std::map<std::string, Matrix> raw;
     size_t first = 0;
-    for_each_batch(dataset_, Split::train, sample, plain, experiment_, [&](const data::Batch& objects) {
+    for_each_batch(dataset_, sample, plain, loading(Split::train), [&](const data::Batch& objects) {
       for (const data::ViewPlan& view : plain) {
         const std::string& modality = view.request.modality;
         const HostArray& values = objects.views.at(view.request.name);
@@ -201,7 +206,7 @@ class Evaluator {
   /// What a frozen backbone gives of a split, where it is kept.
   std::shared_ptr<const FrozenTokens> kept_tokens(const Extractor& extractor, Split split) const {
     if (cache_ == nullptr || extractor.encoder == nullptr || !has_frozen_backbone(*extractor.encoder)) return nullptr;
-    const ops::PrecisionScope scope(experiment_.run_precision());
+    const ops::PrecisionScope scope(precision_);
     const TokenForm form = wants_head(experiment_) ? TokenForm::alignment : TokenForm::pretraining;
     return cache_->open(
         {extractor.modality, *extractor.encoder, split, extractor.view, form, experiment_.evaluation.batch});
@@ -215,7 +220,7 @@ class Evaluator {
       if (!kept.back()) needed.push_back(extractor.view);
     }
     size_t first = 0;
-    for_each_batch(dataset_, split, rows_[index(split)], needed, experiment_, [&](const data::Batch& objects) {
+    for_each_batch(dataset_, rows_[index(split)], needed, loading(split), [&](const data::Batch& objects) {
       for (size_t i = 0; i < extractors_.size(); ++i) {
         const Extractor& extractor = extractors_[i];
         Matrix rows = kept[i] ? extractor.embed(kept[i]->read(objects.rows))
@@ -264,6 +269,8 @@ class Evaluator {
   const Dataset& dataset_;
   record::Console& console_;
   TokenCache* cache_;
+  const Device device_ = experiment_.run_device();
+  const Precision precision_ = experiment_.run_precision();
   std::vector<int64_t> rows_[2];
   std::map<std::string, std::vector<bool>> present_[2];  ///< by modality, along rows_
   std::vector<Extractor> extractors_;

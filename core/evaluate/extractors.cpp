@@ -20,10 +20,8 @@ data::ViewPlan plain_view(const std::string& modality, const Shape& shape) {
   return {{.name = modality + " " + shape.str(), .modality = modality}, shape};
 }
 
-Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> encoder, const Experiment& experiment,
-                            bool head, bool baseline) {
-  const Device device = experiment.run_device();
-  const Precision precision = experiment.run_precision();
+Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> encoder, Device device,
+                            Precision precision, bool head, bool baseline) {
   encoder->set_training(false);
   const std::string modality = encoder->modality();
   const data::ViewPlan view = plain_view(modality, encoder->input_shape());
@@ -60,19 +58,18 @@ Extractor pca_extractor(const data::ViewPlan& view, search::Pca pca) {
           true};
 }
 
-void for_each_batch(const Dataset& dataset, Split split, const std::vector<int64_t>& rows,
-                    const std::vector<data::ViewPlan>& views, const Experiment& experiment,
-                    const std::function<bool(const data::Batch& batch)>& use) {
+data::LoaderOptions reading_options(const Experiment& experiment, Split split) {
+  return {.split = split, .batch = experiment.evaluation.batch, .threads = static_cast<int>(experiment.loader_threads)};
+}
+
+void for_each_batch(const Dataset& dataset, const std::vector<int64_t>& rows, const std::vector<data::ViewPlan>& views,
+                    data::LoaderOptions options, const std::function<bool(const data::Batch& batch)>& use) {
   std::vector<data::ViewPlan> plans;
   for (const data::ViewPlan& view : views) {
     const auto same = [&](const data::ViewPlan& other) { return other.request.name == view.request.name; };
     if (std::ranges::none_of(plans, same)) plans.push_back(view);
   }
-  data::LoaderOptions options;
-  options.split = split;
-  options.batch = experiment.evaluation.batch;
   options.steps = (static_cast<int64_t>(rows.size()) + options.batch - 1) / options.batch;
-  options.threads = static_cast<int>(experiment.loader_threads);
   options.shuffle = false;
   data::Loader loader(dataset, rows, plans, {}, options);
   for (int64_t step = 0; step < options.steps; ++step) {

@@ -30,17 +30,19 @@ struct Extractor {
 data::ViewPlan plain_view(const std::string& modality, const Shape& shape);
 
 /// An encoder's embedding, without gradient and dropout: its head's, or else the backbone's class or mean token.
-Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> encoder, const Experiment& experiment,
-                            bool head, bool baseline);
+Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> encoder, Device device,
+                            Precision precision, bool head, bool baseline);
 
 /// The projection on principal components of the raw views.
 Extractor pca_extractor(const data::ViewPlan& view, search::Pca pca);
 
+/// How an evaluation loads a split: in batches of `[evaluation] batch` objects.
+data::LoaderOptions reading_options(const Experiment& experiment, Split split);
+
 /// Calls `use(batch)` with views of `rows`, batch by batch in order, until it says false; views by name, one of each.
-/// Batches are of the experiment's `[evaluation] batch` objects.
-void for_each_batch(const Dataset& dataset, Split split, const std::vector<int64_t>& rows,
-                    const std::vector<data::ViewPlan>& views, const Experiment& experiment,
-                    const std::function<bool(const data::Batch& batch)>& use);
+/// Of the options split, batch and threads count.
+void for_each_batch(const Dataset& dataset, const std::vector<int64_t>& rows, const std::vector<data::ViewPlan>& views,
+                    data::LoaderOptions options, const std::function<bool(const data::Batch& batch)>& use);
 
 /// NaN in the rows of objects without the modality: row i is there when present[first + i] is.
 void blank_missing(Matrix& matrix, const std::vector<bool>& present, size_t first);

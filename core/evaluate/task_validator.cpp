@@ -44,14 +44,16 @@ record::Metrics TaskValidator::measure() const {
   TaskInput input;
   input.seed = static_cast<uint64_t>(experiment_.seed);
   for (const std::string& modality : modalities_) {
-    const Extractor extractor = encoder_extractor("model", model_.shared_encoder(modality), experiment_,
-                                                  experiment_.evaluation.embedding == "head", false);
+    const Extractor extractor =
+        encoder_extractor("model", model_.shared_encoder(modality), experiment_.run_device(),
+                          experiment_.run_precision(), experiment_.evaluation.embedding == "head", false);
     Representation embedding{extractor.name, modality, extractor.cross_modal, false, {}, {}};
     const auto embed = [&](const std::vector<int64_t>& rows, Matrix& matrix) {
-      for_each_batch(dataset_, Split::train, rows, {extractor.view}, experiment_, [&](const data::Batch& batch) {
-        append_rows(matrix, extractor.extract(batch.views.at(extractor.view.request.name)));
-        return true;
-      });
+      for_each_batch(dataset_, rows, {extractor.view}, reading_options(experiment_, Split::train),
+                     [&](const data::Batch& batch) {
+                       append_rows(matrix, extractor.extract(batch.views.at(extractor.view.request.name)));
+                       return true;
+                     });
     };
     embed(training_, embedding.train);
     embed(validation_, embedding.test);

@@ -14,25 +14,23 @@ namespace astroclip {
 
 std::string encoder_prefix(const std::string& encoder) { return encoder + "_encoder"; }
 
-std::shared_ptr<Encoder> make_encoder(const Experiment& experiment, const std::string& name, Weights weights) {
-  const EncoderSpec& spec = experiment.encoder(name);
+std::shared_ptr<Encoder> make_encoder(const EncoderSpec& spec, Device device, std::optional<uint64_t> seed) {
   auto encoder = plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters);
-  if (encoder->modality() != name) {
-    throw Error(fmt::format("[encoders.{}] plugin '{}' encodes the modality '{}'", name, spec.plugin.plugin,
+  if (encoder->modality() != spec.name) {
+    throw Error(fmt::format("[encoders.{}] plugin '{}' encodes the modality '{}'", spec.name, spec.plugin.plugin,
                             encoder->modality()));
   }
-  if (weights == Weights::none) {
-    encoder->materialize_empty(experiment.run_device());
+  if (seed) {
+    encoder->materialize(device, *seed, encoder_prefix(spec.name));
   } else {
-    encoder->materialize(experiment.run_device(), static_cast<uint64_t>(experiment.seed), encoder_prefix(name));
+    encoder->materialize_empty(device);
   }
   return encoder;
 }
 
-Model::Model(const Experiment& experiment, Weights weights) : weights_(weights) {
-  for (const EncoderSpec& spec : experiment.encoders) {
-    encoders_.emplace_back(spec.name, make_encoder(experiment, spec.name, weights));
-  }
+Model::Model(const std::vector<EncoderSpec>& encoders, Device device, std::optional<uint64_t> seed)
+    : loading_(seed ? nn::Loading::copied : nn::Loading::shared) {
+  for (const EncoderSpec& spec : encoders) encoders_.emplace_back(spec.name, make_encoder(spec, device, seed));
 }
 
 Encoder& Model::encoder(const std::string& name) const { return *shared_encoder(name); }
@@ -75,8 +73,7 @@ bool Model::load(const std::string& name, std::vector<nn::NamedTensor> source, c
   const bool has_head = of_backbone > 0 ? of_backbone < std::ssize(source)
                                         : nn::count_published(target, source, place) >
                                               nn::count_published(target, source, place, "backbone");
-  const auto how = weights_ == Weights::none ? nn::Loading::shared : nn::Loading::copied;
-  nn::load_published(target, source, place, has_head ? "" : "backbone", how);
+  nn::load_published(target, source, place, has_head ? "" : "backbone", loading_);
   return has_head;
 }
 

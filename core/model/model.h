@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,19 +15,16 @@ namespace astroclip {
 /// "image_encoder": what an encoder's tensors are named under in model files, as in the published ones.
 std::string encoder_prefix(const std::string& encoder);
 
-/// What a new encoder's weights are: its initial ones, or none until they are loaded.
-enum class Weights { initial, none };
+/// An encoder on a device. Its initial weights are drawn from streams keyed by `seed` and the encoder's name; without a
+/// seed it has storage alone, for weights that are about to be loaded. Throws Error when it serves another modality
+/// than its key says.
+std::shared_ptr<Encoder> make_encoder(const EncoderSpec& spec, Device device, std::optional<uint64_t> seed);
 
-/// One encoder of an experiment.
-std::shared_ptr<Encoder> make_encoder(const Experiment& experiment, const std::string& name,
-                                      Weights weights = Weights::initial);
-
-/// The encoders of an experiment on the run's device.
+/// Encoders by name.
 class Model {
  public:
-  /// Initial weights are keyed by the experiment's seed. Throws Error when an encoder serves another modality than its
-  /// key says.
-  explicit Model(const Experiment& experiment, Weights weights = Weights::initial);
+  /// Makes each as make_encoder does.
+  Model(const std::vector<EncoderSpec>& encoders, Device device, std::optional<uint64_t> seed);
 
   Encoder& encoder(const std::string& name) const;
   /// The same for users that outlive the model.
@@ -35,14 +34,14 @@ class Model {
   std::vector<nn::NamedTensor> state() const;
   /// Takes one encoder's tensors from a PyTorch or safetensors file, whatever their prefix, as nn::load_published does.
   /// From a file with nothing of the head (published before alignment) comes the backbone; the head stays as it is.
-  /// A model without weights uses the file's bytes where they stand. Says whether the head came, too. Throws Error
+  /// A model made without a seed uses the file's bytes where they stand. Says whether the head came, too. Throws Error
   /// listing what is missing, misshapen or unexpected.
   bool load(const std::string& encoder, const std::string& path) const;
   /// The same from the tensors of a file, which `path` names in messages.
   bool load(const std::string& encoder, std::vector<nn::NamedTensor> tensors, const std::string& path) const;
 
  private:
-  Weights weights_;
+  nn::Loading loading_;
   std::vector<std::pair<std::string, std::shared_ptr<Encoder>>> encoders_;
 };
 

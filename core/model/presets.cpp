@@ -17,8 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Told from names alone, before anything has storage: a giant needs gigabytes.
-bool has_names(const Experiment& setting, const std::vector<nn::NamedTensor>& tensors) {
-  return std::ranges::all_of(setting.encoders, [&](const EncoderSpec& spec) {
+bool has_names(const std::vector<EncoderSpec>& encoders, const std::vector<nn::NamedTensor>& tensors) {
+  return std::ranges::all_of(encoders, [&](const EncoderSpec& spec) {
     const auto encoder = plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters);
     const auto state = encoder->state();
     const auto wanted =
@@ -27,10 +27,10 @@ bool has_names(const Experiment& setting, const std::vector<nn::NamedTensor>& te
   });
 }
 
-bool fits(const Experiment& setting, const std::vector<nn::NamedTensor>& tensors) {
+bool fits(const std::vector<EncoderSpec>& encoders, const std::vector<nn::NamedTensor>& tensors) {
   try {
-    if (!has_names(setting, tensors)) return false;
-    const Model model(setting, Weights::none);
+    if (!has_names(encoders, tensors)) return false;
+    const Model model(encoders, {}, std::nullopt);
     for (const std::string& name : model.names()) model.load(name, tensors, "");
     return true;
   } catch (const Error&) {
@@ -38,9 +38,9 @@ bool fits(const Experiment& setting, const std::vector<nn::NamedTensor>& tensors
   }
 }
 
-int64_t parameters_of(const Experiment& setting) {
+int64_t parameters_of(const std::vector<EncoderSpec>& encoders) {
   int64_t count = 0;
-  for (const EncoderSpec& spec : setting.encoders) {
+  for (const EncoderSpec& spec : encoders) {
     count += plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters)->parameter_count();
   }
   return count;
@@ -70,10 +70,9 @@ std::optional<Preset> recognise(const std::vector<nn::NamedTensor>& tensors, con
   std::optional<Preset> best;
   int64_t most = 0;
   for (const Preset& preset : among) {
-    Experiment setting;
-    setting.encoders = load_architecture(preset.path);
-    const int64_t parameters = parameters_of(setting);
-    if (parameters <= most || !fits(setting, tensors)) continue;
+    const std::vector<EncoderSpec> encoders = load_architecture(preset.path);
+    const int64_t parameters = parameters_of(encoders);
+    if (parameters <= most || !fits(encoders, tensors)) continue;
     best = preset;
     most = parameters;
   }

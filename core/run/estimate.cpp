@@ -74,7 +74,7 @@ double seconds_per_step(const Experiment& planned, size_t stage, const Dataset& 
   const StageSpec& spec = experiment.stages[stage];
   if (spec.steps == 0) return 0.0;
   set_compute_threads(static_cast<int>(experiment.threads));
-  Model model(experiment);
+  Model model(experiment.encoders, experiment.run_device(), static_cast<uint64_t>(experiment.seed));
   const FirstRows few(dataset, 2 * spec.batch);
   // Objects of one modality may stand first.
   const bool suffice = static_cast<int64_t>(data::rows_with(few, Split::train, spec.encoders).size()) >= spec.batch;

@@ -18,7 +18,8 @@ namespace {
 
 void check_weights(const Experiment& experiment, const StageSpec& stage) {
   for (const InitSpec& init : stage.init) {
-    if (!init.is_stage) Model(experiment, Weights::none).load(init.encoder, init.source);
+    if (init.is_stage) continue;
+    Model({experiment.encoder(init.encoder)}, experiment.run_device(), std::nullopt).load(init.encoder, init.source);
   }
 }
 

@@ -51,7 +51,8 @@ class Run {
     dataset_ = plugin::Host::instance().make_dataset(experiment_.dataset.plugin, experiment_.dataset.parameters);
     evaluate::check_labels(experiment_, *dataset_);
     evaluate::check_models(experiment_, *dataset_);
-    model_ = std::make_unique<Model>(experiment_);
+    model_ = std::make_unique<Model>(experiment_.encoders, experiment_.run_device(),
+                                     static_cast<uint64_t>(experiment_.seed));
     const auto first = static_cast<size_t>(position_.stage + (checkpoint_.empty() ? 0 : 1));
     check_stages(experiment_, *model_, first);
     rehearse_stages(experiment_, *model_, *dataset_, first);

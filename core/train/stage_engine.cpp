@@ -135,7 +135,7 @@ const Encoder& StageEngine::encoder(const std::string& view_or_modality) const {
 std::vector<std::string> StageEngine::modalities() const { return spec().encoders; }
 
 Encoder& StageEngine::rebuild(const std::string& modality, const std::string& name) {
-  auto copy = make_encoder(experiment_, modality);
+  auto copy = make_encoder(experiment_.encoder(modality), experiment_.run_device(), std::nullopt);
   nn::load_state(copy->state(), model_.encoder(modality).state());
   copy->set_trainable("", false);
   rebuilt_.emplace_back(name, copy);

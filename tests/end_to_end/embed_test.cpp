@@ -173,10 +173,10 @@ chunks = 1
 head = { width = 12, heads = 1 }
 )");
   const std::string survey = survey_input("large.h5", 6000);
-  Experiment setting;
-  setting.encoders = load_architecture(architecture);
+  const std::vector<EncoderSpec> encoders = load_architecture(architecture);
   const std::string small = scratch("small.safetensors");
-  write_model_file(small, Model(setting).state(), {setting.encoders, data::published_preprocessing(), {}}, {});
+  write_model_file(small, Model(encoders, {DeviceKind::cpu}, 0).state(),
+                   {encoders, data::published_preprocessing(), {}}, {});
   const std::string alone = scratch("alone.h5"), killed = scratch("killed.h5");
   Outcome outcome = run_program(embed_arguments(small, "'" + survey + "'", alone));
   ASSERT_EQ(outcome.status, 0) << outcome.err;

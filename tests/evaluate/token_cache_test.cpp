@@ -50,7 +50,7 @@ class TokenCacheTest : public testing::Test {
       : file_(experiment_file()),
         experiment_(read_experiment(file_)),
         dataset_(plugin::Host::instance().make_dataset("simulated_survey", experiment_.dataset.parameters)),
-        model_(experiment_),
+        model_(experiment_.encoders, experiment_.run_device(), 0),
         folder_(scratch("tokens")) {
     fs::remove_all(folder_);
     for (const std::string& name : model_.names()) model_.encoder(name).set_trainable("backbone", false);
@@ -156,7 +156,7 @@ TEST_F(TokenCacheTest, TakesOnlyWhatIsTheSameAtEveryStep) {
 
   config::apply_override(file_, "encoders.spectrum.dropout=0.1");
   experiment_ = read_experiment(file_);
-  const auto dropping = make_encoder(experiment_, "spectrum");
+  const auto dropping = make_encoder(experiment_.encoder("spectrum"), experiment_.run_device(), 0);
   dropping->set_trainable("", false);
   dropping->set_training(true);
   const TokenRequest plain = request("spectrum");

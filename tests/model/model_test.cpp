@@ -14,11 +14,9 @@ namespace {
 using testing::HasSubstr;
 using testing_support::fixture;
 
-/// The architecture of the fixtures; `chunks` as the file or not.
-Experiment tiny(int chunks, int layers = 2) {
-  const std::string text = R"([dataset]
-plugin = "simulated_survey"
-[encoders.image]
+/// A model of the fixtures' architecture; `chunks` as the file or not.
+Model tiny(int chunks, int layers = 2) {
+  const std::string text = R"([encoders.image]
 plugin = "vit"
 dim = 48
 depth = 4
@@ -34,7 +32,7 @@ layers = )" + std::to_string(layers) +
 heads = 3
 head = { width = 48, heads = 4, mlp_residual = true }
 )";
-  return read_experiment(config::parse_text(text, "e.toml"));
+  return {read_architecture(config::parse_text(text, "e.toml"), "e.toml"), {DeviceKind::cpu}, 0};
 }
 
 /// Without the chunk of a block.
@@ -48,7 +46,7 @@ std::string plain(std::string name) {
 TEST(Model, TakesBothTowersOfAnAlignedFile) {
   const auto expected = io::SafetensorsFile::open(fixture("astroclip.weights.safetensors"));
   for (const int chunks : {1, 2}) {
-    Model model(tiny(chunks));
+    const Model model = tiny(chunks);
     model.load("image", fixture("astroclip.ckpt"));
     model.load("spectrum", fixture("astroclip.ckpt"));
     std::map<std::string, Tensor> found;
@@ -63,8 +61,8 @@ TEST(Model, TakesBothTowersOfAnAlignedFile) {
 }
 
 TEST(Model, TakesABackboneAndLeavesTheHead) {
-  Model model(tiny(2));
-  const Model untouched(tiny(2));
+  const Model model = tiny(2);
+  const Model untouched = tiny(2);
   model.load("image", fixture("astrodino.ckpt"));
   model.load("spectrum", fixture("specformer.fp16.legacy.ckpt"));
   const auto expected = io::SafetensorsFile::open(fixture("vit.weights.safetensors"));
@@ -93,7 +91,7 @@ TEST(Model, AHeadOfOtherNamesIsReported) {
     if (head != std::string::npos) name.replace(head, 17, ".attention.");
     renamed.push_back({name, tensor});
   }
-  const Model model(tiny(2));
+  const Model model = tiny(2);
   EXPECT_TRUE(model.load("spectrum", wrapped, "wrapped"));
   try {
     model.load("spectrum", renamed, "renamed");
@@ -106,7 +104,7 @@ TEST(Model, AHeadOfOtherNamesIsReported) {
 
 TEST(Model, ReportsAllThatDoesNotFitTogetherAndChangesNothing) {
   const std::string path = fixture("specformer.ckpt");
-  Model model(tiny(2, 3));
+  const Model model = tiny(2, 3);
   const std::vector<float> before = model.state().front().tensor.to_floats();
   try {
     model.load("spectrum", path);
@@ -115,7 +113,7 @@ TEST(Model, ReportsAllThatDoesNotFitTogetherAndChangesNothing) {
     EXPECT_THAT(error.what(), testing::StartsWith(path + ": encoder 'spectrum': its tensors do not fit the module\n"
                                                          "  missing (12): backbone.blocks.2."));
   }
-  Model wide(tiny(2, 1));
+  const Model wide = tiny(2, 1);
   try {
     wide.load("spectrum", path);
     FAIL();

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "experiment/experiment.h"
+#include "model/model.h"
 #include "support/scratch.h"
 
 namespace astroclip::testing_support {
@@ -68,6 +69,11 @@ probes = ["knn"]
       fmt::arg("encoders", small.encoders), fmt::arg("loss", small.loss), fmt::arg("batch", small.batch),
       fmt::arg("steps", small.steps), fmt::arg("dim", small.dim), fmt::arg("stage", small.stage));
   return read_experiment(config::parse_text(text, "e.toml"));
+}
+
+/// The encoders of an experiment as they are before training.
+inline Model model_of(const Experiment& experiment) {
+  return {experiment.encoders, experiment.run_device(), static_cast<uint64_t>(experiment.seed)};
 }
 
 }  // namespace astroclip::testing_support

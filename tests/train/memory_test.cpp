@@ -20,7 +20,7 @@ TEST_P(Storage, NoneIsNewAfterTheThirdStep) {
   const Experiment experiment = testing_support::small_experiment(
       {.loss = loss, .encoders = encoders, .stage = "optimizer = { clip = 1.0 }\nema = 0.9\n" + extra});
   const auto dataset = plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
-  Model model(experiment);
+  Model model = testing_support::model_of(experiment);
   const Memory& memory = memory_of(experiment.run_device());
   // What earlier tests left in the cache would hide what a step takes.
   memory_of(experiment.run_device()).trim();

@@ -26,7 +26,7 @@ class Stage {
   explicit Stage(const Small& small)
       : experiment_(small_experiment(small)),
         dataset_(plugin::Host::instance().make_dataset(experiment_.dataset.plugin, experiment_.dataset.parameters)),
-        model_(experiment_),
+        model_(testing_support::model_of(experiment_)),
         engine_(experiment_, 0, model_) {
     freeze_parts(experiment_.stages[0], model_);
     engine_.make_loss();
@@ -146,7 +146,7 @@ TEST(MicroBatch, TakesLessMemory) {
         small_experiment({.loss = R"({ plugin = "clip" })", .stage = stage, .batch = 32, .steps = 2, .dim = 64});
     const auto dataset =
         plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
-    Model model(experiment);
+    Model model = testing_support::model_of(experiment);
     Trainer trainer(experiment, 0, model, *dataset, 0);
     const int64_t before = memory_of(experiment.run_device()).statistics().used_bytes;
     while (!trainer.finished()) trainer.step();
@@ -193,7 +193,7 @@ TEST(Accumulate, EveryBatchIsSeenOnceAndReportedAsAMean) {
                                                     .steps = steps});
     const auto dataset =
         plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
-    Model model(experiment);
+    Model model = testing_support::model_of(experiment);
     Trainer trainer(experiment, 0, model, *dataset, 0);
     std::vector<double> all;
     while (!trainer.finished()) all.push_back(trainer.step().loss());

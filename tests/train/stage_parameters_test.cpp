@@ -20,7 +20,7 @@ using testing_support::small_experiment;
 std::map<std::string, optim::Scales> scales_with(const std::string& optimizer) {
   const Experiment experiment =
       small_experiment({.loss = R"({ plugin = "clip", learnable = true })", .stage = optimizer});
-  Model model(experiment);
+  Model model = testing_support::model_of(experiment);
   StageEngine engine(experiment, 0, model);
   const auto parameters = stage_parameters(experiment.stages[0], model, engine.make_loss());
   const auto scales = optimizer_scales(experiment.stages[0], parameters);
@@ -88,7 +88,7 @@ TEST(Groups, OneThatNamesNothingIsRefusedWithASuggestion) {
 
 TEST(Freeze, APartThatIsNotThereIsRefused) {
   const Experiment experiment = small_experiment({.stage = "freeze = [\"image.bakcbone\"]\n"});
-  const Model model(experiment);
+  const Model model = testing_support::model_of(experiment);
   EXPECT_THAT(
       [&] { freeze_parts(experiment.stages[0], model); },
       ThrowsMessage<Error>(testing::HasSubstr("[stages.stage] freeze 'image.bakcbone': no parameter stands at or "

@@ -20,7 +20,7 @@ struct Training {
   explicit Training(const Small& small)
       : experiment(small_experiment(small)),
         dataset(plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters)),
-        model(experiment),
+        model(testing_support::model_of(experiment)),
         trainer(experiment, 0, model, *dataset, 0) {}
   std::vector<std::vector<double>> weights() const {
     std::vector<std::vector<double>> all;
