@@ -5,6 +5,7 @@
 #include "autograd/tape.h"
 #include "base/error.h"
 #include "nn/layers.h"
+#include "ops/operators.h"
 
 namespace astroclip::nn {
 
@@ -49,13 +50,13 @@ BatchNorm::BatchNorm(int64_t channels, double epsilon, double momentum) : epsilo
 
 BatchNorm::Affine BatchNorm::affine() const {
   if (training() && weight_.requires_grad()) return {};
-  const Tensor factor = ops::divide(weight_, ops::sqrt(ops::affine(running_var_, 1.0, epsilon_)));
-  return {factor, ops::subtract(bias_, ops::multiply(running_mean_, factor))};
+  const Tensor factor = weight_ / ops::sqrt(running_var_ + epsilon_);
+  return {factor, bias_ - running_mean_ * factor};
 }
 
 Tensor BatchNorm::operator()(const Tensor& x) const {
   const Affine fixed = affine();
-  if (fixed.factor.defined()) return ops::add(ops::multiply(x, fixed.factor), fixed.shift);
+  if (fixed.factor.defined()) return x * fixed.factor + fixed.shift;
   const int64_t rows = x.numel() / x.size(-1);
   if (rows < 2) throw Error("[batch_norm] one row has no variance to train with; use larger batches");
   ops::BatchMoments moments;
@@ -68,7 +69,7 @@ Tensor BatchNorm::operator()(const Tensor& x) const {
 void BatchNorm::remember(const ops::BatchMoments& moments, int64_t rows) const {
   const autograd::NoGrad no_grad;
   const auto count = static_cast<double>(rows);
-  const Tensor unbiased = ops::affine(moments.variance, count / (count - 1.0));
+  const Tensor unbiased = count / (count - 1.0) * moments.variance;
   const View targets[] = {running_mean_, running_var_};
   const ConstView sources[] = {moments.mean, unbiased};
   backend_of(running_mean_.device()).exponential_average(targets, sources, 1.0 - momentum_);
@@ -93,11 +94,11 @@ Tensor ConvNorm2d::operator()(const Tensor& x, bool relu, const Tensor& residual
   const BatchNorm::Affine fixed = norm_.affine();
   if (!fixed.factor.defined()) {
     const Tensor y = norm_(convolution_(x));
-    const Tensor sum = residual.defined() ? ops::add(y, residual) : y;
+    const Tensor sum = residual.defined() ? y + residual : y;
     return relu ? ops::relu(sum) : sum;
   }
   const auto& o = convolution_.options_;
-  const Tensor weight = ops::multiply(convolution_.weight_, ops::reshape(fixed.factor, {o.out, 1, 1, 1}));
+  const Tensor weight = convolution_.weight_ * ops::reshape(fixed.factor, {o.out, 1, 1, 1});
   return ops::convolution(
       x, weight, fixed.shift,
       {.stride = {o.stride, o.stride}, .padding = {o.padding, o.padding}, .relu = relu, .residual = residual});
@@ -105,8 +106,6 @@ Tensor ConvNorm2d::operator()(const Tensor& x, bool relu, const Tensor& residual
 
 PRelu::PRelu(int64_t channels) { parameter("weight", weight_, {channels}, Init::constant(0.25)); }
 
-Tensor PRelu::operator()(const Tensor& x) const {
-  return ops::subtract(ops::relu(x), ops::multiply(ops::relu(ops::negate(x)), weight_));
-}
+Tensor PRelu::operator()(const Tensor& x) const { return ops::relu(x) - weight_ * ops::relu(-x); }
 
 }  // namespace astroclip::nn

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "ops/operators.h"
+
 namespace astroclip::nn {
 
 Init uniform_fan_in(int64_t in) { return Init::uniform(1.0 / std::sqrt(static_cast<double>(in))); }
@@ -69,13 +71,13 @@ Tensor TransformerBlock::add_branch(const Tensor& x, const Tensor& branch, const
   if (!drops && !scale.defined()) return product(branch, {.residual = x});
   Tensor value = product(branch);
   if (training() && options_.dropout > 0.0) value = ops::dropout(value, options_.dropout, dropout_seed());
-  if (scale.defined()) value = ops::multiply(value, scale);
+  if (scale.defined()) value = value * scale;
   if (training() && options_.drop_path > 0.0) {
     const Tensor ones = Tensor::from_host(std::vector<double>(static_cast<size_t>(x.size(0)), 1.0), {x.size(0), 1, 1},
                                           x.dtype(), x.device());
-    value = ops::multiply(value, ops::dropout(ones, options_.drop_path, dropout_seed()));
+    value = value * ops::dropout(ones, options_.drop_path, dropout_seed());
   }
-  return ops::add(x, value);
+  return x + value;
 }
 
 Tensor TransformerBlock::operator()(const Tensor& x) const {
@@ -129,7 +131,7 @@ Tensor CrossAttentionHead::operator()(const Tensor& tokens) const {
   const Tensor hidden = encoder_(pooled, {.activation = Activation::gelu, .residual = {}});
   if (!training() && options_.mlp_residual) return decoder_(hidden, {.residual = pooled});
   const Tensor value = drop(decoder_(hidden));
-  return options_.mlp_residual ? ops::add(pooled, value) : value;
+  return options_.mlp_residual ? pooled + value : value;
 }
 
 }  // namespace astroclip::nn

@@ -57,7 +57,7 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
                           [from = x.shape()](const Tensor& dy) { return std::vector<Tensor>{dy.view_as(from)}; });
 }
 
-Tensor permute(const Tensor& x, std::span<const int> order) {
+Tensor permute(const Tensor& x, const std::vector<int>& order) {
   std::vector<int> sorted(order.begin(), order.end());
   std::ranges::sort(sorted);
   std::vector<int> all(static_cast<size_t>(x.rank()));
@@ -69,7 +69,7 @@ Tensor permute(const Tensor& x, std::span<const int> order) {
                           [inverse](const Tensor& dy) { return std::vector<Tensor>{permuted(dy, inverse)}; });
 }
 
-Tensor concat(std::span<const Tensor> parts, int axis) {
+Tensor concat(const std::vector<Tensor>& parts, int axis) {
   if (parts.empty()) refuse("concat", "needs at least one part");
   const Shape& first = parts.front().shape();
   const int along = positive_axis("concat", first, axis);
@@ -91,7 +91,7 @@ Tensor concat(std::span<const Tensor> parts, int axis) {
     copy_in(part, blocks.back(), whole);
     begin += part.size(along);
   }
-  return autograd::record("concat", whole, {parts.begin(), parts.end()}, [blocks, shapes](const Tensor& dy) {
+  return autograd::record("concat", whole, parts, [blocks, shapes](const Tensor& dy) {
     std::vector<Tensor> shares;
     for (size_t i = 0; i < blocks.size(); ++i) {
       shares.push_back(like(dy, shapes[i]));

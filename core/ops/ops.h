@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <span>
 #include <vector>
 
 #include "backend/backend.h"
@@ -10,7 +9,8 @@
 
 /// Every differentiable op. Each checks its inputs' shapes, dtypes and devices (an Error begins with the op's
 /// name in brackets and says what was expected and found), runs the backend's kernel and records its gradient.
-/// One file each beside this header. Products take `Precision` from the ambient policy (see PrecisionScope).
+/// One file each beside this header; operators.h has + - * /. Products take `Precision` from the ambient policy (see
+/// PrecisionScope).
 namespace astroclip::ops {
 
 /// Sets the precision of products for the life of the object, on this thread.
@@ -57,8 +57,8 @@ Tensor dropout(const Tensor& x, double p, uint64_t seed);
 // Layout.
 Tensor reshape(const Tensor& x, const Shape& shape);
 /// The result's axis i is x's axis order[i].
-Tensor permute(const Tensor& x, std::span<const int> order);
-Tensor concat(std::span<const Tensor> parts, int axis);
+Tensor permute(const Tensor& x, const std::vector<int>& order);
+Tensor concat(const std::vector<Tensor>& parts, int axis);
 /// `length` entries of `axis` from `begin`.
 Tensor narrow(const Tensor& x, int axis, int64_t begin, int64_t length);
 /// x repeated to `shape` by broadcasting.

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "nn/convolution.h"
 #include "nn/layers.h"
+#include "ops/operators.h"
 #include "plugin/record.h"
 
 namespace astroclip {
@@ -64,9 +65,8 @@ class Backbone final : public nn::Module {
       x = (*blocks_[i])(x);
       if (i + 1 < blocks_.size()) x = nn::max_pool1d(x, windows[i], windows[i], windows[i] / 2);
     }
-    const std::vector<int> swapped = {0, 2, 1};
-    const Tensor scores = ops::permute(ops::narrow(x, 2, features, features), swapped);
-    return ops::multiply(ops::narrow(x, 2, 0, features), ops::permute(ops::softmax(scores), swapped));
+    const Tensor scores = ops::permute(ops::narrow(x, 2, features, features), {0, 2, 1});
+    return ops::narrow(x, 2, 0, features) * ops::permute(ops::softmax(scores), {0, 2, 1});
   }
 
  private:
@@ -147,7 +147,7 @@ class ConvAttention final : public Encoder {
   /// Hidden pixels are 0.
   Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm) const override {
     Tensor x = tokens;
-    if (mask.defined()) x = ops::multiply(x, ops::affine(ops::reshape(mask, x.shape()), -1.0, 1.0));
+    if (mask.defined()) x = x * (1 - ops::reshape(mask, x.shape()));
     return {{}, backbone_(x)};
   }
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "nn/convolution.h"
 #include "nn/layers.h"
+#include "ops/operators.h"
 #include "plugin/record.h"
 
 namespace astroclip {
@@ -132,8 +133,7 @@ class Resnet final : public Encoder {
       throw Error("[resnet] images must be [batch, " + std::to_string(p_.channels) + ", side, side], found " +
                   raw.shape().str());
     }
-    const std::vector<int> order = {0, 2, 3, 1};
-    return ops::reshape(ops::permute(raw, order), {raw.size(0), raw.size(2) * raw.size(3), p_.channels});
+    return ops::reshape(ops::permute(raw, {0, 2, 3, 1}), {raw.size(0), raw.size(2) * raw.size(3), p_.channels});
   }
   Tensor arrange(const Tensor& raw) const override { return tokenize(raw); }
 
@@ -141,7 +141,7 @@ class Resnet final : public Encoder {
   Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm) const override {
     const auto side = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(tokens.size(1)))));
     Tensor x = tokens;
-    if (mask.defined()) x = ops::multiply(x, ops::affine(ops::reshape(mask, {x.size(0), x.size(1), 1}), -1.0, 1.0));
+    if (mask.defined()) x = x * (1 - ops::reshape(mask, {x.size(0), x.size(1), 1}));
     return {{}, backbone_(ops::reshape(x, {x.size(0), side, side, p_.channels}))};
   }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "nn/head_config.h"
 #include "nn/layers.h"
+#include "ops/operators.h"
 #include "plugin/record.h"
 
 namespace astroclip {
@@ -72,7 +73,7 @@ class Backbone final : public nn::Module {
 
   /// tokens [B, T, F] → [B, T, dim]
   Tensor encode(const Tensor& tokens) const {
-    Tensor x = ops::add(embed_(tokens), ops::narrow(positions_, 0, 0, tokens.size(1)));
+    Tensor x = embed_(tokens) + ops::narrow(positions_, 0, 0, tokens.size(1));
     for (const auto& block : blocks_) x = (*block)(x);
     return norm_(x);
   }
@@ -138,35 +139,25 @@ class Specformer final : public Encoder {
     const int64_t batch = raw.size(0);
     const auto zeros = [&](const Shape& shape) { return Tensor::zeros(shape, raw.dtype(), raw.device()); };
     const Tensor mean = ops::mean(raw, {1}, true);
-    const Tensor centred = ops::subtract(raw, mean);
-    const double degrees = static_cast<double>(p_.pixels - 1);
-    const Tensor deviation = ops::sqrt(ops::affine(ops::sum(ops::square(centred), {1}, true), 1.0 / degrees));
-    const Tensor floored = ops::maximum(deviation, ops::affine(zeros({1}), 1.0, smallest_deviation));
-    const Tensor windows = ops::reshape(windows_of(ops::divide(centred, floored)), {batch, p_.windows(), p_.window});
-
-    const std::vector<Tensor> padded = {zeros({batch, p_.windows(), 2}), windows};
-    const std::vector<Tensor> statistics = {ops::affine(mean, 0.5, -1.0), ops::affine(floored, 1.0 / 8, -2.0 / 8),
-                                            zeros({batch, p_.window})};
-    const Tensor first = ops::reshape(ops::concat(statistics, 1), {batch, 1, p_.token_width()});
-    const std::vector<Tensor> all = {first, ops::concat(padded, 2)};
-    return ops::concat(all, 1);
+    const Tensor centred = raw - mean;
+    const Tensor variance = ops::sum(ops::square(centred), {1}, true) / (p_.pixels - 1);
+    const Tensor deviation = ops::maximum(ops::sqrt(variance), smallest_deviation);
+    const Tensor statistics = ops::concat({(mean - 2) / 2, (deviation - 2) / 8, zeros({batch, p_.window})}, 1);
+    return ops::concat({ops::reshape(statistics, {batch, 1, p_.token_width()}),
+                        ops::concat({zeros({batch, p_.windows(), 2}), windows_of(centred / deviation)}, 2)},
+                       1);
   }
 
   Tensor arrange(const Tensor& raw) const override {
     const int64_t batch = raw.size(0);
-    const auto ones = [&](const Shape& shape) {
-      return ops::affine(Tensor::zeros(shape, raw.dtype(), raw.device()), 1.0, 1.0);
-    };
-    const std::vector<Tensor> padded = {ones({batch, p_.windows(), 2}),
-                                        ops::reshape(windows_of(raw), {batch, p_.windows(), p_.window})};
-    const std::vector<Tensor> all = {ones({batch, 1, p_.token_width()}), ops::concat(padded, 2)};
-    return ops::concat(all, 1);
+    const auto ones = [&](const Shape& shape) { return Tensor::zeros(shape, raw.dtype(), raw.device()) + 1; };
+    return ops::concat(
+        {ones({batch, 1, p_.token_width()}), ops::concat({ones({batch, p_.windows(), 2}), windows_of(raw)}, 2)}, 1);
   }
 
   Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm) const override {
     if (!mask.defined()) return {{}, backbone_.encode(tokens)};
-    const Tensor kept = ops::affine(ops::reshape(mask, {mask.size(0), mask.size(1), 1}), -1.0, 1.0);
-    return {{}, backbone_.encode(ops::multiply(tokens, kept))};
+    return {{}, backbone_.encode(tokens * (1 - ops::reshape(mask, {mask.size(0), mask.size(1), 1})))};
   }
 
   Tensor reconstruct(const Encoded& encoded) const override { return backbone_.reconstruct(encoded.tokens); }
@@ -176,11 +167,11 @@ class Specformer final : public Encoder {
  private:
   static constexpr double smallest_deviation = 0.2;
 
-  /// [B, pixels] → [B, windows · window]
+  /// [B, pixels] → [B, windows, window]
   Tensor windows_of(const Tensor& flux) const {
-    const std::vector<int> swap = {1, 0};
     const Tensor index = Tensor::from_host(window_index_, {static_cast<int64_t>(window_index_.size())}, flux.device());
-    return ops::permute(ops::gather_rows(ops::permute(flux, swap), index), swap);
+    const Tensor pixels = ops::gather_rows(ops::permute(flux, {1, 0}), index);
+    return ops::reshape(ops::permute(pixels, {1, 0}), {flux.size(0), p_.windows(), p_.window});
   }
 
   Parameters p_;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "nn/head_config.h"
 #include "nn/layers.h"
+#include "ops/operators.h"
 #include "plugin/record.h"
 
 namespace astroclip {
@@ -109,8 +110,7 @@ class Backbone final : public nn::Module {
     Tensor x = ops::linear(patches, ops::reshape(patch_weight_, {p_.dim, p_.patch_values()}), patch_bias_);
     if (mask.defined()) x = hide(x, mask);
     if (with_positions) {
-      const std::vector<Tensor> parts = {ops::broadcast_to(class_token_, {batch, 1, p_.dim}), x};
-      x = ops::add(ops::concat(parts, 1), positions_for(count));
+      x = ops::concat({ops::broadcast_to(class_token_, {batch, 1, p_.dim}), x}, 1) + positions_for(count);
     }
     for (const auto& block : blocks_) x = (*block)(x);
     x = norm_(x);
@@ -122,7 +122,7 @@ class Backbone final : public nn::Module {
   /// The mask token in place of masked patches.
   Tensor hide(const Tensor& x, const Tensor& mask) const {
     const Tensor hidden = ops::reshape(mask, {mask.size(0), mask.size(1), 1});
-    return ops::add(ops::multiply(x, ops::affine(hidden, -1.0, 1.0)), ops::multiply(hidden, mask_token_));
+    return x * (1 - hidden) + hidden * mask_token_;
   }
 
   /// Positions [1, 1 + count, dim] for a square crop of `count` patches.
@@ -135,11 +135,9 @@ class Backbone final : public nn::Module {
     // Rows first ([from, from · dim]), then columns, by the same weights.
     const Tensor grid = ops::reshape(ops::narrow(positions_, 1, 1, from * from), {from, from * p_.dim});
     const Tensor rows = ops::reshape(ops::matmul(axis, grid), {to, from, p_.dim});
-    const std::vector<int> swap = {1, 0, 2};
-    const Tensor columns = ops::matmul(axis, ops::reshape(ops::permute(rows, swap), {from, to * p_.dim}));
-    const Tensor resampled = ops::permute(ops::reshape(columns, {to, to, p_.dim}), swap);
-    const std::vector<Tensor> parts = {ops::narrow(positions_, 1, 0, 1), ops::reshape(resampled, {1, count, p_.dim})};
-    return ops::concat(parts, 1);
+    const Tensor columns = ops::matmul(axis, ops::reshape(ops::permute(rows, {1, 0, 2}), {from, to * p_.dim}));
+    const Tensor resampled = ops::permute(ops::reshape(columns, {to, to, p_.dim}), {1, 0, 2});
+    return ops::concat({ops::narrow(positions_, 1, 0, 1), ops::reshape(resampled, {1, count, p_.dim})}, 1);
   }
 
   VitParameters p_;
@@ -205,8 +203,7 @@ class Vit final : public Encoder {
     }
     const int64_t side = raw.size(2) / p_.patch;
     const Tensor blocks = ops::reshape(raw, {raw.size(0), p_.channels, side, p_.patch, side, p_.patch});
-    const std::vector<int> order = {0, 2, 4, 1, 3, 5};
-    return ops::reshape(ops::permute(blocks, order), {raw.size(0), side * side, p_.patch_values()});
+    return ops::reshape(ops::permute(blocks, {0, 2, 4, 1, 3, 5}), {raw.size(0), side * side, p_.patch_values()});
   }
 
   Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm form) const override {

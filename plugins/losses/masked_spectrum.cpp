@@ -5,7 +5,7 @@
 
 #include "api/loss.h"
 #include "base/error.h"
-#include "ops/ops.h"
+#include "ops/operators.h"
 #include "plugin/record.h"
 
 namespace astroclip {
@@ -57,13 +57,11 @@ class MaskedSpectrum final : public Loss {
     const Tensor mask = draw_mask(context, tokens.size(0), tokens.size(1));
     const Tensor predicted = context.encoder(view).reconstruct(context.encode(view, mask, TokenForm::pretraining));
     // Entries count where hiding changed the input: those that were zero already carry no question.
-    const Tensor hidden = ops::multiply(tokens, ops::reshape(mask, {mask.size(0), mask.size(1), 1}));
-    Tensor changed = ops::nonzero(hidden);
+    Tensor changed = ops::nonzero(tokens * ops::reshape(mask, {mask.size(0), mask.size(1), 1}));
     if (!p_.observed.empty()) {
-      changed = ops::multiply(changed, ops::nonzero(context.encoder(view).arrange(context.raw(observed))));
+      changed = changed * ops::nonzero(context.encoder(view).arrange(context.raw(observed)));
     }
-    const Tensor error = ops::square(ops::multiply(ops::subtract(predicted, tokens), changed));
-    const Tensor loss = ops::divide(ops::mean(error), ops::mean(changed));
+    const Tensor loss = ops::mean(ops::square((predicted - tokens) * changed)) / ops::mean(changed);
     return {loss, {{"masked_error", loss}}};
   }
 

@@ -9,7 +9,7 @@
 
 #include "api/loss.h"
 #include "nn/layers.h"
-#include "ops/ops.h"
+#include "ops/operators.h"
 #include "plugin/record.h"
 
 namespace astroclip {
@@ -74,14 +74,14 @@ class Supervised final : public Loss {
     if (training() && p_.mean.empty()) update_moments(values);
     const Targets targets = standardise(values, context);
     const Tensor predicted = (*head_)(context.embed(p_.modality));
-    const Tensor errors = ops::multiply(ops::square(ops::subtract(predicted, targets.values)), targets.weights);
-    const Tensor total = ops::affine(ops::sum(errors), 1.0 / static_cast<double>(label_count()));
+    const Tensor errors = ops::square(predicted - targets.values) * targets.weights;
+    const Tensor total = ops::sum(errors) / label_count();
     LossValue value{total, {{"supervised", total}}};
     const Tensor of_each = ops::sum(errors.detach(), {0});
     for (int64_t l = 0; l < label_count(); ++l) {
       const Tensor rms = ops::sqrt(ops::reshape(ops::narrow(of_each, 0, l, 1), {}));
       const auto at = static_cast<size_t>(l);
-      value.terms.emplace_back("rms_error." + p_.labels[at], ops::affine(rms, targets.deviations[at]));
+      value.terms.emplace_back("rms_error." + p_.labels[at], rms * targets.deviations[at]);
     }
     return value;
   }

@@ -2,7 +2,7 @@
 // residual 3×3 convolutions (He et al. 2016) let each token see its neighbours.
 #include <nn/convolution.h>
 #include <nn/layers.h>
-#include <ops/ops.h>
+#include <ops/operators.h>
 #include <plugin/record.h>
 
 #include <memory>
@@ -36,7 +36,7 @@ class Block final : public nn::Module {
   }
 
   /// x [B, side, side, dim] → [B, side, side, dim]
-  Tensor operator()(const Tensor& x) const { return ops::add(x, ops::gelu(convolution_(norm_(x)))); }
+  Tensor operator()(const Tensor& x) const { return x + ops::gelu(convolution_(norm_(x))); }
 
  private:
   nn::LayerNorm norm_;
@@ -59,7 +59,7 @@ class Backbone final : public nn::Module {
   /// tokens [B, T, F] → [B, T, dim]; where `mask` [B, T] is 1 a token is hidden.
   Tensor operator()(const Tensor& tokens, const Tensor& mask) const {
     Tensor x = patches_(tokens);
-    if (mask.defined()) x = ops::multiply(x, ops::affine(ops::reshape(mask, {x.size(0), x.size(1), 1}), -1.0, 1.0));
+    if (mask.defined()) x = x * (1 - ops::reshape(mask, {x.size(0), x.size(1), 1}));
     const Shape sequence = x.shape();
     x = ops::reshape(x, {x.size(0), side_, side_, x.size(2)});
     for (const auto& block : blocks_) x = (*block)(x);
@@ -107,8 +107,7 @@ class MyEncoder final : public Encoder {
   Tensor tokenize(const Tensor& raw) const override {
     const int64_t batch = raw.size(0), side = p_.side();
     const Tensor blocks = ops::reshape(raw, {batch, p_.channels, side, p_.patch, side, p_.patch});
-    const std::vector<int> order = {0, 2, 4, 1, 3, 5};
-    return ops::reshape(ops::permute(blocks, order), {batch, side * side, p_.patch_values()});
+    return ops::reshape(ops::permute(blocks, {0, 2, 4, 1, 3, 5}), {batch, side * side, p_.patch_values()});
   }
 
   Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm) const override {

@@ -23,7 +23,7 @@ class Exchange {
     int64_t size() const override { return 2; }
     Tensor all_gather(const Tensor& rows) override {
       const auto both = exchange_.swap(rank_, rows);
-      return ops::concat(both, 0);
+      return ops::concat({both[0], both[1]}, 0);
     }
     void all_reduce(Tensor& values) override {
       const auto both = exchange_.swap(rank_, values.clone());

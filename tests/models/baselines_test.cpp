@@ -35,8 +35,7 @@ TEST_P(Baselines, ResnetsFirstStage) {
   auto encoder = make_encoder("resnet", "image = 64\nblocks = [2]", device());
   nn::load_published(*encoder, io.all(), "resnet18.stage1", "backbone");
   const Encoded encoded = encoder->encode(encoder->tokenize(io["images"]), {}, TokenForm::alignment);
-  const std::vector<int> channels_first = {0, 2, 1};
-  const Tensor found = ops::reshape(ops::permute(encoded.tokens, channels_first), {2, 64, 16, 16});
+  const Tensor found = ops::reshape(ops::permute(encoded.tokens, {0, 2, 1}), {2, 64, 16, 16});
   EXPECT_LT(relative_error(found, io["after_layer1"]), 1e-5);
 }
 

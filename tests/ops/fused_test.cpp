@@ -53,8 +53,7 @@ Tensor times_transposed(const Tensor& x, const Tensor& weight) { return matmul(x
 
 /// [B, T, heads · width] → [B, heads, T, width]
 Tensor by_head(const Tensor& x, int64_t heads) {
-  constexpr int order[] = {0, 2, 1, 3};
-  return permute(reshape(x, {x.size(0), x.size(1), heads, x.size(2) / heads}), order);
+  return permute(reshape(x, {x.size(0), x.size(1), heads, x.size(2) / heads}), {0, 2, 1, 3});
 }
 
 Tensor composed_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads) {
@@ -62,8 +61,7 @@ Tensor composed_attention(const Tensor& q, const Tensor& k, const Tensor& v, int
   const Tensor scores = affine(matmul(by_head(q, heads), by_head(k, heads), false, true), scale);
   const Tensor largest = exp(affine(scores, 1.0, -10.0));
   const Tensor weights = divide(largest, sum(largest, {-1}, true));
-  constexpr int order[] = {0, 2, 1, 3};
-  return reshape(permute(matmul(weights, by_head(v, heads)), order), q.shape());
+  return reshape(permute(matmul(weights, by_head(v, heads)), {0, 2, 1, 3}), q.shape());
 }
 
 TEST_P(Fused, LinearWithBiasGeluAndResidual) {

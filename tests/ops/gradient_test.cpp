@@ -36,10 +36,7 @@ class PairOfProcesses final : public Communicator {
  public:
   int64_t rank() const override { return 1; }
   int64_t size() const override { return 2; }
-  Tensor all_gather(const Tensor& rows) override {
-    const std::vector<Tensor> parts = {ops::affine(rows, 0.0, 1.0), rows};
-    return ops::concat(parts, 0);
-  }
+  Tensor all_gather(const Tensor& rows) override { return ops::concat({ops::affine(rows, 0.0, 1.0), rows}, 0); }
   void all_reduce(Tensor&) override {}
 };
 
@@ -77,7 +74,7 @@ std::vector<Case> cases() {
        "",
        {{2, 3, 4}},
        [](Inputs x) {
-         return permute(x[0], std::vector<int>{2, 0, 1});
+         return permute(x[0], {2, 0, 1});
        }},
       {"concat", "middle axis", {{2, 1, 3}, {2, 4, 3}}, [](Inputs x) { return concat(x, 1); }},
       {"narrow", "middle axis", {{2, 5, 3}}, [](Inputs x) { return narrow(x[0], 1, 1, 3); }},
