@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/rng.h"
 #include "config/value.h"
 #include "tensor/dtype.h"
@@ -34,13 +35,32 @@ struct HostArray {
   HostArray() = default;
   HostArray(DType type, const Shape& extents)
       : dtype(type), shape(extents), bytes(static_cast<size_t>(extents.numel() * size_of(type))) {}
+  /// `rows` rows of a field, all zero.
+  HostArray(const Field& field, int64_t rows) : HostArray(field.dtype, rows_of(field.shape, rows)) {}
+
+  /// [rows, shape]
+  static Shape rows_of(const Shape& shape, int64_t rows) {
+    std::vector<int64_t> extents = {rows};
+    extents.insert(extents.end(), shape.begin(), shape.end());
+    return Shape(std::span<const int64_t>(extents));
+  }
+  /// The values as they are. Throws Error when T is not the array's dtype.
   template <class T>
   std::span<T> values() {
+    expect(dtype_of<T>);
     return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
   }
   template <class T>
   std::span<const T> values() const {
+    expect(dtype_of<T>);
     return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
+  }
+
+ private:
+  void expect(DType wanted) const {
+    if (dtype == wanted) return;
+    throw Error("an array of " + std::string(name_of(dtype)) + " was asked for values of " +
+                std::string(name_of(wanted)));
   }
 };
 using HostBatch = std::map<std::string, HostArray>;

@@ -1,7 +1,7 @@
 #include "data/holdout.h"
 
 #include "base/rng.h"
-#include "data/loader.h"
+#include "data/fields.h"
 
 namespace astroclip::data {
 

@@ -9,7 +9,6 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <numeric>
 #include <set>
 #include <thread>
 
@@ -58,9 +57,7 @@ class BatchMaker {
 
  private:
   HostBatch read(const Batch& batch, const std::vector<std::string>& fields) const {
-    HostBatch raw;
-    dataset_.read(options_.split, batch.rows, fields, raw);
-    return raw;
+    return read_fields(dataset_, options_.split, batch.rows, fields);
   }
 
   std::string field_of(const ViewRequest& request) const {
@@ -68,7 +65,8 @@ class BatchMaker {
   }
 
   HostArray make_view(const ViewPlan& view, const Batch& batch, const HostBatch& raw) const {
-    const HostArray& source = raw.at(field_of(view.request));
+    const std::string field = field_of(view.request);
+    const HostArray source = as_floats(raw.at(field), field);
     const auto count = static_cast<int64_t>(batch.rows.size());
     const int64_t crops = view.request.crops, from = source.shape.numel() / std::max<int64_t>(1, count);
     const int64_t to = view.shape.numel();
@@ -97,70 +95,6 @@ class BatchMaker {
 };
 
 }  // namespace
-
-std::vector<double> as_doubles(const HostArray& column) {
-  const auto count = static_cast<size_t>(column.shape.numel());
-  std::vector<double> values(count);
-  switch (column.dtype) {
-    case DType::f32:
-      std::ranges::copy(column.values<float>(), values.begin());
-      break;
-    case DType::f64:
-      std::ranges::copy(column.values<double>(), values.begin());
-      break;
-    case DType::i64:
-      std::ranges::copy(column.values<int64_t>(), values.begin());
-      break;
-    case DType::i32:
-      std::ranges::copy(column.values<int32_t>(), values.begin());
-      break;
-    case DType::u8:
-      std::ranges::copy(column.values<uint8_t>(), values.begin());
-      break;
-    case DType::bf16:
-      throw Error("[loader] labels cannot be bf16");
-  }
-  return values;
-}
-
-std::vector<double> read_label(const Dataset& dataset, Split split, std::span<const int64_t> rows,
-                               const std::string& label) {
-  HostBatch columns;
-  dataset.read(split, rows, std::vector<std::string>{label}, columns);
-  return as_doubles(columns.at(label));
-}
-
-std::vector<int64_t> read_ids(const Dataset& dataset, Split split, std::span<const int64_t> rows) {
-  HostBatch columns;
-  dataset.read(split, rows, std::vector<std::string>{"object_id"}, columns);
-  const auto ids = columns.at("object_id").values<int64_t>();
-  return {ids.begin(), ids.end()};
-}
-
-std::vector<bool> observed(const Dataset& dataset, Split split, std::span<const int64_t> rows,
-                           const std::string& modality) {
-  const std::string flag = "has_" + modality;
-  const auto fields = dataset.fields();
-  std::vector<bool> all(rows.size(), true);
-  if (std::ranges::none_of(fields, [&](const Field& field) { return field.name == flag; })) return all;
-  const std::vector<double> flags = read_label(dataset, split, rows, flag);
-  for (size_t i = 0; i < rows.size(); ++i) all[i] = flags[i] != 0.0;
-  return all;
-}
-
-std::vector<int64_t> rows_with(const Dataset& dataset, Split split, const std::vector<std::string>& modalities) {
-  std::vector<int64_t> rows(static_cast<size_t>(dataset.size(split)));
-  std::iota(rows.begin(), rows.end(), 0);
-  for (const std::string& modality : modalities) {
-    const std::vector<bool> there = observed(dataset, split, rows, modality);
-    std::vector<int64_t> kept;
-    for (size_t i = 0; i < rows.size(); ++i) {
-      if (there[i]) kept.push_back(rows[i]);
-    }
-    rows = std::move(kept);
-  }
-  return rows;
-}
 
 struct Loader::State {
   State(const Dataset& dataset, std::vector<int64_t> rows, std::vector<ViewPlan> views, std::vector<std::string> labels,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/dataset.h"
+#include "data/fields.h"
 
 namespace astroclip::data {
 
@@ -35,22 +36,6 @@ struct LoaderOptions {
   int threads = 1;
   bool shuffle = true;  ///< false: rows in order, the last batch may be short
 };
-
-/// A column's numbers. Throws Error for bf16.
-std::vector<double> as_doubles(const HostArray& column);
-/// A label of rows, as doubles whatever its type.
-std::vector<double> read_label(const Dataset& dataset, Split split, std::span<const int64_t> rows,
-                               const std::string& label);
-/// The rows' "object_id".
-std::vector<int64_t> read_ids(const Dataset& dataset, Split split, std::span<const int64_t> rows);
-
-/// Whether the modality of each row was observed, as the flags ("has_image") say; true for a dataset without flags.
-std::vector<bool> observed(const Dataset& dataset, Split split, std::span<const int64_t> rows,
-                           const std::string& modality);
-
-/// Rows of a split whose flags say that every named modality was observed ("has_image", "has_spectrum"); all of them
-/// for a dataset without flags.
-std::vector<int64_t> rows_with(const Dataset& dataset, Split split, const std::vector<std::string>& modalities);
 
 /// Reads and augments batches ahead of the training loop on threads of its own, which run at lower priority and never
 /// call ops. What a batch holds depends on (seed, stream, step) alone. Not thread-safe for the consumer.

@@ -82,12 +82,8 @@ void PairedDataset::read(Split split, std::span<const int64_t> rows, std::span<c
                          HostBatch& out) const {
   for (const auto& name : names) {
     const auto& column = file_.column(name);
-    std::vector<int64_t> extents = {static_cast<int64_t>(rows.size())};
-    extents.insert(extents.end(), column.shape.begin(), column.shape.end());
-    HostArray& array = out[name];
-    const Shape shape{std::span<const int64_t>(extents)};
-    if (array.dtype != column.dtype || array.shape != shape || array.bytes.empty())
-      array = HostArray(column.dtype, shape);
+    HostArray& array = out[name] =
+        HostArray(column.dtype, HostArray::rows_of(column.shape, static_cast<int64_t>(rows.size())));
     file_.read(split == Split::train, rows, name, column.dtype, array.bytes.data());
   }
 }

@@ -140,9 +140,7 @@ void SurveyDataset::read(Split split, std::span<const int64_t> rows, std::span<c
   const auto count = static_cast<int64_t>(rows.size());
   for (const auto& name : names) {
     const DType dtype = dtype_of(name);
-    const Shape shape = name == "image" ? Shape{count, image_shape[0], image_shape[1], image_shape[2]} : Shape{count};
-    HostArray& array = out[name];
-    if (array.dtype != dtype || array.shape != shape || array.bytes.empty()) array = HostArray(dtype, shape);
+    HostArray& array = out[name] = HostArray(dtype, HostArray::rows_of(name == "image" ? image_shape : Shape(), count));
     if (name == "image")
       files_.read_images(wanted, array.values<float>().data());
     else if (name == "object_id")

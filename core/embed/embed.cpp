@@ -205,9 +205,8 @@ class Embedding {
     if (from >= end) return true;
     std::vector<int64_t> rows(static_cast<size_t>(end - from));
     std::iota(rows.begin(), rows.end(), from);
-    HostBatch ids;
-    input.objects->read(Split::train, rows, std::vector<std::string>{"object_id"}, ids);
-    file.write("object_id", begin + from, end - from, ids.at("object_id").bytes.data());
+    const std::vector<int64_t> ids = data::read_ids(*input.objects, Split::train, rows);
+    file.write("object_id", begin + from, end - from, ids.data());
     std::vector<data::ViewPlan> there;
     std::map<std::string, std::vector<bool>> present;
     for (const evaluate::Extractor& extractor : extractors_) {

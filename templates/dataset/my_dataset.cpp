@@ -50,9 +50,7 @@ class MyDataset final : public Dataset {
     const auto count = static_cast<int64_t>(rows.size());
     for (const std::string& name : names) {
       const Field field = find(name);
-      std::vector<int64_t> extents = {count};
-      extents.insert(extents.end(), field.shape.begin(), field.shape.end());
-      HostArray& column = out[name] = HostArray(field.dtype, Shape(extents));
+      HostArray& column = out[name] = HostArray(field, count);
       for (int64_t i = 0; i < count; ++i) fill(object_of(split, rows[static_cast<size_t>(i)]), field, i, column);
     }
   }
