@@ -1,4 +1,4 @@
-# The two commands: make quickstart, make test. Everything else is CMake; see CMakePresets.json.
+# The two main commands: make quickstart, make test. For everything else use CMake (see CMakePresets.json).
 BUILD := build
 PRESET := release
 CORES := $(shell nproc)
@@ -9,7 +9,7 @@ SOURCES = $(shell find core plugins templates tests -name '*.cpp' -o -name '*.h'
 quickstart: program
 	$(BUILD)/bin/astroclip run experiments/quickstart.toml
 
-# Without the tests.
+# The program and its plugins, without the tests.
 program: packages
 	cmake --preset $(PRESET)
 	cmake --build $(BUILD) --target program
@@ -21,27 +21,27 @@ build: packages
 test: build
 	ctest --test-dir $(BUILD) --output-on-failure
 
-# 200 faults at the writes of runs: what becomes of them (docs/hardening.md).
+# Injects 200 faults into the writes of runs (docs/hardening.md).
 faults: build
 	cmake --build $(BUILD) --target faults
 
-# Format, tidy, direction of includes. The first two where the tools are installed.
+# Include directions, and clang-format and clang-tidy if they are installed.
 check: build
 	tools/check_includes
 	@if command -v clang-format >/dev/null; then clang-format --dry-run -Werror $(SOURCES); \
-	else echo "clang-format is not installed: format not checked"; fi
+	else echo "clang-format is not installed: skipped"; fi
 	@if command -v clang-tidy >/dev/null; then \
 	  find core plugins -name '*.cpp' | xargs -P $(CORES) -n 4 clang-tidy -p $(BUILD) --quiet --warnings-as-errors='*' 2>&1 | \
 	  { ! grep -v ' warnings generated'; }; \
-	else echo "clang-tidy is not installed: not tidied"; fi
+	else echo "clang-tidy is not installed: skipped"; fi
 
-# The pages that are made from the schemas, and the list of rooms.
+# Regenerates the pages made from schemas, and the list of rooms.
 docs: build
 	tools/floors --write
 	$(BUILD)/bin/astroclip describe experiment --markdown > docs/reference.md
 	$(BUILD)/bin/astroclip describe --markdown > docs/plugins.md
 
-# build/astroclip-VERSION-SYSTEM.tar.gz, which runs from wherever it is unpacked.
+# Writes build/astroclip-VERSION-SYSTEM.tar.gz, which runs from any folder.
 archive: build
 	cd $(BUILD) && cpack
 

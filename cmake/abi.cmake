@@ -1,4 +1,4 @@
-# The headers a plugin may include, and the header with their hash that host and plugins compare.
+# The public headers, and plugin/abi.h with their hash, which host and plugins compare.
 file(STRINGS floors.txt room_lines REGEX "^[a-z]")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS floors.txt)
 set(public_headers plugin/record.h)

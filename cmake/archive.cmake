@@ -1,5 +1,5 @@
-# cpack (or `cmake --build build --target package`) writes a .tar.gz that runs from wherever it is unpacked: what is
-# installed, and every library it runs with but the C library's own.
+# cpack (or `cmake --build build --target package`) writes a .tar.gz that runs from any folder: the installed files and
+# every library that they need except the C library.
 set(CPACK_GENERATOR TGZ)
 set(CPACK_PACKAGE_VENDOR astroclip)
 string(TOLOWER ${CMAKE_SYSTEM_NAME}-${CMAKE_SYSTEM_PROCESSOR} system)

@@ -1,4 +1,4 @@
-# Writes plugin/abi.h with a hash over the public headers: cmake -DLIST=file -DROOT=core -DTEMPLATE=… -DOUT=… -P this
+# Writes plugin/abi.h with a hash of the public headers: cmake -DLIST=file -DROOT=core -DTEMPLATE=… -DOUT=… -P this
 file(STRINGS ${LIST} headers)
 set(digest "")
 foreach(header ${headers})

@@ -1,4 +1,4 @@
-# Writes the header OUT with the commit of the tree ROOT, unless it says so already.
+# Writes the header OUT with the commit of the tree ROOT, if it changed.
 execute_process(COMMAND git -C ${ROOT} describe --always --abbrev=12 --exclude * --dirty=-modified
                 OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failure)
 if(failure)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what building and testing need and this machine lacks: with apt-get, through sudo when not root. Where
-# that cannot be done it prints exactly what is missing and ends with status 1.
+# Installs the packages that building and testing need, with apt-get, through sudo when not root. If it cannot, it prints
+# the missing packages and exits with status 1.
 set -eu
 
 packages="g++ make cmake ninja-build pkg-config libdnnl-dev libhwy-dev ocl-icd-opencl-dev libhdf5-dev libcfitsio-dev libdeflate-dev
@@ -11,14 +11,14 @@ is_installed() {
 }
 
 give_up() {
-  echo "install_packages: $1; these Debian packages, or what corresponds to them, are needed:" >&2
+  echo "install_packages: $1; these Debian packages, or their equivalents, are needed:" >&2
   printf '  %s\n' $2 >&2
   exit 1
 }
 
 [ -z "${ASTROCLIP_SKIP_PACKAGES:-}" ] || exit 0
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-  give_up "there is no apt-get here (with everything in place, set ASTROCLIP_SKIP_PACKAGES=1)" "$packages"
+  give_up "there is no apt-get (once all packages are installed, set ASTROCLIP_SKIP_PACKAGES=1)" "$packages"
 fi
 
 missing=""
@@ -29,11 +29,11 @@ done
 
 as_root=""
 if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null || give_up "neither root nor sudo" "$missing"
+  command -v sudo >/dev/null || give_up "not root, and sudo is not installed" "$missing"
   as_root="sudo"
 fi
 echo "installing:$missing"
-# A stale package list names versions that are gone; it is refreshed before the first try.
-$as_root apt-get update -qq || echo "install_packages: apt-get update failed; trying with the lists there are" >&2
+# A stale package list names versions that no longer exist, so it is updated first.
+$as_root apt-get update -qq || echo "install_packages: apt-get update failed; trying with the existing lists" >&2
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing ||
   give_up "apt-get could not install them" "$missing"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Each kind of offence is found, and nothing else. usage: check_includes_test.sh PATH/check_includes
+# Each kind of offence is reported, and nothing else. usage: check_includes_test.sh PATH/check_includes
 set -eu
 check=$1
 tree=$(mktemp -d)
@@ -9,7 +9,7 @@ mkdir -p "$tree"/core/base "$tree"/core/tensor "$tree"/core/io "$tree"/core/nn "
 cd "$tree"
 printf 'train core\n\nplugin core\n\nnn plugins\n\nbackend plugins\nio plugins\n\ntensor plugins\n\nbase plugins\n' > core/floors.txt
 
-# Sound.
+# Valid.
 printf '#include <fmt/format.h>\n#include <vector>\n#include "base/error.h"\n' > core/tensor/tensor.cpp
 printf '#include "backend/backend.h"\n' > core/io/reader.h
 printf '#include <oneapi/dnnl/dnnl.hpp>\n' > core/backend/cpu/products.h
@@ -17,7 +17,7 @@ printf '#include <fmt/format.h>\n' > core/nn/layers_internal.h
 printf '#include "plugin/record.h"\n#include "blocks.h"\n' > plugins/encoders/vit/vit.cpp
 printf '#include "nn/module.h"\n' > plugins/encoders/vit/blocks.h
 rmdir core/cellar
-"$check" "$tree" > found || { echo "a sound tree was refused:"; cat found; exit 1; }
+"$check" "$tree" > found || { echo "a valid tree was rejected:"; cat found; exit 1; }
 
 # Offences.
 mkdir core/cellar
@@ -28,17 +28,17 @@ printf '#pragma once\n#include <fmt/core.h>\n#  include <hdf5.h>\n' > core/train
 printf '\n' > core/cellar/wine.cpp
 printf '#include "vit/blocks.h"\n#include "train/trainer.h"\n#include "plugin/host.h"\n#include "backend/cpu/products.h"\n' \
   > plugins/encoders/specformer.cpp
-if "$check" "$tree" > found; then echo "offences were not reported by the status"; exit 1; fi
+if "$check" "$tree" > found; then echo "offences did not set the exit status"; exit 1; fi
 cat > expected <<'EXPECTED'
-core/base/error.h:1: base/ includes "tensor/tensor.h" of a higher floor
-core/base/log.cpp:1: "error.h" is not named from core/
-core/cellar/wine.cpp:1: room "cellar" stands on no floor
-core/train/trainer.cpp:1: "../nn/module.h" leaves its folder; name it from core/
-core/train/trainer.h:2: a header shows <fmt/core.h>
-core/train/trainer.h:3: a header shows <hdf5.h>
-plugins/encoders/specformer.cpp:1: "vit/blocks.h" is no header of the core or of this plugin
-plugins/encoders/specformer.cpp:2: a plugin includes "train/trainer.h"
-plugins/encoders/specformer.cpp:3: a plugin includes "plugin/host.h"
-plugins/encoders/specformer.cpp:4: a plugin includes the internal "backend/cpu/products.h"
+core/base/error.h:1: base/ includes "tensor/tensor.h", which is on a higher floor
+core/base/log.cpp:1: "error.h" must be included relative to core/
+core/cellar/wine.cpp:1: room "cellar" is not listed in core/floors.txt
+core/train/trainer.cpp:1: "../nn/module.h" must be included relative to core/
+core/train/trainer.h:2: header includes the third-party <fmt/core.h>
+core/train/trainer.h:3: header includes the third-party <hdf5.h>
+plugins/encoders/specformer.cpp:1: "vit/blocks.h" is not a header of core/ or of this plugin
+plugins/encoders/specformer.cpp:2: plugin includes "train/trainer.h", which is not public
+plugins/encoders/specformer.cpp:3: plugin includes "plugin/host.h", which is not public
+plugins/encoders/specformer.cpp:4: plugin includes the internal header "backend/cpu/products.h"
 EXPECTED
 diff expected found

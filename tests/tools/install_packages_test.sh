@@ -1,5 +1,5 @@
 #!/bin/sh
-# What is missing is installed, or named; nothing is done when nothing is. The package tools are stand-ins.
+# Missing packages are installed, or listed; nothing is done if none is missing. The package tools are replaced by stubs.
 # usage: install_packages_test.sh PATH/install_packages.sh
 set -eu
 script=$1
@@ -20,9 +20,9 @@ expect() {
 ln -s "$(command -v env)" "$(command -v diff)" "$fake"
 
 all=$(sed -n '/^packages="/,/"$/p' "$script" | sed 's/^packages=//' | tr -d '"' | tr -s ' ' '\n' | sed 's/^/  /')
-needed="these Debian packages, or what corresponds to them, are needed:"
-skip="(with everything in place, set ASTROCLIP_SKIP_PACKAGES=1)"
-expect 1 "install_packages: there is no apt-get here $skip; $needed
+needed="these Debian packages, or their equivalents, are needed:"
+skip="(once all packages are installed, set ASTROCLIP_SKIP_PACKAGES=1)"
+expect 1 "install_packages: there is no apt-get $skip; $needed
 $all"
 
 stand_in apt-get 'echo "apt-get $*"'
@@ -33,7 +33,7 @@ apt-get update -qq
 apt-get install -y -qq --no-install-recommends cmake libfmt-dev"
 
 stand_in id 'echo 1000'
-expect 1 "install_packages: neither root nor sudo; $needed
+expect 1 "install_packages: not root, and sudo is not installed; $needed
   cmake
   libfmt-dev"
 
@@ -44,7 +44,7 @@ apt-get install -y -qq --no-install-recommends cmake libfmt-dev"
 
 stand_in apt-get 'exit 100'
 expect 1 "installing: cmake libfmt-dev
-install_packages: apt-get update failed; trying with the lists there are
+install_packages: apt-get update failed; trying with the existing lists
 install_packages: apt-get could not install them; $needed
   cmake
   libfmt-dev"
