@@ -70,8 +70,8 @@ std::shared_ptr<Encoder> make(const Tower& tower) {
   config::Table table;
   if (!tower.blocks_key.empty()) table.set(tower.blocks_key, config::Value(tower.blocks, {}));
   config::Problems problems;
-  const config::AnySchema schema = host.schema(plugin::Kind::encoder, tower.plugin);
-  const config::Table resolved = schema.resolve(table, "bench", {}, problems);
+  const plugin::AnySchema schema = host.schema(plugin::Kind::encoder, tower.plugin);
+  const config::Table resolved = schema.resolve(table, {"bench"}, {}, problems);
   problems.throw_if_any();
   auto encoder = host.make_encoder(tower.plugin, resolved);
   encoder->materialize(cpu, 1);

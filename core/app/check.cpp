@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "app/verbs.h"
+#include "config/toml.h"
 #include "experiment/experiment.h"
 #include "model/model_file.h"
 #include "run/rehearsal.h"

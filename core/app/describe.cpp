@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "app/verbs.h"
+#include "base/text.h"
 #include "experiment/experiment.h"
 #include "plugin/host.h"
 #include "sweep/plan.h"
@@ -27,18 +28,13 @@ void add_rows(const std::vector<config::FieldDescription>& fields, const std::st
   }
 }
 
-/// Code points, near enough to columns for what stands in a schema.
-size_t columns_of(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 void print_rows(const std::vector<Row>& rows) {
   Row::size_type widths[5] = {};
   for (const auto& row : rows)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], text_width(row[i]));
   for (const auto& row : rows) {
     std::string line;
-    for (size_t i = 0; i + 1 < row.size(); ++i) line += row[i] + std::string(widths[i] - columns_of(row[i]) + 2, ' ');
+    for (size_t i = 0; i + 1 < row.size(); ++i) line += row[i] + std::string(widths[i] - text_width(row[i]) + 2, ' ');
     fmt::print("  {}{}\n", line, row.back());
   }
 }
@@ -133,10 +129,9 @@ std::vector<plugin::Listing> find_all(const std::string& name) {
     found.push_back(one);
   }
   if (!found.empty()) return found;
-  const std::string near = config::nearest(name, names);
+  const std::string near = suggestion(name, names);
   throw Error(
-      fmt::format("there is no plugin '{}'{}", name,
-                  near.empty() ? "; astroclip list names those there are" : fmt::format("; did you mean '{}'?", near)));
+      fmt::format("there is no plugin '{}'{}", name, near.empty() ? "; astroclip list names all plugins" : near));
 }
 
 int describe(const options::variables_map& values) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/verb.h"
+#include "base/text.h"
 
 namespace astroclip::app {
 
@@ -15,9 +16,7 @@ plugin::Kind kind_of(const std::string& text) {
     if (text == plugin::kind_name(kind) || text == plugin::kind_folder(kind)) return kind;
     names.push_back(plugin::kind_folder(kind));
   }
-  const std::string near = config::nearest(text, names);
-  throw UsageError(fmt::format("there is no kind '{}'{}; kinds: {}", text,
-                               near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near), fmt::join(names, ", ")));
+  throw UsageError(fmt::format("there is no kind '{}' ({}){}", text, fmt::join(names, ", "), suggestion(text, names)));
 }
 
 }  // namespace astroclip::app

@@ -15,7 +15,7 @@
 
 #include "app/verbs.h"
 #include "app/version.h"
-#include "config/value.h"
+#include "base/text.h"
 #include "plugin/host.h"
 
 namespace astroclip::app {
@@ -61,9 +61,8 @@ int dispatch(const std::vector<std::string>& arguments) {
     if (name == verb.name) return run(verb, std::span(arguments).subspan(1));
     names.push_back(verb.name);
   }
-  const std::string near = config::nearest(name, names);
-  throw UsageError(fmt::format("unknown {} '{}'{}", name.starts_with("-") ? "option" : "verb", name,
-                               near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
+  throw UsageError(
+      fmt::format("unknown {} '{}'{}", name.starts_with("-") ? "option" : "verb", name, suggestion(name, names)));
 }
 
 int usage_error(const std::vector<std::string>& arguments, const std::string& message) {

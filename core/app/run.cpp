@@ -6,6 +6,7 @@
 
 #include "app/verbs.h"
 #include "base/error.h"
+#include "config/toml.h"
 #include "experiment/experiment.h"
 #include "sweep/folder.h"
 #include "sweep/preview.h"

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "app/verbs.h"
+#include "config/toml.h"
 #include "plugin/host.h"
 
 namespace astroclip::app {
@@ -23,7 +24,7 @@ config::Table parameters_of(const options::variables_map& values, const std::str
   table.set("file", {std::filesystem::absolute(output).string(), {"OUTPUT"}});
   config::Problems problems;
   const auto schema = plugin::Host::instance().schema(plugin::Kind::dataset, plugin_name);
-  auto resolved = schema.resolve(table, "simulate", {}, problems);
+  auto resolved = schema.resolve(table, {"simulate"}, {}, problems);
   problems.throw_if_any();
   return resolved;
 }

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "config/value.h"
+#include "config/toml.h"
 #include "io/output/durable_file.h"
 #include "sweep/folder.h"
 

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <functional>
 
+#include "base/text.h"
+
 namespace astroclip::compare {
 
 namespace {
@@ -87,21 +89,16 @@ std::string difference_note(const Comparison& c) {
       c.baseline, significant);
 }
 
-/// Characters, not bytes.
-size_t width_of(const std::string& text) {
-  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 std::string markdown_table(const std::vector<Line>& lines) {
   std::vector<size_t> widths(lines[0].size(), 3);
   for (const Line& line : lines) {
-    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], width_of(line[i]));
+    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], text_width(line[i]));
   }
   std::string text;
   for (size_t row = 0; row < lines.size(); ++row) {
     text += "|";
     for (size_t i = 0; i < widths.size(); ++i) {
-      text += fmt::format(" {}{} |", lines[row][i], std::string(widths[i] - width_of(lines[row][i]), ' '));
+      text += fmt::format(" {}{} |", lines[row][i], std::string(widths[i] - text_width(lines[row][i]), ' '));
     }
     text += "\n";
     if (row > 0) continue;

@@ -2,7 +2,8 @@
 
 #include <charconv>
 
-#include "config/value.h"
+#include "base/text.h"
+#include "config/toml.h"
 
 namespace astroclip::config {
 
@@ -58,11 +59,6 @@ Value parse_value(std::string_view text, const Override& change) {
   }
   relocate(value, change.location);
   return value;
-}
-
-std::string suggestion(const std::string& word, const std::vector<std::string>& names) {
-  const std::string near = nearest(word, names);
-  return near.empty() ? "" : fmt::format("; did you mean '{}'?", near);
 }
 
 std::vector<std::string> keys_of(const Table& table) {

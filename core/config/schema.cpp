@@ -4,10 +4,42 @@
 
 #include <algorithm>
 
+#include "config/toml.h"
+
 namespace astroclip::config {
 
-std::string plugin_section(const std::string& section, const std::string& plugin) {
-  return fmt::format("{} (plugin '{}')", section, plugin);
+std::string Section::says(const std::string& message) const {
+  return path.empty() ? message : fmt::format("[{}] {}", path, message);
+}
+
+Section Section::inner(const std::string& key) const {
+  return {path.empty() ? key : fmt::format("{}.{}", path, key), "", takes_old_keys};
+}
+
+namespace {
+
+Value affecting_results(const Value& value, const std::vector<FieldDescription>& fields) {
+  if (const auto* table = value.get_if<Table>()) return {affecting_results(*table, fields), value.location()};
+  const auto* array = value.get_if<Array>();
+  if (array == nullptr) return value;
+  Array kept;
+  for (const Value& element : *array) kept.push_back(affecting_results(element, fields));
+  return {kept, value.location()};
+}
+
+}  // namespace
+
+Table affecting_results(const Table& table, const std::vector<FieldDescription>& fields) {
+  Table kept;
+  for (const auto& entry : table.entries()) {
+    const auto field = std::ranges::find(fields, entry.key, &FieldDescription::name);
+    if (field == fields.end() || field->fields.empty()) {
+      if (field == fields.end() || field->affects_results) kept.set(entry.key, entry.value, entry.location);
+    } else {
+      kept.set(entry.key, affecting_results(entry.value, field->fields), entry.location);
+    }
+  }
+  return kept;
 }
 
 Constraint<std::string> one_of(const std::vector<std::string>& choices) {
@@ -102,10 +134,6 @@ Value write_list(const std::vector<T>& values) {
   return {array, {}};
 }
 
-std::string did_you_mean(const std::string& suggestion) {
-  return suggestion.empty() ? "" : fmt::format("; did you mean '{}'?", suggestion);
-}
-
 }  // namespace
 
 Constraint<int64_t> between(int64_t low, int64_t high) { return make_between(low, high); }
@@ -115,25 +143,20 @@ Constraint<double> at_least(double low) { return make_at_least(low); }
 Constraint<int64_t> above(int64_t low) { return make_above(low); }
 Constraint<double> above(double low) { return make_above(low); }
 
-Section::Section(const std::string& where) : path(where) {
-  static constexpr std::string_view opening = " (plugin '";
-  static constexpr std::string_view closing = "')";
-  const auto begin = where.find(opening);
-  if (begin == std::string::npos || !where.ends_with(closing)) return;
-  path = where.substr(0, begin);
-  plugin = where.substr(begin + opening.size(), where.size() - begin - opening.size() - closing.size());
-}
-
-std::string Section::says(const std::string& message) const {
-  return path.empty() ? message : fmt::format("[{}] {}", path, message);
-}
-
 bool read(const Value& value, const std::string& key, const Section& section, Problems& problems, bool& out) {
   return read_exactly(value, key, "true or false", section, problems, out);
 }
 
 bool read(const Value& value, const std::string& key, const Section& section, Problems& problems, int64_t& out) {
   return read_exactly(value, key, "an integer", section, problems, out);
+}
+
+bool read(const Value& value, const std::string& key, const Section& section, Problems& problems, uint64_t& out) {
+  int64_t integer = 0;
+  if (!read(value, key, section, problems, integer)) return false;
+  if (integer < 0) add_broken_constraint(value, key, "below 0", "", section, problems);
+  out = static_cast<uint64_t>(integer);
+  return integer >= 0;
 }
 
 bool read(const Value& value, const std::string& key, const Section& section, Problems& problems, double& out) {
@@ -172,6 +195,7 @@ bool read(const Value& value, const std::string&, const Section&, Problems&, Val
 
 Value write(bool value) { return {value, {}}; }
 Value write(int64_t value) { return {value, {}}; }
+Value write(uint64_t value) { return {static_cast<int64_t>(value), {}}; }
 Value write(double value) { return {value, {}}; }
 Value write(const std::string& value) { return {value, {}}; }
 Value write(const std::vector<int64_t>& values) { return write_list(values); }
@@ -181,6 +205,7 @@ Value write(const Value& value) { return value; }
 
 std::string type_name(const bool*) { return "boolean"; }
 std::string type_name(const int64_t*) { return "integer"; }
+std::string type_name(const uint64_t*) { return "integer"; }
 std::string type_name(const double*) { return "number"; }
 std::string type_name(const std::string*) { return "string"; }
 std::string type_name(const std::vector<int64_t>*) { return "list of integers"; }
@@ -188,12 +213,19 @@ std::string type_name(const std::vector<double>*) { return "list of numbers"; }
 std::string type_name(const std::vector<std::string>*) { return "list of strings"; }
 std::string type_name(const Value*) { return "table"; }
 
+std::string text_of(const Value& value) { return to_toml(value); }
+
 void add_unknown_key(const Table::Entry& entry, const std::vector<std::string>& names, const Section& section,
                      Problems& problems) {
-  const std::string suggestion = did_you_mean(nearest(entry.key, names));
   const std::string owner =
       section.plugin.empty() ? "unknown key" : fmt::format("plugin '{}' has no parameter", section.plugin);
-  problems.add(entry.location, section.says(fmt::format("{} '{}'{}", owner, entry.key, suggestion)));
+  const auto message = fmt::format("{} '{}'{}", owner, entry.key, suggestion(entry.key, names));
+  problems.add(entry.location, section.says(message));
+}
+
+void add_renamed_key(const Table::Entry& entry, const std::string& new_name, const Section& section,
+                     Problems& problems) {
+  problems.add(entry.location, section.says(fmt::format("'{}' is now called '{}'", entry.key, new_name)));
 }
 
 void add_missing_key(const FieldDescription& field, const Section& section, const Location& place, Problems& problems) {
@@ -202,7 +234,7 @@ void add_missing_key(const FieldDescription& field, const Section& section, cons
 
 void add_broken_constraint(const Value& value, const std::string& key, const std::string& complaint,
                            const std::string& suggestion, const Section& section, Problems& problems) {
-  const auto message = fmt::format("'{}' = {} is {}{}", key, to_toml(value), complaint, did_you_mean(suggestion));
+  const auto message = fmt::format("'{}' = {} is {}{}", key, to_toml(value), complaint, suggestion);
   problems.add(value.location(), section.says(message));
 }
 
@@ -226,9 +258,19 @@ Array read_tables(const Value& value, const std::string& key, const Section& sec
   return tables;
 }
 
-std::string inner(const std::string& where, const std::string& key) {
-  const Section section(where);
-  return section.path.empty() ? key : fmt::format("{}.{}", section.path, key);
+Section element_section(const Table& element, const std::string& key, const Section& section) {
+  const Value* name = element.find("name");
+  const auto* text = name == nullptr ? nullptr : name->get_if<std::string>();
+  return text == nullptr ? section.inner(key) : section.inner(key).inner(*text);
+}
+
+Table with_new_keys(const Table& table, const std::vector<std::pair<std::string, std::string>>& renamed) {
+  Table read;
+  for (const auto& entry : table.entries()) {
+    const auto old = std::ranges::find(renamed, entry.key, &std::pair<std::string, std::string>::first);
+    read.set(old == renamed.end() ? entry.key : old->second, entry.value, entry.location);
+  }
+  return read;
 }
 
 }  // namespace detail

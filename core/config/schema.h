@@ -1,10 +1,14 @@
 #pragma once
 
+#include <concepts>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "config/problems.h"
 #include "config/value.h"
 
 namespace astroclip::config {
@@ -12,11 +16,27 @@ namespace astroclip::config {
 /// What `describe` prints of one parameter.
 struct FieldDescription {
   std::string name;
-  std::string type;  ///< "integer", "number", "boolean", "string", "list of strings", "section", "list of sections" …
+  std::string type;      ///< "integer", "list of strings", "section", "list of sections", "plugin" …
   std::string fallback;  ///< the default as TOML; "" when the field is required
   std::string range;     ///< "64..4096", "one of \"a\", \"b\"", ""
   std::string meaning;
   std::vector<FieldDescription> fields;  ///< of a section, or of each in a list
+  bool affects_results = true;
+};
+
+/// The table without the keys that do not affect results.
+Table affecting_results(const Table& table, const std::vector<FieldDescription>& fields);
+
+/// Where a table stands and whose parameters it holds.
+struct Section {
+  std::string path = {};        ///< "encoders.image"; "" for a whole file
+  std::string plugin = {};      ///< the plugin that the table configures, if any: its key "plugin" is passed over
+  bool takes_old_keys = false;  ///< of a file that an older version wrote: renamed keys are read by their old names
+
+  /// "[encoders.image] message", or the message alone for a whole file.
+  std::string says(const std::string& message) const;
+  /// The table `key` of this one.
+  Section inner(const std::string& key) const;
 };
 
 /// A check on a parsed value. The error reads "'key' = value is COMPLAINT" ("is not DESCRIBE" without one);
@@ -72,13 +92,20 @@ Constraint<std::vector<T>> each(Constraint<T> element);
 template <class B, class P>
 concept BaseOf = std::is_base_of_v<B, P>;
 
-/// "encoders.image (plugin 'vit')": a `where` from which messages about unknown keys name the plugin.
-std::string plugin_section(const std::string& section, const std::string& plugin);
+/// Names of the values that a member can have.
+template <class T>
+using Choices = std::vector<std::pair<std::string, T>>;
+
+/// A plugin as a table names it (plugin::Spec): reads itself, with the schema of the plugin that the table names.
+template <class S>
+concept PluginField = requires(const Value& value, const Section& where, Problems& problems, const S& spec) {
+  { S::read(value, where, problems) } -> std::same_as<S>;
+  { spec.parameters } -> std::convertible_to<const Table&>;
+};
 
 /// One list of fields that parses, checks, documents and prints the parameters of a struct P. Defaults are P's
-/// member initialisers. Supported members: bool, int64_t, double, std::string, std::vector of int64_t, double
-/// or std::string, nested structs with a schema of their own, and Value, which is taken as it stands (what a plugin's
-/// own schema reads later).
+/// member initialisers. `field` takes members of type bool, int64_t, uint64_t, double, std::string, std::vector of
+/// int64_t, double or std::string, and Value, which is taken as it stands.
 template <class P>
 class Schema {
  public:
@@ -92,32 +119,62 @@ class Schema {
   template <class T, BaseOf<P> B>
   Schema& required(std::string name, T B::*member, std::string meaning,
                    std::type_identity_t<Constraint<T>> constraint = {});
+  /// A string that names one of a few values, of an enumeration as a rule.
+  template <class T, BaseOf<P> B>
+  Schema& choice(std::string name, T B::*member, std::string meaning, std::type_identity_t<Choices<T>> choices);
+  /// A list of such strings.
+  template <class T, BaseOf<P> B>
+  Schema& choices(std::string name, std::vector<T> B::*member, std::string meaning,
+                  std::type_identity_t<Choices<T>> choices);
   /// A nested table.
   template <class S, BaseOf<P> B>
   Schema& section(std::string name, S B::*member, std::string meaning, const Schema<S>& schema);
+  /// A nested table of members of P itself.
+  Schema& section(std::string name, std::string meaning, const Schema& schema);
   /// An array of nested tables: [[name]].
   template <class S, BaseOf<P> B>
   Schema& tables(std::string name, std::vector<S> B::*member, std::string meaning, const Schema<S>& schema);
+  /// A table of strings: an element for each, with key and value in two of its members.
+  template <class E, BaseOf<P> B>
+  Schema& pairs(std::string name, std::vector<E> B::*member, std::string E::*key, std::string E::*value,
+                std::string meaning);
+  /// A plugin with its parameters: a table with the key "plugin". Required.
+  template <PluginField S, BaseOf<P> B>
+  Schema& plugin(std::string name, S B::*member, std::string meaning);
+  /// An array of plugins: [[name]].
+  template <PluginField S, BaseOf<P> B>
+  Schema& plugins(std::string name, std::vector<S> B::*member, std::string meaning);
+  /// Plugins by name: [name.KEY]; an element for each, with key and plugin in two of its members. One is required.
+  template <class E, PluginField S, BaseOf<P> B>
+  Schema& named_plugins(std::string name, std::vector<E> B::*member, std::string E::*key, S E::*plugin,
+                        std::string meaning);
+  /// The last field says how fast results come, or what is kept beside them.
+  Schema& no_effect_on_results();
+  /// A key that was renamed: the old one is refused with the new one's name, or read (Section::takes_old_keys).
+  Schema& renamed(std::string old_name, std::string new_name);
   /// A check over several fields; the message is "" when it holds.
   Schema& check(std::function<std::string(const P&)> rule);
+  /// A part of an experiment file that shows a plugin's use.
+  Schema& example(std::string toml);
 
-  /// Reads the table. `where` names the section in messages: "encoders.image", plugin_section("encoders.image",
-  /// "vit"), or "" for a whole file; `place` is where the section begins. Problems are added, not thrown: unknown
-  /// keys (with a suggestion), wrong types, values out of range, missing required fields, and, when there is none of
-  /// these, what the checks over several fields say. The key "plugin" is never a parameter and is passed over.
-  /// Keys that are absent keep their value of `start`: a section's are those that the struct around it gives it.
-  P parse(const Table& table, const std::string& where, const Location& place, Problems& problems,
+  /// Reads the table; `place` is where it begins. Problems are added, not thrown: unknown keys (with a suggestion),
+  /// wrong types, values out of range, missing required fields, and, when there is none of these, what the checks over
+  /// several fields say. Keys that are absent keep their value of `start`: a section's are those that the struct
+  /// around it gives it.
+  P parse(const Table& table, const Section& where, const Location& place, Problems& problems,
           const P& start = {}) const;
   /// Every field with its value, defaults included: parse(dump(p)) gives p.
   Table dump(const P& parameters) const;
   std::vector<FieldDescription> describe(const P& start = {}) const;
   const std::string& summary() const { return summary_; }
+  const std::string& example() const { return example_; }
 
  private:
   struct Field {
     std::string name;
     bool is_required = false;
-    std::function<bool(P&, const Value&, const std::string& where, Problems&)> read;  ///< false: added a problem
+    bool affects_results = true;
+    std::function<bool(P&, const Value&, const Section&, Problems&)> read;  ///< false: added a problem
     std::function<Value(const P&)> write;
     std::function<FieldDescription(const P& start)> describe;
   };
@@ -125,26 +182,11 @@ class Schema {
   Schema& add(std::string name, T P::*member, std::string meaning, Constraint<T> constraint, bool is_required);
   std::vector<std::string> names() const;
 
-  std::string summary_;
+  std::string summary_, example_;
   std::vector<Field> fields_;
+  std::vector<std::pair<std::string, std::string>> renamed_;
   std::vector<std::function<std::string(const P&)>> checks_;
 };
-
-/// A schema whose struct is not known to the caller: what the host sees of a plugin's.
-struct AnySchema {
-  std::string summary;
-  std::vector<FieldDescription> fields;
-  /// Checks a table and gives it back with every default filled in.
-  std::function<Table(const Table&, const std::string& where, const Location&, Problems&)> resolve;
-};
-
-template <class P>
-AnySchema erase(const Schema<P>& schema) {
-  return {schema.summary(), schema.describe(),
-          [&schema](const Table& table, const std::string& where, const Location& place, Problems& problems) {
-            return schema.dump(schema.parse(table, where, place, problems));
-          }};
-}
 
 }  // namespace astroclip::config
 

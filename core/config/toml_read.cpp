@@ -8,7 +8,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "config/value.h"
+#include "config/toml.h"
 
 namespace astroclip::config {
 

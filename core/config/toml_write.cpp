@@ -6,7 +6,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "config/value.h"
+#include "config/toml.h"
 
 namespace astroclip::config {
 

@@ -1,14 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include "base/error.h"
 
 namespace astroclip::config {
 
@@ -80,52 +77,5 @@ struct Table::Entry {
   Location location;
   Value value;
 };
-
-/// An Error that lists problems, each a line of its own that begins with its place.
-class __attribute__((visibility("default"))) ProblemList : public Error {
- public:
-  using Error::Error;
-};
-
-/// All problems of a configuration, collected and thrown together.
-class Problems {
- public:
-  /// "file:line:column: error: message"
-  void add(const Location& location, const std::string& message);
-  void append(const Problems& other);
-  bool empty() const { return problems_.empty(); }
-  /// Sorted by place: files in the order they were first mentioned, then line and column.
-  std::vector<std::string> messages() const;
-  /// Throws one ProblemList with every message on a line of its own when there is any.
-  void throw_if_any() const;
-
- private:
-  struct Problem {
-    Location location;
-    std::string message;
-  };
-  std::vector<Problem> problems_;
-};
-
-/// Reads a TOML file. Throws Error with file:line:column on a syntax error, and when the file cannot be read.
-Table parse_file(const std::string& path);
-/// The same with overrides applied, as apply_override does each.
-Table parse_file(const std::string& path, const std::vector<std::string>& assignments);
-/// The same for text; `name` stands for the file in locations.
-Table parse_text(std::string_view text, const std::string& name);
-/// TOML text that parses to an equal table.
-std::string to_toml(const Table& table);
-/// One value on one line, as it stands behind "key = ".
-std::string to_toml(const Value& value);
-/// Applies `path.to.key=value` (a TOML value, or a bare string when it is none). A path element that names an
-/// element of an array of tables is matched by the element's `name` (or `plugin`), or by its index from 0. A missing
-/// table on the way is made, unless a near name suggests a slip. Throws Error when the path leads nowhere. What is
-/// set has the location "origin assignment".
-void apply_override(Table& table, std::string_view assignment, std::string_view origin = "--set");
-/// The same with a value that is there already and keeps its locations; `key` is where the path stands, and `origin`
-/// begins the Error.
-void assign(Table& table, std::string_view path, Value value, const Location& key, const std::string& origin);
-/// The candidate nearest to `word` by edit distance when it is near enough to be meant, else "".
-std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace astroclip::config

@@ -8,6 +8,8 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "config/toml.h"
 #include "data/loader.h"
 #include "evaluate/extractors.h"
 #include "evaluate/report.h"
@@ -309,10 +311,8 @@ void check_labels(const Experiment& experiment, const Dataset& dataset) {
   }
   for (const std::string& label : label_names(experiment)) {
     if (std::ranges::find(there, label) != there.end()) continue;
-    const std::string near = config::nearest(label, there);
-    throw Error(fmt::format("dataset '{}' has no label '{}', which the tasks or baselines read{}; it has {}",
-                            experiment.dataset.plugin, label,
-                            near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near), fmt::join(there, ", ")));
+    throw Error(fmt::format("dataset '{}' has no label '{}', which the tasks or baselines read ({}){}",
+                            experiment.dataset.plugin, label, fmt::join(there, ", "), suggestion(label, there)));
   }
 }
 

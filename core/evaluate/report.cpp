@@ -6,6 +6,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
+
 namespace astroclip::evaluate {
 
 namespace {
@@ -20,13 +22,8 @@ std::string number(double value) {
   return std::abs(value) >= 100.0 ? fmt::format("{:.1f}", value) : fmt::format("{:.4f}", value);
 }
 
-/// Characters, not bytes: columns line up with "→" and "–" in them.
-size_t width_of(const std::string& text) {
-  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 std::string padded(const std::string& text, size_t width, bool right) {
-  const std::string space(width - std::min(width, width_of(text)), ' ');
+  const std::string space(width - std::min(width, text_width(text)), ' ');
   return right ? space + text : text + space;
 }
 
@@ -61,7 +58,7 @@ std::string table(const Report& report) {
   const std::vector<Line> lines = lines_of(report);
   std::vector<size_t> widths(lines[0].size(), 0);
   for (const Line& line : lines) {
-    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], width_of(line[i]));
+    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], text_width(line[i]));
   }
   std::string text;
   for (size_t i = 0; i < lines.size(); ++i) {
@@ -69,7 +66,7 @@ std::string table(const Report& report) {
     for (size_t c = 0; c < lines[i].size(); ++c) row += "  " + padded(lines[i][c], widths[c], c >= text_columns);
     while (!row.empty() && row.back() == ' ') row.pop_back();
     text += row + "\n";
-    if (i == 0) text += "  " + std::string(width_of(row) - 2, '-') + "\n";
+    if (i == 0) text += "  " + std::string(text_width(row) - 2, '-') + "\n";
   }
   return text;
 }

@@ -13,6 +13,7 @@
 #include "base/instructions.h"
 #include "base/rng.h"
 #include "base/threads.h"
+#include "config/toml.h"
 #include "io/hdf5/row_reader.h"
 #include "io/output/durable_file.h"
 #include "io/output/row_file.h"

@@ -7,7 +7,9 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "config/schema.h"
+#include "config/toml.h"
 #include "experiment/stage_schema.h"
 #include "plugin/host.h"
 
@@ -95,16 +97,11 @@ std::string quoted(const std::vector<std::string>& names) {
   return fmt::format("{}", fmt::join(all, ", "));
 }
 
-std::string did_you_mean(const std::string& word, const std::vector<std::string>& names) {
-  const std::string near = config::nearest(word, names);
-  return near.empty() ? "" : fmt::format("; did you mean '{}'?", near);
-}
-
 /// Reads one file's worth, collecting problems.
 class Reader {
  public:
   Experiment read(const Table& file) {
-    Outline outline = outline_schema().parse(file, "", {}, problems_);
+    Outline outline = outline_schema().parse(file, {}, {}, problems_);
     General& general = outline.experiment;
     experiment_.name = general.name;
     experiment_.seed = general.seed;
@@ -165,8 +162,8 @@ class Reader {
       return {};
     }
     try {
-      const config::AnySchema schema = plugin::Host::instance().schema(kind, *text);
-      PluginSpec spec{*text, schema.resolve(*table, where, value.location(), problems_)};
+      const plugin::AnySchema schema = plugin::Host::instance().schema(kind, *text);
+      PluginSpec spec{*text, schema.resolve(*table, {where}, value.location(), problems_)};
       spec.parameters.set("plugin", Value(*text, name->location()));
       return spec;
     } catch (const Error& error) {
@@ -199,7 +196,7 @@ class Reader {
       problems_.add(value.location(), fmt::format("[stages] must hold tables, found {}", value.kind()));
       return;
     }
-    const StageOutline outline = stage_schema().parse(*table, "stages", value.location(), problems_);
+    const StageOutline outline = stage_schema().parse(*table, {"stages"}, value.location(), problems_);
     StageSpec stage = outline;
     if (stage.encoders.empty()) stage.encoders = encoder_names();
     const auto place = [&](const char* key) {
@@ -234,14 +231,14 @@ class Reader {
     for (const std::string& encoder : stage.encoders) {
       if (std::ranges::find(known, encoder) == known.end()) {
         problems_.add(encoders, fmt::format("[stages] there is no encoder '{}' ({}){}", encoder, quoted(known),
-                                            did_you_mean(encoder, known)));
+                                            suggestion(encoder, known)));
       }
     }
     for (const std::string& part : stage.freeze) {
       const std::string encoder = part.substr(0, part.find('.'));
       if (std::ranges::find(stage.encoders, encoder) == stage.encoders.end()) {
         problems_.add(freeze, fmt::format("[stages] freeze: '{}' names no encoder of the stage ({}){}", part,
-                                          quoted(stage.encoders), did_you_mean(encoder, stage.encoders)));
+                                          quoted(stage.encoders), suggestion(encoder, stage.encoders)));
       }
     }
   }
@@ -258,7 +255,7 @@ class Reader {
     for (const auto& entry : table->entries()) {
       if (std::ranges::find(known, entry.key) == known.end()) {
         problems_.add(entry.location, fmt::format("[stages] init: there is no encoder '{}' ({}){}", entry.key,
-                                                  quoted(known), did_you_mean(entry.key, known)));
+                                                  quoted(known), suggestion(entry.key, known)));
         continue;
       }
       const auto* source = entry.value.get_if<std::string>();
@@ -271,7 +268,7 @@ class Reader {
       if (!is_stage && !std::filesystem::is_regular_file(*source)) {
         problems_.add(entry.value.location(),
                       fmt::format("[stages] init: '{}' is neither an earlier stage nor a file{}", *source,
-                                  did_you_mean(*source, earlier)));
+                                  suggestion(*source, earlier)));
       }
       stage.init.push_back({entry.key, *source, is_stage});
     }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "config/toml.h"
+
 namespace astroclip {
 
 std::vector<std::string> encoders_up_to(const Experiment& experiment, size_t stage) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "config/toml.h"
 #include "io/weights/weights_file.h"
 
 namespace astroclip {

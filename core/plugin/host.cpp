@@ -13,6 +13,7 @@
 #include <map>
 #include <mutex>
 
+#include "base/text.h"
 #include "plugin/record_check_internal.h"
 
 namespace astroclip::plugin {
@@ -189,8 +190,7 @@ struct Host::State {
       const Listing other = listing(candidate);
       if (other.problem.empty()) instead = fmt::format(" ('{}' is {})", name, with_article(*other.kind));
     }
-    const std::string near = config::nearest(name, names);
-    if (!near.empty() && near != name) instead += fmt::format("; did you mean '{}'?", near);
+    instead += suggestion(name, names);
     std::vector<std::string> searched;
     for (const auto& folder : folders) searched.push_back(folder.string());
     throw Error(fmt::format("there is no {} '{}'{}{} searched: {}", kind_name(kind), name, instead,
@@ -270,13 +270,13 @@ std::vector<Listing> Host::list() {
 
 Listing Host::find(Kind kind, const std::string& name) { return state_->find(kind, name); }
 
-config::AnySchema Host::schema(Kind kind, const std::string& name) {
+AnySchema Host::schema(Kind kind, const std::string& name) {
   const Record& record = state_->record(kind, name);
   auto schema = guarded(kind, name, [&] { return record.schema(); });
-  schema.resolve = [kind, name, resolve = schema.resolve](const config::Table& table, const std::string& where,
+  schema.resolve = [kind, name, resolve = schema.resolve](const config::Table& table, config::Section where,
                                                           const config::Location& place, config::Problems& problems) {
-    auto resolved =
-        guarded(kind, name, [&] { return resolve(table, config::plugin_section(where, name), place, problems); });
+    where.plugin = name;
+    auto resolved = guarded(kind, name, [&] { return resolve(table, where, place, problems); });
     const config::Value* plugin = table.find("plugin");
     if (plugin == nullptr) return resolved;
     config::Table whole;

@@ -46,7 +46,7 @@ class Host {
   /// Throws Error naming the searched folders when there is no such plugin, and the reason when it cannot be used.
   Listing find(Kind kind, const std::string& name);
   /// Problems it finds name the plugin. The key "plugin" of a table is passed over, and kept in the resolved one.
-  config::AnySchema schema(Kind kind, const std::string& name);
+  AnySchema schema(Kind kind, const std::string& name);
 
   /// Make an object from a resolved table. Throw Error as find() does, as the plugin does, and for any other
   /// exception of the plugin one that names it.

@@ -22,13 +22,30 @@ inline constexpr uint64_t record_magic = 0x504C43494C525441;  // "ATRLICLP"
 enum class Kind : uint32_t { encoder = 1, loss = 2, dataset = 3, task = 4 };
 inline constexpr Kind all_kinds[] = {Kind::encoder, Kind::loss, Kind::dataset, Kind::task};
 
+/// A schema whose struct is not known to the caller.
+struct AnySchema {
+  std::string summary;
+  std::string example;
+  std::vector<config::FieldDescription> fields;
+  /// Checks a table and gives it back with every default filled in.
+  std::function<config::Table(const config::Table&, const config::Section&, const config::Location&, config::Problems&)>
+      resolve;
+};
+
+template <class P>
+AnySchema erase(const config::Schema<P>& schema) {
+  return {schema.summary(), schema.example(), schema.describe(),
+          [&schema](const config::Table& table, const config::Section& where, const config::Location& place,
+                    config::Problems& problems) { return schema.dump(schema.parse(table, where, place, problems)); }};
+}
+
 struct Record {
   uint64_t magic;
   uint32_t api;
   Kind kind;
   const char* abi;
   const char* name;
-  config::AnySchema (*schema)();
+  AnySchema (*schema)();
   /// Makes an object of the kind's interface from a resolved table; the caller owns it. Throws Error.
   void* (*create)(const config::Table& resolved);
 };
@@ -58,10 +75,10 @@ struct KindOf<Task> {
 /// a constructor from `const Parameters&`, where `Type::Parameters` is the struct.
 #define ASTROCLIP_PLUGIN(Interface, plugin_name, Type)                                                               \
   namespace {                                                                                                        \
-  ::astroclip::config::AnySchema astroclip_plugin_schema() { return ::astroclip::config::erase(Type::schema()); }    \
+  ::astroclip::plugin::AnySchema astroclip_plugin_schema() { return ::astroclip::plugin::erase(Type::schema()); }    \
   void* astroclip_plugin_create(const ::astroclip::config::Table& resolved) {                                        \
     ::astroclip::config::Problems problems;                                                                          \
-    const auto parameters = Type::schema().parse(resolved, plugin_name, {}, problems);                               \
+    const auto parameters = Type::schema().parse(resolved, {plugin_name, plugin_name}, {}, problems);                \
     problems.throw_if_any();                                                                                         \
     return static_cast<Interface*>(std::make_unique<Type>(parameters).release());                                    \
   }                                                                                                                  \

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "config/toml.h"
 #include "sweep/range.h"
 
 namespace astroclip::sweep {

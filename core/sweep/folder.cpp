@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "config/toml.h"
 
 namespace astroclip::sweep {
 

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "config/toml.h"
 #include "experiment/stage_key.h"
 #include "sweep/axes.h"
 
@@ -128,7 +129,7 @@ std::vector<Axis> checked_axes(const Value& section, SweepSpec& spec) {
     problems.add(section.location(), fmt::format("[sweep] must be a table, found {}", section.kind()));
     problems.throw_if_any();
   }
-  spec = sweep_schema().parse(*table, "sweep", section.location(), problems);
+  spec = sweep_schema().parse(*table, {"sweep"}, section.location(), problems);
   std::vector<Axis> axes = read_axes(spec, problems);
   problems.throw_if_any();
   size_t runs = 1;

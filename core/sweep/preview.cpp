@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "config/toml.h"
 #include "plugin/host.h"
 #include "record/checkpoint.h"
 #include "record/console.h"

@@ -70,7 +70,7 @@ bool is_range(const config::Table& table) { return table.find("from") != nullptr
 std::vector<config::Value> read_range(const config::Table& table, const std::string& where,
                                       const config::Location& place, config::Problems& problems) {
   config::Problems own;
-  const RangeSpec range = range_schema().parse(table, where, place, own);
+  const RangeSpec range = range_schema().parse(table, {where}, place, own);
   problems.append(own);
   if (!own.empty()) return {};
   const std::vector<double> numbers = numbers_of(range);

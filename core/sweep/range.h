@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "config/value.h"
+#include "config/problems.h"
 
 namespace astroclip::sweep {
 

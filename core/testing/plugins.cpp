@@ -1,5 +1,6 @@
 #include "testing/plugins.h"
 
+#include "config/toml.h"
 #include "plugin/host.h"
 
 namespace astroclip::testing_support {
@@ -9,7 +10,7 @@ namespace {
 config::Table resolved(plugin::Kind kind, const std::string& name, const std::string& toml) {
   config::Problems problems;
   const auto schema = plugin::Host::instance().schema(kind, name);
-  config::Table table = schema.resolve(config::parse_text(toml, "test"), "test", {}, problems);
+  config::Table table = schema.resolve(config::parse_text(toml, "test"), {"test"}, {}, problems);
   problems.throw_if_any();
   return table;
 }

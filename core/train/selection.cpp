@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace astroclip::train {
 
@@ -18,9 +19,8 @@ double value_of(const std::string& metric, const record::Metrics& metrics) {
     if (name == metric) return value;
     names.push_back(name);
   }
-  const std::string near = config::nearest(metric, names);
-  throw Error(fmt::format("[stages.validation] there is no metric '{}'{}; there are {}", metric,
-                          near.empty() ? "" : fmt::format("; did you mean '{}'?", near), fmt::join(names, ", ")));
+  throw Error(fmt::format("[stages.validation] there is no metric '{}' ({}){}", metric, fmt::join(names, ", "),
+                          suggestion(metric, names)));
 }
 
 }  // namespace

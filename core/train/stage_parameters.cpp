@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace astroclip::train {
 
@@ -38,10 +39,9 @@ std::vector<std::string> patterns_for(const std::string& name) {
   for (const std::string& name : names) {
     for (std::string& candidate : patterns_for(name)) candidates.push_back(std::move(candidate));
   }
-  const std::string near = config::nearest(pattern, candidates);
-  throw Error(fmt::format("[stages.{}.optimizer.groups] 'match' = \"{}\" names no parameter; {}", stage.name, pattern,
-                          near.empty() ? fmt::format("they are called like '{}'", names.front())
-                                       : fmt::format("did you mean '{}'?", near)));
+  const std::string near = suggestion(pattern, candidates);
+  throw Error(fmt::format("[stages.{}.optimizer.groups] 'match' = \"{}\" names no parameter{}", stage.name, pattern,
+                          near.empty() ? fmt::format("; they are called like '{}'", names.front()) : near));
 }
 
 /// i of "….blocks.i.…" or "….blocks.CHUNK.i.…".

@@ -86,8 +86,8 @@ TEST(CommandLine, UsageErrorsEndWithStatus2) {
   outcome = run("list encodrs");
   EXPECT_EQ(outcome.status, 2);
   EXPECT_EQ(outcome.err,
-            "astroclip: error: there is no kind 'encodrs' (did you mean 'encoders'?); kinds: encoders, losses, "
-            "datasets, tasks" +
+            "astroclip: error: there is no kind 'encodrs' (encoders, losses, datasets, tasks); did you mean "
+            "'encoders'?" +
                 list_hint);
   outcome = run("describe");
   EXPECT_EQ(outcome.status, 2);
@@ -151,7 +151,7 @@ TEST(CommandLine, DescribeOfWhatIsNotThere) {
   EXPECT_EQ(outcome.err, "astroclip: error: there is no plugin 'countr'; did you mean 'counter'?\n");
   outcome = run(with_plugins + "describe photometry");
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_EQ(outcome.err, "astroclip: error: there is no plugin 'photometry'; astroclip list names those there are\n");
+  EXPECT_EQ(outcome.err, "astroclip: error: there is no plugin 'photometry'; astroclip list names all plugins\n");
   outcome = run(with_plugins + "describe damaged");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.err, "astroclip: error: plugin 'damaged': " + folder + "/damaged.so has a damaged plugin record\n");

@@ -81,7 +81,7 @@ TEST_F(NewPlugin, RefusesWhatIsThereAlready) {
 }
 
 TEST_F(NewPlugin, RefusesAnUnknownKindOrNone) {
-  EXPECT_THAT(refusal("encodr mine", 2), StartsWith("astroclip: error: there is no kind 'encodr' (did you mean"));
+  EXPECT_THAT(refusal("encodr mine", 2), StartsWith("astroclip: error: there is no kind 'encodr' (encoders"));
   EXPECT_THAT(refusal("encoder", 2), StartsWith("astroclip: error: new-plugin needs a kind and a name"));
 }
 

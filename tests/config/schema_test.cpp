@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "config/toml.h"
+
 namespace astroclip::config {
 namespace {
 
@@ -47,8 +49,7 @@ const Schema<Parameters>& schema() {
 }
 
 /// The problems of one section [encoders.image] whose first line is the file's first.
-std::vector<std::string> problems_of(const std::string& text,
-                                     const std::string& where = plugin_section("encoders.image", "vit")) {
+std::vector<std::string> problems_of(const std::string& text, const Section& where = {"encoders.image", "vit"}) {
   const Table file = parse_text("[encoders.image]\n" + text, "bad.toml");
   const Value& section = *file.find("encoders")->get_if<Table>()->find("image");
   Problems problems;
@@ -70,7 +71,7 @@ file = "a b"
 patch = { size = 8 })",
                                  "good.toml");
   Problems problems;
-  const auto p = schema().parse(table, "encoders.image", {}, problems);
+  const auto p = schema().parse(table, {"encoders.image", "vit"}, {}, problems);
   EXPECT_THAT(problems.messages(), ElementsAre());
   EXPECT_EQ(p.dim, 96);
   EXPECT_EQ(p.drop_path, 1.0);
@@ -96,12 +97,12 @@ TEST(Schema, UnknownKeyWithoutAnythingNear) {
 }
 
 TEST(Schema, UnknownKeyOutsideAPlugin) {
-  EXPECT_THAT(problems_of("file = 'x'\n  haed = 96\n", "experiment"),
+  EXPECT_THAT(problems_of("file = 'x'\n  haed = 96\n", {"experiment"}),
               ElementsAre("bad.toml:3:3: error: [experiment] unknown key 'haed'; did you mean 'head'?"));
 }
 
 TEST(Schema, UnknownKeyOfAFile) {
-  EXPECT_THAT(problems_of("file = 'x'\nhaed = 96\n", ""),
+  EXPECT_THAT(problems_of("file = 'x'\nhaed = 96\n", {}),
               ElementsAre("bad.toml:3:1: error: unknown key 'haed'; did you mean 'head'?"));
 }
 
@@ -162,7 +163,7 @@ TEST(Schema, RuleOverSeveralFieldsSpeaksOnlyWhenTheFieldsAreSound) {
 TEST(Schema, AllProblemsComeTogetherSortedByPlace) {
   Problems problems;
   const Table table = parse_text("use_bias = 0\ndimm = 96\ndim = 1\nfile = 'x'\n[patch]\nsiez = 3", "bad.toml");
-  schema().parse(table, "dataset", {"bad.toml", 1, 1}, problems);
+  schema().parse(table, {"dataset"}, {"bad.toml", 1, 1}, problems);
   try {
     problems.throw_if_any();
     FAIL() << "threw nothing";
@@ -185,7 +186,7 @@ TEST(Schema, DumpParsesBackToTheSameParameters) {
   before.patch.overlap = 1.0 / 3.0;
   Problems problems;
   const Table again = parse_text(to_toml(schema().dump(before)), "dump");
-  const auto after = schema().parse(again, "", {}, problems);
+  const auto after = schema().parse(again, {}, {}, problems);
   EXPECT_THAT(problems.messages(), ElementsAre());
   EXPECT_EQ(after.dim, 240);
   EXPECT_EQ(after.drop_path, 0.1);
@@ -213,16 +214,6 @@ TEST(Schema, DescribesEveryField) {
   EXPECT_EQ(fields[8].fields[0].range, "above 0");
 }
 
-TEST(Schema, ErasedSchemaFillsInDefaults) {
-  const AnySchema any = erase(schema());
-  Problems problems;
-  const Table resolved = any.resolve(parse_text("file = 'x'\ndim = 96", "good.toml"), "dataset", {}, problems);
-  EXPECT_THAT(problems.messages(), ElementsAre());
-  EXPECT_EQ(to_toml(resolved),
-            "dim = 96\ndrop_path = 0.3\nuse_bias = true\nhead = \"cls\"\nprobes = [\"knn\"]\nbetas = [0.9, 0.95]\n"
-            "sizes = []\nfile = \"x\"\n\n[patch]\nsize = 12\noverlap = 0.5\n");
-}
-
 struct Tall {
   Patch patch{.overlap = 0.75};
 };
@@ -233,7 +224,7 @@ TEST(Schema, ASectionStartsFromWhatTheStructAroundItGivesIt) {
                                 .field("overlap", &Patch::overlap, "share of a patch", between(0.0, 1.0));
   static const auto tall = Schema<Tall>("Tall.").section("patch", &Tall::patch, "how images are cut", patch);
   Problems problems;
-  const Tall read = tall.parse(parse_text("patch = { size = 8 }", "t.toml"), "", {}, problems);
+  const Tall read = tall.parse(parse_text("patch = { size = 8 }", "t.toml"), {}, {}, problems);
   EXPECT_TRUE(problems.empty());
   EXPECT_EQ(read.patch.size, 8);
   EXPECT_EQ(read.patch.overlap, 0.75);
@@ -257,14 +248,14 @@ const Schema<Wall>& wall() {
 TEST(Schema, ReadsAndPrintsAnArrayOfTables) {
   Problems problems;
   const Table table = parse_text("size = 7\n[[tiles]]\nsize = 1\n[[tiles]]\nsize = 2\noverlap = 0.25", "w.toml");
-  const Wall read = wall().parse(table, "", {}, problems);
+  const Wall read = wall().parse(table, {}, {}, problems);
   EXPECT_THAT(problems.messages(), ElementsAre());
   EXPECT_EQ(read.size, 7);
   ASSERT_EQ(read.tiles.size(), 2U);
   EXPECT_EQ(read.tiles[0].overlap, 0.5);
   EXPECT_EQ(read.tiles[1].size, 2);
   const std::string text = to_toml(wall().dump(read));
-  EXPECT_EQ(to_toml(wall().dump(wall().parse(parse_text(text, "again.toml"), "", {}, problems))), text);
+  EXPECT_EQ(to_toml(wall().dump(wall().parse(parse_text(text, "again.toml"), {}, {}, problems))), text);
   EXPECT_EQ(wall().describe()[1].type, "list of sections");
   EXPECT_EQ(wall().describe()[1].fields.at(0).fallback, "");
 }
@@ -272,7 +263,7 @@ TEST(Schema, ReadsAndPrintsAnArrayOfTables) {
 TEST(Schema, SaysWhatIsWrongInAnArrayOfTables) {
   const auto problems_in = [](const std::string& text) {
     Problems problems;
-    wall().parse(parse_text(text, "w.toml"), "house", {}, problems);
+    wall().parse(parse_text(text, "w.toml"), {"house"}, {}, problems);
     return problems.messages();
   };
   EXPECT_THAT(problems_in("tiles = 3"),
@@ -282,6 +273,197 @@ TEST(Schema, SaysWhatIsWrongInAnArrayOfTables) {
   EXPECT_THAT(problems_in("[[tiles]]\nsize = 1\n[[tiles]]\noverlapp = 0.1"),
               ElementsAre("w.toml:3:1: error: [house.tiles] 'size' is missing (integer: side in pixels)",
                           "w.toml:4:1: error: [house.tiles] unknown key 'overlapp'; did you mean 'overlap'?"));
+}
+
+TEST(Schema, ATableOfAnArrayGoesByItsName) {
+  struct Named {
+    std::string name;
+    double overlap = 0.5;
+  };
+  struct Row {
+    std::vector<Named> tiles;
+  };
+  const auto tile = Schema<Named>("A tile.")
+                        .required("name", &Named::name, "names it")
+                        .field("overlap", &Named::overlap, "share of a patch", between(0.0, 1.0));
+  const auto row = Schema<Row>("A row.").tables("tiles", &Row::tiles, "what stands in it", tile);
+  Problems problems;
+  row.parse(parse_text("[[tiles]]\nname = 'first'\noverlap = 3", "r.toml"), {}, {}, problems);
+  EXPECT_THAT(problems.messages(), ElementsAre("r.toml:3:11: error: [tiles.first] 'overlap' = 3 is outside 0..1"));
+}
+
+TEST(Schema, ARenamedKeyIsRefusedWithItsNewName) {
+  const auto schema =
+      Schema<Patch>("Patches.").required("size", &Patch::size, "side in pixels", above(0)).renamed("side", "size");
+  const Table table = parse_text("side = 8", "p.toml");
+  Problems problems;
+  schema.parse(table, {"patch"}, {}, problems);
+  EXPECT_THAT(problems.messages(), ElementsAre("p.toml:1:1: error: [patch] 'side' is now called 'size'"));
+  ASSERT_EQ(schema.describe().size(), 1U);
+  EXPECT_EQ(schema.describe()[0].name, "size");
+}
+
+TEST(Schema, AFileOfAnOlderVersionIsReadByItsOldKeys) {
+  const auto patch = Schema<Patch>("Patches.").field("size", &Patch::size, "side in pixels").renamed("side", "size");
+  const auto tall = Schema<Wall>("A wall.").tables("tiles", &Wall::tiles, "what stands on it", patch);
+  Problems problems;
+  const Section old{.path = "wall", .takes_old_keys = true};
+  const Wall read = tall.parse(parse_text("tiles = [{ side = 8 }, { size = 9 }]", "w.toml"), old, {}, problems);
+  EXPECT_THAT(problems.messages(), ElementsAre());
+  ASSERT_EQ(read.tiles.size(), 2U);
+  EXPECT_EQ(read.tiles[0].size, 8);
+  EXPECT_EQ(read.tiles[1].size, 9);
+}
+
+enum class Shade { light, dark };
+
+struct Paint {
+  Shade shade = Shade::dark;
+  std::vector<Shade> layers = {Shade::light};
+  uint64_t seed = 7;
+  double gloss = 0.5;
+  std::vector<std::pair<std::string, std::string>> names;
+};
+
+const Schema<Paint>& paint() {
+  using Name = std::pair<std::string, std::string>;
+  static const Choices<Shade> shades = {{"light", Shade::light}, {"dark", Shade::dark}};
+  static const auto finish =
+      Schema<Paint>("").field("gloss", &Paint::gloss, "how bright", between(0.0, 1.0)).no_effect_on_results();
+  static const auto instance = Schema<Paint>("Paint.")
+                                   .choice("shade", &Paint::shade, "of the top", shades)
+                                   .choices("layers", &Paint::layers, "from below", shades)
+                                   .field("seed", &Paint::seed, "of the grain")
+                                   .no_effect_on_results()
+                                   .section("finish", "how it looks", finish)
+                                   .pairs("names", &Paint::names, &Name::first, &Name::second, "in other tongues");
+  return instance;
+}
+
+std::vector<std::string> paint_problems(const std::string& text) {
+  Problems problems;
+  paint().parse(parse_text(text, "p.toml"), {"paint"}, {}, problems);
+  return problems.messages();
+}
+
+TEST(Schema, ReadsAndPrintsChoicesOwnSectionsAndPairs) {
+  Problems problems;
+  const std::string text =
+      "shade = \"light\"\nlayers = [\"dark\", \"light\"]\nseed = 3\n\n[finish]\ngloss = 0.25\n\n"
+      "[names]\nde = \"Farbe\"\ncy = \"paent\"\n";
+  const Paint read = paint().parse(parse_text(text, "p.toml"), {}, {}, problems);
+  EXPECT_THAT(problems.messages(), ElementsAre());
+  EXPECT_EQ(read.shade, Shade::light);
+  EXPECT_THAT(read.layers, ElementsAre(Shade::dark, Shade::light));
+  EXPECT_EQ(read.seed, 3U);
+  EXPECT_EQ(read.gloss, 0.25);
+  ASSERT_EQ(read.names.size(), 2U);
+  EXPECT_EQ(read.names[0].second, "Farbe");
+  EXPECT_EQ(to_toml(paint().dump(read)), text);
+}
+
+TEST(Schema, DescribesChoicesLikeStrings) {
+  const auto fields = paint().describe();
+  EXPECT_EQ(fields[0].type, "string");
+  EXPECT_EQ(fields[0].fallback, "\"dark\"");
+  EXPECT_EQ(fields[0].range, "one of \"light\", \"dark\"");
+  EXPECT_EQ(fields[1].type, "list of strings");
+  EXPECT_EQ(fields[1].fallback, "[\"light\"]");
+  EXPECT_EQ(fields[1].range, "each one of \"light\", \"dark\"");
+  EXPECT_EQ(fields[2].fallback, "7");
+  EXPECT_EQ(fields[3].fields.at(0).fallback, "0.5");
+  EXPECT_EQ(fields[4].type, "table of strings");
+}
+
+TEST(Schema, SaysWhatIsWrongWithChoicesSeedsAndPairs) {
+  EXPECT_THAT(paint_problems("shade = 'drak'"),
+              ElementsAre("p.toml:1:9: error: [paint] 'shade' = \"drak\" is not one of \"light\", \"dark\"; did you "
+                          "mean 'dark'?"));
+  EXPECT_THAT(paint_problems("shade = 3"),
+              ElementsAre("p.toml:1:9: error: [paint] 'shade' must be a string, found an integer"));
+  EXPECT_THAT(
+      paint_problems("layers = ['dark', 'x']"),
+      ElementsAre("p.toml:1:10: error: [paint] 'layers' = [\"dark\", \"x\"] is not one of \"light\", \"dark\""));
+  EXPECT_THAT(paint_problems("seed = -1"), ElementsAre("p.toml:1:8: error: [paint] 'seed' = -1 is below 0"));
+  EXPECT_THAT(paint_problems("names = { de = 3 }"),
+              ElementsAre("p.toml:1:16: error: [paint.names] 'de' must be a string, found an integer"));
+  EXPECT_THAT(paint_problems("finish = { glos = 1 }"),
+              ElementsAre("p.toml:1:12: error: [paint.finish] unknown key 'glos'; did you mean 'gloss'?"));
+}
+
+TEST(Schema, TellsKeysThatDoNotAffectResults) {
+  const Table table = affecting_results(paint().dump({}), paint().describe());
+  EXPECT_EQ(table.find("seed"), nullptr);
+  EXPECT_EQ(table.find("finish")->get_if<Table>()->find("gloss"), nullptr);
+  EXPECT_NE(table.find("shade"), nullptr);
+}
+
+/// A plugin whose one parameter is its size.
+struct FakePlugin {
+  std::string plugin;
+  Table parameters;
+  static FakePlugin read(const Value& value, const Section& where, Problems& problems) {
+    const auto* table = value.get_if<Table>();
+    const Value* name = table == nullptr ? nullptr : table->find("plugin");
+    if (name == nullptr) {
+      problems.add(value.location(), where.says("no plugin"));
+      return {};
+    }
+    const Section own{where.path, *name->get_if<std::string>()};
+    static const auto schema = Schema<Patch>("Fake.").field("size", &Patch::size, "side in pixels", above(0));
+    Table parameters = schema.dump(schema.parse(*table, own, value.location(), problems));
+    parameters.set("plugin", *name);
+    return {own.plugin, parameters};
+  }
+};
+
+struct Tower {
+  std::string name;
+  FakePlugin plugin;
+};
+
+struct Castle {
+  FakePlugin gate;
+  std::vector<FakePlugin> walls;
+  std::vector<Tower> towers;
+};
+
+const Schema<Castle>& castle() {
+  static const auto instance =
+      Schema<Castle>("A castle.")
+          .plugin("gate", &Castle::gate, "the way in")
+          .plugins("walls", &Castle::walls, "around it")
+          .named_plugins("towers", &Castle::towers, &Tower::name, &Tower::plugin, "at its corners");
+  return instance;
+}
+
+TEST(Schema, ReadsPluginsAloneInListsAndByName) {
+  Problems problems;
+  const Table table = parse_text(
+      "gate = { plugin = 'iron' }\nwalls = [{ plugin = 'stone', size = 3 }]\ntowers.west = { plugin = 'round' }\n"
+      "towers.east = { plugin = 'square', size = 4 }",
+      "c.toml");
+  const Castle read = castle().parse(table, {}, {}, problems);
+  EXPECT_THAT(problems.messages(), ElementsAre());
+  EXPECT_EQ(read.gate.plugin, "iron");
+  EXPECT_EQ(read.walls.at(0).plugin, "stone");
+  ASSERT_EQ(read.towers.size(), 2U);
+  EXPECT_EQ(read.towers[0].name, "west");
+  EXPECT_EQ(to_toml(castle().dump(read)),
+            "[gate]\nsize = 12\nplugin = \"iron\"\n\n[[walls]]\nsize = 3\nplugin = \"stone\"\n\n"
+            "[towers.west]\nsize = 12\nplugin = \"round\"\n\n[towers.east]\nsize = 4\nplugin = \"square\"\n");
+}
+
+TEST(Schema, PutsProblemsOfPluginsAtTheirPlaces) {
+  Problems problems;
+  const Table table =
+      parse_text("walls = [{ plugin = 'stone', size = 0 }]\ntowers.west = { plugin = 'round', siez = 3 }", "c.toml");
+  castle().parse(table, {}, {"c.toml", 1, 1}, problems);
+  EXPECT_THAT(problems.messages(),
+              ElementsAre("c.toml:1:1: error: 'gate' is missing (plugin: the way in)",
+                          "c.toml:1:37: error: [walls] 'size' = 0 is not above 0",
+                          "c.toml:2:35: error: [towers.west] plugin 'round' has no parameter 'siez'; did you mean "
+                          "'size'?"));
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include "config/toml.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,7 +8,6 @@
 #include <fstream>
 #include <limits>
 
-#include "config/value.h"
 #include "support/scratch.h"
 
 namespace astroclip::config {
@@ -201,15 +202,6 @@ TEST(Override, PathThatLeadsNowhere) {
       "--set stages.secnd.steps=1: no element of 'stages' has the name or plugin 'secnd'; did you mean 'second'?");
   EXPECT_EQ(override_error("stages.2.steps=1"), "--set stages.2.steps=1: 'stages' has 2 elements, counted from 0");
   EXPECT_EQ(override_error("experiment.seed=[1,"), "--set experiment.seed=[1,: [1, is no TOML value");
-}
-
-TEST(Nearest, FindsSlips) {
-  EXPECT_EQ(nearest("dimm", {"depth", "dim"}), "dim");
-  EXPECT_EQ(nearest("vti", {"vit", "specformer"}), "vit");
-  EXPECT_EQ(nearest("spekformer", {"vit", "specformer"}), "specformer");
-  EXPECT_EQ(nearest("steps", {"loss", "batch"}), "");
-  EXPECT_EQ(nearest("k", {"a", "b"}), "");
-  EXPECT_EQ(nearest("x", {}), "");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "config/toml.h"
 #include "io/hdf5/hdf5.h"
 #include "plugin/host.h"
 #include "support/scratch.h"
@@ -24,7 +25,7 @@ class DatasetPlugin : public testing::Test {
     auto& host = plugin::Host::instance();
     config::Problems problems;
     const auto schema = host.schema(plugin::Kind::dataset, plugin);
-    const auto resolved = schema.resolve(config::parse_text(toml, "a.toml"), "dataset", {}, problems);
+    const auto resolved = schema.resolve(config::parse_text(toml, "a.toml"), {"dataset"}, {}, problems);
     problems.throw_if_any();
     return host.make_dataset(plugin, resolved);
   }

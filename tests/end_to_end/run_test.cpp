@@ -248,7 +248,7 @@ TEST(Run, MistakesInLaterStagesCostNoTraining) {
       {"stages.alignment.loss={plugin=\"masked_spectrum\", chunks=2, width=5} --set stages.alignment.micro_batch=4",
        "'micro_batch' works for losses of whole embeddings"},
       {"stages.alignment.validation={every=2, metric=\"x\"} --set experiment.validation=0.2",
-       "there is no metric 'x'; there are validation.loss, validation.clip"},
+       "there is no metric 'x' (validation.loss, validation.clip)"},
       {"stages.alignment.freeze=[\"image.backbon\"]",
        "freeze 'image.backbon': no parameter stands at or below 'backbon'; there are backbone, cross_attention, "
        "mlp\n"}};

@@ -1,6 +1,7 @@
 // An experiment that asks for labels its dataset lacks is refused before it trains.
 #include <gtest/gtest.h>
 
+#include "config/toml.h"
 #include "evaluate/evaluation.h"
 #include "plugin/host.h"
 #include "support/scratch.h"
@@ -31,14 +32,13 @@ heads = 1
 }
 
 constexpr const char* labels_there =
-    "; it has redshift, object_id, age, dust, fibermag_g, fibermag_r, fibermag_z, log_mass, log_sfr, mag_g, mag_r, "
-    "mag_z";
+    " (redshift, object_id, age, dust, fibermag_g, fibermag_r, fibermag_z, log_mass, log_sfr, mag_g, mag_r, "
+    "mag_z)";
 
 TEST(Labels, OfATask) {
   EXPECT_EQ(refusal("[[tasks]]\nplugin = \"redshift\"\nlabel = \"redshfit\"\n"),
-            std::string("dataset 'simulated_survey' has no label 'redshfit', which the tasks or baselines read (did "
-                        "you mean 'redshift'?)") +
-                labels_there);
+            std::string("dataset 'simulated_survey' has no label 'redshfit', which the tasks or baselines read") +
+                labels_there + "; did you mean 'redshift'?");
 }
 
 TEST(Labels, OfTheMagnitudesFloor) {

@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "config/toml.h"
 #include "model/model.h"
 #include "plugin/host.h"
 #include "support/scratch.h"

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "config/value.h"
+#include "config/toml.h"
 #include "io/hdf5/hdf5.h"
 #include "io/output/durable_file.h"
 #include "io/weights/safetensors.h"

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "config/schema.h"
-#include "config/value.h"
+#include "config/toml.h"
 
 // An experiment's way through the configuration: text, behind a line "---" overrides, then a schema with a field of
 // each kind. Mistakes are Errors; what is taken must be the same after it was written and read again.

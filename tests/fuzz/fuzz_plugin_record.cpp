@@ -13,7 +13,7 @@ namespace {
 using namespace astroclip;
 using namespace astroclip::plugin;
 
-config::AnySchema never_described() { std::abort(); }
+AnySchema never_described() { std::abort(); }
 void* never_made(const config::Table&) { std::abort(); }
 
 /// The fuzzer's bytes from the front.
@@ -57,8 +57,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const char c : objection)
     if ((c >= 0 && c < ' ') || c == 0x7F) std::abort();
   const bool usable = record.magic == record_magic && record.api == api_version && symbol_size >= sizeof(Record) &&
-                      record.abi != nullptr && std::string(record.abi) == ASTROCLIP_ABI &&
-                      record.name != nullptr && record.name == name && record.schema != nullptr && record.create != nullptr &&
+                      record.abi != nullptr && std::string(record.abi) == ASTROCLIP_ABI && record.name != nullptr &&
+                      record.name == name && record.schema != nullptr && record.create != nullptr &&
                       static_cast<uint32_t>(record.kind) - 1 < std::size(all_kinds);
   if (objection.empty() != usable) std::abort();
   return 0;

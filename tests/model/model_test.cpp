@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "config/toml.h"
 #include "io/weights/safetensors.h"
 #include "support/fixtures.h"
 

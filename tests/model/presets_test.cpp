@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "config/toml.h"
 #include "experiment/experiment.h"
 #include "model/model_file.h"
 #include "plugin/host.h"

@@ -1,6 +1,7 @@
 // What every plugin of the tree must keep, whatever it does.
 #include <gtest/gtest.h>
 
+#include "config/toml.h"
 #include "plugin/host.h"
 
 namespace astroclip::plugin {
@@ -37,10 +38,10 @@ TEST(Contract, DefaultsAreValidAndAResolvedTableResolvesToItself) {
     const auto schema = Host::instance().schema(*one.kind, one.name);
     if (has_required(schema.fields)) continue;
     config::Problems problems;
-    const auto resolved = schema.resolve({}, one.name, {}, problems);
+    const auto resolved = schema.resolve({}, {one.name}, {}, problems);
     EXPECT_NO_THROW(problems.throw_if_any()) << one.name;
     const auto text = config::to_toml(resolved);
-    const auto again = schema.resolve(config::parse_text(text, one.name), one.name, {}, problems);
+    const auto again = schema.resolve(config::parse_text(text, one.name), {one.name}, {}, problems);
     EXPECT_NO_THROW(problems.throw_if_any()) << one.name;
     EXPECT_EQ(config::to_toml(again), text) << one.name;
   }
@@ -51,7 +52,7 @@ TEST(Contract, AnUnknownParameterIsAProblemThatNamesThePlugin) {
     if (!one.problem.empty()) continue;
     config::Problems problems;
     const auto table = config::parse_text("no_such_parameter_at_all = 1", "a.toml");
-    Host::instance().schema(*one.kind, one.name).resolve(table, "here", {"a.toml", 9, 1}, problems);
+    Host::instance().schema(*one.kind, one.name).resolve(table, {"here"}, {"a.toml", 9, 1}, problems);
     ASSERT_FALSE(problems.empty()) << one.name;
     EXPECT_EQ(problems.messages().front(),
               "a.toml:1:1: error: [here] plugin '" + one.name + "' has no parameter 'no_such_parameter_at_all'");

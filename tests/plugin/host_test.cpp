@@ -7,6 +7,7 @@
 #include <fstream>
 #include <functional>
 
+#include "config/toml.h"
 #include "support/scratch.h"
 
 namespace astroclip::plugin {
@@ -79,10 +80,10 @@ TEST_F(HostTest, SchemaNamesThePluginAndKeepsThePluginKey) {
   EXPECT_EQ(schema.summary, "Counts.");
   ASSERT_EQ(schema.fields.size(), 1U);
   config::Problems problems;
-  const auto resolved = schema.resolve(table("plugin = 'counter'"), "tasks.counter", {}, problems);
+  const auto resolved = schema.resolve(table("plugin = 'counter'"), {"tasks.counter"}, {}, problems);
   EXPECT_EQ(config::to_toml(resolved), "plugin = \"counter\"\ncount = 3\n");
   EXPECT_TRUE(problems.empty());
-  schema.resolve(table("plugin = 'counter'\ncuont = 4\ncount = 10"), "tasks.counter", {}, problems);
+  schema.resolve(table("plugin = 'counter'\ncuont = 4\ncount = 10"), {"tasks.counter"}, {}, problems);
   EXPECT_THAT(problems.messages(),
               ElementsAre("test.toml:2:1: error: [tasks.counter] plugin 'counter' has no parameter 'cuont'; did you "
                           "mean 'count'?",

@@ -7,7 +7,7 @@ namespace {
 
 using testing::HasSubstr;
 
-config::AnySchema no_schema() { std::abort(); }
+AnySchema no_schema() { std::abort(); }
 void* no_object(const config::Table&) { std::abort(); }
 
 Record sound() { return {record_magic, api_version, Kind::loss, ASTROCLIP_ABI, "mine", &no_schema, &no_object}; }

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "config/toml.h"
 #include "experiment/experiment.h"
 #include "model/model.h"
 #include "support/scratch.h"

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include "config/toml.h"
+
 namespace astroclip::sweep {
 namespace {
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/rng.h"
+#include "config/toml.h"
 #include "plugin/host.h"
 
 namespace astroclip {
@@ -14,7 +15,7 @@ std::shared_ptr<Task> make_task(const std::string& name, const std::string& toml
   config::Problems problems;
   auto& host = plugin::Host::instance();
   const auto table =
-      host.schema(plugin::Kind::task, name).resolve(config::parse_text(toml, "test"), "tasks", {}, problems);
+      host.schema(plugin::Kind::task, name).resolve(config::parse_text(toml, "test"), {"tasks"}, {}, problems);
   problems.throw_if_any();
   return host.make_task(name, table);
 }

@@ -92,8 +92,8 @@ TEST(Selection, AMetricThatIsNotThereIsRefusedWithThoseThatAre) {
       [&] {
         selection.offer(0, {{"validation.loss", 1.0}, {"validation.clip", 1.0}});
       },
-      ThrowsMessage<Error>("[stages.validation] there is no metric 'validation.clp'; did you mean "
-                           "'validation.clip'?; there are validation.loss, validation.clip"));
+      ThrowsMessage<Error>("[stages.validation] there is no metric 'validation.clp' (validation.loss, "
+                           "validation.clip); did you mean 'validation.clip'?"));
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 /// Records that lie about themselves: the host must refuse them before it calls anything.
 namespace hand_made {
 
-inline astroclip::config::AnySchema schema() { std::abort(); }
+inline astroclip::plugin::AnySchema schema() { std::abort(); }
 inline void* create(const astroclip::config::Table&) { std::abort(); }
 
 }  // namespace hand_made

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace astroclip {
+
+/// "; did you mean 'NAME'?" of the name nearest to `word` by edit distance; "" when none is near enough to be meant.
+std::string suggestion(std::string_view word, const std::vector<std::string>& names);
+
+/// Characters of a UTF-8 text, near enough to the columns it takes on a terminal.
+size_t text_width(std::string_view text);
+
+}  // namespace astroclip
