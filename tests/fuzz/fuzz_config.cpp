@@ -70,13 +70,13 @@ void check(const std::string& text) {
   expect_equal(config::to_toml(config::parse_text(written, "written.toml")), written);
 
   config::Problems problems;
-  const Whole whole = whole_schema().parse(table, "", {}, problems);
+  const Whole whole = whole_schema().parse(table, {}, {}, problems);
   if (!problems.empty()) {
     if (problems.messages().empty()) std::abort();
     return;
   }
   const config::Table dumped = whole_schema().dump(whole);
-  const Whole again = whole_schema().parse(dumped, "", {}, problems);
+  const Whole again = whole_schema().parse(dumped, {}, {}, problems);
   problems.throw_if_any();
   expect_equal(config::to_toml(whole_schema().dump(again)), config::to_toml(dumped));
 }
