@@ -7,9 +7,9 @@ const config::Schema<HeadParameters>& head_schema() {
   using config::between;
   static const auto schema =
       config::Schema<HeadParameters>("One learned query that pools the tokens by cross-attention, then an MLP.")
-          .field("width", &HeadParameters::width, "width of query and embedding", between(int64_t{1}, int64_t{65536}))
-          .field("heads", &HeadParameters::heads, "attention heads; divides width", between(int64_t{1}, int64_t{1024}))
-          .field("hidden", &HeadParameters::hidden, "hidden width of the MLP; 0 means 4 · width", at_least(int64_t{0}))
+          .field("width", &HeadParameters::width, "width of query and embedding", between(1, 65536))
+          .field("heads", &HeadParameters::heads, "attention heads; divides width", between(1, 1024))
+          .field("hidden", &HeadParameters::hidden, "hidden width of the MLP; 0 means 4 · width", at_least(0))
           .field("dropout", &HeadParameters::dropout, "dropout on the attended value and on the MLP's output",
                  between(0.0, 0.99))
           .field("mlp_residual", &HeadParameters::mlp_residual, "x + mlp(x) rather than mlp(x)")

@@ -22,7 +22,12 @@ class AstroclipHdf5 final : public data::PairedDataset {
             .field("jitter", &Parameters::jitter, "augmented images: pixels off the centre at most",
                    config::between(0, 76))
             .field("spectrum_noise", &Parameters::spectrum_noise,
-                   "augmented spectra: added noise, in units of their own", config::between(0.0, 10.0));
+                   "augmented spectra: added noise, in units of their own", config::between(0.0, 10.0))
+            .example(R"(
+[dataset]
+plugin = "astroclip_hdf5"
+path = "data/paired.h5"
+)");
     return schema;
   }
 

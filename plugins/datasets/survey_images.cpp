@@ -30,7 +30,13 @@ class SurveyImages final : public data::SurveyDataset {
             .field("jitter", &Parameters::jitter, "augmented images: pixels off the centre at most",
                    config::between(0, 76))
             .field("cache_mb", &Parameters::cache_mb, "memory for decoded chunks of compressed files, in 2^20 bytes",
-                   config::between(0, 1 << 20));
+                   config::between(0, 1 << 20))
+            .example(R"(
+[dataset]
+plugin = "survey_images"
+files = ["data/north/*.h5", "data/south"]
+train_fraction = 0.9
+)");
     return schema;
   }
 

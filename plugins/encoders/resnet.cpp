@@ -99,17 +99,24 @@ class Resnet final : public Encoder {
     static const auto schema =
         config::Schema<Parameters>(
             "Residual convolutional network on images, in the layout of torchvision's ResNet-18.")
-            .field("image", &Parameters::image, "side of the input in pixels", between(int64_t{1}, int64_t{4096}))
-            .field("channels", &Parameters::channels, "planes of the input", between(int64_t{1}, int64_t{64}))
+            .field("image", &Parameters::image, "side of the input in pixels", between(1, 4096))
+            .field("channels", &Parameters::channels, "planes of the input", between(1, 64))
             .field("dim", &Parameters::dim, "channels of the first stage; doubled in each of the others",
-                   between(int64_t{1}, int64_t{4096}))
+                   between(1, 4096))
             .field("blocks", &Parameters::blocks, "residual blocks of each stage; [3, 4, 6, 3] is ResNet-34",
                    config::each(between(1, 100)))
             .field("width", &Parameters::width, "width of the embedding, by a linear layer; 0: the mean feature itself",
-                   between(int64_t{0}, int64_t{65536}))
+                   between(0, 65536))
             .check([](const Parameters& p) {
               return !p.blocks.empty() && p.blocks.size() <= 8 ? "" : "'blocks' must name one to eight stages";
-            });
+            })
+            .example(R"(
+[encoders.image]
+plugin = "resnet"
+image = 96
+blocks = [2, 2, 2, 2]
+width = 256
+)");
     return schema;
   }
 

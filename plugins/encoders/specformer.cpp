@@ -97,15 +97,14 @@ class Specformer final : public Encoder {
     using config::between;
     static const auto schema =
         config::Schema<Parameters>("Transformer on windows of a spectrum (AstroCLIP's Specformer).")
-            .field("pixels", &Parameters::pixels, "flux values of a spectrum", at_least(int64_t{2}))
-            .field("window", &Parameters::window, "pixels of a token", at_least(int64_t{1}))
-            .field("stride", &Parameters::stride, "pixels from one token's start to the next", at_least(int64_t{1}))
-            .field("dim", &Parameters::dim, "width of a token", between(int64_t{1}, int64_t{16384}))
-            .field("layers", &Parameters::layers, "transformer blocks", between(int64_t{1}, int64_t{1000}))
-            .field("heads", &Parameters::heads, "attention heads; divides dim", between(int64_t{1}, int64_t{1024}))
-            .field("hidden", &Parameters::hidden, "hidden width of the MLPs; 0 means 4 · dim", at_least(int64_t{0}))
-            .field("max_len", &Parameters::max_len, "learned positions; at least the number of tokens",
-                   at_least(int64_t{1}))
+            .field("pixels", &Parameters::pixels, "flux values of a spectrum", at_least(2))
+            .field("window", &Parameters::window, "pixels of a token", at_least(1))
+            .field("stride", &Parameters::stride, "pixels from one token's start to the next", at_least(1))
+            .field("dim", &Parameters::dim, "width of a token", between(1, 16384))
+            .field("layers", &Parameters::layers, "transformer blocks", between(1, 1000))
+            .field("heads", &Parameters::heads, "attention heads; divides dim", between(1, 1024))
+            .field("hidden", &Parameters::hidden, "hidden width of the MLPs; 0 means 4 · dim", at_least(0))
+            .field("max_len", &Parameters::max_len, "learned positions; at least the number of tokens", at_least(1))
             .field("dropout", &Parameters::dropout, "dropout in the blocks", between(0.0, 0.99))
             .section("head", &Parameters::head, "the head that alignment trains", nn::head_schema())
             .check([](const Parameters& p) -> std::string {
@@ -115,7 +114,16 @@ class Specformer final : public Encoder {
                 return "the spectrum makes " + std::to_string(p.tokens()) + " tokens, more than 'max_len'";
               }
               return "";
-            });
+            })
+            .example(R"(
+[encoders.spectrum]
+plugin = "specformer"
+window = 20
+stride = 10
+dim = 192
+heads = 3
+head = { width = 256, heads = 4 }
+)");
     return schema;
   }
 

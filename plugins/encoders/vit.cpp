@@ -155,16 +155,15 @@ class Vit final : public Encoder {
     using config::between;
     static const auto schema =
         config::Schema<Parameters>("Vision transformer on image patches, in the layout of DINOv2.")
-            .field("image", &Parameters::image, "side of the input in pixels; a multiple of patch",
-                   between(int64_t{1}, int64_t{4096}))
-            .field("patch", &Parameters::patch, "side of a patch in pixels", between(int64_t{1}, int64_t{512}))
-            .field("channels", &Parameters::channels, "planes of the input", between(int64_t{1}, int64_t{64}))
-            .field("dim", &Parameters::dim, "width of a token", between(int64_t{1}, int64_t{16384}))
-            .field("depth", &Parameters::depth, "transformer blocks", between(int64_t{1}, int64_t{1000}))
-            .field("heads", &Parameters::heads, "attention heads; divides dim", between(int64_t{1}, int64_t{1024}))
-            .field("hidden", &Parameters::hidden, "hidden width of the MLPs; 0 means 4 · dim", at_least(int64_t{0}))
+            .field("image", &Parameters::image, "side of the input in pixels; a multiple of patch", between(1, 4096))
+            .field("patch", &Parameters::patch, "side of a patch in pixels", between(1, 512))
+            .field("channels", &Parameters::channels, "planes of the input", between(1, 64))
+            .field("dim", &Parameters::dim, "width of a token", between(1, 16384))
+            .field("depth", &Parameters::depth, "transformer blocks", between(1, 1000))
+            .field("heads", &Parameters::heads, "attention heads; divides dim", between(1, 1024))
+            .field("hidden", &Parameters::hidden, "hidden width of the MLPs; 0 means 4 · dim", at_least(0))
             .field("chunks", &Parameters::chunks, "chunks that block names are grouped in; divides depth",
-                   between(int64_t{1}, int64_t{1000}))
+                   between(1, 1000))
             .field("layer_scale", &Parameters::layer_scale, "initial LayerScale factor", between(0.0, 10.0))
             .field("dropout", &Parameters::dropout, "dropout in the blocks", between(0.0, 0.99))
             .field("drop_path", &Parameters::drop_path, "stochastic depth rate, the same in every block",
@@ -177,7 +176,17 @@ class Vit final : public Encoder {
               if (p.dim % p.heads != 0) return "'heads' must divide 'dim'";
               if (p.depth % p.chunks != 0) return "'chunks' must divide 'depth'";
               return "";
-            });
+            })
+            .example(R"(
+[encoders.image]
+plugin = "vit"
+image = 96
+patch = 12
+dim = 192
+depth = 8
+heads = 3
+head = { width = 256, heads = 4 }
+)");
     return schema;
   }
 

@@ -29,7 +29,12 @@ class BarlowTwins final : public Loss {
             .field("projector", &Parameters::projector,
                    "widths of a network between embeddings and loss, one for each modality; none: no network",
                    config::each(at_least(1)))
-            .field("augment", &Parameters::augment, "encode the dataset's augmented views");
+            .field("augment", &Parameters::augment, "encode the dataset's augmented views")
+            .example(R"(
+[[stages]]
+name = "alignment"
+loss = { plugin = "barlow_twins", projector = [512, 512] }
+)");
     return schema;
   }
 

@@ -15,7 +15,12 @@ class Clip final : public ContrastiveLoss {
 
   static const config::Schema<Parameters>& schema() {
     static const auto schema =
-        contrastive_schema<Parameters>("Symmetric cross-entropy over the cosine similarities of a batch (InfoNCE).");
+        contrastive_schema<Parameters>("Symmetric cross-entropy over the cosine similarities of a batch (InfoNCE).")
+            .example(R"(
+[[stages]]
+name = "alignment"
+loss = { plugin = "clip", logit_scale = 20.0 }
+)");
     return schema;
   }
 

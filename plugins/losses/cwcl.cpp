@@ -26,7 +26,12 @@ class Cwcl final : public ContrastiveLoss {
     static const auto schema =
         contrastive_schema<Parameters>("Contrastive loss in which alike galaxies attract by how alike they are.")
             .field("reference", &Parameters::reference,
-                   "modality whose embeddings say how alike two galaxies are; none: the stage's first");
+                   "modality whose embeddings say how alike two galaxies are; none: the stage's first")
+            .example(R"(
+[[stages]]
+name = "alignment"
+loss = { plugin = "cwcl", reference = "spectrum" }
+)");
     return schema;
   }
 

@@ -23,7 +23,12 @@ class Cyclip final : public ContrastiveLoss {
             .field("in_modal", &Parameters::in_modal,
                    "weight of (cos(aᵢ, aⱼ) − cos(bᵢ, bⱼ))², summed over j and averaged over i", at_least(0.0))
             .field("cross_modal", &Parameters::cross_modal,
-                   "weight of (cos(aᵢ, bⱼ) − cos(bᵢ, aⱼ))², summed over j and averaged over i", at_least(0.0));
+                   "weight of (cos(aᵢ, bⱼ) − cos(bᵢ, aⱼ))², summed over j and averaged over i", at_least(0.0))
+            .example(R"(
+[[stages]]
+name = "alignment"
+loss = { plugin = "cyclip", in_modal = 0.25, cross_modal = 0.25 }
+)");
     return schema;
   }
 

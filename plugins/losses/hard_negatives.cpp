@@ -25,7 +25,12 @@ class HardNegatives final : public ContrastiveLoss {
             .field("beta", &Parameters::beta, "concentration on hard negatives; 0: all weigh the same",
                    config::at_least(0.0))
             .field("tau_plus", &Parameters::tau_plus,
-                   "share of negatives that are as good as partners, to be taken off", config::between(0.0, 0.99));
+                   "share of negatives that are as good as partners, to be taken off", config::between(0.0, 0.99))
+            .example(R"(
+[[stages]]
+name = "alignment"
+loss = { plugin = "hard_negatives", beta = 0.5, tau_plus = 0.01 }
+)");
     return schema;
   }
 

@@ -26,13 +26,19 @@ class MaskedSpectrum final : public Loss {
     static const auto schema =
         config::Schema<Parameters>("Mean squared error of the tokens that were hidden from the encoder.")
             .field("chunks", &Parameters::chunks, "hidden runs, one at random in each equal section of the sequence",
-                   at_least(int64_t{1}))
-            .field("width", &Parameters::width, "tokens of a hidden run", at_least(int64_t{1}))
+                   at_least(1))
+            .field("width", &Parameters::width, "tokens of a hidden run", at_least(1))
             .field("modality", &Parameters::modality, "whose tokens are modelled")
             .field("augment", &Parameters::augment, "model the dataset's augmented view")
             .field("observed", &Parameters::observed,
                    "a field that is 0 where nothing was measured (\"spectrum_ivar\"): what is hidden there does not "
-                   "count; none: all of it counts");
+                   "count; none: all of it counts")
+            .example(R"(
+[[stages]]
+name = "pretraining"
+encoders = ["spectrum"]
+loss = { plugin = "masked_spectrum", observed = "spectrum_ivar" }
+)");
     return schema;
   }
 

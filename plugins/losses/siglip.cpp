@@ -23,7 +23,12 @@ class Siglip final : public Loss {
         config::Schema<Parameters>("Sigmoid loss over all pairs of a batch, with learned scale and bias.")
             .field("scale", &Parameters::scale, "factor on the cosines at the start", config::above(0.0))
             .field("bias", &Parameters::bias, "added to the scaled cosines at the start")
-            .field("augment", &Parameters::augment, "encode the dataset's augmented views");
+            .field("augment", &Parameters::augment, "encode the dataset's augmented views")
+            .example(R"(
+[[stages]]
+name = "alignment"
+loss = { plugin = "siglip", bias = -10.0 }
+)");
     return schema;
   }
 

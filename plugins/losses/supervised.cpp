@@ -47,7 +47,13 @@ class Supervised final : public Loss {
               const bool fits =
                   (p.mean.empty() && p.deviation.empty()) || (p.mean.size() == count && p.deviation.size() == count);
               return fits ? "" : "'mean' and 'deviation' must both hold one number for each label, or none";
-            });
+            })
+            .example(R"(
+[[stages]]
+name = "supervised"
+encoders = ["image"]
+loss = { plugin = "supervised", modality = "image", labels = ["redshift"], hidden = [64] }
+)");
     return schema;
   }
 

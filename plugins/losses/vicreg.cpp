@@ -36,7 +36,12 @@ class Vicreg final : public Loss {
             .field("expander", &Parameters::expander,
                    "widths of a network between embeddings and loss, one for each modality; none: no network",
                    config::each(at_least(1)))
-            .field("augment", &Parameters::augment, "encode the dataset's augmented views");
+            .field("augment", &Parameters::augment, "encode the dataset's augmented views")
+            .example(R"(
+[[stages]]
+name = "alignment"
+loss = { plugin = "vicreg", invariance = 25.0, variance = 25.0, covariance = 1.0, expander = [512, 512] }
+)");
     return schema;
   }
 

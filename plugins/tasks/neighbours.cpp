@@ -29,7 +29,13 @@ class Neighbours final : public Task {
             .field("limit", &Parameters::limit, "objects whose neighbours are listed at most", at_least(1))
             .field("modalities", &Parameters::modalities, "within which to search; none: within each there is")
             .field("baselines", &Parameters::baselines, "search within the floors, too")
-            .field("label", &Parameters::label, "shown of object and neighbour");
+            .field("label", &Parameters::label, "shown of object and neighbour")
+            .example(R"(
+[[tasks]]
+plugin = "neighbours"
+k = 5
+limit = 100
+)");
     return schema;
   }
 

@@ -150,7 +150,12 @@ class Redshift final : public Task {
             .field("epochs", &Parameters::epochs, "passes of the network over the training set", at_least(1))
             .field("batch", &Parameters::batch, "objects of a step", at_least(1))
             .field("lr", &Parameters::lr, "learning rate", config::above(0.0))
-            .field("dropout", &Parameters::dropout, "behind each hidden layer", config::between(0.0, 0.99));
+            .field("dropout", &Parameters::dropout, "behind each hidden layer", config::between(0.0, 0.99))
+            .example(R"(
+[[tasks]]
+plugin = "redshift"
+probes = ["knn"]
+)");
     return schema;
   }
 

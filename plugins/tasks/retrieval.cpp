@@ -39,7 +39,11 @@ class Retrieval final : public Task {
         config::Schema<Parameters>("Finds each object's partner in the other modality, and its like in its own.")
             .field("label", &Parameters::label, "what neighbours within a modality should agree in")
             .field("tolerance", &Parameters::tolerance, "largest difference over 1 + label that counts as agreement",
-                   config::above(0.0));
+                   config::above(0.0))
+            .example(R"(
+[[tasks]]
+plugin = "retrieval"
+)");
     return schema;
   }
 

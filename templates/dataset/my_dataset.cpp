@@ -27,7 +27,12 @@ class MyDataset final : public Dataset {
             .field("seed", &Parameters::seed, "of the objects and their noise", config::at_least(0))
             .field("side", &Parameters::side, "pixels of an image's side", between(8, 1024))
             .field("pixels", &Parameters::pixels, "pixels of a spectrum", between(16, 65536))
-            .field("noise", &Parameters::noise, "standard deviation of a pixel", between(0.0, 10.0));
+            .field("noise", &Parameters::noise, "standard deviation of a pixel", between(0.0, 10.0))
+            .example(R"(
+[dataset]
+plugin = "my_dataset"
+objects = 1000
+)");
     return schema;
   }
 

@@ -87,7 +87,14 @@ class MyEncoder final : public Encoder {
             .field("dim", &Parameters::dim, "width of a token", between(1, 16384))
             .field("depth", &Parameters::depth, "residual convolutions", between(0, 1000))
             .field("width", &Parameters::width, "width of the embedding", between(1, 65536))
-            .check([](const Parameters& p) { return p.image % p.patch == 0 ? "" : "'patch' must divide 'image'"; });
+            .check([](const Parameters& p) { return p.image % p.patch == 0 ? "" : "'patch' must divide 'image'"; })
+            .example(R"(
+[encoders.image]
+plugin = "my_encoder"
+image = 48
+patch = 8
+dim = 64
+)");
     return schema;
   }
 

@@ -23,7 +23,12 @@ class MyLoss final : public Loss {
         config::Schema<Parameters>("Hinge on how much nearer an object's own partner is than the others.")
             .field("margin", &Parameters::margin, "difference of cosines from which a pair costs nothing",
                    config::between(0.0, 2.0))
-            .field("augment", &Parameters::augment, "encode the dataset's augmented views");
+            .field("augment", &Parameters::augment, "encode the dataset's augmented views")
+            .example(R"(
+[[stages]]
+name = "alignment"
+loss = { plugin = "my_loss", margin = 0.1 }
+)");
     return schema;
   }
 

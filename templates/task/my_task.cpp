@@ -22,7 +22,12 @@ class MyTask final : public Task {
     static const auto schema =
         config::Schema<Parameters>("How evenly embeddings are spread over the sphere.")
             .field("t", &Parameters::t, "factor on squared distances", config::above(0.0))
-            .field("limit", &Parameters::limit, "test objects taken at most, the first ones", config::at_least(2));
+            .field("limit", &Parameters::limit, "test objects taken at most, the first ones", config::at_least(2))
+            .example(R"(
+[[tasks]]
+plugin = "my_task"
+limit = 500
+)");
     return schema;
   }
 

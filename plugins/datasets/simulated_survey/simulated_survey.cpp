@@ -80,7 +80,13 @@ class SimulatedSurvey final : public data::PairedDataset {
             .field("jitter", &Parameters::jitter, "augmented images: pixels off the centre at most",
                    config::between(0, 76))
             .field("augment_noise", &Parameters::augment_noise, "augmented spectra: added noise, in units of their own",
-                   config::between(0.0, 10.0));
+                   config::between(0.0, 10.0))
+            .example(R"(
+[dataset]
+plugin = "simulated_survey"
+galaxies = 2000
+seed = 3
+)");
     return schema;
   }
 
