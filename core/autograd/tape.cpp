@@ -21,7 +21,7 @@ uint64_t next_sequence() {
   return ++counter;
 }
 
-/// Adds `more` into `sum`, in place when nothing else refers to it.
+/// Adds `more` to `sum`, in place if nothing else refers to it.
 void accumulate(Tensor& sum, Tensor more) {
   if (!sum.defined()) {
     sum = std::move(more);
@@ -102,7 +102,7 @@ void backward(const Tensor& output, Tensor gradient) {
     Pending current = std::move(entry->second);
     pending.erase(entry);
     if (!current.node->backward) {
-      throw Error(fmt::format("[backward] the tape through op '{}' was already used", current.node->name));
+      throw Error(fmt::format("[backward] the tape of op '{}' was already used", current.node->name));
     }
     std::vector<Tensor> shares = current.node->backward(current.gradient);
     current.gradient = {};

@@ -21,7 +21,7 @@ std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint3
 
 namespace {
 
-/// splitmix64's finaliser: spreads every input bit over the whole word.
+/// The finaliser of splitmix64: every input bit affects the whole word.
 uint64_t mix(uint64_t value) {
   value += 0x9E3779B97F4A7C15;
   value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
@@ -32,8 +32,8 @@ uint64_t mix(uint64_t value) {
 }  // namespace
 
 Rng::Rng(uint64_t seed, Purpose purpose, uint64_t step, uint64_t sample) {
-  // The key carries seed, purpose and step; the sample stands in the counter's upper half, so streams of
-  // one step are disjoint by construction.
+  // The key holds seed, purpose and step. The sample is the upper half of the counter, so that the streams of one step
+  // are disjoint.
   const uint64_t key = mix(mix(seed ^ (static_cast<uint64_t>(purpose) << 56)) ^ mix(step));
   key_ = {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)};
   counter_ = {0, 0, static_cast<uint32_t>(sample), static_cast<uint32_t>(sample >> 32)};

@@ -18,7 +18,7 @@ std::vector<std::string> in_folder(const std::string& folder) {
     const auto extension = entry.path().extension();
     if (entry.is_regular_file() && (extension == ".h5" || extension == ".hdf5")) files.push_back(entry.path().string());
   }
-  if (files.empty()) throw Error(fmt::format("{}: the folder has no files *.h5 or *.hdf5", folder));
+  if (files.empty()) throw Error(fmt::format("{}: the folder contains no *.h5 or *.hdf5 files", folder));
   std::ranges::sort(files);
   return files;
 }
@@ -28,8 +28,8 @@ std::vector<std::string> fitting(const std::string& pattern) {
   const int failure = glob(pattern.c_str(), GLOB_ERR, nullptr, &found);
   std::vector<std::string> files(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   globfree(&found);
-  if (failure == GLOB_NOMATCH) throw Error(fmt::format("{}: no file fits the pattern", pattern));
-  if (failure != 0) throw Error(fmt::format("{}: a folder of the pattern cannot be read", pattern));
+  if (failure == GLOB_NOMATCH) throw Error(fmt::format("{}: no file matches the pattern", pattern));
+  if (failure != 0) throw Error(fmt::format("{}: cannot read a folder of the pattern", pattern));
   return files;
 }
 
@@ -44,7 +44,7 @@ std::vector<std::string> hdf5_files(std::span<const std::string> named) {
     else if (!std::filesystem::exists(name) && name.find_first_of("*?[") != std::string::npos)
       more = fitting(name);
     else if (!std::filesystem::exists(name))
-      throw Error(fmt::format("{}: there is no such file", name));
+      throw Error(fmt::format("{}: no such file", name));
     for (std::string& file : more)
       if (std::ranges::find(files, file) == files.end()) files.push_back(std::move(file));
   }

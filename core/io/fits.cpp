@@ -67,7 +67,7 @@ struct FitsFile::State {
     return hdus.size();
   }
 
-  /// Makes the HDU of that name the current one.
+  /// Moves to the HDU of that name.
   size_t go_to(const std::string& name) const {
     const size_t index = index_of(name);
     if (index == hdus.size()) {
@@ -89,7 +89,7 @@ struct FitsFile::State {
     return status == 0 ? static_cast<int64_t>(value) : fallback;
   }
 
-  /// Bytes of the current HDU's data, without padding, as its header announces.
+  /// Size in bytes of the current HDU's data according to its header, without padding.
   int64_t data_bytes() const {
     const int64_t axes = key("NAXIS", 0);
     if (axes == 0) return 0;
@@ -98,14 +98,14 @@ struct FitsFile::State {
       const int64_t extent = key(fmt::format("NAXIS{}", axis).c_str(), 0);
       constexpr int64_t most = int64_t{1} << 50;
       if (extent < 0 || (extent > 0 && elements > most / extent)) {
-        throw Error(fmt::format("{}: is damaged: HDU {} announces NAXIS{} = {}", path, hdus.size() + 1, axis, extent));
+        throw Error(fmt::format("{}: is damaged: HDU {} has NAXIS{} = {}", path, hdus.size() + 1, axis, extent));
       }
       elements *= extent;
     }
     return std::abs(key("BITPIX", 8)) / 8 * key("GCOUNT", 1) * (key("PCOUNT", 0) + elements);
   }
 
-  /// Where the data of the current HDU would begin.
+  /// Offset of the data of the current HDU.
   int64_t data_begin() const {
     LONGLONG header = 0, data = 0, end = 0;
     int status = 0;
@@ -150,7 +150,7 @@ struct FitsFile::State {
     fits_get_img_dim(file, &axes, &status);
     if (status != 0 || axes == 0) return;
     if (axes > Shape::max_rank) {
-      throw Error(fmt::format("{}: {} has {} axes, at most {} can be read", path, label(hdus.size() - 1), axes,
+      throw Error(fmt::format("{}: {} has {} axes; at most {} are supported", path, label(hdus.size() - 1), axes,
                               Shape::max_rank));
     }
     std::vector<LONGLONG> extents(static_cast<size_t>(axes));
@@ -159,7 +159,7 @@ struct FitsFile::State {
     hdu.shape = Shape(std::span<const int64_t>(slowest_first));
   }
 
-  /// The number of a column and how many values each row has.
+  /// Index of a column, and its number of values per row.
   int column_number(size_t hdu, const std::string& name, bool text) const {
     const auto& names = hdus[hdu].columns;
     const auto found = std::ranges::find_if(names, [&](const std::string& one) { return same_name(one, name); });
@@ -172,7 +172,7 @@ struct FitsFile::State {
     fits_get_coltypell(file, number, &type, &repeat, &width, &status);
     check(status, fmt::format("{}, column '{}'", label(hdu), name));
     if ((type == TSTRING) != text || (!text && repeat != 1)) {
-      throw Error(fmt::format("{}: {}, column '{}': expected {} in each row, found {}", path, label(hdu), name,
+      throw Error(fmt::format("{}: {}, column '{}': expected {} per row, found {}", path, label(hdu), name,
                               text ? "text" : "one number",
                               type == TSTRING ? "text" : fmt::format("{} numbers", repeat)));
     }
@@ -207,13 +207,13 @@ FitsFile FitsFile::open(const std::string& path) {
   for (int hdu = 1; end < size; ++hdu) {
     fits_movabs_hdu(state.file, hdu, nullptr, &status);
     if (status != 0) {
-      throw Error(fmt::format("{}: is damaged: the {} bytes after HDU {} are no further HDU", path, size - end,
-                              state.hdus.size()));
+      throw Error(
+          fmt::format("{}: is damaged: the {} bytes after HDU {} are not an HDU", path, size - end, state.hdus.size()));
     }
     const int64_t begin = state.data_begin(), bytes = state.data_bytes();
     state.add_current();
     if (begin + bytes > size) {
-      throw Error(fmt::format("{}: is truncated: the data of {} end at byte {}, the file at byte {}", path,
+      throw Error(fmt::format("{}: is truncated: the data of {} end at byte {}, but the file ends at byte {}", path,
                               state.label(state.hdus.size() - 1), begin + bytes, size));
     }
     constexpr int64_t block = 2880;
@@ -246,7 +246,7 @@ std::vector<double> FitsFile::image(const std::string& name) const {
                             found.is_table ? "a table" : "no data"));
   }
   std::vector<double> values(static_cast<size_t>(found.shape.numel()));
-  int status = 0, any_undefined = 0;  // cfitsio writes to the latter unasked
+  int status = 0, any_undefined = 0;  // cfitsio always writes the latter
   double undefined = nan;
   fits_read_img(state_->file, TDOUBLE, 1, found.shape.numel(), &undefined, values.data(), &any_undefined, &status);
   state_->check(status, state_->label(hdu));

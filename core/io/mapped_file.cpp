@@ -40,7 +40,7 @@ void MappedFile::set_aside(const std::byte* data, int64_t bytes) const {
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto first = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
   const auto end = (reinterpret_cast<uintptr_t>(data) + static_cast<uintptr_t>(bytes)) / page * page;
-  // Pages that the bytes have to themselves; advice may be refused.
+  // Only pages that hold nothing but these bytes; the system may ignore the advice.
   if (first < end) (void)madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
 }
 

@@ -61,7 +61,7 @@ Tensor BatchNorm::operator()(const Tensor& x) const {
   if (rows < 2) throw Error("[batch_norm] one row has no variance to train with; use larger batches");
   ops::BatchMoments moments;
   const Tensor y = ops::batch_norm(x, weight_, bias_, epsilon_, &moments);
-  // A pass without the tape (the first one of micro-batches) is followed by the one that counts.
+  // The first pass of micro-batches runs without the tape; the second one updates the statistics.
   if (autograd::recording()) remember(moments, rows);
   return y;
 }

@@ -8,7 +8,7 @@ namespace astroclip::nn {
 
 namespace {
 
-constexpr double smallest_norm = 1e-12;  // torch.nn.functional.normalize's
+constexpr double smallest_norm = 1e-12;  // as in torch.nn.functional.normalize
 
 }  // namespace
 
@@ -17,7 +17,7 @@ DinoHead::DinoHead(const Options& options) {
   for (int64_t i = 0; i < options.layers; ++i) {
     const int64_t out = i + 1 < options.layers ? options.hidden : options.bottleneck;
     mlp_.push_back(std::make_unique<Linear>(in, out, Init::truncated_normal(0.02)));
-    child(fmt::format("mlp.{}", 2 * i), *mlp_.back());  // activations count, too
+    child(fmt::format("mlp.{}", 2 * i), *mlp_.back());  // activations have an index, too
     in = out;
   }
   parameter("last_layer.weight_g", length_, {options.prototypes, 1}, Init::constant(1.0));

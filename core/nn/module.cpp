@@ -38,7 +38,7 @@ double draw(const Init& init, Rng& rng) {
   return 0.0;
 }
 
-/// Drawn on the host in float64, so that every backend starts from the same numbers.
+/// Drawn on the host in float64, so that every backend starts with the same values.
 Tensor initial(const Shape& shape, const Init& init, Device device, uint64_t seed, const std::string& name) {
   Rng rng(seed, Purpose::weights, stable_hash(name));
   std::vector<double> values(static_cast<size_t>(shape.numel()));
@@ -120,7 +120,7 @@ int64_t Module::mark_trainable(const std::string& prefix, const std::string& nam
 
 void Module::set_trainable(const std::string& name, bool trainable) {
   if (mark_trainable("", name, trainable) > 0 || name.empty()) return;
-  std::vector<std::string> there;  // the first words of what there is
+  std::vector<std::string> there;  // first name components of the existing parameters
   for (const NamedTensor& entry : parameters()) {
     const std::string word = entry.name.substr(0, entry.name.find('.'));
     if (std::ranges::find(there, word) == there.end()) there.push_back(word);

@@ -19,7 +19,7 @@ namespace astroclip::nn {
 
 namespace {
 
-/// The end of a fused projection's name and those of its three parts.
+/// The suffix of a fused projection's name, and the suffixes of its three parts.
 struct Projection {
   std::string_view fused;
   std::array<std::string_view, 3> split;
@@ -41,7 +41,7 @@ bool is_number(std::string_view word) {
   return !word.empty() && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-/// Without the words of wrappers (parallel, compiled) and without the chunk of a block.
+/// The name without the prefixes of wrappers (parallel, compiled) and without the chunk of a block.
 std::string canonical(std::string_view name) {
   std::vector<std::string_view> words;
   for (size_t begin = 0; begin <= name.size();) {
@@ -61,7 +61,7 @@ std::string canonical(std::string_view name) {
   return result;
 }
 
-/// Whether `ending` is a whole number of a name's words at its end ("v.weight" is none of "qkv.weight").
+/// Whether the name ends in `ending` at a component boundary ("qkv.weight" does not end in "v.weight").
 bool ends_in(const std::string& name, std::string_view ending) {
   if (!name.ends_with(ending)) return false;
   return name.size() == ending.size() || name[name.size() - ending.size() - 1] == '.';
@@ -71,13 +71,12 @@ std::string with_ending(const std::string& name, std::string_view ending, std::s
   return name.substr(0, name.size() - ending.size()) + std::string(other);
 }
 
-/// The file's tensors by canonical name, and which of them have been asked for.
+/// The file's tensors by canonical name, and which of them were requested.
 class Source {
  public:
   Source(const std::vector<NamedTensor>& tensors, const std::string& place) {
     for (const NamedTensor& entry : tensors) {
-      if (ends_in(entry.name, "num_batches_tracked"))
-        continue;  // PyTorch's counter of batch norms, which nothing reads
+      if (ends_in(entry.name, "num_batches_tracked")) continue;  // PyTorch's batch-norm counter, which is not used
       if (!tensors_.emplace(canonical(entry.name), entry).second) {
         throw Error(fmt::format("{}: '{}' stands there under two spellings", place, entry.name));
       }
@@ -88,7 +87,7 @@ class Source {
     return tensors_.contains(name) || !parts_of(name).empty() || fused_of(name).has_value();
   }
 
-  /// Undefined when there is none.
+  /// Undefined if there is none.
   Tensor take(const std::string& name) {
     if (tensors_.contains(name)) return use(name);
     if (const auto parts = parts_of(name); !parts.empty()) return fuse(parts);
@@ -96,7 +95,7 @@ class Source {
     return {};
   }
 
-  /// The prefix under which most of the names are found: of equals the shortest, of those a teacher's.
+  /// The prefix that matches most names; among equals the shortest, then a teacher's.
   std::string best_prefix(const std::vector<std::string>& names) const {
     std::set<std::string> prefixes = {""};
     for (const auto& [name, entry] : tensors_) {
@@ -151,7 +150,7 @@ class Source {
     used_.insert(name);
     return tensors_.at(name).tensor;
   }
-  /// The parts' rows one after the other; undefined when the parts do not go together.
+  /// The rows of the parts, concatenated; undefined if the parts do not match.
   Tensor fuse(const std::vector<std::string>& names) {
     std::vector<double> values;
     int64_t rows = 0;
@@ -178,14 +177,14 @@ class Source {
 
 bool is_below(const std::string& name, const std::string& part) { return part.empty() || name.starts_with(part + "."); }
 
-/// A part's tensors, under the module's names.
+/// The tensors of a part, by the module's names.
 std::vector<NamedTensor> state_of(const Module& module, const std::string& part) {
   std::vector<NamedTensor> state = module.state();
   std::erase_if(state, [&](const NamedTensor& entry) { return !is_below(entry.name, part); });
   return state;
 }
 
-/// Their canonical names, without the part's own.
+/// Their canonical names, relative to the part.
 std::vector<std::string> names_of(const std::vector<NamedTensor>& state, const std::string& part) {
   std::vector<std::string> names;
   for (const NamedTensor& entry : state) {
@@ -217,7 +216,7 @@ void load_published(Module& module, const std::vector<NamedTensor>& source, cons
   }
   LoadReport report = compare_state(wanted, renamed);
   report.unexpected = given.unused(prefix);
-  // The module's other parts may stand beside this one (a head beside its backbone).
+  // The file may also hold other parts of the module (a head beside its backbone).
   for (const std::string& name : names_of(module.state(), "")) {
     if (!is_below(name, part)) std::erase(report.unexpected, prefix + name);
   }

@@ -8,7 +8,7 @@ namespace astroclip::ops {
 
 namespace {
 
-/// The part of a product [B, T, pitch] that starts `offset` elements into each token.
+/// The part of a product [B, T, pitch] that starts at element `offset` of each token.
 HeadsView heads(const Tensor& x, int64_t offset = 0) {
   const auto* data = static_cast<const std::byte*>(x.data()) + offset * size_of(x.dtype());
   return {data, x.size(1), x.size(1) * x.size(2), x.size(2)};
@@ -33,13 +33,13 @@ void set_geometry(Arguments& arguments, const Tensor& like_this, const Geometry&
   arguments.precision = current_precision();
 }
 
-/// Operands by reference to their products: q, k and v may lie in one.
+/// Operands as references to their products: q, k and v may be parts of one product.
 struct Operands {
   Tensor q, k, v;
   int64_t q_offset, k_offset, v_offset;
 };
 
-/// The forward kernel; fills `log_sum_exp` when it is defined.
+/// Calls the forward kernel, which fills `log_sum_exp` if it is defined.
 Tensor attend(const Operands& from, const Geometry& geometry, Tensor log_sum_exp) {
   Tensor y = like(from.q, {geometry.batch, from.q.size(1), geometry.heads * geometry.width});
   AttentionArguments arguments;

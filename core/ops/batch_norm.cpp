@@ -8,7 +8,7 @@ namespace astroclip::ops {
 
 namespace {
 
-/// Over the rows of each of `groups` equal parts of x [..., channels]. `moments` may be null.
+/// Normalises over the rows of each of `groups` equal parts of x [..., channels]. `moments` may be null.
 Tensor normalise(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t groups,
                  double epsilon, BatchMoments* moments) {
   Backend& backend = enter(op, {&x, &weight, &bias});

@@ -33,7 +33,7 @@ Shape broadcast_shape(const char* name, const Shape& a, const Shape& b) {
   return Shape(extents);
 }
 
-/// The kernel outside the tape.
+/// Calls the kernel without recording.
 Tensor apply(BinaryOp op, const Tensor& a, const Tensor& b, const Shape& shape) {
   Tensor y = like(a, shape);
   backend_of(a.device()).binary(op, a, b, y);
@@ -56,13 +56,13 @@ Tensor apply(UnaryOp op, const Tensor& x) {
   return y;
 }
 
-/// 1 where a ≥ b, else 0: where max(a, b) − a is zero.
+/// 1 where a ≥ b, that is where max(a, b) − a is zero; else 0.
 Tensor first_is_larger(const Tensor& a, const Tensor& b) {
   const Tensor excess = apply(BinaryOp::subtract, apply(BinaryOp::maximum, a, b), a);
   return scaled(apply(UnaryOp::nonzero, excess), -1.0, 1.0);
 }
 
-/// The gradients of a and b before reduction over broadcast axes.
+/// The gradients of a and b, before reduction over broadcast axes.
 std::vector<Tensor> binary_gradients(BinaryOp op, const Tensor& a, const Tensor& b, const Tensor& dy) {
   switch (op) {
     case BinaryOp::add:

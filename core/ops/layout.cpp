@@ -18,14 +18,14 @@ Tensor permuted(const Tensor& x, std::span<const int> order) {
   return y;
 }
 
-/// The axis counted from the first; an error when there is none.
+/// The non-negative index of an axis. Throws Error if it does not exist.
 int positive_axis(const char* op, const Shape& shape, int axis) {
   const int index = axis < 0 ? axis + shape.rank() : axis;
   if (index < 0 || index >= shape.rank()) refuse(op, "{} has no axis {}", shape.str(), axis);
   return index;
 }
 
-/// A block of an axis inside a contiguous array, as rows of elements with a pitch.
+/// A range of one axis of a contiguous array, described as rows with a pitch.
 struct Block {
   int64_t rows, width, pitch, offset;  // in elements
 };

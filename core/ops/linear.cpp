@@ -6,8 +6,8 @@ namespace astroclip::ops {
 
 namespace {
 
-/// The packed form of a weight for one use, renewed when the weight has been written since. Null when packing does not
-/// pay, or when the weight is a part of a larger storage (whose slots belong to the whole).
+/// The packed form of a weight for one use, remade if the weight was written since. Null if packing is not worthwhile,
+/// or if the weight is part of a larger storage, whose slots belong to the whole.
 std::shared_ptr<Prepared> packed(const Tensor& weight, WeightUse use, Precision precision, int64_t rows) {
   Storage& storage = *weight.storage();
   if (static_cast<const void*>(storage.data()) != weight.data() || storage.bytes() < weight.bytes()) return nullptr;
@@ -37,7 +37,7 @@ void check_shapes(const Tensor& x, const Tensor& weight, const Tensor& bias, con
 
 UnaryOp kernel_of(Activation activation) { return activation == Activation::gelu ? UnaryOp::gelu : UnaryOp::relu; }
 
-/// What backward needs of a call; tensors detached.
+/// Saved for backward; tensors are detached.
 struct Saved {
   Tensor x, weight, pre_activation;
   Activation activation;
@@ -60,7 +60,7 @@ std::vector<Tensor> linear_gradients(const Saved& saved, const Tensor& dy) {
   Tensor dpre = dy;
   if (saved.activation != Activation::none) {
     dpre = like(dy);
-    // GELU's and ReLU's derivatives come from x alone, so y is not kept.
+    // The derivatives of GELU and ReLU need only x, so y is not saved.
     backend.unary_backward(kernel_of(saved.activation), saved.pre_activation, saved.pre_activation, dy, dpre);
   }
   std::vector<Tensor> gradients(4);

@@ -9,7 +9,7 @@ namespace astroclip::ops {
 
 namespace {
 
-/// x's shape with extent 1 on the reduced axes; all axes when none are named.
+/// The shape of x with extent 1 on the reduced axes; all axes if none are given.
 Shape kept_shape(const char* op, const Shape& shape, std::vector<int> axes) {
   if (axes.empty()) {
     axes.resize(static_cast<size_t>(shape.rank()));

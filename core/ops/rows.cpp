@@ -54,7 +54,7 @@ Tensor log_sum_exp(const Tensor& x) {
   needs_rows("log_sum_exp", x);
   const Shape rows{rows_of(x.shape())};
   const Shape kept = x.shape().with(-1, 1);
-  // The kernel's by-product; which target its loss is for makes no difference.
+  // A by-product of the cross-entropy kernel, the same for every target.
   const std::vector<int64_t> targets(static_cast<size_t>(rows[0]), 0);
   Tensor loss = like(x, rows), lse = like(x, rows);
   backend.cross_entropy(flat(x), Tensor::from_host(targets, rows, x.device()), loss, lse);

@@ -8,7 +8,7 @@ namespace astroclip::ops {
 
 namespace {
 
-/// [batch, windows along height, windows along width, channels]; an error where a window does not fit.
+/// [batch, windows along height, windows along width, channels]. Throws Error if a window does not fit.
 Shape windowed(const char* op, const Tensor& x, const Windows& windows, int64_t channels) {
   for (const size_t axis : {size_t{0}, size_t{1}}) {
     const int64_t extent = x.size(static_cast<int>(axis) + 1);
@@ -21,9 +21,9 @@ Shape windowed(const char* op, const Tensor& x, const Windows& windows, int64_t 
   return {x.size(0), windows.count(0, x.size(1)), windows.count(1, x.size(2)), channels};
 }
 
-/// What backward needs of a convolution; tensors detached.
+/// Saved for backward; tensors are detached.
 struct Saved {
-  Tensor x, weight, y;  ///< y with relu only
+  Tensor x, weight, y;  ///< y only with relu
   Windows windows;
   Precision precision;
   bool needs_x, needs_weight, needs_bias;
@@ -34,7 +34,7 @@ std::vector<Tensor> convolution_gradients(const Saved& saved, const Tensor& dy) 
   Tensor inner = dy;
   if (saved.y.defined()) {
     inner = like(dy);
-    backend.unary_backward(UnaryOp::relu, saved.y, saved.y, dy, inner);  // y is positive where what came in was
+    backend.unary_backward(UnaryOp::relu, saved.y, saved.y, dy, inner);  // y is positive where its input was
   }
   std::vector<Tensor> gradients(4);
   if (saved.needs_x) {
@@ -96,7 +96,7 @@ Tensor max_pool(const Tensor& x, const Windows& windows) {
   Backend& backend = enter("max_pool", {&x});
   if (x.rank() != 4) refuse("max_pool", "x must be [batch, height, width, channels], found {}", x.shape().str());
   const Shape shape = windowed("max_pool", x, windows, x.size(3));
-  for (const size_t axis : {size_t{0}, size_t{1}}) {  // or a window could lie beyond the border
+  for (const size_t axis : {size_t{0}, size_t{1}}) {  // otherwise a window could lie completely outside
     if (2 * windows.padding[axis] <= windows.size[axis]) continue;
     refuse("max_pool", "at most half a window of {} may lie beyond the border, found a padding of {}",
            windows.size[axis], windows.padding[axis]);

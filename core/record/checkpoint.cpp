@@ -24,7 +24,7 @@ int64_t number(const io::SafetensorsFile& file, const std::string& key) {
     const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
     if (result.ec == std::errc() && result.ptr == text.data() + text.size()) return value;
   }
-  throw Error(fmt::format("{}: the checkpoint's metadata lacks a number '{}'", file.path(), key));
+  throw Error(fmt::format("{}: the checkpoint's metadata has no number '{}'", file.path(), key));
 }
 
 std::vector<std::string> checkpoints_in(const std::string& folder) {
@@ -34,7 +34,7 @@ std::vector<std::string> checkpoints_in(const std::string& folder) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with("stage-") && name.ends_with(".safetensors")) paths.push_back(entry.path().string());
   }
-  std::ranges::sort(paths);  // names are padded: alphabetical is chronological
+  std::ranges::sort(paths);  // names are zero-padded: alphabetical order is chronological
   return paths;
 }
 
@@ -57,7 +57,7 @@ Position read_position(const std::string& path) {
   const auto file = io::SafetensorsFile::open(path);
   const auto format = file.metadata().find(format_key);
   if (format == file.metadata().end() || format->second != format_name) {
-    throw Error(fmt::format("{}: not a checkpoint of a run", path));
+    throw Error(fmt::format("{}: not an astroclip checkpoint", path));
   }
   Position position{number(file, "stage"), number(file, "step"), number(file, "optimizer_steps"),
                     static_cast<int>(number(file, "threads")), ""};
@@ -86,7 +86,7 @@ std::optional<std::pair<std::string, Position>> latest_checkpoint(const std::str
     return std::pair(paths.back(), read_position(paths.back()));
   } catch (const Error& error) {
     if (paths.size() == 1) throw;
-    throw Error(fmt::format("{}; without it the run goes on from {}", error.what(), paths[paths.size() - 2]));
+    throw Error(fmt::format("{}; if you delete it, the run resumes from {}", error.what(), paths[paths.size() - 2]));
   }
 }
 

@@ -10,7 +10,7 @@ namespace astroclip::record {
 
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "records are written as they lie in memory");
+static_assert(std::endian::native == std::endian::little, "records are written in memory byte order");
 
 template <class T>
 std::string bytes_of(T value) {
@@ -30,13 +30,13 @@ constexpr std::array<uint32_t, 256> crc_table() {
   return table;
 }
 
-/// So that a record of records does not hold CRCs of CRCs.
+/// TFRecord masks CRCs, because the CRC of data that contains CRCs is weak.
 uint32_t masked_crc(std::string_view bytes) {
   const uint32_t crc = crc32c(bytes);
   return std::rotr(crc, 15) + 0xA282EAD8;
 }
 
-// Protocol buffers' wire format: a field is its number and wire type, then the value.
+// Protocol Buffers wire format: a field is its number and wire type, then the value.
 
 std::string varint(uint64_t value) {
   std::string bytes;
@@ -60,7 +60,7 @@ std::string scalar(const std::string& name, double number) {
       field(tag, length_delimited, name) + field(simple_value, four_bytes, bytes_of(static_cast<float>(number))));
 }
 
-/// A file of what a metrics file holds, behind the record that every event file begins with.
+/// Writes the version record that starts every event file, then the contents of a metrics file. Returns `path`.
 const std::string& copied(const std::string& path, const std::string& metrics_path) {
   io::DurableFile file(path);
   file.write(

@@ -22,7 +22,7 @@ std::string text_of(const MetricsLine& line) {
   return object.dump() + "\n";
 }
 
-/// Rewrites the file with the lines that a run at this position has written for good.
+/// Drops the lines past this position. Returns `path`.
 const std::string& pruned(const std::string& path, const std::vector<std::string>& stages, int64_t stage,
                           int64_t step) {
   if (!std::filesystem::exists(path)) return path;

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// What a run leaves that was killed while its folder was being made.
+/// Whether a run was killed while its folder was being created.
 bool is_empty_run(const fs::path& path) {
   if (!fs::is_directory(path)) return false;
   return std::ranges::all_of(fs::recursive_directory_iterator(path), [](const fs::directory_entry& entry) {
@@ -37,8 +37,8 @@ RunFolder RunFolder::create(const std::string& path, const std::string& name, co
     const bool is_run = fs::is_regular_file(folder.resolved());
     throw Error(fmt::format(
         "{}: already exists{}", folder.path(),
-        is_run ? fmt::format("; a run never overwrites another (astroclip run --resume {} goes on)", folder.path())
-               : " and is no run; name a folder that is not there"));
+        is_run ? fmt::format("; a run never overwrites another (astroclip run --resume {} continues it)", folder.path())
+               : " and is not a run; choose a new folder"));
   }
   io::make_folder(folder.checkpoints());
   io::make_folder(fs::path(folder.stage("x")).parent_path().string());
@@ -57,12 +57,13 @@ void RunFolder::remove_unless_begun() const {
 
 RunFolder RunFolder::open(const std::string& path) {
   const RunFolder folder(path);
-  if (!fs::is_regular_file(folder.resolved())) throw Error(fmt::format("{}: holds no run (no resolved.toml)", path));
+  if (!fs::is_regular_file(folder.resolved()))
+    throw Error(fmt::format("{}: not a run folder (no resolved.toml)", path));
   return folder;
 }
 
 RunLock::RunLock(const RunFolder& folder) : file_(folder.resolved(), io::OutputFile::Mode::update) {
-  if (!file_.try_lock()) throw Error(fmt::format("{}: another process is at this run", folder.path()));
+  if (!file_.try_lock()) throw Error(fmt::format("{}: the run is in use by another process", folder.path()));
 }
 
 bool RunLock::is_held(const RunFolder& folder) { return io::lock_state(folder.resolved()) == io::LockState::locked; }

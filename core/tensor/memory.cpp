@@ -17,7 +17,7 @@ namespace astroclip {
 
 namespace {
 
-/// Host memory: released blocks wait in lists by size. Sizes repeat from step to step, so exact bins serve.
+/// Host memory: released blocks are kept in lists by exact size, because sizes repeat from step to step.
 class HostMemory final : public Memory {
  public:
   ~HostMemory() override { trim(); }
@@ -37,7 +37,7 @@ class HostMemory final : public Memory {
                                     : std::aligned_alloc(alignment_of(size), static_cast<size_t>(size));
     if (block == nullptr) {
       statistics_.used_bytes -= size;
-      throw Error(fmt::format("[memory] the host has no {} bytes left ({} in use)", size, statistics_.used_bytes));
+      throw Error(fmt::format("[memory] the host cannot allocate {} bytes ({} in use)", size, statistics_.used_bytes));
     }
     ++statistics_.fresh_allocations;
     statistics_.reserved_bytes += size;
@@ -83,8 +83,8 @@ class HostMemory final : public Memory {
   static constexpr int64_t page = 4096;
   static constexpr int64_t huge_page = 2 << 20;
 
-  /// Whole huge pages, on which products over large matrices miss the TLB less. Taken from the system rather than from
-  /// malloc, which would leave gaps between blocks so aligned. Null when there is no memory.
+  /// Allocates whole huge pages, which reduce TLB misses in products of large matrices. Uses mmap, because malloc would
+  /// leave gaps between blocks of that alignment. Null if there is no memory.
   static void* map_pages(size_t size) {
     constexpr auto page_size = static_cast<size_t>(huge_page);
     void* mapped = mmap(nullptr, size + page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -93,7 +93,7 @@ class HostMemory final : public Memory {
     const size_t before = (page_size - reinterpret_cast<uintptr_t>(begin) % page_size) % page_size;
     if (before > 0) munmap(begin, before);
     munmap(begin + before + size, page_size - before);
-    (void)madvise(begin + before, size, MADV_HUGEPAGE);  // a refusal costs speed alone
+    (void)madvise(begin + before, size, MADV_HUGEPAGE);  // a failure costs only speed
     return begin + before;
   }
 
@@ -113,7 +113,7 @@ class HostMemory final : public Memory {
 };
 
 std::shared_ptr<Memory>& slot(DeviceKind kind) {
-  // Never destroyed: tensors in static objects may outlive any order of destruction.
+  // Never destroyed, because tensors in static objects may outlive it.
   static auto* host = new std::shared_ptr<Memory>(std::make_shared<HostMemory>());
   static auto* cuda = new std::shared_ptr<Memory>();
   return kind == DeviceKind::cuda ? *cuda : *host;

@@ -198,7 +198,7 @@ Tensor Tensor::view_as(const Shape& shape) const {
 Tensor Tensor::view_rows(int64_t begin, int64_t end) const {
   const int64_t rows = size(0);
   if (begin < 0 || end < begin || end > rows) {
-    throw Error(fmt::format("[tensor] rows {} to {} do not lie in {}", begin, end, shape().str()));
+    throw Error(fmt::format("[tensor] rows {} to {} are outside {}", begin, end, shape().str()));
   }
   Tensor view = detach();
   view.body_->shape = shape().with(0, end - begin);

@@ -208,9 +208,9 @@ TEST_F(SurveyDatasetTest, NamesWhatIsMissingOrMisshapen) {
     return std::string("nothing");
   };
   const std::string path = in_folder("a.h5");
-  EXPECT_EQ(message_of(path), path + ": there is no such file");
-  EXPECT_EQ(message_of(folder_), folder_ + ": the folder has no files *.h5 or *.hdf5");
-  EXPECT_EQ(message_of(in_folder("*.h5")), in_folder("*.h5") + ": no file fits the pattern");
+  EXPECT_EQ(message_of(path), path + ": no such file");
+  EXPECT_EQ(message_of(folder_), folder_ + ": the folder contains no *.h5 or *.hdf5 files");
+  EXPECT_EQ(message_of(in_folder("*.h5")), in_folder("*.h5") + ": no file matches the pattern");
   std::ofstream(path) << "text";
   EXPECT_EQ(message_of(path), path + ": is not an HDF5 file");
   Hdf5Written(path).write("image", {1}, {1.0F});

@@ -165,7 +165,7 @@ TEST(Run, RefusesToOverwriteARun) {
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.err, "astroclip: error: " + undisturbed() +
                              ": already exists; a run never overwrites another (astroclip run --resume " +
-                             undisturbed() + " goes on)\n");
+                             undisturbed() + " continues it)\n");
 }
 
 TEST(Run, ResumingWithOtherThreadsIsRefused) {
@@ -188,7 +188,7 @@ TEST(Run, TwoProcessesAreNotAtOneRun) {
     EXPECT_TRUE(record::RunLock::is_held(run));
     const auto outcome = run_program("run --resume '" + folder + "'");
     EXPECT_EQ(outcome.status, 1);
-    EXPECT_EQ(outcome.err, "astroclip: error: " + folder + ": another process is at this run\n");
+    EXPECT_EQ(outcome.err, "astroclip: error: " + folder + ": the run is in use by another process\n");
   }
   EXPECT_EQ(run_program("run --resume '" + folder + "'").status, 0);
 }

@@ -287,7 +287,7 @@ TEST(RealObservations, ImagesThatAreRefused) {
   EXPECT_THAT(reason("gzdecals_example_bad_pix.fits"),
               testing::MatchesRegex("[0-9]+ % of the pixels in g are exactly 0, the limit is 5 %"));
   EXPECT_EQ(reason("gzdecals_example_incomplete.fits"),
-            "is truncated: the data of HDU 'PRIMARY' end at byte 2160192, the file at byte 1389044");
+            "is truncated: the data of HDU 'PRIMARY' end at byte 2160192, but the file ends at byte 1389044");
   EXPECT_EQ(reason("des46_g.fits"),
             "HDU 'PRIMARY': expected an image of shape [3, height, width] in g, r, z, found [46, 91, 91]");
 }

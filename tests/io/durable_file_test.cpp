@@ -114,7 +114,7 @@ TEST(DurableFile, WhatIsNoFileStaysWhatItIs) {
       write_text(path, "text");
       FAIL() << path;
     } catch (const Error& error) {
-      EXPECT_EQ(error.what(), path + ": cannot write: it is there and is no file");
+      EXPECT_EQ(error.what(), path + ": cannot write: exists and is not a regular file");
     }
   }
   EXPECT_TRUE(fs::is_fifo(pipe));
@@ -123,7 +123,7 @@ TEST(DurableFile, WhatIsNoFileStaysWhatItIs) {
 TEST(DurableFile, AFolderThatCannotBeMadeIsNamed) {
   const std::string path = scratch("a_file");
   write_text(path, "");
-  EXPECT_THAT(message_of([&] { make_folder(path + "/below"); }), HasSubstr(path + "/below: cannot make the folder"));
+  EXPECT_THAT(message_of([&] { make_folder(path + "/below"); }), HasSubstr(path + "/below: cannot create the folder"));
 }
 
 }  // namespace

@@ -73,11 +73,10 @@ TEST_F(FitsTest, SaysWhatWasExpectedAndFound) {
   EXPECT_THAT([&] { file.column("GALAXIES", "RA"); },
               ThrowsMessage<Error>(name + ": HDU 'GALAXIES' has no column 'RA'; it has Z, TARGETID, NAME, COEFF"));
   EXPECT_THAT([&] { file.column("GALAXIES", "COEFF"); },
-              ThrowsMessage<Error>(name + ": HDU 'GALAXIES', column 'COEFF': expected one number in each row, found 2 "
+              ThrowsMessage<Error>(name + ": HDU 'GALAXIES', column 'COEFF': expected one number per row, found 2 "
                                           "numbers"));
-  EXPECT_THAT(
-      [&] { file.column("GALAXIES", "NAME"); },
-      ThrowsMessage<Error>(name + ": HDU 'GALAXIES', column 'NAME': expected one number in each row, found text"));
+  EXPECT_THAT([&] { file.column("GALAXIES", "NAME"); },
+              ThrowsMessage<Error>(name + ": HDU 'GALAXIES', column 'NAME': expected one number per row, found text"));
 }
 
 TEST_F(FitsTest, RefusesWhatIsNoFitsFile) {
@@ -97,9 +96,10 @@ TEST_F(FitsTest, RefusesATruncatedFile) {
   fs::resize_file(file, 2880 + 40000);  // the last block is not filled up, which harms nobody
   EXPECT_EQ(FitsFile::open(file).image("PRIMARY").back(), 1.0);
   fs::resize_file(file, 2880 + 39999);
-  EXPECT_THAT([&] { FitsFile::open(file); },
-              ThrowsMessage<Error>(
-                  file + ": is truncated: the data of HDU 'PRIMARY' end at byte 42880, the file at byte 42879"));
+  EXPECT_THAT(
+      [&] { FitsFile::open(file); },
+      ThrowsMessage<Error>(
+          file + ": is truncated: the data of HDU 'PRIMARY' end at byte 42880, but the file ends at byte 42879"));
 }
 
 TEST_F(FitsTest, RefusesAnImpossibleSize) {
@@ -111,22 +111,23 @@ TEST_F(FitsTest, RefusesAnImpossibleSize) {
   }
   write_text(file, text);
   EXPECT_THAT([&] { FitsFile::open(file); },
-              ThrowsMessage<Error>(file + ": is damaged: HDU 1 announces NAXIS2 = 2000000000"));
+              ThrowsMessage<Error>(file + ": is damaged: HDU 1 has NAXIS2 = 2000000000"));
 }
 
 TEST_F(FitsTest, RefusesAFileCutWithinAHeader) {
   const std::string file = two_hdus();
   fs::resize_file(file, 2 * 2880 + 1000);
   EXPECT_THAT([&] { FitsFile::open(file); },
-              ThrowsMessage<Error>(file + ": is damaged: the 1000 bytes after HDU 1 are no further HDU"));
+              ThrowsMessage<Error>(file + ": is damaged: the 1000 bytes after HDU 1 are not an HDU"));
 }
 
 TEST_F(FitsTest, RefusesTheTruncatedObservation) {
   const std::string file = testing_support::real_file("images/gzdecals_example_incomplete.fits");
   if (file.empty()) GTEST_SKIP() << "no real observations";
-  EXPECT_THAT([&] { FitsFile::open(file); },
-              ThrowsMessage<Error>(
-                  file + ": is truncated: the data of HDU 'PRIMARY' end at byte 2160192, the file at byte 1389044"));
+  EXPECT_THAT(
+      [&] { FitsFile::open(file); },
+      ThrowsMessage<Error>(
+          file + ": is truncated: the data of HDU 'PRIMARY' end at byte 2160192, but the file ends at byte 1389044"));
 }
 
 }  // namespace

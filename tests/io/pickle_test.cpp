@@ -86,13 +86,13 @@ TEST(Pickle, AnObjectOfAnUnknownClassIsItsNameArgumentsAndState) {
 TEST(Pickle, RefusesToNameWhatOnlyAnAttackNeeds) {
   const std::string call = "X\x02\x00\x00\x00ls\x85R."s;
   EXPECT_EQ(message_of("\x80\x02"s + "cos\nsystem\n" + call),
-            "x.ckpt: byte 102: refers to os.system, which no file of weights needs; nothing was run");
+            "x.ckpt: byte 102: refers to os.system, which no weight file needs; nothing was executed");
   EXPECT_EQ(message_of("\x80\x02"s + "cposix\nsystem\n" + call),
-            "x.ckpt: byte 102: refers to posix.system, which no file of weights needs; nothing was run");
+            "x.ckpt: byte 102: refers to posix.system, which no weight file needs; nothing was executed");
   EXPECT_EQ(message_of("\x80\x04\x8c\x08"s + "builtins\x8c\x04" + "eval\x93" + call),
-            "x.ckpt: byte 118: refers to builtins.eval, which no file of weights needs; nothing was run");
+            "x.ckpt: byte 118: refers to builtins.eval, which no weight file needs; nothing was executed");
   EXPECT_EQ(message_of("\x80\x02"s + "cos.path\njo\x1b[in\n" + call),
-            "x.ckpt: byte 102: refers to os.path.jo?[in, which no file of weights needs; nothing was run");
+            "x.ckpt: byte 102: refers to os.path.jo?[in, which no weight file needs; nothing was executed");
 }
 
 /// Somebody's folder may be called like a module of Python's.
@@ -104,13 +104,13 @@ TEST(Pickle, ProjectsMayHaveTheNamesOfModules) {
 
 TEST(Pickle, RefusesSizesThatAreNotThere) {
   EXPECT_EQ(message_of("\x80\x02\x8b\xff\xff\xff\x7f\x01."s),
-            "x.ckpt: byte 102: the pickle needs 2147483647 more bytes, 2 are left (is the file truncated?)");
-  EXPECT_EQ(message_of("\x80\x02\x8b\xff\xff\xff\xff."s), "x.ckpt: byte 102: a length of -1");
-  EXPECT_EQ(message_of("\x80\x02T\x00\x00\x00\x80."s), "x.ckpt: byte 102: a length of -2147483648");
+            "x.ckpt: byte 102: the pickle needs 2147483647 more bytes; 2 are left (is the file truncated?)");
+  EXPECT_EQ(message_of("\x80\x02\x8b\xff\xff\xff\xff."s), "x.ckpt: byte 102: negative length -1");
+  EXPECT_EQ(message_of("\x80\x02T\x00\x00\x00\x80."s), "x.ckpt: byte 102: negative length -2147483648");
   EXPECT_EQ(message_of("\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\xff."s),
-            "x.ckpt: byte 102: the pickle needs 18446744073709551615 more bytes, 1 are left (is the file truncated?)");
+            "x.ckpt: byte 102: the pickle needs 18446744073709551615 more bytes; 1 are left (is the file truncated?)");
   EXPECT_EQ(message_of("\x80\x04\x95\x09\x00\x00\x00\x00\x00\x00\x00N."s),
-            "x.ckpt: byte 102: a frame of 9 bytes, 2 are left (is the file truncated?)");
+            "x.ckpt: byte 102: a frame of 9 bytes; 2 are left (is the file truncated?)");
 }
 
 TEST(Pickle, RefusesAMemoThatWouldFillTheMemory) {
@@ -140,18 +140,18 @@ TEST(Pickle, RefusesTooManyValues) {
 }
 
 TEST(Pickle, RefusesWhatMakesNoSense) {
-  EXPECT_EQ(message_of(""), "x.ckpt: byte 100: the pickle needs 1 more bytes, 0 are left (is the file truncated?)");
-  EXPECT_EQ(message_of("\x80\x01."s), "x.ckpt: byte 100: pickle protocol 1; 2 to 5 are read");
-  EXPECT_EQ(message_of("\x80\x02\x82\x01."s), "x.ckpt: byte 102: opcode 0x82 is not one that PyTorch writes");
+  EXPECT_EQ(message_of(""), "x.ckpt: byte 100: the pickle needs 1 more bytes; 0 are left (is the file truncated?)");
+  EXPECT_EQ(message_of("\x80\x01."s), "x.ckpt: byte 100: pickle protocol 1; 2 to 5 are supported");
+  EXPECT_EQ(message_of("\x80\x02\x82\x01."s), "x.ckpt: byte 102: unsupported opcode 0x82");
   EXPECT_EQ(message_of("\x80\x02."s), "x.ckpt: byte 102: the stack is empty");
   EXPECT_EQ(message_of("\x80\x02NN."s), "x.ckpt: byte 104: values are left on the stack at the end");
   EXPECT_EQ(message_of("\x80\x02}(Nu."s), "x.ckpt: byte 105: a key without a value");
   EXPECT_EQ(message_of("\x80\x02Nt."s), "x.ckpt: byte 103: no mark on the stack");
-  EXPECT_EQ(message_of("\x80\x02NNa."s), "x.ckpt: byte 104: an element on a value that takes none");
-  EXPECT_EQ(message_of("\x80\x02N)R."s), "x.ckpt: byte 104: makes an object of what is no class");
+  EXPECT_EQ(message_of("\x80\x02NNa."s), "x.ckpt: byte 104: an element for a value that is not a container");
+  EXPECT_EQ(message_of("\x80\x02N)R."s), "x.ckpt: byte 104: constructs an object of a value that is not a class");
   EXPECT_EQ(message_of("\x80\x02"s + "ca\nb\nNR."), "x.ckpt: byte 108: the arguments of an object are not a tuple");
-  EXPECT_EQ(message_of("\x80\x02NNb."s), "x.ckpt: byte 104: a state for what is no object");
-  EXPECT_EQ(message_of("\x80\x02"s + "cmodule"), "x.ckpt: byte 102: a name without end (is the file truncated?)");
+  EXPECT_EQ(message_of("\x80\x02NNb."s), "x.ckpt: byte 104: a state for a value that is not an object");
+  EXPECT_EQ(message_of("\x80\x02"s + "cmodule"), "x.ckpt: byte 102: an unterminated name (is the file truncated?)");
   EXPECT_EQ(message_of("\x80\x04NN\x93."s), "x.ckpt: byte 104: the name of a class is not text");
 }
 

@@ -103,7 +103,7 @@ TEST(PytorchFile, NamesWhatItDoesNotHold) {
   }
   EXPECT_EQ(message_of("/nowhere/x.ckpt"), "cannot read: No such file or directory");
   EXPECT_EQ(message_of(fixture("clip_loss.safetensors")),
-            "not a valid PyTorch file: it begins neither as a zip archive nor as the older format does");
+            "not a valid PyTorch file: it is neither a zip archive nor in the legacy format");
 }
 
 PytorchFile open_bytes(const std::string& bytes) {
@@ -170,7 +170,7 @@ TEST(PytorchFile, RefusesNegatedBytes) {
   const std::string plain = pickled_tensor("FloatStorage", "0", 2, 0, {2}, {1});
   const std::string negated = plain.substr(0, plain.size() - 2) + pickled_dict({{"neg", "\x88"}}) + "tR";
   EXPECT_EQ(message_of_bytes(legacy_file(pickled_dict({{"w", negated}}), {{"0", 2, floats({3, 4})}})),
-            "tensor 'w': it is stored as the negative or the conjugate of its bytes; save what resolve_neg() gives");
+            "tensor 'w': it is a lazy negative or conjugate; save the result of resolve_neg() or resolve_conj()");
 }
 
 /// Python's newer protocols frame the magic number.
@@ -237,20 +237,21 @@ TEST(PytorchFile, RefusesTensorsThatLeaveTheirStorage) {
     return message_of_bytes(legacy_file(pickled_dict({{"w", tensor}}), {{"0", 4, floats({1, 2, 3, 4})}}));
   };
   EXPECT_EQ(message(pickled_tensor("FloatStorage", "0", 4, 1, {2, 2}, {2, 1})),
-            "tensor 'w': its shape [2, 2], strides [2, 1] and offset 1 leave its storage of 4 elements");
+            "tensor 'w': its shape [2, 2], strides [2, 1] and offset 1 exceed its storage of 4 elements");
   EXPECT_EQ(message(pickled_tensor("FloatStorage", "0", 4, -1, {2}, {1})),
-            "tensor 'w': its shape [2], strides [1] and offset -1 leave its storage of 4 elements");
-  EXPECT_EQ(message(pickled_tensor("FloatStorage", "0", 4, 0, {2}, {-1})), "tensor 'w': its strides is impossible");
+            "tensor 'w': its shape [2], strides [1] and offset -1 exceed its storage of 4 elements");
+  EXPECT_EQ(message(pickled_tensor("FloatStorage", "0", 4, 0, {2}, {-1})),
+            "tensor 'w': its strides must be non-negative integers");
   EXPECT_EQ(message(pickled_tensor("FloatStorage", "0", 4, 0, {2}, {INT64_MAX})),
-            "tensor 'w': its shape [2], strides [9223372036854775807] and offset 0 leave its storage of 4 elements");
+            "tensor 'w': its shape [2], strides [9223372036854775807] and offset 0 exceed its storage of 4 elements");
   EXPECT_EQ(message(pickled_tensor("FloatStorage", "0", 5, 0, {2}, {1})),
-            "tensor 'w': its storage '0' should hold 5 elements, the file has 4");
+            "tensor 'w': its storage '0' should hold 5 elements, but the file has 4");
   EXPECT_EQ(message(pickled_tensor("FloatStorage", "0", 4, 0, {1LL << 40, 1LL << 40}, {0, 0})),
-            "tensor 'w': its shape [1099511627776, 1099511627776] is impossible");
+            "tensor 'w': its shape [1099511627776, 1099511627776] is too large");
   EXPECT_EQ(message(pickled_tensor("FloatStorage", "0", 4, 0, {1LL << 30}, {0})),
             "tensor 'w': its shape [1073741824] repeats a storage of 4 elements too often");
   EXPECT_EQ(message(pickled_tensor("FloatStorage", "0", 4, 0, {1, 1, 1, 1, 1, 1, 4}, {1, 1, 1, 1, 1, 1, 1})),
-            "tensor 'w': it has 7 axes, at most 6 are supported");
+            "tensor 'w': it has 7 axes; at most 6 are supported");
 }
 
 TEST(PytorchFile, RefusesArchivesThatPyTorchDoesNotWrite) {

@@ -124,9 +124,9 @@ TEST(RowFile, WhatIsOfSomethingElseIsLeftAlone) {
   const std::string path = whole_file("other.h5");
   const RowFile::Attributes bf16 = {{"model", "abc"}, {"precision", "bf16"}}, more = {{"model", "abc"}, {"batch", "8"}};
   EXPECT_EQ(message_of([&] { RowFile(path, bf16, columns, rows); }),
-            path + ": is there already and is of something else: its 'precision' is 'f32', expected 'bf16'");
+            path + ": already exists for other input: its 'precision' is 'f32', expected 'bf16'");
   EXPECT_EQ(message_of([&] { RowFile(path, more, columns, rows); }),
-            path + ": is there already and is of something else: its 'batch' is not given, expected '8'");
+            path + ": already exists for other input: its 'batch' is not given, expected '8'");
   EXPECT_EQ(message_of([&] { RowFile(path, attributes, columns, rows + 1); }),
             path + ": dataset 'values' has the shape [5, 2], expected [6, 2]");
   write_text(path, "no HDF5");
@@ -145,7 +145,7 @@ TEST(RowFile, CommittedRowsAreNotWrittenAgain) {
   write_rows(file, 0, 2);
   file.commit(2);
   EXPECT_THAT(message_of([&] { write_rows(file, 1, 2); }),
-              testing::HasSubstr("rows 1 to 2 cannot be written: 2 of 5 are done"));
+              testing::HasSubstr("rows 1 to 2 cannot be written: 2 of 5 rows are done"));
   EXPECT_THAT(message_of([&] { file.finish(); }), testing::HasSubstr("has 2 of 5 rows"));
 }
 

@@ -218,7 +218,7 @@ TEST_F(RowReaderTest, NamesWhatIsWrong) {
   std::vector<float> out(width);
   for (const std::string name : {"images", "gzip"})
     EXPECT_THAT([&] { reader(name).read(std::vector<int64_t>{rows}, DType::f32, out.data()); },
-                ThrowsMessage<Error>(path_ + ": dataset '" + name + "': has 23 rows, row 23 was asked for"));
+                ThrowsMessage<Error>(path_ + ": dataset '" + name + "': has 23 rows; row 23 was requested"));
   EXPECT_THAT([&] { reader("spectra"); }, ThrowsMessage<Error>(path_ + ": has no dataset 'spectra'"));
   EXPECT_THAT([&] { reader("short").read(std::vector<int64_t>{0}, DType::f32, out.data()); },
               ThrowsMessage<Error>(path_ + ": dataset 'short': the chunk of rows 0 to 2 is damaged: "

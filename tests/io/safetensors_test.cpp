@@ -63,7 +63,7 @@ TEST(Safetensors, RoundTripsEveryDtype) {
   EXPECT_THAT([&] { (void)file.read("nothing", DType::f32, cpu); },
               ThrowsMessage<Error>(path + ": holds no tensor 'nothing'"));
   EXPECT_THAT([&] { (void)file.read("b.f64", DType::i64, cpu); },
-              ThrowsMessage<Error>(path + ": tensor 'b.f64' holds f64, integers were expected"));
+              ThrowsMessage<Error>(path + ": tensor 'b.f64' holds f64; expected integers"));
 }
 
 TEST(Safetensors, HalfPrecisionIsExact) {
@@ -87,17 +87,17 @@ TEST(Safetensors, RefusesWhatDoesNotFit) {
   };
   const std::string prefix = ": not a valid safetensors file: ";
   EXPECT_EQ(message_of(R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4),
-            prefix + "tensor 'w' ends at byte 8 of the data, which has 4 (is the file truncated?)");
+            prefix + "tensor 'w' ends at byte 8 of the data, which has 4 bytes (is the file truncated?)");
   EXPECT_EQ(message_of(R"({"w":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8),
             prefix + "tensor 'w' has 8 bytes, but its shape and dtype need 12");
   EXPECT_EQ(message_of(R"({"w":{"dtype":"F33","shape":[2],"data_offsets":[0,8]}})", 8),
             prefix + "tensor 'w' has the unknown dtype \"F33\"");
   EXPECT_EQ(message_of(R"({"w":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}})", 8),
-            prefix + "tensor 'w' has an impossible shape");
+            prefix + "tensor 'w' has an invalid shape");
   EXPECT_EQ(message_of(R"({"w":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", 8),
-            prefix + "tensor 'w' has an impossible shape");
+            prefix + "tensor 'w' has an invalid shape");
   EXPECT_EQ(message_of(R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", 8),
-            prefix + "tensor 'w' has impossible data_offsets");
+            prefix + "tensor 'w' has invalid data_offsets");
   EXPECT_EQ(message_of(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},)"
                        R"("b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})",
                        8),
@@ -105,15 +105,15 @@ TEST(Safetensors, RefusesWhatDoesNotFit) {
   EXPECT_EQ(message_of(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[1,5]}})", 5),
             prefix + "tensor 'a' begins at byte 1 of the data, expected 0");
   EXPECT_EQ(message_of(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", 6),
-            prefix + "its tensors end at byte 4 of the data, which has 6");
+            prefix + "its tensors end at byte 4 of the data, which has 6 bytes");
   EXPECT_EQ(message_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                        R"("a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
                        8),
             prefix + "tensor 'a' is listed twice");
   EXPECT_EQ(message_of(R"({"a":{"dtype":"I32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4),
-            prefix + "'dtype' stands twice in 'a'");
+            prefix + "'dtype' appears twice in 'a'");
   EXPECT_EQ(message_of(R"({"__metadata__":{"k":"1","k":"2"},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1),
-            prefix + "'k' stands twice in '__metadata__'");
+            prefix + "'k' appears twice in '__metadata__'");
   EXPECT_EQ(message_of("[1, 2]", 8), prefix + "its header is not a JSON object");
   EXPECT_EQ(message_of(R"({"a":3})", 8), prefix + "tensor 'a' lacks dtype, shape or data_offsets");
 }

@@ -60,7 +60,7 @@ TEST(Tensor, ViewsShareStorageAndClonesDoNot) {
   EXPECT_THAT(copy.to_floats(), ElementsAre(0, 1, 2, 3, 4, 5));
   EXPECT_EQ(tensor.view_as({6}).shape(), Shape{6});
   EXPECT_THAT([&] { tensor.view_as({5}); }, ThrowsMessage<Error>("[tensor] cannot view [3, 2] as [5]"));
-  EXPECT_THAT([&] { tensor.view_rows(2, 4); }, ThrowsMessage<Error>("[tensor] rows 2 to 4 do not lie in [3, 2]"));
+  EXPECT_THAT([&] { tensor.view_rows(2, 4); }, ThrowsMessage<Error>("[tensor] rows 2 to 4 are outside [3, 2]"));
 }
 
 TEST(Tensor, WritingBumpsTheVersion) {

@@ -34,7 +34,7 @@ hid_t memory_type(DType dtype) {
   }
 }
 
-/// Nothing when the program cannot undo one of them.
+/// nullopt if the program cannot undo one of them.
 std::optional<std::vector<ChunkFilter>> filters_of(hid_t properties) {
   std::vector<ChunkFilter> filters;
   for (int i = 0; i < H5Pget_nfilters(properties); ++i) {
@@ -50,13 +50,13 @@ std::optional<std::vector<ChunkFilter>> filters_of(hid_t properties) {
       filters.push_back(ChunkFilter::lzf);
     else
       return std::nullopt;
-    // What is not compressed last has no size that can be known beforehand.
+    // The size after compression is unknown, so compression must be the last filter.
     if (i > 0 && filters[filters.size() - 2] != ChunkFilter::shuffle) return std::nullopt;
   }
   return filters;
 }
 
-/// Whether an object lies in the file itself, not in another that a link leads to.
+/// Whether an object is in the file itself rather than behind a link to another file.
 bool is_in(hid_t file, hid_t object) {
   H5O_info_t of_file, of_object;
   if (H5Oget_info2(file, &of_file, H5O_INFO_BASIC) < 0 || H5Oget_info2(object, &of_object, H5O_INFO_BASIC) < 0)
@@ -71,8 +71,8 @@ std::vector<hsize_t> extents_of(const Shape& shape) { return {shape.begin(), sha
 struct Hdf5File::Handle {
   std::string path;
   hid_t file = -1;
-  int descriptor = -1;                 ///< the library's own, which it closes
-  std::unique_ptr<Hdf5Output> output;  ///< of a file that is made
+  int descriptor = -1;                 ///< owned and closed by the library
+  std::unique_ptr<Hdf5Output> output;  ///< of a file being written
 
   ~Handle() {
     const Hdf5Lock lock;
@@ -98,7 +98,7 @@ struct Hdf5File::Handle {
   }
   Shape shape(const std::string& name, hid_t space) const {
     const int rank = H5Sget_simple_extent_ndims(space);
-    if (rank < 0 || rank > Shape::max_rank) fail(name, fmt::format("has {} axes, at most 6 are understood", rank));
+    if (rank < 0 || rank > Shape::max_rank) fail(name, fmt::format("has {} axes; at most 6 are supported", rank));
     hsize_t extents[Shape::max_rank] = {};
     H5Sget_simple_extent_dims(space, extents, nullptr);
     return Shape(std::vector<int64_t>(extents, extents + rank));
@@ -148,7 +148,8 @@ Hdf5File Hdf5File::open(const std::string& path) {
   std::error_code failure;
   const auto bytes = std::filesystem::file_size(path, failure);
   if (failure) throw Error(fmt::format("{}: cannot read: {}", path, failure.message()));
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);  // for the reason, which the library does not give
+  const int descriptor =
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC);  // for the system's reason, which HDF5 does not report
   if (descriptor < 0) throw Error(fmt::format("{}: cannot read: {}", path, std::strerror(errno)));
   ::close(descriptor);
   Hdf5File opened;
@@ -231,7 +232,7 @@ DType Hdf5File::dtype(const std::string& name) const {
   const Hdf5Id type(H5Dget_type(set), H5Tclose);
   const H5T_class_t kind = H5Tget_class(type);
   if (kind == H5T_INTEGER) return DType::i64;
-  if (kind != H5T_FLOAT) handle_->fail(name, "does not hold numbers");
+  if (kind != H5T_FLOAT) handle_->fail(name, "is not numeric");
   return H5Tget_size(type) <= 4 ? DType::f32 : DType::f64;
 }
 
@@ -240,7 +241,7 @@ void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows,
   const Hdf5Id set(handle_->dataset(name), H5Dclose);
   const Hdf5Id space(H5Dget_space(set), H5Sclose);
   const Shape whole = handle_->shape(name, space);
-  if (whole.rank() == 0) handle_->fail(name, "is a single value, rows were expected");
+  if (whole.rank() == 0) handle_->fail(name, "is a scalar; expected rows");
   const int64_t row_bytes = whole.with(0, 1).numel() * size_of(dtype);
   std::vector<size_t> order(rows.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -250,14 +251,14 @@ void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows,
     const int64_t begin = rows[order[i]];
     size_t stop = i;
     int64_t end = begin;
-    bool direct = true;  // in the order asked for, without repeats: no copy is needed
+    bool direct = true;  // requested in order and without repeats: no copy is needed
     for (; stop < order.size() && rows[order[stop]] <= end; ++stop) {
       direct = direct && rows[order[stop]] == end && order[stop] == order[i] + (stop - i);
       end = std::max(end, rows[order[stop]] + 1);
     }
     if (begin < 0 || end > whole[0]) {
       const int64_t outside = begin < 0 ? begin : end - 1;
-      handle_->fail(name, fmt::format("has {} rows, row {} was asked for", whole[0], outside));
+      handle_->fail(name, fmt::format("has {} rows; row {} was requested", whole[0], outside));
     }
     auto* const bytes = static_cast<std::byte*>(out);
     std::byte* target = bytes + static_cast<int64_t>(order[i]) * row_bytes;
@@ -282,7 +283,7 @@ Hdf5Layout Hdf5File::layout(const std::string& name) const {
   const Hdf5Id type(H5Dget_type(set), H5Tclose);
   const Hdf5Id properties(H5Dget_create_plist(set), H5Pclose);
   const Hdf5Id creation(H5Fget_create_plist(handle_->file), H5Pclose);
-  hsize_t user_block = 0;  // offsets are counted from its end or from the file's beginning, as versions please
+  hsize_t user_block = 0;  // versions differ: offsets count from its end or from the file's start
   H5Pget_userblock(creation, &user_block);
   if (H5Tequal(type, memory_type(layout.dtype)) <= 0 || user_block != 0 || layout.shape.rank() == 0) return layout;
   if (!is_in(handle_->file, set)) return layout;
@@ -341,7 +342,7 @@ void Hdf5File::make_dataset(const std::string& name, DType dtype, const Shape& s
   const Hdf5Id links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
   H5Pset_create_intermediate_group(links, 1);
   const Hdf5Id creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-  H5Pset_obj_track_times(creation, false);  // the same contents are the same bytes
+  H5Pset_obj_track_times(creation, false);  // equal contents give equal bytes
   if (chunk_rows > 0) {
     H5Pset_chunk(creation, shape.rank(), extents_of(shape.with(0, chunk_rows)).data());
     H5Pset_shuffle(creation);
@@ -352,7 +353,7 @@ void Hdf5File::make_dataset(const std::string& name, DType dtype, const Shape& s
   }
   const Hdf5Id set(H5Dcreate2(handle_->file, name.c_str(), memory_type(dtype), space, links, creation, H5P_DEFAULT),
                    H5Dclose);
-  if (set < 0) handle_->fail(name, fmt::format("cannot be made: {}", library_reason()));
+  if (set < 0) handle_->fail(name, fmt::format("cannot be created: {}", library_reason()));
 }
 
 void Hdf5File::write_rows(const std::string& name, int64_t begin, int64_t count, DType dtype, const void* values) {
@@ -394,7 +395,7 @@ std::string Hdf5File::Handle::read_piece(const std::string& name) const {
 
 namespace {
 
-/// HDF5 holds at most 64 KiB in an attribute: longer text goes on in "NAME 2", "NAME 3" …
+/// HDF5 limits an attribute to 64 KiB: longer text continues in "NAME 2", "NAME 3" …
 constexpr size_t piece_bytes = 60000;
 
 std::string piece_name(const std::string& name, size_t piece) {

@@ -11,11 +11,10 @@ std::mutex& library_lock() {
   return lock;
 }
 
-/// Undoes LZF for the library, where a dataset's type or other filters leave the reading to it. Gives 0 for what is
-/// damaged.
+/// LZF decoder for datasets that the library reads, because of their type or other filters. Returns 0 for damaged data.
 size_t undo_lzf(unsigned flags, size_t count, const unsigned values[], size_t bytes, size_t* room, void** buffer) {
-  constexpr size_t place_of_size = 2;                                       // h5py keeps a chunk's size there
-  if ((flags & H5Z_FLAG_REVERSE) == 0 || count <= place_of_size) return 0;  // writing: the chunk stays as it is
+  constexpr size_t place_of_size = 2;                                       // where h5py stores a chunk's size
+  if ((flags & H5Z_FLAG_REVERSE) == 0 || count <= place_of_size) return 0;  // on writing, leave the chunk uncompressed
   const size_t size = values[place_of_size];
   void* expanded = H5allocate_memory(size, false);
   if (expanded == nullptr) return 0;
@@ -40,7 +39,7 @@ void add_lzf() {
 }  // namespace
 
 Hdf5Lock::Hdf5Lock() : guard_(library_lock()) {
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // of this thread, where the library knows threads
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // per thread if the library is thread-safe
   static const bool has_lzf = (add_lzf(), true);
   (void)has_lzf;
 }

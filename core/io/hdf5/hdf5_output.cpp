@@ -8,13 +8,13 @@
 #include <H5FDdevelop.h>
 #endif
 
-// A driver of HDF5's virtual file layer; H5FDpublic.h tells what each function is asked for.
+// A driver for HDF5's virtual file layer; H5FDpublic.h documents the functions.
 namespace astroclip::io {
 
 namespace {
 
 struct OpenFile {
-  H5FD_t base;  // first: the library sees only this
+  H5FD_t base;  // first member: the only part that the library sees
   Hdf5Output* output;
   haddr_t allocated, end;
 };
@@ -22,7 +22,7 @@ struct OpenFile {
 OpenFile& of(H5FD_t* file) { return *reinterpret_cast<OpenFile*>(file); }
 const OpenFile& of(const H5FD_t* file) { return *reinterpret_cast<const OpenFile*>(file); }
 
-/// The list's driver information is the output to write to.
+/// The driver information of the access list is the output to write to.
 H5FD_t* open(const char*, unsigned, hid_t access, haddr_t) {
   const auto* output = static_cast<Hdf5Output* const*>(H5Pget_driver_info(access));
   auto* file = new OpenFile{};
@@ -58,7 +58,7 @@ herr_t write(H5FD_t* file, H5FD_mem_t, hid_t, haddr_t offset, size_t size, const
   return 0;
 }
 
-/// What the library wrote before; zeros where nothing is.
+/// Reads back bytes that the library wrote; zeros elsewhere.
 herr_t read(H5FD_t* file, H5FD_mem_t, hid_t, haddr_t offset, size_t size, void* bytes) {
   std::memset(bytes, 0, size);
   of(file).output->attempt([&](OutputFile& out) {
@@ -78,7 +78,7 @@ H5FD_class_t driver_class() {
   H5FD_class_t all = {};
 #if H5_VERSION_GE(1, 13, 0)
   all.version = H5FD_CLASS_VERSION;
-  all.value = 512;  // the first of those that are free for anyone
+  all.value = 512;  // the first identifier free for private use
 #endif
   all.name = "astroclip output";
   all.maxaddr = HADDR_MAX;
@@ -93,7 +93,7 @@ H5FD_class_t driver_class() {
   all.read = read;
   all.write = write;
   all.truncate = truncate;
-  constexpr H5FD_mem_t places[] = H5FD_FLMAP_DICHOTOMY;  // metadata and data lie apart
+  constexpr H5FD_mem_t places[] = H5FD_FLMAP_DICHOTOMY;  // metadata and data are allocated separately
   std::ranges::copy(places, all.fl_map);
   return all;
 }

@@ -26,7 +26,7 @@ void RowReader::read(std::span<const int64_t> rows, DType dtype, void* out) cons
   if (dtype != layout_.dtype || !is_parallel()) return file_.read_rows(name_, rows, dtype, out);
   for (const int64_t row : rows)
     if (row < 0 || row >= layout_.shape[0])
-      throw Error(fmt::format("{}: dataset '{}': has {} rows, row {} was asked for", file_.path(), name_,
+      throw Error(fmt::format("{}: dataset '{}': has {} rows; row {} was requested", file_.path(), name_,
                               layout_.shape[0], row));
   if (layout_.kind == Hdf5Layout::Kind::contiguous)
     read_contiguous(rows, static_cast<std::byte*>(out));
@@ -70,7 +70,7 @@ void RowReader::decode_block(int64_t index, BlockCache::Block& block) const {
   for (;;) {
     const auto skipped = file_.read_chunk(name_, origin, raw);
     if (!skipped) {
-      // A chunk that was never written reads as the fill value, which the library knows.
+      // A chunk that was never written reads as the fill value; leave it to the library.
       std::vector<int64_t> rows;
       for (int64_t row = origin[0]; row < end; ++row) rows.push_back(row);
       return file_.read_rows(name_, rows, layout_.dtype, block.data());
@@ -100,7 +100,7 @@ void RowReader::place_chunk(std::span<const int64_t> origin, std::span<const std
   const int64_t element = size_of(layout_.dtype);
   const int64_t line = layout_.chunk[last];
   const int64_t kept = std::min(line, layout_.shape[last] - origin[static_cast<size_t>(last)]);
-  std::vector<int64_t> at(static_cast<size_t>(rank), 0);  // in the chunk
+  std::vector<int64_t> at(static_cast<size_t>(rank), 0);  // position within the chunk
   for (int64_t from = 0; from < layout_.chunk.numel(); from += line) {
     int64_t to = 0;
     bool is_inside = true;

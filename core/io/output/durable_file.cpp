@@ -36,10 +36,10 @@ void sync_folder(const std::string& path) {
   if (result != 0) fail(folder, "sync folder");
 }
 
-/// What writers of the file begin the names of their temporary files with.
+/// Prefix of the temporary files of every writer of this file.
 std::string temporary_prefix(const std::string& path) { return path + ".partial-"; }
 
-/// Those of writers that live are locked.
+/// Keeps the temporary files of live writers, which are locked.
 void remove_leftovers(const std::string& path) {
   const fs::path folder = fs::absolute(path).parent_path();
   const std::string prefix = fs::path(temporary_prefix(path)).filename().string();
@@ -51,11 +51,11 @@ void remove_leftovers(const std::string& path) {
   }
 }
 
-/// Where the file is that a path leads to: links are followed, for a rename would replace them. What is there and is no
-/// file (a device, a pipe, a folder) cannot be replaced.
+/// Follows symbolic links, because a rename would replace them. Throws Error for an existing path that is not a regular
+/// file (a device, a pipe, a folder).
 std::string file_behind(const std::string& path) {
-  if (path.empty()) throw Error("cannot write: the name of the file is empty");
-  constexpr int most_links = 40;  // as the system itself
+  if (path.empty()) throw Error("cannot write: the file name is empty");
+  constexpr int most_links = 40;  // the limit of Linux
   std::error_code absent;
   fs::path place = path;
   for (int links = 0; fs::is_symlink(fs::symlink_status(place, absent)); ++links) {
@@ -64,7 +64,7 @@ std::string file_behind(const std::string& path) {
   }
   const fs::file_status status = fs::status(place, absent);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
-    throw Error(fmt::format("{}: cannot write: it is there and is no file", path));
+    throw Error(fmt::format("{}: cannot write: exists and is not a regular file", path));
   }
   return place.string();
 }
@@ -74,7 +74,7 @@ std::string file_behind(const std::string& path) {
 DurableFile::DurableFile(std::string path)
     : path_(file_behind(path)), temporary_(fmt::format("{}{}", temporary_prefix(path_), ::getpid())) {
   remove_leftovers(path_);
-  // Between being made and being locked it may look like a leftover to another writer, and be removed.
+  // Before it is locked, another writer may take it for a leftover and remove it.
   do {
     file_.emplace(temporary_, OutputFile::Mode::create, path_);
     if (!file_->try_lock()) throw Error(fmt::format("{}: its temporary file is locked", path_));
@@ -87,7 +87,7 @@ DurableFile::~DurableFile() {
 
 void DurableFile::commit() {
   file_->sync();
-  // The lock goes with the descriptor: it is held until the file has its name.
+  // Closing the descriptor releases the lock, so close only after the rename.
   take_name(temporary_, path_);
   committed_ = true;
   file_->close();
@@ -101,7 +101,7 @@ void take_name(const std::string& from, const std::string& to) {
 void make_folder(const std::string& path) {
   std::error_code failure;
   fs::create_directories(path, failure);
-  if (failure) throw Error(fmt::format("{}: cannot make the folder: {}", path, failure.message()));
+  if (failure) throw Error(fmt::format("{}: cannot create the folder: {}", path, failure.message()));
 }
 
 void write_text(const std::string& path, std::string_view text) {

@@ -27,7 +27,8 @@ int flags_of(OutputFile::Mode mode) {
   return -1;
 }
 
-/// Of the open file, not of the process: it stays when another descriptor of the same file is closed, as HDF5 does.
+/// A lock of the open file rather than of the process: closing another descriptor of the same file, as HDF5 does, keeps
+/// it.
 struct flock whole_file() {
   struct flock lock = {};
   lock.l_type = F_WRLCK;

@@ -16,7 +16,7 @@ namespace astroclip::io {
 
 namespace {
 
-/// What stands behind the HDF5 data of a file that is not finished.
+/// Appended to the HDF5 data of an unfinished file.
 struct Trailer {
   char mark[8] = {'A', 'C', 'R', 'O', 'W', 'S', '0', '1'};
   int64_t rows = 0;
@@ -71,7 +71,7 @@ void RowFile::recognise(const std::string& name, const Attributes& attributes) c
   for (const auto& [key, text] : attributes) {
     const std::string found = file.attribute(key);
     if (found == text) continue;
-    throw Error(fmt::format("{}: is there already and is of something else: its '{}' is {}, expected '{}'", name, key,
+    throw Error(fmt::format("{}: already exists for other input: its '{}' is {}, expected '{}'", name, key,
                             found.empty() ? "not given" : "'" + found + "'", text));
   }
   for (const Column& column : columns_) {
@@ -92,7 +92,7 @@ void RowFile::open_partial() {
   if (std::memcmp(found.mark, Trailer().mark, sizeof found.mark) == 0) {
     end_ = size - static_cast<int64_t>(sizeof(Trailer));
     done_ = std::clamp<int64_t>(found.rows, 0, rows_);
-  } else {  // a kill between the last commit and the name
+  } else {  // killed between the last commit and the rename
     end_ = size;
     done_ = rows_;
   }
@@ -102,8 +102,8 @@ void RowFile::write(const std::string& column, int64_t begin, int64_t count, con
   const auto found = std::ranges::find(columns_, column, &Column::name);
   if (found == columns_.end()) throw Error(fmt::format("{}: has no column '{}'", partial_, column));
   if (begin < done_ || count < 0 || begin + count > rows_) {
-    throw Error(fmt::format("{}: rows {} to {} cannot be written: {} of {} are done", partial_, begin, begin + count,
-                            done_, rows_));
+    throw Error(fmt::format("{}: rows {} to {} cannot be written: {} of {} rows are done", partial_, begin,
+                            begin + count, done_, rows_));
   }
   const int64_t row = found->row.numel() * static_cast<int64_t>(size_of(found->dtype));
   file_->write_at(offsets_[static_cast<size_t>(found - columns_.begin())] + begin * row,
@@ -111,7 +111,7 @@ void RowFile::write(const std::string& column, int64_t begin, int64_t count, con
 }
 
 void RowFile::commit(int64_t done) {
-  // The count follows the rows to the disk, so that it is never ahead of them.
+  // Rows are synced before the count, so that the count is never ahead of them.
   file_->sync();
   Trailer trailer;
   trailer.rows = done;

@@ -22,7 +22,7 @@ bool is_contiguous(const StridedElements& elements) {
   return true;
 }
 
-/// Calls visit(from) with the place in the storage of each element, in the order of the tensor.
+/// Calls visit(index) with the storage index of each element, in the order of the tensor.
 template <class Visit>
 void for_each(const StridedElements& elements, const Visit& visit) {
   const int64_t count = elements.shape.numel();
@@ -164,7 +164,7 @@ bool StridedElements::fits(int64_t storage_elements) const {
 }
 
 bool StridedElements::repeats() const {
-  // Axes from the finest stride: each must step over all that the finer ones reach.
+  // From the smallest stride up: each stride must exceed the reach of the smaller ones.
   std::vector<std::pair<int64_t, int64_t>> axes;  // stride, extent
   for (int axis = 0; axis < shape.rank(); ++axis) {
     if (shape[axis] > 1) axes.emplace_back(strides[static_cast<size_t>(axis)], shape[axis]);
@@ -188,7 +188,7 @@ Tensor read_elements(const StridedElements& elements, DType dtype, Device device
                      const std::shared_ptr<const Backing>& backing) {
   const bool wants_integer = dtype == DType::i64 || dtype == DType::i32 || dtype == DType::u8;
   if (wants_integer && !is_integer(elements.type)) {
-    throw Error(fmt::format("holds {}, integers were expected", name_of(elements.type)));
+    throw Error(fmt::format("holds {}; expected integers", name_of(elements.type)));
   }
   if (is_stored_as(elements.type, dtype) && is_contiguous(elements)) {
     const auto* from = elements.storage.data() + elements.offset * size_of(elements.type);

@@ -14,14 +14,14 @@ namespace astroclip::io::pickle {
 
 namespace {
 
-/// Modules whose functions have no place in a file of weights. Nothing is ever called; a file that names one of them
-/// was made to harm other readers, and whoever meets it should know. A package of the same name with modules of its own
-/// ("code.models") is somebody's project.
+/// Modules whose functions do not belong in a weight file. Nothing is ever called, but a file that names one of them
+/// was made to attack other readers, so it is rejected. A submodule of the same name ("code.models") is a user's
+/// project.
 constexpr std::string_view refused_modules[] = {
     "os",         "posix",     "nt",    "sys",       "subprocess", "shutil",         "socket", "pty",
     "ctypes",     "importlib", "runpy", "code",      "codeop",     "marshal",        "pickle", "_pickle",
     "webbrowser", "commands",  "pip",   "threading", "asyncio",    "multiprocessing"};
-/// Those of them that are packages, refused with all that is below them.
+/// Packages that are rejected together with their submodules.
 constexpr std::string_view refused_packages[] = {"os", "ctypes", "importlib", "pip", "asyncio", "multiprocessing"};
 constexpr std::string_view refused_builtins[] = {"eval", "exec",    "execfile", "compile",    "open",    "__import__",
                                                  "file", "apply",   "input",    "breakpoint", "globals", "locals",
@@ -70,12 +70,12 @@ class Interpreter {
     throw Error(fmt::format("{}: byte {}: {}", where_, base_ + static_cast<int64_t>(opcode_at_), printable(reason)));
   }
 
-  // Reading.
+  // Input.
 
   std::string_view take(uint64_t count) {
     const uint64_t left = bytes_.size() - at_;
     if (count > left)
-      refuse(fmt::format("the pickle needs {} more bytes, {} are left (is the file truncated?)", count, left));
+      refuse(fmt::format("the pickle needs {} more bytes; {} are left (is the file truncated?)", count, left));
     const std::string_view taken(reinterpret_cast<const char*>(bytes_.data()) + at_, count);
     at_ += count;
     return taken;
@@ -89,14 +89,14 @@ class Interpreter {
   template <class Length>
   std::string_view counted() {
     const auto length = number<Length>();
-    if (length < 0) refuse(fmt::format("a length of {}", length));
+    if (length < 0) refuse(fmt::format("negative length {}", length));
     return take(static_cast<uint64_t>(length));
   }
   std::string_view line() {
     const auto* begin = reinterpret_cast<const char*>(bytes_.data()) + at_;
     const std::string_view rest(begin, bytes_.size() - at_);
     const size_t end = rest.find('\n');
-    if (end == rest.npos) refuse("a name without end (is the file truncated?)");
+    if (end == rest.npos) refuse("an unterminated name (is the file truncated?)");
     return take(end + 1).substr(0, end);
   }
 
@@ -140,7 +140,7 @@ class Interpreter {
     return values;
   }
 
-  // Building.
+  // Values.
 
   void contain(Value& holder, const Value* part) {
     holder.depth = std::max(holder.depth, part->depth + 1);
@@ -175,7 +175,8 @@ class Interpreter {
   }
   Value& holder_of(Kind kind, const char* what) {
     Value* value = top();
-    if (!value->is(kind) && !value->is(Kind::object)) refuse(fmt::format("{} on a value that takes none", what));
+    if (!value->is(kind) && !value->is(Kind::object))
+      refuse(fmt::format("{} for a value that is not a container", what));
     return *value;
   }
   void push_integer(int64_t integer, Kind kind = Kind::integer) { push_new(kind)->integer = integer; }
@@ -192,7 +193,7 @@ class Interpreter {
   void push_global(std::string_view module, std::string_view name) {
     if (module.empty() || name.empty()) refuse("a class without a name");
     if (is_refused(module, name)) {
-      refuse(fmt::format("refers to {}.{}, which no file of weights needs; nothing was run", module.substr(0, 80),
+      refuse(fmt::format("refers to {}.{}, which no weight file needs; nothing was executed", module.substr(0, 80),
                          name.substr(0, 80)));
     }
     push_text(Kind::global, std::string(module) + "." + std::string(name));
@@ -203,19 +204,19 @@ class Interpreter {
     if (!name->is(Kind::text) || !module->is(Kind::text)) refuse("the name of a class is not text");
     push_global(module->text, name->text);
   }
-  /// Null for what is no class. Old files refer to a module's class together with its source text.
+  /// Null if the value is not a class. Old files store a module's class together with its source text.
   static const std::string* name_of_class(const Value& maker) {
     if (maker.is(Kind::global) || maker.is(Kind::object)) return &maker.text;
     if (!maker.is(Kind::persistent) || maker.arguments->items.size() < 2) return nullptr;
     const Value& named = *maker.arguments->items[1];
     return named.is(Kind::global) ? &named.text : nullptr;
   }
-  /// What a call would have made: `keywords` for the opcode that has them, else null.
+  /// Stands for the result of a call; `keywords` is null except for the opcode that has them.
   void make_object(const Value* keywords) {
     const Value* arguments = pop();
     const Value* maker = pop();
     const std::string* name = name_of_class(*maker);
-    if (name == nullptr) refuse("makes an object of what is no class");
+    if (name == nullptr) refuse("constructs an object of a value that is not a class");
     if (!arguments->is(Kind::tuple)) refuse("the arguments of an object are not a tuple");
     Value* object = make(Kind::object);
     object->text = *name;
@@ -230,7 +231,7 @@ class Interpreter {
   void build() {
     const Value* state = pop();
     Value* object = top();
-    if (!object->is(Kind::object)) refuse("a state for what is no object");
+    if (!object->is(Kind::object)) refuse("a state for a value that is not an object");
     contain(*object, state);
     object->state = state;
   }
@@ -259,7 +260,7 @@ class Interpreter {
 
   void step(unsigned char opcode) {
     if (!step_constant(opcode) && !step_container(opcode) && !step_object(opcode) && !step_stack(opcode)) {
-      refuse(fmt::format("opcode 0x{:02x} is not one that PyTorch writes", opcode));
+      refuse(fmt::format("unsupported opcode 0x{:02x}", opcode));
     }
   }
 
@@ -288,7 +289,7 @@ class Interpreter {
         return push_text(Kind::text, counted<uint8_t>()), true;
       case 0x8D:
         return push_text(Kind::text, counted<uint64_t>()), true;
-      case 'T':  // Python 2's str: text in the files that hold it
+      case 'T':  // Python 2's str, used for text
         return push_text(Kind::text, counted<int32_t>()), true;
       case 'U':
         return push_text(Kind::text, counted<uint8_t>()), true;
@@ -410,11 +411,11 @@ class Interpreter {
   }
 
   void check_protocol(int protocol) const {
-    if (protocol < 2 || protocol > 5) refuse(fmt::format("pickle protocol {}; 2 to 5 are read", protocol));
+    if (protocol < 2 || protocol > 5) refuse(fmt::format("pickle protocol {}; 2 to 5 are supported", protocol));
   }
   void check_frame(uint64_t length) const {
     if (length > bytes_.size() - at_) {
-      refuse(fmt::format("a frame of {} bytes, {} are left (is the file truncated?)", length, bytes_.size() - at_));
+      refuse(fmt::format("a frame of {} bytes; {} are left (is the file truncated?)", length, bytes_.size() - at_));
     }
   }
   void mark() {

@@ -23,14 +23,14 @@ using Kind = Value::Kind;
 
 constexpr std::string_view sections[] = {"state_dict", "model", "teacher"};
 
-// Parts of a pickle may be shared, so a small one can describe an endless tree: walks are bounded.
+// Values of a pickle may share parts, so a small file can describe a huge tree. These limits bound the walk.
 constexpr int most_tensors = 100'000;
 constexpr int most_metadata = 10'000;
 constexpr int deepest_name = 16;
 constexpr size_t longest_name = 512;
 constexpr size_t longest_text = 4096;
 constexpr int64_t most_elements = int64_t{1} << 40;
-/// A tensor that repeats its storage (expanded) may have this many elements more than it.
+/// An expanded tensor may have at most this many elements more than its storage.
 constexpr int64_t most_repeated = int64_t{1} << 24;
 
 bool is_dict(const Value& value) {
@@ -39,7 +39,7 @@ bool is_dict(const Value& value) {
                                      value.text == "collections.defaultdict" || !value.entries.empty()));
 }
 
-/// A tensor, as PyTorch pickles it.
+/// Whether the value is a pickled tensor.
 bool is_rebuilt(const Value& value) {
   return value.text.starts_with("torch._utils._rebuild_") || value.text.starts_with("torch._tensor._rebuild_");
 }
@@ -56,11 +56,12 @@ std::vector<int64_t> integers_of(const Value& tuple, const char* what) {
   const bool wrapped = tuple.is(Kind::object) && tuple.arguments->items.size() == 1;
   const auto& items = wrapped ? tuple.arguments->items[0]->items : tuple.items;
   for (const Value* item : items) {
-    if (!item->is(Kind::integer) || item->integer < 0) throw Error(fmt::format("its {} is impossible", what));
+    if (!item->is(Kind::integer) || item->integer < 0)
+      throw Error(fmt::format("its {} must be non-negative integers", what));
     integers.push_back(item->integer);
   }
   if (integers.size() > Shape::max_rank) {
-    throw Error(fmt::format("it has {} axes, at most {} are supported", integers.size(), Shape::max_rank));
+    throw Error(fmt::format("it has {} axes; at most {} are supported", integers.size(), Shape::max_rank));
   }
   return integers;
 }
@@ -71,7 +72,7 @@ void check_count(const std::vector<int64_t>& extents, int64_t storage_elements) 
   for (const int64_t extent : extents) {
     is_empty |= extent == 0;
     if (__builtin_mul_overflow(product, std::max<int64_t>(extent, 1), &product) || product > most_elements) {
-      throw Error(fmt::format("its shape [{}] is impossible", fmt::join(extents, ", ")));
+      throw Error(fmt::format("its shape [{}] is too large", fmt::join(extents, ", ")));
     }
   }
   if (!is_empty && product - most_repeated > storage_elements) {
@@ -126,7 +127,7 @@ struct PytorchFile::Contents {
       const Value* value = root.find(name);
       if (value == nullptr || !is_dict(*value)) continue;
       collect_tensors(*value, "", 0);
-      if (entries.empty()) {  // a section of that name for something else
+      if (entries.empty()) {  // the section holds something else
         skipped.clear();
         continue;
       }
@@ -150,28 +151,29 @@ struct PytorchFile::Contents {
     throw Error(fmt::format("{}: tensor '{}': {}", path, printable(name), printable(reason)));
   }
 
-  /// Null when the value is no tensor, or one of a kind that cannot be read.
+  /// nullopt if the value is not a tensor of a supported kind.
   std::optional<StridedElements> tensor_of(const Value& value) const {
     if (!value.is(Kind::object)) return std::nullopt;
     return rebuilt(value.text, value.arguments->items);
   }
 
-  /// What PyTorch's function of that name would make.
+  /// The tensor that PyTorch's function of that name would construct.
   std::optional<StridedElements> rebuilt(const std::string& function, const std::vector<const Value*>& parts) const {
     if (function == "torch._utils._rebuild_parameter" || function == "torch._utils._rebuild_parameter_with_state") {
       return parts.empty() ? std::nullopt : tensor_of(*parts[0]);
     }
-    if (function == "torch._tensor._rebuild_from_type_v2") {  // of a subclass, or with attributes of its own
+    if (function == "torch._tensor._rebuild_from_type_v2") {  // a subclass, or a tensor with attributes
       const bool is_described = parts.size() >= 3 && parts[0]->is(Kind::global) && parts[2]->is(Kind::tuple);
       return is_described ? rebuilt(parts[0]->text, parts[2]->items) : std::nullopt;
     }
     if (function != "torch._utils._rebuild_tensor_v2" && function != "torch._utils._rebuild_tensor") {
       return std::nullopt;
     }
-    if (parts.size() < 4 || !parts[1]->is(Kind::integer)) throw Error("it is not described as PyTorch does");
+    if (parts.size() < 4 || !parts[1]->is(Kind::integer))
+      throw Error("its description is not in the form that PyTorch writes");
     constexpr size_t place_of_flags = 6;
     if (parts.size() > place_of_flags && !parts[place_of_flags]->entries.empty()) {
-      throw Error("it is stored as the negative or the conjugate of its bytes; save what resolve_neg() gives");
+      throw Error("it is a lazy negative or conjugate; save the result of resolve_neg() or resolve_conj()");
     }
     const auto reference = storage_reference(*parts[0]);
     if (!reference) throw Error("it has no storage");
@@ -179,7 +181,7 @@ struct PytorchFile::Contents {
     if (storage == archive.storages.end()) throw Error(fmt::format("the file lacks its storage '{}'", reference->key));
     const int64_t elements = static_cast<int64_t>(storage->second.size()) / size_of(reference->type);
     if (elements < reference->elements) {
-      throw Error(fmt::format("its storage '{}' should hold {} elements, the file has {}", reference->key,
+      throw Error(fmt::format("its storage '{}' should hold {} elements, but the file has {}", reference->key,
                               reference->elements, elements));
     }
     const auto extents = integers_of(*parts[2], "shape");
@@ -187,19 +189,19 @@ struct PytorchFile::Contents {
     StridedElements strided{reference->type, storage->second, parts[1]->integer, Shape(extents),
                             integers_of(*parts[3], "strides")};
     if (!strided.fits(reference->elements)) {
-      throw Error(fmt::format("its shape {}, strides [{}] and offset {} leave its storage of {} elements",
+      throw Error(fmt::format("its shape {}, strides [{}] and offset {} exceed its storage of {} elements",
                               strided.shape.str(), fmt::join(strided.strides, ", "), strided.offset,
                               reference->elements));
     }
-    // The older format has no checksum. Elements that repeat and leave others out are the mark of damage.
+    // The legacy format has no checksum. Strides that repeat some elements and skip others indicate damage.
     if (archive.format == "legacy" && strided.repeats() && !strided.ends_at(reference->elements)) {
-      throw Error(fmt::format("its shape {} and strides [{}] repeat some elements of its storage and leave others out",
+      throw Error(fmt::format("its shape {} and strides [{}] repeat some elements of its storage and skip others",
                               strided.shape.str(), fmt::join(strided.strides, ", ")));
     }
     return strided;
   }
 
-  /// Returns false when the value is no tensor.
+  /// Returns false if the value is not a tensor.
   bool read_tensor(const std::string& name, const Value& value) {
     try {
       const auto tensor = tensor_of(value);
@@ -214,7 +216,7 @@ struct PytorchFile::Contents {
   }
 
   void collect_tensors(const Value& dict, const std::string& prefix, int depth) {
-    if (depth > deepest_name) refuse(prefix, fmt::format("more than {} dicts within each other", deepest_name));
+    if (depth > deepest_name) refuse(prefix, fmt::format("more than {} nested dicts", deepest_name));
     for (const auto& [key, value] : dict.entries) {
       if (++visits > most_tensors) throw Error(fmt::format("{}: more than {} tensors", path, most_tensors));
       if (!key->is(Kind::text) && !key->is(Kind::integer)) continue;

@@ -1,4 +1,4 @@
-// The layout is that of torch/serialization.py.
+// The layout follows torch/serialization.py.
 #include <fmt/format.h>
 
 #include <cstring>
@@ -36,7 +36,7 @@ constexpr StorageClass storage_classes[] = {
   throw Error(fmt::format("{}: not a valid PyTorch file: {}", path, printable(reason)));
 }
 
-/// Where the first pickle of the older format ends, the magic number in protocol 2 to 5; 0: this is not one.
+/// Offset after the first pickle of the legacy format, the magic number in protocol 2 to 5; 0 for other files.
 size_t legacy_start(std::span<const std::byte> bytes) {
   constexpr size_t protocol_bytes = 2, frame_bytes = 9;
   const auto at = [&](size_t i) { return std::to_integer<unsigned>(bytes[i]); };
@@ -90,11 +90,11 @@ class LegacyReader {
     at_ = legacy_start(bytes_);
     const Document protocol = next();
     if (!protocol.root().is(Kind::integer) || protocol.root().integer != legacy_protocol) {
-      refuse(path_, fmt::format("the legacy format in a version other than {}", legacy_protocol));
+      refuse(path_, fmt::format("the legacy format has a version other than {}", legacy_protocol));
     }
     const Document system = next();
     const Value* little = system.root().find("little_endian");
-    if (little == nullptr || !little->is(Kind::boolean)) refuse(path_, "it does not say its byte order");
+    if (little == nullptr || !little->is(Kind::boolean)) refuse(path_, "it does not state its byte order");
     if (little->integer == 0) refuse(path_, "its numbers are not little-endian");
     PytorchArchive archive;
     archive.format = "legacy";
@@ -129,7 +129,7 @@ class LegacyReader {
     const auto types = types_of(archive.document);
     for (const Value* key : keys.items) {
       const auto type = types.find(key->text);
-      if (!key->is(Kind::text) || type == types.end()) refuse(path_, "it lists a storage that nothing refers to");
+      if (!key->is(Kind::text) || type == types.end()) refuse(path_, "it lists a storage that no tensor uses");
       int64_t elements = 0;
       const uint64_t left = bytes_.size() - at_;
       if (left < sizeof(elements)) refuse(path_, fmt::format("storage '{}' is cut off at byte {}", key->text, at_));
@@ -137,7 +137,7 @@ class LegacyReader {
       at_ += sizeof(elements);
       const int64_t room = static_cast<int64_t>(bytes_.size() - at_) / size_of(type->second);
       if (elements < 0 || elements > room) {
-        refuse(path_, fmt::format("storage '{}' at byte {} says it has {} elements, the file has room for {} (is the "
+        refuse(path_, fmt::format("storage '{}' at byte {} claims {} elements, but the file has room for {} (is the "
                                   "file truncated?)",
                                   key->text, at_, elements, room));
       }
@@ -157,7 +157,7 @@ class LegacyReader {
 PytorchArchive read_pytorch_archive(std::span<const std::byte> bytes, const std::string& path) {
   if (ZipArchive::looks_like_one(bytes)) return read_zip(bytes, path);
   if (legacy_start(bytes) > 0) return LegacyReader(bytes, path).read();
-  refuse(path, "it begins neither as a zip archive nor as the older format does");
+  refuse(path, "it is neither a zip archive nor in the legacy format");
 }
 
 bool looks_like_pytorch(std::span<const std::byte> bytes) {
@@ -169,7 +169,7 @@ std::optional<StorageReference> storage_reference(const Value& persistent) {
   const auto& parts = persistent.arguments->items;
   if (parts.empty() || !parts[0]->is(Kind::text) || parts[0]->text != "storage") return std::nullopt;
   if (parts.size() < 5 || !parts[1]->is(Kind::global) || !parts[2]->is(Kind::text) || !parts[4]->is(Kind::integer)) {
-    throw Error("a storage that is not described as PyTorch does");
+    throw Error("the description of a storage is not in the form that PyTorch writes");
   }
   if (parts.size() > 5 && !parts[5]->is(Kind::none)) {
     throw Error(fmt::format("storage '{}' is a view of another, which only PyTorch before 0.4 wrote", parts[2]->text));

@@ -75,16 +75,15 @@ Stored parse_entry(const std::string& path, const std::string& name, const Json&
   int64_t bytes = size_of(type->type);
   for (const Json& extent : value["shape"]) {
     const auto count = as_count(extent);
-    if (!count || *count > largest_extent || __builtin_mul_overflow(bytes, *count, &bytes))
-      bad("has an impossible shape");
+    if (!count || *count > largest_extent || __builtin_mul_overflow(bytes, *count, &bytes)) bad("has an invalid shape");
     extents.push_back(*count);
   }
   const Json& offsets = value["data_offsets"];
   const auto begin = offsets.is_array() && offsets.size() == 2 ? as_count(offsets[0]) : std::nullopt;
   const auto end = begin ? as_count(offsets[1]) : std::nullopt;
-  if (!begin || !end || *end < *begin) bad("has impossible data_offsets");
+  if (!begin || !end || *end < *begin) bad("has invalid data_offsets");
   if (*end > file_bytes - data_begin) {
-    bad(fmt::format("ends at byte {} of the data, which has {} (is the file truncated?)", *end,
+    bad(fmt::format("ends at byte {} of the data, which has {} bytes (is the file truncated?)", *end,
                     file_bytes - data_begin));
   }
   if (*end - *begin != bytes) {
@@ -93,10 +92,10 @@ Stored parse_entry(const std::string& path, const std::string& name, const Json&
   return {{name, dtype_of_elements(type->type), Shape(extents)}, type->type, data_begin + *begin, data_begin + *end};
 }
 
-/// Parses the header; a repeated name, of a tensor or within one, is an error rather than the last one winning.
+/// Parses the header. A repeated key is an error; a JSON parser alone would keep the last one.
 Json parse_header(const std::string& path, const char* begin, const char* end) {
   std::vector<std::string> names;
-  std::set<std::string> keys;  // of the entry
+  std::set<std::string> keys;  // of the current entry
   const auto collect = [&](int depth, Json::parse_event_t event, const Json& parsed) {
     if (event != Json::parse_event_t::key) return true;
     if (depth == 1) {
@@ -104,7 +103,7 @@ Json parse_header(const std::string& path, const char* begin, const char* end) {
       keys.clear();
     } else if (depth == 2) {
       const auto [key, is_new] = keys.insert(parsed.get<std::string>());
-      if (!is_new) refuse(path, fmt::format("'{}' stands twice in '{}'", *key, names.back()));
+      if (!is_new) refuse(path, fmt::format("'{}' appears twice in '{}'", *key, names.back()));
     }
     return true;
   };
@@ -122,7 +121,7 @@ const char* file_name_of(DType dtype) {
 
 }  // namespace
 
-/// The mapped file and its parsed header; unmapped when the last reader goes.
+/// The mapped file and its parsed header; unmapped with the last reader.
 struct SafetensorsFile::Mapping {
   std::string path;
   MappedFile file;
@@ -141,7 +140,7 @@ struct SafetensorsFile::Mapping {
     uint64_t length = 0;
     std::memcpy(&length, data, sizeof(length));
     if (length > largest_header || static_cast<int64_t>(length) > bytes - length_bytes) {
-      refuse(path, fmt::format("its header would be {} bytes long, the file has {}", length, bytes));
+      refuse(path, fmt::format("its header should have {} bytes, but the file has {}", length, bytes));
     }
     const int64_t data_begin = length_bytes + static_cast<int64_t>(length);
     const char* text = reinterpret_cast<const char*>(data) + length_bytes;
@@ -155,7 +154,7 @@ struct SafetensorsFile::Mapping {
     }
     std::ranges::sort(
         stored, [](const Stored& a, const Stored& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
-    int64_t expected = data_begin;  // the format has neither overlaps nor holes
+    int64_t expected = data_begin;  // the format allows neither overlaps nor gaps
     for (size_t i = 0; i < stored.size(); ++i) {
       if (stored[i].begin != expected) {
         refuse(path, fmt::format("tensor '{}' begins at byte {} of the data, expected {}", stored[i].entry.name,
@@ -166,7 +165,7 @@ struct SafetensorsFile::Mapping {
       index[stored[i].entry.name] = i;
     }
     if (expected != bytes) {
-      refuse(path, fmt::format("its tensors end at byte {} of the data, which has {}", expected - data_begin,
+      refuse(path, fmt::format("its tensors end at byte {} of the data, which has {} bytes", expected - data_begin,
                                bytes - data_begin));
     }
   }
@@ -212,7 +211,7 @@ Tensor SafetensorsFile::read(const std::string& name, DType dtype, Device device
 
 void write_safetensors(const std::string& path, std::span<const std::pair<std::string, Tensor>> tensors,
                        const Metadata& metadata) {
-  // An ordered object: the header lists tensors as they lie in the file.
+  // Ordered: the header lists tensors in file order.
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   int64_t offset = 0;
@@ -224,9 +223,9 @@ void write_safetensors(const std::string& path, std::span<const std::pair<std::s
                     {"data_offsets", {offset, offset + tensor.bytes()}}};
     offset += tensor.bytes();
   }
-  // What is not UTF-8 (text out of an old pickle) is replaced.
+  // Invalid UTF-8 (text from an old pickle) is replaced.
   std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  text.append((8 - text.size() % 8) % 8, ' ');  // keeps the tensors aligned for readers that map the file
+  text.append((8 - text.size() % 8) % 8, ' ');  // aligns the tensors for readers that map the file
   const uint64_t length = text.size();
 
   DurableFile file(path);

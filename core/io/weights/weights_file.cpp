@@ -18,7 +18,7 @@ std::string hash_of(const Tensor& tensor) {
   const auto count = static_cast<size_t>(tensor.bytes());
   if (tensor.device().kind == DeviceKind::cpu) {
     const std::string hash = hash_of(tensor.data(), count);
-    tensor.storage()->set_aside();  // a large file must not be in memory as a whole
+    tensor.storage()->set_aside();  // so that a large file is never completely in memory
     return hash;
   }
   std::string bytes(count, '\0');

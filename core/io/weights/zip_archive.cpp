@@ -60,7 +60,7 @@ std::span<const std::byte> ZipArchive::bytes_of(const Entry& entry) const {
 void ZipArchive::verify(const std::string& name) const {
   const Entry& entry = entries_.at(name);
   if (entry.checksum != 0 && entry.checksum != checksum_of(bytes_of(entry))) {
-    refuse(fmt::format("the bytes of entry '{}' are not those that were written (their checksum differs)", name));
+    refuse(fmt::format("entry '{}' is damaged (its checksum differs)", name));
   }
 }
 
@@ -77,7 +77,7 @@ T ZipArchive::at(uint64_t offset) const {
 
 void ZipArchive::expect(uint64_t offset, uint64_t count, const char* what) const {
   if (offset > bytes_.size() || count > bytes_.size() - offset) {
-    refuse(fmt::format("{} at byte {} needs {} bytes, the file has {}", what, offset, count, bytes_.size()));
+    refuse(fmt::format("{} at byte {} needs {} bytes, but the file has {}", what, offset, count, bytes_.size()));
   }
 }
 
@@ -87,7 +87,7 @@ uint64_t ZipArchive::find_end() const {
     const uint64_t end = size - back;
     if (at<uint32_t>(end) == end_signature && at<uint16_t>(end + 20) == back - end_bytes) return end;
   }
-  refuse("no directory at its end (is the file truncated?)");
+  refuse("no central directory at its end (is the file truncated?)");
 }
 
 void ZipArchive::read_directory() {
@@ -105,14 +105,14 @@ void ZipArchive::read_directory() {
     size = at<uint64_t>(end64 + 40);
     begin = at<uint64_t>(end64 + 48);
   }
-  if (disk != 0) refuse("it is spread over several disks");
-  if (count > most_entries) refuse(fmt::format("{} entries; at most {} are read", count, most_entries));
+  if (disk != 0) refuse("it is split over several disks");
+  if (count > most_entries) refuse(fmt::format("{} entries; at most {} are supported", count, most_entries));
   expect(begin, size, "the directory");
   uint64_t header = begin;
   for (uint64_t i = 0; i < count; ++i) header = read_entry(header, begin + size);
 }
 
-/// Returns where the next entry begins.
+/// Returns the offset of the next entry.
 uint64_t ZipArchive::read_entry(uint64_t header, uint64_t directory_end) {
   if (directory_end - header < entry_bytes || at<uint32_t>(header) != entry_signature) {
     refuse(fmt::format("no directory entry at byte {}", header));
@@ -131,7 +131,7 @@ uint64_t ZipArchive::read_entry(uint64_t header, uint64_t directory_end) {
   uint64_t stored = at<uint32_t>(header + 20);
   uint64_t size = at<uint32_t>(header + 24);
   uint64_t local = at<uint32_t>(header + 42);
-  // The zip64 field holds those of the three, in this order, that do not fit 32 bits.
+  // The zip64 field holds, in this order, those of the three values that do not fit into 32 bits.
   uint64_t field = header + entry_bytes + name_bytes;
   const uint64_t fields_end = field + extra_bytes;
   while (fields_end - field >= 4) {
@@ -146,7 +146,7 @@ uint64_t ZipArchive::read_entry(uint64_t header, uint64_t directory_end) {
     }
     field = to;
   }
-  if (stored != size) refuse(fmt::format("entry '{}' stores {} bytes for its {}", name, stored, size));
+  if (stored != size) refuse(fmt::format("entry '{}' is uncompressed but stores {} bytes for {}", name, stored, size));
   const uint64_t data = data_offset(local, name);
   expect(data, size, "an entry");
   if (!entries_
@@ -169,7 +169,7 @@ uint64_t ZipArchive::data_offset(uint64_t local_header, const std::string& name)
   }
   const uint64_t data = local_header + local_bytes + name_bytes + at<uint16_t>(local_header + 28);
   expect(local_header, data - local_header, "a header");
-  // Its extra fields must fill the room they have, so that a damaged length cannot shift the data.
+  // Extra fields must fill their space exactly, so that a damaged length cannot shift the data.
   uint64_t field = local_header + local_bytes + name_bytes;
   while (data - field >= 4 && at<uint16_t>(field + 2) <= data - field - 4) field += 4 + at<uint16_t>(field + 2);
   if (field != data) refuse(fmt::format("the extra fields of entry '{}' do not fit", name));
