@@ -1,4 +1,4 @@
-# The tests run the built program with the host's test plugins.
+# The tests run the program with the host's test plugins.
 target_link_libraries(app_tests PRIVATE astroclip_app)
 file(GLOB test_plugins ${CMAKE_CURRENT_LIST_DIR}/../plugin/plugins/*.cpp)
 foreach(source ${test_plugins})

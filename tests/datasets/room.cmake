@@ -1,4 +1,4 @@
-# The simulation is tested from its sources: a plugin exports nothing but its record.
+# The tests compile the simulation, because a plugin exports only its record.
 set(simulation ${PROJECT_SOURCE_DIR}/plugins/datasets/simulated_survey)
 target_sources(datasets_tests PRIVATE ${simulation}/galaxy.cpp ${simulation}/image.cpp ${simulation}/spectrum.cpp
                ${simulation}/survey.cpp)

@@ -1,6 +1,6 @@
-// Disturbs runs, sweeps, embedding and simulation at one of their writes each, and looks whether what they leave is
-// whole, whether the same command goes on, and whether what it ends with is what an undisturbed one ends with, bit for
-// bit. The operations that are disturbed spread evenly over all that there are.
+// Injects one fault into a write of a run, a sweep, an embedding or a simulation. Then checks that the files left
+// behind are readable, that the same command completes, and that its result equals an undisturbed one, bit for bit. The
+// faults are spread evenly over all operations.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,13 +24,13 @@ namespace fs = std::filesystem;
 
 const std::vector<std::string> kinds = {"eio", "enospc", "short", "kill", "torn"};
 
-/// One thing that the program does, and how much of the campaign is its.
+/// A command of the program, and its share of the campaign.
 struct Work {
   std::string name;
   double share;
-  std::vector<std::string> arguments;  ///< "@" stands for the folder that it writes below
-  std::string shared_stage = "";       ///< that any of its runs may have trained
-  std::string ends_with = "";  ///< a file that is there when it is finished and the command must not be given again
+  std::vector<std::string> arguments;  ///< "@" is replaced by the output folder
+  std::string shared_stage = "";       ///< a stage that any of its runs may have trained
+  std::string ends_with = "";          ///< a file that exists when the command is complete and must not be repeated
 };
 
 std::vector<Work> works(const std::string& scratch) {
@@ -59,7 +59,7 @@ struct Operation {
   std::string name, file;
 };
 
-/// What became of the disturbed process.
+/// How the disturbed process ended.
 std::string fate_of(const Ending& ending) {
   if (ending.signal == SIGKILL) return "killed";
   if (ending.status == 1 && ending.output.find(": error: ") != std::string::npos) return "error";
@@ -83,7 +83,7 @@ class Campaign {
   Campaign(const Campaign&) = delete;
   Campaign& operator=(const Campaign&) = delete;
 
-  /// True when nothing was lost.
+  /// Returns whether nothing was lost.
   bool run(size_t count, int64_t seed) {
     Rng rng(static_cast<uint64_t>(seed), Purpose::tests);
     for (const Work& work : works(scratch_)) {
@@ -91,7 +91,7 @@ class Campaign {
       const auto faults = static_cast<size_t>(work.share * static_cast<double>(count) + 0.5);
       fmt::print("{}: {} operations, {} faults\n", work.name, operations.size(), faults);
       for (size_t i = 0; i < faults; ++i) {
-        // One at random of each of equal parts.
+        // One random operation from each of equal parts.
         const size_t begin = operations.size() * i / faults, end = operations.size() * (i + 1) / faults;
         const size_t at = begin + rng.below(std::max<size_t>(1, end - begin));
         disturb(work, {at + 1, kinds[rng.below(kinds.size())]}, operations[at]);
@@ -115,7 +115,7 @@ class Campaign {
 
   std::string reference_of(const Work& work) const { return scratch_ + "/reference/" + work.name; }
 
-  /// Makes the result that others must equal, and one more that must equal it, under the shim.
+  /// Makes the reference result, and a second one under the shim without faults, which must be equal.
   std::vector<Operation> operations_of(const Work& work) {
     const std::string log = scratch_ + "/operations", folder = scratch_ + "/counted";
     io::make_folder(reference_of(work));
@@ -156,7 +156,7 @@ class Campaign {
     if (!keep_ || (lost.empty() && differing.empty())) fs::remove_all(folder);
   }
 
-  /// As whoever started it would: the same command again, and for a run that has its folder `--resume`.
+  /// Repeats the command as a user would: `--resume` if the run has a folder, otherwise the same command.
   static void go_on(const Work& work, const std::string& folder, std::vector<std::string>& lost) {
     if (!work.ends_with.empty() && fs::exists(in_folder(work.ends_with, folder))) return;
     std::vector<std::string> command = command_of(work, folder);
@@ -164,7 +164,7 @@ class Campaign {
       command = {FAULTS_PROGRAM, "run", "--resume", folder + "/result"};
     }
     const Ending ending = run_process(command, {});
-    if (ending.status != 0) lost.push_back("does not go on: " + ending.output);
+    if (ending.status != 0) lost.push_back("cannot be resumed: " + ending.output);
   }
 
   void print_tally() const {
@@ -192,10 +192,10 @@ class Campaign {
 
 int campaign(int argc, char** argv) {
   namespace options = boost::program_options;
-  options::options_description all("fault_campaign: faults at the writes of runs, and what becomes of them");
-  all.add_options()("help", "print this")("count", options::value<size_t>()->default_value(200), "how many faults")(
-      "seed", options::value<int64_t>()->default_value(1), "of their choice")(
-      "folder", options::value<std::string>(), "work in this new folder and keep what went wrong");
+  options::options_description all("fault_campaign: injects faults into the writes of runs and checks the results");
+  all.add_options()("help", "print this")("count", options::value<size_t>()->default_value(200), "number of faults")(
+      "seed", options::value<int64_t>()->default_value(1), "seed of the choice of faults")(
+      "folder", options::value<std::string>(), "work in this new folder, and keep the lost results");
   options::variables_map values;
   options::store(options::parse_command_line(argc, argv, all), values);
   if (values.contains("help")) return std::cout << all, 0;

@@ -61,7 +61,7 @@ std::string timeless_metrics(const std::string& path, const std::string& shared)
   return kept;
 }
 
-/// Whether the records behind the first are those of the metrics, one for one.
+/// Whether the records after the first correspond one to one to the metrics.
 bool tells_the_metrics(const std::string& events, const std::string& metrics) {
   std::string expected;
   record::read_metrics(metrics,

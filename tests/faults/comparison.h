@@ -5,14 +5,13 @@
 
 namespace astroclip::faults {
 
-/// What cannot be read of the files that stand below `folder` under their final names: "FILE: why", one each.
+/// The files below `folder` with a final name that cannot be read: "FILE: reason", one per file.
 std::vector<std::string> unreadable_files(const std::string& folder);
 
-/// In what `folder` is not what `reference` is: "FILE: how", one each. Files must be equal byte for byte, and be the
-/// same files. Two hold moments and durations, which differ from run to run: the log is passed over, and of metrics
-/// the keys "time", "objects_per_second" and "wait_share". An event file must hold what the metrics beside it say.
-/// Which of a sweep's runs trained the stage `shared` and which took it over may differ: the lines of metrics and the
-/// best weights that the training leaves are passed over.
+/// The differences of `folder` from `reference`: "FILE: difference", one per file. Both must have the same files, byte
+/// for byte. Times and durations differ between runs, so the log is ignored, and the keys "time", "objects_per_second"
+/// and "wait_share" of metrics. An event file must match the metrics beside it. Runs of a sweep may differ in which of
+/// them trained the stage `shared`, so its metrics and best weights are ignored.
 std::vector<std::string> differences(const std::string& reference, const std::string& folder,
                                      const std::string& shared = "");
 

@@ -26,7 +26,7 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return all;
 }
 
-/// All that comes until the pipe closes; false when that takes too long.
+/// Reads until the pipe closes; false on a timeout.
 bool read_all(int pipe, std::string& text) {
   const auto end = std::chrono::steady_clock::now() + longest;
   std::array<char, 4096> buffer{};

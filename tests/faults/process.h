@@ -7,12 +7,12 @@ namespace astroclip::faults {
 
 /// How a program ended.
 struct Ending {
-  int status = -1;     ///< that it gave, or −1
-  int signal = 0;      ///< that ended it, or 0; SIGALRM when it was stopped for taking too long
+  int status = -1;     ///< the exit status, or −1
+  int signal = 0;      ///< the signal that ended it, or 0; SIGALRM on a timeout
   std::string output;  ///< standard output and error together
 };
 
-/// Runs a program to its end, in an environment to which `settings` ("NAME=VALUE") are added.
+/// Runs a program to its end with `settings` ("NAME=VALUE") added to its environment.
 Ending run_process(const std::vector<std::string>& command, const std::vector<std::string>& settings);
 
 }  // namespace astroclip::faults

@@ -1,9 +1,9 @@
-// Preloaded into a program: makes one of the operations by which it writes below a folder go wrong. The environment:
+// Preloaded into a program: makes one of its write operations below a folder fail. The environment:
 //   FAULT_FOLDER  only files below it count
-//   FAULT_AT      which operation, counted from 1; none when it is not given
-//   FAULT_KIND    eio: it fails · enospc: it fails, and all that need space after it · short: half is written ·
+//   FAULT_AT      number of the operation, from 1; no fault if unset
+//   FAULT_KIND    eio: it fails · enospc: it and all later operations that need space fail · short: half is written ·
 //                 kill: the program is killed before it · torn: half is written, then the program is killed
-//   FAULT_LOG     takes a line "OPERATION PATH" for each
+//   FAULT_LOG     file that gets a line "OPERATION PATH" for each operation
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -39,7 +39,7 @@ const Settings& settings() {
 std::atomic<long> operations = 0;
 std::atomic<bool> disk_is_full = false;
 
-/// What becomes of an operation.
+/// The outcome of an operation.
 enum class Fate { succeed, fail, halve, die, halve_and_die };
 
 void note(const char* operation, std::string_view path) {
@@ -74,7 +74,7 @@ Fate fate(const char* operation, std::string_view path, bool needs_space) {
 
 void die() { syscall(SYS_kill, getpid(), SIGKILL); }
 
-/// For operations that are done or not.
+/// For operations that succeed or fail as a whole.
 template <class Action>
 auto whole(const char* operation, std::string_view path, bool needs_space, Action action) {
   const Fate decided = fate(operation, path, needs_space);
@@ -85,7 +85,7 @@ auto whole(const char* operation, std::string_view path, bool needs_space, Actio
   return result;
 }
 
-/// For operations that may do a part: `action` takes how many of `size` bytes.
+/// For operations that may be partial: `action` takes the number of bytes, at most `size`.
 template <class Action>
 ssize_t partial(const char* operation, std::string_view path, size_t size, Action action) {
   const Fate decided = fate(operation, path, true);

@@ -6,8 +6,8 @@
 #include "config/schema.h"
 #include "config/toml.h"
 
-// An experiment's way through the configuration: text, behind a line "---" overrides, then a schema with a field of
-// each kind. Mistakes are Errors; what is taken must be the same after it was written and read again.
+// Parses text as an experiment file, applies the overrides after a line "---", and reads a schema with a field of each
+// kind. Invalid input must throw Error; accepted input must be the same after it is written and read back.
 
 namespace {
 

@@ -4,9 +4,8 @@
 
 #include "plugin/record_check_internal.h"
 
-// A record of which every field is as the fuzzer wants it: numbers are its bytes or what is expected, pointers are
-// null, what is expected, or text of its bytes. Pointers that lead nowhere are left out: only the loader makes
-// pointers.
+// A record whose fields the fuzzer chooses: numbers are fuzzed or as expected; pointers are null, as expected, or to
+// fuzzed text. There are no dangling pointers, because only the loader makes pointers.
 
 namespace {
 
@@ -16,7 +15,7 @@ using namespace astroclip::plugin;
 AnySchema never_described() { std::abort(); }
 void* never_made(const config::Table&) { std::abort(); }
 
-/// The fuzzer's bytes from the front.
+/// Takes the fuzzer's bytes from the front.
 class Bytes {
  public:
   Bytes(const uint8_t* data, size_t size) : data_(data), size_(size) {}

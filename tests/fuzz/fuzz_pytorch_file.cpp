@@ -2,7 +2,7 @@
 #include "fuzzed_file.h"
 #include "io/weights/pytorch_file.h"
 
-// Everything in the file is read. An Error is a fine answer; a crash, a leak, a hang or running out of memory is not.
+// Reads everything in the file. An Error is correct; a crash, a leak, a hang or running out of memory is a finding.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace astroclip;
   const fuzz::FuzzedFile bytes(data, size);

@@ -1,4 +1,4 @@
-// Runs a fuzzer's function over files, without the fuzzer: over the seeds in every test run, and over what was found.
+// Runs a fuzzer's function on files without the fuzzer: on the seeds in every test run, and on findings.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

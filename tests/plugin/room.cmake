@@ -1,4 +1,4 @@
-# Small plugins, good and bad, that the host's tests copy into folders of their own.
+# Small valid and invalid plugins, which the host's tests copy into temporary folders.
 file(GLOB plugin_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/plugins/*.cpp)
 foreach(source ${plugin_sources})
   get_filename_component(plugin ${source} NAME_WE)

@@ -1,7 +1,7 @@
 #!/bin/sh
-# The archive that cpack writes runs where there is nothing but the C library: it is unpacked under a root folder of its
-# own, with that library alone, and runs an experiment there. Where the system does not let users make such roots, what
-# the loader finds is looked at instead.
+# The archive that cpack writes needs only the C library: it is unpacked into a separate root folder with that library
+# alone, and runs an experiment there. Where users may not create such roots, the test checks which libraries the loader
+# finds.
 # usage: archive_test.sh BUILD
 set -eu
 build=$1
@@ -23,7 +23,7 @@ for wanted in share/astroclip/templates/encoder share/astroclip/experiments/quic
   [ -e "astroclip/$wanted" ] || { echo "the archive has no $wanted"; exit 1; }
 done
 
-# Of what the program loads only the C library's parts are the system's.
+# The program loads only the parts of the C library from the system.
 ldd astroclip/bin/astroclip > ../loaded
 if sed -n 's/.*=> \([^ ]*\).*/\1/p' ../loaded | grep -v "^$PWD/astroclip/" |
   grep -Ev '/(lib(c|m|dl|rt|pthread|resolv)\.so\.[0-9]+|ld-linux[^/]*)$'; then

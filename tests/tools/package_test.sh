@@ -1,6 +1,6 @@
 #!/bin/sh
-# What `cmake --install` puts down runs from wherever it is moved to, and what its `new-plugin` writes for each kind builds
-# against it, passes its own tests, is described, trains and is measured.
+# An installation works after it is moved. A plugin of each kind that its `new-plugin` writes builds against it, passes its
+# own tests, is described, trains and is evaluated.
 # usage: package_test.sh BUILD
 set -eu
 build=$1
@@ -20,12 +20,12 @@ mv "$place/first" "$place/moved/astroclip"
 PATH=$place/moved/astroclip/bin:$PATH
 cd "$place"
 
-# Every plugin of the build tree is found in the moved folder, too.
+# The moved folder has every plugin of the build tree.
 "$build/bin/astroclip" list > before
 astroclip list > after
 diff before after
 
-# Compilers' caches help when nothing has changed; a stricter compiler than a user's must be content, too.
+# Compiler caches speed this up. The code must also compile with stricter warnings than a user's.
 export CMAKE_CXX_COMPILER_LAUNCHER="$(command -v ccache || true)"
 export CXXFLAGS="-O1 -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror"
 [ -n "$CMAKE_CXX_COMPILER_LAUNCHER" ] || unset CMAKE_CXX_COMPILER_LAUNCHER
@@ -50,14 +50,14 @@ for kind in encoder loss dataset task; do
   astroclip --plugins "$name/build" run "$@" --output "$name/run" > log 2>&1 || fail "$(cat log)"
   grep -q aligned "$name/run/report.txt" || fail "nothing was measured: $(cat "$name/run/report.txt")"
 done
-# The loss and the task are in the results by their names.
+# The results name the loss and the task.
 grep -q outside_loss outside_loss/run/metrics.jsonl || fail "the loss's term is not in the metrics"
 grep -q uniformity outside_task/run/report.txt || fail "the task's table is not in the report"
 
-# Without --plugins it is not there.
+# Without --plugins the plugin is not found.
 if astroclip check outside_encoder/experiment.toml 2> refused; then fail "a plugin was found that was not named"; fi
 grep -q "there is no encoder 'outside_encoder'" refused || fail "$(cat refused)"
 
-# Installed beside the others it is found by itself.
+# Once installed it is found without --plugins.
 cmake --install outside_encoder/build --prefix "$place/moved/astroclip" > /dev/null
 astroclip check outside_encoder/experiment.toml > /dev/null
