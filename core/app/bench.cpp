@@ -76,8 +76,8 @@ BenchSettings settings_of(const options::variables_map& values) {
   }
   if (settings.batch < 0) throw UsageError(fmt::format("--batch is at least 1, not {}", settings.batch));
   settings.precision = precision == "bf16" ? Precision::bf16 : Precision::f32;
-  if (!backend_of({DeviceKind::cpu, 0}).supports(settings.precision)) {
-    throw Error(fmt::format("[bench] this processor has no {} products", precision));
+  if (!backend_of(bench_device()).supports(settings.precision)) {
+    throw Error(fmt::format("[bench] the device '{}' has no {} products", bench_device().str(), precision));
   }
   return settings;
 }
@@ -124,6 +124,8 @@ int bench(const options::variables_map& values) {
 }
 
 }  // namespace
+
+Device bench_device() { return device_named("auto"); }
 
 Verb bench_verb() {
   Verb verb{"bench",

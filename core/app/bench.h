@@ -30,6 +30,8 @@ struct BenchRow {
   bool in_pytorch = false;  ///< pytorch/bench.py knows the row's work by its name
 };
 
+/// The device that is measured: the fastest.
+Device bench_device();
 /// The product that everything is held against: [2304, 3072] by a packed weight [1024, 3072].
 BenchWork bench_product(const BenchSettings& settings);
 std::vector<BenchRow> kernel_rows();

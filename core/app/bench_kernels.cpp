@@ -7,17 +7,17 @@ namespace astroclip::app {
 
 namespace {
 
-constexpr Device cpu{DeviceKind::cpu, 0};
+Backend& backend() { return backend_of(bench_device()); }
 
 Tensor random(const Shape& shape) {
-  Tensor tensor = Tensor::empty(shape, DType::f32, cpu);
+  Tensor tensor = Tensor::empty(shape, DType::f32, bench_device());
   Rng rng(1, Purpose::tests);
   auto* values = tensor.mutable_data_as<float>();
   for (int64_t i = 0; i < tensor.numel(); ++i) values[i] = static_cast<float>(rng.next()) * 0x1.0p-31f - 1.0f;
   return tensor;
 }
 
-Tensor empty(const Shape& shape) { return Tensor::empty(shape, DType::f32, cpu); }
+Tensor empty(const Shape& shape) { return Tensor::empty(shape, DType::f32, bench_device()); }
 
 double product_operations(int64_t rows, int64_t in, int64_t out) {
   return 2.0 * static_cast<double>(rows) * static_cast<double>(in) * static_cast<double>(out);
@@ -29,7 +29,7 @@ BenchWork linear(const BenchSettings& settings, int64_t rows, int64_t in, int64_
   const Tensor x = random({rows, in}), weight = random({out, in}), bias = random({out});
   const Tensor residual = with_residual ? random({rows, out}) : Tensor();
   Tensor y = empty({rows, out}), before = kept ? empty({rows, out}) : Tensor();
-  const auto packed = backend_of(cpu).prepare(weight, WeightUse::forward, settings.precision, rows);
+  const auto packed = backend().prepare(weight, WeightUse::forward, settings.precision, rows);
   const auto run = [=]() mutable {
     LinearArguments call;
     call.x = x;
@@ -41,7 +41,7 @@ BenchWork linear(const BenchSettings& settings, int64_t rows, int64_t in, int64_
     call.y = y;
     if (before) call.pre_activation = before;
     call.precision = settings.precision;
-    backend_of(cpu).linear(call);
+    backend().linear(call);
   };
   return {run, product_operations(rows, in, out)};
 }
@@ -49,9 +49,9 @@ BenchWork linear(const BenchSettings& settings, int64_t rows, int64_t in, int64_
 BenchWork backward_input(const BenchSettings& settings, int64_t rows, int64_t in, int64_t out) {
   const Tensor dy = random({rows, out}), weight = random({out, in});
   Tensor dx = empty({rows, in});
-  const auto packed = backend_of(cpu).prepare(weight, WeightUse::backward_input, settings.precision, rows);
+  const auto packed = backend().prepare(weight, WeightUse::backward_input, settings.precision, rows);
   const auto run = [=]() mutable {
-    backend_of(cpu).linear_backward_input({dy, weight, packed.get(), dx, settings.precision});
+    backend().linear_backward_input({dy, weight, packed.get(), dx, settings.precision});
   };
   return {run, product_operations(rows, in, out)};
 }
@@ -59,9 +59,7 @@ BenchWork backward_input(const BenchSettings& settings, int64_t rows, int64_t in
 BenchWork backward_weight(const BenchSettings& settings, int64_t rows, int64_t in, int64_t out) {
   const Tensor dy = random({rows, out}), x = random({rows, in});
   Tensor dweight = empty({out, in}), dbias = empty({out});
-  const auto run = [=]() mutable {
-    backend_of(cpu).linear_backward_weight({dy, x, dweight, dbias, settings.precision});
-  };
+  const auto run = [=]() mutable { backend().linear_backward_weight({dy, x, dweight, dbias, settings.precision}); };
   return {run, product_operations(rows, in, out)};
 }
 
@@ -101,7 +99,7 @@ BenchWork attention(const BenchSettings& settings, const Attention& s) {
   const Tensor qkv = random({s.batch, s.tokens, 3 * s.dim()});
   Tensor y = empty({s.batch, s.tokens, s.dim()}), log_sum_exp = empty({s.batch, s.heads, s.tokens});
   const auto run = [=]() mutable {
-    backend_of(cpu).attention(attention_arguments(s, qkv, y, log_sum_exp, settings.precision));
+    backend().attention(attention_arguments(s, qkv, y, log_sum_exp, settings.precision));
   };
   return {run, 2.0 * s.operations()};
 }
@@ -110,7 +108,7 @@ BenchWork attention_backward(const BenchSettings& settings, const Attention& s) 
   const Tensor qkv = random({s.batch, s.tokens, 3 * s.dim()}), dy = random({s.batch, s.tokens, s.dim()});
   Tensor y = empty({s.batch, s.tokens, s.dim()}), log_sum_exp = empty({s.batch, s.heads, s.tokens});
   Tensor dqkv = empty({s.batch, s.tokens, 3 * s.dim()});
-  backend_of(cpu).attention(attention_arguments(s, qkv, y, log_sum_exp, settings.precision));
+  backend().attention(attention_arguments(s, qkv, y, log_sum_exp, settings.precision));
   const auto run = [=]() mutable {
     AttentionBackwardArguments a;
     set_operands(a, s, qkv, settings.precision);
@@ -124,7 +122,7 @@ BenchWork attention_backward(const BenchSettings& settings, const Attention& s) 
     a.dq = part(0);
     a.dk = part(1);
     a.dv = part(2);
-    backend_of(cpu).attention_backward(a);
+    backend().attention_backward(a);
   };
   return {run, 5.0 * s.operations()};
 }
@@ -132,7 +130,7 @@ BenchWork attention_backward(const BenchSettings& settings, const Attention& s) 
 BenchWork layer_norm(int64_t rows, int64_t width) {
   const Tensor x = random({rows, width}), weight = random({width}), bias = random({width});
   Tensor y = empty({rows, width}), mean = empty({rows}), inverse = empty({rows});
-  const auto run = [=]() mutable { backend_of(cpu).layer_norm(x, weight, bias, 1e-6, y, mean, inverse); };
+  const auto run = [=]() mutable { backend().layer_norm({x, weight, bias, 1e-6, y, mean, inverse}); };
   return {run, 0.0, 2.0 * static_cast<double>(x.bytes())};
 }
 
@@ -140,10 +138,8 @@ BenchWork layer_norm_backward(int64_t rows, int64_t width) {
   const Tensor x = random({rows, width}), dy = random({rows, width}), weight = random({width}), bias = random({width});
   Tensor y = empty({rows, width}), mean = empty({rows}), inverse = empty({rows});
   Tensor dweight = empty({width}), dbias = empty({width});
-  backend_of(cpu).layer_norm(x, weight, bias, 1e-6, y, mean, inverse);
-  const auto run = [=]() mutable {
-    backend_of(cpu).layer_norm_backward(dy, x, weight, mean, inverse, y, dweight, dbias);
-  };
+  backend().layer_norm({x, weight, bias, 1e-6, y, mean, inverse});
+  const auto run = [=]() mutable { backend().layer_norm_backward({dy, x, weight, mean, inverse, y, dweight, dbias}); };
   return {run, 0.0, 3.0 * static_cast<double>(x.bytes())};
 }
 
@@ -151,29 +147,30 @@ BenchWork gelu(int64_t rows, int64_t width, bool backward) {
   const Tensor x = random({rows, width}), dy = random({rows, width});
   Tensor y = empty({rows, width});
   if (!backward) {
-    return {[=]() mutable { backend_of(cpu).unary(UnaryOp::gelu, x, y); }, 0.0, 2.0 * static_cast<double>(x.bytes())};
+    return {[=]() mutable { backend().unary(UnaryOp::gelu, x, y); }, 0.0, 2.0 * static_cast<double>(x.bytes())};
   }
-  return {[=]() mutable { backend_of(cpu).unary_backward(UnaryOp::gelu, x, x, dy, y); }, 0.0,
+  return {[=]() mutable { backend().unary_backward(UnaryOp::gelu, x, x, dy, y); }, 0.0,
           3.0 * static_cast<double>(x.bytes())};
 }
 
 BenchWork pack(const BenchSettings& settings, WeightUse use, int64_t in, int64_t out) {
   const Tensor weight = random({out, in});
-  return {[=] { backend_of(cpu).prepare(weight, use, settings.precision, 6224); }, 0.0,
+  return {[=] { backend().prepare(weight, use, settings.precision, 6224); }, 0.0,
           2.0 * static_cast<double>(weight.bytes())};
 }
 
 BenchWork adamw(int64_t size) {
   Tensor parameter = random({size}), first = random({size});
-  Tensor second = Tensor::zeros({size}, DType::f32, cpu), clip = Tensor::zeros({3}, DType::f64, cpu);
+  Tensor second = Tensor::zeros({size}, DType::f32, bench_device()),
+         clip = Tensor::zeros({3}, DType::f64, bench_device());
   const Tensor gradient = random({size});
   const auto run = [=]() mutable {
     const ConstView all(gradient);
-    backend_of(cpu).gradient_clip({&all, 1}, 1.0, clip);
+    backend().gradient_clip({&all, 1}, 1.0, clip);
     const AdamwSegment segment{parameter, gradient, first, second, 1e-4, 0.1};
     AdamwStep step;
     step.clip = clip;
-    backend_of(cpu).adamw({&segment, 1}, step);
+    backend().adamw({&segment, 1}, step);
   };
   return {run, 0.0, 8.0 * static_cast<double>(parameter.bytes())};
 }

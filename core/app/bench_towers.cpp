@@ -14,8 +14,6 @@ namespace astroclip::app {
 
 namespace {
 
-constexpr Device cpu{DeviceKind::cpu, 0};
-
 /// Floating-point operations of the products of one object's forward pass, attention's among them.
 struct Operations {
   double backbone = 0.0, reconstruction = 0.0, head = 0.0;
@@ -74,14 +72,14 @@ std::shared_ptr<Encoder> make(const Tower& tower) {
   const config::Table resolved = schema.resolve(table, {"bench"}, {}, problems);
   problems.throw_if_any();
   auto encoder = host.make_encoder(tower.plugin, resolved);
-  encoder->materialize(cpu, 1);
+  encoder->materialize(bench_device(), 1);
   return encoder;
 }
 
 Tensor random_batch(const Encoder& encoder, int64_t batch) {
   std::vector<int64_t> extents = {batch};
   for (const int64_t extent : encoder.input_shape()) extents.push_back(extent);
-  Tensor raw = Tensor::empty(Shape(extents), DType::f32, cpu);
+  Tensor raw = Tensor::empty(Shape(extents), DType::f32, bench_device());
   Rng rng(2, Purpose::tests);
   auto* values = raw.mutable_data_as<float>();
   for (int64_t i = 0; i < raw.numel(); ++i) values[i] = static_cast<float>(rng.uniform());
@@ -183,7 +181,7 @@ BenchWork alignment(const BenchSettings& settings) {
   std::vector<int64_t> own(static_cast<size_t>(batch));
   std::iota(own.begin(), own.end(), 0);
   const auto run = [=, spectra = random_batch(*pair.spectrum, batch), images = random_batch(*pair.image, batch),
-                    targets = Tensor::from_host(own, {batch}, cpu), precision = settings.precision] {
+                    targets = Tensor::from_host(own, {batch}, bench_device()), precision = settings.precision] {
     const ops::PrecisionScope scope(precision);
     constexpr double smallest_norm = 1e-3, logit_scale = 15.5;
     const Tensor a = ops::normalize_rows(embed(*pair.spectrum, spectra), smallest_norm);

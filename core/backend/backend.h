@@ -5,7 +5,9 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "tensor/tensor.h"
 
@@ -214,6 +216,20 @@ struct BatchNormBackwardArguments {
   View dweight, dbias;  ///< with the weight
 };
 
+/// y = (x − mean)/√(variance + epsilon) · weight + bias over the last axis of x [rows, width].
+struct LayerNormArguments {
+  ConstView x, weight, bias;  ///< weight and bias [width]
+  double epsilon = 0.0;
+  View y;
+  View mean, inverse_deviation;  ///< optional, [rows]; for the gradient
+};
+
+struct LayerNormBackwardArguments {
+  ConstView dy, x, weight;
+  ConstView mean, inverse_deviation;
+  View dx, dweight, dbias;
+};
+
 /// One parameter of a multi-tensor optimiser step. The moments have the parameter's shape and dtype.
 struct AdamwSegment {
   View parameter;
@@ -305,11 +321,8 @@ class Backend {
   // Fused kernels.
   virtual void attention(const AttentionArguments& arguments) = 0;
   virtual void attention_backward(const AttentionBackwardArguments& arguments) = 0;
-  /// Over the last axis of x [rows, width]; mean and inverse deviation [rows] are kept when their views are set.
-  virtual void layer_norm(ConstView x, ConstView weight, ConstView bias, double epsilon, View y, View mean,
-                          View inverse_deviation) = 0;
-  virtual void layer_norm_backward(ConstView dy, ConstView x, ConstView weight, ConstView mean,
-                                   ConstView inverse_deviation, View dx, View dweight, View dbias) = 0;
+  virtual void layer_norm(const LayerNormArguments& arguments) = 0;
+  virtual void layer_norm_backward(const LayerNormBackwardArguments& arguments) = 0;
   virtual void batch_norm(const BatchNormArguments& arguments) = 0;
   virtual void batch_norm_backward(const BatchNormBackwardArguments& arguments) = 0;
   /// Over the last axis of x [rows, width].
@@ -337,5 +350,9 @@ class Backend {
 Backend& backend_of(Device device);
 /// Called once by each backend at load.
 void register_backend(DeviceKind kind, std::shared_ptr<Backend> backend);
+/// Names of the devices whose backends are loaded, the fastest first.
+std::vector<std::string> device_names();
+/// The device of that name; "auto" is the fastest. Throws Error listing the names there are.
+Device device_named(const std::string& name);
 
 }  // namespace astroclip

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 
@@ -27,6 +28,13 @@ void* HostBackend::allocate_pinned(int64_t bytes) {
 
 void HostBackend::copy_async(Tensor& to, const void* pinned) {
   memory_of(to.device()).copy_from_host(to.mutable_data(), pinned, to.bytes());
+}
+
+void HostBackend::set_clip_state(double norm, double max_norm, View state) {
+  double* out = state.as<double>();
+  out[0] = norm;
+  out[1] = max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0;
+  out[2] = std::isfinite(norm) ? 1.0 : 0.0;
 }
 
 }  // namespace astroclip

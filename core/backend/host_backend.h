@@ -16,6 +16,10 @@ class HostBackend : public Backend {
   void* allocate_pinned(int64_t bytes) override;
   void release_pinned(void* block) override { std::free(block); }
   void copy_async(Tensor& to, const void* pinned) override;
+
+ protected:
+  /// Writes the state that gradient_clip gives for gradients of that norm.
+  static void set_clip_state(double norm, double max_norm, View state);
 };
 
 }  // namespace astroclip

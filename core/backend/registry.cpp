@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 
@@ -11,11 +12,13 @@ namespace astroclip {
 
 namespace {
 
+/// By DeviceKind, the fastest last.
 using Backends = std::array<std::shared_ptr<Backend>, 3>;
 
 Backends& backends() {
   // Never destroyed, like the memory behind it: tensors may outlive static destruction.
-  static auto* all = new Backends{make_reference_backend(), make_cpu_backend(), nullptr};
+  static auto* all =
+      new Backends{std::make_shared<reference::ReferenceBackend>(), std::make_shared<cpu::CpuBackend>(), nullptr};
   return *all;
 }
 
@@ -29,6 +32,22 @@ Backend& backend_of(Device device) {
 
 void register_backend(DeviceKind kind, std::shared_ptr<Backend> backend) {
   backends()[static_cast<size_t>(kind)] = std::move(backend);
+}
+
+std::vector<std::string> device_names() {
+  std::vector<std::string> names;
+  for (size_t kind = backends().size(); kind-- > 0;) {
+    if (backends()[kind]) names.emplace_back(backends()[kind]->name());
+  }
+  return names;
+}
+
+Device device_named(const std::string& name) {
+  for (size_t kind = backends().size(); kind-- > 0;) {
+    const auto& backend = backends()[kind];
+    if (backend && (name == "auto" || name == backend->name())) return {static_cast<DeviceKind>(kind)};
+  }
+  throw Error(fmt::format("[backend] there is no device '{}'; there are {}", name, fmt::join(device_names(), ", ")));
 }
 
 }  // namespace astroclip

@@ -26,13 +26,14 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
   Tensor y = like(x);
   Tensor mean = records ? like(x, {rows_of(x.shape())}) : Tensor();
   Tensor inverse = records ? like(x, {rows_of(x.shape())}) : Tensor();
-  backend.layer_norm(flat(x), weight, bias, epsilon, flat(y), records ? View(mean) : View(),
-                     records ? View(inverse) : View());
+  backend.layer_norm(
+      {flat(x), weight, bias, epsilon, flat(y), records ? View(mean) : View(), records ? View(inverse) : View()});
   if (!records) return y;
   return autograd::record(
       "layer_norm", y, {x, weight, bias}, [x = x.detach(), weight = weight.detach(), mean, inverse](const Tensor& dy) {
         Tensor dx = like(x), dweight = like(weight), dbias = like(weight);
-        backend_of(x.device()).layer_norm_backward(flat(dy), flat(x), weight, mean, inverse, flat(dx), dweight, dbias);
+        backend_of(x.device())
+            .layer_norm_backward({flat(dy), flat(x), weight, mean, inverse, flat(dx), dweight, dbias});
         return std::vector<Tensor>{dx, dweight, dbias};
       });
 }

@@ -116,7 +116,7 @@ std::shared_ptr<Memory>& slot(DeviceKind kind) {
   // Never destroyed, because tensors in static objects may outlive it.
   static auto* host = new std::shared_ptr<Memory>(std::make_shared<HostMemory>());
   static auto* cuda = new std::shared_ptr<Memory>();
-  return kind == DeviceKind::cuda ? *cuda : *host;
+  return is_host_memory({kind}) ? *host : *cuda;
 }
 
 }  // namespace

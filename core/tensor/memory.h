@@ -13,9 +13,16 @@ struct Device {
   DeviceKind kind = DeviceKind::cpu;
   int index = 0;
   bool operator==(const Device&) const = default;
+  /// The host, by its fast backend.
+  static constexpr Device host() { return {}; }
+  /// The host, by the float64 backend that the others are compared with.
+  static constexpr Device reference() { return {DeviceKind::reference}; }
   /// "cpu", "reference", "cuda:1"
   std::string str() const;
 };
+
+/// True when the host can read and write a device's memory itself.
+inline bool is_host_memory(Device device) { return device.kind != DeviceKind::cuda; }
 
 /// What an allocator has done so far.
 struct MemoryStatistics {

@@ -83,7 +83,7 @@ TEST_P(RowsTest, RowKernelsDoNotDependOnTheBatch) {
     norm[k] = call.output("norm", {rows, width});
     soft[k] = call.output("soft", {rows, width});
     curve[k] = call.output("curve", {rows, width});
-    cpu().layer_norm(part, weight, bias, 1e-5, norm[k], {}, {});
+    cpu().layer_norm({part, weight, bias, 1e-5, norm[k], {}, {}});
     cpu().softmax(part, soft[k]);
     cpu().unary(UnaryOp::gelu, part, curve[k]);
   }

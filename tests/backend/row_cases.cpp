@@ -2,25 +2,34 @@
 
 #include "backend/call.h"
 
-namespace astroclip::testing {
+namespace astroclip::test {
 
 namespace {
 
 /// x is off centre, where a variance from the mean of squares would cancel.
 void layer_norm_case(Call& call, int64_t rows, int64_t width) {
-  call.backend.layer_norm(call.random({rows, width}, 3.0, 5.0), call.random({width}), call.random({width}), 1e-3,
-                          call.output("y", {rows, width}), call.output("mean", {rows}),
-                          call.output("inverse deviation", {rows}));
+  call.backend.layer_norm({.x = call.random({rows, width}, 3.0, 5.0),
+                           .weight = call.random({width}),
+                           .bias = call.random({width}),
+                           .epsilon = 1e-3,
+                           .y = call.output("y", {rows, width}),
+                           .mean = call.output("mean", {rows}),
+                           .inverse_deviation = call.output("inverse deviation", {rows})});
 }
 
 void layer_norm_backward_case(Call& call, int64_t rows, int64_t width) {
   const ConstView x = call.random({rows, width}), weight = call.random({width});
   const View y = call.output("y", {rows, width}), mean = call.output("mean", {rows});
   const View inverse = call.output("inverse deviation", {rows});
-  call.backend.layer_norm(x, weight, call.random({width}), 1e-2, y, mean, inverse);
-  call.backend.layer_norm_backward(call.random({rows, width}), x, weight, mean, inverse,
-                                   call.output("dx", {rows, width}), call.output("dweight", {width}),
-                                   call.output("dbias", {width}));
+  call.backend.layer_norm({x, weight, call.random({width}), 1e-2, y, mean, inverse});
+  call.backend.layer_norm_backward({.dy = call.random({rows, width}),
+                                    .x = x,
+                                    .weight = weight,
+                                    .mean = mean,
+                                    .inverse_deviation = inverse,
+                                    .dx = call.output("dx", {rows, width}),
+                                    .dweight = call.output("dweight", {width}),
+                                    .dbias = call.output("dbias", {width})});
 }
 
 std::vector<int64_t> targets(int64_t rows, int64_t width) {
@@ -88,4 +97,4 @@ std::vector<Case> row_cases() {
   return cases;
 }
 
-}  // namespace astroclip::testing
+}  // namespace astroclip::test

@@ -1,8 +1,8 @@
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/attention.h"
 
 namespace astroclip::cpu {
 
-void attention(const AttentionArguments& a) {
+void CpuBackend::attention(const AttentionArguments& a) {
   expect_f32(ConstView(a.q.data, {}, a.dtype), "attention");
   if (a.batch * a.heads * a.q.tokens * a.k.tokens * a.width == 0) return;
   if (a.q.tokens <= few_queries) return attention_few(a);

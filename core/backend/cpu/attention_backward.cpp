@@ -1,5 +1,5 @@
+#include "backend/cpu/attention.h"
 #include "backend/cpu/attention_tiles.h"
-#include "backend/cpu/kernels_internal.h"
 #include "backend/cpu/scratch.h"
 #include "base/threads.h"
 
@@ -127,7 +127,7 @@ void differentiate_head(const AttentionBackwardArguments& a, const Plan& plan, c
 
 }  // namespace
 
-void attention_backward(const AttentionBackwardArguments& a) {
+void CpuBackend::attention_backward(const AttentionBackwardArguments& a) {
   expect_f32(ConstView(a.q.data, {}, a.dtype), "attention_backward");
   if (a.batch * a.heads * a.q.tokens * a.k.tokens * a.width == 0) return;
   if (a.q.tokens <= few_queries) return attention_few_backward(a);

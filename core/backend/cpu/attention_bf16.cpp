@@ -7,8 +7,8 @@
 #include <limits>
 #include <utility>
 
+#include "backend/cpu/attention.h"
 #include "backend/cpu/attention_strips.h"
-#include "backend/cpu/kernels_internal.h"
 #include "backend/cpu/scratch.h"
 #include "base/threads.h"
 

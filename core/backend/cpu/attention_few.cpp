@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/attention.h"
 #include "backend/cpu/scratch.h"
 #include "backend/cpu/simd-inl.h"
 #include "base/threads.h"

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/attention.h"
 
 /// What the forward kernels share: a head's keys and values are packed once; then strips of queries go through scores,
 /// softmax and mixing while they are in the first-level cache. Products of general shape, called three times a tile,

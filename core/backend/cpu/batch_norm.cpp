@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/scratch.h"
 #include "backend/cpu/simd-inl.h"
 #include "base/threads.h"
@@ -136,7 +136,7 @@ double inverse_deviation(float variance, double epsilon) { return 1.0 / std::sqr
 
 }  // namespace
 
-void batch_norm(const BatchNormArguments& a) {
+void CpuBackend::batch_norm(const BatchNormArguments& a) {
   expect_f32(a.x, "batch_norm");
   if (a.x.numel() == 0) return;
   const Pieces pieces(a.x.shape);
@@ -159,7 +159,7 @@ void batch_norm(const BatchNormArguments& a) {
   });
 }
 
-void batch_norm_backward(const BatchNormBackwardArguments& a) {
+void CpuBackend::batch_norm_backward(const BatchNormBackwardArguments& a) {
   expect_f32(a.dy, "batch_norm_backward");
   if (a.x.numel() == 0) return;
   const Pieces pieces(a.x.shape);

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/simd-inl.h"
 #include "base/threads.h"
 
@@ -93,7 +93,7 @@ Plan plan_broadcast(const Shape& a, const Shape& b, const Shape& y) {
 
 }  // namespace
 
-void binary(BinaryOp op, ConstView a, ConstView b, View y) {
+void CpuBackend::binary(BinaryOp op, ConstView a, ConstView b, View y) {
   expect_f32(a, "binary");
   expect_f32(b, "binary");
   if (y.numel() == 0) return;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/simd-inl.h"
 #include "base/threads.h"
 
@@ -78,7 +78,7 @@ To convert(From value) {
 
 }  // namespace
 
-void fill(View y, double value) {
+void CpuBackend::fill(View y, double value) {
   with_type(y.dtype, [&](auto type) {
     using T = decltype(type);
     parallel_for(y.numel(), elementwise_grain,
@@ -86,11 +86,9 @@ void fill(View y, double value) {
   });
 }
 
-void cast(ConstView x, View y) {
+void CpuBackend::cast(ConstView x, View y) {
   if (x.dtype == DType::f32 && y.dtype == DType::bf16) {
-    return parallel_for(x.numel(), elementwise_grain, [&](int64_t begin, int64_t end) {
-      HWY_DYNAMIC_DISPATCH(round_run)(x.as<float>() + begin, &y.as<BFloat16>()[begin].bits, end - begin);
-    });
+    return round_to_bf16(x.as<float>(), y.as<BFloat16>(), x.numel());
   }
   with_type(x.dtype, [&](auto from) {
     with_type(y.dtype, [&](auto to) {
@@ -100,6 +98,12 @@ void cast(ConstView x, View y) {
         for (int64_t i = begin; i < end; ++i) y.as<To>()[i] = convert<To>(x.as<From>()[i]);
       });
     });
+  });
+}
+
+void round_to_bf16(const float* x, BFloat16* y, int64_t size) {
+  parallel_for(size, elementwise_grain, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(round_run)(x + begin, &y[begin].bits, end - begin);
   });
 }
 

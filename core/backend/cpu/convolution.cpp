@@ -1,4 +1,4 @@
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/onednn_convolution.h"
 #include "backend/cpu/operand.h"
 
@@ -30,7 +30,7 @@ void run(const ConvolutionSpec& spec, const void* a, const void* b, float* c, co
 
 }  // namespace
 
-void convolution(const ConvolutionArguments& a) {
+void CpuBackend::convolution(const ConvolutionArguments& a) {
   expect_f32(a.x, "convolution");
   if (a.y.numel() == 0) return;
   ConvolutionSpec spec = spec_of(Pass::forward, a.x.shape, a.weight.shape[0], a.windows, a.precision);
@@ -42,14 +42,14 @@ void convolution(const ConvolutionArguments& a) {
   if (a.relu) activate(Activation::relu, a.y.as<float>(), nullptr, a.y.as<float>(), a.y.numel());
 }
 
-void convolution_backward_input(const ConvolutionBackwardInputArguments& a) {
+void CpuBackend::convolution_backward_input(const ConvolutionBackwardInputArguments& a) {
   expect_f32(a.dy, "convolution_backward_input");
   if (a.dy.numel() == 0) return fill(a.dx, 0.0);
   const auto spec = spec_of(Pass::backward_input, a.dx.shape, a.weight.shape[0], a.windows, a.precision);
   run(spec, Operand(a.dy, spec.operand).data(), a.weight.data, a.dx.as<float>(), nullptr);
 }
 
-void convolution_backward_weight(const ConvolutionBackwardWeightArguments& a) {
+void CpuBackend::convolution_backward_weight(const ConvolutionBackwardWeightArguments& a) {
   expect_f32(a.dy, "convolution_backward_weight");
   const int64_t out = a.dweight.shape[0];
   if (a.dbias) sum_columns(a.dy.as<float>(), rows_of(a.dy.shape), out, a.dbias.as<float>());

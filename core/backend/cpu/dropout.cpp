@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "base/rng.h"
 #include "base/threads.h"
 
@@ -13,7 +13,7 @@ constexpr int64_t words = 4;  // of one Philox block
 
 }  // namespace
 
-void dropout(ConstView x, double p, uint64_t seed, View y) {
+void CpuBackend::dropout(ConstView x, double p, uint64_t seed, View y) {
   expect_f32(x, "dropout");
   const std::array<uint32_t, 2> key = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
   const auto keep_scale = static_cast<float>(1.0 / (1.0 - p));

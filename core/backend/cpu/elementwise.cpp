@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/simd-inl.h"
 #include "base/threads.h"
 
@@ -157,14 +157,14 @@ HWY_EXPORT(unary_backward_range);
 HWY_EXPORT(scale_add_range);
 HWY_EXPORT(activate_range);
 
-void unary(UnaryOp op, ConstView x, View y) {
+void CpuBackend::unary(UnaryOp op, ConstView x, View y) {
   expect_f32(x, "unary");
   parallel_for(x.numel(), elementwise_grain, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(unary_range)(op, x.as<float>() + begin, y.as<float>() + begin, end - begin);
   });
 }
 
-void unary_backward(UnaryOp op, ConstView x, ConstView y, ConstView dy, View dx) {
+void CpuBackend::unary_backward(UnaryOp op, ConstView x, ConstView y, ConstView dy, View dx) {
   expect_f32(dy, "unary_backward");
   parallel_for(dy.numel(), elementwise_grain, [&](int64_t begin, int64_t end) {
     const float* input = x ? x.as<float>() : dy.as<float>();
@@ -174,7 +174,7 @@ void unary_backward(UnaryOp op, ConstView x, ConstView y, ConstView dy, View dx)
   });
 }
 
-void scale_add(double alpha, ConstView x, double beta, double gamma, View y) {
+void CpuBackend::scale_add(double alpha, ConstView x, double beta, double gamma, View y) {
   expect_f32(x, "scale_add");
   parallel_for(x.numel(), elementwise_grain, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(scale_add_range)

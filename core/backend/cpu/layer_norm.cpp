@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/scratch.h"
 #include "backend/cpu/simd-inl.h"
 #include "base/threads.h"
@@ -89,23 +89,21 @@ namespace astroclip::cpu {
 HWY_EXPORT(layer_norm_rows);
 HWY_EXPORT(layer_norm_backward_rows);
 
-void layer_norm(ConstView x, ConstView weight, ConstView bias, double epsilon, View y, View mean,
-                View inverse_deviation) {
-  expect_f32(x, "layer_norm");
-  const int64_t width = x.shape[-1];
-  parallel_for(rows_of(x.shape), row_grain(width), [&](int64_t begin, int64_t end) {
+void CpuBackend::layer_norm(const LayerNormArguments& a) {
+  expect_f32(a.x, "layer_norm");
+  const int64_t width = a.x.shape[-1];
+  parallel_for(rows_of(a.x.shape), row_grain(width), [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(layer_norm_rows)
-    (x.as<float>(), weight.as<float>(), bias.as<float>(), epsilon, y.as<float>(), mean.as<float>(),
-     inverse_deviation.as<float>(), width, begin, end);
+    (a.x.as<float>(), a.weight.as<float>(), a.bias.as<float>(), a.epsilon, a.y.as<float>(), a.mean.as<float>(),
+     a.inverse_deviation.as<float>(), width, begin, end);
   });
 }
 
-void layer_norm_backward(ConstView dy, ConstView x, ConstView weight, ConstView mean, ConstView inverse_deviation,
-                         View dx, View dweight, View dbias) {
-  expect_f32(dy, "layer_norm_backward");
+void CpuBackend::layer_norm_backward(const LayerNormBackwardArguments& a) {
+  expect_f32(a.dy, "layer_norm_backward");
   // Gradients of weight and bias are gathered over blocks of rows, as many as there are whatever the threads.
   constexpr int64_t most_blocks = 16;
-  const int64_t width = x.shape[-1], rows = rows_of(x.shape);
+  const int64_t width = a.x.shape[-1], rows = rows_of(a.x.shape);
   const int64_t blocks = std::clamp<int64_t>(rows / row_grain(width), 1, most_blocks);
   const Scratch partial(2 * blocks * width * static_cast<int64_t>(sizeof(float)));
   float* weights = partial.as<float>();
@@ -114,13 +112,13 @@ void layer_norm_backward(ConstView dy, ConstView x, ConstView weight, ConstView 
   parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
       HWY_DYNAMIC_DISPATCH(layer_norm_backward_rows)
-      (dy.as<float>(), x.as<float>(), weight.as<float>(), mean.as<float>(), inverse_deviation.as<float>(),
-       dx.as<float>(), weights + block * width, biases + block * width, width, rows * block / blocks,
+      (a.dy.as<float>(), a.x.as<float>(), a.weight.as<float>(), a.mean.as<float>(), a.inverse_deviation.as<float>(),
+       a.dx.as<float>(), weights + block * width, biases + block * width, width, rows * block / blocks,
        rows * (block + 1) / blocks);
     }
   });
-  sum_columns(weights, blocks, width, dweight.as<float>());
-  sum_columns(biases, blocks, width, dbias.as<float>());
+  sum_columns(weights, blocks, width, a.dweight.as<float>());
+  sum_columns(biases, blocks, width, a.dbias.as<float>());
 }
 
 }  // namespace astroclip::cpu

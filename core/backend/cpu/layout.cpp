@@ -2,7 +2,7 @@
 #include <array>
 #include <cstring>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "base/threads.h"
 
 namespace astroclip::cpu {
@@ -102,7 +102,7 @@ void permute_typed(const Walk& walk, const T* x, T* y, int64_t size) {
 
 }  // namespace
 
-void permute(ConstView x, std::span<const int> order, View y) {
+void CpuBackend::permute(ConstView x, std::span<const int> order, View y) {
   if (x.numel() == 0) return;
   const Walk walk = plan_permutation(x.shape, order);
   switch (size_of(x.dtype)) {
@@ -130,8 +130,8 @@ void add_blocks(const void* x, int64_t x_pitch, void* y, int64_t y_pitch, int64_
 
 }  // namespace
 
-void copy_blocks(const void* x, int64_t x_pitch, void* y, int64_t y_pitch, int64_t width, int64_t rows, DType dtype,
-                 bool accumulate) {
+void CpuBackend::copy_blocks(const void* x, int64_t x_pitch, void* y, int64_t y_pitch, int64_t width, int64_t rows,
+                             DType dtype, bool accumulate) {
   if (width == 0 || rows == 0) return;
   if (x_pitch == width && y_pitch == width) {  // one run, which threads can share evenly
     constexpr int64_t piece = 4096;
@@ -152,7 +152,7 @@ void copy_blocks(const void* x, int64_t x_pitch, void* y, int64_t y_pitch, int64
   });
 }
 
-void gather_rows(ConstView x, ConstView index, View y) {
+void CpuBackend::gather_rows(ConstView x, ConstView index, View y) {
   const int64_t count = index.numel();
   if (count == 0) return;
   const int64_t width = y.numel() / count, bytes = width * size_of(y.dtype);
@@ -164,7 +164,7 @@ void gather_rows(ConstView x, ConstView index, View y) {
   });
 }
 
-void scatter_add_rows(ConstView dy, ConstView index, View dx) {
+void CpuBackend::scatter_add_rows(ConstView dy, ConstView index, View dx) {
   expect_f32(dy, "scatter_add_rows");
   const int64_t count = index.numel();
   if (count == 0) return;

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/onednn_product.h"
 #include "backend/cpu/operand.h"
 
@@ -67,7 +67,7 @@ void fill_rows(float* y, int64_t rows, int64_t width, const float* bias) {
 
 }  // namespace
 
-void matmul(ConstView a, bool transpose_a, ConstView b, bool transpose_b, double alpha, View c) {
+void CpuBackend::matmul(ConstView a, bool transpose_a, ConstView b, bool transpose_b, double alpha, View c) {
   expect_f32(a, "matmul");
   expect_f32(b, "matmul");
   ProductSpec spec;
@@ -86,7 +86,7 @@ void matmul(ConstView a, bool transpose_a, ConstView b, bool transpose_b, double
   run(spec, a.data, b.data, c.as<float>(), nullptr, nullptr);
 }
 
-std::shared_ptr<Prepared> prepare(ConstView weight, WeightUse use, Precision precision, int64_t rows) {
+std::shared_ptr<Prepared> CpuBackend::prepare(ConstView weight, WeightUse use, Precision precision, int64_t rows) {
   constexpr int64_t few_rows = 16;  // under this, packing costs more than it saves
   const int64_t out = weight.shape[0], in = weight.shape[1];
   if (rows < few_rows || weight.numel() == 0 || weight.dtype != DType::f32) return nullptr;
@@ -98,7 +98,7 @@ std::shared_ptr<Prepared> prepare(ConstView weight, WeightUse use, Precision pre
   return packed;
 }
 
-void linear(const LinearArguments& arguments) {
+void CpuBackend::linear(const LinearArguments& arguments) {
   const int64_t out = arguments.weight.shape[0], in = arguments.weight.shape[1];
   const int64_t rows = out == 0 ? 0 : arguments.y.numel() / out;
   if (rows == 0) return;
@@ -121,7 +121,7 @@ void linear(const LinearArguments& arguments) {
   run_with_weight(spec, arguments.x, arguments.weight, arguments.packed, y, bias, residual);
 }
 
-void linear_backward_input(const LinearBackwardInputArguments& arguments) {
+void CpuBackend::linear_backward_input(const LinearBackwardInputArguments& arguments) {
   const int64_t out = arguments.weight.shape[0], in = arguments.weight.shape[1];
   const int64_t rows = in == 0 ? 0 : arguments.dx.numel() / in;
   if (rows == 0) return;
@@ -130,7 +130,7 @@ void linear_backward_input(const LinearBackwardInputArguments& arguments) {
   run_with_weight(spec, arguments.dy, arguments.weight, arguments.packed, arguments.dx.as<float>(), nullptr, nullptr);
 }
 
-void linear_backward_weight(const LinearBackwardWeightArguments& arguments) {
+void CpuBackend::linear_backward_weight(const LinearBackwardWeightArguments& arguments) {
   const int64_t out = arguments.dweight.shape[0], in = arguments.dweight.shape[1];
   const int64_t rows = out == 0 ? 0 : arguments.dy.numel() / out;
   if (arguments.dbias) sum_columns(arguments.dy.as<float>(), rows, out, arguments.dbias.as<float>());

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "base/threads.h"
 
 namespace astroclip::cpu {
@@ -37,7 +37,7 @@ void pool_window(const float* sample, int64_t width, int64_t channels, Span rows
 
 }  // namespace
 
-void max_pool(ConstView x, const Windows& windows, View y, View index) {
+void CpuBackend::max_pool(ConstView x, const Windows& windows, View y, View index) {
   expect_f32(x, "max_pool");
   const int64_t height = x.shape[1], width = x.shape[2], channels = x.shape[3];
   const int64_t rows = y.shape[1], columns = y.shape[2];
@@ -54,7 +54,7 @@ void max_pool(ConstView x, const Windows& windows, View y, View index) {
   });
 }
 
-void max_pool_backward(ConstView dy, ConstView index, View dx) {
+void CpuBackend::max_pool_backward(ConstView dy, ConstView index, View dx) {
   expect_f32(dy, "max_pool_backward");
   const int64_t channels = dx.shape[3], plane = dx.shape[1] * dx.shape[2] * channels;
   const int64_t windows = dy.shape[1] * dy.shape[2];

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/simd-inl.h"
 #include "base/threads.h"
 
@@ -50,7 +50,7 @@ namespace astroclip::cpu {
 HWY_EXPORT(normalize_run);
 HWY_EXPORT(normalize_backward_run);
 
-void normalize_rows(ConstView x, double epsilon, View y, View norm) {
+void CpuBackend::normalize_rows(ConstView x, double epsilon, View y, View norm) {
   expect_f32(x, "normalize_rows");
   const int64_t width = x.shape[-1];
   parallel_for(rows_of(x.shape), row_grain(width), [&](int64_t begin, int64_t end) {
@@ -59,7 +59,7 @@ void normalize_rows(ConstView x, double epsilon, View y, View norm) {
   });
 }
 
-void normalize_rows_backward(ConstView dy, ConstView y, ConstView norm, double epsilon, View dx) {
+void CpuBackend::normalize_rows_backward(ConstView dy, ConstView y, ConstView norm, double epsilon, View dx) {
   expect_f32(dy, "normalize_rows_backward");
   const int64_t width = y.shape[-1];
   parallel_for(rows_of(y.shape), row_grain(width), [&](int64_t begin, int64_t end) {

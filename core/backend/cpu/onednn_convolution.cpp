@@ -73,6 +73,14 @@ dnnl::convolution_forward::primitive_desc hint(ConvolutionSpec spec) {
   return plan_forward(Operands(spec));
 }
 
+template <class Primitive>
+typename Primitive::primitive_desc plan_backward(const ConvolutionSpec& spec) {
+  const Operands o(spec);
+  const typename Primitive::desc description(dnnl::algorithm::convolution_direct, o.x, o.weight, o.y, o.strides,
+                                             o.padding, o.padding_behind);
+  return {description, scratch_given(), engine(), hint(spec)};
+}
+
 /// What the three passes share: the weight goes through a layout of oneDNN's own, in scratch.
 class Planned : public Convolution {
  public:
@@ -135,7 +143,7 @@ class Forward final : public Planned {
 
 class BackwardInput final : public Planned {
  public:
-  explicit BackwardInput(const ConvolutionSpec& spec) : BackwardInput(spec, plan(spec)) {}
+  explicit BackwardInput(const ConvolutionSpec& spec) : BackwardInput(spec, plan_backward<Primitive>(spec)) {}
   void run(const void* dy, const void* weight, float* dx, const float*, void* scratch) const override {
     pack(weight, scratch);
     primitive_.execute(stream(), {{DNNL_ARG_DIFF_DST, at(plan_.diff_dst_desc(), dy)},
@@ -146,22 +154,16 @@ class BackwardInput final : public Planned {
   }
 
  private:
-  using Plan = dnnl::convolution_backward_data::primitive_desc;
-  static Plan plan(const ConvolutionSpec& spec) {
-    const Operands o(spec);
-    const dnnl::convolution_backward_data::desc description(dnnl::algorithm::convolution_direct, o.x, o.weight, o.y,
-                                                            o.strides, o.padding, o.padding_behind);
-    return {description, scratch_given(), engine(), hint(spec)};
-  }
-  BackwardInput(const ConvolutionSpec& spec, const Plan& plan)
+  using Primitive = dnnl::convolution_backward_data;
+  BackwardInput(const ConvolutionSpec& spec, const Primitive::primitive_desc& plan)
       : Planned(spec, plan.weights_desc(), plan.scratchpad_desc()), plan_(plan), primitive_(plan) {}
-  Plan plan_;
-  dnnl::convolution_backward_data primitive_;
+  Primitive::primitive_desc plan_;
+  Primitive primitive_;
 };
 
 class BackwardWeight final : public Planned {
  public:
-  explicit BackwardWeight(const ConvolutionSpec& spec) : BackwardWeight(spec, plan(spec)) {}
+  explicit BackwardWeight(const ConvolutionSpec& spec) : BackwardWeight(spec, plan_backward<Primitive>(spec)) {}
   void run(const void* dy, const void* x, float* dweight, const float*, void* scratch) const override {
     primitive_.execute(stream(), {{DNNL_ARG_DIFF_DST, at(plan_.diff_dst_desc(), dy)},
                                   {DNNL_ARG_SRC, at(plan_.src_desc(), x)},
@@ -172,17 +174,11 @@ class BackwardWeight final : public Planned {
   }
 
  private:
-  using Plan = dnnl::convolution_backward_weights::primitive_desc;
-  static Plan plan(const ConvolutionSpec& spec) {
-    const Operands o(spec);
-    const dnnl::convolution_backward_weights::desc description(dnnl::algorithm::convolution_direct, o.x, o.weight, o.y,
-                                                               o.strides, o.padding, o.padding_behind);
-    return {description, scratch_given(), engine(), hint(spec)};
-  }
-  BackwardWeight(const ConvolutionSpec& spec, const Plan& plan)
+  using Primitive = dnnl::convolution_backward_weights;
+  BackwardWeight(const ConvolutionSpec& spec, const Primitive::primitive_desc& plan)
       : Planned(spec, plan.diff_weights_desc(), plan.scratchpad_desc()), plan_(plan), primitive_(plan) {}
-  Plan plan_;
-  dnnl::convolution_backward_weights primitive_;
+  Primitive::primitive_desc plan_;
+  Primitive primitive_;
 };
 
 struct Key {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/scratch.h"
 #include "backend/cpu/simd-inl.h"
 #include "base/threads.h"
@@ -98,20 +98,16 @@ double squares_of(const float* x, int64_t size) {
 
 }  // namespace
 
-void gradient_clip(std::span<const ConstView> gradients, double max_norm, View state) {
+void CpuBackend::gradient_clip(std::span<const ConstView> gradients, double max_norm, View state) {
   double squares = 0.0;
   for (const ConstView& gradient : gradients) {
     expect_f32(gradient, "gradient_clip");
     squares += squares_of(gradient.as<float>(), gradient.numel());
   }
-  const double norm = std::sqrt(squares);
-  double* out = state.as<double>();
-  out[0] = norm;
-  out[1] = max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0;
-  out[2] = std::isfinite(norm) ? 1.0 : 0.0;
+  set_clip_state(std::sqrt(squares), max_norm, state);
 }
 
-void adamw(std::span<const AdamwSegment> segments, const AdamwStep& step) {
+void CpuBackend::adamw(std::span<const AdamwSegment> segments, const AdamwStep& step) {
   const double* clip = step.clip.as<double>();
   if (clip[2] == 0.0) return;
   const auto steps = static_cast<double>(step.step);
@@ -135,7 +131,7 @@ void adamw(std::span<const AdamwSegment> segments, const AdamwStep& step) {
   }
 }
 
-void exponential_average(std::span<const View> targets, std::span<const ConstView> sources, double decay) {
+void CpuBackend::exponential_average(std::span<const View> targets, std::span<const ConstView> sources, double decay) {
   for (size_t k = 0; k < targets.size(); ++k) {
     expect_f32(targets[k], "exponential_average");
     parallel_for(targets[k].numel(), elementwise_grain, [&](int64_t begin, int64_t end) {

@@ -7,7 +7,7 @@
 #include <limits>
 #include <memory>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/scratch.h"
 #include "backend/cpu/simd-inl.h"
 #include "base/threads.h"
@@ -125,7 +125,7 @@ void sum_columns(const float* x, int64_t rows, int64_t width, float* y) {
   }
 }
 
-void reduce(ReduceOp op, ConstView x, View y) {
+void CpuBackend::reduce(ReduceOp op, ConstView x, View y) {
   expect_f32(x, "reduce");
   if (x.numel() == 0) {
     return fill(y, op == ReduceOp::sum ? 0.0 : -std::numeric_limits<double>::infinity());

@@ -25,7 +25,7 @@ class Scratch {
   }
 
  private:
-  static Memory& memory() { return memory_of(Device{DeviceKind::cpu, 0}); }
+  static Memory& memory() { return memory_of(Device::host()); }
 
   int64_t bytes_;
   void* block_;

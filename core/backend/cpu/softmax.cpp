@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "backend/cpu/kernels_internal.h"
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/simd-inl.h"
 #include "base/threads.h"
 
@@ -88,7 +88,7 @@ HWY_EXPORT(softmax_backward_rows);
 HWY_EXPORT(cross_entropy_rows);
 HWY_EXPORT(cross_entropy_backward_rows);
 
-void softmax(ConstView x, View y) {
+void CpuBackend::softmax(ConstView x, View y) {
   expect_f32(x, "softmax");
   const int64_t width = x.shape[-1];
   parallel_for(rows_of(x.shape), row_grain(width), [&](int64_t begin, int64_t end) {
@@ -96,7 +96,7 @@ void softmax(ConstView x, View y) {
   });
 }
 
-void softmax_backward(ConstView dy, ConstView y, View dx) {
+void CpuBackend::softmax_backward(ConstView dy, ConstView y, View dx) {
   expect_f32(dy, "softmax_backward");
   const int64_t width = y.shape[-1];
   parallel_for(rows_of(y.shape), row_grain(width), [&](int64_t begin, int64_t end) {
@@ -104,7 +104,7 @@ void softmax_backward(ConstView dy, ConstView y, View dx) {
   });
 }
 
-void cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_exp) {
+void CpuBackend::cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_exp) {
   expect_f32(logits, "cross_entropy");
   const int64_t width = logits.shape[-1];
   parallel_for(rows_of(logits.shape), row_grain(width), [&](int64_t begin, int64_t end) {
@@ -113,7 +113,8 @@ void cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_
   });
 }
 
-void cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_sum_exp, ConstView dloss, View dlogits) {
+void CpuBackend::cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_sum_exp, ConstView dloss,
+                                        View dlogits) {
   expect_f32(logits, "cross_entropy_backward");
   const int64_t width = logits.shape[-1];
   parallel_for(rows_of(logits.shape), row_grain(width), [&](int64_t begin, int64_t end) {

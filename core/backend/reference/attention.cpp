@@ -2,7 +2,7 @@
 #include <cmath>
 #include <vector>
 
-#include "backend/reference/kernels_internal.h"
+#include "backend/reference/reference_backend.h"
 
 namespace astroclip::reference {
 
@@ -93,13 +93,13 @@ void attend_head_backward(const AttentionBackwardArguments& a, int64_t batch, in
 
 }  // namespace
 
-void attention(const AttentionArguments& arguments) {
+void ReferenceBackend::attention(const AttentionArguments& arguments) {
   for (int64_t batch = 0; batch < arguments.batch; ++batch) {
     for (int64_t head = 0; head < arguments.heads; ++head) attend_head(arguments, batch, head);
   }
 }
 
-void attention_backward(const AttentionBackwardArguments& arguments) {
+void ReferenceBackend::attention_backward(const AttentionBackwardArguments& arguments) {
   for (int64_t batch = 0; batch < arguments.batch; ++batch) {
     for (int64_t head = 0; head < arguments.heads; ++head) attend_head_backward(arguments, batch, head);
   }

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend/reference/kernels_internal.h"
+#include "backend/reference/reference_backend.h"
 
 namespace astroclip::reference {
 
@@ -19,7 +19,7 @@ void for_each_column(const Shape& x, const Body& body) {
 
 }  // namespace
 
-void batch_norm(const BatchNormArguments& a) {
+void ReferenceBackend::batch_norm(const BatchNormArguments& a) {
   const int64_t rows = a.x.shape[1];
   const double* x = a.x.as<double>();
   for_each_column(a.x.shape, [&](int64_t column, int64_t channel, const auto& at) {
@@ -34,7 +34,7 @@ void batch_norm(const BatchNormArguments& a) {
   });
 }
 
-void batch_norm_backward(const BatchNormBackwardArguments& a) {
+void ReferenceBackend::batch_norm_backward(const BatchNormBackwardArguments& a) {
   const int64_t rows = a.x.shape[1];
   const double *x = a.x.as<double>(), *dy = a.dy.as<double>();
   if (a.weight) {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "backend/reference/kernels_internal.h"
+#include "backend/reference/reference_backend.h"
 #include "base/rng.h"
 
 namespace astroclip::reference {
@@ -153,25 +153,25 @@ Strides broadcast_strides(const Shape& x, const Shape& target) {
 
 }  // namespace
 
-void fill(View y, double value) {
+void ReferenceBackend::fill(View y, double value) {
   for (int64_t i = 0; i < y.numel(); ++i) store(y, i, value);
 }
 
-void cast(ConstView x, View y) {
+void ReferenceBackend::cast(ConstView x, View y) {
   for (int64_t i = 0; i < x.numel(); ++i) store(y, i, load(x, i));
 }
 
-void unary(UnaryOp op, ConstView x, View y) {
+void ReferenceBackend::unary(UnaryOp op, ConstView x, View y) {
   for (int64_t i = 0; i < x.numel(); ++i) y.as<double>()[i] = apply(op, x.as<double>()[i]);
 }
 
-void unary_backward(UnaryOp op, ConstView x, ConstView y, ConstView dy, View dx) {
+void ReferenceBackend::unary_backward(UnaryOp op, ConstView x, ConstView y, ConstView dy, View dx) {
   for (int64_t i = 0; i < x.numel(); ++i) {
     dx.as<double>()[i] = dy.as<double>()[i] * derivative(op, x.as<double>()[i], y.as<double>()[i]);
   }
 }
 
-void binary(BinaryOp op, ConstView a, ConstView b, View y) {
+void ReferenceBackend::binary(BinaryOp op, ConstView a, ConstView b, View y) {
   const Strides a_strides = broadcast_strides(a.shape, y.shape);
   const Strides b_strides = broadcast_strides(b.shape, y.shape);
   const int rank = y.shape.rank();
@@ -187,14 +187,14 @@ void binary(BinaryOp op, ConstView a, ConstView b, View y) {
   }
 }
 
-void scale_add(double alpha, ConstView x, double beta, double gamma, View y) {
+void ReferenceBackend::scale_add(double alpha, ConstView x, double beta, double gamma, View y) {
   double* out = y.as<double>();
   for (int64_t i = 0; i < x.numel(); ++i) {
     out[i] = alpha * x.as<double>()[i] + (beta == 0.0 ? 0.0 : beta * out[i]) + gamma;
   }
 }
 
-void dropout(ConstView x, double p, uint64_t seed, View y) {
+void ReferenceBackend::dropout(ConstView x, double p, uint64_t seed, View y) {
   const std::array<uint32_t, 2> key = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
   const double keep_scale = 1.0 / (1.0 - p);
   std::array<uint32_t, 4> block{};

@@ -3,11 +3,11 @@
 #include <cstring>
 #include <limits>
 
-#include "backend/reference/kernels_internal.h"
+#include "backend/reference/reference_backend.h"
 
 namespace astroclip::reference {
 
-void permute(ConstView x, std::span<const int> order, View y) {
+void ReferenceBackend::permute(ConstView x, std::span<const int> order, View y) {
   const int rank = x.shape.rank();
   std::array<int64_t, Shape::max_rank> x_strides{};
   int64_t stride = 1;
@@ -28,8 +28,8 @@ void permute(ConstView x, std::span<const int> order, View y) {
   }
 }
 
-void copy_blocks(const void* x, int64_t x_pitch, void* y, int64_t y_pitch, int64_t width, int64_t rows, DType dtype,
-                 bool accumulate) {
+void ReferenceBackend::copy_blocks(const void* x, int64_t x_pitch, void* y, int64_t y_pitch, int64_t width,
+                                   int64_t rows, DType dtype, bool accumulate) {
   const int64_t size = size_of(dtype);
   for (int64_t row = 0; row < rows; ++row) {
     const auto* from = static_cast<const std::byte*>(x) + row * x_pitch * size;
@@ -44,7 +44,7 @@ void copy_blocks(const void* x, int64_t x_pitch, void* y, int64_t y_pitch, int64
   }
 }
 
-void gather_rows(ConstView x, ConstView index, View y) {
+void ReferenceBackend::gather_rows(ConstView x, ConstView index, View y) {
   const int64_t count = index.numel();
   const int64_t bytes = count == 0 ? 0 : y.numel() / count * size_of(y.dtype);
   for (int64_t i = 0; i < count; ++i) {
@@ -53,7 +53,7 @@ void gather_rows(ConstView x, ConstView index, View y) {
   }
 }
 
-void scatter_add_rows(ConstView dy, ConstView index, View dx) {
+void ReferenceBackend::scatter_add_rows(ConstView dy, ConstView index, View dx) {
   const int64_t count = index.numel();
   const int64_t width = count == 0 ? 0 : dy.numel() / count;
   for (int64_t i = 0; i < count; ++i) {
@@ -62,7 +62,7 @@ void scatter_add_rows(ConstView dy, ConstView index, View dx) {
   }
 }
 
-void reduce(ReduceOp op, ConstView x, View y) {
+void ReferenceBackend::reduce(ReduceOp op, ConstView x, View y) {
   const double start = op == ReduceOp::sum ? 0.0 : -std::numeric_limits<double>::infinity();
   std::fill_n(y.as<double>(), y.numel(), start);
   const int rank = x.shape.rank();

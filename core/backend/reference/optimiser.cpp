@@ -1,23 +1,19 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend/reference/kernels_internal.h"
+#include "backend/reference/reference_backend.h"
 
 namespace astroclip::reference {
 
-void gradient_clip(std::span<const ConstView> gradients, double max_norm, View state) {
+void ReferenceBackend::gradient_clip(std::span<const ConstView> gradients, double max_norm, View state) {
   double squares = 0.0;
   for (const ConstView& gradient : gradients) {
     for (int64_t i = 0; i < gradient.numel(); ++i) squares += gradient.as<double>()[i] * gradient.as<double>()[i];
   }
-  const double norm = std::sqrt(squares);
-  double* out = state.as<double>();
-  out[0] = norm;
-  out[1] = max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0;
-  out[2] = std::isfinite(norm) ? 1.0 : 0.0;
+  set_clip_state(std::sqrt(squares), max_norm, state);
 }
 
-void adamw(std::span<const AdamwSegment> segments, const AdamwStep& step) {
+void ReferenceBackend::adamw(std::span<const AdamwSegment> segments, const AdamwStep& step) {
   const double* clip = step.clip.as<double>();
   if (clip[2] == 0.0) return;
   const double correction1 = 1.0 - std::pow(step.beta1, static_cast<double>(step.step));
@@ -36,7 +32,8 @@ void adamw(std::span<const AdamwSegment> segments, const AdamwStep& step) {
   }
 }
 
-void exponential_average(std::span<const View> targets, std::span<const ConstView> sources, double decay) {
+void ReferenceBackend::exponential_average(std::span<const View> targets, std::span<const ConstView> sources,
+                                           double decay) {
   for (size_t k = 0; k < targets.size(); ++k) {
     for (int64_t i = 0; i < targets[k].numel(); ++i) {
       double& target = targets[k].as<double>()[i];

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "backend/reference/kernels_internal.h"
+#include "backend/reference/reference_backend.h"
 #include "base/threads.h"
 
 namespace astroclip::reference {
@@ -32,7 +32,7 @@ void product(Strided a, Strided b, double alpha, double* c, int64_t rows, int64_
 
 }  // namespace
 
-void matmul(ConstView a, bool transpose_a, ConstView b, bool transpose_b, double alpha, View c) {
+void ReferenceBackend::matmul(ConstView a, bool transpose_a, ConstView b, bool transpose_b, double alpha, View c) {
   const int64_t rows = c.shape[-2], columns = c.shape[-1];
   const int64_t inner = transpose_a ? a.shape[-2] : a.shape[-1];
   const int64_t batches = rows * columns == 0 ? 0 : c.numel() / (rows * columns);
@@ -45,7 +45,7 @@ void matmul(ConstView a, bool transpose_a, ConstView b, bool transpose_b, double
   }
 }
 
-void linear(const LinearArguments& arguments) {
+void ReferenceBackend::linear(const LinearArguments& arguments) {
   const int64_t in = arguments.weight.shape[1], out = arguments.weight.shape[0];
   const int64_t rows = in == 0 ? 0 : arguments.x.numel() / in;
   double* y = arguments.y.as<double>();
@@ -62,14 +62,14 @@ void linear(const LinearArguments& arguments) {
   }
 }
 
-void linear_backward_input(const LinearBackwardInputArguments& arguments) {
+void ReferenceBackend::linear_backward_input(const LinearBackwardInputArguments& arguments) {
   const int64_t in = arguments.weight.shape[1], out = arguments.weight.shape[0];
   const int64_t rows = out == 0 ? 0 : arguments.dy.numel() / out;
   product(plain(arguments.dy.as<double>(), out), plain(arguments.weight.as<double>(), in), 1.0,
           arguments.dx.as<double>(), rows, in, out);
 }
 
-void linear_backward_weight(const LinearBackwardWeightArguments& arguments) {
+void ReferenceBackend::linear_backward_weight(const LinearBackwardWeightArguments& arguments) {
   const int64_t in = arguments.dweight.shape[1], out = arguments.dweight.shape[0];
   const int64_t rows = out == 0 ? 0 : arguments.dy.numel() / out;
   product(transposed(arguments.dy.as<double>(), out), plain(arguments.x.as<double>(), in), 1.0,

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend/reference/kernels_internal.h"
+#include "backend/reference/reference_backend.h"
 
 namespace astroclip::reference {
 
@@ -24,49 +24,50 @@ int64_t rows_of(const Shape& shape) { return shape[-1] == 0 ? 0 : shape.numel() 
 
 }  // namespace
 
-void layer_norm(ConstView x, ConstView weight, ConstView bias, double epsilon, View y, View mean,
-                View inverse_deviation) {
-  const int64_t width = x.shape[-1];
-  for (int64_t row = 0; row < rows_of(x.shape); ++row) {
-    const double* in = x.as<double>() + row * width;
-    double average = 0.0, variance = 0.0;
-    for (int64_t i = 0; i < width; ++i) average += in[i] / static_cast<double>(width);
-    for (int64_t i = 0; i < width; ++i) variance += (in[i] - average) * (in[i] - average) / static_cast<double>(width);
-    const double inverse = 1.0 / std::sqrt(variance + epsilon);
-    for (int64_t i = 0; i < width; ++i) {
-      y.as<double>()[row * width + i] = (in[i] - average) * inverse * weight.as<double>()[i] + bias.as<double>()[i];
-    }
-    if (mean) mean.as<double>()[row] = average;
-    if (inverse_deviation) inverse_deviation.as<double>()[row] = inverse;
+void ReferenceBackend::layer_norm(const LayerNormArguments& a) {
+  const int64_t width = a.x.shape[-1];
+  const double *weight = a.weight.as<double>(), *bias = a.bias.as<double>();
+  for (int64_t row = 0; row < rows_of(a.x.shape); ++row) {
+    const double* in = a.x.as<double>() + row * width;
+    double* out = a.y.as<double>() + row * width;
+    double mean = 0.0, variance = 0.0;
+    for (int64_t i = 0; i < width; ++i) mean += in[i] / static_cast<double>(width);
+    for (int64_t i = 0; i < width; ++i) variance += (in[i] - mean) * (in[i] - mean) / static_cast<double>(width);
+    const double inverse = 1.0 / std::sqrt(variance + a.epsilon);
+    for (int64_t i = 0; i < width; ++i) out[i] = (in[i] - mean) * inverse * weight[i] + bias[i];
+    if (a.mean) a.mean.as<double>()[row] = mean;
+    if (a.inverse_deviation) a.inverse_deviation.as<double>()[row] = inverse;
   }
 }
 
-void layer_norm_backward(ConstView dy, ConstView x, ConstView weight, ConstView mean, ConstView inverse_deviation,
-                         View dx, View dweight, View dbias) {
-  const int64_t width = x.shape[-1];
-  std::fill_n(dweight.as<double>(), width, 0.0);
-  std::fill_n(dbias.as<double>(), width, 0.0);
-  for (int64_t row = 0; row < rows_of(x.shape); ++row) {
-    const double* gradient = dy.as<double>() + row * width;
-    const double* in = x.as<double>() + row * width;
-    const double average = mean.as<double>()[row], inverse = inverse_deviation.as<double>()[row];
+void ReferenceBackend::layer_norm_backward(const LayerNormBackwardArguments& a) {
+  const int64_t width = a.x.shape[-1];
+  const double* weight = a.weight.as<double>();
+  double *dweight = a.dweight.as<double>(), *dbias = a.dbias.as<double>();
+  std::fill_n(dweight, width, 0.0);
+  std::fill_n(dbias, width, 0.0);
+  for (int64_t row = 0; row < rows_of(a.x.shape); ++row) {
+    const double* dy = a.dy.as<double>() + row * width;
+    const double* in = a.x.as<double>() + row * width;
+    double* dx = a.dx.as<double>() + row * width;
+    const double mean = a.mean.as<double>()[row], inverse = a.inverse_deviation.as<double>()[row];
     double sum = 0.0, weighted = 0.0;  // means of the normalised value's gradient, plain and times that value
     for (int64_t i = 0; i < width; ++i) {
-      const double normalised = (in[i] - average) * inverse;
-      const double inner = gradient[i] * weight.as<double>()[i];
+      const double normalised = (in[i] - mean) * inverse;
+      const double inner = dy[i] * weight[i];
       sum += inner / static_cast<double>(width);
       weighted += inner * normalised / static_cast<double>(width);
-      dweight.as<double>()[i] += gradient[i] * normalised;
-      dbias.as<double>()[i] += gradient[i];
+      dweight[i] += dy[i] * normalised;
+      dbias[i] += dy[i];
     }
     for (int64_t i = 0; i < width; ++i) {
-      const double normalised = (in[i] - average) * inverse;
-      dx.as<double>()[row * width + i] = inverse * (gradient[i] * weight.as<double>()[i] - sum - normalised * weighted);
+      const double normalised = (in[i] - mean) * inverse;
+      dx[i] = inverse * (dy[i] * weight[i] - sum - normalised * weighted);
     }
   }
 }
 
-void softmax(ConstView x, View y) {
+void ReferenceBackend::softmax(ConstView x, View y) {
   const int64_t width = x.shape[-1];
   for (int64_t row = 0; row < rows_of(x.shape); ++row) {
     const double* in = x.as<double>() + row * width;
@@ -75,7 +76,7 @@ void softmax(ConstView x, View y) {
   }
 }
 
-void softmax_backward(ConstView dy, ConstView y, View dx) {
+void ReferenceBackend::softmax_backward(ConstView dy, ConstView y, View dx) {
   const int64_t width = y.shape[-1];
   for (int64_t row = 0; row < rows_of(y.shape); ++row) {
     const double* p = y.as<double>() + row * width;
@@ -85,7 +86,7 @@ void softmax_backward(ConstView dy, ConstView y, View dx) {
   }
 }
 
-void cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_exp) {
+void ReferenceBackend::cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_exp) {
   const int64_t width = logits.shape[-1];
   for (int64_t row = 0; row < rows_of(logits.shape); ++row) {
     const double* in = logits.as<double>() + row * width;
@@ -95,7 +96,8 @@ void cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_
   }
 }
 
-void cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_sum_exp, ConstView dloss, View dlogits) {
+void ReferenceBackend::cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_sum_exp,
+                                              ConstView dloss, View dlogits) {
   const int64_t width = logits.shape[-1];
   for (int64_t row = 0; row < rows_of(logits.shape); ++row) {
     for (int64_t i = 0; i < width; ++i) {
@@ -106,7 +108,7 @@ void cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_s
   }
 }
 
-void normalize_rows(ConstView x, double epsilon, View y, View norm) {
+void ReferenceBackend::normalize_rows(ConstView x, double epsilon, View y, View norm) {
   const int64_t width = x.shape[-1];
   for (int64_t row = 0; row < rows_of(x.shape); ++row) {
     const double* in = x.as<double>() + row * width;
@@ -116,7 +118,7 @@ void normalize_rows(ConstView x, double epsilon, View y, View norm) {
   }
 }
 
-void normalize_rows_backward(ConstView dy, ConstView y, ConstView norm, double epsilon, View dx) {
+void ReferenceBackend::normalize_rows_backward(ConstView dy, ConstView y, ConstView norm, double epsilon, View dx) {
   const int64_t width = y.shape[-1];
   for (int64_t row = 0; row < rows_of(y.shape); ++row) {
     const double* gradient = dy.as<double>() + row * width;

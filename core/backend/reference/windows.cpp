@@ -2,7 +2,7 @@
 #include <cmath>
 #include <limits>
 
-#include "backend/reference/kernels_internal.h"
+#include "backend/reference/reference_backend.h"
 #include "base/threads.h"
 
 namespace astroclip::reference {
@@ -50,7 +50,7 @@ void for_each_sample(int64_t batch, const Body& body) {
 
 }  // namespace
 
-void convolution(const ConvolutionArguments& a) {
+void ReferenceBackend::convolution(const ConvolutionArguments& a) {
   const Grid grid(a.x.shape, a.windows);
   const int64_t in = grid.channels, out = a.weight.shape[0], places = a.windows.size[0] * a.windows.size[1];
   double* y = a.y.as<double>();
@@ -69,7 +69,7 @@ void convolution(const ConvolutionArguments& a) {
   if (a.relu) unary(UnaryOp::relu, a.y, a.y);
 }
 
-void convolution_backward_input(const ConvolutionBackwardInputArguments& a) {
+void ReferenceBackend::convolution_backward_input(const ConvolutionBackwardInputArguments& a) {
   const Grid grid(a.dx.shape, a.windows);
   const int64_t in = grid.channels, out = a.weight.shape[0], places = a.windows.size[0] * a.windows.size[1];
   double* dx = a.dx.as<double>();
@@ -86,7 +86,7 @@ void convolution_backward_input(const ConvolutionBackwardInputArguments& a) {
   });
 }
 
-void convolution_backward_weight(const ConvolutionBackwardWeightArguments& a) {
+void ReferenceBackend::convolution_backward_weight(const ConvolutionBackwardWeightArguments& a) {
   const Grid grid(a.x.shape, a.windows);
   const int64_t in = grid.channels, out = a.dweight.shape[0], places = a.windows.size[0] * a.windows.size[1];
   std::fill_n(a.dweight.as<double>(), a.dweight.numel(), 0.0);
@@ -105,7 +105,7 @@ void convolution_backward_weight(const ConvolutionBackwardWeightArguments& a) {
   for (int64_t i = 0; i < a.dy.numel(); ++i) a.dbias.as<double>()[i % out] += a.dy.as<double>()[i];
 }
 
-void max_pool(ConstView x, const Windows& windows, View y, View index) {
+void ReferenceBackend::max_pool(ConstView x, const Windows& windows, View y, View index) {
   const Grid grid(x.shape, windows);
   const int64_t channels = grid.channels, plane = grid.height * grid.width;
   std::fill_n(y.as<double>(), y.numel(), -std::numeric_limits<double>::infinity());
@@ -124,7 +124,7 @@ void max_pool(ConstView x, const Windows& windows, View y, View index) {
   });
 }
 
-void max_pool_backward(ConstView dy, ConstView index, View dx) {
+void ReferenceBackend::max_pool_backward(ConstView dy, ConstView index, View dx) {
   const int64_t channels = dx.shape[3], plane = dx.shape[1] * dx.shape[2];
   const int64_t windows = dy.shape[1] * dy.shape[2];
   std::fill_n(dx.as<double>(), dx.numel(), 0.0);

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "backend/cpu/kernel.h"
+
+/// The kinds of attention that CpuBackend chooses among.
+namespace astroclip::cpu {
+
+/// Start of one (batch, head) of a strided operand.
+inline const float* head_of(const HeadsView& view, int64_t batch, int64_t head, int64_t width) {
+  return static_cast<const float*>(view.data) + batch * view.batch_stride + head * width;
+}
+inline float* head_of(const MutableHeadsView& view, int64_t batch, int64_t head, int64_t width) {
+  return static_cast<float*>(view.data) + batch * view.batch_stride + head * width;
+}
+
+void attention_f32(const AttentionArguments& arguments);
+
+/// Operands rounded to bf16, on processors that multiply it.
+void attention_bf16(const AttentionArguments& arguments);
+
+/// For so few queries that packing keys and values costs more than the products.
+inline constexpr int64_t few_queries = 8;
+void attention_few(const AttentionArguments& arguments);
+void attention_few_backward(const AttentionBackwardArguments& arguments);
+
+}  // namespace astroclip::cpu
