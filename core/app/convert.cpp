@@ -46,7 +46,7 @@ void write_model(const std::string& from, const std::vector<nn::NamedTensor>& so
 }
 
 void convert(const std::string& from, const std::string& to, std::string architecture) {
-  io::WeightsFile weights = io::read_weights(from, {DeviceKind::cpu});
+  io::WeightsFile weights = io::read_weights(from, Device::host());
   std::vector<nn::NamedTensor> tensors;
   for (const auto& [name, tensor] : weights.tensors) tensors.push_back({name, tensor});
   const bool tells = weights.metadata.contains("architecture");  // a model of ours, which is none of the presets'

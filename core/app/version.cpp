@@ -2,6 +2,7 @@
 
 #include <fitsio.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <hdf5.h>
 #include <omp.h>
 
@@ -53,8 +54,8 @@ std::string version_text() {
   text += fmt::format("libraries: oneDNN {}, HDF5 {}, CFITSIO {}, Boost {}.{}.{}, fmt {}.{}.{}\n", onednn_version(),
                       hdf5_version(), cfitsio_version(), BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000,
                       BOOST_VERSION % 100, FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100);
-  text += "devices: cpu, reference; CUDA is not built in\n";
-  const bool has_bf16 = backend_of({DeviceKind::cpu, 0}).supports(Precision::bf16);
+  text += fmt::format("devices: {}\n", fmt::join(device_names(), ", "));
+  const bool has_bf16 = backend_of(Device::host()).supports(Precision::bf16);
   text += fmt::format("this machine: {} instructions, {} products of bf16, {} processors\n", instruction_tier(),
                       has_bf16 ? "fast" : "no", omp_get_num_procs());
   return text;

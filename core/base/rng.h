@@ -1,8 +1,11 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
+#include <utility>
 
 namespace astroclip {
 
@@ -39,6 +42,13 @@ class Rng {
   double normal();
   /// Uniform integer in [0, count), without bias; count > 0.
   int64_t below(int64_t count);
+  /// Puts `values` in a random order, every order as likely as any other (Fisher & Yates).
+  template <class T>
+  void shuffle(std::span<T> values) {
+    for (size_t i = values.size(); i > 1; --i) {
+      std::swap(values[i - 1], values[static_cast<size_t>(below(static_cast<int64_t>(i)))]);
+    }
+  }
 
  private:
   std::array<uint32_t, 2> key_;

@@ -11,15 +11,6 @@
 
 namespace astroclip::data {
 
-namespace {
-
-void shuffle(std::span<int64_t> values, Rng& rng) {
-  for (size_t i = values.size(); i > 1; --i)
-    std::swap(values[i - 1], values[static_cast<size_t>(rng.below(static_cast<int64_t>(i)))]);
-}
-
-}  // namespace
-
 RowOrder::RowOrder(std::vector<int64_t> rows, ReadPlan plan, const LoaderOptions& options)
     : rows_(std::move(rows)), window_(std::max<int64_t>(1, plan.window)), options_(options) {
   if (!options_.shuffle || plan.ranges.empty()) return;
@@ -36,12 +27,12 @@ RowOrder::Rows RowOrder::epoch_order(int64_t epoch) const {
   Rng rng(options_.seed, Purpose::batches, options_.stream, static_cast<uint64_t>(epoch));
   if (pieces_.empty()) {
     Rows order = rows_;
-    shuffle(order, rng);
+    rng.shuffle(std::span(order));
     return order;
   }
   Rows turns(pieces_.size() - 1);
   std::iota(turns.begin(), turns.end(), int64_t{0});
-  shuffle(turns, rng);
+  rng.shuffle(std::span(turns));
   Rows order;
   order.reserve(rows_.size());
   size_t first = 0;  // of the window
@@ -49,7 +40,7 @@ RowOrder::Rows RowOrder::epoch_order(int64_t epoch) const {
     const auto piece = static_cast<size_t>(turns[turn]);
     order.insert(order.end(), rows_.begin() + pieces_[piece], rows_.begin() + pieces_[piece + 1]);
     if ((turn + 1) % static_cast<size_t>(window_) != 0 && turn + 1 != turns.size()) continue;
-    shuffle(std::span(order).subspan(first), rng);
+    rng.shuffle(std::span(order).subspan(first));
     first = order.size();
   }
   return order;

@@ -56,7 +56,7 @@ ModelDescription describe_model(const Request& request, const io::WeightsFile& w
 class Embedding {
  public:
   explicit Embedding(const Request& request) : request_(request), inputs_(open_inputs(request.inputs, request.output)) {
-    weights_ = io::read_weights(request.model, {DeviceKind::cpu});
+    weights_ = io::read_weights(request.model, Device::host());
     const ModelDescription description = describe_model(request, weights_);
     choose_encoders(description);
     check_inputs(description);

@@ -42,12 +42,18 @@ struct Outline {
   EvaluationSpec evaluation;
 };
 
+std::vector<std::string> device_choices() {
+  std::vector<std::string> choices = device_names();
+  choices.insert(choices.begin(), "auto");
+  return choices;
+}
+
 const Schema<General>& general_schema() {
   static const auto schema =
       Schema<General>("The run as a whole.")
           .field("name", &General::name, "names the run's folder", config::file_name())
           .field("seed", &General::seed, "of every random stream", at_least(0))
-          .field("device", &General::device, "where to compute", config::one_of({"auto", "cpu", "reference"}))
+          .field("device", &General::device, "where to compute", config::one_of(device_choices()))
           .field("precision", &General::precision, "operands of products; auto: bf16 where the device has it",
                  config::one_of({"auto", "f32", "bf16"}))
           .field("threads", &General::threads, "compute threads; 0: one for each core", between(0, 4096))
@@ -317,7 +323,7 @@ class Reader {
 
 }  // namespace
 
-Device Experiment::run_device() const { return {device == "reference" ? DeviceKind::reference : DeviceKind::cpu}; }
+Device Experiment::run_device() const { return device_named(device); }
 
 Precision Experiment::run_precision() const { return precision == "bf16" ? Precision::bf16 : Precision::f32; }
 

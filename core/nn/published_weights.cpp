@@ -246,8 +246,7 @@ int64_t count_published(const Module& module, const std::vector<NamedTensor>& so
 
 std::vector<NamedTensor> read_published(const std::string& path) {
   std::vector<NamedTensor> tensors;
-  for (const auto& [name, tensor] : io::read_weights(path, {DeviceKind::cpu}).tensors)
-    tensors.push_back({name, tensor});
+  for (const auto& [name, tensor] : io::read_weights(path, Device::host()).tensors) tensors.push_back({name, tensor});
   return tensors;
 }
 

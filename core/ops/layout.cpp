@@ -132,7 +132,7 @@ Tensor gather_rows(const Tensor& x, const Tensor& index) {
     refuse("gather_rows", "needs an i64 index of one axis, found {} {}", name_of(index.dtype()), index.shape().str());
   }
   if (x.rank() < 1) refuse("gather_rows", "needs rows, found a scalar");
-  if (index.device().kind != DeviceKind::cuda) {
+  if (is_host_memory(index.device())) {
     const auto* values = index.data_as<int64_t>();
     for (int64_t i = 0; i < index.numel(); ++i) {
       if (values[i] < 0 || values[i] >= x.size(0)) {

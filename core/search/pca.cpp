@@ -15,7 +15,7 @@ namespace astroclip::search {
 
 namespace {
 
-constexpr Device cpu{DeviceKind::cpu};
+constexpr Device host = Device::host();
 constexpr int64_t oversampling = 16;
 constexpr int power_iterations = 3;
 
@@ -77,7 +77,7 @@ Tensor orthonormal_rows(const Tensor& x) {
     for (size_t j = 0; j < k; ++j) mix[i * k + j] = scale * eigen.vectors[i * k + j];
   }
   const auto extent = static_cast<int64_t>(k);
-  return ops::matmul(Tensor::from_host(mix, {extent, extent}, DType::f32, cpu), x);
+  return ops::matmul(Tensor::from_host(mix, {extent, extent}, DType::f32, host), x);
 }
 
 }  // namespace
@@ -88,14 +88,14 @@ Pca Pca::fit(std::span<const float> values, int64_t rows, int64_t columns, int64
   const int64_t limit = std::min(rows - 1, columns);
   const int64_t kept = std::min(components, limit), width = std::min(kept + oversampling, limit);
   Pca pca;
-  Tensor x = Tensor::from_host(values, {rows, columns}, DType::f32, cpu);
+  Tensor x = Tensor::from_host(values, {rows, columns}, DType::f32, host);
   pca.mean_ = ops::mean(x, {0});
   x = ops::subtract(x, pca.mean_);
 
   Rng rng(seed, Purpose::probes);
   std::vector<double> start(static_cast<size_t>(width * rows));
   for (double& value : start) value = rng.normal();
-  Tensor basis = orthonormal_rows(ops::matmul(Tensor::from_host(start, {width, rows}, DType::f32, cpu), x));
+  Tensor basis = orthonormal_rows(ops::matmul(Tensor::from_host(start, {width, rows}, DType::f32, host), x));
   for (int i = 0; i < power_iterations; ++i) {
     const Tensor left = orthonormal_rows(ops::matmul(basis, x, false, true));  // [width, rows]
     basis = orthonormal_rows(ops::matmul(left, x));
@@ -103,7 +103,7 @@ Pca Pca::fit(std::span<const float> values, int64_t rows, int64_t columns, int64
   const Tensor scores = ops::matmul(basis, x, false, true);  // [width, rows]
   const Eigen eigen =
       symmetric_eigen(ops::matmul(scores, scores, false, true).to_doubles(), static_cast<size_t>(width));
-  const Tensor mix = Tensor::from_host(eigen.vectors, {width, width}, DType::f32, cpu).view_rows(0, kept);
+  const Tensor mix = Tensor::from_host(eigen.vectors, {width, width}, DType::f32, host).view_rows(0, kept);
   pca.basis_ = ops::matmul(mix, basis);
   for (int64_t i = 0; i < kept; ++i) {
     pca.variances_.push_back(eigen.values[static_cast<size_t>(i)] / static_cast<double>(rows - 1));
@@ -113,7 +113,7 @@ Pca Pca::fit(std::span<const float> values, int64_t rows, int64_t columns, int64
 
 std::vector<float> Pca::transform(std::span<const float> values, int64_t rows) const {
   const autograd::NoGrad guard;
-  const Tensor x = Tensor::from_host(values, {rows, mean_.size(0)}, DType::f32, cpu);
+  const Tensor x = Tensor::from_host(values, {rows, mean_.size(0)}, DType::f32, host);
   return ops::matmul(ops::subtract(x, mean_), basis_, false, true).to_floats();
 }
 

@@ -237,15 +237,14 @@ void Tensor::share(const Tensor& source) {
 
 void Tensor::copy_from(const Tensor& source) {
   expect_like(source);
-  const bool from_cuda = source.device().kind == DeviceKind::cuda;
-  const bool to_cuda = device().kind == DeviceKind::cuda;
-  Memory& memory = memory_of(from_cuda ? source.device() : device());
-  if (from_cuda == to_cuda) {
+  const bool from_host = is_host_memory(source.device()), to_host = is_host_memory(device());
+  Memory& memory = memory_of(from_host ? device() : source.device());
+  if (from_host == to_host) {
     memory.copy(mutable_data(), source.data(), bytes());
-  } else if (from_cuda) {
-    memory.copy_to_host(mutable_data(), source.data(), bytes());
-  } else {
+  } else if (from_host) {
     memory.copy_from_host(mutable_data(), source.data(), bytes());
+  } else {
+    memory.copy_to_host(mutable_data(), source.data(), bytes());
   }
 }
 

@@ -23,8 +23,7 @@ std::vector<int64_t> drawn(int64_t count, int64_t wanted, Rng& rng) {
   std::vector<int64_t> all(static_cast<size_t>(count));
   std::iota(all.begin(), all.end(), int64_t{0});
   if (wanted == 0 || wanted >= count) return all;
-  for (int64_t i = 0; i < wanted; ++i)
-    std::swap(all[static_cast<size_t>(i)], all[static_cast<size_t>(i + rng.below(count - i))]);
+  rng.shuffle(std::span(all));
   all.resize(static_cast<size_t>(wanted));
   return all;
 }

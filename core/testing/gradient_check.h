@@ -11,7 +11,7 @@
 /// Helpers for tests, of this project and of plugins that are built elsewhere; no test framework is needed.
 namespace astroclip::testing_support {
 
-inline constexpr Device reference_device{DeviceKind::reference};
+inline constexpr Device reference_device = Device::reference();
 
 /// Uniform values in float64 on the reference backend, where gradients are checked.
 Tensor random_tensor(const Shape& shape, Rng& rng, double low = -1.0, double high = 1.0);

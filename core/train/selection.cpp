@@ -27,8 +27,7 @@ double value_of(const std::string& metric, const record::Metrics& metrics) {
 
 Selection::Selection(const ValidationSpec& spec)
     : spec_(spec),
-      state_(
-          Tensor::from_host(std::vector<double>{0.0, -1.0, 0.0, -1.0, 0.0}, {slots}, DType::f64, {DeviceKind::cpu})) {}
+      state_(Tensor::from_host(std::vector<double>{0.0, -1.0, 0.0, -1.0, 0.0}, {slots}, DType::f64, Device::host())) {}
 
 bool Selection::due(int64_t step, int64_t steps) const {
   if (spec_.every == 0 || at(last_step) == static_cast<double>(step)) return false;

@@ -82,10 +82,9 @@ std::vector<std::pair<std::string, double>> redshift_metrics(const std::vector<d
           {"out>0.15", beyond15}};
 }
 
-constexpr Device cpu{DeviceKind::cpu};
-
 Tensor matrix_of(const std::vector<float>& values, int64_t columns) {
-  return Tensor::from_host(values, {static_cast<int64_t>(values.size()) / columns, columns}, DType::f32, cpu);
+  return Tensor::from_host(values, {static_cast<int64_t>(values.size()) / columns, columns}, DType::f32,
+                           Device::host());
 }
 
 /// Adam on the mean squared error of standardised labels.
@@ -100,16 +99,14 @@ std::vector<double> mlp_predictions(const Sample& train, const Sample& test, con
   std::vector<int64_t> widths = hidden;
   widths.push_back(1);
   nn::Mlp probe(train.columns, widths, p.dropout);
-  probe.materialize(cpu, seed, "redshift_probe");
+  probe.materialize(Device::host(), seed, "redshift_probe");
   optim::Adamw adam(probe.parameters(), {});
   probe.set_training(true);
   std::vector<int64_t> order(static_cast<size_t>(count));
   std::iota(order.begin(), order.end(), int64_t{0});
   for (int64_t epoch = 0; epoch < p.epochs; ++epoch) {
     Rng rng(seed, Purpose::probes, static_cast<uint64_t>(epoch));
-    for (size_t i = order.size(); i > 1; --i) {
-      std::swap(order[i - 1], order[static_cast<size_t>(rng.below(static_cast<int64_t>(i)))]);
-    }
+    rng.shuffle(std::span(order));
     for (int64_t begin = 0; begin < count; begin += p.batch) {
       const int64_t rows = std::min(p.batch, count - begin);
       std::vector<float> x, y;

@@ -13,7 +13,8 @@ printf 'train core\n\nplugin core\n\nnn plugins\n\nbackend plugins\nio plugins\n
 printf '#include <fmt/format.h>\n#include <vector>\n#include "base/error.h"\n' > core/tensor/tensor.cpp
 printf '#include "backend/backend.h"\n' > core/io/reader.h
 printf '#include <oneapi/dnnl/dnnl.hpp>\n' > core/backend/cpu/products.h
-printf '#include <fmt/format.h>\n' > core/nn/layers_internal.h
+printf '#include <fmt/format.h>\nconst Device device = Device::host();\n' > core/nn/layers_internal.h
+printf 'enum class DeviceKind { cpu, cuda };\n' > core/tensor/memory.h
 printf '#include "plugin/record.h"\n#include "blocks.h"\n' > plugins/encoders/vit/vit.cpp
 printf '#include "nn/module.h"\n' > plugins/encoders/vit/blocks.h
 rmdir core/cellar
@@ -26,6 +27,7 @@ printf '#include "error.h"\n' > core/base/log.cpp
 printf '#include "../nn/module.h"\n' > core/train/trainer.cpp
 printf '#pragma once\n#include <fmt/core.h>\n#  include <hdf5.h>\n' > core/train/trainer.h
 printf '\n' > core/cellar/wine.cpp
+printf 'const Device device{DeviceKind::cuda};\nconst std::string name = "cpu";\n' > core/nn/layers.cpp
 printf '#include "vit/blocks.h"\n#include "train/trainer.h"\n#include "plugin/host.h"\n#include "backend/cpu/products.h"\n' \
   > plugins/encoders/specformer.cpp
 if "$check" "$tree" > found; then echo "offences did not set the exit status"; exit 1; fi
@@ -33,6 +35,8 @@ cat > expected <<'EXPECTED'
 core/base/error.h:1: base/ includes "tensor/tensor.h", which is on a higher floor
 core/base/log.cpp:1: "error.h" must be included relative to core/
 core/cellar/wine.cpp:1: room "cellar" is not listed in core/floors.txt
+core/nn/layers.cpp:1: only tensor/ and backend/ may name a device
+core/nn/layers.cpp:2: only tensor/ and backend/ may name a device
 core/train/trainer.cpp:1: "../nn/module.h" must be included relative to core/
 core/train/trainer.h:2: header includes the third-party <fmt/core.h>
 core/train/trainer.h:3: header includes the third-party <hdf5.h>

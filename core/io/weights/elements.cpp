@@ -193,7 +193,7 @@ Tensor read_elements(const StridedElements& elements, DType dtype, Device device
   if (is_stored_as(elements.type, dtype) && is_contiguous(elements)) {
     const auto* from = elements.storage.data() + elements.offset * size_of(elements.type);
     const bool aligned = reinterpret_cast<uintptr_t>(from) % static_cast<uintptr_t>(size_of(dtype)) == 0;
-    if (aligned && device.kind != DeviceKind::cuda && elements.shape.numel() > 0) {
+    if (aligned && is_host_memory(device) && elements.shape.numel() > 0) {
       return Tensor::backed(backing, from, elements.shape, dtype, device);
     }
     Tensor tensor = Tensor::empty(elements.shape, dtype, device);

@@ -233,7 +233,7 @@ void write_safetensors(const std::string& path, std::span<const std::pair<std::s
   file.write(text);
   for (const auto& [name, tensor] : tensors) {
     const auto count = static_cast<size_t>(tensor.bytes());
-    if (tensor.device().kind != DeviceKind::cuda) {
+    if (is_host_memory(tensor.device())) {
       file.write({static_cast<const std::byte*>(tensor.data()), count});
       continue;
     }

@@ -16,7 +16,7 @@ std::string hash_of(const void* bytes, size_t count) {
 
 std::string hash_of(const Tensor& tensor) {
   const auto count = static_cast<size_t>(tensor.bytes());
-  if (tensor.device().kind == DeviceKind::cpu) {
+  if (is_host_memory(tensor.device())) {
     const std::string hash = hash_of(tensor.data(), count);
     tensor.storage()->set_aside();  // so that a large file is never completely in memory
     return hash;
