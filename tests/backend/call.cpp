@@ -6,7 +6,7 @@
 
 #include "base/rng.h"
 
-namespace astroclip::testing {
+namespace astroclip::test {
 
 namespace {
 
@@ -115,4 +115,4 @@ std::vector<Case> all_cases() {
   return all;
 }
 
-}  // namespace astroclip::testing
+}  // namespace astroclip::test

@@ -7,7 +7,7 @@
 
 #include "backend/backend.h"
 
-namespace astroclip::testing {
+namespace astroclip::test {
 
 /// One call of a kernel on one backend. A case asks it for inputs and outputs and so runs unchanged on every
 /// backend, in its dtype. Every output has guards on both sides and starts as NaN.
@@ -73,4 +73,4 @@ std::vector<Case> window_cases();
 std::vector<Case> optimiser_cases();
 std::vector<Case> all_cases();
 
-}  // namespace astroclip::testing
+}  // namespace astroclip::test

@@ -9,7 +9,7 @@
 
 #include "backend/call.h"
 
-namespace astroclip::testing {
+namespace astroclip::test {
 namespace {
 
 Backend& cpu() { return backend_of({DeviceKind::cpu, 0}); }
@@ -28,7 +28,7 @@ void expect_same_start(const View& few, const View& many) {
   EXPECT_EQ(std::memcmp(few.data, many.data, static_cast<size_t>(few.numel() * size_of(few.dtype))), 0);
 }
 
-class RowsTest : public ::testing::TestWithParam<int64_t> {};
+class RowsTest : public testing::TestWithParam<int64_t> {};
 
 TEST_P(RowsTest, LinearDoesNotDependOnTheBatch) {
   if (!__builtin_cpu_supports("avx512f")) GTEST_SKIP() << "oneDNN's AVX2 products choose kernels by the rows";
@@ -92,7 +92,7 @@ TEST_P(RowsTest, RowKernelsDoNotDependOnTheBatch) {
   expect_same_start(curve[0], curve[1]);
 }
 
-INSTANTIATE_TEST_SUITE_P(Rows, RowsTest, ::testing::Values(1, 3, 17, 131));
+INSTANTIATE_TEST_SUITE_P(Rows, RowsTest, testing::Values(1, 3, 17, 131));
 
 TEST(Linear, TheResidualMayBeTheResult) {
   Call call(cpu(), Precision::f32);
@@ -153,7 +153,7 @@ View pick_keys(Call& call, int64_t tokens, double sharpness, double odd, const C
   return y;
 }
 
-class SharpAttention : public ::testing::TestWithParam<std::tuple<int64_t, Precision>> {
+class SharpAttention : public testing::TestWithParam<std::tuple<int64_t, Precision>> {
  protected:
   int64_t tokens = std::get<0>(GetParam());
   Precision precision = std::get<1>(GetParam());
@@ -178,8 +178,8 @@ TEST_P(SharpAttention, OfAQueryThatIsNoNumberSpoilsItsOwnRowAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Widths, SharpAttention,
-                         ::testing::Combine(::testing::Values(5, 9, 33, 47),
-                                            ::testing::Values(Precision::f32, Precision::bf16)),
+                         testing::Combine(testing::Values(5, 9, 33, 47),
+                                          testing::Values(Precision::f32, Precision::bf16)),
                          [](const auto& test) {
                            return std::to_string(std::get<0>(test.param)) +
                                   (std::get<1>(test.param) == Precision::bf16 ? "_bf16" : "_f32");
@@ -197,4 +197,4 @@ TEST(Errors, AnotherDtypeIsNamed) {
 }
 
 }  // namespace
-}  // namespace astroclip::testing
+}  // namespace astroclip::test

@@ -2,7 +2,7 @@
 
 #include "backend/call.h"
 
-namespace astroclip::testing {
+namespace astroclip::test {
 
 namespace {
 
@@ -121,4 +121,4 @@ std::vector<Case> elementwise_cases() {
   return cases;
 }
 
-}  // namespace astroclip::testing
+}  // namespace astroclip::test

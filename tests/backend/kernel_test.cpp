@@ -4,27 +4,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
-#include <regex>
 #include <set>
 
 #include "backend/call.h"
+#include "support/declarations.h"
 
-namespace astroclip::testing {
+namespace astroclip::test {
 namespace {
 
 /// The kernels of the contract, read from backend.h itself, so that none is forgotten here.
 std::vector<std::string> kernels() {
-  std::ifstream file(ASTROCLIP_BACKEND_HEADER);
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  text.erase(0, text.find("// Elementwise."));
-  std::vector<std::string> names;
-  const std::regex declaration(R"(virtual [\w:<> ]+?[ \*&](\w+)\([^;]*\) = 0;)");
-  for (std::sregex_iterator match(text.begin(), text.end(), declaration), end; match != end; ++match) {
-    names.push_back((*match)[1]);
-  }
-  return names;
+  return testing_support::declared(ASTROCLIP_CORE "/backend/backend.h", "  virtual ", "// Elementwise.");
 }
 
 /// How far a result may lie from the reference, of (its size + the root mean square of its array).
@@ -71,7 +62,7 @@ void run_case(const Case& row, Backend& backend, Precision precision) {
   for (size_t i = 0; i < left.size(); ++i) compare(left[i], right[i], tolerance(row.exactness, precision));
 }
 
-class KernelTest : public ::testing::TestWithParam<std::string> {};
+class KernelTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(KernelTest, CpuMatchesReference) {
   Backend& cpu = backend_of({DeviceKind::cpu, 0});
@@ -85,7 +76,7 @@ TEST_P(KernelTest, CpuMatchesReference) {
   EXPECT_GT(count, 0) << "no case for this kernel of backend.h";
 }
 
-INSTANTIATE_TEST_SUITE_P(Contract, KernelTest, ::testing::ValuesIn(kernels()),
+INSTANTIATE_TEST_SUITE_P(Contract, KernelTest, testing::ValuesIn(kernels()),
                          [](const auto& parameter) { return parameter.param; });
 
 /// Machines with fewer instructions run other compilations of the same kernels.
@@ -123,4 +114,4 @@ TEST(Coverage, EveryKernelHasACase) {
 }
 
 }  // namespace
-}  // namespace astroclip::testing
+}  // namespace astroclip::test

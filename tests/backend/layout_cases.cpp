@@ -2,7 +2,7 @@
 
 #include "backend/call.h"
 
-namespace astroclip::testing {
+namespace astroclip::test {
 
 namespace {
 
@@ -91,4 +91,4 @@ std::vector<Case> layout_cases() {
   return cases;
 }
 
-}  // namespace astroclip::testing
+}  // namespace astroclip::test

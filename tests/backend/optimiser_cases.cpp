@@ -4,7 +4,7 @@
 
 #include "backend/call.h"
 
-namespace astroclip::testing {
+namespace astroclip::test {
 
 namespace {
 
@@ -63,4 +63,4 @@ std::vector<Case> optimiser_cases() {
   return cases;
 }
 
-}  // namespace astroclip::testing
+}  // namespace astroclip::test

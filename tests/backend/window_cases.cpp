@@ -4,7 +4,7 @@
 
 #include "backend/call.h"
 
-namespace astroclip::testing {
+namespace astroclip::test {
 
 namespace {
 
@@ -134,4 +134,4 @@ std::vector<Case> window_cases() {
   return cases;
 }
 
-}  // namespace astroclip::testing
+}  // namespace astroclip::test

@@ -5,13 +5,12 @@
 
 #include "autograd/tape.h"
 #include "models/model_support.h"
-#include "ops/gradient_check.h"
 #include "ops/ops.h"
 
 namespace astroclip::ops {
 namespace {
 
-using testing_support::Function;
+using Function = std::function<Tensor(const std::vector<Tensor>&)>;
 using testing_support::random_tensor;
 using testing_support::relative_error;
 
