@@ -1,8 +1,8 @@
 #include "io/weights/zip_archive.h"
 
 #include <fmt/format.h>
+#include <libdeflate.h>
 
-#include <array>
 #include <cstring>
 #include <utility>
 
@@ -23,23 +23,6 @@ constexpr uint64_t longest_comment = 0xFFFF;
 constexpr uint64_t most_entries = 1'000'000;
 constexpr uint32_t in_zip64 = 0xFFFFFFFF;
 
-constexpr std::array<uint32_t, 256> make_checksum_table() {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t i = 0; i < 256; ++i) {
-    table[i] = i;
-    for (int bit = 0; bit < 8; ++bit) table[i] = table[i] >> 1 ^ (table[i] & 1U) * 0xEDB88320U;
-  }
-  return table;
-}
-
-/// CRC-32 as zip has it.
-uint32_t checksum_of(std::span<const std::byte> bytes) {
-  static constexpr auto table = make_checksum_table();
-  uint32_t checksum = 0xFFFFFFFF;
-  for (const std::byte byte : bytes) checksum = table[(checksum ^ static_cast<uint32_t>(byte)) & 0xFF] ^ checksum >> 8;
-  return ~checksum;
-}
-
 }  // namespace
 
 ZipArchive::ZipArchive(std::span<const std::byte> bytes, std::string path) : bytes_(bytes), path_(std::move(path)) {
@@ -59,7 +42,8 @@ std::span<const std::byte> ZipArchive::bytes_of(const Entry& entry) const {
 
 void ZipArchive::verify(const std::string& name) const {
   const Entry& entry = entries_.at(name);
-  if (entry.checksum != 0 && entry.checksum != checksum_of(bytes_of(entry))) {
+  const std::span<const std::byte> bytes = bytes_of(entry);
+  if (entry.checksum != 0 && entry.checksum != libdeflate_crc32(0, bytes.data(), bytes.size())) {
     refuse(fmt::format("entry '{}' is damaged (its checksum differs)", name));
   }
 }
