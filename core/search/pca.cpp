@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "autograd/tape.h"
 #include "base/error.h"
@@ -19,65 +19,45 @@ constexpr Device host = Device::host();
 constexpr int64_t oversampling = 16;
 constexpr int power_iterations = 3;
 
-/// A symmetric matrix's eigenvectors (as rows) and eigenvalues, by falling eigenvalue: cyclic Jacobi rotations.
-struct Eigen {
-  std::vector<double> values;
-  std::vector<double> vectors;  // [n, n], a row each
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// Of a symmetric matrix, by falling eigenvalue.
+struct Eigenpairs {
+  Eigen::VectorXd values;
+  Matrix vectors;  ///< a row each
 };
 
-/// Rotates rows and columns p, q of `a` so that a[p, q] vanishes, and the rows of `v` with them.
-void rotate(std::vector<double>& a, std::vector<double>& v, size_t n, size_t p, size_t q) {
-  const double off = a[p * n + q];
-  if (off == 0.0) return;
-  const double theta = (a[q * n + q] - a[p * n + p]) / (2.0 * off);
-  const double t = std::copysign(1.0, theta) / (std::abs(theta) + std::sqrt(theta * theta + 1.0));
-  const double c = 1.0 / std::sqrt(t * t + 1.0), s = t * c;
-  const auto turn = [&](double& x, double& y) {
-    const double old = x;
-    x = c * old - s * y;
-    y = s * old + c * y;
-  };
-  for (size_t i = 0; i < n; ++i) turn(a[i * n + p], a[i * n + q]);
-  for (size_t i = 0; i < n; ++i) turn(a[p * n + i], a[q * n + i]);
-  for (size_t i = 0; i < n; ++i) turn(v[p * n + i], v[q * n + i]);
+/// Of x xᵀ.
+Eigenpairs gram_eigenpairs(const Tensor& x) {
+  const std::vector<double> gram = ops::matmul(x, x, false, true).to_doubles();
+  const Eigen::SelfAdjointEigenSolver<Matrix> solver(Eigen::Map<const Matrix>(gram.data(), x.size(0), x.size(0)));
+  return {solver.eigenvalues().reverse(), solver.eigenvectors().rowwise().reverse().transpose()};
 }
 
-Eigen symmetric_eigen(std::vector<double> a, size_t n) {
-  std::vector<double> v(n * n, 0.0);
-  for (size_t i = 0; i < n; ++i) v[i * n + i] = 1.0;
-  for (int sweep = 0; sweep < 30; ++sweep) {
-    double off = 0.0, all = 0.0;
-    for (size_t i = 0; i < n * n; ++i) (i / n == i % n ? all : off) += a[i] * a[i];
-    if (off <= 1e-24 * all) break;
-    for (size_t p = 0; p < n; ++p) {
-      for (size_t q = p + 1; q < n; ++q) rotate(a, v, n, p, q);
-    }
-  }
-  std::vector<size_t> order(n);
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, [&](size_t i, size_t j) { return a[i * n + i] > a[j * n + j]; });
-  Eigen eigen;
-  for (const size_t i : order) {
-    eigen.values.push_back(a[i * n + i]);
-    eigen.vectors.insert(eigen.vectors.end(), v.begin() + static_cast<std::ptrdiff_t>(i * n),
-                         v.begin() + static_cast<std::ptrdiff_t>((i + 1) * n));
-  }
-  return eigen;
+Tensor tensor_of(const Matrix& matrix) {
+  return Tensor::from_host(std::span(matrix.data(), static_cast<size_t>(matrix.size())), {matrix.rows(), matrix.cols()},
+                           DType::f32, host);
 }
 
 /// Orthonormal rows that span the rows of x [k, columns]: x's Gram matrix, diagonalised. Directions that carry nothing
 /// become zero.
 Tensor orthonormal_rows(const Tensor& x) {
-  const auto k = static_cast<size_t>(x.size(0));
-  const Eigen eigen = symmetric_eigen(ops::matmul(x, x, false, true).to_doubles(), k);
-  std::vector<double> mix(k * k);
-  for (size_t i = 0; i < k; ++i) {
-    const bool carries = eigen.values[i] > 1e-12 * eigen.values[0];
-    const double scale = carries ? 1.0 / std::sqrt(eigen.values[i]) : 0.0;
-    for (size_t j = 0; j < k; ++j) mix[i * k + j] = scale * eigen.vectors[i * k + j];
+  Eigenpairs pairs = gram_eigenpairs(x);
+  for (Eigen::Index i = 0; i < pairs.values.size(); ++i) {
+    const bool carries = pairs.values[i] > 1e-12 * pairs.values[0];
+    pairs.vectors.row(i) *= carries ? 1.0 / std::sqrt(pairs.values[i]) : 0.0;
   }
-  const auto extent = static_cast<int64_t>(k);
-  return ops::matmul(Tensor::from_host(mix, {extent, extent}, DType::f32, host), x);
+  return ops::matmul(tensor_of(pairs.vectors), x);
+}
+
+/// Turns each row so that its largest element is positive: an eigenvector's sign is the solver's whim.
+void fix_signs(Tensor& basis) {
+  const int64_t columns = basis.size(1);
+  for (int64_t row = 0; row < basis.size(0); ++row) {
+    const std::span values(basis.mutable_data_as<float>() + row * columns, static_cast<size_t>(columns));
+    if (*std::ranges::max_element(values, {}, [](float value) { return std::abs(value); }) >= 0.0f) continue;
+    for (float& value : values) value = -value;
+  }
 }
 
 }  // namespace
@@ -101,13 +81,11 @@ Pca Pca::fit(std::span<const float> values, int64_t rows, int64_t columns, int64
     basis = orthonormal_rows(ops::matmul(left, x));
   }
   const Tensor scores = ops::matmul(basis, x, false, true);  // [width, rows]
-  const Eigen eigen =
-      symmetric_eigen(ops::matmul(scores, scores, false, true).to_doubles(), static_cast<size_t>(width));
-  const Tensor mix = Tensor::from_host(eigen.vectors, {width, width}, DType::f32, host).view_rows(0, kept);
-  pca.basis_ = ops::matmul(mix, basis);
-  for (int64_t i = 0; i < kept; ++i) {
-    pca.variances_.push_back(eigen.values[static_cast<size_t>(i)] / static_cast<double>(rows - 1));
-  }
+  const Eigenpairs pairs = gram_eigenpairs(scores);
+  pca.basis_ = ops::matmul(tensor_of(pairs.vectors.topRows(kept)), basis);
+  fix_signs(pca.basis_);
+  const Eigen::VectorXd variances = pairs.values.head(kept) / static_cast<double>(rows - 1);
+  pca.variances_.assign(variances.begin(), variances.end());
   return pca;
 }
 

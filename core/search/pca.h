@@ -9,7 +9,8 @@
 namespace astroclip::search {
 
 /// Principal components of a wide matrix by randomised subspace iteration (Halko, Martinsson & Tropp 2011, "Finding
-/// structure with randomness"): exact to rounding where the spectrum falls off, deterministic for a seed.
+/// structure with randomness"): exact to rounding where the spectrum falls off, deterministic for a seed. Of a component's
+/// coefficients the largest is positive.
 class Pca {
  public:
   /// `values` [rows, columns], row-major. Fewer components come back where the matrix has fewer: min(rows − 1,

@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 #include <libdeflate.h>
+#include <lzf.h>
 
 #include <algorithm>
-#include <cstring>
+#include <cerrno>
 #include <memory>
 
 #include "base/error.h"
@@ -49,34 +50,16 @@ void unshuffle(std::span<const std::byte> from, std::span<std::byte> to, int64_t
 
 }  // namespace
 
-/// LZF: a control byte below 32 announces that many literals and one more; otherwise its upper three bits (and, when
-/// all are set, the next byte) are a length less two, and 13 bits say how far back, less one, the copy begins.
 void expand_lzf(std::span<const std::byte> from, std::span<std::byte> to) {
-  size_t in = 0, out = 0;
-  const auto next = [&] {
-    if (in == from.size()) throw Error("its LZF stream ends early");
-    return static_cast<size_t>(from[in++]);
-  };
-  while (in < from.size()) {
-    const size_t control = next();
-    if (control < 32) {
-      const size_t count = control + 1;
-      if (count > from.size() - in) throw Error("its LZF stream ends early");
-      if (count > to.size() - out) throw Error(fmt::format("it holds more than {} bytes", to.size()));
-      std::memcpy(to.data() + out, from.data() + in, count);
-      in += count;
-      out += count;
-      continue;
-    }
-    size_t count = control >> 5;
-    if (count == 7) count += next();
-    count += 2;
-    const size_t back = ((control & 31) << 8 | next()) + 1;
-    if (back > out) throw Error("its LZF stream refers to what lies before it");
-    if (count > to.size() - out) throw Error(fmt::format("it holds more than {} bytes", to.size()));
-    for (; count > 0; --count, ++out) to[out] = to[out - back];  // the copy may overlap itself
-  }
-  if (out != to.size()) wrong_size(out, to.size());
+  // liblzf reads the first byte without looking whether there is one.
+  const size_t filled = from.empty() ? 0
+                                     : lzf_decompress(from.data(), static_cast<unsigned>(from.size()), to.data(),
+                                                      static_cast<unsigned>(to.size()));
+  if (filled == to.size()) return;
+  if (filled == 0 && !from.empty() && errno == E2BIG)
+    throw Error(fmt::format("it holds more than {} bytes", to.size()));
+  if (filled == 0) throw Error("its LZF stream cannot be decoded");
+  wrong_size(filled, to.size());
 }
 
 void undo_filters(std::span<const ChunkFilter> filters, uint32_t skipped, int64_t element, std::vector<std::byte>& raw,
