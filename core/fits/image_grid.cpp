@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
+#include <utility>
 
 #include "base/error.h"
 #include "data/survey.h"
@@ -13,46 +13,38 @@ namespace astroclip::fits {
 
 namespace {
 
-constexpr double degree = std::numbers::pi / 180.0;
-constexpr double arcsec_per_degree = 3600.0;
-
-/// Where the pixels of the result lie in the source, from 0; bilinear weights reach one pixel further.
-struct Sampling {
-  double centre_x, centre_y;
-  double step[2][2];  ///< source (x, y) for one pixel of the result to the right, and up
-
-  Sampling(int64_t height, int64_t width, const TangentPlane& plane)
-      : centre_x(0.5 * static_cast<double>(width - 1)), centre_y(0.5 * static_cast<double>(height - 1)) {
-    const double determinant = plane.cd[0][0] * plane.cd[1][1] - plane.cd[0][1] * plane.cd[1][0];
-    if (!std::isfinite(determinant) || determinant == 0.0) {
-      throw Error("its header gives no pixel scale: the CD matrix is singular");
-    }
-    const double scale = data::pixel_scale / arcsec_per_degree / determinant;
-    // To the right is west, that is minus east.
-    step[0][0] = -scale * plane.cd[1][1];
-    step[0][1] = scale * plane.cd[1][0];
-    step[1][0] = -scale * plane.cd[0][1];
-    step[1][1] = scale * plane.cd[0][0];
+/// Where the pixels of the result, from 0, lie in the source, from 0.
+class Sampling {
+ public:
+  Sampling(const Wcs& source, int64_t height, int64_t width)
+      : source_(source),
+        target_(Wcs::tangent(source.position_of({middle(width), middle(height)}),
+                             {middle(data::image_side), middle(data::image_side)}, data::pixel_scale / 3600.0)) {}
+  Pixel at(int64_t x, int64_t y) const {
+    const Pixel pixel = source_.pixel_of(target_.position_of({static_cast<double>(x + 1), static_cast<double>(y + 1)}));
+    return {pixel.x - 1.0, pixel.y - 1.0};
   }
-  std::pair<double, double> at(int64_t x, int64_t y) const {
-    const double right = static_cast<double>(x) - 0.5 * (data::image_side - 1);
-    const double up = static_cast<double>(y) - 0.5 * (data::image_side - 1);
-    return {centre_x + right * step[0][0] + up * step[1][0], centre_y + right * step[0][1] + up * step[1][1]};
-  }
+
+ private:
+  static double middle(int64_t side) { return 0.5 * static_cast<double>(side + 1); }
+
+  const Wcs& source_;
+  Wcs target_;
 };
 
 void check_extent(const Sampling& sampling, int64_t height, int64_t width) {
   constexpr double slack = 0.01;  // pixels; for scales that are rounded in the header
-  for (const int64_t y : {int64_t{0}, data::image_side - 1}) {
-    for (const int64_t x : {int64_t{0}, data::image_side - 1}) {
-      const auto [from_x, from_y] = sampling.at(x, y);
-      if (from_x < -slack || from_y < -slack || from_x > static_cast<double>(width - 1) + slack ||
-          from_y > static_cast<double>(height - 1) + slack) {
-        const double side_x = std::hypot(sampling.step[0][0], sampling.step[0][1]);
-        throw Error(fmt::format("too small: {} x {} pixels of {:.3f}\" do not hold {} x {} pixels of {}\"", width,
-                                height, data::pixel_scale / side_x, data::image_side, data::image_side, data::pixel_scale));
-      }
+  constexpr int64_t last = data::image_side - 1;
+  for (const auto& [x, y] : {std::pair<int64_t, int64_t>(0, 0), {last, 0}, {0, last}, {last, last}}) {
+    const Pixel from = sampling.at(x, y);
+    if (from.x >= -slack && from.y >= -slack && from.x <= static_cast<double>(width - 1) + slack &&
+        from.y <= static_cast<double>(height - 1) + slack) {
+      continue;
     }
+    const Pixel first = sampling.at(last / 2, last / 2), next = sampling.at(last / 2 + 1, last / 2);
+    throw Error(fmt::format("too small: {} x {} pixels of {:.3f}\" do not hold {} x {} pixels of {}\"", width, height,
+                            data::pixel_scale / std::hypot(next.x - first.x, next.y - first.y), data::image_side,
+                            data::image_side, data::pixel_scale));
   }
 }
 
@@ -69,31 +61,14 @@ void check_band(std::span<const float> band, char name) {
 
 }  // namespace
 
-double separation(const SkyPosition& a, const SkyPosition& b) {
-  const double ra = std::sin(0.5 * degree * (a.ra - b.ra)), dec = std::sin(0.5 * degree * (a.dec - b.dec));
-  const double h = dec * dec + std::cos(a.dec * degree) * std::cos(b.dec * degree) * ra * ra;
-  return 2.0 * std::asin(std::min(1.0, std::sqrt(h))) / degree;
-}
-
-SkyPosition TangentPlane::position_of(double x, double y) const {
-  const double dx = x - reference_x, dy = y - reference_y;
-  const double east = (cd[0][0] * dx + cd[0][1] * dy) * degree, north = (cd[1][0] * dx + cd[1][1] * dy) * degree;
-  const double sine = std::sin(reference.dec * degree), cosine = std::cos(reference.dec * degree);
-  const double forward = cosine - north * sine;
-  const double ra = reference.ra + std::atan2(east, forward) / degree;
-  const double dec = std::atan2(sine + north * cosine, std::hypot(east, forward)) / degree;
-  return {std::fmod(ra + 360.0, 360.0), dec};
-}
-
-std::vector<float> survey_cutout(std::span<const double> planes, int64_t height, int64_t width,
-                                 const TangentPlane& projection) {
-  const Sampling sampling(height, width, projection);
+std::vector<float> survey_cutout(std::span<const double> planes, int64_t height, int64_t width, const Wcs& wcs) {
+  const Sampling sampling(wcs, height, width);
   check_extent(sampling, height, width);
   std::vector<float> result(static_cast<size_t>(data::bands * data::image_side * data::image_side));
   for (int64_t y = 0; y < data::image_side; ++y) {
     for (int64_t x = 0; x < data::image_side; ++x) {
       auto [from_x, from_y] = sampling.at(x, y);
-      from_x = std::clamp(from_x, 0.0, static_cast<double>(width - 1));
+      from_x = std::clamp(from_x, 0.0, static_cast<double>(width - 1));  // bilinear weights reach one pixel further
       from_y = std::clamp(from_y, 0.0, static_cast<double>(height - 1));
       const auto left = std::min(static_cast<int64_t>(from_x), std::max<int64_t>(0, width - 2));
       const auto low = std::min(static_cast<int64_t>(from_y), std::max<int64_t>(0, height - 2));

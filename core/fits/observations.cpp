@@ -156,24 +156,13 @@ void read_redshifts(const FitsFile& file, Observations& found) {
   for (size_t i = 0; i < id.size(); ++i) found.redshifts.push_back({id[i], redshift[i], warning[i]});
 }
 
-TangentPlane projection_of(const FitsFile& file, const std::string& hdu) {
-  const auto number = [&](const std::string& key) {
-    const auto value = file.header_number(hdu, key);
-    if (!value) throw Error(fmt::format("HDU '{}' has no {}, so its pixels have no place on the sky", hdu, key));
-    return *value;
-  };
-  TangentPlane plane{{number("CRVAL1"), number("CRVAL2")}, number("CRPIX1"), number("CRPIX2")};
-  const bool has_matrix = file.header_number(hdu, "CD1_1").has_value();
-  for (int row = 0; row < 2; ++row) {
-    for (int column = 0; column < 2; ++column) {
-      const std::string place = fmt::format("{}_{}", row + 1, column + 1);
-      plane.cd[row][column] = has_matrix
-                                  ? file.header_number(hdu, "CD" + place).value_or(0.0)
-                                  : number(fmt::format("CDELT{}", row + 1)) *
-                                        file.header_number(hdu, "PC" + place).value_or(row == column ? 1.0 : 0.0);
-    }
+Wcs wcs_of(const FitsFile& file, const std::string& hdu) {
+  const std::string cards = file.header(hdu);
+  try {
+    return Wcs::from_header(cards);
+  } catch (const Error& error) {
+    throw Error(fmt::format("HDU '{}': {}", hdu, error.what()));
   }
-  return plane;
 }
 
 void read_image(const FitsFile& file, const std::string& hdu, Observations& found) {
@@ -182,11 +171,11 @@ void read_image(const FitsFile& file, const std::string& hdu, Observations& foun
     throw Error(
         fmt::format("HDU '{}': expected an image of shape [3, height, width] in g, r, z, found {}", hdu, shape.str()));
   }
-  const TangentPlane plane = projection_of(file, hdu);
+  const Wcs wcs = wcs_of(file, hdu);
   const int64_t height = shape[1], width = shape[2];
   ObservedImage image;
-  image.planes = survey_cutout(file.image(hdu), height, width, plane);
-  image.position = plane.position_of(0.5 * static_cast<double>(width + 1), 0.5 * static_cast<double>(height + 1));
+  image.planes = survey_cutout(file.image(hdu), height, width, wcs);
+  image.position = wcs.position_of({0.5 * static_cast<double>(width + 1), 0.5 * static_cast<double>(height + 1)});
   found.images.push_back(std::move(image));
 }
 

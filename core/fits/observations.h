@@ -58,7 +58,7 @@ inline constexpr int64_t fewest_measured = data::spectrum_pixels / 2;
 ///  - SDSS spectra: the table COADD (loglam, flux, ivar), with redshift and position from SPECOBJ; the object's number
 ///    is made of the digits of plate, MJD (5) and fibre (4);
 ///  - stacked spectra: FLUX, IVAR and WAVE, redshifts from STACKINFO;
-///  - images: a cube [3, height, width] with the planes g, r, z and a tangent projection;
+///  - images: a cube [3, height, width] with the planes g, r, z and celestial world coordinates;
 ///  - redshifts: the table REDSHIFTS with TARGETID, Z and ZWARN.
 /// Never throws for what a file holds: what cannot be taken is refused with the reason.
 Observations read_observations(const std::string& path);

@@ -289,16 +289,16 @@ std::vector<std::string> FitsFile::text_column(const std::string& name, const st
   return values;
 }
 
-std::optional<double> FitsFile::header_number(const std::string& hdu, const std::string& key) const {
-  state_->go_to(hdu);
-  double value = 0.0;
-  int status = 0;
-  fits_read_key(state_->file, TDOUBLE, key.c_str(), &value, nullptr, &status);
-  if (status != 0) {
-    fits_clear_errmsg();
-    return {};
-  }
-  return value;
+std::string FitsFile::header(const std::string& name) const {
+  const size_t hdu = state_->go_to(name);
+  char* cards = nullptr;
+  int count = 0, status = 0;
+  fits_convert_hdr2str(state_->file, 1, nullptr, 0, &cards, &count, &status);
+  const std::string text = cards == nullptr ? "" : cards;
+  int ignored = 0;
+  fits_free_memory(cards, &ignored);
+  state_->check(status, state_->label(hdu));
+  return text;
 }
 
 }  // namespace astroclip::io

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,8 +42,8 @@ class FitsFile {
   std::vector<int64_t> integer_column(const std::string& hdu, const std::string& column) const;
   /// A column of text, without surrounding blanks.
   std::vector<std::string> text_column(const std::string& hdu, const std::string& column) const;
-  /// A number in a header; none without it, or where it is no number.
-  std::optional<double> header_number(const std::string& hdu, const std::string& key) const;
+  /// The cards of a header but for comments, 80 characters each.
+  std::string header(const std::string& hdu) const;
 
  private:
   struct State;

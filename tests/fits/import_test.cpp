@@ -53,6 +53,8 @@ class ImportTest : public testing::Test {
   std::string image(const std::string& name, double ra, double dec) const {
     FitsWriter(path(name))
         .image("", {3, 152, 152}, std::vector<double>(69312, 5.0))
+        .key("CTYPE1", "RA---TAN")
+        .key("CTYPE2", "DEC--TAN")
         .key("CRVAL1", ra)
         .key("CRVAL2", dec)
         .key("CRPIX1", 76.5)

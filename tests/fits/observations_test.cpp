@@ -215,9 +215,11 @@ TEST(Image, NeedsAPlaceOnTheSkyAndThreeBands) {
   FitsWriter(file).image("", {3, 200, 200}, std::vector<double>(120000, 1.0));
   ASSERT_EQ(read_observations(file).refused.size(), 1U);
   EXPECT_EQ(read_observations(file).refused[0].reason,
-            "HDU 'PRIMARY' has no CRVAL1, so its pixels have no place on the sky");
+            "HDU 'PRIMARY': its first two axes are no positions on the sky (CTYPE1 = '', CTYPE2 = '')");
   FitsWriter(file)
       .image("", {3, 200, 200}, std::vector<double>(120000, 1.0))
+      .key("CTYPE1", "RA---TAN")
+      .key("CTYPE2", "DEC--TAN")
       .key("CRVAL1", 150.0)
       .key("CRVAL2", 2.0)
       .key("CRPIX1", 90.5)

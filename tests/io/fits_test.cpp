@@ -52,8 +52,8 @@ TEST_F(FitsTest, ListsHdusAndReadsThem) {
   EXPECT_THAT(file.column("GALAXIES", "z"), ElementsAre(0.25, 0.5));
   EXPECT_THAT(file.integer_column("GALAXIES", "TARGETID"), ElementsAre(39633123456789012, -3));
   EXPECT_THAT(file.text_column("GALAXIES", "NAME"), ElementsAre("first", "second"));
-  EXPECT_EQ(file.header_number("PRIMARY", "CRVAL1"), 146.5);
-  EXPECT_FALSE(file.header_number("PRIMARY", "CRVAL2"));
+  EXPECT_THAT(file.header("PRIMARY"), testing::HasSubstr("CRVAL1  =                146.5"));
+  EXPECT_EQ(file.header("GALAXIES").size() % 80, 0U);
   EXPECT_TRUE(file.has_column("GALAXIES", "Z"));
   EXPECT_FALSE(file.has_column("STARS", "Z"));
 }

@@ -54,6 +54,10 @@ class FitsWriter {
     return checked();
   }
 
+  FitsWriter& key(const std::string& name, std::string value) {
+    fits_write_key(file_, TSTRING, name.c_str(), value.data(), nullptr, &status_);
+    return checked();
+  }
   FitsWriter& key(const std::string& name, double value) {
     fits_write_key(file_, TDOUBLE, name.c_str(), &value, nullptr, &status_);
     return checked();
