@@ -328,6 +328,8 @@ class Backend {
   /// Over the last axis of x [rows, width].
   virtual void softmax(ConstView x, View y) = 0;
   virtual void softmax_backward(ConstView dy, ConstView y, View dx) = 0;
+  /// y [rows] = logΣexp over the last axis of x [rows, width].
+  virtual void log_sum_exp(ConstView x, View y) = 0;
   /// loss [rows] = logΣexp(logits) − logits[target]; log_sum_exp [rows] is kept for the gradient.
   virtual void cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_exp) = 0;
   /// dlogits = (softmax(logits) − onehot(target)) · dloss.

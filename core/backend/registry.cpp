@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <array>
 
@@ -47,7 +46,9 @@ Device device_named(const std::string& name) {
     const auto& backend = backends()[kind];
     if (backend && (name == "auto" || name == backend->name())) return {static_cast<DeviceKind>(kind)};
   }
-  throw Error(fmt::format("[backend] there is no device '{}'; there are {}", name, fmt::join(device_names(), ", ")));
+  std::string all;
+  for (const std::string& one : device_names()) all += (all.empty() ? "" : ", ") + one;
+  throw Error(fmt::format("[backend] there is no device '{}'; there are {}", name, all));
 }
 
 }  // namespace astroclip

@@ -75,6 +75,9 @@ void add_rows(std::vector<Case>& cases, int64_t rows, int64_t width) {
     call.backend.softmax(call.random({rows, width}), y);
     call.backend.softmax_backward(call.random({rows, width}), y, call.output("dx", {rows, width}));
   });
+  add("log_sum_exp", [=](Call& call) {
+    call.backend.log_sum_exp(call.random({rows, width}, -20.0, 20.0), call.output("y", {rows}));
+  });
   add("cross_entropy", [=](Call& call) {
     call.backend.cross_entropy(call.random({rows, width}, -8.0, 8.0), call.indices(targets(rows, width)),
                                call.output("loss", {rows}), call.output("log sum exp", {rows}));

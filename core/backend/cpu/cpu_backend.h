@@ -53,6 +53,7 @@ class CpuBackend final : public HostBackend {
   void batch_norm_backward(const BatchNormBackwardArguments& arguments) override;
   void softmax(ConstView x, View y) override;
   void softmax_backward(ConstView dy, ConstView y, View dx) override;
+  void log_sum_exp(ConstView x, View y) override;
   void cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_exp) override;
   void cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_sum_exp, ConstView dloss,
                               View dlogits) override;

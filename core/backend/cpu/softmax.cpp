@@ -52,6 +52,10 @@ void softmax_backward_rows(const float* dy, const float* y, float* dx, int64_t w
   }
 }
 
+void log_sum_exp_rows(const float* x, float* y, int64_t width, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) y[row] = log_sum_exp_of(x + row * width, width);
+}
+
 void cross_entropy_rows(const float* logits, const int64_t* targets, float* loss, float* log_sum_exp, int64_t width,
                         int64_t begin, int64_t end) {
   for (int64_t row = begin; row < end; ++row) {
@@ -85,6 +89,7 @@ namespace astroclip::cpu {
 
 HWY_EXPORT(softmax_rows);
 HWY_EXPORT(softmax_backward_rows);
+HWY_EXPORT(log_sum_exp_rows);
 HWY_EXPORT(cross_entropy_rows);
 HWY_EXPORT(cross_entropy_backward_rows);
 
@@ -101,6 +106,14 @@ void CpuBackend::softmax_backward(ConstView dy, ConstView y, View dx) {
   const int64_t width = y.shape[-1];
   parallel_for(rows_of(y.shape), row_grain(width), [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(softmax_backward_rows)(dy.as<float>(), y.as<float>(), dx.as<float>(), width, begin, end);
+  });
+}
+
+void CpuBackend::log_sum_exp(ConstView x, View y) {
+  expect_f32(x, "log_sum_exp");
+  const int64_t width = x.shape[-1];
+  parallel_for(rows_of(x.shape), row_grain(width), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(log_sum_exp_rows)(x.as<float>(), y.as<float>(), width, begin, end);
   });
 }
 
