@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
+#include <map>
+#include <span>
 
 namespace astroclip {
 namespace {
@@ -43,6 +46,18 @@ TEST(Rng, BelowStaysInRangeAndReachesEveryValue) {
   std::array<int, 7> seen{};
   for (int i = 0; i < 7000; ++i) ++seen.at(rng.below(7));
   for (const int count : seen) EXPECT_NEAR(count, 1000, 200);
+}
+
+TEST(Rng, ShuffleGivesEveryOrderAsOften) {
+  Rng rng(8, Purpose::tests);
+  std::map<std::array<char, 3>, int> seen;
+  for (int i = 0; i < 6000; ++i) {
+    std::array<char, 3> letters = {'a', 'b', 'c'};
+    rng.shuffle(std::span<char>(letters));
+    ++seen[letters];
+  }
+  EXPECT_EQ(seen.size(), 6U);
+  for (const auto& [order, count] : seen) EXPECT_NEAR(count, 1000, 5 * std::sqrt(1000 * 5 / 6.0));
 }
 
 }  // namespace

@@ -66,6 +66,25 @@ TEST(Pca, ScoresHaveTheVarianceTheySayAndAreUncorrelated) {
   }
 }
 
+/// The coefficients are the scores of unit vectors less those of the origin.
+TEST(Pca, MakesTheLargestCoefficientOfAComponentPositive) {
+  const Made made;
+  for (const uint64_t seed : {1U, 2U, 3U}) {
+    const Pca pca = Pca::fit(made.values, made.rows, made.columns, 3, seed);
+    std::vector<float> points(static_cast<size_t>(91 * 90), 0.0F);
+    for (size_t i = 0; i < 90; ++i) points[(i + 1) * 90 + i] = 1.0F;
+    const std::vector<float> scores = pca.transform(points, 91);
+    for (size_t component = 0; component < 3; ++component) {
+      float largest = 0.0F;
+      for (size_t i = 1; i <= 90; ++i) {
+        const float coefficient = scores[i * 3 + component] - scores[component];
+        if (std::abs(coefficient) > std::abs(largest)) largest = coefficient;
+      }
+      EXPECT_GT(largest, 0.1F) << "component " << component << ", seed " << seed;
+    }
+  }
+}
+
 TEST(Pca, GivesNoMoreComponentsThanThereAre) {
   const std::vector<float> values = {1, 2, 3, 4, 5, 7};
   EXPECT_EQ(Pca::fit(values, 2, 3, 64, 1).components(), 1);
