@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "api/plugin.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "config/value.h"
@@ -91,7 +92,7 @@ struct ReadPlan {
 
 /// Where objects, labels and augmentations come from. `read` and `make_view` are called from several loader
 /// threads at once.
-class Dataset {
+class Dataset : public Plugin {
  public:
   virtual ~Dataset() = default;
   virtual std::vector<Field> fields() const = 0;

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "base/error.h"
+#include "api/plugin.h"
 #include "nn/module.h"
 #include "tensor/tensor.h"
 
@@ -23,7 +23,7 @@ enum class TokenForm {
 /// A modality's tower: raw measurement → tokens → backbone → embedding. Registers its backbone as child "backbone"
 /// and its head's parts beside it, so that names match the published two-tower files
 /// ("backbone.…", "cross_attention.…", "mlp.…").
-class Encoder : public nn::Module {
+class Encoder : public nn::Module, public Plugin {
  public:
   /// "image" or "spectrum" (or what a plugin brings).
   virtual std::string modality() const = 0;

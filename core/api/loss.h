@@ -6,6 +6,7 @@
 
 #include "api/dataset.h"
 #include "api/encoder.h"
+#include "api/plugin.h"
 #include "backend/communicator.h"
 #include "nn/module.h"
 
@@ -60,7 +61,7 @@ class LossContext {
 };
 
 /// A loss is a module: heads, prototypes, queues and teachers are its parameters and buffers.
-class Loss : public nn::Module {
+class Loss : public nn::Module, public Plugin {
  public:
   /// Modalities the loss trains, all of them when it can take any number ("clip").
   virtual std::vector<ViewRequest> views(const LossSetup& setup) const = 0;

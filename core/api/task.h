@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "api/plugin.h"
+
 namespace astroclip {
 
 /// A host matrix, row-major.
@@ -57,7 +59,7 @@ struct Report {
 };
 
 /// A measurement of what an embedding is good for.
-class Task {
+class Task : public Plugin {
  public:
   virtual ~Task() = default;
   /// Labels the task reads. The engine refuses an experiment whose dataset lacks one.

@@ -86,7 +86,7 @@ Opened open(const fs::path& file) {
     return opened;
   }
   const auto& record = opened.library.get<const Record>(record_symbol);
-  opened.problem = objection_to(record, size_of_symbol(&record), file.stem().string());
+  opened.problem = objection_to(record, size_of_symbol(&record));
   if (opened.problem.empty()) opened.record = &record;
   return opened;
 }
@@ -291,7 +291,7 @@ template <class Interface>
 std::shared_ptr<Interface> Host::make(const std::string& name, const config::Table& resolved) {
   const Kind kind = KindOf<Interface>::value;
   const Record& record = state_->record(kind, name);
-  auto* object = static_cast<Interface*>(guarded(kind, name, [&] { return record.create(resolved); }));
+  auto* object = static_cast<Interface*>(guarded(kind, name, [&] { return record.create(resolved, name); }));
   return std::shared_ptr<Interface>(object);
 }
 

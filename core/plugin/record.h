@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "api/dataset.h"
 #include "api/encoder.h"
@@ -44,10 +45,10 @@ struct Record {
   uint32_t api;
   Kind kind;
   const char* abi;
-  const char* name;
   AnySchema (*schema)();
-  /// Makes an object of the kind's interface from a resolved table; the caller owns it. Throws Error.
-  void* (*create)(const config::Table& resolved);
+  /// Makes an object of the kind's interface from a resolved table, under the plugin's name; the caller owns it. Throws
+  /// Error.
+  void* (*create)(const config::Table& resolved, const std::string& name);
 };
 
 template <class T>
@@ -71,16 +72,19 @@ struct KindOf<Task> {
 
 }  // namespace astroclip::plugin
 
-/// Exports a plugin. `Type` derives from `Interface`, has `static const config::Schema<Parameters>& schema()` and
-/// a constructor from `const Parameters&`, where `Type::Parameters` is the struct.
-#define ASTROCLIP_PLUGIN(Interface, plugin_name, Type)                                                               \
+/// Exports a plugin, whose name is its file's. `Type` derives from `Interface`, has `static const
+/// config::Schema<Parameters>& schema()` and a constructor from `const Parameters&`, where `Type::Parameters` is the
+/// struct.
+#define ASTROCLIP_PLUGIN(Interface, Type)                                                                            \
   namespace {                                                                                                        \
   ::astroclip::plugin::AnySchema astroclip_plugin_schema() { return ::astroclip::plugin::erase(Type::schema()); }    \
-  void* astroclip_plugin_create(const ::astroclip::config::Table& resolved) {                                        \
+  void* astroclip_plugin_create(const ::astroclip::config::Table& resolved, const std::string& name) {               \
     ::astroclip::config::Problems problems;                                                                          \
-    const auto parameters = Type::schema().parse(resolved, {plugin_name, plugin_name}, {}, problems);                \
+    const auto parameters = Type::schema().parse(resolved, {name, name}, {}, problems);                              \
     problems.throw_if_any();                                                                                         \
-    return static_cast<Interface*>(std::make_unique<Type>(parameters).release());                                    \
+    auto object = std::make_unique<Type>(parameters);                                                                \
+    object->set_plugin_name(name);                                                                                   \
+    return static_cast<Interface*>(object.release());                                                                \
   }                                                                                                                  \
   }                                                                                                                  \
   extern "C"                                                                                                         \
@@ -89,6 +93,5 @@ struct KindOf<Task> {
           ::astroclip::plugin::api_version,                                                                          \
           ::astroclip::plugin::KindOf<Interface>::value,                                                             \
           ASTROCLIP_ABI,                                                                                             \
-          plugin_name,                                                                                               \
           &astroclip_plugin_schema,                                                                                  \
           &astroclip_plugin_create};

@@ -16,7 +16,7 @@ bool is_kind(Kind kind) { return std::find(std::begin(all_kinds), std::end(all_k
 
 }  // namespace
 
-std::string objection_to(const Record& record, size_t size, const std::string& file_name) {
+std::string objection_to(const Record& record, size_t size) {
   constexpr const char* damaged = "has a damaged plugin record";
   if (size < offsetof(Record, abi) || record.magic != record_magic) return damaged;
   if (record.api != api_version) {
@@ -28,10 +28,7 @@ std::string objection_to(const Record& record, size_t size, const std::string& f
                        printable(record.abi, longest_shown), ASTROCLIP_ABI);
   }
   if (!is_kind(record.kind)) return "has a plugin record of an unknown kind";
-  if (record.name == nullptr || record.schema == nullptr || record.create == nullptr) return damaged;
-  if (record.name != file_name) {
-    return fmt::format("holds a plugin named '{}'; name the file after it", printable(record.name, longest_shown));
-  }
+  if (record.schema == nullptr || record.create == nullptr) return damaged;
   return "";
 }
 

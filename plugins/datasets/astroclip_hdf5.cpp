@@ -38,4 +38,4 @@ path = "data/paired.h5"
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Dataset, "astroclip_hdf5", astroclip::AstroclipHdf5)
+ASTROCLIP_PLUGIN(astroclip::Dataset, astroclip::AstroclipHdf5)

@@ -51,4 +51,4 @@ train_fraction = 0.9
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Dataset, "survey_images", astroclip::SurveyImages)
+ASTROCLIP_PLUGIN(astroclip::Dataset, astroclip::SurveyImages)

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include "nn/convolution.h"
 #include "nn/layers.h"
 #include "ops/operators.h"
@@ -142,8 +141,7 @@ width = 256
 
   Tensor tokenize(const Tensor& raw) const override {
     if (raw.rank() != 2 || raw.size(1) != p_.pixels) {
-      throw Error("[conv_attention] spectra must be [batch, " + std::to_string(p_.pixels) + "], found " +
-                  raw.shape().str());
+      fail("spectra must be [batch, " + std::to_string(p_.pixels) + "], found " + raw.shape().str());
     }
     return ops::reshape(raw, {raw.size(0), p_.pixels, 1});
   }
@@ -172,4 +170,4 @@ width = 256
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Encoder, "conv_attention", astroclip::ConvAttention)
+ASTROCLIP_PLUGIN(astroclip::Encoder, astroclip::ConvAttention)

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include "nn/convolution.h"
 #include "nn/layers.h"
 #include "ops/operators.h"
@@ -137,8 +136,7 @@ width = 256
   /// Pixels in row order; square crops of other sizes are welcome.
   Tensor tokenize(const Tensor& raw) const override {
     if (raw.rank() != 4 || raw.size(1) != p_.channels || raw.size(2) != raw.size(3)) {
-      throw Error("[resnet] images must be [batch, " + std::to_string(p_.channels) + ", side, side], found " +
-                  raw.shape().str());
+      fail("images must be [batch, " + std::to_string(p_.channels) + ", side, side], found " + raw.shape().str());
     }
     return ops::reshape(ops::permute(raw, {0, 2, 3, 1}), {raw.size(0), raw.size(2) * raw.size(3), p_.channels});
   }
@@ -170,4 +168,4 @@ width = 256
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Encoder, "resnet", astroclip::Resnet)
+ASTROCLIP_PLUGIN(astroclip::Encoder, astroclip::Resnet)

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "base/error.h"
 #include "nn/head_config.h"
 #include "nn/layers.h"
 #include "ops/operators.h"
@@ -191,4 +190,4 @@ head = { width = 256, heads = 4 }
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Encoder, "specformer", astroclip::Specformer)
+ASTROCLIP_PLUGIN(astroclip::Encoder, astroclip::Specformer)

@@ -129,7 +129,7 @@ class Backbone final : public nn::Module {
   Tensor positions_for(int64_t count) const {
     if (count == p_.patches()) return positions_;
     const auto to = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(count))));
-    if (to * to != count) throw Error("[vit] a crop must be square, found " + std::to_string(count) + " patches");
+    if (to * to != count) throw Error("a crop must be square, found " + std::to_string(count) + " patches");
     const int64_t from = p_.side();
     const Tensor axis = Tensor::from_host(resampling(from, to), {to, from}, positions_.dtype(), positions_.device());
     // Rows first ([from, from · dim]), then columns, by the same weights.
@@ -207,8 +207,8 @@ head = { width = 256, heads = 4 }
     const bool fits =
         raw.rank() == 4 && raw.size(1) == p_.channels && raw.size(2) == raw.size(3) && raw.size(2) % p_.patch == 0;
     if (!fits) {
-      throw Error("[vit] images must be [batch, " + std::to_string(p_.channels) + ", side, side], side a multiple of " +
-                  std::to_string(p_.patch) + ", found " + raw.shape().str());
+      fail("images must be [batch, " + std::to_string(p_.channels) + ", side, side], side a multiple of " +
+           std::to_string(p_.patch) + ", found " + raw.shape().str());
     }
     const int64_t side = raw.size(2) / p_.patch;
     const Tensor blocks = ops::reshape(raw, {raw.size(0), p_.channels, side, p_.patch, side, p_.patch});
@@ -232,4 +232,4 @@ head = { width = 256, heads = 4 }
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Encoder, "vit", astroclip::Vit)
+ASTROCLIP_PLUGIN(astroclip::Encoder, astroclip::Vit)

@@ -80,4 +80,4 @@ loss = { plugin = "barlow_twins", projector = [512, 512] }
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Loss, "barlow_twins", astroclip::BarlowTwins)
+ASTROCLIP_PLUGIN(astroclip::Loss, astroclip::BarlowTwins)

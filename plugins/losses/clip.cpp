@@ -38,4 +38,4 @@ loss = { plugin = "clip", logit_scale = 20.0 }
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Loss, "clip", astroclip::Clip)
+ASTROCLIP_PLUGIN(astroclip::Loss, astroclip::Clip)

@@ -65,4 +65,4 @@ loss = { plugin = "cwcl", reference = "spectrum" }
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Loss, "cwcl", astroclip::Cwcl)
+ASTROCLIP_PLUGIN(astroclip::Loss, astroclip::Cwcl)

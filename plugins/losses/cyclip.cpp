@@ -58,4 +58,4 @@ loss = { plugin = "cyclip", in_modal = 0.25, cross_modal = 0.25 }
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Loss, "cyclip", astroclip::Cyclip)
+ASTROCLIP_PLUGIN(astroclip::Loss, astroclip::Cyclip)

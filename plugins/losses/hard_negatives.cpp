@@ -91,4 +91,4 @@ loss = { plugin = "hard_negatives", beta = 0.5, tau_plus = 0.01 }
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Loss, "hard_negatives", astroclip::HardNegatives)
+ASTROCLIP_PLUGIN(astroclip::Loss, astroclip::HardNegatives)

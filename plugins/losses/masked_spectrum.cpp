@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "api/loss.h"
-#include "base/error.h"
 #include "ops/operators.h"
 #include "plugin/record.h"
 
@@ -53,8 +52,8 @@ loss = { plugin = "masked_spectrum", observed = "spectrum_ivar" }
   void attach(LossSetup& setup) override {
     const int64_t tokens = setup.encoder(p_.modality).token_shape()[0];
     if (p_.width > tokens / p_.chunks) {
-      throw Error("[masked_spectrum] " + std::to_string(p_.chunks) + " runs of " + std::to_string(p_.width) +
-                  " tokens do not fit into " + std::to_string(tokens) + " tokens");
+      fail(std::to_string(p_.chunks) + " runs of " + std::to_string(p_.width) + " tokens do not fit into " +
+           std::to_string(tokens) + " tokens");
     }
   }
 
@@ -95,4 +94,4 @@ loss = { plugin = "masked_spectrum", observed = "spectrum_ivar" }
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Loss, "masked_spectrum", astroclip::MaskedSpectrum)
+ASTROCLIP_PLUGIN(astroclip::Loss, astroclip::MaskedSpectrum)

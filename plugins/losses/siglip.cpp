@@ -70,4 +70,4 @@ loss = { plugin = "siglip", bias = -10.0 }
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Loss, "siglip", astroclip::Siglip)
+ASTROCLIP_PLUGIN(astroclip::Loss, astroclip::Siglip)

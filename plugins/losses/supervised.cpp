@@ -166,4 +166,4 @@ loss = { plugin = "supervised", modality = "image", labels = ["redshift"], hidde
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Loss, "supervised", astroclip::Supervised)
+ASTROCLIP_PLUGIN(astroclip::Loss, astroclip::Supervised)

@@ -95,4 +95,4 @@ loss = { plugin = "vicreg", invariance = 25.0, variance = 25.0, covariance = 1.0
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Loss, "vicreg", astroclip::Vicreg)
+ASTROCLIP_PLUGIN(astroclip::Loss, astroclip::Vicreg)

@@ -130,4 +130,4 @@ limit = 100
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Task, "neighbours", astroclip::Neighbours)
+ASTROCLIP_PLUGIN(astroclip::Task, astroclip::Neighbours)

@@ -214,4 +214,4 @@ probes = ["knn"]
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Task, "redshift", astroclip::Redshift)
+ASTROCLIP_PLUGIN(astroclip::Task, astroclip::Redshift)

@@ -143,4 +143,4 @@ plugin = "retrieval"
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Task, "retrieval", astroclip::Retrieval)
+ASTROCLIP_PLUGIN(astroclip::Task, astroclip::Retrieval)

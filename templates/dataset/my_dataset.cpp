@@ -67,8 +67,8 @@ objects = 1000
                  std::span<float> out) const override {
     if (view.modality == "image") return crop(view, raw, view_shape, rng, out);
     if (raw.size() != out.size())
-      throw Error("[my_dataset] the encoder takes spectra of " + std::to_string(out.size()) + " pixels, they have " +
-                  std::to_string(raw.size()));
+      fail("the encoder takes spectra of " + std::to_string(out.size()) + " pixels, they have " +
+           std::to_string(raw.size()));
     std::copy(raw.begin(), raw.end(), out.begin());
   }
 
@@ -76,7 +76,7 @@ objects = 1000
   Field find(const std::string& name) const {
     const std::vector<Field> all = fields();
     const auto found = std::ranges::find(all, name, &Field::name);
-    if (found == all.end()) throw Error("[my_dataset] has no field '" + name + "'");
+    if (found == all.end()) fail("has no field '" + name + "'");
     return *found;
   }
 
@@ -129,8 +129,7 @@ objects = 1000
             std::span<float> out) const {
     const bool fits = shape.rank() == 3 && shape[0] == 3 && shape[1] == shape[2] && shape[1] <= p_.side;
     if (!fits)
-      throw Error("[my_dataset] has images [3, n, n], n at most " + std::to_string(p_.side) + "; the encoder takes " +
-                  shape.str());
+      fail("has images [3, n, n], n at most " + std::to_string(p_.side) + "; the encoder takes " + shape.str());
     const int64_t size = shape[1], margin = p_.side - size;
     const int64_t x0 = view.augment ? rng.below(margin + 1) : margin / 2;
     const int64_t y0 = view.augment ? rng.below(margin + 1) : margin / 2;
@@ -146,4 +145,4 @@ objects = 1000
 
 }  // namespace
 
-ASTROCLIP_PLUGIN(astroclip::Dataset, "my_dataset", MyDataset)
+ASTROCLIP_PLUGIN(astroclip::Dataset, MyDataset)

@@ -134,4 +134,4 @@ dim = 64
 
 }  // namespace
 
-ASTROCLIP_PLUGIN(astroclip::Encoder, "my_encoder", MyEncoder)
+ASTROCLIP_PLUGIN(astroclip::Encoder, MyEncoder)

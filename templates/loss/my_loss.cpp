@@ -63,4 +63,4 @@ loss = { plugin = "my_loss", margin = 0.1 }
 
 }  // namespace
 
-ASTROCLIP_PLUGIN(astroclip::Loss, "my_loss", MyLoss)
+ASTROCLIP_PLUGIN(astroclip::Loss, MyLoss)

@@ -78,4 +78,4 @@ limit = 500
 
 }  // namespace
 
-ASTROCLIP_PLUGIN(astroclip::Task, "my_task", MyTask)
+ASTROCLIP_PLUGIN(astroclip::Task, MyTask)

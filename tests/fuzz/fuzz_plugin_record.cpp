@@ -13,7 +13,7 @@ using namespace astroclip;
 using namespace astroclip::plugin;
 
 AnySchema never_described() { std::abort(); }
-void* never_made(const config::Table&) { std::abort(); }
+void* never_made(const config::Table&, const std::string&) { std::abort(); }
 
 /// Takes the fuzzer's bytes from the front.
 class Bytes {
@@ -48,17 +48,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto symbol_size = bytes.take<uint8_t>();
   const std::string text = bytes.rest();
   record.abi = chosen(2) ? ASTROCLIP_ABI : chosen(3) ? text.c_str() : nullptr;
-  record.name = chosen(4) ? text.c_str() : nullptr;
-  record.schema = chosen(5) ? &never_described : nullptr;
-  record.create = chosen(6) ? &never_made : nullptr;
-  const std::string name = chosen(7) ? std::string(text.c_str()) : text.substr(0, text.size() / 2);
-  const std::string objection = objection_to(record, symbol_size, name);
+  record.schema = chosen(4) ? &never_described : nullptr;
+  record.create = chosen(5) ? &never_made : nullptr;
+  const std::string objection = objection_to(record, symbol_size);
   for (const char c : objection)
     if ((c >= 0 && c < ' ') || c == 0x7F) std::abort();
   const bool usable = record.magic == record_magic && record.api == api_version && symbol_size >= sizeof(Record) &&
-                      record.abi != nullptr && std::string(record.abi) == ASTROCLIP_ABI && record.name != nullptr &&
-                      record.name == name && record.schema != nullptr && record.create != nullptr &&
-                      static_cast<uint32_t>(record.kind) - 1 < std::size(all_kinds);
+                      record.abi != nullptr && std::string(record.abi) == ASTROCLIP_ABI && record.schema != nullptr &&
+                      record.create != nullptr && static_cast<uint32_t>(record.kind) - 1 < std::size(all_kinds);
   if (objection.empty() != usable) std::abort();
   return 0;
 }

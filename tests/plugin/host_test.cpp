@@ -151,10 +151,12 @@ TEST_F(HostTest, TruncatedSharedObject) {
   }
 }
 
-TEST_F(HostTest, FileNamedUnlikeItsPlugin) {
-  const auto file = install("counter", "tasks/meter.so");
-  EXPECT_EQ(error_of("meter"),
-            "task 'meter': " + file.string() + " holds a plugin named 'counter'; name the file after it");
+TEST_F(HostTest, APluginIsCalledAsItsFile) {
+  install("counter");
+  install("counter", "tasks/meter.so");
+  Host host({folder_});
+  EXPECT_EQ(host.make_task("counter", {})->plugin_name(), "counter");
+  EXPECT_EQ(host.make_task("meter", {})->plugin_name(), "meter");
 }
 
 TEST_F(HostTest, TwoOfOneName) {

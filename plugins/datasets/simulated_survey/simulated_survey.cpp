@@ -97,4 +97,4 @@ seed = 3
 }  // namespace
 }  // namespace astroclip
 
-ASTROCLIP_PLUGIN(astroclip::Dataset, "simulated_survey", astroclip::SimulatedSurvey)
+ASTROCLIP_PLUGIN(astroclip::Dataset, astroclip::SimulatedSurvey)

@@ -27,4 +27,4 @@ class Counter : public astroclip::Task {
 
 }  // namespace
 
-ASTROCLIP_PLUGIN(astroclip::Task, "counter", Counter)
+ASTROCLIP_PLUGIN(astroclip::Task, Counter)

@@ -32,4 +32,4 @@ class Gauge : public astroclip::Task {
 
 }  // namespace
 
-ASTROCLIP_PLUGIN(astroclip::Task, "gauge", Gauge)
+ASTROCLIP_PLUGIN(astroclip::Task, Gauge)

@@ -8,11 +8,11 @@
 namespace hand_made {
 
 inline astroclip::plugin::AnySchema schema() { std::abort(); }
-inline void* create(const astroclip::config::Table&) { std::abort(); }
+inline void* create(const astroclip::config::Table&, const std::string&) { std::abort(); }
 
 }  // namespace hand_made
 
-#define HAND_MADE_PLUGIN(magic, api, abi, name)                                                                    \
+#define HAND_MADE_PLUGIN(magic, api, abi)                                                                          \
   extern "C"                                                                                                       \
       __attribute__((visibility("default"))) constinit const astroclip::plugin::Record astroclip_plugin_record = { \
-          magic, api, astroclip::plugin::Kind::task, abi, name, &hand_made::schema, &hand_made::create};
+          magic, api, astroclip::plugin::Kind::task, abi, &hand_made::schema, &hand_made::create};

@@ -1,3 +1,3 @@
 #include "hand_made.h"
 
-HAND_MADE_PLUGIN(astroclip::plugin::record_magic, astroclip::plugin::api_version, "headers of yesterday", "other_abi")
+HAND_MADE_PLUGIN(astroclip::plugin::record_magic, astroclip::plugin::api_version, "headers of yesterday")

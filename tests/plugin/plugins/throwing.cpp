@@ -26,4 +26,4 @@ class Throwing : public astroclip::Task {
 
 }  // namespace
 
-ASTROCLIP_PLUGIN(astroclip::Task, "throwing", Throwing)
+ASTROCLIP_PLUGIN(astroclip::Task, Throwing)
