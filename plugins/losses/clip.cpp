@@ -1,9 +1,7 @@
 // Symmetric contrastive loss between two modalities (Radford et al. 2021, "Learning transferable visual models from
 // natural language supervision"), as AstroCLIP uses it: cosine logits times a fixed factor.
-#include <vector>
-
 #include "api/contrastive.h"
-#include "ops/ops.h"
+#include "ops/operators.h"
 #include "plugin/record.h"
 
 namespace astroclip {
@@ -24,14 +22,14 @@ loss = { plugin = "clip", logit_scale = 20.0 }
     return schema;
   }
 
-  explicit Clip(const Parameters& parameters) : ContrastiveLoss("clip", parameters) {}
+  explicit Clip(const Parameters& parameters) : ContrastiveLoss(parameters) {}
 
  private:
-  LossValue compare(const UnitPair& pair, LossContext& context) const override {
-    const Tensor a_to_b = find_own_column(scaled(ops::matmul(pair.a, pair.all_b, false, true)), context);
-    const Tensor b_to_a = find_own_column(scaled(ops::matmul(pair.b, pair.all_a, false, true)), context);
-    const Tensor total = ops::affine(ops::add(a_to_b, b_to_a), 0.5);
-    return {total, {{"clip", total}}};
+  LossValue pair_loss(const Tower& a, const Tower& b, LossContext& context) const override {
+    const Tensor a_to_b = find_own_column(scaled(ops::matmul_nt(a.own, b.all)), context);
+    const Tensor b_to_a = find_own_column(scaled(ops::matmul_nt(b.own, a.all)), context);
+    const Tensor total = (a_to_b + b_to_a) / 2;
+    return {total, {{plugin_name(), total}}};
   }
 };
 

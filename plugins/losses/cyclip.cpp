@@ -1,9 +1,7 @@
 // Cyclic contrastive loss (Goel et al. 2022, "CyCLIP: cyclic contrastive language-image pretraining", equations 2 to
-// 4): the contrastive loss, and what the similarities of two galaxies differ by within either modality and across both.
-#include <vector>
-
+// 4): the contrastive loss, and penalties on how the similarities of two galaxies differ within and across modalities.
 #include "api/contrastive.h"
-#include "ops/ops.h"
+#include "ops/operators.h"
 #include "plugin/record.h"
 
 namespace astroclip {
@@ -32,25 +30,20 @@ loss = { plugin = "cyclip", in_modal = 0.25, cross_modal = 0.25 }
     return schema;
   }
 
-  explicit Cyclip(const Parameters& parameters) : ContrastiveLoss("cyclip", parameters), p_(parameters) {}
+  explicit Cyclip(const Parameters& parameters) : ContrastiveLoss(parameters), p_(parameters) {}
 
  private:
-  LossValue compare(const UnitPair& pair, LossContext& context) const override {
-    const Tensor a_to_b = ops::matmul(pair.a, pair.all_b, false, true);
-    const Tensor b_to_a = ops::matmul(pair.b, pair.all_a, false, true);
-    const Tensor both = ops::add(find_own_column(scaled(a_to_b), context), find_own_column(scaled(b_to_a), context));
-    const Tensor clip = ops::affine(both, 0.5);
-    const Tensor in_modal =
-        inconsistency(ops::matmul(pair.a, pair.all_a, false, true), ops::matmul(pair.b, pair.all_b, false, true));
+  LossValue pair_loss(const Tower& a, const Tower& b, LossContext& context) const override {
+    const Tensor a_to_b = ops::matmul_nt(a.own, b.all), b_to_a = ops::matmul_nt(b.own, a.all);
+    const Tensor clip = (find_own_column(scaled(a_to_b), context) + find_own_column(scaled(b_to_a), context)) / 2;
+    const Tensor in_modal = inconsistency(ops::matmul_nt(a.own, a.all), ops::matmul_nt(b.own, b.all));
     const Tensor cross_modal = inconsistency(a_to_b, b_to_a);
-    const Tensor cyclic = ops::add(ops::affine(in_modal, p_.in_modal), ops::affine(cross_modal, p_.cross_modal));
-    return {ops::add(clip, cyclic), {{"clip", clip}, {"in_modal", in_modal}, {"cross_modal", cross_modal}}};
+    return {clip + (p_.in_modal * in_modal + p_.cross_modal * cross_modal),
+            {{"clip", clip}, {"in_modal", in_modal}, {"cross_modal", cross_modal}}};
   }
 
   /// Squared differences of two [B, N], summed over columns and averaged over rows.
-  static Tensor inconsistency(const Tensor& a, const Tensor& b) {
-    return ops::affine(ops::sum(ops::square(ops::subtract(a, b))), 1.0 / static_cast<double>(a.size(0)));
-  }
+  static Tensor inconsistency(const Tensor& a, const Tensor& b) { return ops::sum(ops::square(a - b)) / a.size(0); }
 
   Parameters p_;
 };

@@ -1,70 +1,49 @@
 // Pairwise sigmoid loss (Zhai et al. 2023, "Sigmoid loss for language image pre-training"): every pair of a batch is a
 // binary question, with a learned temperature and bias.
 #include <cmath>
-#include <vector>
 
-#include "api/two_towers.h"
-#include "ops/ops.h"
+#include "api/pair_loss.h"
+#include "ops/operators.h"
 #include "plugin/record.h"
 
 namespace astroclip {
 namespace {
 
-class Siglip final : public Loss {
+class Siglip final : public PairLoss {
  public:
-  struct Parameters {
-    double scale = 10.0;
-    double bias = -10.0;
-    bool augment = true;
+  struct Parameters : PairParameters {
+    double logit_scale = 10.0;
+    double logit_bias = -10.0;
   };
 
   static const config::Schema<Parameters>& schema() {
     static const auto schema =
-        config::Schema<Parameters>("Sigmoid loss over all pairs of a batch, with learned scale and bias.")
-            .field("scale", &Parameters::scale, "factor on the cosines at the start", config::above(0.0))
-            .field("bias", &Parameters::bias, "added to the scaled cosines at the start")
-            .field("augment", &Parameters::augment, "encode the dataset's augmented views")
+        pair_schema<Parameters>("Sigmoid loss over all pairs of a batch, with learned scale and bias.")
+            .field("logit_scale", &Parameters::logit_scale, "initial factor on the cosines", config::above(0.0))
+            .field("logit_bias", &Parameters::logit_bias, "initial bias, added to the scaled cosines")
             .example(R"(
 [[stages]]
 name = "alignment"
-loss = { plugin = "siglip", bias = -10.0 }
+loss = { plugin = "siglip", logit_bias = -10.0 }
 )");
     return schema;
   }
 
-  explicit Siglip(const Parameters& parameters) : p_(parameters) {
-    parameter("log_scale", log_scale_, {}, nn::Init::constant(std::log(p_.scale)));
-    parameter("bias", bias_, {}, nn::Init::constant(p_.bias));
-  }
-
-  std::vector<ViewRequest> views(const LossSetup& setup) const override { return view_of_each(setup, p_.augment); }
-
-  void attach(LossSetup& setup) override { views_ = two_aligned_modalities(setup, "siglip"); }
-
-  LossValue forward(LossContext& context) override {
-    const Tensor a = ops::normalize_rows(context.embed(views_[0]), smallest_embedding_norm);
-    const Tensor b =
-        ops::all_gather(ops::normalize_rows(context.embed(views_[1]), smallest_embedding_norm), context.communicator());
-    const Tensor scale = ops::exp(log_scale_);
-    const Tensor logits = ops::add(ops::multiply(ops::matmul(a, b, false, true), scale), bias_);
-    const Tensor signs = pair_signs(context, a.size(0), b.size(0));
-    const Tensor pairs = ops::log_sigmoid(ops::multiply(logits, signs));
-    const Tensor total = ops::affine(ops::sum(pairs), -1.0 / static_cast<double>(a.size(0)));
-    return {total, {{"siglip", total}, {"logit_scale", scale.detach()}, {"logit_bias", bias_.detach()}}};
+  explicit Siglip(const Parameters& parameters) : PairLoss(parameters) {
+    parameter("log_scale", log_scale_, {}, nn::Init::constant(std::log(parameters.logit_scale)));
+    parameter("bias", bias_, {}, nn::Init::constant(parameters.logit_bias));
   }
 
  private:
-  /// +1 where row and column are the same galaxy, −1 elsewhere.
-  static Tensor pair_signs(const LossContext& context, int64_t rows, int64_t columns) {
-    std::vector<float> signs(static_cast<size_t>(rows * columns), -1.0F);
-    const int64_t first = context.communicator().rank() * rows;
-    for (int64_t i = 0; i < rows; ++i) signs[static_cast<size_t>(i * columns + first + i)] = 1.0F;
-    return context.upload(signs, {rows, columns});
+  LossValue pair_loss(const Tower& a, const Tower& b, LossContext& context) const override {
+    const Tensor scale = ops::exp(log_scale_);
+    const Tensor logits = ops::matmul_nt(a.own, b.all) * scale + bias_;
+    const Tensor signs = own_or_other(context, logits.size(0), logits.size(1), 1.0F, -1.0F);
+    const Tensor total = -ops::sum(ops::log_sigmoid(logits * signs)) / logits.size(0);
+    return {total, {{plugin_name(), total}, {"logit_scale", scale.detach()}, {"logit_bias", bias_.detach()}}};
   }
 
-  Parameters p_;
   Tensor log_scale_, bias_;
-  std::vector<std::string> views_;
 };
 
 }  // namespace

@@ -36,7 +36,7 @@ TEST_F(Clip, Gradients) {
 
 TEST_F(Clip, AScaleBeyondTheBoundReturnsToItAndStillLearns) {
   PlainEngine engine = engine_of(a_, b_);
-  const auto loss = ready_loss("clip", "logit_scale = 20.0\nlearnable = true\nlargest_scale = 20.0", engine);
+  const auto loss = ready_loss("clip", "logit_scale = 20.0\nlearnable = true\nmax_logit_scale = 20.0", engine);
   Tensor log_scale = loss->parameters().at(0).tensor;
   log_scale.mutable_data_as<double>()[0] = std::log(30.0);
   loss->after_update(engine, 0);
@@ -51,7 +51,7 @@ TEST_F(Clip, AScaleBeyondTheBoundReturnsToItAndStillLearns) {
 
 TEST_F(Clip, NoDecayPullsTheScale) {
   PlainEngine engine = engine_of(a_, b_);
-  const auto loss = ready_loss("clip", "learnable = true", engine);
+  const auto loss = ready_loss("clip", "learn_logit_scale = true", engine);
   optim::Adamw adamw(loss->parameters(), {.weight_decay = 0.5});
   adamw.step(0.1);  // without a gradient only decay could move it
   EXPECT_EQ(loss->parameters().at(0).tensor.item(), std::log(15.5));
@@ -60,7 +60,7 @@ TEST_F(Clip, NoDecayPullsTheScale) {
 TEST_F(Clip, RefusesWhatIsNoScale) {
   EXPECT_THAT(refusal("clip", "logit_scale = 0.0"), testing::HasSubstr("'logit_scale' = 0.0 is not above 0"));
   EXPECT_THAT(refusal("clip", "logit_scale = 101.0"),
-              testing::HasSubstr("'logit_scale' must not exceed 'largest_scale'"));
+              testing::HasSubstr("'logit_scale' must not exceed 'max_logit_scale'"));
 }
 
 }  // namespace

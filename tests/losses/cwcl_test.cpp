@@ -71,7 +71,7 @@ TEST_F(Cwcl, RefusesAReferenceTheStageHasNot) {
   const auto loss = make_loss("cwcl", "reference = \"lightcurve\"");
   EXPECT_THAT([&] { loss->attach(engine); },
               testing::ThrowsMessage<Error>(
-                  "[cwcl] 'reference' must be one of the stage's modalities image, spectrum, found 'lightcurve'"));
+                  "[cwcl] 'reference' must be one of the stage's encoders image, spectrum, found 'lightcurve'"));
   EXPECT_THAT(refusal("cwcl", "logit_scale = -1.0"), testing::HasSubstr("'logit_scale' = -1.0 is not above 0"));
 }
 

@@ -34,7 +34,7 @@ TEST_F(Cyclip, RefusesNegativeWeights) {
   EXPECT_THAT(refusal("cyclip", "in_modal = -0.1"), testing::HasSubstr("'in_modal' = -0.1"));
   EXPECT_THAT(refusal("cyclip", "cross_modal = -0.1"), testing::HasSubstr("'cross_modal' = -0.1"));
   EXPECT_THAT(refusal("cyclip", "logit_scale = 101.0"),
-              testing::HasSubstr("'logit_scale' must not exceed 'largest_scale'"));
+              testing::HasSubstr("'logit_scale' must not exceed 'max_logit_scale'"));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "base/rng.h"
 #include "models/model_support.h"
+#include "plugin/host.h"
 #include "testing/gradient_check.h"
 #include "testing/plain_engine.h"
 
@@ -86,6 +88,31 @@ inline void expect_loss_gradients(const std::string& name, const std::string& to
   const auto loss = ready_loss(name, toml, setup);
   const auto engine_at = [](const std::vector<Tensor>& at) { return engine_of(at[0], at[1]); };
   expect_loss_gradients(name, *loss, {a.clone(), b.clone()}, engine_at, rng);
+}
+
+/// Parameters at which a loss shows more of itself than at its defaults.
+inline std::string telling_parameters(const std::string& loss) {
+  const std::map<std::string, std::string> of_each = {
+      {"barlow_twins", "redundancy = 0.3\nprojector = [5, 3]"},
+      {"clip", "logit_scale = 4.0\nlearn_logit_scale = true"},
+      {"cwcl", "logit_scale = 4.0"},
+      {"cyclip", "logit_scale = 4.0"},
+      {"hard_negatives", "logit_scale = 4.0\nbeta = 1.5\ntau_plus = 0.05"},
+      {"siglip", "logit_scale = 2.0\nlogit_bias = -1.0"},
+      {"supervised", "hidden = [5]"},
+      {"vicreg", "expander = [5, 3]"},
+  };
+  const auto found = of_each.find(loss);
+  return found == of_each.end() ? "" : found->second;
+}
+
+/// Every loss there is, those of some names excepted.
+inline std::vector<std::string> losses_but(const std::vector<std::string>& excepted) {
+  std::vector<std::string> names;
+  for (const plugin::Listing& one : plugin::Host::instance().list()) {
+    if (one.kind == plugin::Kind::loss && std::ranges::count(excepted, one.name) == 0) names.push_back(one.name);
+  }
+  return names;
 }
 
 /// The message with which a parameter is refused.

@@ -21,10 +21,10 @@ TEST_F(Siglip, AsksOfEveryPairWhetherItIsOneGalaxy) {
       expected += std::log1p(std::exp(-sign * (4.0 * s[i][j] - 1.5))) / 5.0;
     }
   }
-  EXPECT_NEAR(loss_value("siglip", "scale = 4.0\nbias = -1.5", a_, b_), expected, 1e-12);
+  EXPECT_NEAR(loss_value("siglip", "logit_scale = 4.0\nlogit_bias = -1.5", a_, b_), expected, 1e-12);
 }
 
-TEST_F(Siglip, Gradients) { expect_loss_gradients("siglip", "scale = 4.0\nbias = -1.5", a_, b_, rng_); }
+TEST_F(Siglip, Gradients) { expect_loss_gradients("siglip", "logit_scale = 4.0\nlogit_bias = -1.5", a_, b_, rng_); }
 
 TEST_F(Siglip, NoDecayPullsScaleAndBias) {
   PlainEngine engine = engine_of(a_, b_);

@@ -61,7 +61,7 @@ TEST(Plan, CrossesListsAndSeedsAndNamesRunsByWhatDiffers) {
   const Plan made = plan(R"([sweep]
 seeds = [1, 2]
 [sweep.cross]
-"stages.alignment.loss" = [{ plugin = "clip" }, { plugin = "siglip", scale = 5.0 }]
+"stages.alignment.loss" = [{ plugin = "clip" }, { plugin = "siglip", logit_scale = 5.0 }]
 "stages.alignment.optimizer.lr" = [1e-3, 2e-3]
 )");
   EXPECT_THAT(names(made),

@@ -41,7 +41,7 @@ INSTANTIATE_TEST_SUITE_P(Losses, Storage,
                          testing::Values(std::tuple{R"({ plugin = "masked_spectrum", chunks = 3, width = 4 })",
                                                     R"(["spectrum"])", "accumulate = 2\n"},
                                          std::tuple{R"({ plugin = "clip" })", R"(["image", "spectrum"])", ""},
-                                         std::tuple{R"({ plugin = "clip", learnable = true })",
+                                         std::tuple{R"({ plugin = "clip", learn_logit_scale = true })",
                                                     R"(["image", "spectrum"])", "micro_batch = 3\n"},
                                          std::tuple{R"({ plugin = "siglip" })", R"(["image", "spectrum"])", ""}));
 

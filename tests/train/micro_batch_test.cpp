@@ -96,7 +96,7 @@ TEST_P(MicroBatches, GiveTheGradientsOfTheWholeBatch) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Losses, MicroBatches,
-                         testing::Values(R"({ plugin = "clip" })", R"({ plugin = "clip", learnable = true })",
+                         testing::Values(R"({ plugin = "clip" })", R"({ plugin = "clip", learn_logit_scale = true })",
                                          R"({ plugin = "siglip" })", R"({ plugin = "cwcl" })",
                                          R"({ plugin = "cyclip" })", R"({ plugin = "hard_negatives" })",
                                          R"({ plugin = "vicreg", expander = [8] })", R"({ plugin = "barlow_twins" })",

@@ -19,7 +19,7 @@ using testing_support::small_experiment;
 /// Scales by parameter name for a stage with these lines.
 std::map<std::string, optim::Scales> scales_with(const std::string& optimizer) {
   const Experiment experiment =
-      small_experiment({.loss = R"({ plugin = "clip", learnable = true })", .stage = optimizer});
+      small_experiment({.loss = R"({ plugin = "clip", learn_logit_scale = true })", .stage = optimizer});
   Model model = testing_support::model_of(experiment);
   StageEngine engine(experiment, 0, model);
   const auto parameters = stage_parameters(experiment.stages[0], model, engine.make_loss());

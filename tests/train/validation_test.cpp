@@ -35,7 +35,7 @@ struct Training {
 };
 
 Small validating(const std::string& stage = "") {
-  return {.loss = R"({ plugin = "clip", learnable = true })", .stage = "validation = { every = 2 }\n" + stage};
+  return {.loss = R"({ plugin = "clip", learn_logit_scale = true })", .stage = "validation = { every = 2 }\n" + stage};
 }
 
 TEST(Validation, LeavesNoTraceInTraining) {

@@ -1,0 +1,105 @@
+#include "api/pair_loss.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <numeric>
+
+#include "ops/operators.h"
+
+namespace astroclip {
+
+namespace {
+
+/// Shorter embeddings are not stretched to unit length; published.
+constexpr double smallest_norm = 1e-3;
+
+/// Adds weight · value, term by term.
+void add(LossValue& sum, const LossValue& value, double weight) {
+  const bool is_first = !sum.total.defined();
+  const auto added = [&](const Tensor& to, const Tensor& x) -> Tensor {
+    if (is_first) return weight * x;
+    return to + weight * x;
+  };
+  sum.total = added(sum.total, value.total);
+  if (is_first) sum.terms.resize(value.terms.size());
+  for (size_t i = 0; i < value.terms.size(); ++i) {
+    sum.terms[i] = {value.terms[i].first, added(sum.terms[i].second, value.terms[i].second)};
+  }
+}
+
+}  // namespace
+
+std::vector<ViewRequest> PairLoss::views(const LossSetup& setup) const {
+  std::vector<ViewRequest> requests;
+  for (const std::string& tower : setup.modalities()) {
+    requests.push_back({.name = tower, .modality = tower, .augment = parameters_.augment});
+  }
+  return requests;
+}
+
+void PairLoss::attach(LossSetup& setup) {
+  towers_ = setup.modalities();
+  if (towers_.size() < 2) fail(fmt::format("needs two encoders or more, the stage has {}", towers_.size()));
+  const int64_t first = setup.encoder(towers_[0]).embedding_width();
+  for (const std::string& tower : towers_) {
+    const int64_t width = setup.encoder(tower).embedding_width();
+    if (width != first) {
+      fail(fmt::format("the heads of the encoders must be equally wide, found {} ({}) and {} ({})", first, towers_[0],
+                       width, tower));
+    }
+  }
+  const size_t pairs = towers_.size() * (towers_.size() - 1) / 2;
+  weights_ = parameters_.pair_weights;
+  if (weights_.empty()) weights_.assign(pairs, 1.0);
+  const double sum = std::accumulate(weights_.begin(), weights_.end(), 0.0);
+  if (weights_.size() != pairs || sum == 0.0) {
+    fail(fmt::format("'pair_weights' must hold one number for each of the {} pairs of {}, not all 0, found [{}]", pairs,
+                     fmt::join(towers_, ", "), fmt::join(weights_, ", ")));
+  }
+  for (double& weight : weights_) weight /= sum;
+}
+
+LossValue PairLoss::forward(LossContext& context) {
+  std::vector<Tower> towers;
+  for (const std::string& name : towers_) {
+    const Tensor own = prepared(towers.size(), context.embed(name));
+    towers.push_back({name, own, ops::all_gather(own, context.communicator())});
+  }
+  LossValue mean;
+  auto weight = weights_.begin();
+  for (size_t a = 0; a < towers.size(); ++a) {
+    for (size_t b = a + 1; b < towers.size(); ++b) add(mean, pair_loss(towers[a], towers[b], context), *weight++);
+  }
+  return mean;
+}
+
+Tensor PairLoss::prepared(size_t, const Tensor& embeddings) const {
+  return ops::normalize_rows(embeddings, smallest_norm);
+}
+
+void PairLoss::need_objects(int64_t count, const Tower& tower) const {
+  const int64_t found = tower.all.size(0);
+  if (found < count) fail(fmt::format("needs a batch of at least {} objects, found {}", count, found));
+}
+
+void ProjectedPairLoss::attach(LossSetup& setup) {
+  PairLoss::attach(setup);
+  for (const std::string& tower : towers()) {
+    networks_.push_back(std::make_unique<nn::Mlp>(setup.encoder(tower).embedding_width(), widths_));
+    child(name_ + "." + tower, *networks_.back());
+  }
+}
+
+Tensor ProjectedPairLoss::prepared(size_t tower, const Tensor& embeddings) const {
+  return (*networks_[tower])(embeddings);
+}
+
+Tensor own_or_other(const LossContext& context, int64_t rows, int64_t columns, float own, float other) {
+  std::vector<float> values(static_cast<size_t>(rows * columns), other);
+  const int64_t first = context.communicator().rank() * rows;
+  for (int64_t i = 0; i < rows; ++i) values[static_cast<size_t>(i * columns + first + i)] = own;
+  return context.upload(values, {rows, columns});
+}
+
+}  // namespace astroclip
