@@ -10,8 +10,8 @@ namespace astroclip {
 
 /// What a backbone gives. B objects, T tokens, width D.
 struct Encoded {
-  Tensor summary;  ///< [B, D] class token; undefined for encoders without one
-  Tensor tokens;   ///< [B, T, D] after the final norm, without the class token
+  Tensor cls_token;  ///< [B, D]; undefined for encoders without one
+  Tensor tokens;     ///< [B, T, D] after the final norm, without the class token
 };
 
 /// How the tokens enter the backbone.
@@ -32,26 +32,47 @@ class Encoder : public nn::Module, public Plugin {
   /// Shape [T, F] of one object's tokens: the target of masked modelling.
   virtual Shape token_shape() const = 0;
   /// Width D of the backbone's tokens.
-  virtual int64_t width() const = 0;
+  virtual int64_t dim() const = 0;
   /// Width E of embed's result.
   virtual int64_t embedding_width() const = 0;
 
   /// raw [B, input_shape] → tokens [B, T, F]. Carries no gradient.
   virtual Tensor tokenize(const Tensor& raw) const = 0;
-  /// raw [B, input_shape] → [B, T, F]: each value where `tokenize` puts it, as it is; 1 in entries that hold none.
-  /// So what is known of single values (whether they were observed) is known of tokens. Throws Error where tokens hold
-  /// no single values.
-  virtual Tensor arrange(const Tensor& /*raw*/) const {
-    throw Error("encoder for '" + modality() + "': its tokens hold no single values of what was observed");
-  }
   /// tokens [B, T, F] → features. `mask` [B, T], 1 where a token is hidden from the backbone, may be undefined.
   virtual Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm form) const = 0;
-  /// features → [B, T, F], the tokens as the backbone reconstructs them. Throws Error where there is no such head.
-  virtual Tensor reconstruct(const Encoded& encoded) const = 0;
   /// features (TokenForm::alignment) → [B, E]: the head that alignment trains.
   virtual Tensor embed(const Encoded& encoded) const = 0;
   /// features (TokenForm::pretraining) → [B, D], the embedding before alignment: class token, or mean token.
   virtual Tensor pool(const Encoded& encoded) const = 0;
 };
+
+// What only some encoders can do: those derive from it beside Encoder. A loss asks for it in `attach`, so that `check`
+// finds an encoder without.
+
+/// A head that reconstructs tokens, for masked modelling.
+class Reconstruction {
+ public:
+  static constexpr const char* lacking = "cannot reconstruct its tokens";
+  virtual ~Reconstruction();
+  /// features (TokenForm::pretraining) → [B, T, F]
+  virtual Tensor reconstruct(const Encoded& encoded) const = 0;
+};
+
+/// Tokens that hold single values of the raw input: what is known of values (whether they were observed) is known of
+/// tokens.
+class TokenGrid {
+ public:
+  static constexpr const char* lacking = "has tokens that hold no single values of its input";
+  virtual ~TokenGrid();
+  /// raw [B, input_shape] → [B, T, F]: each value, unchanged, where `tokenize` puts it; 1 in entries that hold none.
+  virtual Tensor token_grid(const Tensor& raw) const = 0;
+};
+
+/// Reconstruction or TokenGrid of an encoder. Throws Error naming an encoder that lacks it.
+template <class Ability>
+const Ability& ability(const Encoder& encoder) {
+  if (const auto* found = dynamic_cast<const Ability*>(&encoder)) return *found;
+  throw Error("encoder '" + encoder.plugin_name() + "' " + Ability::lacking);
+}
 
 }  // namespace astroclip

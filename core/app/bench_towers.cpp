@@ -22,7 +22,7 @@ struct Operations {
 Operations operations_of_transformer(const Encoder& encoder, int64_t blocks) {
   const auto tokens = static_cast<double>(encoder.token_shape()[0]);
   const auto features = static_cast<double>(encoder.token_shape()[1]);
-  const auto dim = static_cast<double>(encoder.width()), wide = static_cast<double>(encoder.embedding_width());
+  const auto dim = static_cast<double>(encoder.dim()), wide = static_cast<double>(encoder.embedding_width());
   const double block = 24.0 * dim * dim + 4.0 * tokens * dim;  // of one token; the MLP is four times as wide
   const double keys_and_values = tokens * 4.0 * dim * wide, attention = tokens * 4.0 * wide;
   const double query_output_mlp = (2.0 + 2.0 + 16.0) * wide * wide;
@@ -57,7 +57,7 @@ struct Tower {
   Operations (*operations)(const Encoder& encoder, int64_t blocks);
 };
 
-const Tower specformer{"specformer", "layers", 6, 8, operations_of_transformer};
+const Tower specformer{"specformer", "depth", 6, 8, operations_of_transformer};
 const Tower vit{"vit", "depth", 24, 16, operations_of_transformer};
 /// Moments, gradients and two packed copies of all 24 blocks would need more memory than many a machine has.
 const Tower short_vit{"vit", "depth", 8, 16, operations_of_transformer};
@@ -115,7 +115,7 @@ BenchWork embedding(const Tower& tower, const BenchSettings& settings) {
 Tensor objective(const Encoder& encoder, const Tensor& raw, bool reconstructs) {
   if (!reconstructs) return ops::mean(ops::square(embed(encoder, raw)));
   const Tensor tokens = encoder.tokenize(raw);
-  const Tensor made = encoder.reconstruct(encoder.encode(tokens, {}, TokenForm::pretraining));
+  const Tensor made = ability<Reconstruction>(encoder).reconstruct(encoder.encode(tokens, {}, TokenForm::pretraining));
   return ops::mean(ops::square(ops::subtract(made, tokens)));
 }
 

@@ -160,7 +160,7 @@ class Embedding {
 
   int64_t width_of(const std::string& name) const {
     const Encoder& encoder = model_->encoder(name);
-    return wants_head() ? encoder.embedding_width() : encoder.width();
+    return wants_head() ? encoder.embedding_width() : encoder.dim();
   }
 
   static std::string column_of(const std::string& modality) { return modality + "_embeddings"; }

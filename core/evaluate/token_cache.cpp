@@ -36,7 +36,7 @@ Shape of_one(const Shape& batch) { return Shape(std::span(batch.begin() + 1, bat
 
 int64_t row_bytes(const Encoded& encoded) {
   return encoded.tokens.bytes() / encoded.tokens.size(0) +
-         (encoded.summary.defined() ? encoded.summary.bytes() / encoded.summary.size(0) : 0);
+         (encoded.cls_token.defined() ? encoded.cls_token.bytes() / encoded.cls_token.size(0) : 0);
 }
 
 void write_rows(io::RowFile& file, const char* column, int64_t begin, const Tensor& values) {
@@ -171,12 +171,12 @@ bool TokenCache::fill(const TokenRequest& request, const std::string& path, cons
   if (dtype != compute_dtype(experiment_.run_device())) return false;
   if (!make_room(count * row_bytes(sample), request.name)) return false;
   std::vector<io::RowFile::Column> columns = {{tokens_column, dtype, of_one(sample.tokens.shape())}};
-  if (sample.summary.defined()) columns.push_back({summary_column, dtype, of_one(sample.summary.shape())});
+  if (sample.cls_token.defined()) columns.push_back({summary_column, dtype, of_one(sample.cls_token.shape())});
   io::RowFile file(path, {{"key", key}}, columns, count);
   load(request, rows, file.done() / request.batch, count / request.batch, [&](int64_t begin, const HostArray& view) {
     const Encoded encoded = encode(request, view);
     write_rows(file, tokens_column, begin, encoded.tokens);
-    if (encoded.summary.defined()) write_rows(file, summary_column, begin, encoded.summary);
+    if (encoded.cls_token.defined()) write_rows(file, summary_column, begin, encoded.cls_token);
     const int64_t end = begin + request.batch;
     if (end / request.batch % batches_between_commits == 0 || end == count) file.commit(end);
     if (console_ != nullptr) {

@@ -71,17 +71,16 @@ class PlainEngine final : public LossSetup, public LossContext {
 };
 
 /// An encoder that hands its raw input on as embedding: losses on free features.
-class FreeFeatures final : public Encoder {
+class FreeFeatures : public Encoder {
  public:
   FreeFeatures(std::string modality, int64_t width) : modality_(std::move(modality)), width_(width) {}
   std::string modality() const override { return modality_; }
   Shape input_shape() const override { return {width_}; }
   Shape token_shape() const override { return {1, width_}; }
-  int64_t width() const override { return width_; }
+  int64_t dim() const override { return width_; }
   int64_t embedding_width() const override { return width_; }
   Tensor tokenize(const Tensor& raw) const override { return raw; }
   Encoded encode(const Tensor& tokens, const Tensor&, TokenForm) const override { return {{}, tokens}; }
-  Tensor reconstruct(const Encoded& encoded) const override { return encoded.tokens; }
   Tensor embed(const Encoded& encoded) const override { return encoded.tokens; }
   Tensor pool(const Encoded& encoded) const override { return encoded.tokens; }
 

@@ -17,7 +17,7 @@ Encoded FrozenViews::features(const evaluate::TokenRequest& request, std::span<c
   const Encoded made = make();
   if (!autograd::recording()) return made;  // nothing can be told
   const bool is_same =
-      !made.tokens.requires_grad() && !made.summary.requires_grad() && request.encoder.dropout_draws() == draws;
+      !made.tokens.requires_grad() && !made.cls_token.requires_grad() && request.encoder.dropout_draws() == draws;
   tokens_[key] = is_same ? cache_->open(request) : nullptr;
   return made;
 }

@@ -106,7 +106,7 @@ class Head final : public nn::Module {
 };
 
 /// Its tokens are pixels.
-class ConvAttention final : public Encoder {
+class ConvAttention final : public Encoder, public TokenGrid {
  public:
   using Parameters = ConvAttentionParameters;
 
@@ -136,7 +136,7 @@ width = 256
   std::string modality() const override { return "spectrum"; }
   Shape input_shape() const override { return {p_.pixels}; }
   Shape token_shape() const override { return {p_.pixels, 1}; }
-  int64_t width() const override { return features; }
+  int64_t dim() const override { return features; }
   int64_t embedding_width() const override { return p_.width; }
 
   Tensor tokenize(const Tensor& raw) const override {
@@ -145,17 +145,13 @@ width = 256
     }
     return ops::reshape(raw, {raw.size(0), p_.pixels, 1});
   }
-  Tensor arrange(const Tensor& raw) const override { return tokenize(raw); }
+  Tensor token_grid(const Tensor& raw) const override { return tokenize(raw); }
 
   /// Hidden pixels are 0.
   Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm) const override {
     Tensor x = tokens;
     if (mask.defined()) x = x * (1 - ops::reshape(mask, x.shape()));
     return {{}, backbone_(x)};
-  }
-
-  Tensor reconstruct(const Encoded&) const override {
-    throw Error("[conv_attention] has no head that reconstructs its tokens");
   }
 
   Tensor pool(const Encoded& encoded) const override { return ops::sum(encoded.tokens, {1}); }

@@ -88,7 +88,7 @@ class Backbone final : public nn::Module {
 };
 
 /// Its tokens are pixels.
-class Resnet final : public Encoder {
+class Resnet final : public Encoder, public TokenGrid {
  public:
   using Parameters = ResnetParameters;
 
@@ -130,7 +130,7 @@ width = 256
   std::string modality() const override { return "image"; }
   Shape input_shape() const override { return {p_.channels, p_.image, p_.image}; }
   Shape token_shape() const override { return {p_.image * p_.image, p_.channels}; }
-  int64_t width() const override { return p_.features(); }
+  int64_t dim() const override { return p_.features(); }
   int64_t embedding_width() const override { return head_ ? p_.width : p_.features(); }
 
   /// Pixels in row order; square crops of other sizes are welcome.
@@ -140,7 +140,7 @@ width = 256
     }
     return ops::reshape(ops::permute(raw, {0, 2, 3, 1}), {raw.size(0), raw.size(2) * raw.size(3), p_.channels});
   }
-  Tensor arrange(const Tensor& raw) const override { return tokenize(raw); }
+  Tensor token_grid(const Tensor& raw) const override { return tokenize(raw); }
 
   /// Hidden pixels are black.
   Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm) const override {
@@ -150,9 +150,6 @@ width = 256
     return {{}, backbone_(ops::reshape(x, {x.size(0), side, side, p_.channels}))};
   }
 
-  Tensor reconstruct(const Encoded&) const override {
-    throw Error("[resnet] has no head that reconstructs its tokens");
-  }
   Tensor pool(const Encoded& encoded) const override { return ops::mean(encoded.tokens, {1}); }
   Tensor embed(const Encoded& encoded) const override {
     const Tensor features = pool(encoded);

@@ -17,7 +17,7 @@ struct SpecformerParameters {
   int64_t window = 20;
   int64_t stride = 10;
   int64_t dim = 768;
-  int64_t layers = 6;
+  int64_t depth = 6;
   int64_t heads = 6;
   int64_t hidden = 0;
   int64_t max_len = 800;
@@ -33,7 +33,7 @@ nn::Init scaled_normal(double inputs) { return nn::Init::truncated_normal(1.0 / 
 
 nn::BlockOptions block_options(const SpecformerParameters& p) {
   const int64_t hidden = p.hidden > 0 ? p.hidden : 4 * p.dim;
-  const auto layers = static_cast<double>(p.layers);
+  const auto depth = static_cast<double>(p.depth);
   return {.dim = p.dim,
           .heads = p.heads,
           .hidden = hidden,
@@ -41,8 +41,8 @@ nn::BlockOptions block_options(const SpecformerParameters& p) {
           .layer_scale = {},
           .dropout = p.dropout,
           .drop_path = 0.0,
-          .input_weight = scaled_normal(2.0 * static_cast<double>(p.dim) * layers),
-          .hidden_weight = scaled_normal(2.0 * static_cast<double>(hidden) * layers)};
+          .input_weight = scaled_normal(2.0 * static_cast<double>(p.dim) * depth),
+          .hidden_weight = scaled_normal(2.0 * static_cast<double>(hidden) * depth)};
 }
 
 /// Tokens → features: everything that the published "specformer" file holds.
@@ -62,7 +62,7 @@ class Backbone final : public nn::Module {
                                .contract = "mlp.decoder",
                                .scale1 = "",
                                .scale2 = ""};
-    for (int64_t i = 0; i < p.layers; ++i) {
+    for (int64_t i = 0; i < p.depth; ++i) {
       blocks_.push_back(std::make_unique<nn::TransformerBlock>(block_options(p), names));
       child("blocks." + std::to_string(i), *blocks_.back());
     }
@@ -87,7 +87,7 @@ class Backbone final : public nn::Module {
   nn::Linear head_;
 };
 
-class Specformer final : public Encoder {
+class Specformer final : public Encoder, public Reconstruction, public TokenGrid {
  public:
   using Parameters = SpecformerParameters;
 
@@ -100,7 +100,7 @@ class Specformer final : public Encoder {
             .field("window", &Parameters::window, "pixels of a token", at_least(1))
             .field("stride", &Parameters::stride, "pixels from one token's start to the next", at_least(1))
             .field("dim", &Parameters::dim, "width of a token", between(1, 16384))
-            .field("layers", &Parameters::layers, "transformer blocks", between(1, 1000))
+            .field("depth", &Parameters::depth, "transformer blocks", between(1, 1000))
             .field("heads", &Parameters::heads, "attention heads; divides dim", between(1, 1024))
             .field("hidden", &Parameters::hidden, "hidden width of the MLPs; 0 means 4 · dim", at_least(0))
             .field("max_len", &Parameters::max_len, "learned positions; at least the number of tokens", at_least(1))
@@ -138,7 +138,7 @@ head = { width = 256, heads = 4 }
   std::string modality() const override { return "spectrum"; }
   Shape input_shape() const override { return {p_.pixels}; }
   Shape token_shape() const override { return {p_.tokens(), p_.token_width()}; }
-  int64_t width() const override { return p_.dim; }
+  int64_t dim() const override { return p_.dim; }
   int64_t embedding_width() const override { return p_.head.width; }
 
   /// Standardised windows, each behind two zeros, after one token that carries mean and deviation.
@@ -155,7 +155,7 @@ head = { width = 256, heads = 4 }
                        1);
   }
 
-  Tensor arrange(const Tensor& raw) const override {
+  Tensor token_grid(const Tensor& raw) const override {
     const int64_t batch = raw.size(0);
     const auto ones = [&](const Shape& shape) { return Tensor::zeros(shape, raw.dtype(), raw.device()) + 1; };
     return ops::concat(

@@ -83,7 +83,7 @@ std::string block_name(const VitParameters& p, int64_t block) {
 class Backbone final : public nn::Module {
  public:
   explicit Backbone(const VitParameters& p) : p_(p), norm_(p.dim, 1e-6) {
-    parameter("cls_token", class_token_, {1, 1, p.dim}, nn::Init::normal(1e-6));
+    parameter("cls_token", cls_token_, {1, 1, p.dim}, nn::Init::normal(1e-6));
     parameter("pos_embed", positions_, {1, 1 + p.patches(), p.dim}, nn::Init::truncated_normal(0.02));
     parameter("mask_token", mask_token_, {1, p.dim}, nn::Init::zeros());
     parameter("patch_embed.proj.weight", patch_weight_, {p.dim, p.channels, p.patch, p.patch},
@@ -110,7 +110,7 @@ class Backbone final : public nn::Module {
     Tensor x = ops::linear(patches, ops::reshape(patch_weight_, {p_.dim, p_.patch_values()}), patch_bias_);
     if (mask.defined()) x = hide(x, mask);
     if (with_positions) {
-      x = ops::concat({ops::broadcast_to(class_token_, {batch, 1, p_.dim}), x}, 1) + positions_for(count);
+      x = ops::concat({ops::broadcast_to(cls_token_, {batch, 1, p_.dim}), x}, 1) + positions_for(count);
     }
     for (const auto& block : blocks_) x = (*block)(x);
     x = norm_(x);
@@ -141,7 +141,7 @@ class Backbone final : public nn::Module {
   }
 
   VitParameters p_;
-  Tensor class_token_, positions_, mask_token_, patch_weight_, patch_bias_;
+  Tensor cls_token_, positions_, mask_token_, patch_weight_, patch_bias_;
   std::vector<std::unique_ptr<nn::TransformerBlock>> blocks_;
   nn::LayerNorm norm_;
 };
@@ -199,7 +199,7 @@ head = { width = 256, heads = 4 }
   std::string modality() const override { return "image"; }
   Shape input_shape() const override { return {p_.channels, p_.image, p_.image}; }
   Shape token_shape() const override { return {p_.patches(), p_.patch_values()}; }
-  int64_t width() const override { return p_.dim; }
+  int64_t dim() const override { return p_.dim; }
   int64_t embedding_width() const override { return p_.head.width; }
 
   /// Patches in row order, each as (channel, row, column); square crops of other sizes are welcome.
@@ -219,9 +219,8 @@ head = { width = 256, heads = 4 }
     return backbone_.encode(tokens, mask, form == TokenForm::pretraining || p_.alignment_positions);
   }
 
-  Tensor reconstruct(const Encoded&) const override { throw Error("[vit] has no head that reconstructs its tokens"); }
   Tensor embed(const Encoded& encoded) const override { return head_(encoded.tokens); }
-  Tensor pool(const Encoded& encoded) const override { return encoded.summary; }
+  Tensor pool(const Encoded& encoded) const override { return encoded.cls_token; }
 
  private:
   Parameters p_;

@@ -1,5 +1,5 @@
 // Masked modelling of token sequences, as AstroCLIP pretrains its spectrum encoder (Parker et al. 2024, section 3.2):
-// runs of tokens are set to zero and reconstructed from the rest.
+// spans of tokens are set to zero and reconstructed from the rest.
 #include <algorithm>
 #include <vector>
 
@@ -13,8 +13,8 @@ namespace {
 class MaskedSpectrum final : public Loss {
  public:
   struct Parameters {
-    int64_t chunks = 6;
-    int64_t width = 50;
+    int64_t spans = 6;
+    int64_t span_length = 50;
     std::string modality = "spectrum";
     bool augment = false;
     std::string observed;
@@ -24,9 +24,9 @@ class MaskedSpectrum final : public Loss {
     using config::at_least;
     static const auto schema =
         config::Schema<Parameters>("Mean squared error of the tokens that were hidden from the encoder.")
-            .field("chunks", &Parameters::chunks, "hidden runs, one at random in each equal section of the sequence",
+            .field("spans", &Parameters::spans, "hidden spans, one at random in each equal section of the sequence",
                    at_least(1))
-            .field("width", &Parameters::width, "tokens of a hidden run", at_least(1))
+            .field("span_length", &Parameters::span_length, "tokens of a hidden span", at_least(1))
             .field("modality", &Parameters::modality, "whose tokens are modelled")
             .field("augment", &Parameters::augment, "model the dataset's augmented view")
             .field("observed", &Parameters::observed,
@@ -50,9 +50,12 @@ loss = { plugin = "masked_spectrum", observed = "spectrum_ivar" }
   }
 
   void attach(LossSetup& setup) override {
-    const int64_t tokens = setup.encoder(p_.modality).token_shape()[0];
-    if (p_.width > tokens / p_.chunks) {
-      fail(std::to_string(p_.chunks) + " runs of " + std::to_string(p_.width) + " tokens do not fit into " +
+    const Encoder& encoder = setup.encoder(p_.modality);
+    ability<Reconstruction>(encoder);
+    if (!p_.observed.empty()) ability<TokenGrid>(encoder);
+    const int64_t tokens = encoder.token_shape()[0];
+    if (p_.span_length > tokens / p_.spans) {
+      fail(std::to_string(p_.spans) + " spans of " + std::to_string(p_.span_length) + " tokens do not fit into " +
            std::to_string(tokens) + " tokens");
     }
   }
@@ -60,11 +63,13 @@ loss = { plugin = "masked_spectrum", observed = "spectrum_ivar" }
   LossValue forward(LossContext& context) override {
     const Tensor tokens = context.tokens(view);
     const Tensor mask = draw_mask(context, tokens.size(0), tokens.size(1));
-    const Tensor predicted = context.encoder(view).reconstruct(context.encode(view, mask, TokenForm::pretraining));
+    const Encoder& encoder = context.encoder(view);
+    const Encoded encoded = context.encode(view, mask, TokenForm::pretraining);
+    const Tensor predicted = ability<Reconstruction>(encoder).reconstruct(encoded);
     // Entries count where hiding changed the input: those that were zero already carry no question.
     Tensor changed = ops::nonzero(tokens * ops::reshape(mask, {mask.size(0), mask.size(1), 1}));
     if (!p_.observed.empty()) {
-      changed = changed * ops::nonzero(context.encoder(view).arrange(context.raw(observed)));
+      changed = changed * ops::nonzero(ability<TokenGrid>(encoder).token_grid(context.raw(observed)));
     }
     const Tensor loss = ops::mean(ops::square((predicted - tokens) * changed)) / ops::mean(changed);
     return {loss, {{"masked_error", loss}}};
@@ -74,15 +79,15 @@ loss = { plugin = "masked_spectrum", observed = "spectrum_ivar" }
   static constexpr const char* view = "masked";
   static constexpr const char* observed = "observed";
 
-  /// [B, T], 1 where hidden: one run in each of `chunks` equal sections.
+  /// [B, T], 1 where hidden: one span in each of `spans` equal sections.
   Tensor draw_mask(LossContext& context, int64_t batch, int64_t tokens) const {
     std::vector<float> mask(static_cast<size_t>(batch * tokens), 0.0F);
-    const int64_t section = tokens / p_.chunks;
+    const int64_t section = tokens / p_.spans;
     for (int64_t sample = 0; sample < batch; ++sample) {
       Rng rng = context.rng(Purpose::masks, sample);
-      for (int64_t chunk = 0; chunk < p_.chunks; ++chunk) {
-        const int64_t start = chunk * section + rng.below(section - p_.width + 1);
-        std::fill_n(mask.begin() + sample * tokens + start, p_.width, 1.0F);
+      for (int64_t span = 0; span < p_.spans; ++span) {
+        const int64_t start = span * section + rng.below(section - p_.span_length + 1);
+        std::fill_n(mask.begin() + sample * tokens + start, p_.span_length, 1.0F);
       }
     }
     return context.upload(mask, {batch, tokens});

@@ -107,7 +107,7 @@ dim = 64
   std::string modality() const override { return "image"; }
   Shape input_shape() const override { return {p_.channels, p_.image, p_.image}; }
   Shape token_shape() const override { return {p_.side() * p_.side(), p_.patch_values()}; }
-  int64_t width() const override { return p_.dim; }
+  int64_t dim() const override { return p_.dim; }
   int64_t embedding_width() const override { return p_.width; }
 
   /// Patches in row order, each as (channel, row, column).
@@ -119,9 +119,6 @@ dim = 64
 
   Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm) const override {
     return {{}, backbone_(tokens, mask)};
-  }
-  Tensor reconstruct(const Encoded&) const override {
-    throw Error("[my_encoder] has no head that reconstructs its tokens");
   }
   Tensor pool(const Encoded& encoded) const override { return ops::mean(encoded.tokens, {1}); }
   Tensor embed(const Encoded& encoded) const override { return head_(pool(encoded)); }

@@ -23,7 +23,7 @@ TEST_F(MyEncoderTest, ShapesAreAsDeclared) {
   const Tensor tokens = encoder->tokenize(images_);
   EXPECT_EQ(tokens.shape(), (Shape{2, encoder->token_shape()[0], encoder->token_shape()[1]}));
   const Encoded encoded = encoder->encode(tokens, {}, TokenForm::alignment);
-  EXPECT_EQ(encoded.tokens.shape(), (Shape{2, 9, encoder->width()}));
+  EXPECT_EQ(encoded.tokens.shape(), (Shape{2, 9, encoder->dim()}));
   EXPECT_EQ(encoder->embed(encoded).shape(), (Shape{2, encoder->embedding_width()}));
 }
 

@@ -35,7 +35,7 @@ TEST(WeightsVerbs, ConvertWritesWhatInspectThenLists) {
 
 std::string architecture_of(int64_t dim) {
   const std::string path = scratch("specformer_" + std::to_string(dim) + ".toml");
-  astroclip::io::write_text(path, fmt::format("[encoders.spectrum]\nplugin = \"specformer\"\ndim = {}\nlayers = 2\n"
+  astroclip::io::write_text(path, fmt::format("[encoders.spectrum]\nplugin = \"specformer\"\ndim = {}\ndepth = 2\n"
                                               "heads = 3\n",
                                               dim));
   return path;

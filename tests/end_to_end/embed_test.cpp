@@ -62,7 +62,7 @@ head = { width = 48, heads = 4, dropout = 0.0 }
 [encoders.spectrum]
 plugin = "specformer"
 dim = 48
-layers = 2
+depth = 2
 heads = 3
 head = { width = 48, heads = 4, dropout = 0.0, mlp_residual = true }
 )");

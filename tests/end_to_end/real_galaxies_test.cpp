@@ -72,7 +72,7 @@ plugin = "specformer"
 window = 200
 stride = 200
 dim = 16
-layers = 1
+depth = 1
 heads = 2
 head = { width = 16, heads = 2 }
 [evaluation]

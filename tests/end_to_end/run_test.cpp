@@ -245,7 +245,8 @@ TEST(Run, MistakesInLaterStagesCostNoTraining) {
       {"stages.alignment.batch=100000", "[stages.alignment] 'batch' = 100000 exceeds the "},
       {"stages.alignment.loss={plugin=\"supervised\", labels=[\"nope\"]}", "no column 'nope'"},
       {"encoders.image.image=600", "the encoder takes images of [3, 600, 600]"},
-      {"stages.alignment.loss={plugin=\"masked_spectrum\", chunks=2, width=5} --set stages.alignment.micro_batch=4",
+      {"stages.alignment.loss={plugin=\"masked_spectrum\", spans=2, span_length=5} --set "
+       "stages.alignment.micro_batch=4",
        "'micro_batch' works for losses of whole embeddings"},
       {"stages.alignment.validation={every=2, metric=\"x\"} --set experiment.validation=0.2",
        "there is no metric 'x' (validation.loss, validation.clip)"},
@@ -277,6 +278,8 @@ TEST(Check, BuildsWhatTheFileNames) {
   for (const auto& [assignment, complaint] :
        {std::pair<std::string, std::string>{"encoders.image.head.width=48", "must be equally wide"},
         {"stages.alignment.encoders='[\"image\"]'", "two"},
+        {"stages.alignment.loss='{ plugin=\"masked_spectrum\", modality=\"image\", spans=1, span_length=1 }'",
+         "encoder 'vit' cannot reconstruct its tokens"},
         {"evaluation.models='[\"/nowhere/m.safetensors\"]'", "/nowhere/m.safetensors: cannot read"}}) {
     const auto outcome = run_program(check + assignment);
     EXPECT_EQ(outcome.status, 1) << assignment;

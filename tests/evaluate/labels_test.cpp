@@ -18,7 +18,7 @@ cache = ")" + testing_support::scratch("labels") +
 [encoders.spectrum]
 plugin = "specformer"
 dim = 12
-layers = 1
+depth = 1
 heads = 1
 )" + tasks;
   const Experiment experiment = read_experiment(config::parse_text(text, "e.toml"));

@@ -39,7 +39,7 @@ plugin = "specformer"
 window = 100
 stride = 100
 dim = 32
-layers = 2
+depth = 2
 heads = 2
 )",
                             "e.toml");
@@ -96,9 +96,9 @@ TEST_F(TokenCacheTest, GivesTheBitsThatTheBackboneGivesInAnyOrder) {
     const Encoded there = kept->read(rows), here = forward(request(name), rows);
     EXPECT_EQ(there.tokens.shape(), here.tokens.shape());
     EXPECT_EQ(there.tokens.to_floats(), here.tokens.to_floats()) << name;
-    ASSERT_EQ(there.summary.defined(), here.summary.defined());
-    if (!here.summary.defined()) continue;
-    EXPECT_EQ(there.summary.to_floats(), here.summary.to_floats()) << name;
+    ASSERT_EQ(there.cls_token.defined(), here.cls_token.defined());
+    if (!here.cls_token.defined()) continue;
+    EXPECT_EQ(there.cls_token.to_floats(), here.cls_token.to_floats()) << name;
   }
 }
 

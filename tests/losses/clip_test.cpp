@@ -26,17 +26,17 @@ TEST_F(Clip, IsTheMeanCrossEntropyOfBothDirections) {
     expected += (std::log(row) + std::log(column) - 2.0 * scale * s[i][i]) / 10.0;
   }
   EXPECT_NEAR(loss_value("clip", "logit_scale = 4.0", a_, b_), expected, 1e-12);
-  EXPECT_NEAR(loss_value("clip", "logit_scale = 4.0\nlearnable = true", a_, b_), expected, 1e-12);
+  EXPECT_NEAR(loss_value("clip", "logit_scale = 4.0\nlearn_logit_scale = true", a_, b_), expected, 1e-12);
 }
 
 TEST_F(Clip, Gradients) {
   expect_loss_gradients("clip", "logit_scale = 4.0", a_, b_, rng_);
-  expect_loss_gradients("clip", "logit_scale = 4.0\nlearnable = true", a_, b_, rng_);
+  expect_loss_gradients("clip", "logit_scale = 4.0\nlearn_logit_scale = true", a_, b_, rng_);
 }
 
 TEST_F(Clip, AScaleBeyondTheBoundReturnsToItAndStillLearns) {
   PlainEngine engine = engine_of(a_, b_);
-  const auto loss = ready_loss("clip", "logit_scale = 20.0\nlearnable = true\nmax_logit_scale = 20.0", engine);
+  const auto loss = ready_loss("clip", "logit_scale = 20.0\nlearn_logit_scale = true\nmax_logit_scale = 20.0", engine);
   Tensor log_scale = loss->parameters().at(0).tensor;
   log_scale.mutable_data_as<double>()[0] = std::log(30.0);
   loss->after_update(engine, 0);

@@ -45,7 +45,7 @@ TEST_F(Cwcl, GradientsAtGivenWeights) {
   a_.set_requires_grad(true);
   b_.set_requires_grad(true);
   PlainEngine engine = engine_of(a_, b_);
-  const auto loss = ready_loss("cwcl", "logit_scale = 3.0\nlearnable = true", engine);
+  const auto loss = ready_loss("cwcl", "logit_scale = 3.0\nlearn_logit_scale = true", engine);
   autograd::backward(loss->forward(engine).total);
 
   const Rows a = rows_of(a_), b = rows_of(b_), gradient_a = rows_of(a_.grad()), gradient_b = rows_of(b_.grad());

@@ -27,7 +27,7 @@ TEST_F(Cyclip, AddsBothInconsistenciesToTheContrastiveLoss) {
 }
 
 TEST_F(Cyclip, Gradients) {
-  expect_loss_gradients("cyclip", "logit_scale = 3.0\nlearnable = true\nin_modal = 0.7", a_, b_, rng_);
+  expect_loss_gradients("cyclip", "logit_scale = 3.0\nlearn_logit_scale = true\nin_modal = 0.7", a_, b_, rng_);
 }
 
 TEST_F(Cyclip, RefusesNegativeWeights) {

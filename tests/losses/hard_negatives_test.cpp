@@ -53,9 +53,9 @@ TEST_F(HardNegatives, WithoutConcentrationAndPriorIsClip) {
 }
 
 TEST_F(HardNegatives, Gradients) {
-  expect_loss_gradients("hard_negatives", "logit_scale = 3.0\nlearnable = true\nbeta = 1.5", a_, b_, rng_);
-  expect_loss_gradients("hard_negatives", "logit_scale = 3.0\nlearnable = true\ntau_plus = 0.1", a_, b_, rng_);
-  expect_loss_gradients("hard_negatives", "logit_scale = 1.0\nlearnable = true\ntau_plus = 0.9", a_, b_, rng_);
+  expect_loss_gradients("hard_negatives", "logit_scale = 3.0\nlearn_logit_scale = true\nbeta = 1.5", a_, b_, rng_);
+  expect_loss_gradients("hard_negatives", "logit_scale = 3.0\nlearn_logit_scale = true\ntau_plus = 0.1", a_, b_, rng_);
+  expect_loss_gradients("hard_negatives", "logit_scale = 1.0\nlearn_logit_scale = true\ntau_plus = 0.9", a_, b_, rng_);
 }
 
 TEST_F(HardNegatives, SinglePrecisionHoldsAtTheLargestScale) {

@@ -28,7 +28,7 @@ head = { width = 48, heads = 4 }
 [encoders.spectrum]
 plugin = "specformer"
 dim = 48
-layers = )" + std::to_string(layers) +
+depth = )" + std::to_string(layers) +
                            R"(
 heads = 3
 head = { width = 48, heads = 4, mlp_residual = true }

@@ -35,7 +35,7 @@ TEST(Presets, BackbonesHaveThePublishedNumberOfParameters) {
     ASSERT_EQ(encoders.size(), 1U) << file;
     const auto encoder = make(encoders[0]);
     const double head =
-        head_parameters(static_cast<double>(encoder->embedding_width()), static_cast<double>(encoder->width()));
+        head_parameters(static_cast<double>(encoder->embedding_width()), static_cast<double>(encoder->dim()));
     EXPECT_NEAR(static_cast<double>(encoder->parameter_count()) - head, parameters, 0.04 * parameters) << file;
   }
 }

@@ -134,7 +134,7 @@ TEST_P(LossFixture, ALearnableClipScaleReachesTheLossAndLearns) {
   const Fixture fixture("clip_loss", device());
   PlainEngine plain = engine(fixture["image_features"], fixture["spectrum_features"]);
   const auto fixed = make_loss("clip", "logit_scale = 7.0");
-  const auto learnable = make_loss("clip", "logit_scale = 7.0\nlearnable = true");
+  const auto learnable = make_loss("clip", "logit_scale = 7.0\nlearn_logit_scale = true");
   fixed->attach(plain);
   learnable->attach(plain);
   learnable->materialize(device(), 1);
@@ -155,7 +155,7 @@ TEST_P(LossFixture, ALearnableClipScaleReachesTheLossAndLearns) {
 TEST_P(LossFixture, SiglipIsTheSumOfPairwiseLogisticLosses) {
   const Fixture fixture("clip_loss", device());
   PlainEngine plain = engine(fixture["image_features"], fixture["spectrum_features"]);
-  const auto loss = make_loss("siglip", "scale = 10.0\nbias = -10.0");
+  const auto loss = make_loss("siglip", "logit_scale = 10.0\nlogit_bias = -10.0");
   loss->attach(plain);
   loss->materialize(device(), 1);
   const Tensor total = loss->forward(plain).total;
@@ -187,11 +187,11 @@ TEST_P(LossFixture, MaskedSpectrumHidesOneRunInEachSection) {
   // An encoder that reconstructs zero: the loss is the mean square of the hidden non-zero entries, all ones here.
   const std::vector<double> ones(2 * 60 * 3, 1.0);
   const Tensor raw = Tensor::from_host(ones, {2, 60, 3}, backend_of(device()).compute_dtype(), device());
-  struct Zero final : Encoder {
+  struct Zero final : Encoder, Reconstruction {
     std::string modality() const override { return "spectrum"; }
     Shape input_shape() const override { return {60, 3}; }
     Shape token_shape() const override { return {60, 3}; }
-    int64_t width() const override { return 3; }
+    int64_t dim() const override { return 3; }
     int64_t embedding_width() const override { return 3; }
     Tensor tokenize(const Tensor& tokens) const override { return tokens; }
     Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm) const override {
@@ -205,7 +205,7 @@ TEST_P(LossFixture, MaskedSpectrumHidesOneRunInEachSection) {
   };
   const auto zero = std::make_shared<Zero>();
   PlainEngine plain({{"spectrum", {zero, raw}}}, device());
-  const auto loss = make_loss("masked_spectrum", "chunks = 3\nwidth = 5");
+  const auto loss = make_loss("masked_spectrum", "spans = 3\nspan_length = 5");
   loss->attach(plain);
   EXPECT_NEAR(loss->forward(plain).total.item(), 1.0, 1e-6);
   for (size_t sample = 0; sample < 2; ++sample) {
@@ -221,9 +221,9 @@ TEST_P(LossFixture, MaskedSpectrumHidesOneRunInEachSection) {
       EXPECT_EQ(edges, 1);
     }
   }
-  const auto wide = make_loss("masked_spectrum", "chunks = 3\nwidth = 21");
+  const auto wide = make_loss("masked_spectrum", "spans = 3\nspan_length = 21");
   EXPECT_THAT([&] { wide->attach(plain); },
-              testing::ThrowsMessage<Error>("[masked_spectrum] 3 runs of 21 tokens do not fit into 60 tokens"));
+              testing::ThrowsMessage<Error>("[masked_spectrum] 3 spans of 21 tokens do not fit into 60 tokens"));
 }
 
 INSTANTIATE_TEST_SUITE_P(, LossFixture, testing_support::each_backend(), testing_support::backend_name);

@@ -25,7 +25,7 @@ TEST_P(Baselines, ConvolutionsAndAttentionOnSpectra) {
   const nn::LoadReport report = nn::load_state(encoder->state(), weights);
   ASSERT_TRUE(report.complete() && report.unexpected.empty());
   const Encoded encoded = encoder->encode(encoder->tokenize(io["spectra"]), {}, TokenForm::alignment);
-  EXPECT_EQ(encoded.tokens.size(2), encoder->width());
+  EXPECT_EQ(encoded.tokens.size(2), encoder->dim());
   EXPECT_LT(relative_error(encoder->embed(encoded), io["conv_attention.output"]), 1e-5);
 }
 

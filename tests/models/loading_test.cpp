@@ -63,7 +63,7 @@ TEST_P(LoadingPublishedFiles, AnEncoderWithoutChunks) {
 
 TEST_P(LoadingPublishedFiles, AnotherArchitectureIsAListedError) {
   std::string narrow = tiny_specformer;
-  narrow.replace(narrow.find("layers = 2"), 10, "layers = 3");
+  narrow.replace(narrow.find("depth = 2"), 9, "depth = 3");
   const auto spectrum = make_encoder("specformer", narrow, device());
   try {
     nn::load_published(*spectrum, fixture("specformer.ckpt"), "backbone");

@@ -22,7 +22,7 @@ inline constexpr const char* tiny_vit =
     "image = 144\npatch = 12\ndim = 48\ndepth = 4\nheads = 4\nchunks = 2\n"
     "head = { width = 48, heads = 4, dropout = 0.0 }\n";
 inline constexpr const char* tiny_specformer =
-    "dim = 48\nlayers = 2\nheads = 3\nhead = { width = 48, heads = 4, dropout = 0.0, mlp_residual = true }\n";
+    "dim = 48\ndepth = 2\nheads = 3\nhead = { width = 48, heads = 4, dropout = 0.0, mlp_residual = true }\n";
 
 /// Tensors of a fixture in the dtype of a device's backend.
 class Fixture {

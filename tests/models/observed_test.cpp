@@ -18,18 +18,18 @@ Tensor row(const std::vector<double>& values) {
   return Tensor::from_host(values, {1, static_cast<int64_t>(values.size())}, DType::f32, cpu);
 }
 
-TEST(Arrange, PutsValuesWhereSpecformerReadsThem) {
+TEST(TokenGrid, PutsValuesWhereSpecformerReadsThem) {
   const auto encoder = make_encoder(
       "specformer",
-      "pixels = 7\nwindow = 3\nstride = 2\ndim = 8\nlayers = 1\nheads = 2\nhead = { width = 8, heads = 2 }", cpu);
+      "pixels = 7\nwindow = 3\nstride = 2\ndim = 8\ndepth = 1\nheads = 2\nhead = { width = 8, heads = 2 }", cpu);
   const Tensor raw = row({0, 10, 20, 30, 40, 50, 60});
   const std::vector<double> expected = {1, 1, 1,  1,  1,   //
                                         1, 1, 0,  10, 20,  //
                                         1, 1, 20, 30, 40,  //
                                         1, 1, 40, 50, 60};
-  const Tensor arranged = encoder->arrange(raw);
-  EXPECT_EQ(arranged.shape(), (Shape{1, 4, 5}));
-  EXPECT_EQ(arranged.to_doubles(), expected);
+  const Tensor grid = ability<TokenGrid>(*encoder).token_grid(raw);
+  EXPECT_EQ(grid.shape(), (Shape{1, 4, 5}));
+  EXPECT_EQ(grid.to_doubles(), expected);
   // Tokens hold the same values standardised: mean 30, deviation 10·√(28/6).
   const auto tokens = encoder->tokenize(raw).to_doubles();
   for (const size_t entry : {7U, 9U, 13U, 19U}) {
@@ -38,16 +38,16 @@ TEST(Arrange, PutsValuesWhereSpecformerReadsThem) {
 }
 
 /// One value a token; reconstructs zeros.
-class Values final : public Encoder {
+class Values final : public Encoder, public Reconstruction, public TokenGrid {
  public:
   explicit Values(int64_t count) : count_(count) {}
   std::string modality() const override { return "spectrum"; }
   Shape input_shape() const override { return {count_}; }
   Shape token_shape() const override { return {count_, 1}; }
-  int64_t width() const override { return 1; }
+  int64_t dim() const override { return 1; }
   int64_t embedding_width() const override { return 1; }
   Tensor tokenize(const Tensor& raw) const override { return ops::reshape(raw, {raw.size(0), count_, 1}); }
-  Tensor arrange(const Tensor& raw) const override { return tokenize(raw); }
+  Tensor token_grid(const Tensor& raw) const override { return tokenize(raw); }
   Encoded encode(const Tensor& tokens, const Tensor&, TokenForm) const override {
     return {{}, ops::affine(tokens, 0.0)};
   }
@@ -62,7 +62,7 @@ class Values final : public Encoder {
 TEST(MaskedSpectrum, CountsOnlyWhatWasObserved) {
   const auto encoder = std::make_shared<Values>(4);
   PlainEngine engine({{"spectrum", {encoder, row({1, 2, 3, 4})}}, {"observed", {encoder, row({0.5, 0, 7, 1})}}}, cpu);
-  const std::string all_hidden = "chunks = 1\nwidth = 4\n";
+  const std::string all_hidden = "spans = 1\nspan_length = 4\n";
   EXPECT_NEAR(make_loss("masked_spectrum", all_hidden)->forward(engine).total.item(), 30.0 / 4.0, 1e-6);
   const auto loss = make_loss("masked_spectrum", all_hidden + "observed = \"spectrum_ivar\"");
   EXPECT_NEAR(loss->forward(engine).total.item(), 26.0 / 3.0, 1e-6);
@@ -72,13 +72,24 @@ TEST(MaskedSpectrum, CountsOnlyWhatWasObserved) {
   EXPECT_FALSE(views[1].augment);
 }
 
-TEST(MaskedSpectrum, NeedsTokensOfSingleValues) {
-  const auto encoder = std::make_shared<testing_support::FreeFeatures>("spectrum", 4);
-  EXPECT_THAT(
-      [&] {
-        encoder->arrange(row({1, 2, 3, 4}));
-      },
-      testing::ThrowsMessage<Error>("encoder for 'spectrum': its tokens hold no single values of what was observed"));
+/// Reconstructs, from tokens that hold no single values.
+class Opaque final : public testing_support::FreeFeatures, public Reconstruction {
+ public:
+  using FreeFeatures::FreeFeatures;
+  Tensor reconstruct(const Encoded& encoded) const override { return encoded.tokens; }
+};
+
+TEST(MaskedSpectrum, RefusesEncodersThatLackWhatItNeeds) {
+  const auto attach = [](const std::shared_ptr<Encoder>& encoder, const std::string& observed) {
+    encoder->set_plugin_name("mine");
+    PlainEngine engine({{"spectrum", {encoder, row({1, 2, 3, 4})}}}, cpu);
+    make_loss("masked_spectrum", "spans = 1\nspan_length = 1\nobserved = \"" + observed + "\"")->attach(engine);
+  };
+  EXPECT_THAT([&] { attach(std::make_shared<testing_support::FreeFeatures>("spectrum", 4), ""); },
+              testing::ThrowsMessage<Error>("encoder 'mine' cannot reconstruct its tokens"));
+  attach(std::make_shared<Opaque>("spectrum", 4), "");
+  EXPECT_THAT([&] { attach(std::make_shared<Opaque>("spectrum", 4), "spectrum_ivar"); },
+              testing::ThrowsMessage<Error>("encoder 'mine' has tokens that hold no single values of its input"));
 }
 
 }  // namespace

@@ -34,25 +34,25 @@ class VitFixture : public testing_support::OnEachBackend {
 
 TEST_P(VitFixture, ClassAndPatchTokens) {
   const Encoded encoded = encode("images", {}, TokenForm::pretraining);
-  EXPECT_LT(relative_error(encoded.summary, io_["cls"]), 1e-5);
+  EXPECT_LT(relative_error(encoded.cls_token, io_["cls"]), 1e-5);
   EXPECT_LT(relative_error(encoded.tokens, io_["patch_tokens"]), 1e-5);
 }
 
 TEST_P(VitFixture, MaskedPatches) {
   const Encoded encoded = encode("images", io_["masks"], TokenForm::pretraining);
-  EXPECT_LT(relative_error(encoded.summary, io_["masked.cls"]), 1e-5);
+  EXPECT_LT(relative_error(encoded.cls_token, io_["masked.cls"]), 1e-5);
   EXPECT_LT(relative_error(encoded.tokens, io_["masked.patch_tokens"]), 1e-5);
 }
 
 TEST_P(VitFixture, LocalCropsInterpolateThePositions) {
   const Encoded encoded = encode("local_images", {}, TokenForm::pretraining);
-  EXPECT_LT(relative_error(encoded.summary, io_["local.cls"]), 1e-5);
+  EXPECT_LT(relative_error(encoded.cls_token, io_["local.cls"]), 1e-5);
   EXPECT_LT(relative_error(encoded.tokens, io_["local.patch_tokens"]), 1e-5);
 }
 
 TEST_P(VitFixture, AlignmentDropsClassTokenAndPositions) {
   const Encoded encoded = encode("images", {}, TokenForm::alignment);
-  EXPECT_FALSE(encoded.summary.defined());
+  EXPECT_FALSE(encoded.cls_token.defined());
   EXPECT_LT(relative_error(encoded.tokens, io_["tokens_without_cls_and_position"]), 1e-5);
 }
 
@@ -61,7 +61,7 @@ TEST_P(VitFixture, EveryGradientByName) {
   images.set_requires_grad(true);
   const Encoded encoded = vit_->encode(vit_->tokenize(images), io_["masks"], TokenForm::pretraining);
   const Tensor projected = ops::add(ops::sum(ops::multiply(encoded.tokens, io_["backward.grad_patch_tokens"])),
-                                    ops::sum(ops::multiply(encoded.summary, io_["backward.grad_cls"])));
+                                    ops::sum(ops::multiply(encoded.cls_token, io_["backward.grad_cls"])));
   autograd::backward(projected);
   EXPECT_LT(relative_error(images.grad(), io_["backward.grad_images"]), 1e-4);
   const Fixture gradients("vit.grads", device());

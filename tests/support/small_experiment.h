@@ -50,7 +50,7 @@ plugin = "specformer"
 window = 200
 stride = 200
 dim = {dim}
-layers = 2
+depth = 2
 heads = 2
 head = {{ width = {dim}, heads = 2, dropout = {dropout} }}
 [[stages]]

@@ -27,7 +27,7 @@ chunks = 1
 [encoders.spectrum]
 plugin = "specformer"
 dim = 32
-layers = 1
+depth = 1
 heads = 2
 [[stages]]
 name = "pretraining"

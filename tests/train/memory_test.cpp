@@ -38,7 +38,7 @@ TEST_P(Storage, NoneIsNewAfterTheThirdStep) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Losses, Storage,
-                         testing::Values(std::tuple{R"({ plugin = "masked_spectrum", chunks = 3, width = 4 })",
+                         testing::Values(std::tuple{R"({ plugin = "masked_spectrum", spans = 3, span_length = 4 })",
                                                     R"(["spectrum"])", "accumulate = 2\n"},
                                          std::tuple{R"({ plugin = "clip" })", R"(["image", "spectrum"])", ""},
                                          std::tuple{R"({ plugin = "clip", learn_logit_scale = true })",

@@ -158,7 +158,7 @@ TEST(MicroBatch, TakesLessMemory) {
 }
 
 TEST(MicroBatch, ALossOfTokensIsRefused) {
-  Small small = on_reference(R"({ plugin = "masked_spectrum", chunks = 3, width = 4 })", "micro_batch = 2\n");
+  Small small = on_reference(R"({ plugin = "masked_spectrum", spans = 3, span_length = 4 })", "micro_batch = 2\n");
   small.encoders = R"(["spectrum"])";
   Stage stage(small);
   EXPECT_THAT([&] { stage.loss(0); },
