@@ -60,6 +60,8 @@ config::Schema<P> contrastive_schema(std::string summary) {
       .field("logit_scale", &P::logit_scale, "factor on the cosines; its initial value when it is learned", above(0.0))
       .field("learn_logit_scale", &P::learn_logit_scale, "learn the factor, as its logarithm")
       .field("max_logit_scale", &P::max_logit_scale, "maximum of a learned factor", above(0.0))
+      .renamed("learnable", "learn_logit_scale")
+      .renamed("largest_scale", "max_logit_scale")
       .check([](const P& p) -> std::string {
         return p.logit_scale <= p.max_logit_scale ? "" : "'logit_scale' must not exceed 'max_logit_scale'";
       });

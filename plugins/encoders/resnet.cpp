@@ -93,7 +93,6 @@ class Resnet final : public Encoder, public TokenGrid {
   using Parameters = ResnetParameters;
 
   static const config::Schema<Parameters>& schema() {
-    using config::at_least;
     using config::between;
     static const auto schema =
         config::Schema<Parameters>(

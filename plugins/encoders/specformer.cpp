@@ -105,6 +105,7 @@ class Specformer final : public Encoder, public Reconstruction, public TokenGrid
             .field("hidden", &Parameters::hidden, "hidden width of the MLPs; 0 means 4 · dim", at_least(0))
             .field("max_len", &Parameters::max_len, "learned positions; at least the number of tokens", at_least(1))
             .field("dropout", &Parameters::dropout, "dropout in the blocks", between(0.0, 0.99))
+            .renamed("layers", "depth")
             .section("head", &Parameters::head, "the head that alignment trains", nn::head_schema())
             .check([](const Parameters& p) -> std::string {
               if (p.dim % p.heads != 0) return "'heads' must divide 'dim'";

@@ -32,6 +32,8 @@ class MaskedSpectrum final : public Loss {
             .field("observed", &Parameters::observed,
                    "a field that is 0 where nothing was measured (\"spectrum_ivar\"): what is hidden there does not "
                    "count; none: all of it counts")
+            .renamed("chunks", "spans")
+            .renamed("width", "span_length")
             .example(R"(
 [[stages]]
 name = "pretraining"

@@ -21,6 +21,8 @@ class Siglip final : public PairLoss {
         pair_schema<Parameters>("Sigmoid loss over all pairs of a batch, with learned scale and bias.")
             .field("logit_scale", &Parameters::logit_scale, "initial factor on the cosines", config::above(0.0))
             .field("logit_bias", &Parameters::logit_bias, "initial bias, added to the scaled cosines")
+            .renamed("scale", "logit_scale")
+            .renamed("bias", "logit_bias")
             .example(R"(
 [[stages]]
 name = "alignment"

@@ -82,7 +82,7 @@ loss = { plugin = "supervised", modality = "image", labels = ["redshift"], hidde
     const Tensor predicted = (*head_)(context.embed(p_.modality));
     const Tensor errors = ops::square(predicted - targets.values) * targets.weights;
     const Tensor total = ops::sum(errors) / label_count();
-    LossValue value{total, {{"supervised", total}}};
+    LossValue value{total, {{plugin_name(), total}}};
     const Tensor of_each = ops::sum(errors.detach(), {0});
     for (int64_t l = 0; l < label_count(); ++l) {
       const Tensor rms = ops::sqrt(ops::reshape(ops::narrow(of_each, 0, l, 1), {}));
