@@ -9,7 +9,7 @@
 #include "autograd/tape.h"
 #include "base/error.h"
 #include "base/rng.h"
-#include "ops/ops.h"
+#include "ops/operators.h"
 
 namespace astroclip::search {
 
@@ -29,7 +29,7 @@ struct Eigenpairs {
 
 /// Of x xᵀ.
 Eigenpairs gram_eigenpairs(const Tensor& x) {
-  const std::vector<double> gram = ops::matmul(x, x, false, true).to_doubles();
+  const std::vector<double> gram = ops::matmul_nt(x, x).to_doubles();
   const Eigen::SelfAdjointEigenSolver<Matrix> solver(Eigen::Map<const Matrix>(gram.data(), x.size(0), x.size(0)));
   return {solver.eigenvalues().reverse(), solver.eigenvectors().rowwise().reverse().transpose()};
 }
@@ -70,17 +70,17 @@ Pca Pca::fit(std::span<const float> values, int64_t rows, int64_t columns, int64
   Pca pca;
   Tensor x = Tensor::from_host(values, {rows, columns}, DType::f32, host);
   pca.mean_ = ops::mean(x, {0});
-  x = ops::subtract(x, pca.mean_);
+  x = x - pca.mean_;
 
   Rng rng(seed, Purpose::probes);
   std::vector<double> start(static_cast<size_t>(width * rows));
   for (double& value : start) value = rng.normal();
   Tensor basis = orthonormal_rows(ops::matmul(Tensor::from_host(start, {width, rows}, DType::f32, host), x));
   for (int i = 0; i < power_iterations; ++i) {
-    const Tensor left = orthonormal_rows(ops::matmul(basis, x, false, true));  // [width, rows]
+    const Tensor left = orthonormal_rows(ops::matmul_nt(basis, x));  // [width, rows]
     basis = orthonormal_rows(ops::matmul(left, x));
   }
-  const Tensor scores = ops::matmul(basis, x, false, true);  // [width, rows]
+  const Tensor scores = ops::matmul_nt(basis, x);  // [width, rows]
   const Eigenpairs pairs = gram_eigenpairs(scores);
   pca.basis_ = ops::matmul(tensor_of(pairs.vectors.topRows(kept)), basis);
   fix_signs(pca.basis_);
@@ -92,7 +92,7 @@ Pca Pca::fit(std::span<const float> values, int64_t rows, int64_t columns, int64
 std::vector<float> Pca::transform(std::span<const float> values, int64_t rows) const {
   const autograd::NoGrad guard;
   const Tensor x = Tensor::from_host(values, {rows, mean_.size(0)}, DType::f32, host);
-  return ops::matmul(ops::subtract(x, mean_), basis_, false, true).to_floats();
+  return ops::matmul_nt(x - mean_, basis_).to_floats();
 }
 
 }  // namespace astroclip::search
