@@ -9,7 +9,6 @@
 
 #include "api/plugin.h"
 #include "base/error.h"
-#include "base/rng.h"
 #include "config/value.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
@@ -66,17 +65,6 @@ struct HostArray {
 };
 using HostBatch = std::map<std::string, HostArray>;
 
-/// A view of one modality that a loss (or an evaluation) wants of each object.
-struct ViewRequest {
-  std::string name;        ///< the key under which the loss finds it
-  std::string modality;    ///< "image", "spectrum"
-  bool augment = false;    ///< random crop, flips, noise, as the dataset does them; else centre crop, none
-  int64_t crops = 1;       ///< how many independent draws of each object
-  int64_t size = 0;        ///< side of an image crop in pixels; 0: the encoder's input
-  std::string field = {};  ///< a field of the same shape to read in the modality's place: "spectrum_ivar"
-  bool operator==(const ViewRequest&) const = default;
-};
-
 struct RowRange {
   int64_t begin = 0;
   int64_t end = 0;
@@ -90,7 +78,8 @@ struct ReadPlan {
   int64_t window = 1;  ///< among how many ranges at a time rows may be shuffled so that each is decoded once
 };
 
-/// Where objects, labels and augmentations come from. `read` and `make_view` are called from several loader
+/// Where objects and their labels come from. A modality's measurements are the field of its name ("image"); whether an
+/// object has them is told by the label "has_MODALITY", where there is one. `read` is called from several loader
 /// threads at once.
 class Dataset : public Plugin {
  public:
@@ -103,14 +92,9 @@ class Dataset : public Plugin {
   /// file and dataset that failed.
   virtual void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
                     HostBatch& out) const = 0;
-  /// The field a modality's views are made from ("image" → "image").
-  virtual std::string source_field(const std::string& modality) const = 0;
-  /// Turns one object's raw field into one view in the encoder's input shape: to_rgb and crop for images, the
-  /// flux as it is for spectra. All randomness comes from `rng`.
-  virtual void make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
-                         std::span<float> out) const = 0;
-  /// What plain (not augmented) views are made of and by, one table for each modality: units, constants. Model files
-  /// keep it, so that a model is never given views of another kind. Empty when the dataset does not tell.
+  /// What plain (not augmented) views are made of and by, one table for each modality: units, constants. Views are made
+  /// by it (data/preprocessing.h says by which keys), and model files keep it, so that a model is never given views of
+  /// another kind. Empty: views hold the field as it is.
   virtual config::Table preprocessing() const { return {}; }
 };
 

@@ -4,10 +4,11 @@
 #include <utility>
 #include <vector>
 
-#include "api/dataset.h"
 #include "api/encoder.h"
 #include "api/plugin.h"
+#include "api/view.h"
 #include "backend/communicator.h"
+#include "base/rng.h"
 #include "nn/module.h"
 
 namespace astroclip {

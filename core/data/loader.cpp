@@ -26,11 +26,11 @@ void lower_priority() { (void)setpriority(PRIO_PROCESS, static_cast<id_t>(syscal
 /// Makes batches; shared by the loader's threads.
 class BatchMaker {
  public:
-  BatchMaker(const Dataset& dataset, std::vector<int64_t> rows, std::vector<ViewPlan> views,
+  BatchMaker(const Dataset& dataset, std::vector<int64_t> rows, const std::vector<ViewPlan>& views,
              std::vector<std::string> labels, const LoaderOptions& options)
       : dataset_(dataset),
         order_(std::move(rows), options.shuffle ? dataset.read_plan(options.split) : ReadPlan(), options),
-        views_(std::move(views)),
+        makers_(view_makers(dataset, views)),
         labels_(std::move(labels)),
         options_(options) {}
 
@@ -38,58 +38,45 @@ class BatchMaker {
     Batch batch;
     batch.step = step;
     batch.rows = order_.batch(step);
-    std::set<std::string> fields(labels_.begin(), labels_.end());
-    for (const ViewPlan& view : views_) {
-      if (!left_out.contains(view.request.name)) fields.insert(field_of(view.request));
+    std::vector<const ViewMaker*> makers;
+    std::set<std::string> view_fields;
+    for (const ViewMaker& maker : makers_) {
+      if (left_out.contains(maker.name())) continue;
+      makers.push_back(&maker);
+      for (const std::string& field : maker.fields()) view_fields.insert(field);
     }
-    const HostBatch raw = read(batch, {fields.begin(), fields.end()});
-    for (const ViewPlan& view : views_) {
-      if (!left_out.contains(view.request.name)) batch.views[view.request.name] = make_view(view, batch, raw);
-    }
+    std::set<std::string> fields = view_fields;
+    fields.insert(labels_.begin(), labels_.end());
+    HostBatch raw = read_fields(dataset_, options_.split, batch.rows, {fields.begin(), fields.end()});
     for (const std::string& label : labels_) batch.labels[label] = as_doubles(raw.at(label));
+    for (const std::string& field : view_fields) raw[field] = as_floats(std::move(raw[field]), field);
+    for (const ViewMaker* maker : makers) make_views(*maker, raw, batch);
     return batch;
   }
 
-  HostArray make(const std::string& name, const Batch& batch) const {
-    const auto view = std::ranges::find(views_, name, [](const ViewPlan& plan) { return plan.request.name; });
-    return make_view(*view, batch, read(batch, {field_of(view->request)}));
+  HostArray make(const std::string& name, const Batch& of) const {
+    const ViewMaker& maker = *std::ranges::find(makers_, name, &ViewMaker::name);
+    HostBatch raw = read_fields(dataset_, options_.split, of.rows, maker.fields());
+    for (auto& [field, array] : raw) array = as_floats(std::move(array), field);
+    Batch batch;
+    batch.step = of.step;
+    batch.rows = of.rows;
+    make_views(maker, raw, batch);
+    return batch.views.at(name);
   }
 
  private:
-  HostBatch read(const Batch& batch, const std::vector<std::string>& fields) const {
-    return read_fields(dataset_, options_.split, batch.rows, fields);
-  }
-
-  std::string field_of(const ViewRequest& request) const {
-    return request.field.empty() ? dataset_.source_field(request.modality) : request.field;
-  }
-
-  HostArray make_view(const ViewPlan& view, const Batch& batch, const HostBatch& raw) const {
-    const std::string field = field_of(view.request);
-    const HostArray source = as_floats(raw.at(field), field);
-    const auto count = static_cast<int64_t>(batch.rows.size());
-    const int64_t crops = view.request.crops, from = source.shape.numel() / std::max<int64_t>(1, count);
-    const int64_t to = view.shape.numel();
-    std::vector<int64_t> extents = {count * crops};
-    extents.insert(extents.end(), view.shape.begin(), view.shape.end());
-    HostArray made(DType::f32, Shape(extents));
-    const auto input = source.values<float>();
-    const auto output = made.values<float>();
-    for (int64_t sample = 0; sample < count; ++sample) {
-      for (int64_t crop = 0; crop < crops; ++crop) {
-        const int64_t at = sample * crops + crop;
-        Rng rng(options_.seed ^ stable_hash(view.request.name), Purpose::augmentation,
-                options_.stream << 40 | static_cast<uint64_t>(batch.step), static_cast<uint64_t>(at));
-        dataset_.make_view(view.request, input.subspan(static_cast<size_t>(sample * from), static_cast<size_t>(from)),
-                           view.shape, rng, output.subspan(static_cast<size_t>(at * to), static_cast<size_t>(to)));
-      }
-    }
-    return made;
+  void make_views(const ViewMaker& maker, const HostBatch& raw, Batch& batch) const {
+    const auto stream = [&](int64_t view) {
+      return Rng(options_.seed ^ stable_hash(maker.name()), Purpose::augmentation,
+                 options_.stream << 40 | static_cast<uint64_t>(batch.step), static_cast<uint64_t>(view));
+    };
+    maker.make(raw, static_cast<int64_t>(batch.rows.size()), stream, batch.views);
   }
 
   const Dataset& dataset_;
   RowOrder order_;
-  std::vector<ViewPlan> views_;
+  std::vector<ViewMaker> makers_;
   std::vector<std::string> labels_;
   LoaderOptions options_;
 };
@@ -97,9 +84,9 @@ class BatchMaker {
 }  // namespace
 
 struct Loader::State {
-  State(const Dataset& dataset, std::vector<int64_t> rows, std::vector<ViewPlan> views, std::vector<std::string> labels,
-        const LoaderOptions& loader_options)
-      : maker(dataset, std::move(rows), std::move(views), std::move(labels), loader_options),
+  State(const Dataset& dataset, std::vector<int64_t> rows, const std::vector<ViewPlan>& views,
+        std::vector<std::string> labels, const LoaderOptions& loader_options)
+      : maker(dataset, std::move(rows), views, std::move(labels), loader_options),
         options(loader_options),
         claimed(loader_options.first_step),
         delivered(loader_options.first_step) {}
@@ -147,9 +134,9 @@ struct Loader::State {
   std::vector<std::thread> threads;
 };
 
-Loader::Loader(const Dataset& dataset, std::vector<int64_t> rows, std::vector<ViewPlan> views,
+Loader::Loader(const Dataset& dataset, std::vector<int64_t> rows, const std::vector<ViewPlan>& views,
                std::vector<std::string> labels, const LoaderOptions& options)
-    : state_(std::make_unique<State>(dataset, std::move(rows), std::move(views), std::move(labels), options)) {
+    : state_(std::make_unique<State>(dataset, std::move(rows), views, std::move(labels), options)) {
   for (int i = 0; i < std::max(1, options.threads); ++i) state_->threads.emplace_back([this] { state_->work(); });
 }
 

@@ -9,14 +9,9 @@
 
 #include "api/dataset.h"
 #include "data/fields.h"
+#include "data/view_maker.h"
 
 namespace astroclip::data {
-
-/// One modality's view for the encoder that will take it.
-struct ViewPlan {
-  ViewRequest request;
-  Shape shape;  ///< of one object as the encoder takes it
-};
 
 /// What one step trains on.
 struct Batch {
@@ -37,11 +32,11 @@ struct LoaderOptions {
   bool shuffle = true;  ///< false: rows in order, the last batch may be short
 };
 
-/// Reads and augments batches ahead of the training loop on threads of its own, which run at lower priority and never
-/// call ops. What a batch holds depends on (seed, stream, step) alone. Not thread-safe for the consumer.
+/// Reads objects and makes their views ahead of the training loop on threads of its own, which run at lower priority
+/// and never call ops. What a batch holds depends on (seed, stream, step) alone. Not thread-safe for the consumer.
 class Loader {
  public:
-  Loader(const Dataset& dataset, std::vector<int64_t> rows, std::vector<ViewPlan> views,
+  Loader(const Dataset& dataset, std::vector<int64_t> rows, const std::vector<ViewPlan>& views,
          std::vector<std::string> labels, const LoaderOptions& options);
   ~Loader();
   Loader(const Loader&) = delete;

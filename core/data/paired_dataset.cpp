@@ -1,13 +1,9 @@
 #include "data/paired_dataset.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cmath>
 
-#include "base/error.h"
-#include "data/image_view.h"
 #include "data/preprocessing.h"
+#include "data/row_order.h"
 
 namespace astroclip::data {
 
@@ -19,51 +15,27 @@ struct Description {
   const char* meaning;
 };
 
+/// Of the layout's own columns; labels are the file's.
 constexpr Description descriptions[] = {
-    {"image", "nanomaggies", "flux in g, r, z; axes (band, y, x)"},
+    {"image", "nanomaggies", "flux; axes (band, y, x)"},
     {"spectrum", "1e-17 erg/s/cm²/Å", "flux from 3600 Å on, every 0.8 Å"},
     {"spectrum_ivar", "1/(1e-17 erg/s/cm²/Å)²", "inverse variance of the spectrum, 0 where there is no measurement"},
     {"redshift", "", "redshift"},
     {"object_id", "", "identifies the object"},
-    {"log_mass", "log10 M☉", "stellar mass"},
-    {"age", "Gyr", "age of the stars"},
-    {"dust", "mag", "attenuation of starlight at 5500 Å"},
-    {"log_sfr", "log10 M☉/yr", "star-formation rate"},
-    {"mag_g", "AB mag", "measured total magnitude in g"},
-    {"mag_r", "AB mag", "measured total magnitude in r"},
-    {"mag_z", "AB mag", "measured total magnitude in z"},
-    {"fibermag_g", "AB mag", "magnitude of the observed spectrum through g"},
-    {"fibermag_r", "AB mag", "magnitude of the observed spectrum through r"},
-    {"fibermag_z", "AB mag", "magnitude of the observed spectrum through z"},
 };
-
-constexpr int64_t least_window = 8;  // chunks
-
-/// Scatter from pixel to pixel: the median absolute difference of neighbours, as a standard deviation.
-float pixel_scatter(std::span<const float> values) {
-  std::vector<float> steps(values.size() - 1);
-  for (size_t i = 0; i < steps.size(); ++i) steps[i] = std::abs(values[i + 1] - values[i]);
-  const auto middle = steps.begin() + static_cast<std::ptrdiff_t>(steps.size() / 2);
-  std::nth_element(steps.begin(), middle, steps.end());
-  return *middle / (0.6745F * std::sqrt(2.0F));
-}
 
 }  // namespace
 
-PairedDataset::PairedDataset(const std::string& path, const Augmentation& augmentation, int64_t train_tenths,
-                             PairedNeeds needs)
-    : file_(PairedFile::open(path, train_tenths, needs)), augmentation_(augmentation) {}
+PairedDataset::PairedDataset(const std::string& path, int64_t train_tenths)
+    : file_(PairedFile::open(path, train_tenths)) {}
 
 std::vector<Field> PairedDataset::fields() const {
   std::vector<Field> fields;
   for (const auto& column : file_.columns()) {
-    Field field{column.name, column.dtype, column.shape, "", "label of the file"};
-    for (const auto& known : descriptions)
-      if (column.name == known.name) {
-        field.unit = known.unit;
-        field.meaning = known.meaning;
-      }
-    fields.push_back(std::move(field));
+    const auto* known = std::ranges::find(descriptions, column.name, &Description::name);
+    const bool is_known = known != std::end(descriptions);
+    fields.push_back({column.name, column.dtype, column.shape, is_known ? known->unit : "",
+                      is_known ? known->meaning : "label of the file"});
   }
   return fields;
 }
@@ -88,21 +60,13 @@ void PairedDataset::read(Split split, std::span<const int64_t> rows, std::span<c
   }
 }
 
-config::Table PairedDataset::preprocessing() const { return published_preprocessing(); }
-
-std::string PairedDataset::source_field(const std::string& modality) const { return file_.column(modality).name; }
-
-void PairedDataset::make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
-                              std::span<float> out) const {
-  if (view.modality == "image")
-    return make_image_view(view, raw, view_shape, augmentation_.image, file_.path(), rng, out);
-  if (raw.size() != out.size())
-    throw Error(fmt::format("{}: view '{}': the encoder takes {} values, '{}' has {}", file_.path(), view.name,
-                            out.size(), view.modality, raw.size()));
-  std::copy(raw.begin(), raw.end(), out.begin());
-  if (!view.augment || augmentation_.spectrum_noise <= 0.0 || view.modality != "spectrum") return;
-  const double level = augmentation_.spectrum_noise * static_cast<double>(pixel_scatter(raw));
-  for (float& value : out) value += static_cast<float>(level * rng.normal());
+config::Table PairedDataset::preprocessing() const {
+  config::Table all;
+  for (const auto& column : file_.columns()) {
+    if (column.name == "image") all.set(column.name, {image_preprocessing(column.shape[0]), {}});
+    if (column.name == "spectrum") all.set(column.name, {spectrum_preprocessing(), {}});
+  }
+  return all;
 }
 
 }  // namespace astroclip::data

@@ -1,14 +1,26 @@
 #pragma once
 
-#include "config/value.h"
+#include <optional>
+#include <string>
 
+#include "api/dataset.h"
+#include "data/to_rgb.h"
+
+/// How plain views are made, as Dataset::preprocessing tells it and model files keep it. What a modality's table says
+/// is for people, but for the numbers `to_rgb_scales` (one for each band), `to_rgb_m` and `to_rgb_q`: images whose
+/// table has them go through that stretch.
 namespace astroclip::data {
 
-/// How plain views are made, for Dataset::preprocessing: units and constants.
-config::Table image_preprocessing();
+/// Images in nanomaggies on the survey's pixels. Of three bands, which are g, r, z: with the published stretch; of any
+/// other number without one.
+config::Table image_preprocessing(int64_t bands);
 config::Table spectrum_preprocessing();
 
-/// What the published encoders take, by modality: so do those of every dataset of the paired layout.
+/// What the published encoders take, by modality.
 config::Table published_preprocessing();
+
+/// The stretch that the table of the field's modality names, if it names one. Throws Error when it has not one scale
+/// for each plane of the field.
+std::optional<RgbStretch> stretch_of(const config::Table& preprocessing, const Field& field);
 
 }  // namespace astroclip::data

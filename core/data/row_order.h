@@ -11,6 +11,9 @@
 
 namespace astroclip::data {
 
+/// Ranges that a plan's window must hold at least: with fewer, batches would be of neighbours.
+inline constexpr int64_t least_window = 8;
+
 /// Which rows each step takes. With shuffling an epoch is a fresh permutation, keyed by (seed, stream, epoch), cut into
 /// full batches: every row once an epoch, and without a plan every batch is an even draw from the whole, however the
 /// file is sorted. With a plan the ranges are permuted, and rows are shuffled among as many ranges as the plan's window

@@ -7,8 +7,9 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "data/image_view.h"
+#include "data/fields.h"
 #include "data/preprocessing.h"
+#include "data/row_order.h"
 #include "io/file_list.h"
 
 namespace astroclip::data {
@@ -16,10 +17,7 @@ namespace astroclip::data {
 namespace {
 
 constexpr int64_t thousand = 1000;
-const Shape image_shape = {survey_bands, survey_image_side, survey_image_side};
 const std::string legacy_id[] = {"release", "brickid", "objid"};
-
-constexpr int64_t least_window = 8;  // chunks; fewer would give batches of neighbours
 
 /// Rounded up.
 int64_t to_mb(int64_t bytes) { return (bytes + (1 << 20) - 1) >> 20; }
@@ -90,16 +88,8 @@ std::vector<int64_t> SurveyDataset::file_rows(Split split, std::span<const int64
   return found;
 }
 
-DType SurveyDataset::dtype_of(const std::string& field) const {
-  if (field == "image") return DType::f32;
-  if (field == "object_id") return DType::i64;
-  const auto found = std::ranges::find(files_.columns(), field, &SurveyFiles::Column::name);
-  if (found == files_.columns().end()) throw Error(fmt::format("{}: there is no column '{}'", place(), field));
-  return found->dtype;
-}
-
 std::vector<Field> SurveyDataset::fields() const {
-  std::vector<Field> fields = {{"image", DType::f32, image_shape, "nanomaggies", "flux in g, r, z; axes (band, y, x)"},
+  std::vector<Field> fields = {{"image", DType::f32, files_.image_shape(), "nanomaggies", "flux; axes (band, y, x)"},
                                {"object_id", DType::i64, {}, "", "identifies the object"}};
   for (const auto& column : files_.columns())
     if (column.name != "object_id") fields.push_back({column.name, column.dtype, {}, "", "column of the files"});
@@ -137,16 +127,14 @@ ReadPlan SurveyDataset::read_plan(Split split) const {
 void SurveyDataset::read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
                          HostBatch& out) const {
   const auto wanted = file_rows(split, rows);
-  const auto count = static_cast<int64_t>(rows.size());
   for (const auto& name : names) {
-    const DType dtype = dtype_of(name);
-    HostArray& array = out[name] = HostArray(dtype, HostArray::rows_of(name == "image" ? image_shape : Shape(), count));
+    HostArray& array = out[name] = HostArray(field_of(*this, name), static_cast<int64_t>(rows.size()));
     if (name == "image")
       files_.read_images(wanted, array.values<float>().data());
     else if (name == "object_id")
       read_object_ids(wanted, array.values<int64_t>().data());
     else
-      files_.read_column(name, wanted, dtype, array.bytes.data());
+      files_.read_column(name, wanted, array.dtype, array.bytes.data());
   }
 }
 
@@ -165,20 +153,9 @@ void SurveyDataset::read_object_ids(std::span<const int64_t> rows, int64_t* out)
   for (size_t i = 0; i < rows.size(); ++i) out[i] = parts[0][i] << 40 | parts[1][i] << 16 | parts[2][i];
 }
 
-std::string SurveyDataset::source_field(const std::string& modality) const {
-  if (modality != "image")
-    throw Error(fmt::format("{}: the survey has images only, '{}' was asked for", place(), modality));
-  return modality;
-}
-
-void SurveyDataset::make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
-                              std::span<float> out) const {
-  make_image_view(view, raw, view_shape, options_.augmentation, place(), rng, out);
-}
-
 config::Table SurveyDataset::preprocessing() const {
   config::Table all;
-  all.set("image", {image_preprocessing(), {}});
+  all.set("image", {image_preprocessing(files_.image_shape()[0]), {}});
   return all;
 }
 

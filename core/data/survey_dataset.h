@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "api/dataset.h"
-#include "data/image_view.h"
 #include "data/layouts/survey_files.h"
 
 namespace astroclip::data {
@@ -18,8 +17,7 @@ class SurveyDataset : public Dataset {
     /// Surveys' number made of release, brickid and objid (from bit 40, 16 and 0 on); else the row's number in all
     /// files.
     std::string object_id = {};
-    double train_fraction = 0.9;  ///< of every thousand rows of a file, the first so many are for training
-    ImageAugmentation augmentation = {};
+    double train_fraction = 0.9;             ///< of every thousand rows of a file, the first so many are for training
     int64_t cache_bytes = int64_t{1} << 30;  ///< for decoded chunks
     int64_t first_id = 0;                    ///< of the first row, where rows are numbered
   };
@@ -33,9 +31,6 @@ class SurveyDataset : public Dataset {
   ReadPlan read_plan(Split split) const override;
   void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
             HostBatch& out) const override;
-  std::string source_field(const std::string& modality) const override;
-  void make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
-                 std::span<float> out) const override;
   config::Table preprocessing() const override;
 
  private:
@@ -43,7 +38,6 @@ class SurveyDataset : public Dataset {
   int64_t count(Split split, int64_t rows) const;
   /// Rows of the split as rows of all files.
   std::vector<int64_t> file_rows(Split split, std::span<const int64_t> rows) const;
-  DType dtype_of(const std::string& field) const;
   void read_object_ids(std::span<const int64_t> rows, int64_t* out) const;
   void check_ids(const std::string& column) const;
   std::string place() const;

@@ -6,31 +6,32 @@
 
 namespace astroclip::data {
 
-void to_rgb(std::span<const float> nanomaggies, int64_t pixels, std::span<float> rgb) {
-  constexpr auto offset = static_cast<float>(rgb_offset);
-  constexpr auto stretch = static_cast<float>(rgb_stretch);
-  const float norm = 1.0F / std::sqrt(stretch);
-  for (int64_t i = 0; i < pixels; ++i) {
-    float values[3];
+void to_rgb(std::span<const float> flux, const RgbStretch& stretch, std::span<float> rgb) {
+  const size_t bands = stretch.scales.size(), pixels = flux.size() / bands;
+  const std::vector<float> scales(stretch.scales.begin(), stretch.scales.end());
+  const auto offset = static_cast<float>(stretch.offset), q = static_cast<float>(stretch.stretch);
+  const float norm = 1.0F / std::sqrt(q);
+  std::vector<float> values(bands);
+  for (size_t i = 0; i < pixels; ++i) {
     float intensity = 0.0F;
-    for (int64_t band = 0; band < 3; ++band) {
-      const auto scale = static_cast<float>(rgb_scales[static_cast<size_t>(band)]);
-      values[band] = scale * nanomaggies[static_cast<size_t>(band * pixels + i)] + offset;
+    for (size_t band = 0; band < bands; ++band) {
+      values[band] = scales[band] * flux[band * pixels + i] + offset;
       intensity += std::max(0.0F, values[band]);
     }
-    intensity /= 3.0F;
-    const float stretched = std::asinh(stretch * intensity) * norm;
+    intensity /= static_cast<float>(bands);
+    const float stretched = std::asinh(q * intensity) * norm;
     const float factor = stretched / (intensity == 0.0F ? 1e-6F : intensity);
-    for (int64_t band = 0; band < 3; ++band)
-      rgb[static_cast<size_t>((2 - band) * pixels + i)] = std::clamp(values[band] * factor, 0.0F, 1.0F);
+    for (size_t band = 0; band < bands; ++band)
+      rgb[(bands - 1 - band) * pixels + i] = std::clamp(values[band] * factor, 0.0F, 1.0F);
   }
 }
 
-void crop(std::span<const float> planes, int64_t side, int64_t x0, int64_t y0, int64_t size, std::span<float> out) {
-  const int64_t count = static_cast<int64_t>(planes.size()) / (side * side);
+void crop(std::span<const float> planes, int64_t height, int64_t width, int64_t x0, int64_t y0, int64_t size,
+          std::span<float> out) {
+  const int64_t count = static_cast<int64_t>(planes.size()) / (height * width);
   for (int64_t plane = 0; plane < count; ++plane)
     for (int64_t y = 0; y < size; ++y) {
-      const float* row = planes.data() + (plane * side + y0 + y) * side + x0;
+      const float* row = planes.data() + (plane * height + y0 + y) * width + x0;
       std::copy(row, row + size, out.data() + (plane * size + y) * size);
     }
 }

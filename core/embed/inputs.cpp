@@ -23,8 +23,7 @@ Input survey_input(const std::vector<std::string>& files, int64_t first_id) {
 
 Input paired_input(const std::string& file) {
   constexpr int64_t all_tenths = 10;
-  auto objects =
-      std::make_shared<data::PairedDataset>(file, data::Augmentation{}, all_tenths, data::PairedNeeds::something);
+  auto objects = std::make_shared<data::PairedDataset>(file, all_tenths);
   std::vector<std::string> modalities;
   for (const Field& field : objects->fields()) {
     if (field.name == "image" || field.name == "spectrum") modalities.push_back(field.name);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "api/dataset.h"
 #include "api/task.h"
 #include "experiment/experiment.h"
 #include "model/model.h"

@@ -38,7 +38,7 @@ struct General {
 
 struct Outline {
   General experiment;
-  Value dataset, encoders, stages, tasks;
+  Value dataset, augmentation, encoders, stages, tasks;
   EvaluationSpec evaluation;
 };
 
@@ -87,13 +87,15 @@ const Schema<EvaluationSpec>& evaluation_schema() {
 }
 
 const Schema<Outline>& outline_schema() {
-  static const auto schema = Schema<Outline>("An experiment file.")
-                                 .section("experiment", &Outline::experiment, "the run", general_schema())
-                                 .required("dataset", &Outline::dataset, "the dataset plugin and its parameters")
-                                 .required("encoders", &Outline::encoders, "one table for each modality")
-                                 .field("stages", &Outline::stages, "training, in order")
-                                 .section("evaluation", &Outline::evaluation, "what tasks measure", evaluation_schema())
-                                 .field("tasks", &Outline::tasks, "measurements at the end");
+  static const auto schema =
+      Schema<Outline>("An experiment file.")
+          .section("experiment", &Outline::experiment, "the run", general_schema())
+          .required("dataset", &Outline::dataset, "the dataset plugin and its parameters")
+          .field("augmentation", &Outline::augmentation, "how augmented views are made, one table for each encoder")
+          .required("encoders", &Outline::encoders, "one table for each modality")
+          .field("stages", &Outline::stages, "training, in order")
+          .section("evaluation", &Outline::evaluation, "what tasks measure", evaluation_schema())
+          .field("tasks", &Outline::tasks, "measurements at the end");
   return schema;
 }
 
@@ -122,6 +124,7 @@ class Reader {
       experiment_.dataset = read_plugin(outline.dataset, plugin::Kind::dataset, "dataset");
     }
     if (file.find("encoders") != nullptr) read_encoders(outline.encoders);
+    read_augmentation(outline.augmentation);
     for (const Value& stage : array_of(outline.stages, "stages")) read_stage(stage);
     for (const Value& task : array_of(outline.tasks, "tasks")) {
       experiment_.tasks.push_back(read_plugin(task, plugin::Kind::task, "tasks"));
@@ -194,6 +197,28 @@ class Reader {
     std::vector<std::string> names;
     for (const EncoderSpec& encoder : experiment_.encoders) names.push_back(encoder.name);
     return names;
+  }
+
+  void read_augmentation(const Value& value) {
+    const auto* table = value.get_if<Table>();
+    if (table == nullptr) {
+      problems_.add(value.location(),
+                    fmt::format("[augmentation] must hold a table for each encoder, found {}", value.kind()));
+      return;
+    }
+    const std::vector<std::string> known = encoder_names();
+    for (const auto& [modality, location, own] : table->entries()) {
+      const auto* keys = own.get_if<Table>();
+      if (keys == nullptr || std::ranges::find(known, modality) == known.end()) {
+        problems_.add(location, keys == nullptr
+                                    ? fmt::format("[augmentation] '{}' must be a table, found {}", modality, own.kind())
+                                    : fmt::format("[augmentation] there is no encoder '{}' ({}){}", modality,
+                                                  quoted(known), suggestion(modality, known)));
+        continue;
+      }
+      experiment_.augmentation.emplace_back(
+          modality, data::augmentation_schema().parse(*keys, {"augmentation." + modality}, own.location(), problems_));
+    }
   }
 
   void read_stage(const Value& value) {
@@ -302,6 +327,12 @@ class Reader {
       encoders.set(encoder.name, Value(encoder.plugin.parameters, {}));
     }
     resolved.set("encoders", Value(encoders, {}));
+    Table augmentation;
+    for (const EncoderSpec& encoder : experiment_.encoders) {
+      const data::Augmentation own = experiment_.augmentation_of(encoder.name);
+      augmentation.set(encoder.name, Value(data::augmentation_schema().dump(own), {}));
+    }
+    resolved.set("augmentation", Value(augmentation, {}));
     config::Array stages, tasks;
     for (const StageSpec& stage : experiment_.stages) stages.emplace_back(resolved_stage(stage), Location{});
     for (const PluginSpec& task : experiment_.tasks) tasks.emplace_back(task.parameters, Location{});
@@ -333,6 +364,11 @@ const EncoderSpec& Experiment::encoder(const std::string& wanted) const {
   return *found;
 }
 
+data::Augmentation Experiment::augmentation_of(const std::string& encoder_name) const {
+  const auto found = std::ranges::find(augmentation, encoder_name, &std::pair<std::string, data::Augmentation>::first);
+  return found == augmentation.end() ? data::Augmentation() : found->second;
+}
+
 Experiment read_experiment(const Table& file) { return Reader().read(file); }
 
 std::vector<EncoderSpec> read_architecture(const Table& file, const std::string& place) {
@@ -343,6 +379,8 @@ std::vector<config::FieldDescription> describe_experiment() {
   std::vector<config::FieldDescription> sections = outline_schema().describe();
   const auto stages = std::ranges::find(sections, "stages", &config::FieldDescription::name);
   stages->fields = stage_schema().describe();
+  const auto augmentation = std::ranges::find(sections, "augmentation", &config::FieldDescription::name);
+  augmentation->fields = data::augmentation_schema().describe();
   return sections;
 }
 

@@ -7,6 +7,7 @@
 
 #include "backend/backend.h"
 #include "config/schema.h"
+#include "data/augmentation.h"
 
 namespace astroclip {
 
@@ -97,6 +98,7 @@ struct Experiment {
   int64_t loader_threads = 1;
   double validation = 0.0;  ///< share of the training objects
   PluginSpec dataset;
+  std::vector<std::pair<std::string, data::Augmentation>> augmentation;  ///< by encoder, of those the file names
   std::vector<EncoderSpec> encoders;
   std::vector<StageSpec> stages;
   EvaluationSpec evaluation;
@@ -106,6 +108,8 @@ struct Experiment {
   Device run_device() const;
   Precision run_precision() const;
   const EncoderSpec& encoder(const std::string& name) const;
+  /// How augmented views for an encoder are made.
+  data::Augmentation augmentation_of(const std::string& encoder_name) const;
 };
 
 /// Checks a whole experiment file: every key, type, range and plugin parameter, and that names refer to something.

@@ -48,7 +48,7 @@ void check_extent(const Sampling& sampling, int64_t height, int64_t width) {
   }
 }
 
-void check_band(std::span<const float> band, char name) {
+void check_band(std::span<const float> band, const std::string& name) {
   const auto bad = std::ranges::count_if(band, [](float value) { return !std::isfinite(value); });
   if (bad > 0) throw Error(fmt::format("{} of {} pixels in {} are not finite", bad, band.size(), name));
   const auto zeros = static_cast<double>(std::ranges::count(band, 0.0F));
@@ -64,7 +64,8 @@ void check_band(std::span<const float> band, char name) {
 std::vector<float> survey_cutout(std::span<const double> planes, int64_t height, int64_t width, const Wcs& wcs) {
   const Sampling sampling(wcs, height, width);
   check_extent(sampling, height, width);
-  std::vector<float> result(static_cast<size_t>(data::bands * data::image_side * data::image_side));
+  const int64_t bands = std::ssize(planes) / (height * width);
+  std::vector<float> result(static_cast<size_t>(bands * data::image_side * data::image_side));
   for (int64_t y = 0; y < data::image_side; ++y) {
     for (int64_t x = 0; x < data::image_side; ++x) {
       auto [from_x, from_y] = sampling.at(x, y);
@@ -73,7 +74,7 @@ std::vector<float> survey_cutout(std::span<const double> planes, int64_t height,
       const auto left = std::min(static_cast<int64_t>(from_x), std::max<int64_t>(0, width - 2));
       const auto low = std::min(static_cast<int64_t>(from_y), std::max<int64_t>(0, height - 2));
       const double tx = from_x - static_cast<double>(left), ty = from_y - static_cast<double>(low);
-      for (int64_t band = 0; band < data::bands; ++band) {
+      for (int64_t band = 0; band < bands; ++band) {
         const auto pixel = [&](int64_t dx, int64_t dy) {
           return planes[static_cast<size_t>((band * height + low + dy) * width + left + dx)];
         };
@@ -85,8 +86,8 @@ std::vector<float> survey_cutout(std::span<const double> planes, int64_t height,
     }
   }
   const auto plane = static_cast<size_t>(data::image_side * data::image_side);
-  for (size_t band = 0; band < static_cast<size_t>(data::bands); ++band) {
-    check_band(std::span(result).subspan(band * plane, plane), data::band_names[band]);
+  for (int64_t band = 0; band < bands; ++band) {
+    check_band(std::span(result).subspan(static_cast<size_t>(band) * plane, plane), data::band_name(band, bands));
   }
   return result;
 }

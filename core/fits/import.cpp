@@ -56,6 +56,10 @@ class Importer {
     int64_t partner = none;
   };
 
+  static int64_t bands_of(const ObservedImage& image) {
+    return std::ssize(image.planes) / (data::image_side * data::image_side);
+  }
+
   void add(Observations found) {
     ImportedFile entry{found.file, found.kind, 0, std::move(found.refused), {}};
     for (ObservedSpectrum& one : found.spectra) {
@@ -66,9 +70,17 @@ class Importer {
       spectra_.push_back({found.file, std::move(one)});
       ++entry.taken;
     }
-    for (ObservedImage& one : found.images) images_.push_back({found.file, std::move(one)});
+    for (ObservedImage& one : found.images) {
+      if (bands_ == 0) bands_ = bands_of(one);
+      if (bands_of(one) != bands_) {
+        entry.refused.push_back({{}, fmt::format("has {} bands, the images before it have {}", bands_of(one), bands_)});
+        continue;
+      }
+      images_.push_back({found.file, std::move(one)});
+      ++entry.taken;
+    }
     for (const FittedRedshift& one : found.redshifts) redshifts_[one.id] = one;
-    entry.taken += static_cast<int64_t>(found.images.size() + found.redshifts.size());
+    entry.taken += std::ssize(found.redshifts);
     report_.files.push_back(std::move(entry));
   }
 
@@ -217,8 +229,9 @@ class Importer {
   void write() const {
     static const std::vector<std::string> labels = {"has_image", "has_spectrum", "ra", "dec", "zwarn"};
     const int64_t sizes[] = {report_.objects};
-    data::PairedWriter writer(request_.output, sizes, labels, true);
-    const std::vector<float> no_image(static_cast<size_t>(data::bands * data::image_side * data::image_side), 0.0F);
+    const int64_t bands = images_.empty() ? std::ssize(data::published_bands) : bands_;
+    data::PairedWriter writer(request_.output, sizes, labels, true, bands);
+    const std::vector<float> no_image(static_cast<size_t>(bands * data::image_side * data::image_side), 0.0F);
     const std::vector<float> no_spectrum(static_cast<size_t>(data::spectrum_pixels), 0.0F);
     for (const Object& object : objects_) {
       const bool has_image = object.image != none, has_spectrum = object.spectrum != none;
@@ -254,6 +267,7 @@ class Importer {
   std::vector<From<ObservedSpectrum>> spectra_;
   std::map<int64_t, FittedRedshift> redshifts_;
   std::set<int64_t> ids_;
+  int64_t bands_ = 0;  ///< of the images
   std::vector<Object> objects_;
 };
 

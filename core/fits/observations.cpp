@@ -167,9 +167,10 @@ Wcs wcs_of(const FitsFile& file, const std::string& hdu) {
 
 void read_image(const FitsFile& file, const std::string& hdu, Observations& found) {
   const Shape& shape = file.hdu(hdu).shape;
-  if (shape[0] != data::bands) {
+  if (shape[0] < 1 || shape[0] > most_bands) {
     throw Error(
-        fmt::format("HDU '{}': expected an image of shape [3, height, width] in g, r, z, found {}", hdu, shape.str()));
+        fmt::format("HDU '{}': expected an image of shape [bands, height, width] with at most {} bands, found {}", hdu,
+                    most_bands, shape.str()));
   }
   const Wcs wcs = wcs_of(file, hdu);
   const int64_t height = shape[1], width = shape[2];

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <numeric>
 
 #include "base/threads.h"
+#include "data/subset.h"
 #include "experiment/stage_key.h"
 #include "train/trainer.h"
 
@@ -15,28 +17,12 @@ namespace astroclip::run {
 
 namespace {
 
-/// The first rows of a dataset: a cache of their tokens is filled at once.
-class FirstRows final : public Dataset {
- public:
-  FirstRows(const Dataset& all, int64_t rows) : all_(all), rows_(rows) {}
-
-  std::vector<Field> fields() const override { return all_.fields(); }
-  int64_t size(Split split) const override { return std::min(rows_, all_.size(split)); }
-  void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
-            HostBatch& out) const override {
-    all_.read(split, rows, names, out);
-  }
-  std::string source_field(const std::string& modality) const override { return all_.source_field(modality); }
-  void make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
-                 std::span<float> out) const override {
-    all_.make_view(view, raw, view_shape, rng, out);
-  }
-  config::Table preprocessing() const override { return all_.preprocessing(); }
-
- private:
-  const Dataset& all_;
-  int64_t rows_;
-};
+/// As many rows as there are, from the first on.
+std::vector<int64_t> first_rows(int64_t count, int64_t size) {
+  std::vector<int64_t> rows(static_cast<size_t>(std::min(count, size)));
+  std::iota(rows.begin(), rows.end(), 0);
+  return rows;
+}
 
 /// A folder that goes with the object.
 class TemporaryFolder {
@@ -75,7 +61,7 @@ double seconds_per_step(const Experiment& planned, size_t stage, const Dataset& 
   if (spec.steps == 0) return 0.0;
   set_compute_threads(static_cast<int>(experiment.threads));
   Model model(experiment.encoders, experiment.run_device(), static_cast<uint64_t>(experiment.seed));
-  const FirstRows few(dataset, 2 * spec.batch);
+  const data::Subset few(dataset, first_rows(2 * spec.batch, dataset.size(Split::train)), {});
   // Objects of one modality may stand first.
   const bool suffice = static_cast<int64_t>(data::rows_with(few, Split::train, spec.encoders).size()) >= spec.batch;
   if (!keeps_tokens || !suffice) {

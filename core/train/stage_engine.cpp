@@ -35,7 +35,7 @@ Loss& StageEngine::make_loss() {
 data::ViewPlan StageEngine::plan(const ViewRequest& request) const {
   Shape shape = model_.encoder(request.modality).input_shape();
   if (request.size > 0) shape = shape.with(-1, request.size).with(-2, request.size);
-  return {request, shape};
+  return {request, shape, experiment_.augmentation_of(request.modality)};
 }
 
 std::vector<data::ViewPlan> StageEngine::view_plans() const {

@@ -11,8 +11,6 @@ class SurveyImages final : public data::SurveyDataset {
     std::vector<std::string> files;
     std::string object_id;
     double train_fraction = 0.9;
-    bool turns = true;
-    int64_t jitter = 4;
     int64_t cache_mb = 1024;
   };
 
@@ -26,11 +24,10 @@ class SurveyImages final : public data::SurveyDataset {
             .field("train_fraction", &Parameters::train_fraction,
                    "of every thousand rows of a file the first so many train, the others test",
                    config::between(0.0, 1.0))
-            .field("turns", &Parameters::turns, "augmented images: rotation by 90° and reflection")
-            .field("jitter", &Parameters::jitter, "augmented images: pixels off the centre at most",
-                   config::between(0, 76))
             .field("cache_mb", &Parameters::cache_mb, "memory for decoded chunks of compressed files, in 2^20 bytes",
                    config::between(0, 1 << 20))
+            .renamed("turns", "augmentation.image.flip_rotate")
+            .renamed("jitter", "augmentation.image.shift")
             .example(R"(
 [dataset]
 plugin = "survey_images"
@@ -41,11 +38,7 @@ train_fraction = 0.9
   }
 
   explicit SurveyImages(const Parameters& parameters)
-      : SurveyDataset({parameters.files,
-                       parameters.object_id,
-                       parameters.train_fraction,
-                       {parameters.turns, parameters.jitter},
-                       parameters.cache_mb << 20}) {}
+      : SurveyDataset({parameters.files, parameters.object_id, parameters.train_fraction, parameters.cache_mb << 20}) {}
 };
 
 }  // namespace

@@ -47,7 +47,8 @@ loss = { plugin = "masked_spectrum", observed = "spectrum_ivar" }
 
   std::vector<ViewRequest> views(const LossSetup&) const override {
     std::vector<ViewRequest> all = {{.name = view, .modality = p_.modality, .augment = p_.augment}};
-    if (!p_.observed.empty()) all.push_back({.name = observed, .modality = p_.modality, .field = p_.observed});
+    if (!p_.observed.empty())
+      all.push_back({.name = observed, .modality = p_.modality, .field = p_.observed, .with = view});
     return all;
   }
 

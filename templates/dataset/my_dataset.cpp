@@ -60,18 +60,6 @@ objects = 1000
     }
   }
 
-  std::string source_field(const std::string& modality) const override { return find(modality).name; }
-
-  /// A spectrum as it is; of an image the centre, or, augmented, any part of the encoder's size.
-  void make_view(const ViewRequest& view, std::span<const float> raw, const Shape& view_shape, Rng& rng,
-                 std::span<float> out) const override {
-    if (view.modality == "image") return crop(view, raw, view_shape, rng, out);
-    if (raw.size() != out.size())
-      fail("the encoder takes spectra of " + std::to_string(out.size()) + " pixels, they have " +
-           std::to_string(raw.size()));
-    std::copy(raw.begin(), raw.end(), out.begin());
-  }
-
  private:
   Field find(const std::string& name) const {
     const std::vector<Field> all = fields();
@@ -122,21 +110,6 @@ objects = 1000
     for (size_t i = 0; i < out.size(); ++i) {
       const double distance = (static_cast<double>(i) - centre) / 2.0;
       out[i] = static_cast<float>(std::exp(-0.5 * distance * distance));
-    }
-  }
-
-  void crop(const ViewRequest& view, std::span<const float> raw, const Shape& shape, Rng& rng,
-            std::span<float> out) const {
-    const bool fits = shape.rank() == 3 && shape[0] == 3 && shape[1] == shape[2] && shape[1] <= p_.side;
-    if (!fits)
-      fail("has images [3, n, n], n at most " + std::to_string(p_.side) + "; the encoder takes " + shape.str());
-    const int64_t size = shape[1], margin = p_.side - size;
-    const int64_t x0 = view.augment ? rng.below(margin + 1) : margin / 2;
-    const int64_t y0 = view.augment ? rng.below(margin + 1) : margin / 2;
-    auto to = out.begin();
-    for (int64_t row = 0; row < 3 * size; ++row) {
-      const int64_t band = row / size, y = y0 + row % size;
-      to = std::copy_n(raw.begin() + (band * p_.side + y) * p_.side + x0, size, to);
     }
   }
 

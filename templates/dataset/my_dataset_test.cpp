@@ -53,14 +53,4 @@ TEST(MyDatasetTest, AnObjectIsTheSameWhateverIsReadWithIt) {
   EXPECT_TRUE(std::ranges::equal(three.first(one.size()), three.last(one.size())));
 }
 
-TEST(MyDatasetTest, AViewIsTheCentreOfAnImage) {
-  const auto dataset = make_dataset("my_dataset", silent);
-  std::vector<float> raw(3 * 8 * 8), view(3 * 2 * 2);
-  for (size_t i = 0; i < raw.size(); ++i) raw[i] = static_cast<float>(i);
-  Rng rng(1, Purpose::tests);
-  dataset->make_view({.name = "image", .modality = "image"}, raw, {3, 2, 2}, rng, view);
-  // Rows 3 and 4, columns 3 and 4 of each band of 64 values.
-  EXPECT_EQ(view, (std::vector<float>{27, 28, 35, 36, 91, 92, 99, 100, 155, 156, 163, 164}));
-}
-
 }  // namespace

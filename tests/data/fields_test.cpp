@@ -20,8 +20,6 @@ class OneField final : public Dataset {
   void read(Split, std::span<const int64_t>, std::span<const std::string>, HostBatch& out) const override {
     out[field_.name] = given_;
   }
-  std::string source_field(const std::string& modality) const override { return modality; }
-  void make_view(const ViewRequest&, std::span<const float>, const Shape&, Rng&, std::span<float>) const override {}
 
  private:
   Field field_;

@@ -20,8 +20,6 @@ class Twice final : public Dataset {
     std::ranges::transform(rows, ids.values<int64_t>().begin(), [&](int64_t row) { return 39627000 + row % count_; });
     out["object_id"] = std::move(ids);
   }
-  std::string source_field(const std::string& modality) const override { return modality; }
-  void make_view(const ViewRequest&, std::span<const float>, const Shape&, Rng&, std::span<float>) const override {}
 
  private:
   int64_t count_;

@@ -92,6 +92,25 @@ TEST(PairedFile, SplitsEveryGroupAndReadsAnyRows) {
                                                  "object_id, spectrum_ivar, age"));
 }
 
+TEST(PairedFile, ImagesHaveAnyNumberOfBands) {
+  const std::string path = testing_support::scratch("five.h5");
+  const int64_t groups[] = {1}, ids[] = {7};
+  PairedWriter writer(path, groups, {}, false, 5);
+  std::vector<float> image(5 * 152 * 152);
+  for (size_t i = 0; i < image.size(); ++i) image[i] = static_cast<float>(i);
+  const std::vector<float> spectrum(7781);
+  const double redshift[] = {0.5};
+  writer.write({.count = 1, .images = image, .spectra = spectrum, .redshifts = redshift, .object_ids = ids});
+  writer.commit();
+  EXPECT_EQ(io::Hdf5File::open(path).shape("0/images"), (Shape{1, 152, 152, 5}));
+  const auto file = PairedFile::open(path);
+  EXPECT_EQ(file.column("image").shape, (Shape{5, 152, 152}));
+  std::vector<float> found(image.size());
+  const int64_t first[] = {0};
+  file.read(false, first, "image", DType::f32, found.data());
+  EXPECT_EQ(found, image);
+}
+
 TEST(PairedFile, SeveralThreadsReadTheSameNumbers) {
   const auto file = PairedFile::open(written());
   std::vector<std::thread> threads;
@@ -119,7 +138,20 @@ TEST(PairedFile, NamesWhatIsMissingOrMisshapen) {
     durable.commit();
   };
   make([](io::Hdf5File& made) { made.make_dataset("0/images", DType::f32, {4, 152, 152, 3}); });
-  EXPECT_THAT([&] { PairedFile::open(path); }, ThrowsMessage<Error>(path + ": has no dataset '0/spectra'"));
+  EXPECT_THAT([&] { PairedFile::open(path); }, ThrowsMessage<Error>(path + ": has no dataset '0/targetids'"));
+  make([](io::Hdf5File& made) { made.make_dataset("0/targetids", DType::i64, {4}); });
+  EXPECT_THAT([&] { PairedFile::open(path); },
+              ThrowsMessage<Error>(path + ": group '0' has neither images nor spectra"));
+  make([](io::Hdf5File& made) {
+    for (const int64_t group : {0, 1}) {
+      const std::string prefix = std::to_string(group) + "/";
+      made.make_dataset(prefix + "images", DType::f32, {4, 152, 152, 3 + group});
+      made.make_dataset(prefix + "targetids", DType::i64, {4});
+    }
+  });
+  EXPECT_THAT([&] { PairedFile::open(path); },
+              ThrowsMessage<Error>(path + ": image of group '1': [4, 152, 152]; of group '0': [3, 152, 152]; all "
+                                          "groups must have the same"));
   make([](io::Hdf5File& made) {
     made.make_dataset("0/images", DType::f32, {4, 152, 152, 3});
     made.make_dataset("0/spectra", DType::f32, {3, 7781, 1});

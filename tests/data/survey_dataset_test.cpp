@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "data/loader.h"
 #include "io/weights/safetensors.h"
 #include "support/fixtures.h"
 #include "support/hdf5_files.h"
@@ -189,13 +190,26 @@ TEST_F(SurveyDatasetTest, APlainViewIsThePublishedModelInput) {
         for (size_t x = 0; x < 152; ++x) images.push_back(raw[((object * 152 + x) * 152 + y) * 3 + band]);
   Hdf5Written(in_folder("a.h5")).write("images", {2, 3, 152, 152}, images, {.chunk = {1, 3, 152, 152}, .deflate = 4});
   const SurveyDataset dataset({.files = {folder_}, .train_fraction = 1.0});
-  const HostBatch batch = read(dataset, Split::train, {1}, {dataset.source_field("image")});
-  std::vector<float> out(3 * 144 * 144);
-  Rng rng(1, Purpose::tests);
-  dataset.make_view({"v", "image", false, 1, 0}, batch.at("image").values<float>(), {3, 144, 144}, rng, out);
+  LoaderOptions options{.batch = 1, .steps = 1, .shuffle = false};
+  Loader loader(dataset, {1}, {{{.name = "v", .modality = "image"}, {3, 144, 144}}}, {}, options);
+  const HostArray view = loader.next().views.at("v");
+  const auto out = view.values<float>();
   for (size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(out[i], expected[out.size() + i], 1e-6) << i;
-  EXPECT_THAT([&] { dataset.source_field("spectrum"); },
-              ThrowsMessage<Error>(in_folder("a.h5") + ": the survey has images only, 'spectrum' was asked for"));
+}
+
+TEST_F(SurveyDatasetTest, TakesAnyNumberOfBandsTheSameInAllFiles) {
+  Hdf5Written(in_folder("a.h5")).write("images", {2, 4, 152, 152}, std::vector<float>(2 * 4 * 152 * 152, 0.25F));
+  const SurveyDataset dataset({.files = {folder_}, .train_fraction = 1.0});
+  EXPECT_EQ(dataset.fields()[0].shape, (Shape{4, 152, 152}));
+  // No stretch is known for four bands: views hold fluxes.
+  Loader loader(dataset, {1}, {{{.name = "v", .modality = "image"}, {4, 8, 8}}}, {}, {.batch = 1, .steps = 1});
+  const HostArray view = loader.next().views.at("v");
+  EXPECT_EQ(view.shape, (Shape{1, 4, 8, 8}));
+  EXPECT_THAT(view.values<float>(), testing::Each(0.25F));
+  Hdf5Written(in_folder("b.h5")).write("images", {1, 3, 152, 152}, std::vector<float>(image_size));
+  EXPECT_THAT([&] { SurveyDataset({.files = {folder_}}); },
+              ThrowsMessage<Error>(in_folder("b.h5") + ": dataset 'images' has the shape [1, 3, 152, 152], expected "
+                                                       "[N, 4, 152, 152]"));
 }
 
 TEST_F(SurveyDatasetTest, NamesWhatIsMissingOrMisshapen) {
@@ -216,7 +230,7 @@ TEST_F(SurveyDatasetTest, NamesWhatIsMissingOrMisshapen) {
   Hdf5Written(path).write("image", {1}, {1.0F});
   EXPECT_EQ(message_of(path), path + ": has no dataset 'images'");
   Hdf5Written(path).write("images", {1, 152, 152, 3}, std::vector<float>(image_size));
-  EXPECT_EQ(message_of(path), path + ": dataset 'images' has the shape [1, 152, 152, 3], expected [N, 3, 152, 152]");
+  EXPECT_EQ(message_of(path), path + ": dataset 'images' has the shape [1, 152, 152, 3], expected [N, N, 152, 152]");
   Hdf5Written(path).write("images", {1, 3, 152, 152}, std::vector<float>(image_size), {.type = H5T_STD_I16LE});
   EXPECT_EQ(message_of(path), path + ": dataset 'images' holds i64, expected f32");
   Hdf5Written(path).write("images", {1, 3, 152, 152}, std::vector<float>(image_size));

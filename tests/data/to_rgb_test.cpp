@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "io/weights/safetensors.h"
 #include "support/fixtures.h"
 
@@ -28,11 +30,20 @@ TEST(ToRgb, GivesThePublishedCodesNumbers) {
         for (int64_t band = 0; band < 3; ++band)
           native[static_cast<size_t>((band * side + y) * side + x)] =
               values[((object * side + x) * side + y) * 3 + band];
-    crop(native, side, (side - size) / 2, (side - size) / 2, size, cropped);
-    to_rgb(cropped, size * size, rgb);
+    crop(native, side, side, (side - size) / 2, (side - size) / 2, size, cropped);
+    to_rgb(cropped, {}, rgb);
     for (size_t i = 0; i < rgb.size(); ++i)
       ASSERT_NEAR(rgb[i], wanted[static_cast<size_t>(object) * rgb.size() + i], 1e-6) << object << ", " << i;
   }
+}
+
+TEST(ToRgb, TakesAnyNumberOfBands) {
+  // Two bands of one pixel: s·x + m is 1·0.2 and 2·0.3 over an offset of 0; I = 0.4, f = asinh(8·0.4)/√8/I.
+  std::vector<float> planes(2);
+  to_rgb(std::vector<float>{0.2F, 0.3F}, {.scales = {1.0, 2.0}, .offset = 0.0, .stretch = 8.0}, planes);
+  const double factor = std::asinh(3.2) / std::sqrt(8.0) / 0.4;
+  EXPECT_NEAR(planes[0], std::min(1.0, 0.6 * factor), 1e-6);  // bands in reverse order
+  EXPECT_NEAR(planes[1], 0.2 * factor, 1e-6);
 }
 
 TEST(Turn, HasTheEightElementsOfTheSquare) {

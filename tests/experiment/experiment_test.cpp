@@ -90,6 +90,22 @@ TEST(Experiment, WrongTypesAndRanges) {
             "did you mean 'cpu'?");
 }
 
+TEST(Experiment, AugmentationIsByEncoder) {
+  const std::string with = replaced("[[stages]]", "[augmentation.spectrum]\nnoise = 0.5\n[[stages]]");
+  const Experiment experiment = read_experiment(config::parse_text(with, "e.toml"));
+  EXPECT_EQ(experiment.augmentation_of("spectrum").noise, 0.5);
+  EXPECT_EQ(experiment.augmentation_of("image").shift, 4);
+  const auto* resolved = experiment.resolved.find("augmentation")->get_if<config::Table>();
+  EXPECT_EQ(*resolved->find("image")->get_if<config::Table>()->find("shift")->get_if<int64_t>(), 4);
+  EXPECT_EQ(message_of(replaced("[[stages]]", "[augmentation.spectrun]\nnoise = 0.5\n[[stages]]")),
+            "e.toml:10:15: error: [augmentation] there is no encoder 'spectrun' ('image', 'spectrum'); did you mean "
+            "'spectrum'?");
+  EXPECT_EQ(message_of(replaced("[[stages]]", "[augmentation.spectrum]\nnois = 0.5\n[[stages]]")),
+            "e.toml:11:1: error: [augmentation.spectrum] unknown key 'nois'; did you mean 'noise'?");
+  EXPECT_EQ(message_of(replaced("[[stages]]", "[augmentation]\nimage = 3\n[[stages]]")),
+            "e.toml:11:1: error: [augmentation] 'image' must be a table, found an integer");
+}
+
 TEST(Experiment, NamesMustReferToSomething) {
   EXPECT_EQ(message_of(replaced("encoders = [\"spectrum\"]", "encoders = [\"spektrum\"]")),
             "e.toml:12:12: error: [stages] there is no encoder 'spektrum' ('image', 'spectrum'); did you mean "

@@ -102,7 +102,7 @@ TEST_F(ImportTest, PairsByPositionAndJoinsRedshifts) {
   EXPECT_NEAR(report.pairs[0].separation, 0.9, 1e-6);
   EXPECT_EQ(report.objects, 7);
   EXPECT_EQ(report.redshifts, 2);
-  const data::PairedDataset dataset(output_, {});
+  const data::PairedDataset dataset(output_);
   // The pair, the lone image and three of five lone spectra; the last fifth of these, and what is left over.
   EXPECT_THAT(labels(dataset, Split::train, "object_id"), ElementsAre(100, 1, 101, 102, 103));
   EXPECT_THAT(labels(dataset, Split::train, "has_image"), ElementsAre(1, 1, 0, 0, 0));
@@ -161,7 +161,7 @@ TEST_F(ImportTest, NumbersAreUnique) {
   EXPECT_EQ(report.files[3].taken, 1);
   ASSERT_EQ(report.files[3].refused.size(), 1U);
   EXPECT_EQ(report.files[3].refused[0].reason, "object 3 was taken already");
-  const data::PairedDataset dataset(output_, {});
+  const data::PairedDataset dataset(output_);
   EXPECT_THAT(labels(dataset, Split::train, "object_id"), ElementsAre(5, 6, 1, 2));
   EXPECT_THAT(labels(dataset, Split::test, "object_id"), ElementsAre(3, 4));
 }
@@ -188,7 +188,7 @@ TEST_F(ImportTest, RealObservations) {
   EXPECT_EQ(report.redshifts, 3);
   ASSERT_EQ(report.pairs.size(), 1U);
   EXPECT_LT(report.pairs[0].separation, 0.2);
-  const data::PairedDataset dataset(output_, {});
+  const data::PairedDataset dataset(output_);
   EXPECT_EQ(dataset.size(Split::train), 22);
   EXPECT_EQ(data::rows_with(dataset, Split::test, {"spectrum"}).size(), 6U);
   EXPECT_NEAR(labels(dataset, Split::train, "redshift")[0], 0.021275, 1e-6);

@@ -210,7 +210,7 @@ TEST(Redshifts, AreRead) {
   EXPECT_EQ(found.redshifts[1].warning, 4.0);
 }
 
-TEST(Image, NeedsAPlaceOnTheSkyAndThreeBands) {
+TEST(Image, NeedsAPlaceOnTheSkyAndFewBands) {
   const std::string file = path("image.fits");
   FitsWriter(file).image("", {3, 200, 200}, std::vector<double>(120000, 1.0));
   ASSERT_EQ(read_observations(file).refused.size(), 1U);
@@ -233,8 +233,9 @@ TEST(Image, NeedsAPlaceOnTheSkyAndThreeBands) {
   EXPECT_NEAR(found.images[0].position.ra, 150.0 - 2.5 / 3600 / std::cos(2.0 * M_PI / 180.0), 1e-8);
   EXPECT_NEAR(found.images[0].position.dec, 2.0, 1e-8);
   FitsWriter(file).image("", {46, 200, 200}, std::vector<double>(46UL * 200 * 200, 1.0));
-  EXPECT_EQ(read_observations(file).refused[0].reason,
-            "HDU 'PRIMARY': expected an image of shape [3, height, width] in g, r, z, found [46, 200, 200]");
+  EXPECT_EQ(
+      read_observations(file).refused[0].reason,
+      "HDU 'PRIMARY': expected an image of shape [bands, height, width] with at most 16 bands, found [46, 200, 200]");
 }
 
 TEST(Refused, WhatIsNoFitsFile) {
@@ -290,8 +291,9 @@ TEST(RealObservations, ImagesThatAreRefused) {
               testing::MatchesRegex("[0-9]+ % of the pixels in g are exactly 0, the limit is 5 %"));
   EXPECT_EQ(reason("gzdecals_example_incomplete.fits"),
             "is truncated: the data of HDU 'PRIMARY' end at byte 2160192, but the file ends at byte 1389044");
-  EXPECT_EQ(reason("des46_g.fits"),
-            "HDU 'PRIMARY': expected an image of shape [3, height, width] in g, r, z, found [46, 91, 91]");
+  EXPECT_EQ(
+      reason("des46_g.fits"),
+      "HDU 'PRIMARY': expected an image of shape [bands, height, width] with at most 16 bands, found [46, 91, 91]");
 }
 
 }  // namespace

@@ -15,48 +15,45 @@ namespace astroclip::data {
 namespace {
 
 constexpr int64_t side = paired_image_side;
-constexpr int64_t image_size = paired_bands * side * side;
 constexpr int64_t cache_bytes = int64_t{256} << 20;  // of decoded chunks
 
 /// (x, y, band) of the file to (band, y, x) of the survey.
-void to_native(const float* from, float* to) {
+void to_native(const float* from, int64_t bands, float* to) {
   for (int64_t x = 0; x < side; ++x)
     for (int64_t y = 0; y < side; ++y)
-      for (int64_t band = 0; band < paired_bands; ++band)
-        to[(band * side + y) * side + x] = from[(x * side + y) * paired_bands + band];
+      for (int64_t band = 0; band < bands; ++band)
+        to[(band * side + y) * side + x] = from[(x * side + y) * bands + band];
 }
 
-void from_native(const float* from, float* to) {
+void from_native(const float* from, int64_t bands, float* to) {
   for (int64_t x = 0; x < side; ++x)
     for (int64_t y = 0; y < side; ++y)
-      for (int64_t band = 0; band < paired_bands; ++band)
-        to[(x * side + y) * paired_bands + band] = from[(band * side + y) * side + x];
+      for (int64_t band = 0; band < bands; ++band)
+        to[(x * side + y) * bands + band] = from[(band * side + y) * side + x];
 }
 
 /// The columns of a group, whose datasets are checked.
-std::vector<PairedColumn> columns_of(const io::Hdf5File& file, const std::string& group, PairedNeeds needs,
-                                     int64_t& rows) {
+std::vector<PairedColumn> columns_of(const io::Hdf5File& file, const std::string& group, int64_t& rows) {
   const std::string prefix = group + "/";
-  const bool all = needs == PairedNeeds::everything;
-  if (!all && !file.contains(prefix + "images") && !file.contains(prefix + "spectra"))
+  const bool has_images = file.contains(prefix + "images");
+  if (!has_images && !file.contains(prefix + "spectra"))
     throw Error(fmt::format("{}: group '{}' has neither images nor spectra", file.path(), group));
-  const bool by_images = all || file.contains(prefix + "images");
-  const int64_t any_images[] = {-1, side, side, paired_bands}, any_spectra[] = {-1, paired_pixels, 1};
-  rows = by_images ? file.expect_shape(prefix + "images", any_images)[0]
-                   : file.expect_shape(prefix + "spectra", any_spectra)[0];
-  const int64_t image_shape[] = {rows, side, side, paired_bands};
+  const int64_t any_images[] = {-1, side, side, -1}, any_spectra[] = {-1, paired_pixels, 1};
+  const Shape first = has_images ? file.expect_shape(prefix + "images", any_images)
+                                 : file.expect_shape(prefix + "spectra", any_spectra);
+  rows = first[0];
   const int64_t spectrum_shape[] = {rows, paired_pixels, 1};
   const int64_t ivar_shape[] = {rows, paired_pixels};
   const int64_t label_shape[] = {rows};
   std::vector<PairedColumn> columns;
+  if (has_images) columns.push_back({"image", "images", DType::f32, {first[3], side, side}});
   const auto add = [&](const PairedColumn& column, std::span<const int64_t> shape, bool needed) {
     if (!needed && !file.contains(prefix + column.dataset)) return;
     file.expect_shape(prefix + column.dataset, shape);
     columns.push_back(column);
   };
-  add({"image", "images", DType::f32, {paired_bands, side, side}}, image_shape, all);
-  add({"spectrum", "spectra", DType::f32, {paired_pixels}}, spectrum_shape, all);
-  add({"redshift", "redshifts", DType::f64, {}}, label_shape, all);
+  add({"spectrum", "spectra", DType::f32, {paired_pixels}}, spectrum_shape, false);
+  add({"redshift", "redshifts", DType::f64, {}}, label_shape, false);
   add({"object_id", "targetids", DType::i64, {}}, label_shape, true);
   add({"spectrum_ivar", "spectra_ivar", DType::f32, {paired_pixels}}, ivar_shape, false);
   const auto add_label = [&](const std::string& name, const std::string& dataset) {
@@ -74,16 +71,18 @@ std::vector<PairedColumn> columns_of(const io::Hdf5File& file, const std::string
   return columns;
 }
 
-bool has_column(const std::vector<PairedColumn>& columns, const std::string& name) {
-  return std::ranges::any_of(columns, [&](const PairedColumn& column) { return column.name == name; });
+/// What a group's images or spectra are: "[3, 152, 152]", or "none".
+std::string shape_of(const std::vector<PairedColumn>& columns, const std::string& name) {
+  const auto found = std::ranges::find(columns, name, &PairedColumn::name);
+  return found == columns.end() ? "none" : found->shape.str();
 }
 
 /// What a file without groups is told.
 std::string reason_without_groups(const io::Hdf5File& file) {
   const std::string expected = "the paired layout has groups with images and spectra";
   if (!file.contains("images")) return "has no groups; " + expected;
-  return fmt::format("has no groups, but 'images' of {}; the image survey's are [N, {}, {}, {}], and {}",
-                     file.shape("images").str(), paired_bands, side, side, expected);
+  return fmt::format("has no groups, but 'images' of {}; the image survey's are [N, bands, {}, {}], and {}",
+                     file.shape("images").str(), side, side, expected);
 }
 
 }  // namespace
@@ -114,12 +113,12 @@ struct PairedFile::State {
   }
 };
 
-PairedFile PairedFile::open(const std::string& path, int64_t train_tenths, PairedNeeds needs) {
+PairedFile PairedFile::open(const std::string& path, int64_t train_tenths) {
   auto state = std::make_shared<State>(State{io::Hdf5File::open(path), {}, {}});
   const auto cache = std::make_shared<io::BlockCache>(cache_bytes);
   for (const auto& name : state->file.groups("")) {
     State::Group group{name};
-    auto columns = columns_of(state->file, name, needs, group.rows);
+    auto columns = columns_of(state->file, name, group.rows);
     group.train_rows = group.rows * train_tenths / 10;
     for (const auto& column : columns)
       group.readers.emplace(column.dataset, io::RowReader(state->file, name + "/" + column.dataset, cache));
@@ -131,11 +130,10 @@ PairedFile PairedFile::open(const std::string& path, int64_t train_tenths, Paire
       state->columns = std::move(columns);
     } else {
       for (const char* modality : {"image", "spectrum"}) {
-        const bool here = has_column(columns, modality), before = has_column(state->columns, modality);
+        const std::string here = shape_of(columns, modality), before = shape_of(state->columns, modality);
         if (here == before) continue;
-        throw Error(fmt::format("{}: group '{}' has {} {} column, group '{}' has {}: all groups or none must have one",
-                                path, name, here ? "an" : "no", modality, state->groups[0].name,
-                                here ? "none" : "one"));
+        throw Error(fmt::format("{}: {} of group '{}': {}; of group '{}': {}; all groups must have the same", path,
+                                modality, name, here, state->groups[0].name, before));
       }
       // Only what every group has is a column.
       std::erase_if(state->columns, [&](const PairedColumn& one) {
@@ -214,7 +212,7 @@ void PairedFile::read(bool train, std::span<const int64_t> rows, const std::stri
       const std::byte* from = block.data() + k * row_bytes;
       std::byte* to = static_cast<std::byte*>(out) + places[g][k] * row_bytes;
       if (is_image)
-        to_native(reinterpret_cast<const float*>(from), reinterpret_cast<float*>(to));
+        to_native(reinterpret_cast<const float*>(from), wanted.shape[0], reinterpret_cast<float*>(to));
       else
         std::copy(from, from + row_bytes, to);
     }
@@ -228,23 +226,27 @@ struct PairedWriter::State {
   std::vector<int64_t> sizes;
   std::vector<std::string> labels;
   bool with_ivar;
+  int64_t bands;
   size_t group = 0;
   int64_t row = 0;  ///< of the group
   std::vector<float> image;
 
-  State(const std::string& to, std::span<const int64_t> group_sizes, std::span<const std::string> names, bool ivar)
+  State(const std::string& to, std::span<const int64_t> group_sizes, std::span<const std::string> names, bool ivar,
+        int64_t image_bands)
       : path(to),
         durable(to),
         file(io::Hdf5File::create(durable.file())),
         sizes(group_sizes.begin(), group_sizes.end()),
         labels(names.begin(), names.end()),
-        with_ivar(ivar) {}
+        with_ivar(ivar),
+        bands(image_bands) {}
+  int64_t image_size() const { return bands * side * side; }
   void expect(const std::string& what, size_t found, int64_t wanted) const {
     if (found != static_cast<size_t>(wanted))
       throw Error(fmt::format("{}: {} has {} values, expected {}", path, what, found, wanted));
   }
   void check(const PairedRows& rows) const {
-    expect("images", rows.images.size(), rows.count * image_size);
+    expect("images", rows.images.size(), rows.count * image_size());
     expect("spectra", rows.spectra.size(), rows.count * paired_pixels);
     expect("spectra_ivar", rows.ivar.size(), with_ivar ? rows.count * paired_pixels : 0);
     expect("redshifts", rows.redshifts.size(), rows.count);
@@ -257,9 +259,9 @@ struct PairedWriter::State {
   /// Rows [from, from + count) of what was handed over, all into the current group.
   void write_part(const PairedRows& rows, int64_t from, int64_t count) {
     const std::string prefix = fmt::format("{}/", group);
-    image.resize(static_cast<size_t>(count * image_size));
+    image.resize(static_cast<size_t>(count * image_size()));
     for (int64_t i = 0; i < count; ++i)
-      from_native(rows.images.data() + (from + i) * image_size, image.data() + i * image_size);
+      from_native(rows.images.data() + (from + i) * image_size(), bands, image.data() + i * image_size());
     file.write_rows(prefix + "images", row, count, DType::f32, image.data());
     file.write_rows(prefix + "spectra", row, count, DType::f32, rows.spectra.data() + from * paired_pixels);
     if (with_ivar)
@@ -272,13 +274,13 @@ struct PairedWriter::State {
 };
 
 PairedWriter::PairedWriter(const std::string& path, std::span<const int64_t> group_sizes,
-                           std::span<const std::string> labels, bool with_ivar)
-    : state_(new State(path, group_sizes, labels, with_ivar)) {
+                           std::span<const std::string> labels, bool with_ivar, int64_t bands)
+    : state_(new State(path, group_sizes, labels, with_ivar, bands)) {
   io::Hdf5File& file = state_->file;
   for (size_t group = 0; group < group_sizes.size(); ++group) {
     const int64_t rows = group_sizes[group];
     const std::string prefix = fmt::format("{}/", group);
-    file.make_dataset(prefix + "images", DType::f32, {rows, side, side, paired_bands});
+    file.make_dataset(prefix + "images", DType::f32, {rows, side, side, bands});
     file.make_dataset(prefix + "spectra", DType::f32, {rows, paired_pixels, 1});
     if (with_ivar) file.make_dataset(prefix + "spectra_ivar", DType::f32, {rows, paired_pixels});
     file.make_dataset(prefix + "redshifts", DType::f64, {rows});

@@ -15,12 +15,12 @@ namespace astroclip::data {
 /// The published layout of paired images and spectra (Parker et al. 2024): HDF5 groups, in each `images`
 /// (N,152,152,3) float32 nanomaggies with the axes (x, y, band), `spectra` (N,7781,1) float32, `redshifts` (N),
 /// `targetids` (N); beside them, optionally, `spectra_ivar` (N,7781) and labels (N), as `labels/NAME` or `NAME`.
-/// The first 80 % of every group are for training, the rest for testing.
+/// The first 80 % of every group are for training, the rest for testing. Here images may have any number of bands, and
+/// a file must have but `targetids` and one of images and spectra, the same in all groups.
 inline constexpr int64_t paired_image_side = 152;
-inline constexpr int64_t paired_bands = 3;
 inline constexpr int64_t paired_pixels = 7781;
 
-/// A column as the program sees it: "image" [3, 152, 152] with the axes (band, y, x), "spectrum" [7781],
+/// A column as the program sees it: "image" [bands, 152, 152] with the axes (band, y, x), "spectrum" [7781],
 /// "spectrum_ivar" [7781], "redshift", "object_id", and the labels under their own names.
 struct PairedColumn {
   std::string name;
@@ -28,9 +28,6 @@ struct PairedColumn {
   DType dtype;
   Shape shape;  ///< of one object
 };
-
-/// What every group must have: all of the layout, or `targetids` and images or spectra.
-enum class PairedNeeds { everything, something };
 
 class PairedFile {
  public:
@@ -41,8 +38,7 @@ class PairedFile {
 
   /// Checks every group. Of ten rows of a group the first `train_tenths` are for training. Throws Error naming the
   /// file, the dataset, the expected and the found shape.
-  static PairedFile open(const std::string& path, int64_t train_tenths = 8,
-                         PairedNeeds needs = PairedNeeds::everything);
+  static PairedFile open(const std::string& path, int64_t train_tenths = 8);
 
   const std::string& path() const;
   const std::vector<PairedColumn>& columns() const;
@@ -64,7 +60,7 @@ class PairedFile {
 /// Objects to be written one after another.
 struct PairedRows {
   int64_t count = 0;
-  std::span<const float> images;     ///< [count, 3, 152, 152], axes (band, y, x), nanomaggies
+  std::span<const float> images;     ///< [count, bands, 152, 152], axes (band, y, x), nanomaggies
   std::span<const float> spectra;    ///< [count, 7781], 1e-17 erg/s/cm²/Å
   std::span<const float> ivar = {};  ///< [count, 7781]; empty unless the file has it
   std::span<const double> redshifts;
@@ -76,7 +72,7 @@ struct PairedRows {
 class PairedWriter {
  public:
   PairedWriter(const std::string& path, std::span<const int64_t> group_sizes, std::span<const std::string> labels,
-               bool with_ivar);
+               bool with_ivar, int64_t bands = 3);
   ~PairedWriter();
   /// Appends. Throws Error when there are more rows than announced or an array has another size.
   void write(const PairedRows& rows);

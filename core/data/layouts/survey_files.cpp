@@ -3,31 +3,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 
 namespace astroclip::data {
-
-namespace {
-
-constexpr int64_t image_size = survey_bands * survey_image_side * survey_image_side;
-constexpr int64_t image_shape[] = {-1, survey_bands, survey_image_side, survey_image_side};
-
-}  // namespace
 
 bool has_survey_layout(const std::string& path) {
   const io::Hdf5File file = io::Hdf5File::open(path);
   const auto datasets = file.datasets("");
   if (std::ranges::find(datasets, "images") == datasets.end()) return false;
   const Shape shape = file.shape("images");
-  return shape.rank() == 4 && shape.with(0, 1) == Shape{1, survey_bands, survey_image_side, survey_image_side};
+  return shape.rank() == 4 && shape[2] == survey_image_side && shape[3] == survey_image_side;
 }
 
 SurveyFiles::SurveyFiles(const std::vector<std::string>& paths, int64_t cache_bytes) {
   const auto cache = std::make_shared<io::BlockCache>(cache_bytes);
   for (const std::string& path : paths) {
     const io::Hdf5File file = io::Hdf5File::open(path);
-    const int64_t rows = file.expect_shape("images", image_shape)[0];
+    const int64_t bands = files_.empty() ? -1 : image_shape_[0];
+    const Shape images =
+        file.expect_shape("images", std::array{int64_t{-1}, bands, survey_image_side, survey_image_side});
+    const int64_t rows = images[0];
+    image_shape_ = {images[1], images[2], images[3]};
     File opened{path, io::RowReader(file, "images", cache), {}};
     if (opened.images.dtype() != DType::f32)
       throw Error(fmt::format("{}: dataset 'images' holds {}, expected f32", path, name_of(opened.images.dtype())));
@@ -72,7 +70,7 @@ void SurveyFiles::by_file(std::span<const int64_t> rows, const Read& read) const
 
 void SurveyFiles::read_images(std::span<const int64_t> rows, float* out) const {
   by_file(rows, [&](const File& file, std::span<const int64_t> local, int64_t position) {
-    file.images.read(local, DType::f32, out + position * image_size);
+    file.images.read(local, DType::f32, out + position * image_shape_.numel());
   });
 }
 

@@ -12,9 +12,9 @@
 namespace astroclip::data {
 
 /// The layout of the image survey for self-supervised training (Stein et al. 2021): many HDF5 files, in each `images`
-/// (N,3,152,152) float32 nanomaggies with the axes (band, y, x), and any number of columns (N) beside them.
+/// (N,3,152,152) float32 nanomaggies with the axes (band, y, x), and any number of columns (N) beside them. Here the
+/// number of bands is any, the same in all files.
 inline constexpr int64_t survey_image_side = 152;
-inline constexpr int64_t survey_bands = 3;
 
 /// Whether a file has that layout, as far as its `images` tell. Throws Error when it cannot be opened as HDF5.
 bool has_survey_layout(const std::string& path);
@@ -42,11 +42,13 @@ class SurveyFiles {
   /// Whether a file has a column, whatever the others have.
   bool file_has(size_t file, const std::string& column) const { return files_[file].columns.contains(column); }
 
+  /// Of one image: [bands, 152, 152].
+  const Shape& image_shape() const { return image_shape_; }
   /// How many rows of a file's images are decoded together, and what they take then.
   int64_t rows_together(size_t file) const { return files_[file].images.rows_together(); }
   int64_t bytes_together(size_t file) const { return files_[file].images.bytes_together(); }
 
-  /// Rows in any order and with repeats, into [rows, 3, 152, 152].
+  /// Rows in any order and with repeats, into [rows, bands, 152, 152].
   void read_images(std::span<const int64_t> rows, float* out) const;
   /// The same rows of a column, as f64 or i64.
   void read_column(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const;
@@ -64,6 +66,7 @@ class SurveyFiles {
   std::vector<File> files_;
   std::vector<int64_t> first_rows_ = {0};
   std::vector<Column> columns_;
+  Shape image_shape_;
 };
 
 }  // namespace astroclip::data

@@ -76,11 +76,9 @@ class SimulatedSurvey final : public data::PairedDataset {
             .field("cache", &Parameters::cache,
                    "folder for the file; empty: astroclip in XDG_CACHE_HOME or in ~/.cache")
             .field("file", &Parameters::file, "the file itself, instead of one in the cache")
-            .field("turns", &Parameters::turns, "augmented images: rotation by 90° and reflection")
-            .field("jitter", &Parameters::jitter, "augmented images: pixels off the centre at most",
-                   config::between(0, 76))
-            .field("augment_noise", &Parameters::augment_noise, "augmented spectra: added noise, in units of their own",
-                   config::between(0.0, 10.0))
+            .renamed("turns", "augmentation.image.flip_rotate")
+            .renamed("jitter", "augmentation.image.shift")
+            .renamed("augment_noise", "augmentation.spectrum.noise")
             .example(R"(
 [dataset]
 plugin = "simulated_survey"
@@ -90,8 +88,7 @@ seed = 3
     return schema;
   }
 
-  explicit SimulatedSurvey(const Parameters& parameters)
-      : PairedDataset(survey_file(parameters), {{parameters.turns, parameters.jitter}, parameters.augment_noise}) {}
+  explicit SimulatedSurvey(const Parameters& parameters) : PairedDataset(survey_file(parameters)) {}
 };
 
 }  // namespace

@@ -17,9 +17,6 @@ struct Parameters {
   bool ivar = false;
   std::string cache;
   std::string file;
-  bool turns = true;
-  int64_t jitter = 4;
-  double augment_noise = 0.0;
 };
 
 /// Everything the survey records of one galaxy.

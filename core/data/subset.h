@@ -1,0 +1,28 @@
+#pragma once
+
+#include <vector>
+
+#include "api/dataset.h"
+
+namespace astroclip::data {
+
+/// Some rows of another dataset, which must outlive it.
+class Subset final : public Dataset {
+ public:
+  /// Rows of each split, in any order.
+  Subset(const Dataset& all, std::vector<int64_t> train, std::vector<int64_t> test);
+
+  std::vector<Field> fields() const override { return all_.fields(); }
+  int64_t size(Split split) const override { return static_cast<int64_t>(rows_of(split).size()); }
+  void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
+            HostBatch& out) const override;
+  config::Table preprocessing() const override { return all_.preprocessing(); }
+
+ private:
+  const std::vector<int64_t>& rows_of(Split split) const { return split == Split::train ? train_ : test_; }
+
+  const Dataset& all_;
+  std::vector<int64_t> train_, test_;
+};
+
+}  // namespace astroclip::data

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "api/dataset.h"
+#include "api/view.h"
+#include "data/augmentation.h"
+#include "data/view_steps.h"
+
+namespace astroclip::data {
+
+/// One modality's view for the encoder that will take it.
+struct ViewPlan {
+  ViewRequest request;
+  Shape shape;  ///< of one object as the encoder takes it
+  Augmentation augmentation = {};
+};
+
+/// Makes a view of each object, and with it those that share its draws: a field of planes [C, H, W] is cropped, goes
+/// through the stretch that the dataset's preprocessing names, and is turned; one of values [N] gets noise.
+class ViewMaker {
+ public:
+  /// Of the first view, and of the others with it. Throws Error naming the view when the dataset has no such field or
+  /// the encoder takes another shape.
+  ViewMaker(const Dataset& dataset, const std::vector<ViewPlan>& views);
+
+  /// The first view's.
+  const std::string& name() const { return parts_[0].view; }
+  /// What it is made of.
+  std::vector<std::string> fields() const;
+  /// Adds the views [rows · crops, view shape] of `rows` objects, an object's crops together. `raw` has the fields as
+  /// f32; `stream(i)` is what view i draws from.
+  void make(const HostBatch& raw, int64_t rows, const std::function<Rng(int64_t view)>& stream,
+            std::map<std::string, HostArray>& views) const;
+
+ private:
+  struct Part {
+    std::string view, field;
+    Shape raw, shape;  ///< of one object
+  };
+  std::vector<Part> parts_;
+  std::vector<ViewStep> steps_;
+  int64_t crops_;
+};
+
+/// Makers of all views, those together that share their draws. Throws Error naming the view that goes with none of
+/// them, and as ViewMaker does.
+std::vector<ViewMaker> view_makers(const Dataset& dataset, const std::vector<ViewPlan>& views);
+
+}  // namespace astroclip::data
