@@ -20,8 +20,12 @@ void describe(embed::Request& request, options::options_description& named) {
   const auto text = [](std::string* to, const char* name) { return options::value<std::string>(to)->value_name(name); };
   const auto number = [](int64_t* to) { return options::value<int64_t>(to)->value_name("N")->default_value(*to); };
   (void)add("model", text(&request.model, "FILE")->required(), "the weights: of a run, or of astroclip convert");
-  (void)add("input", options::value<Texts>(&request.inputs)->value_name("FILE")->multitoken()->required(),
+  (void)add("input", options::value<Texts>(&request.inputs)->value_name("FILE")->multitoken(),
             "files, folders or patterns: paired files, or the image survey's");
+  (void)add("dataset", text(&request.dataset, "PLUGIN|FILE.toml"),
+            "instead of --input: a dataset plugin, or a file with a section [dataset], such as an experiment's");
+  (void)add("set", options::value<Texts>(&request.assignments)->value_name("dataset.key=value")->multitoken(),
+            "a parameter of the dataset; may be repeated");
   (void)add("output", text(&request.output, "FILE.h5")->required(), "the file to write, or to go on with");
   (void)add("modality", options::value<Texts>(&request.modalities)->value_name("image|spectrum")->multitoken(),
             "image, spectrum (default: all that both sides have)");
@@ -50,7 +54,7 @@ void check_range(const char* option, int64_t value, int64_t low, int64_t high) {
 
 Verb embed_verb() {
   Verb verb{"embed",
-            {"--model FILE --input FILE… --output FILE.h5"},
+            {"--model FILE --input FILE… --output FILE.h5", "--model FILE --dataset PLUGIN --output FILE.h5"},
             "embed images and spectra with a model",
             "Writes image_embeddings, spectrum_embeddings and object_id of every object. Stopped or killed, the same "
             "command goes on where it was."};
@@ -61,8 +65,11 @@ Verb embed_verb() {
        "every galaxy of a file with what a run learnt"},
       {"astroclip embed --model astroclip.safetensors --input images_*.h5 --modality image --embedding pool --output "
        "images.h5",
-       "many files of images, before alignment"}};
+       "many files of images, before alignment"},
+      {"astroclip embed --model model.safetensors --dataset experiment.toml --output all.h5",
+       "the training and test objects of an experiment"}};
   verb.run = [request](const options::variables_map&) {
+    if (request->inputs.empty() == request->dataset.empty()) throw UsageError("embed needs --input or --dataset");
     check_choice("embedding", request->embedding, {"head", "pool"});
     check_choice("precision", request->precision, {"auto", "f32", "bf16"});
     check_range("batch", request->batch, 1, 65536);

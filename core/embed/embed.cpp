@@ -55,7 +55,7 @@ ModelDescription describe_model(const Request& request, const io::WeightsFile& w
 
 class Embedding {
  public:
-  explicit Embedding(const Request& request) : request_(request), inputs_(open_inputs(request.inputs, request.output)) {
+  explicit Embedding(const Request& request) : request_(request), inputs_(open_inputs(request)) {
     weights_ = io::read_weights(request.model, Device::host());
     const ModelDescription description = describe_model(request, weights_);
     choose_encoders(description);
@@ -102,27 +102,33 @@ class Embedding {
             fmt::format("{}: has no encoder for '{}', only for {}", request_.model, wanted, fmt::join(known, " and ")));
       }
     }
-    std::vector<std::string> given;
-    for (const Input& input : inputs_) {
-      for (const std::string& modality : input.modalities) {
-        if (!holds(given, modality)) given.push_back(modality);
-      }
-    }
     for (const auto& encoder : description.encoders) {
       const bool wanted = request_.modalities.empty() || holds(request_.modalities, encoder.name);
-      if (wanted && holds(given, encoder.name)) encoders_.push_back(encoder);
+      const bool given = std::ranges::any_of(inputs_, [&](const Input& input) { return input.has(encoder.name); });
+      if (wanted && given) encoders_.push_back(encoder);
     }
     if (encoders_.empty()) {
       throw Error(fmt::format("{}: encodes {}, the inputs have {}", request_.model, fmt::join(known, " and "),
-                              fmt::join(given, " and ")));
+                              fmt::join(measurements(), " and ")));
     }
+  }
+
+  /// Names of the inputs' fields but for labels.
+  std::vector<std::string> measurements() const {
+    std::vector<std::string> names;
+    for (const Input& input : inputs_) {
+      for (const Field& field : input.objects->fields()) {
+        if (field.shape.rank() > 0 && !holds(names, field.name)) names.push_back(field.name);
+      }
+    }
+    return names;
   }
 
   /// The model must be given what it was trained on.
   void check_inputs(const ModelDescription& description) const {
     for (const Input& input : inputs_) {
       for (const auto& encoder : encoders_) {
-        check_views(description, *input.objects, encoder.name, input.files.front());
+        check_views(description, *input.objects, encoder.name, input.name);
       }
     }
   }
@@ -176,17 +182,13 @@ class Embedding {
 
   /// Everything the numbers depend on.
   io::RowFile::Attributes attributes() const {
-    std::string files;
-    for (const Input& input : inputs_) {
-      for (const std::string& file : input.files) {
-        files += fmt::format("{}, {} bytes\n", file, std::filesystem::file_size(file));
-      }
-    }
+    std::string contents;
+    for (const Input& input : inputs_) contents += input.contents;
     return {{"model", std::filesystem::path(request_.model).filename().string()},
             {"model_hash", hash_},
             {"architecture", architecture_text(encoders_)},
             {"embedding", request_.embedding},
-            {"inputs", files},
+            {"inputs", contents},
             {"precision", precision_name()},
             {"instructions", instruction_tier()},
             {"threads", std::to_string(compute_threads())},
@@ -205,19 +207,19 @@ class Embedding {
     if (from >= end) return true;
     std::vector<int64_t> rows(static_cast<size_t>(end - from));
     std::iota(rows.begin(), rows.end(), from);
-    const std::vector<int64_t> ids = data::read_ids(*input.objects, Split::train, rows);
+    const std::vector<int64_t> ids = data::read_ids(*input.objects, input.split, rows);
     file.write("object_id", begin + from, end - from, ids.data());
     std::vector<data::ViewPlan> there;
     std::map<std::string, std::vector<bool>> present;
     for (const evaluate::Extractor& extractor : extractors_) {
-      if (!holds(input.modalities, extractor.modality)) continue;
+      if (!input.has(extractor.modality)) continue;
       there.push_back(extractor.view);
-      present[extractor.modality] = data::observed(*input.objects, Split::train, rows, extractor.modality);
+      present[extractor.modality] = data::observed(*input.objects, input.split, rows, extractor.modality);
     }
     int64_t row = from;
     bool goes_on = true;
     const data::LoaderOptions loading{
-        .split = Split::train, .batch = request_.batch, .threads = static_cast<int>(request_.loader_threads)};
+        .split = input.split, .batch = request_.batch, .threads = static_cast<int>(request_.loader_threads)};
     evaluate::for_each_batch(*input.objects, rows, there, loading, [&](const data::Batch& batch) {
       const int64_t count = std::min(request_.batch, end - row);
       if (count != last_count_) memory().trim();  // blocks of other sizes would only lie beside the new ones

@@ -8,15 +8,17 @@
 namespace astroclip::embed {
 
 struct Request {
-  std::string model;                    ///< file of weights
-  std::string architecture;             ///< TOML file with [encoders.*]; "": as the model's file tells
-  std::vector<std::string> inputs;      ///< files, folders, patterns
-  std::string output;                   ///< HDF5
-  std::vector<std::string> modalities;  ///< none: every one that the model and an input have
-  std::string embedding = "head";       ///< or "pool": before alignment, the class token or the mean token
-  std::string precision = "auto";       ///< "f32", "bf16"; "auto": bf16 where the processor multiplies it
-  int64_t batch = 32;                   ///< objects embedded at once
-  int64_t threads = 0;                  ///< 0: one for each core
+  std::string model;                     ///< file of weights
+  std::string architecture;              ///< TOML file with [encoders.*]; "": as the model's file tells
+  std::vector<std::string> inputs;       ///< files, folders, patterns
+  std::string dataset;                   ///< instead: a dataset plugin, or a TOML file with the section [dataset]
+  std::vector<std::string> assignments;  ///< "dataset.key=value", for the dataset
+  std::string output;                    ///< HDF5
+  std::vector<std::string> modalities;   ///< none: every one that the model and an input have
+  std::string embedding = "head";        ///< or "pool": before alignment, the class token or the mean token
+  std::string precision = "auto";        ///< "f32", "bf16"; "auto": bf16 where the processor multiplies it
+  int64_t batch = 32;                    ///< objects embedded at once
+  int64_t threads = 0;                   ///< 0: one for each core
   int64_t loader_threads = 1;
 };
 

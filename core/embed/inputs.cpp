@@ -2,38 +2,41 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
+#include "config/toml.h"
 #include "data/paired_dataset.h"
 #include "data/survey_dataset.h"
 #include "io/file_list.h"
+#include "plugin/host.h"
 
 namespace astroclip::embed {
 
 namespace {
+
+/// Every object of files, which are all in the training split.
+Input files_input(const std::vector<std::string>& files, std::shared_ptr<const Dataset> objects) {
+  std::string sizes;
+  for (const std::string& file : files) sizes += fmt::format("{}, {} bytes\n", file, std::filesystem::file_size(file));
+  return {files.front(), sizes, std::move(objects)};
+}
 
 /// Rows of files without ids are counted on from `first_id`.
 Input survey_input(const std::vector<std::string>& files, int64_t first_id) {
   data::SurveyDataset::Options options{.files = files};
   options.train_fraction = 1.0;
   options.first_id = first_id;
-  return {files, std::make_shared<data::SurveyDataset>(options), {"image"}};
+  return files_input(files, std::make_shared<data::SurveyDataset>(options));
 }
 
 Input paired_input(const std::string& file) {
   constexpr int64_t all_tenths = 10;
-  auto objects = std::make_shared<data::PairedDataset>(file, all_tenths);
-  std::vector<std::string> modalities;
-  for (const Field& field : objects->fields()) {
-    if (field.name == "image" || field.name == "spectrum") modalities.push_back(field.name);
-  }
-  return {{file}, std::move(objects), modalities};
+  return files_input({file}, std::make_shared<data::PairedDataset>(file, all_tenths));
 }
 
-}  // namespace
-
-std::vector<Input> open_inputs(const std::vector<std::string>& named, const std::string& output) {
+std::vector<Input> open_files(const std::vector<std::string>& named, const std::string& output) {
   std::vector<Input> inputs;
   std::vector<std::string> survey;
   int64_t rows = 0;
@@ -58,6 +61,55 @@ std::vector<Input> open_inputs(const std::vector<std::string>& named, const std:
   end_survey();
   if (inputs.empty()) throw Error(fmt::format("{}: is the only input, too", output));
   return inputs;
+}
+
+/// The section [dataset] of a TOML file, or one that names a plugin, with the request's assignments.
+config::Table dataset_section(const Request& request) {
+  const bool is_file = request.dataset.ends_with(".toml");
+  config::Table file = is_file ? config::parse_file(request.dataset) : config::Table();
+  if (!is_file) {
+    config::Table section;
+    section.set("plugin", {request.dataset, {"--dataset"}});
+    file.set("dataset", {section, {"--dataset"}});
+  }
+  for (const std::string& assignment : request.assignments) config::apply_override(file, assignment);
+  const config::Value* section = file.find("dataset");
+  const auto* table = section == nullptr ? nullptr : section->get_if<config::Table>();
+  if (table != nullptr) return *table;
+  throw Error(fmt::format("{}: has no section [dataset]", request.dataset));
+}
+
+std::vector<Input> open_plugin(const Request& request) {
+  const config::Table section = dataset_section(request);
+  const config::Value* plugin = section.find("plugin");
+  const auto* name = plugin == nullptr ? nullptr : plugin->get_if<std::string>();
+  if (name == nullptr) throw Error(fmt::format("{}: [dataset] names no plugin", request.dataset));
+  plugin::Host& host = plugin::Host::instance();
+  config::Problems problems;
+  const config::Table resolved =
+      host.schema(plugin::Kind::dataset, *name).resolve(section, {"dataset"}, plugin->location(), problems);
+  problems.throw_if_any();
+  const std::shared_ptr<const Dataset> objects = host.make_dataset(*name, resolved);
+  std::vector<Input> inputs;
+  for (const Split split : {Split::train, Split::test}) {
+    const std::string contents =
+        fmt::format("dataset '{}', {} objects of the {} split\n{}", *name, objects->size(split),
+                    split == Split::train ? "training" : "test", config::to_toml(resolved));
+    if (objects->size(split) > 0) inputs.push_back({fmt::format("dataset '{}'", *name), contents, objects, split});
+  }
+  if (inputs.empty()) throw Error(fmt::format("dataset '{}': has no objects", *name));
+  return inputs;
+}
+
+}  // namespace
+
+bool Input::has(const std::string& modality) const {
+  const std::vector<Field> fields = objects->fields();
+  return std::ranges::find(fields, modality, &Field::name) != fields.end();
+}
+
+std::vector<Input> open_inputs(const Request& request) {
+  return request.dataset.empty() ? open_files(request.inputs, request.output) : open_plugin(request);
 }
 
 }  // namespace astroclip::embed

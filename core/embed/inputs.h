@@ -5,21 +5,25 @@
 #include <vector>
 
 #include "api/dataset.h"
+#include "embed/embed.h"
 
 namespace astroclip::embed {
 
-/// Objects to embed, whole files of them: all rows are in the split `train`, in the files' order.
+/// Objects to embed: a split of a dataset.
 struct Input {
-  std::vector<std::string> files;
+  std::string name;      ///< for messages
+  std::string contents;  ///< what tells these objects from others: files with their sizes, or a plugin's parameters
   std::shared_ptr<const Dataset> objects;
-  std::vector<std::string> modalities;  ///< that its objects have, all or some of them
+  Split split = Split::train;
 
-  int64_t size() const { return objects->size(Split::train); }
+  int64_t size() const { return objects->size(split); }
+  /// Whether the objects, all or some of them, have a modality.
+  bool has(const std::string& modality) const;
 };
 
-/// Opens files, folders and patterns, each file in the paired layout or in the image survey's; survey files that follow
-/// one another are one input. The output itself, should it lie there already, is none. Throws Error naming the file
-/// that is neither.
-std::vector<Input> open_inputs(const std::vector<std::string>& named, const std::string& output);
+/// What a request names: the training and the test objects of its dataset plugin, or its files, folders and patterns.
+/// A file is in the paired layout or in the image survey's; survey files that follow one another are one input. The
+/// output itself, should it lie there already, is none. Throws Error naming the file that is neither.
+std::vector<Input> open_inputs(const Request& request);
 
 }  // namespace astroclip::embed

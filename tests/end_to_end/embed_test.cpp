@@ -199,6 +199,74 @@ head = { width = 12, heads = 1 }
   fs::remove(survey);
 }
 
+/// Small towers of the template dataset's images and spectra.
+std::string my_model() {
+  const std::string architecture = written("mine.toml", R"([encoders.image]
+plugin = "vit"
+image = 24
+dim = 12
+depth = 1
+heads = 1
+chunks = 1
+head = { width = 12, heads = 1 }
+
+[encoders.spectrum]
+plugin = "specformer"
+pixels = 64
+window = 8
+stride = 8
+dim = 12
+layers = 1
+heads = 1
+head = { width = 12, heads = 1 }
+)");
+  const std::vector<EncoderSpec> encoders = load_architecture(architecture);
+  const std::string path = scratch("mine.safetensors");
+  write_model_file(path, Model(encoders, {DeviceKind::cpu}, 0).state(), {encoders, {}, {}}, {});
+  return path;
+}
+
+TEST(Embed, TakesAnyDatasetPlugin) {
+  const std::string model = my_model(), output = scratch("mine.h5"), other = scratch("mine_too.h5");
+  const std::string begin = "--plugins '" TEST_DATASETS "' embed --model '" + model + "' --output '";
+  Outcome outcome = run_program(begin + output + "' --dataset my_dataset --set dataset.objects=20 dataset.pixels=64");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  // Training objects, then test objects; ids are rows among all.
+  std::vector<int64_t> ids(20);
+  std::iota(ids.begin(), ids.end(), 0);
+  EXPECT_EQ(whole_dataset<int64_t>(output, "object_id"), ids);
+  const std::vector<float> images = whole_dataset<float>(output, "image_embeddings");
+  ASSERT_EQ(images.size(), 240U);
+  EXPECT_THAT(images, Each(testing::Truly([](float value) { return std::isfinite(value); })));
+  EXPECT_NE(std::vector(images.begin(), images.begin() + 12), std::vector(images.end() - 12, images.end()));
+  // The same from the section [dataset] of a file.
+  const std::string file = written("dataset.toml", "[dataset]\nplugin = \"my_dataset\"\nobjects = 20\npixels = 64\n");
+  outcome = run_program(begin + other + "' --dataset '" + file + "'");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(whole_dataset<float>(other, "image_embeddings"), images);
+  // Other objects do not go on with an output of these.
+  outcome =
+      run_program(begin + output + "' --dataset my_dataset --set dataset.objects=20 dataset.pixels=64 dataset.seed=2");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr(output + ": "));
+}
+
+TEST(Embed, RefusesADatasetThatIsNone) {
+  const std::string begin =
+      "--plugins '" TEST_DATASETS "' embed --model '" + my_model() + "' --output '" + scratch("no.h5") + "' ";
+  const auto refusal = [&](const std::string& arguments) { return run_program(begin + arguments).err; };
+  EXPECT_THAT(refusal("--dataset my_datset"), HasSubstr("there is no dataset 'my_datset'"));
+  EXPECT_THAT(refusal("--dataset my_dataset --set dataset.pixel=64"),
+              HasSubstr("[dataset] plugin 'my_dataset' has no parameter 'pixel'; did you mean 'pixels'?"));
+  EXPECT_THAT(refusal("--dataset my_dataset --set dataset.pixels=65"),
+              HasSubstr("[dataset] view 'spectrum [64]': the encoder takes [64], field 'spectrum' is [65]"));
+  const std::string file = written("empty.toml", "[experiment]\nseed = 1\n");
+  EXPECT_THAT(refusal("--dataset '" + file + "'"), HasSubstr(file + ": has no section [dataset]"));
+  EXPECT_THAT(refusal(""), HasSubstr("embed needs --input or --dataset"));
+  EXPECT_THAT(refusal("--dataset my_dataset --input '" + paired_input() + "'"),
+              HasSubstr("embed needs --input or --dataset"));
+}
+
 TEST(Embed, BadInputIsAClearError) {
   const std::string output = scratch("refused.h5"), pairs = "'" + paired_input() + "'";
   const auto refusal = [&](const std::string& arguments) {
