@@ -73,6 +73,15 @@ TEST_F(DatasetPlugin, AWrittenSurveyReadsAsThePublishedFileDoes) {
   EXPECT_THAT(published->fields(), testing::Contains(testing::Field(&Field::name, "spectrum_ivar")));
 }
 
+TEST_F(DatasetPlugin, ASimulatedLabelHasItsUnit) {
+  const auto survey = make("simulated_survey", "cache = '" + folder_.string() + "'\ngalaxies = 10\n");
+  using testing::Field;
+  using F = astroclip::Field;
+  EXPECT_THAT(survey->fields(),
+              testing::Contains(testing::AllOf(Field(&F::name, "log_mass"), Field(&F::unit, "log10 M☉"),
+                                               Field(&F::meaning, "stellar mass"))));
+}
+
 TEST_F(DatasetPlugin, AnotherFileIsNotTakenForTheSurvey) {
   const std::string path = in_folder("survey.h5");
   make("simulated_survey", "galaxies = 10\nfile = '" + path + "'");
@@ -83,6 +92,13 @@ TEST_F(DatasetPlugin, AnotherFileIsNotTakenForTheSurvey) {
   io::Hdf5File::create(output).close();
   EXPECT_THAT([&] { make("simulated_survey", "file = '" + foreign + "'"); },
               ThrowsMessage<Error>(HasSubstr("found a file that simulated_survey did not write")));
+}
+
+TEST_F(DatasetPlugin, OldKeysAreRefusedWithTheNewOnes) {
+  EXPECT_THAT([] { make("astroclip_hdf5", "path = 'a.h5'\nspectrum_noise = 0.3"); },
+              ThrowsMessage<Error>(HasSubstr("'spectrum_noise' is now called 'augmentation.spectrum.noise'")));
+  EXPECT_THAT([] { make("simulated_survey", "spectrum_noise = 0.3"); },
+              ThrowsMessage<Error>(HasSubstr("'spectrum_noise' is now called 'simulated_noise.spectrum'")));
 }
 
 TEST_F(DatasetPlugin, AMissingFileIsNamed) {

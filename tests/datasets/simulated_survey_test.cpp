@@ -16,8 +16,7 @@ namespace {
 
 Parameters noiseless() {
   Parameters parameters;
-  parameters.image_noise = 0.0;
-  parameters.spectrum_noise = 0.0;
+  parameters.simulated_noise = {0.0, 0.0};
   return parameters;
 }
 
@@ -305,7 +304,7 @@ TEST_F(SurveyFile, IsTheSameForAnyNumberOfThreadsAndSplitsEightyToTwenty) {
   EXPECT_EQ(ids, (std::vector<int64_t>{8, 39, 19}));
   const Observation last = observe(model(), parameters, 19);
   EXPECT_TRUE(std::equal(last.image.begin(), last.image.end(), a.begin() + 2 * 3 * 152 * 152));
-  for (const std::string& label : survey_labels()) EXPECT_NO_THROW((void)one.column(label)) << label;
+  for (const Label& label : survey_labels()) EXPECT_NO_THROW((void)one.column(label.name)) << label.name;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // of the published layout and read like one.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -63,19 +64,24 @@ class SimulatedSurvey final : public data::PairedDataset {
   using Parameters = simulation::Parameters;
 
   static const config::Schema<Parameters>& schema() {
+    using simulation::Noise;
+    static const auto noise =
+        config::Schema<Noise>("Factors on the simulated noise.")
+            .field("image", &Noise::image, "sky noise of images and magnitudes", config::between(0.0, 100.0))
+            .field("spectrum", &Noise::spectrum, "noise and calibration errors of spectra",
+                   config::between(0.0, 100.0));
     static const auto schema =
         config::Schema<Parameters>("Simulated galaxies: images, spectra and the properties they were made from.")
             .field("galaxies", &Parameters::galaxies, "how many, training and test together",
                    config::between(10, 10'000'000))
             .field("seed", &Parameters::seed, "of the galaxies and their noise", config::at_least(0))
-            .field("image_noise", &Parameters::image_noise, "factor on the sky noise of images and magnitudes",
-                   config::between(0.0, 100.0))
-            .field("spectrum_noise", &Parameters::spectrum_noise,
-                   "factor on the noise and the calibration errors of spectra", config::between(0.0, 100.0))
+            .section("simulated_noise", &Parameters::simulated_noise, "factors on the simulated noise", noise)
             .field("ivar", &Parameters::ivar, "keep the spectra's inverse variances, too")
             .field("cache", &Parameters::cache,
                    "folder for the file; empty: astroclip in XDG_CACHE_HOME or in ~/.cache")
             .field("file", &Parameters::file, "the file itself, instead of one in the cache")
+            .renamed("image_noise", "simulated_noise.image")
+            .renamed("spectrum_noise", "simulated_noise.spectrum")
             .renamed("turns", "augmentation.image.flip_rotate")
             .renamed("jitter", "augmentation.image.shift")
             .renamed("augment_noise", "augmentation.spectrum.noise")
@@ -89,6 +95,18 @@ seed = 3
   }
 
   explicit SimulatedSurvey(const Parameters& parameters) : PairedDataset(survey_file(parameters)) {}
+
+  std::vector<Field> fields() const override {
+    std::vector<Field> fields = PairedDataset::fields();
+    for (Field& field : fields) {
+      const auto labels = simulation::survey_labels();
+      const auto label = std::ranges::find(labels, field.name, &simulation::Label::name);
+      if (label == labels.end()) continue;
+      field.unit = label->unit;
+      field.meaning = label->meaning;
+    }
+    return fields;
+  }
 };
 
 }  // namespace

@@ -14,20 +14,26 @@ namespace {
 /// Grows with every change to what is drawn, so that old caches are not taken for new ones.
 constexpr int recipe_version = 2;
 
-const std::vector<std::string> labels = {"log_mass", "age",   "dust",       "log_sfr",    "mag_g",
-                                         "mag_r",    "mag_z", "fibermag_g", "fibermag_r", "fibermag_z"};
-
-std::array<double, 10> label_values(const Observation& seen) {
-  const auto& [g, r, z] = seen.magnitudes;
-  const auto& [fibre_g, fibre_r, fibre_z] = seen.fibre_magnitudes;
-  const Galaxy& galaxy = seen.galaxy;
-  return {galaxy.log_mass, galaxy.age, galaxy.dust, galaxy.log_sfr, g, r, z, fibre_g, fibre_r, fibre_z};
-}
+const Label labels[] = {
+    {"log_mass", "log10 M☉", "stellar mass", [](const Observation& seen) { return seen.galaxy.log_mass; }},
+    {"age", "Gyr", "age of the old stars", [](const Observation& seen) { return seen.galaxy.age; }},
+    {"dust", "mag", "attenuation of starlight at 5500 Å", [](const Observation& seen) { return seen.galaxy.dust; }},
+    {"log_sfr", "log10 M☉/yr", "star-formation rate", [](const Observation& seen) { return seen.galaxy.log_sfr; }},
+    {"mag_g", "AB mag", "measured total magnitude in g", [](const Observation& seen) { return seen.magnitudes[0]; }},
+    {"mag_r", "AB mag", "measured total magnitude in r", [](const Observation& seen) { return seen.magnitudes[1]; }},
+    {"mag_z", "AB mag", "measured total magnitude in z", [](const Observation& seen) { return seen.magnitudes[2]; }},
+    {"fibermag_g", "AB mag", "magnitude of the observed spectrum through g",
+     [](const Observation& seen) { return seen.fibre_magnitudes[0]; }},
+    {"fibermag_r", "AB mag", "magnitude of the observed spectrum through r",
+     [](const Observation& seen) { return seen.fibre_magnitudes[1]; }},
+    {"fibermag_z", "AB mag", "magnitude of the observed spectrum through z",
+     [](const Observation& seen) { return seen.fibre_magnitudes[2]; }},
+};
 
 /// Some galaxies, column by column.
 class Block {
  public:
-  explicit Block(bool with_ivar) : with_ivar_(with_ivar), columns_(labels.size()) {}
+  explicit Block(bool with_ivar) : with_ivar_(with_ivar), columns_(std::size(labels)) {}
 
   void add(int64_t index, const Observation& seen) {
     images_.insert(images_.end(), seen.image.begin(), seen.image.end());
@@ -35,13 +41,12 @@ class Block {
     if (with_ivar_) ivar_.insert(ivar_.end(), seen.spectrum.ivar.begin(), seen.spectrum.ivar.end());
     redshifts_.push_back(seen.galaxy.redshift);
     ids_.push_back(index);
-    const auto values = label_values(seen);
-    for (size_t i = 0; i < values.size(); ++i) columns_[i].push_back(values[i]);
+    for (size_t i = 0; i < columns_.size(); ++i) columns_[i].push_back(labels[i].value(seen));
   }
 
   data::PairedRows rows() const {
     data::PairedRows rows{static_cast<int64_t>(ids_.size()), images_, spectra_, ivar_, redshifts_, ids_, {}};
-    for (size_t i = 0; i < labels.size(); ++i) rows.labels[labels[i]] = columns_[i];
+    for (size_t i = 0; i < columns_.size(); ++i) rows.labels[labels[i].name] = columns_[i];
     return rows;
   }
 
@@ -55,11 +60,11 @@ class Block {
 
 }  // namespace
 
-std::span<const std::string> survey_labels() { return labels; }
+std::span<const Label> survey_labels() { return labels; }
 
 std::string recipe(const Parameters& p) {
   return fmt::format("simulated_survey {}: galaxies={} seed={} image_noise={} spectrum_noise={} ivar={}",
-                     recipe_version, p.galaxies, p.seed, p.image_noise, p.spectrum_noise, p.ivar);
+                     recipe_version, p.galaxies, p.seed, p.simulated_noise.image, p.simulated_noise.spectrum, p.ivar);
 }
 
 Observation observe(const SpectrumModel& model, const Parameters& parameters, int64_t index) {
@@ -68,11 +73,11 @@ Observation observe(const SpectrumModel& model, const Parameters& parameters, in
   seen.galaxy = draw_galaxy(seed, index);
   const ComponentSpectra light = model.spectra(seen.galaxy);
   const ComponentFluxes fluxes = {band_fluxes(light.bulge), band_fluxes(light.disc)};
-  seen.image = observe_image(seen.galaxy, fluxes, parameters.image_noise, stream(seed, index, Stream::image));
+  seen.image = observe_image(seen.galaxy, fluxes, parameters.simulated_noise.image, stream(seed, index, Stream::image));
   seen.spectrum =
-      observe_spectrum(seen.galaxy, light, parameters.spectrum_noise, stream(seed, index, Stream::spectrum));
-  seen.magnitudes =
-      observe_photometry(seen.galaxy, fluxes.total(), parameters.image_noise, stream(seed, index, Stream::photometry));
+      observe_spectrum(seen.galaxy, light, parameters.simulated_noise.spectrum, stream(seed, index, Stream::spectrum));
+  seen.magnitudes = observe_photometry(seen.galaxy, fluxes.total(), parameters.simulated_noise.image,
+                                       stream(seed, index, Stream::photometry));
   const BandFluxes fibre = band_fluxes(seen.spectrum.flux);
   for (size_t b = 0; b < fibre.size(); ++b) seen.fibre_magnitudes[b] = magnitude_of(fibre[b]);
   return seen;
@@ -81,7 +86,9 @@ Observation observe(const SpectrumModel& model, const Parameters& parameters, in
 void write_survey(const Parameters& parameters, const std::string& path) {
   constexpr int64_t block_rows = 128;
   const SpectrumModel model;
-  data::PairedWriter writer(path, data::paired_groups(parameters.galaxies), labels, parameters.ivar);
+  std::vector<std::string> names;
+  for (const Label& label : labels) names.push_back(label.name);
+  data::PairedWriter writer(path, data::paired_groups(parameters.galaxies), names, parameters.ivar);
   writer.write_attribute("recipe", recipe(parameters));
   for (int64_t begin = 0; begin < parameters.galaxies; begin += block_rows) {
     const int64_t count = std::min(block_rows, parameters.galaxies - begin);

@@ -9,11 +9,16 @@
 
 namespace astroclip::simulation {
 
+/// Factors on the simulated noise.
+struct Noise {
+  double image = 1.0;     ///< sky noise of images and magnitudes
+  double spectrum = 1.0;  ///< noise and calibration errors of spectra
+};
+
 struct Parameters {
   int64_t galaxies = 4096;
   int64_t seed = 1;
-  double image_noise = 1.0;
-  double spectrum_noise = 1.0;
+  Noise simulated_noise;
   bool ivar = false;
   std::string cache;
   std::string file;
@@ -31,8 +36,13 @@ struct Observation {
 /// Galaxy `index`: the same on every thread and for any number of galaxies.
 Observation observe(const SpectrumModel& model, const Parameters& parameters, int64_t index);
 
-/// The labels of a survey's file besides the redshift.
-std::span<const std::string> survey_labels();
+/// A label of a survey's file. A new one stands in the table in survey.cpp, and nowhere else.
+struct Label {
+  std::string name, unit, meaning;
+  double (*value)(const Observation& seen);
+};
+/// Those besides the redshift.
+std::span<const Label> survey_labels();
 
 /// What the contents of a survey's file depend on; stands in the file as the attribute "recipe".
 std::string recipe(const Parameters& parameters);
