@@ -7,13 +7,11 @@
 #include <cmath>
 #include <functional>
 
-#include "base/text.h"
+#include "base/table.h"
 
 namespace astroclip::compare {
 
 namespace {
-
-using Line = std::vector<std::string>;
 
 constexpr double significant = 0.05;
 
@@ -35,7 +33,7 @@ std::string probability(double p) {
   return p < 0.0001 ? "< 0.0001" : fmt::format("{:.4f}", p);
 }
 
-/// What a format does with the pieces.
+/// How a format marks text.
 struct Style {
   std::function<std::string(const std::string&)> bold, escape;
   const char *plus_minus, *star;
@@ -49,19 +47,19 @@ std::string cell_text(const Cell& cell, const Style& style) {
   return cell.p_holm < significant ? text + style.star : text;
 }
 
-std::vector<Line> main_table(const Comparison& c, const Style& style) {
-  std::vector<Line> lines = {{"configuration", "seeds"}};
+std::vector<TableRow> main_table(const Comparison& c, const Style& style) {
+  std::vector<TableRow> lines = {{"configuration", "seeds"}};
   for (const std::string& measure : c.measures) lines[0].push_back(style.escape(measure));
   for (size_t i = 0; i < c.configurations.size(); ++i) {
-    Line line = {style.escape(c.configurations[i]), std::to_string(c.cells[i].front().seeds)};
+    TableRow line = {style.escape(c.configurations[i]), std::to_string(c.cells[i].front().seeds)};
     for (const Cell& cell : c.cells[i]) line.push_back(cell_text(cell, style));
     lines.push_back(std::move(line));
   }
   return lines;
 }
 
-std::vector<Line> difference_table(const Comparison& c, const Style& style) {
-  std::vector<Line> lines = {{"measure", "configuration", "difference", "95 % interval", "p", "p corrected"}};
+std::vector<TableRow> difference_table(const Comparison& c, const Style& style) {
+  std::vector<TableRow> lines = {{"measure", "configuration", "difference", "95 % interval", "p", "p corrected"}};
   for (size_t m = 0; m < c.measures.size(); ++m) {
     for (size_t i = 0; i < c.configurations.size(); ++i) {
       const Cell& cell = c.cells[i][m];
@@ -89,26 +87,7 @@ std::string difference_note(const Comparison& c) {
       c.baseline, significant);
 }
 
-std::string markdown_table(const std::vector<Line>& lines) {
-  std::vector<size_t> widths(lines[0].size(), 3);
-  for (const Line& line : lines) {
-    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], text_width(line[i]));
-  }
-  std::string text;
-  for (size_t row = 0; row < lines.size(); ++row) {
-    text += "|";
-    for (size_t i = 0; i < widths.size(); ++i) {
-      text += fmt::format(" {}{} |", lines[row][i], std::string(widths[i] - text_width(lines[row][i]), ' '));
-    }
-    text += "\n";
-    if (row > 0) continue;
-    for (const size_t width : widths) text += fmt::format("|{:-<{}}", "", width + 2);
-    text += "|\n";
-  }
-  return text;
-}
-
-std::string latex_table(const std::vector<Line>& lines, size_t text_columns) {
+std::string latex_table(const std::vector<TableRow>& lines, size_t text_columns) {
   std::string columns(text_columns, 'l');
   columns += std::string(lines[0].size() - text_columns, 'r');
   std::string text = fmt::format("\\begin{{tabular}}{{{}}}\n\\toprule\n", columns);
@@ -118,7 +97,7 @@ std::string latex_table(const std::vector<Line>& lines, size_t text_columns) {
   return text + "\\bottomrule\n\\end{tabular}\n";
 }
 
-/// For text mode: what LaTeX reads as commands, and the characters that measures and intervals have.
+/// Escapes LaTeX commands, and the characters of metrics and intervals that LaTeX lacks in text mode.
 std::string latex_text(const std::string& text) {
   static const std::pair<const char*, const char*> replaced[] = {
       {"²", "$^2$"}, {"σ", "$\\sigma$"}, {"→", "$\\to$"}, {"–", "--"},  {"…", "\\ldots{}"}, {">", "$>$"},
@@ -158,8 +137,8 @@ std::string to_latex(const Comparison& c) {
   const auto comment = [](const std::string& text) { return fmt::format("% {}\n", text); };
   std::string text = comment(main_note) + latex_table(main_table(c, style), 1);
   if (c.baseline.empty()) return text;
-  std::vector<Line> differences = difference_table(c, style);
-  for (Line& line : differences) {
+  std::vector<TableRow> differences = difference_table(c, style);
+  for (TableRow& line : differences) {
     for (size_t i = 2; i + 1 < line.size(); ++i) line[i] = latex_text(line[i]);
   }
   return text + "\n" + comment(difference_note(c)) + latex_table(differences, 2);
@@ -172,19 +151,19 @@ std::string to_csv(const Comparison& c) {
   for (size_t i = 0; i < c.configurations.size(); ++i) {
     for (size_t m = 0; m < c.measures.size(); ++m) {
       const Cell& cell = c.cells[i][m];
-      const Line line = {in_quotes(c.configurations[i]),
-                         in_quotes(c.measures[m]),
-                         std::to_string(cell.seeds),
-                         full(cell.mean),
-                         full(cell.error),
-                         cell.is_best ? "true" : "false",
-                         in_quotes(c.baseline),
-                         std::to_string(cell.pairs),
-                         full(cell.difference),
-                         full(cell.interval.low),
-                         full(cell.interval.high),
-                         full(cell.p),
-                         full(cell.p_holm)};
+      const TableRow line = {in_quotes(c.configurations[i]),
+                             in_quotes(c.measures[m]),
+                             std::to_string(cell.seeds),
+                             full(cell.mean),
+                             full(cell.error),
+                             cell.is_best ? "true" : "false",
+                             in_quotes(c.baseline),
+                             std::to_string(cell.pairs),
+                             full(cell.difference),
+                             full(cell.interval.low),
+                             full(cell.interval.high),
+                             full(cell.p),
+                             full(cell.p_holm)};
       text += fmt::format("{}\n", fmt::join(line, ","));
     }
   }

@@ -6,13 +6,12 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/table.h"
 #include "base/text.h"
 
 namespace astroclip::evaluate {
 
 namespace {
-
-using Line = std::vector<std::string>;
 
 constexpr const char* better_names[] = {"more", "less", "nearer zero"};  // in the order of Better
 
@@ -20,11 +19,6 @@ std::string number(double value) {
   if (!std::isfinite(value)) return "–";
   if (value == std::round(value) && std::abs(value) >= 10.0) return fmt::format("{:.0f}", value);
   return std::abs(value) >= 100.0 ? fmt::format("{:.1f}", value) : fmt::format("{:.4f}", value);
-}
-
-std::string padded(const std::string& text, size_t width, bool right) {
-  const std::string space(width - std::min(width, text_width(text)), ' ');
-  return right ? space + text : text + space;
 }
 
 /// Every metric of the report, in order of first appearance.
@@ -38,12 +32,12 @@ std::vector<std::string> metric_names(const Report& report) {
   return names;
 }
 
-std::vector<Line> lines_of(const Report& report) {
+std::vector<TableRow> lines_of(const Report& report) {
   const std::vector<std::string> metrics = metric_names(report);
-  std::vector<Line> lines = {{"from", "representation", "method"}};
+  std::vector<TableRow> lines = {{"from", "representation", "method"}};
   lines[0].insert(lines[0].end(), metrics.begin(), metrics.end());
   for (const Measurement& row : report.rows) {
-    Line line = {row.modality, (row.baseline ? "  floor: " : "") + row.representation, row.method};
+    TableRow line = {row.modality, (row.baseline ? "  floor: " : "") + row.representation, row.method};
     for (const std::string& metric : metrics) {
       const auto found = std::ranges::find(row.values, metric, &std::pair<std::string, double>::first);
       line.push_back(found == row.values.end() ? "" : number(found->second));
@@ -55,20 +49,9 @@ std::vector<Line> lines_of(const Report& report) {
 
 std::string table(const Report& report) {
   constexpr size_t text_columns = 3;
-  const std::vector<Line> lines = lines_of(report);
-  std::vector<size_t> widths(lines[0].size(), 0);
-  for (const Line& line : lines) {
-    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], text_width(line[i]));
-  }
-  std::string text;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    std::string row;
-    for (size_t c = 0; c < lines[i].size(); ++c) row += "  " + padded(lines[i][c], widths[c], c >= text_columns);
-    while (!row.empty() && row.back() == ' ') row.pop_back();
-    text += row + "\n";
-    if (i == 0) text += "  " + std::string(text_width(row) - 2, '-') + "\n";
-  }
-  return text;
+  std::string text = format_table(lines_of(report), "  ", text_columns);
+  const std::string head = text.substr(0, text.find('\n'));
+  return text.insert(head.size() + 1, "  " + std::string(text_width(head) - 2, '-') + "\n");
 }
 
 }  // namespace
