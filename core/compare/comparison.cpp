@@ -33,8 +33,7 @@ std::vector<Group> grouped(const std::vector<MeasuredRun>& runs) {
     if (group == groups.end()) group = groups.insert(groups.end(), {run.label, run.configuration, {}});
     const auto [known, is_new] = group->runs.emplace(run.seed, &run);
     if (!is_new) {
-      throw Error(
-          fmt::format("{} and {} have the same configuration and the same seed", known->second->path, run.path));
+      throw Error(fmt::format("{} and {} have the same configuration and seed", known->second->path, run.path));
     }
   }
   for (Group& group : groups) {
@@ -73,9 +72,9 @@ std::vector<Measured> chosen(const std::vector<Measured>& all, const std::vector
     if (found.size() > before) continue;
     std::vector<std::string> names;
     for (const Measured& measure : all) names.push_back(measure.name);
-    throw Error(fmt::format("no measure has '{}' in its name; there are: {}", pattern, fmt::join(names, ", ")));
+    throw Error(fmt::format("no metric's name contains '{}'; the metrics are: {}", pattern, fmt::join(names, ", ")));
   }
-  if (found.empty()) throw Error("the runs have no measure in common");
+  if (found.empty()) throw Error("the runs have no metric in common");
   return found;
 }
 
@@ -89,7 +88,7 @@ size_t baseline_of(const std::vector<Group>& groups, const std::string& name) {
     if (groups[i].label.ends_with("=" + name)) found.push_back(i);
   }
   if (found.size() == 1) return found.front();
-  throw Error(fmt::format("there is no configuration '{}'; there are: {}", name, fmt::join(labels, ", ")));
+  throw Error(fmt::format("there is no configuration '{}'; the configurations are: {}", name, fmt::join(labels, ", ")));
 }
 
 std::vector<double> differences(const Group& group, const Group& baseline, const std::string& measure) {
@@ -140,7 +139,7 @@ void correct(std::vector<Cell*>& column) {
 }  // namespace
 
 Comparison compare(const std::vector<MeasuredRun>& runs, const Request& request) {
-  if (runs.empty()) throw Error("there is no finished run to compare");
+  if (runs.empty()) throw Error("there are no finished runs to compare");
   std::vector<Group> groups = grouped(runs);
   const std::vector<Measured> measures = chosen(common_measures(runs), request.patterns);
   const Group* baseline = nullptr;

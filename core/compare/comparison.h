@@ -8,7 +8,7 @@
 
 namespace astroclip::compare {
 
-/// What one configuration gave of one measure.
+/// One configuration and one metric.
 struct Cell {
   size_t seeds = 0;
   double mean = 0.0;
@@ -31,12 +31,12 @@ struct Comparison {
 
 struct Request {
   std::string baseline;
-  std::vector<std::string>
-      patterns;  ///< of measures, with * and ?, found anywhere in the name; none: each line's first
+  /// With * and ? as wildcards, found anywhere in a metric's name; none: the first metric of each row of a report.
+  std::vector<std::string> patterns;
 };
 
-/// Groups runs of one configuration over seeds and compares the measures that all have. Throws Error when two runs have
-/// the same configuration and seed, and when the baseline or a pattern names nothing.
+/// Groups runs that differ only in their seed and compares the metrics that all have. Throws Error when two runs have
+/// the same configuration and seed, and when the baseline or a pattern matches nothing.
 Comparison compare(const std::vector<MeasuredRun>& runs, const Request& request);
 
 }  // namespace astroclip::compare

@@ -96,8 +96,8 @@ std::vector<Measured> read_report(const std::string& path) {
         if (!row.at("baseline").get<bool>()) add_line(report, row, methods.size() > 1, all);
       }
     }
-  } catch (const Json::exception& failure) {
-    throw Error(fmt::format("{}: is no report of this version: {}", path, failure.what()));
+  } catch (const Json::exception&) {
+    throw Error(fmt::format("{}: damaged, or written by another version", path));
   }
   return all;
 }
@@ -109,7 +109,7 @@ std::vector<MeasuredRun> read_runs(const std::vector<std::string>& paths, size_t
     if (sweep::SweepFolder::holds_sweep(path.string())) {
       read_sweep(path, runs, left_out);
     } else if (!fs::is_regular_file(path / "resolved.toml")) {
-      throw Error(fmt::format("{}: {}", text, fs::exists(path) ? "holds neither a run nor a sweep" : "does not exist"));
+      throw Error(fmt::format("{}: {}", text, fs::exists(path) ? "is neither a run nor a sweep" : "does not exist"));
     } else if (!fs::is_regular_file(path / "report.json")) {
       throw Error(fmt::format("{}: the run is not finished", text));
     } else {

@@ -154,7 +154,7 @@ fs::file_time_type Listed::changed() const {
 }
 
 std::vector<Listed> list_runs(const std::string& folder) {
-  if (!fs::is_directory(folder)) throw Error(fmt::format("{}: is no folder", folder));
+  if (!fs::is_directory(folder)) throw Error(fmt::format("{}: not a folder", folder));
   const fs::path whole = fs::path(folder).lexically_normal();
   const std::string path = (whole.has_filename() ? whole : whole.parent_path()).string();
   if (auto itself = list_one(path)) return {*itself};

@@ -9,7 +9,7 @@
 
 namespace astroclip::compare {
 
-/// How a run stands. One that no process is at, that neither finished nor told of an error, was interrupted.
+/// `interrupted`: not finished, not in use by a process, and without an error in its log.
 enum class RunState { finished, running, failed, interrupted };
 
 /// "finished", "running", "failed", "interrupted"
@@ -18,12 +18,12 @@ const char* name_of(RunState state);
 struct ListedRun {
   std::string path;
   RunState state = RunState::interrupted;
-  std::filesystem::file_time_type changed;  ///< when it last wrote
+  std::filesystem::file_time_type changed;  ///< time of the last change
   std::string stage;                        ///< of its last step; "" before the first
-  int64_t step = 0;                         ///< finished steps of that stage; where a run goes on when nobody is at it
-  int64_t steps = 0;                        ///< of that stage in all; 0 when that cannot be told
-  std::string problem;                      ///< the error that ended it, or what is damaged
-  std::vector<Measured> results;            ///< the first measure of each line of its report
+  int64_t step = 0;               ///< finished steps of that stage; of an interrupted run, those in its last checkpoint
+  int64_t steps = 0;              ///< all steps of that stage; 0: unknown
+  std::string problem;            ///< the error that ended the run, or of reading its folder
+  std::vector<Measured> results;  ///< the first metric of each row of its report
 };
 
 /// A run, or a sweep with its runs.
@@ -37,13 +37,13 @@ struct Listed {
   std::filesystem::file_time_type changed() const;
 };
 
-/// The runs and sweeps in a folder, those that wrote last first; or the one that the folder itself is. What is damaged
-/// in one does not keep the others from being listed. Throws Error when there is no such folder.
+/// The runs and sweeps in a folder, the last changed first; or the run or sweep that the folder itself is. A damaged
+/// run is listed with its problem. Throws Error when the folder does not exist.
 std::vector<Listed> list_runs(const std::string& folder);
 
-/// For people; `sweeps` shows the runs of sweeps, too.
+/// A table; `sweeps` includes the runs of sweeps.
 std::string to_text(const std::vector<Listed>& all, bool sweeps);
-/// For programs: an array of all that is known.
+/// All details as JSON: an array.
 std::string to_json(const std::vector<Listed>& all);
 
 }  // namespace astroclip::compare

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/table.h"
 #include "compare/run_listing.h"
 
 namespace astroclip::compare {
@@ -30,12 +31,12 @@ std::string step_of(const ListedRun& run) {
                        : fmt::format("{} {}", run.stage, run.step);
 }
 
-/// What there is to say of a run in one line.
-std::string tidings(const ListedRun& run) {
+/// The state of a run in one line.
+std::string message(const ListedRun& run) {
   if (!run.problem.empty()) return fmt::format("{}: {}", step_of(run), run.problem.substr(0, run.problem.find('\n')));
   if (run.state == RunState::running) return step_of(run);
   if (run.state == RunState::interrupted) {
-    return fmt::format("{}; astroclip run --resume {} goes on", step_of(run), run.path);
+    return fmt::format("{}; resume with: astroclip run --resume {}", step_of(run), run.path);
   }
   std::vector<std::string> words;
   for (const Measured& one : run.results) {
@@ -56,23 +57,6 @@ std::string summary(const Listed& sweep) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
-struct Line {
-  std::string name, state, when, text;
-};
-
-std::string aligned(const std::vector<Line>& lines) {
-  size_t name = 0, state = 0;
-  for (const Line& line : lines) {
-    name = std::max(name, line.name.size());
-    state = std::max(state, line.state.size());
-  }
-  std::string text;
-  for (const Line& line : lines) {
-    text += fmt::format("{:{}}  {:{}}  {:16}  {}\n", line.name, name, line.state, state, line.when, line.text);
-  }
-  return text;
-}
-
 nlohmann::ordered_json json_of(const ListedRun& run) {
   nlohmann::ordered_json results = nlohmann::ordered_json::object();
   for (const Measured& one : run.results) {
@@ -91,7 +75,7 @@ nlohmann::ordered_json json_of(const ListedRun& run) {
 }  // namespace
 
 std::string to_text(const std::vector<Listed>& all, bool sweeps) {
-  std::vector<Line> lines;
+  std::vector<TableRow> lines;
   for (const Listed& one : all) {
     if (one.is_sweep) {
       lines.push_back({one.path, "sweep", one.runs.empty() ? "" : moment(one.changed()), summary(one)});
@@ -99,10 +83,10 @@ std::string to_text(const std::vector<Listed>& all, bool sweeps) {
     if (one.is_sweep && !sweeps) continue;
     for (const ListedRun& run : one.runs) {
       const std::string name = one.is_sweep ? "  " + run.path.substr(run.path.rfind('/') + 1) : run.path;
-      lines.push_back({name, name_of(run.state), moment(run.changed), tidings(run)});
+      lines.push_back({name, name_of(run.state), moment(run.changed), message(run)});
     }
   }
-  return aligned(lines);
+  return format_table(lines, "");
 }
 
 std::string to_json(const std::vector<Listed>& all) {

@@ -48,9 +48,8 @@ ModelDescription describe_model(const Request& request, const io::WeightsFile& w
   }
   ModelDescription description = read_model_description(weights.metadata, request.model);
   if (description.hash == hash) return description;
-  throw Error(
-      fmt::format("{}: its tensors have the hash {}, its metadata says {}: they are not those that were written",
-                  request.model, hash, description.hash));
+  throw Error(fmt::format("{}: damaged: the hash of its tensors is {}, its metadata says {}", request.model, hash,
+                          description.hash));
 }
 
 class Embedding {
@@ -86,8 +85,8 @@ class Embedding {
     console_.say(
         fmt::format("{}: {} objects, {} of them now, in {:.1f} s", request_.output, rows_, rows_ - first_, seconds));
     if (not_finite_ > 0) {
-      console_.say(fmt::format("{} images or spectra of those have values that are not finite, and NaN for embeddings",
-                               not_finite_));
+      console_.say(
+          fmt::format("{} images or spectra contain non-finite values; their embeddings are NaN", not_finite_));
     }
     return run::Outcome::finished;
   }
@@ -198,7 +197,7 @@ class Embedding {
   void print_header(int64_t done) {
     console_.say(fmt::format("{}: model {}, {} in {} with {} compute threads", request_.model, hash_,
                              fmt::join(model_->names(), " and "), precision_name(), compute_threads()));
-    if (done > 0) console_.say(fmt::format("going on behind {} of {} objects", done, rows_));
+    if (done > 0) console_.say(fmt::format("resuming after {} of {} objects", done, rows_));
   }
 
   /// Rows [from, end) of an input that begins at row `begin` of the output. False when a signal ended it early.
@@ -276,7 +275,7 @@ class Embedding {
   }
 
   run::Outcome interrupted(int64_t done) {
-    console_.say(fmt::format("stopped after {} of {} objects; the same command goes on", done, rows_));
+    console_.say(fmt::format("stopped after {} of {} objects; repeat the command to resume", done, rows_));
     return run::Outcome::interrupted;
   }
 

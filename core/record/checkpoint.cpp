@@ -71,7 +71,7 @@ void restore(const std::string& path, std::vector<nn::NamedTensor>& targets) {
   for (nn::NamedTensor& target : targets) {
     const auto& found = file.entry(target.name);
     if (found.shape != target.tensor.shape() || found.dtype != target.tensor.dtype()) {
-      throw Error(fmt::format("{}: tensor '{}' should be {} {}, found {} {}", path, target.name,
+      throw Error(fmt::format("{}: tensor '{}': expected {} {}, found {} {}", path, target.name,
                               name_of(target.tensor.dtype()), target.tensor.shape().str(), name_of(found.dtype),
                               found.shape.str()));
     }

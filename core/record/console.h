@@ -9,7 +9,7 @@
 
 namespace astroclip::record {
 
-/// Where a run stands, for the person watching.
+/// Progress of a stage.
 struct Progress {
   std::string stage;
   int64_t step = 0;  ///< finished
@@ -17,18 +17,18 @@ struct Progress {
   double loss = 0.0;
   double learning_rate = 0.0;
   double objects_per_second = 0.0;
-  double wait_share = 0.0;  ///< of the time, spent waiting for data
+  double wait_share = 0.0;  ///< fraction of the time spent waiting for data
   double seconds_left = 0.0;
 };
 
-/// One line of it.
+/// As one line.
 std::string describe(const Progress& progress);
 
 /// "1h02m", "5m07s", "12s"
 std::string duration(double seconds);
 
-/// Prints to the terminal and to a log, if any. On a terminal, progress is one line that renews itself; elsewhere it is
-/// a plain line every few seconds.
+/// Prints to the terminal and to a log, if any. On a terminal, progress is one line that is overwritten; elsewhere it
+/// is a new line every few seconds.
 class Console {
  public:
   explicit Console(const std::string& log_path = "");
@@ -38,7 +38,7 @@ class Console {
 
   /// Throws Error naming the log when it cannot be written.
   void say(const std::string& line);
-  /// To the log alone.
+  /// Writes to the log only.
   void note(const std::string& line);
   void progress(const std::string& line);
 

@@ -19,7 +19,7 @@ std::string tf_record(std::string_view data);
 /// line's "time" is the event's wall time.
 std::string event_of(const MetricsLine& line);
 
-/// What a metrics file says, as TensorBoard reads it. Starts as a copy of the lines there are, so that both files hold
+/// The contents of a metrics file for TensorBoard. Begins with a copy of the existing lines, so that both files have
 /// the same steps once, however often the run was resumed.
 class EventFile {
  public:

@@ -16,7 +16,7 @@ using Metrics = std::vector<std::pair<std::string, double>>;
 /// A loss and its terms, read from the device: "loss" first.
 Metrics metrics_of(const LossValue& value);
 
-/// Means of what several batches gave, metric by metric.
+/// Means of metrics over batches.
 class MetricMeans {
  public:
   void add(const Metrics& metrics);
@@ -27,21 +27,21 @@ class MetricMeans {
   double count_ = 0.0;
 };
 
-/// One line of a run's numbers.
+/// The metrics of one step.
 struct MetricsLine {
   std::string stage;
   int64_t step = 0;  ///< finished steps of the stage; 0: before the first
   Metrics values;
 };
 
-/// The run's numbers, one JSON object a line: {"stage": …, "step": …, "time": …, "loss": …}. A resumed run drops the
-/// lines past its checkpoint first, so that every step stands there once.
+/// The metrics of a run, one JSON object a line: {"stage": …, "step": …, "time": …, "loss": …}. A resumed run first
+/// drops the lines after its checkpoint, so that every step appears once.
 class MetricsFile {
  public:
   /// Keeps lines of stages before `stage`, and of that stage those up to `step`. Throws Error naming the path.
   MetricsFile(const std::string& path, const std::vector<std::string>& stages, int64_t stage, int64_t step);
 
-  /// Values that are not finite are left out.
+  /// Leaves out values that are not finite.
   void write(const MetricsLine& line);
   /// Everything written is on disk when this returns.
   void sync() { file_.sync(); }
@@ -50,7 +50,7 @@ class MetricsFile {
   io::OutputFile file_;
 };
 
-/// Calls `use` with each whole line of a metrics file, in order; passes over what is none (a line cut off by a kill).
+/// Calls `use` with each line of a metrics file, in order. Skips invalid lines, such as one cut off by a kill.
 void read_metrics(const std::string& path, const std::function<void(const MetricsLine&)>& use);
 
 }  // namespace astroclip::record

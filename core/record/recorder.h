@@ -9,15 +9,15 @@
 
 namespace astroclip::record {
 
-/// A run's numbers, for programs and for TensorBoard.
+/// The metrics of a run, as JSON lines and for TensorBoard.
 class Recorder {
  public:
-  /// A run that goes on from `step` finished steps of stage number `stage`; −1 for one that begins.
+  /// For a run that resumes after `step` steps of stage number `stage`; −1 for a new run.
   Recorder(const RunFolder& folder, const std::vector<std::string>& stages, int64_t stage, int64_t step);
 
-  /// Of one step; the time is added.
+  /// Writes the metrics of a step, with the time.
   void write(const std::string& stage, int64_t step, const Metrics& values);
-  /// Call before a checkpoint, which must not be ahead of the numbers that lead to it.
+  /// Call before a checkpoint is written: metrics on disk must not be behind it.
   void sync() { metrics_.sync(); }
 
  private:

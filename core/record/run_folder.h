@@ -7,25 +7,25 @@
 namespace astroclip::record {
 
 /// A run's files:
-///   resolved.toml          the experiment with every default; runs again as it is
-///   log.txt                what the terminal showed
+///   resolved.toml          the experiment with every default; can be run again
+///   log.txt                the output on the terminal
 ///   metrics.jsonl          one line a step
 ///   events.out.tfevents.1.astroclip  the same for TensorBoard
-///   checkpoints/           where the run can go on
-///   stages/NAME.safetensors  the encoders that each stage ends with
+///   checkpoints/           states from which the run resumes
+///   stages/NAME.safetensors  the encoders at the end of a stage
 ///   stages/NAME.best.safetensors  those of its best validation
 ///   model.safetensors      the encoders at the end
-///   embeddings.h5          of every object
-///   report.txt, report.json  what the tasks measured
+///   embeddings.h5          embeddings of every object
+///   report.txt, report.json  results of the tasks
 class RunFolder {
  public:
-  /// A new folder: `path`, or first_free(name) when it is empty. Throws Error when it holds anything.
+  /// Creates a folder: `path`, or first_free(name) when `path` is empty. Throws Error when the folder is not empty.
   static RunFolder create(const std::string& path, const std::string& name, const std::string& resolved_toml);
   /// "runs/NAME-N" with the first free N.
   static std::string first_free(const std::string& name);
-  /// Takes the folder away again unless anything was trained or measured in it.
+  /// Removes the folder unless anything was trained or evaluated in it.
   void remove_unless_begun() const;
-  /// A folder that an earlier call made. Throws Error when it holds no run.
+  /// An existing folder. Throws Error when it is not that of a run.
   static RunFolder open(const std::string& path);
 
   const std::string& path() const { return path_; }
@@ -46,15 +46,15 @@ class RunFolder {
   std::string path_;
 };
 
-/// What the log's last line begins with when an error ended the run.
+/// Beginning of the log's last line when an error ended the run.
 constexpr const char* failure_mark = "failed: ";
 
-/// Keeps others from a run for as long as it lives; the system ends it with the process.
+/// Keeps other processes from a run while it lives; the system releases it with the process.
 class RunLock {
  public:
-  /// Throws Error when another process is at the run.
+  /// Throws Error when another process uses the run.
   explicit RunLock(const RunFolder& folder);
-  /// Whether a process is at the run.
+  /// Whether a process uses the run.
   static bool is_held(const RunFolder& folder);
 
  private:

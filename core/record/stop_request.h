@@ -2,8 +2,8 @@
 
 namespace astroclip::record {
 
-/// While alive, SIGINT and SIGTERM ask the run to end at the next step boundary instead of ending the process; a second
-/// one ends it at once, leaving the last checkpoint.
+/// While it lives, SIGINT and SIGTERM request the run to stop after the current step; a second signal ends the process
+/// at once, with the last checkpoint on disk.
 class StopRequest {
  public:
   StopRequest();

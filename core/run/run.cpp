@@ -31,7 +31,7 @@ std::vector<std::string> stage_names(const Experiment& experiment) {
 
 void check_same_machine(const std::string& path, const record::Position& position) {
   if (position.threads != compute_threads()) {
-    throw Error(fmt::format("{}: was written with {} compute threads, this run has {}; go on with --threads {}", path,
+    throw Error(fmt::format("{}: was written with {} compute threads, this run has {}; resume with --threads {}", path,
                             position.threads, compute_threads(), position.threads));
   }
   if (position.instructions != instruction_tier()) {
@@ -90,7 +90,7 @@ class Run {
       console_.say(fmt::format("encoder {}: {}, {:.2f} M parameters", name, experiment_.encoder(name).plugin.plugin,
                                static_cast<double>(model_->encoder(name).parameter_count()) / 1e6));
     }
-    if (!checkpoint_.empty()) console_.say(fmt::format("going on from {}", checkpoint_));
+    if (!checkpoint_.empty()) console_.say(fmt::format("resuming from {}", checkpoint_));
   }
 
   /// The metadata says what the run was started with, which a resumed one repeats.
@@ -115,7 +115,7 @@ class Run {
       auto targets = model_->encoder(name).state(encoder_prefix(name));
       record::restore(source, targets);
     }
-    console_.say(fmt::format("stage {}: taken from {}", experiment_.stages[index].name, source));
+    console_.say(fmt::format("stage {}: weights copied from {}", experiment_.stages[index].name, source));
     write_model(folder_.stage(experiment_.stages[index].name));
     return true;
   }

@@ -22,17 +22,16 @@ bool StageRun::go() {
   const bool complete = train();
   save();
   if (!complete) {
-    console_.say(fmt::format("stopped after step {} of stage {}; astroclip run --resume {} goes on",
+    console_.say(fmt::format("stopped after step {} of stage {}; resume with: astroclip run --resume {}",
                              trainer_.position().step, stage_.name, folder_.path()));
     return false;
   }
   if (progress_.step > 0) console_.say(record::describe(progress_));
   const train::Selection& selection = trainer_.selection();
   if (selection.exhausted()) {
-    console_.say(
-        fmt::format("stage {} ends after step {}: nothing better than {} = {:.6g} of step {} in {} validations",
-                    stage_.name, trainer_.position().step, stage_.validation.metric, selection.best_value(),
-                    selection.step_of_best(), stage_.validation.patience));
+    console_.say(fmt::format("stage {} stops after step {}: no improvement on {} = {:.6g} of step {} in {} validations",
+                             stage_.name, trainer_.position().step, stage_.validation.metric, selection.best_value(),
+                             selection.step_of_best(), stage_.validation.patience));
   }
   return true;
 }

@@ -17,7 +17,7 @@ using config::Problems;
 using config::Table;
 using config::Value;
 
-/// A key with all values that it takes.
+/// A key with all its values.
 struct Swept {
   std::string key;
   Location place;
@@ -30,7 +30,7 @@ std::string text_of(const Table& table, const char* key) {
   return text == nullptr ? "" : *text;
 }
 
-/// What a value goes by on its own: a table by its plugin or name, a list by its elements.
+/// The label of a value by itself: of a table its plugin or name, of a list its elements.
 std::string plain_label(const Value& value) {
   if (const auto* text = value.get_if<std::string>()) return *text;
   if (const auto* list = value.get_if<Array>()) {
@@ -60,7 +60,7 @@ std::string differing_keys(const Table& table, const std::vector<const Table*>& 
   return text;
 }
 
-/// Labels of a key's values, told apart where tables go by the same plugin.
+/// Labels of a key's values. Tables of the same plugin have their differing keys appended.
 std::vector<std::string> labels_of(const std::vector<Value>& values) {
   std::vector<std::string> labels;
   for (const Value& value : values) {
@@ -90,7 +90,7 @@ std::vector<Value> read_values(const std::string& key, const Value& value, Probl
   return values;
 }
 
-/// Every swept key below a table: nested tables that are no ranges are parts of the path.
+/// Every swept key in a table. Nested tables other than ranges are parts of the path.
 void collect(const Table& table, const std::string& path, std::vector<Swept>& all, Problems& problems) {
   for (const auto& entry : table.entries()) {
     const std::string key = path.empty() ? entry.key : path + "." + entry.key;
@@ -160,15 +160,15 @@ void check_swept_once(const std::vector<Axis>& axes, Problems& problems) {
 
 const config::Schema<SweepSpec>& sweep_schema() {
   static const auto schema =
-      config::Schema<SweepSpec>("Runs of one experiment with other values.")
-          .field("seeds", &SweepSpec::seeds, "values of experiment.seed, crossed with everything else")
+      config::Schema<SweepSpec>("Many runs of one experiment with different values.")
+          .field("seeds", &SweepSpec::seeds, "values of experiment.seed, combined with all other values")
           .field("cross", &SweepSpec::cross,
                  "key = values; every combination is a run. Values are a list, { from, to, step } or "
                  "{ from, to, count, scale = \"linear\" or \"log\" }")
-          .field("zip", &SweepSpec::zip, "the same; the first values make a run, the second ones another …")
+          .field("zip", &SweepSpec::zip,
+                 "key = values; the first values of all keys are a run, the second values another …")
           .field("token_cache_mb", &SweepSpec::token_cache_mb,
-                 "disk space for the tokens of frozen backbones; 0: they are computed anew in every run",
-                 config::at_least(0));
+                 "disk space for cached tokens of frozen backbones, in MiB; 0: no cache", config::at_least(0));
   return schema;
 }
 

@@ -8,7 +8,7 @@
 
 namespace astroclip::sweep {
 
-/// What `[sweep]` says beside the axes themselves.
+/// The section [sweep] as written.
 struct SweepSpec {
   config::Value seeds;
   config::Value cross;
@@ -23,15 +23,15 @@ struct Setting {
   std::string key;         ///< dotted, as in --set
   config::Location place;  ///< of the key in [sweep]
   config::Value value;
-  std::string label;  ///< what the value is called in a run's name
+  std::string label;  ///< of the value in a run's name
 };
 
-/// Settings of which exactly one element is taken in a run: the values of a crossed key, or the rows of zipped ones.
+/// Each element is one choice of settings for a run: a value of a crossed key, or a row of zipped keys.
 using Axis = std::vector<std::vector<Setting>>;
 
-/// The axes in the order that runs go through them, the first slowest: seeds, then crossed keys, then zipped ones. A
-/// key of `cross` and `zip` may be written quoted ("stages.alignment.batch") or as nested tables; its values are a list
-/// or a range: { from, to, step }, or { from, to, count, scale = "linear" | "log" }. Problems are added.
+/// The axes, the slowest first: seeds, then crossed keys, then zipped ones. A key of `cross` and `zip` may be written
+/// quoted ("stages.alignment.batch") or as nested tables; its values are a list or a range: { from, to, step }, or {
+/// from, to, count, scale = "linear" | "log" }. Problems are added.
 std::vector<Axis> read_axes(const SweepSpec& spec, config::Problems& problems);
 
 }  // namespace astroclip::sweep

@@ -49,7 +49,7 @@ State SweepFolder::state(const PlannedRun& run) const {
   const std::string there = settings(load_experiment(folder.resolved(), {}));
   const std::string here = settings(run.experiment);
   if (there != here) {
-    throw Error(fmt::format("{}: holds a run of another experiment: {}; take another --output", own,
+    throw Error(fmt::format("{}: is the folder of a run of another experiment: {}; choose another --output", own,
                             first_difference(there, here)));
   }
   return fs::exists(folder.report_json()) ? State::finished : State::begun;

@@ -12,14 +12,14 @@ namespace astroclip::sweep {
 enum class State { fresh, begun, finished };
 
 /// A sweep's files:
-///   sweep.toml   the experiment with its [sweep], by which the sweep goes on
+///   sweep.toml   the experiment with its [sweep], from which the sweep resumes
 ///   NAME/        the folder of each run
-///   tokens/      what frozen backbones give, for all runs
+///   tokens/      cached tokens of frozen backbones, shared by all runs
 class SweepFolder {
  public:
   explicit SweepFolder(std::string path) : path_(std::move(path)) {}
 
-  /// Whether a folder was made by a sweep.
+  /// Whether a folder is that of a sweep.
   static bool holds_sweep(const std::string& path);
 
   const std::string& path() const { return path_; }
@@ -27,18 +27,18 @@ class SweepFolder {
   std::string tokens() const { return path_ + "/tokens"; }
   std::string run(const PlannedRun& run) const { return path_ + "/" + run.name; }
 
-  /// How far a run is. Throws Error, naming the first difference, when its folder holds another experiment.
+  /// The state of a run. Throws Error with the first difference when its folder is of another experiment.
   State state(const PlannedRun& run) const;
-  /// The run's folder, made where it is not there.
+  /// The run's folder; created if it does not exist.
   record::RunFolder open(const PlannedRun& run) const;
-  /// The plan's runs: for each stage of `run` a file of a run that ended an equal stage; "" where there is none.
+  /// For each stage of `run`, the weights that another run of the plan finished an equal stage with; "" for none.
   std::vector<std::string> ended_stages(const Plan& plan, const PlannedRun& run) const;
 
  private:
   std::string path_;
 };
 
-/// For each stage of a run the first run of the plan that has an equal one; itself when no earlier one has.
+/// For each stage of a run, the first run of the plan with an equal stage; itself when no earlier run has one.
 std::vector<const PlannedRun*> first_with_stages(const Plan& plan, const PlannedRun& run);
 
 }  // namespace astroclip::sweep

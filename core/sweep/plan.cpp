@@ -46,7 +46,7 @@ std::string short_key(const std::string& key, const std::vector<std::string>& ke
   }
 }
 
-/// Fit for a folder's name and for a shell.
+/// Usable as a folder's name and in a shell without quotes.
 std::string printable(const std::string& text) {
   std::string out;
   for (const char c : text) {
@@ -58,7 +58,7 @@ std::string printable(const std::string& text) {
   return out;
 }
 
-/// A seed stands last: what is left of names without it names the configuration.
+/// The seed comes last, so that the name without it is the name of the configuration.
 std::string run_name(const std::vector<const Setting*>& settings, const std::vector<std::string>& keys) {
   std::vector<std::string> parts;
   std::string seed;
@@ -90,7 +90,7 @@ std::vector<std::vector<const Setting*>> combinations(const std::vector<Axis>& a
   return all;
 }
 
-/// What is wrong with runs, line by line, and with which.
+/// Problems of runs, each once, with the first run that has it.
 class RunProblems {
  public:
   void add(const std::string& run, const std::string& lines) {
@@ -134,13 +134,13 @@ std::vector<Axis> checked_axes(const Value& section, SweepSpec& spec) {
   problems.throw_if_any();
   size_t runs = 1;
   for (const Axis& axis : axes) runs = std::min(most_runs + 1, runs * axis.size());
-  if (axes.empty()) problems.add(section.location(), "[sweep] sweeps over nothing: it needs seeds, cross or zip");
-  if (runs > most_runs) problems.add(section.location(), fmt::format("[sweep] makes more than {} runs", most_runs));
+  if (axes.empty()) problems.add(section.location(), "[sweep] has no parameters; expected seeds, cross or zip");
+  if (runs > most_runs) problems.add(section.location(), fmt::format("[sweep] has more than {} runs", most_runs));
   problems.throw_if_any();
   return axes;
 }
 
-/// One combination's experiment; what is wrong goes to `problems`.
+/// Adds the run of one combination, or its problems.
 void read_run(const Table& base, const std::vector<const Setting*>& settings, const std::string& name,
               std::vector<PlannedRun>& runs, RunProblems& problems) {
   Table file = base;
@@ -163,10 +163,10 @@ void read_run(const Table& base, const std::vector<const Setting*>& settings, co
 void check_name(const std::string& name, const std::vector<PlannedRun>& runs, const config::Location& place) {
   Problems problems;
   if (name.size() > longest_name) {
-    problems.add(place, fmt::format("[sweep] a run's name would be longer than {} characters: {}", longest_name, name));
+    problems.add(place, fmt::format("[sweep] the name of a run is longer than {} characters: {}", longest_name, name));
   }
   if (std::ranges::find(runs, name, &PlannedRun::name) != runs.end()) {
-    problems.add(place, fmt::format("[sweep] two runs would have the name {}", name));
+    problems.add(place, fmt::format("[sweep] two runs have the name {}", name));
   }
   problems.throw_if_any();
 }
@@ -209,7 +209,7 @@ Plan read_plan(const Table& file) {
 }
 
 config::FieldDescription describe_sweep() {
-  return {"sweep", "section", "", "", "runs of this experiment with other values", sweep_schema().describe()};
+  return {"sweep", "section", "", "", "many runs of this experiment with different values", sweep_schema().describe()};
 }
 
 }  // namespace astroclip::sweep

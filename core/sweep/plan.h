@@ -10,15 +10,15 @@ namespace astroclip::sweep {
 
 /// One combination of a sweep.
 struct PlannedRun {
-  std::string name;  ///< of its folder: what differs, "loss=clip,lr=0.001,seed=1"
+  std::string name;  ///< of its folder, made of the swept keys: "loss=clip,lr=0.001,seed=1"
   Experiment experiment;
   std::vector<std::string> stage_keys;  ///< stage_key of each stage
 };
 
-/// An experiment file with a section [sweep], taken apart.
+/// The runs of an experiment file with a section [sweep].
 struct Plan {
   std::string name;  ///< the experiment's
-  std::string text;  ///< the file as TOML: plans the same again
+  std::string text;  ///< the file as TOML; gives the same plan
   int64_t token_cache_mb = 0;
   std::vector<PlannedRun> runs;
 };
@@ -28,8 +28,8 @@ PlannedRun make_run(std::string name, Experiment experiment);
 /// Whether a file has a section [sweep].
 bool is_sweep(const config::Table& file);
 
-/// Checks every combination as read_experiment does. Throws a ProblemList with everything that is wrong, each once,
-/// with a run that has it unless all have.
+/// Checks every combination as read_experiment does. Throws a ProblemList with each problem once, and the name of a run
+/// that has it unless all runs have it.
 Plan read_plan(const config::Table& file);
 
 /// The keys of [sweep] for the reference.

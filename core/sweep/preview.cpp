@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <map>
 
+#include "base/table.h"
 #include "config/toml.h"
 #include "plugin/host.h"
 #include "record/checkpoint.h"
@@ -17,22 +17,21 @@ namespace astroclip::sweep {
 
 namespace {
 
-/// Counts what is to be done, and times it.
+/// Counts the stages to train and times them.
 class Preview {
  public:
   Preview(const Plan& plan, const std::string& folder) : plan_(plan), folder_(folder) {}
 
   std::string text() {
     for (const PlannedRun& run : plan_.runs) add(run);
-    std::string all;
-    for (const auto& [name, what] : lines_) all += fmt::format("  {:{}}  {}\n", name, width_, what);
+    std::string all = format_table(lines_);
     const size_t begun = counts_[State::begun], finished = counts_[State::finished];
-    all += fmt::format("\n{} runs: {} finished, {} begun, {} new; {} stages to train, {} taken from other runs\n",
+    all += fmt::format("\n{} runs: {} finished, {} started, {} new; {} stages to train, {} shared with other runs\n",
                        plan_.runs.size(), finished, begun, plan_.runs.size() - begun - finished, trained_, shared_);
     if (trained_ == 0) return all;
     return all + fmt::format(
-                     "training: about {}, by a few steps of each of {} kinds of stages here and now; the first "
-                     "pass of frozen backbones and the measuring at the end of each run come on top\n",
+                     "training: about {}, estimated from a few steps of each of {} kinds of stages; excludes "
+                     "the first pass of frozen backbones and the evaluation of each run\n",
                      record::duration(seconds_), timings_.size());
   }
 
@@ -40,14 +39,13 @@ class Preview {
   void add(const PlannedRun& run) {
     const State state = folder_.path().empty() ? State::fresh : folder_.state(run);
     ++counts_[state];
-    width_ = std::max(width_, run.name.size());
     if (state == State::finished) {
-      lines_.emplace_back(run.name, "finished");
+      lines_.push_back({run.name, "finished"});
       return;
     }
     const record::Position position = position_of(run, state);
     std::vector<std::string> parts;
-    if (state == State::begun) parts.push_back(fmt::format("begun, after step {}", position.step));
+    if (state == State::begun) parts.push_back(fmt::format("started, after step {}", position.step));
     const auto first = first_with_stages(plan_, run);
     const auto ended =
         folder_.path().empty() ? std::vector<std::string>(first.size()) : folder_.ended_stages(plan_, run);
@@ -65,8 +63,8 @@ class Preview {
         ++trained_;
       }
     }
-    if (!taken.empty()) parts.push_back(fmt::format("{} from another", fmt::join(taken, ", ")));
-    lines_.emplace_back(run.name, fmt::format("{}", fmt::join(parts, ", ")));
+    if (!taken.empty()) parts.push_back(fmt::format("{} from another run", fmt::join(taken, ", ")));
+    lines_.push_back({run.name, fmt::format("{}", fmt::join(parts, ", "))});
   }
 
   record::Position position_of(const PlannedRun& run, State state) const {
@@ -89,11 +87,11 @@ class Preview {
 
   const Plan& plan_;
   SweepFolder folder_;
-  std::vector<std::pair<std::string, std::string>> lines_;
+  std::vector<TableRow> lines_;
   std::map<State, size_t> counts_;
   std::map<std::string, double> timings_;  ///< seconds a step, by cost_key
   std::map<std::string, std::shared_ptr<Dataset>> datasets_;
-  size_t width_ = 0, trained_ = 0, shared_ = 0;
+  size_t trained_ = 0, shared_ = 0;
   double seconds_ = 0.0;
 };
 

@@ -6,12 +6,12 @@
 
 namespace astroclip::sweep {
 
-/// A plan of the one run that a file without [sweep] makes.
+/// The plan of a file without [sweep]: one run.
 Plan read_single(const config::Table& file);
 
-/// What `run` would do, as text: the runs and how far they are in `folder` ("" for a new one), the stages that each
-/// trains or takes from another, and how long training will take. Times a few steps of each kind of stage that is to be
-/// trained; writes no run.
+/// What `run` would do, as text: the runs and their state in `folder` ("" for a new one), the stages that each trains
+/// or shares with another run, and an estimate of the training time, for which a few steps of each kind of stage are
+/// run. Writes no run.
 std::string preview(const Plan& plan, const std::string& folder);
 
 }  // namespace astroclip::sweep

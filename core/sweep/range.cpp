@@ -35,12 +35,13 @@ std::string check_range(const RangeSpec& r) {
 
 const config::Schema<RangeSpec>& range_schema() {
   static const auto schema =
-      config::Schema<RangeSpec>("Values in even steps.")
+      config::Schema<RangeSpec>("Evenly spaced values.")
           .required("from", &RangeSpec::from, "the first value")
           .required("to", &RangeSpec::to, "the last value")
-          .field("step", &RangeSpec::step, "from one value to the next")
-          .field("count", &RangeSpec::count, "how many values", config::between(0, static_cast<int64_t>(most_values)))
-          .field("scale", &RangeSpec::scale, "what is even: differences or ratios", config::one_of({"linear", "log"}))
+          .field("step", &RangeSpec::step, "difference between neighbouring values")
+          .field("count", &RangeSpec::count, "number of values", config::between(0, static_cast<int64_t>(most_values)))
+          .field("scale", &RangeSpec::scale, "linear: equal differences; log: equal ratios",
+                 config::one_of({"linear", "log"}))
           .check(check_range);
   return schema;
 }

@@ -7,7 +7,7 @@
 
 namespace astroclip::sweep {
 
-/// Whether a table stands for values of its own rather than for a section: it has the key "from".
+/// Whether a table is a range, not a section: it has the key "from".
 bool is_range(const config::Table& table);
 
 /// The values of { from, to, step } or { from, to, count, scale }, both ends included (`to` where a step falls on it).

@@ -18,7 +18,7 @@ namespace {
 
 void prepare(const Plan& plan, const SweepFolder& folder) {
   if (std::filesystem::exists(folder.path() + "/resolved.toml")) {
-    throw Error(fmt::format("{}: holds a run; a sweep needs a folder of its own", folder.path()));
+    throw Error(fmt::format("{}: is the folder of a run; a sweep needs its own folder", folder.path()));
   }
   for (const PlannedRun& run : plan.runs) (void)folder.state(run);
   io::make_folder(folder.path());
@@ -44,7 +44,7 @@ Outcome run(const Plan& plan, const std::string& path) {
       const auto run_folder = folder.open(run);
       const run::Reuse reuse{folder.ended_stages(plan, run), folder.tokens(), plan.token_cache_mb << 20};
       if (run::run(run.experiment, run_folder, reuse) == run::Outcome::interrupted) {
-        console.say(fmt::format("the sweep stops here; astroclip run --resume {} goes on", path));
+        console.say(fmt::format("stopped; resume with: astroclip run --resume {}", path));
         return Outcome::interrupted;
       }
     } catch (const std::exception& error) {
@@ -52,8 +52,8 @@ Outcome run(const Plan& plan, const std::string& path) {
       console.say(fmt::format("failed: {}", error.what()));
     }
   }
-  console.say(fmt::format("\n{}: {} runs, {} of them finished before, {} failed", path, plan.runs.size(),
-                          finished_before, failures.size()));
+  console.say(fmt::format("\n{}: {} runs, {} already finished, {} failed", path, plan.runs.size(), finished_before,
+                          failures.size()));
   for (const std::string& failure : failures) fmt::print(stderr, "  {}\n", failure);
   return failures.empty() ? Outcome::finished : Outcome::failed;
 }

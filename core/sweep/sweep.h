@@ -8,9 +8,9 @@ namespace astroclip::sweep {
 
 enum class Outcome { finished, failed, interrupted };
 
-/// Runs what is not finished in a sweep's folder, one after the other; stages that another run ended are taken from it.
-/// A run that fails is reported, the others go on. Throws Error before anything runs when the folder holds runs of
-/// other experiments under the same names.
+/// Runs the unfinished runs of a sweep one after the other in its folder. A stage that another run has finished is
+/// copied from that run. A run that fails is reported and the sweep continues. Throws Error before anything runs when
+/// the folder has runs of other experiments under the same names.
 Outcome run(const Plan& plan, const std::string& folder);
 
 }  // namespace astroclip::sweep

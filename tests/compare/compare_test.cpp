@@ -105,17 +105,16 @@ TEST(Compare, MeasuresAreChosenByPattern) {
   EXPECT_THAT(compare(runs(), {}).measures, ElementsAre("median rank image"));  // what the task puts first
   EXPECT_THAT(compare(runs(), {"", {"AGREE@?"}}).measures, ElementsAre("agree@1 image"));
   EXPECT_EQ(message(runs(), {"", {"recall"}}),
-            "no measure has 'recall' in its name; there are: median rank image, agree@1 image");
+            "no metric's name contains 'recall'; the metrics are: median rank image, agree@1 image");
 }
 
 TEST(Compare, SaysWhatItCannotCompare) {
-  EXPECT_EQ(message({}, {}), "there is no finished run to compare");
+  EXPECT_EQ(message({}, {}), "there are no finished runs to compare");
   EXPECT_EQ(message(runs(), {"dino", {}}),
-            "there is no configuration 'dino'; there are: loss=clip, loss=siglip, loss=vicreg");
+            "there is no configuration 'dino'; the configurations are: loss=clip, loss=siglip, loss=vicreg");
   auto twice = runs();
   twice.push_back(run("loss=clip", 1, 3.0, 0.5));
-  EXPECT_EQ(message(twice, {}),
-            "runs/loss=clip,seed=1 and runs/loss=clip,seed=1 have the same configuration and the same seed");
+  EXPECT_EQ(message(twice, {}), "runs/loss=clip,seed=1 and runs/loss=clip,seed=1 have the same configuration and seed");
 }
 
 TEST(Render, MarkdownIsAlignedAndMarksTheBest) {

@@ -91,8 +91,8 @@ TEST_F(RunListing, TellsHowEachRunStands) {
   const std::string text = to_text(all, false);
   EXPECT_THAT(text, HasSubstr("R² image 0.75\n"));
   EXPECT_THAT(text, HasSubstr("first 4/10: no space\n"));
-  EXPECT_THAT(text, HasSubstr("second 7/20; astroclip run --resume " + interrupted.path() + " goes on\n"));
-  EXPECT_THAT(text, HasSubstr("no checkpoint yet; astroclip run --resume " + begun.path()));
+  EXPECT_THAT(text, HasSubstr("second 7/20; resume with: astroclip run --resume " + interrupted.path() + "\n"));
+  EXPECT_THAT(text, HasSubstr("no checkpoint yet; resume with: astroclip run --resume " + begun.path()));
   const auto parsed = nlohmann::json::parse(to_json(all));
   ASSERT_EQ(parsed.size(), 5U);
   EXPECT_EQ(parsed[3]["results"]["R² image"], 0.75);
@@ -122,13 +122,13 @@ TEST_F(RunListing, WhatIsDamagedIsToldAndKeepsNothingElseBack) {
   checkpoint(resolved_cut, 0, 4);
   io::write_text(resolved_cut.resolved(), "[experiment\n");
   std::string text = to_text(list_runs(folder_), false);
-  EXPECT_THAT(text, HasSubstr("report.json: is no report of this version"));
+  EXPECT_THAT(text, HasSubstr("report.json: damaged, or written by another version\n"));
   EXPECT_THAT(text, HasSubstr("resolved.toml:1"));
   EXPECT_THAT(text, HasSubstr("R² image 0.75\n"));
 }
 
 TEST_F(RunListing, NoFolderIsAnError) {
-  EXPECT_THAT([&] { list_runs(folder_ + "/none"); }, ThrowsMessage<Error>(folder_ + "/none: is no folder"));
+  EXPECT_THAT([&] { list_runs(folder_ + "/none"); }, ThrowsMessage<Error>(folder_ + "/none: not a folder"));
   EXPECT_TRUE(list_runs(folder_).empty());
 }
 

@@ -157,7 +157,7 @@ TEST(Run, CtrlCEndsAtAStepBoundaryAndSaysHowToGoOn) {
                       "stages.alignment.steps=100000", "--output", folder},
                      std::chrono::milliseconds(2500), SIGINT);
   EXPECT_EQ(status, 130);
-  EXPECT_THAT(io::read_text(folder + "/log.txt"), HasSubstr("astroclip run --resume " + folder + " goes on"));
+  EXPECT_THAT(io::read_text(folder + "/log.txt"), HasSubstr("resume with: astroclip run --resume " + folder + "\n"));
 }
 
 TEST(Run, RefusesToOverwriteARun) {
@@ -174,7 +174,7 @@ TEST(Run, ResumingWithOtherThreadsIsRefused) {
   fs::remove(folder + "/report.json");
   const auto outcome = run_program("run --resume '" + folder + "' --threads 3");
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.err, HasSubstr("compute threads, this run has 3; go on with --threads"));
+  EXPECT_THAT(outcome.err, HasSubstr("compute threads, this run has 3; resume with --threads"));
 }
 
 TEST(Run, TwoProcessesAreNotAtOneRun) {

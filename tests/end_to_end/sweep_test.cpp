@@ -52,7 +52,7 @@ const std::string& undisturbed() {
     const std::string path = scratch("sweep");
     const auto outcome = run(sweep_file("two_losses", two_losses), path);
     EXPECT_EQ(outcome.status, 0) << outcome.err;
-    EXPECT_THAT(outcome.out, HasSubstr("2 runs, 0 of them finished before, 0 failed"));
+    EXPECT_THAT(outcome.out, HasSubstr("2 runs, 0 already finished, 0 failed"));
     return path;
   }();
   return folder;
@@ -60,8 +60,8 @@ const std::string& undisturbed() {
 
 TEST(Sweep, ARunThatTakesAStageEndsAsOneThatTrainsIt) {
   const std::string shared = undisturbed() + "/loss=siglip,seed=1", alone = scratch("alone");
-  EXPECT_THAT(io::read_text(shared + "/log.txt"),
-              HasSubstr("stage spectrum-pretraining: taken from " + undisturbed() + "/loss=clip,seed=1/stages/"));
+  EXPECT_THAT(io::read_text(shared + "/log.txt"), HasSubstr("stage spectrum-pretraining: weights copied from " +
+                                                            undisturbed() + "/loss=clip,seed=1/stages/"));
   const auto outcome = run_program("run '" + shared + "/resolved.toml' --output '" + alone + "'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   for (const char* file : {"stages/spectrum-pretraining.safetensors", "model.safetensors", "report.json"}) {
@@ -106,7 +106,7 @@ TEST(Sweep, StartedAgainItRepeatsNothingAndTakesInWhatIsNew) {
   three.replace(three.find("]\n", three.find("siglip")), 1, ", { plugin = \"cyclip\" }]");
   const auto outcome = run(sweep_file("three_losses", three), folder);
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, HasSubstr("3 runs, 2 of them finished before, 0 failed"));
+  EXPECT_THAT(outcome.out, HasSubstr("3 runs, 2 already finished, 0 failed"));
   EXPECT_EQ(fs::last_write_time(folder + "/loss=clip,seed=1/report.json"), before);
   EXPECT_TRUE(fs::exists(folder + "/loss=cyclip,seed=1/report.json"));
 }
@@ -145,7 +145,7 @@ TEST(Sweep, AFailedRunIsReportedAndTheOthersGoOn) {
 )"),
                            folder);
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.out, HasSubstr("2 runs, 0 of them finished before, 1 failed\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("2 runs, 0 already finished, 1 failed\n"));
   EXPECT_THAT(outcome.err, HasSubstr("  lr=1e+30,clip=0.0: [stages."));
   EXPECT_TRUE(fs::exists(folder + "/lr=0.001,clip=1.0/report.json"));
 }
@@ -156,9 +156,9 @@ TEST(Sweep, RefusesAFolderWithOtherRunsBeforeAnythingRuns) {
   const std::string file = sweep_file("other", two_losses);
   const auto outcome = run_program("run '" + file + "' --output '" + folder + "'");
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.err, HasSubstr("/loss=clip,seed=1: holds a run of another experiment: its 'cache = "));
+  EXPECT_THAT(outcome.err, HasSubstr("/loss=clip,seed=1: is the folder of a run of another experiment: its 'cache = "));
   const auto inside = run_program("run '" + file + "' --output '" + folder + "/loss=clip,seed=1'");
-  EXPECT_THAT(inside.err, HasSubstr("/loss=clip,seed=1: holds a run; a sweep needs a folder of its own"));
+  EXPECT_THAT(inside.err, HasSubstr("/loss=clip,seed=1: is the folder of a run; a sweep needs its own folder"));
 }
 
 TEST(Sweep, ADryRunShowsWhatIsLeftToDoAndWritesNoRun) {
@@ -170,15 +170,15 @@ TEST(Sweep, ADryRunShowsWhatIsLeftToDoAndWritesNoRun) {
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out,
               HasSubstr("  loss=clip,seed=1    12 steps of spectrum-pretraining, 12 steps of alignment\n"
-                        "  loss=siglip,seed=1  12 steps of alignment, spectrum-pretraining from another\n\n"
-                        "2 runs: 0 finished, 0 begun, 2 new; 3 stages to train, 1 taken from other runs\n"
+                        "  loss=siglip,seed=1  12 steps of alignment, spectrum-pretraining from another run\n\n"
+                        "2 runs: 0 finished, 0 started, 2 new; 3 stages to train, 1 shared with other runs\n"
                         "training: about "));
   EXPECT_FALSE(fs::exists(folder));
 
   fs::copy(undisturbed(), folder, fs::copy_options::recursive);
   fs::remove(folder + "/loss=siglip,seed=1/report.json");
   outcome = run_program(line + " --dry-run");
-  EXPECT_THAT(outcome.out, HasSubstr("  loss=clip,seed=1    finished\n  loss=siglip,seed=1  begun, after step 12"));
+  EXPECT_THAT(outcome.out, HasSubstr("  loss=clip,seed=1    finished\n  loss=siglip,seed=1  started, after step 12"));
   EXPECT_FALSE(fs::exists(folder + "/loss=siglip,seed=1/report.json"));
 }
 

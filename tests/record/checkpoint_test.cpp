@@ -66,7 +66,7 @@ TEST_F(Checkpoints, WhatDoesNotFitIsNamed) {
   const std::string path = write(0, 1);
   std::vector<nn::NamedTensor> longer = {{"w", vector_of({0, 0})}};
   EXPECT_THAT([&] { restore(path, longer); },
-              ThrowsMessage<Error>(path + ": tensor 'w' should be f32 [2], found f32 [3]"));
+              ThrowsMessage<Error>(path + ": tensor 'w': expected f32 [2], found f32 [3]"));
   std::vector<nn::NamedTensor> other = {{"v", vector_of({0})}};
   EXPECT_THAT([&] { restore(path, other); }, ThrowsMessage<Error>(path + ": holds no tensor 'v'"));
 }

@@ -140,12 +140,13 @@ TEST(Plan, ProblemsThatAllRunsHaveAreTheFilesOwn) {
 }
 
 TEST(Plan, RefusesWhatIsNoSweep) {
-  EXPECT_THAT(problems("[sweep]\n"), HasSubstr("s.toml:27:1: error: [sweep] sweeps over nothing"));
+  EXPECT_THAT(problems("[sweep]\n"),
+              HasSubstr("s.toml:27:1: error: [sweep] has no parameters; expected seeds, cross or zip"));
   EXPECT_THAT(problems("[sweep]\nsteps = [1]\n"), HasSubstr("s.toml:28:1: error: [sweep] unknown key 'steps'"));
   EXPECT_THAT(problems("[sweep]\nseeds = 3\n"),
               HasSubstr("s.toml:28:9: error: [sweep] 'seeds' must be a list or a range, found an integer"));
   EXPECT_THAT(problems("[sweep]\nseeds = []\n"), HasSubstr("[sweep] 'seeds' has no values"));
-  EXPECT_THAT(problems("[sweep]\nseeds = [1, 1]\n"), HasSubstr("two runs would have the name seed=1"));
+  EXPECT_THAT(problems("[sweep]\nseeds = [1, 1]\n"), HasSubstr("two runs have the name seed=1"));
   EXPECT_THAT(problems("[sweep.cross]\nstages.alignmnt.steps = [1, 2]\n"),
               HasSubstr("s.toml:28:17: error: [sweep] 'stages.alignmnt.steps': no element of 'stages' has the name or "
                         "plugin 'alignmnt'; did you mean 'alignment'?"));
