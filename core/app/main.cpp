@@ -1,20 +1,18 @@
 // The command line: finds the verb, prints what goes wrong. No logic of its own.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <boost/program_options/errors.hpp>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "app/verbs.h"
 #include "app/version.h"
+#include "base/openmp_start.h"
 #include "base/text.h"
 #include "plugin/host.h"
 
@@ -103,22 +101,11 @@ int guarded_main(const std::vector<std::string>& arguments) {
   return 1;
 }
 
-/// At every barrier GCC's OpenMP spins for milliseconds, taking the cores from loader threads and from whatever else
-/// the machine runs: two runs beside each other take ten times as long. A thousand turns cost a run that is alone
-/// nothing. The library reads its settings before main, so the program starts itself anew; settings of the user's stay.
-void stop_long_spinning(char** arguments) {
-  if (getenv("OMP_WAIT_POLICY") != nullptr || getenv("GOMP_SPINCOUNT") != nullptr) return;
-  setenv("GOMP_SPINCOUNT", "1000", 1);
-  std::error_code failure;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", failure);  // under its name, for ps and top
-  execv(program.c_str(), arguments);  // returns only when it cannot; then all is as it was, but slower
-}
-
 }  // namespace
 
 }  // namespace astroclip::app
 
 int main(int count, char** arguments) {
-  astroclip::app::stop_long_spinning(arguments);
+  astroclip::restart_with_short_openmp_spinning(arguments);
   return astroclip::app::guarded_main({arguments + 1, arguments + count});
 }

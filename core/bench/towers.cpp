@@ -1,16 +1,16 @@
 #include <fmt/format.h>
 
 #include <memory>
-#include <numeric>
 
-#include "app/bench.h"
+#include "bench/row.h"
 #include "autograd/tape.h"
 #include "base/rng.h"
 #include "ops/ops.h"
 #include "optim/optimizer.h"
 #include "plugin/host.h"
+#include "testing/plain_engine.h"
 
-namespace astroclip::app {
+namespace astroclip::bench {
 
 namespace {
 
@@ -63,30 +63,34 @@ const Tower vit{"vit", "depth", 24, 16, operations_of_transformer};
 const Tower short_vit{"vit", "depth", 8, 16, operations_of_transformer};
 const Tower resnet{"resnet", "", 8, 32, operations_of_resnet};
 
+/// A plugin's parameters with every default.
+config::Table resolved(plugin::Kind kind, const std::string& plugin, const config::Table& parameters) {
+  config::Problems problems;
+  auto table = plugin::Host::instance().schema(kind, plugin).resolve(parameters, {"bench"}, {}, problems);
+  problems.throw_if_any();
+  return table;
+}
+
 std::shared_ptr<Encoder> make(const Tower& tower) {
-  plugin::Host& host = plugin::Host::instance();
   config::Table table;
   if (!tower.blocks_key.empty()) table.set(tower.blocks_key, config::Value(tower.blocks, {}));
-  config::Problems problems;
-  const plugin::AnySchema schema = host.schema(plugin::Kind::encoder, tower.plugin);
-  const config::Table resolved = schema.resolve(table, {"bench"}, {}, problems);
-  problems.throw_if_any();
-  auto encoder = host.make_encoder(tower.plugin, resolved);
-  encoder->materialize(bench_device(), 1);
+  auto encoder =
+      plugin::Host::instance().make_encoder(tower.plugin, resolved(plugin::Kind::encoder, tower.plugin, table));
+  encoder->materialize(device(), 1);
   return encoder;
 }
 
 Tensor random_batch(const Encoder& encoder, int64_t batch) {
   std::vector<int64_t> extents = {batch};
   for (const int64_t extent : encoder.input_shape()) extents.push_back(extent);
-  Tensor raw = Tensor::empty(Shape(extents), DType::f32, bench_device());
+  Tensor raw = Tensor::empty(Shape(extents), DType::f32, device());
   Rng rng(2, Purpose::tests);
   auto* values = raw.mutable_data_as<float>();
   for (int64_t i = 0; i < raw.numel(); ++i) values[i] = static_cast<float>(rng.uniform());
   return raw;
 }
 
-int64_t batch_of(const Tower& tower, const BenchSettings& settings) {
+int64_t batch_of(const Tower& tower, const Settings& settings) {
   return settings.batch > 0 ? settings.batch : tower.batch;
 }
 
@@ -98,7 +102,7 @@ Tensor embed(const Encoder& encoder, const Tensor& raw) {
   return encoder.embed(encoder.encode(encoder.tokenize(raw), {}, TokenForm::alignment));
 }
 
-BenchWork embedding(const Tower& tower, const BenchSettings& settings) {
+Work embedding(const Tower& tower, const Settings& settings) {
   const std::shared_ptr<const Encoder> encoder = make(tower);
   const int64_t batch = batch_of(tower, settings);
   const Operations operations = tower.operations(*encoder, tower.blocks);
@@ -120,7 +124,7 @@ Tensor objective(const Encoder& encoder, const Tensor& raw, bool reconstructs) {
 }
 
 /// Backward counts twice the forward's operations; scores that attention computes anew do not count.
-BenchWork training(const Tower& tower, bool reconstructs, const BenchSettings& settings) {
+Work training(const Tower& tower, bool reconstructs, const Settings& settings) {
   const std::shared_ptr<Encoder> encoder = make(tower);
   encoder->set_training(true);
   const int64_t batch = batch_of(tower, settings);
@@ -149,7 +153,7 @@ struct Pair {
 
 constexpr int64_t pairs_at_once = 8;
 
-BenchWork pair_embedding(const BenchSettings& settings) {
+Work pair_embedding(const Settings& settings) {
   const Pair pair;
   const int64_t batch = settings.batch > 0 ? settings.batch : pairs_at_once;
   const auto run = [=, spectra = random_batch(*pair.spectrum, batch), images = random_batch(*pair.image, batch),
@@ -163,8 +167,8 @@ BenchWork pair_embedding(const BenchSettings& settings) {
   return {run, objects * pair.operations, 0.0, objects, fmt::format("both towers, batch {}", batch)};
 }
 
-/// What aligning costs beside embedding: the heads alone are trained, with the published loss.
-BenchWork alignment(const BenchSettings& settings) {
+/// What aligning costs beside embedding: the heads alone are trained, with the plugin of the published loss.
+Work alignment(const Settings& settings) {
   const Pair pair;
   const int64_t batch = settings.batch > 0 ? settings.batch : pairs_at_once;
   std::vector<nn::NamedTensor> heads;
@@ -175,19 +179,21 @@ BenchWork alignment(const BenchSettings& settings) {
       if (entry.trainable) heads.push_back(std::move(entry));
     }
   }
+  const auto engine = std::make_shared<testing_support::PlainEngine>(
+      std::vector<std::pair<std::string, testing_support::PlainEngine::Tower>>{
+          {pair.spectrum->modality(), {pair.spectrum, random_batch(*pair.spectrum, batch)}},
+          {pair.image->modality(), {pair.image, random_batch(*pair.image, batch)}}},
+      device());
+  const std::shared_ptr<Loss> loss =
+      plugin::Host::instance().make_loss("clip", resolved(plugin::Kind::loss, "clip", {}));
+  loss->attach(*engine);
+  loss->materialize(device(), 1);
   optim::Adamw::Options options;
   options.clip_norm = 1.0;
   const auto optimizer = std::make_shared<optim::Adamw>(heads, options);
-  std::vector<int64_t> own(static_cast<size_t>(batch));
-  std::iota(own.begin(), own.end(), 0);
-  const auto run = [=, spectra = random_batch(*pair.spectrum, batch), images = random_batch(*pair.image, batch),
-                    targets = Tensor::from_host(own, {batch}, bench_device()), precision = settings.precision] {
+  const auto run = [=, precision = settings.precision] {
     const ops::PrecisionScope scope(precision);
-    constexpr double smallest_norm = 1e-3, logit_scale = 15.5;
-    const Tensor a = ops::normalize_rows(embed(*pair.spectrum, spectra), smallest_norm);
-    const Tensor b = ops::normalize_rows(embed(*pair.image, images), smallest_norm);
-    const Tensor logits = ops::affine(ops::matmul(a, b, false, true), logit_scale);
-    autograd::backward(ops::mean(ops::cross_entropy(logits, targets)));
+    autograd::backward(loss->forward(*engine).total);
     optimizer->step(1e-5);
   };
   const auto objects = static_cast<double>(batch);
@@ -196,8 +202,8 @@ BenchWork alignment(const BenchSettings& settings) {
 
 }  // namespace
 
-std::vector<BenchRow> tower_rows() {
-  using S = BenchSettings;
+std::vector<Row> tower_rows() {
+  using S = Settings;
   return {{"embedding specformer", [](const S& s) { return embedding(specformer, s); }, true},
           {"training step specformer", [](const S& s) { return training(specformer, true, s); }, true},
           {"embedding vit-l/12", [](const S& s) { return embedding(vit, s); }, true},
@@ -208,4 +214,4 @@ std::vector<BenchRow> tower_rows() {
           {"pairs: training the heads on frozen towers", alignment}};
 }
 
-}  // namespace astroclip::app
+}  // namespace astroclip::bench

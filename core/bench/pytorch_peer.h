@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "app/bench.h"
+#include "bench/row.h"
 
-namespace astroclip::app {
+namespace astroclip::bench {
 
 /// PyTorch doing a row's work in a process of its own, a call at a time.
 class PytorchPeer {
@@ -27,4 +27,4 @@ class PytorchPeer {
   std::unique_ptr<Process> process_;
 };
 
-}  // namespace astroclip::app
+}  // namespace astroclip::bench

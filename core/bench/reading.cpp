@@ -10,13 +10,13 @@
 #include <numeric>
 #include <thread>
 
-#include "app/bench.h"
+#include "bench/row.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "io/hdf5/row_reader.h"
 #include "io/output/durable_file.h"
 
-namespace astroclip::app {
+namespace astroclip::bench {
 
 namespace {
 
@@ -77,7 +77,7 @@ std::vector<std::vector<float>> buffers_for(int threads) {
 }
 
 /// The file's bytes, as `dd` would read them.
-BenchWork plain(bool is_compressed) {
+Work plain(bool is_compressed) {
   const auto file = std::make_shared<NoiseFile>(is_compressed);
   const auto bytes = static_cast<double>(std::filesystem::file_size(file->path()));
   auto buffers = buffers_for(1);
@@ -90,7 +90,7 @@ BenchWork plain(bool is_compressed) {
   return {run, 0.0, bytes, 0.0};
 }
 
-BenchWork rows(bool is_compressed, bool by_library, int threads) {
+Work rows(bool is_compressed, bool by_library, int threads) {
   const auto noise = std::make_shared<NoiseFile>(is_compressed);
   const auto file = io::Hdf5File::open(noise->path());
   // A cache that holds a block for each thread: none is found again in the next call.
@@ -113,19 +113,19 @@ BenchWork rows(bool is_compressed, bool by_library, int threads) {
 
 }  // namespace
 
-std::vector<BenchRow> reading_rows() {
-  std::vector<BenchRow> table;
+std::vector<Row> reading_rows() {
+  std::vector<Row> table;
   for (const bool is_compressed : {false, true}) {
     const std::string kind = is_compressed ? "gzip" : "contiguous";
     table.push_back(
-        {fmt::format("read {}, the file's bytes", kind), [=](const BenchSettings&) { return plain(is_compressed); }});
+        {fmt::format("read {}, the file's bytes", kind), [=](const Settings&) { return plain(is_compressed); }});
     for (const bool by_library : {true, false})
       for (const int threads : {1, 2, 4})
         table.push_back({fmt::format("read {}, {}, {} thread{}", kind, by_library ? "H5Dread" : "around the lock",
                                      threads, threads == 1 ? "" : "s"),
-                         [=](const BenchSettings&) { return rows(is_compressed, by_library, threads); }});
+                         [=](const Settings&) { return rows(is_compressed, by_library, threads); }});
   }
   return table;
 }
 
-}  // namespace astroclip::app
+}  // namespace astroclip::bench

@@ -1,30 +1,30 @@
 #include <cmath>
 
-#include "app/bench.h"
+#include "bench/row.h"
 #include "base/rng.h"
 
-namespace astroclip::app {
+namespace astroclip::bench {
 
 namespace {
 
-Backend& backend() { return backend_of(bench_device()); }
+Backend& backend() { return backend_of(device()); }
 
 Tensor random(const Shape& shape) {
-  Tensor tensor = Tensor::empty(shape, DType::f32, bench_device());
+  Tensor tensor = Tensor::empty(shape, DType::f32, device());
   Rng rng(1, Purpose::tests);
   auto* values = tensor.mutable_data_as<float>();
   for (int64_t i = 0; i < tensor.numel(); ++i) values[i] = static_cast<float>(rng.next()) * 0x1.0p-31f - 1.0f;
   return tensor;
 }
 
-Tensor empty(const Shape& shape) { return Tensor::empty(shape, DType::f32, bench_device()); }
+Tensor empty(const Shape& shape) { return Tensor::empty(shape, DType::f32, device()); }
 
 double product_operations(int64_t rows, int64_t in, int64_t out) {
   return 2.0 * static_cast<double>(rows) * static_cast<double>(in) * static_cast<double>(out);
 }
 
 /// `kept` writes the pre-activation, too, as training does.
-BenchWork linear(const BenchSettings& settings, int64_t rows, int64_t in, int64_t out, Activation activation,
+Work linear(const Settings& settings, int64_t rows, int64_t in, int64_t out, Activation activation,
                  bool with_residual, bool kept = false) {
   const Tensor x = random({rows, in}), weight = random({out, in}), bias = random({out});
   const Tensor residual = with_residual ? random({rows, out}) : Tensor();
@@ -46,7 +46,7 @@ BenchWork linear(const BenchSettings& settings, int64_t rows, int64_t in, int64_
   return {run, product_operations(rows, in, out)};
 }
 
-BenchWork backward_input(const BenchSettings& settings, int64_t rows, int64_t in, int64_t out) {
+Work backward_input(const Settings& settings, int64_t rows, int64_t in, int64_t out) {
   const Tensor dy = random({rows, out}), weight = random({out, in});
   Tensor dx = empty({rows, in});
   const auto packed = backend().prepare(weight, WeightUse::backward_input, settings.precision, rows);
@@ -56,7 +56,7 @@ BenchWork backward_input(const BenchSettings& settings, int64_t rows, int64_t in
   return {run, product_operations(rows, in, out)};
 }
 
-BenchWork backward_weight(const BenchSettings& settings, int64_t rows, int64_t in, int64_t out) {
+Work backward_weight(const Settings& settings, int64_t rows, int64_t in, int64_t out) {
   const Tensor dy = random({rows, out}), x = random({rows, in});
   Tensor dweight = empty({out, in}), dbias = empty({out});
   const auto run = [=]() mutable { backend().linear_backward_weight({dy, x, dweight, dbias, settings.precision}); };
@@ -95,7 +95,7 @@ AttentionArguments attention_arguments(const Attention& s, const Tensor& qkv, Te
   return a;
 }
 
-BenchWork attention(const BenchSettings& settings, const Attention& s) {
+Work attention(const Settings& settings, const Attention& s) {
   const Tensor qkv = random({s.batch, s.tokens, 3 * s.dim()});
   Tensor y = empty({s.batch, s.tokens, s.dim()}), log_sum_exp = empty({s.batch, s.heads, s.tokens});
   const auto run = [=]() mutable {
@@ -104,7 +104,7 @@ BenchWork attention(const BenchSettings& settings, const Attention& s) {
   return {run, 2.0 * s.operations()};
 }
 
-BenchWork attention_backward(const BenchSettings& settings, const Attention& s) {
+Work attention_backward(const Settings& settings, const Attention& s) {
   const Tensor qkv = random({s.batch, s.tokens, 3 * s.dim()}), dy = random({s.batch, s.tokens, s.dim()});
   Tensor y = empty({s.batch, s.tokens, s.dim()}), log_sum_exp = empty({s.batch, s.heads, s.tokens});
   Tensor dqkv = empty({s.batch, s.tokens, 3 * s.dim()});
@@ -127,14 +127,14 @@ BenchWork attention_backward(const BenchSettings& settings, const Attention& s) 
   return {run, 5.0 * s.operations()};
 }
 
-BenchWork layer_norm(int64_t rows, int64_t width) {
+Work layer_norm(int64_t rows, int64_t width) {
   const Tensor x = random({rows, width}), weight = random({width}), bias = random({width});
   Tensor y = empty({rows, width}), mean = empty({rows}), inverse = empty({rows});
   const auto run = [=]() mutable { backend().layer_norm({x, weight, bias, 1e-6, y, mean, inverse}); };
   return {run, 0.0, 2.0 * static_cast<double>(x.bytes())};
 }
 
-BenchWork layer_norm_backward(int64_t rows, int64_t width) {
+Work layer_norm_backward(int64_t rows, int64_t width) {
   const Tensor x = random({rows, width}), dy = random({rows, width}), weight = random({width}), bias = random({width});
   Tensor y = empty({rows, width}), mean = empty({rows}), inverse = empty({rows});
   Tensor dweight = empty({width}), dbias = empty({width});
@@ -143,7 +143,7 @@ BenchWork layer_norm_backward(int64_t rows, int64_t width) {
   return {run, 0.0, 3.0 * static_cast<double>(x.bytes())};
 }
 
-BenchWork gelu(int64_t rows, int64_t width, bool backward) {
+Work gelu(int64_t rows, int64_t width, bool backward) {
   const Tensor x = random({rows, width}), dy = random({rows, width});
   Tensor y = empty({rows, width});
   if (!backward) {
@@ -153,16 +153,16 @@ BenchWork gelu(int64_t rows, int64_t width, bool backward) {
           3.0 * static_cast<double>(x.bytes())};
 }
 
-BenchWork pack(const BenchSettings& settings, WeightUse use, int64_t in, int64_t out) {
+Work pack(const Settings& settings, WeightUse use, int64_t in, int64_t out) {
   const Tensor weight = random({out, in});
   return {[=] { backend().prepare(weight, use, settings.precision, 6224); }, 0.0,
           2.0 * static_cast<double>(weight.bytes())};
 }
 
-BenchWork adamw(int64_t size) {
+Work adamw(int64_t size) {
   Tensor parameter = random({size}), first = random({size});
-  Tensor second = Tensor::zeros({size}, DType::f32, bench_device()),
-         clip = Tensor::zeros({3}, DType::f64, bench_device());
+  Tensor second = Tensor::zeros({size}, DType::f32, device()),
+         clip = Tensor::zeros({3}, DType::f64, device());
   const Tensor gradient = random({size});
   const auto run = [=]() mutable {
     const ConstView all(gradient);
@@ -179,9 +179,9 @@ BenchWork adamw(int64_t size) {
 constexpr int64_t spectrum_rows = 8 * 778, image_rows = 16 * 144;
 constexpr Attention spectrum_heads{8, 778, 6, 128}, image_heads{16, 144, 16, 64};
 
-void add_products(std::vector<BenchRow>& rows, const std::string& tower, int64_t tokens, int64_t dim) {
+void add_products(std::vector<Row>& rows, const std::string& tower, int64_t tokens, int64_t dim) {
   const auto add = [&](const char* name, auto make) { rows.push_back({"linear " + tower + " " + name, make}); };
-  using S = BenchSettings;
+  using S = Settings;
   const int64_t wide = 4 * dim;
   add("qkv", [=](const S& s) { return linear(s, tokens, dim, 3 * dim, Activation::none, false); });
   add("projection + residual", [=](const S& s) { return linear(s, tokens, dim, dim, Activation::none, true); });
@@ -196,13 +196,13 @@ void add_products(std::vector<BenchRow>& rows, const std::string& tower, int64_t
 
 }  // namespace
 
-BenchWork bench_product(const BenchSettings& settings) {
+Work reference_product(const Settings& settings) {
   return linear(settings, 2304, 3072, 1024, Activation::none, false);
 }
 
-std::vector<BenchRow> kernel_rows() {
-  std::vector<BenchRow> rows;
-  using S = BenchSettings;
+std::vector<Row> kernel_rows() {
+  std::vector<Row> rows;
+  using S = Settings;
   add_products(rows, "specformer", spectrum_rows, 768);
   add_products(rows, "vit", image_rows, 1024);
   rows.push_back({"attention specformer", [](const S& s) { return attention(s, spectrum_heads); }});
@@ -219,4 +219,4 @@ std::vector<BenchRow> kernel_rows() {
   return rows;
 }
 
-}  // namespace astroclip::app
+}  // namespace astroclip::bench

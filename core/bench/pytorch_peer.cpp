@@ -1,4 +1,4 @@
-#include "app/bench_peer.h"
+#include "bench/pytorch_peer.h"
 
 #include <fmt/format.h>
 
@@ -8,9 +8,10 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/openmp_start.h"
 #include "base/threads.h"
 
-namespace astroclip::app {
+namespace astroclip::bench {
 
 namespace {
 
@@ -32,7 +33,7 @@ struct PytorchPeer::Process {
   std::string answer() {
     std::string line;
     if (std::getline(answers, line)) return line;
-    throw Error("[bench] PyTorch's process has ended; what it said is above");
+    throw Error("[bench] the PyTorch process ended; its output is above");
   }
 };
 
@@ -49,9 +50,9 @@ PytorchPeer::PytorchPeer(const std::string& python, const std::string& work, int
                                               precision == Precision::bf16 ? "bf16" : "f32",
                                               "--threads",
                                               std::to_string(compute_threads())};
-  // This program's own setting of OpenMP (app/main.cpp) is not for PyTorch, which is measured as it comes.
+  // PyTorch is measured as its users run it: with their OpenMP settings, but not with this program's.
   process::environment environment = boost::this_process::environment();
-  environment.erase("GOMP_SPINCOUNT");
+  if (has_short_openmp_spinning()) environment.erase("GOMP_SPINCOUNT");
   try {
     process_->child = process::child(program, process::args(arguments), environment,
                                      (process::std_in < process_->requests), (process::std_out > process_->answers));
@@ -61,7 +62,7 @@ PytorchPeer::PytorchPeer(const std::string& python, const std::string& work, int
   std::istringstream words(process_->answer());
   std::string word;
   words >> word;
-  if (word != "ready") throw Error(fmt::format("[bench] PyTorch's process said '{}', expected 'ready'", words.str()));
+  if (word != "ready") throw Error(fmt::format("[bench] the PyTorch process printed '{}', expected 'ready'", words.str()));
   while (words >> word) process_->modes.push_back(word);
 }
 
@@ -78,4 +79,4 @@ double PytorchPeer::seconds(const std::string& mode) {
   return std::stod(process_->answer());
 }
 
-}  // namespace astroclip::app
+}  // namespace astroclip::bench
