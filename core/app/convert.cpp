@@ -24,7 +24,7 @@ void write_tensors(io::WeightsFile& weights, const std::string& to, bool tells) 
 }
 
 /// The encoders of an architecture, with what it takes to embed by the file alone.
-void write_model(const std::string& from, const std::vector<nn::NamedTensor>& source, const std::string& to,
+void write_model(const std::string& from, const std::vector<NamedTensor>& source, const std::string& to,
                  const std::string& architecture, io::Metadata metadata) {
   const std::vector<EncoderSpec> encoders = load_architecture(architecture);
   const Model model(encoders, {}, std::nullopt);
@@ -32,10 +32,10 @@ void write_model(const std::string& from, const std::vector<nn::NamedTensor>& so
   for (const std::string& name : model.names()) {
     if (!model.load(name, source, from)) without_head.push_back(encoder_prefix(name) + ".");
   }
-  std::vector<nn::NamedTensor> tensors = model.state();
+  std::vector<NamedTensor> tensors = model.state();
   for (const std::string& tower : without_head) {
     // A file from before alignment has no head, and what stands in this one is no part of the model.
-    std::erase_if(tensors, [&](const nn::NamedTensor& entry) {
+    std::erase_if(tensors, [&](const NamedTensor& entry) {
       return entry.name.starts_with(tower) && !entry.name.starts_with(tower + "backbone.");
     });
   }
@@ -47,18 +47,16 @@ void write_model(const std::string& from, const std::vector<nn::NamedTensor>& so
 
 void convert(const std::string& from, const std::string& to, std::string architecture) {
   io::WeightsFile weights = io::read_weights(from, Device::host());
-  std::vector<nn::NamedTensor> tensors;
-  for (const auto& [name, tensor] : weights.tensors) tensors.push_back({name, tensor});
   const bool tells = weights.metadata.contains("architecture");  // a model of ours, which is none of the presets'
   if (architecture.empty() && !tells) {
-    const auto preset = recognise(tensors, presets());
+    const auto preset = recognise(weights.tensors, presets());
     if (preset) architecture = preset->path;
   }
   weights.metadata["converted_from"] = std::filesystem::path(from).filename().string();
   for (const std::string& name : weights.skipped)
     fmt::print("left out, as no tensor that can be read: {}\n", printable(name));
   if (architecture.empty()) return write_tensors(weights, to, tells);
-  write_model(from, tensors, to, architecture_path(architecture), weights.metadata);
+  write_model(from, weights.tensors, to, architecture_path(architecture), weights.metadata);
 }
 
 }  // namespace

@@ -171,11 +171,11 @@ Work pair_embedding(const Settings& settings) {
 Work alignment(const Settings& settings) {
   const Pair pair;
   const int64_t batch = settings.batch > 0 ? settings.batch : pairs_at_once;
-  std::vector<nn::NamedTensor> heads;
+  std::vector<NamedTensor> heads;
   for (const auto& encoder : {pair.spectrum, pair.image}) {
     encoder->set_training(true);
     encoder->set_trainable("backbone", false);
-    for (nn::NamedTensor& entry : encoder->parameters(encoder->modality())) {
+    for (NamedTensor& entry : encoder->parameters(encoder->modality())) {
       if (entry.trainable) heads.push_back(std::move(entry));
     }
   }

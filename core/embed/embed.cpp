@@ -134,8 +134,7 @@ class Embedding {
 
   void load_model() {
     model_ = std::make_unique<Model>(encoders_, device_, std::nullopt);
-    std::vector<nn::NamedTensor> tensors;
-    for (auto& [name, tensor] : std::exchange(weights_, {}).tensors) tensors.push_back({name, std::move(tensor)});
+    const std::vector<NamedTensor> tensors = std::exchange(weights_, {}).tensors;
     for (const std::string& name : model_->names()) {
       const bool has_head = model_->load(name, tensors, request_.model);
       if (wants_head() && !has_head) {

@@ -72,7 +72,7 @@ std::vector<std::pair<fs::path, int64_t>> files_by_use(const std::string& folder
 }  // namespace
 
 bool has_frozen_backbone(const Encoder& encoder) {
-  return std::ranges::none_of(encoder.parameters(), [](const nn::NamedTensor& entry) {
+  return std::ranges::none_of(encoder.parameters(), [](const NamedTensor& entry) {
     return entry.trainable && entry.name.starts_with("backbone");
   });
 }
@@ -118,10 +118,8 @@ std::shared_ptr<const FrozenTokens> TokenCache::open(const TokenRequest& request
 }
 
 std::string TokenCache::key(const TokenRequest& request, const std::vector<int64_t>& rows) const {
-  std::vector<std::pair<std::string, Tensor>> frozen;
-  for (const nn::NamedTensor& entry : request.encoder.state()) {
-    if (!entry.trainable) frozen.emplace_back(entry.name, entry.tensor);
-  }
+  std::vector<NamedTensor> frozen = request.encoder.state();
+  std::erase_if(frozen, [](const NamedTensor& entry) { return entry.trainable; });
   uint64_t objects = 0;  // another file may have taken the dataset's place
   load(request, rows, 0, 1, [&](int64_t, const HostArray& view) {
     objects = stable_hash({reinterpret_cast<const char*>(view.bytes.data()), view.bytes.size()});

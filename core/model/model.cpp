@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "io/weights/weights_file.h"
 #include "nn/published_weights.h"
 #include "plugin/host.h"
 
@@ -48,27 +49,27 @@ std::vector<std::string> Model::names() const {
   return all;
 }
 
-std::vector<nn::NamedTensor> Model::state() const {
-  std::vector<nn::NamedTensor> all;
+std::vector<NamedTensor> Model::state() const {
+  std::vector<NamedTensor> all;
   for (const auto& [name, encoder] : encoders_) {
-    for (nn::NamedTensor& entry : encoder->state(encoder_prefix(name))) all.push_back(std::move(entry));
+    nn::append_state(all, encoder->state(encoder_prefix(name)));
   }
   return all;
 }
 
 bool Model::load(const std::string& name, const std::string& path) const {
-  return load(name, nn::read_published(path), path);
+  return load(name, io::read_weights(path, Device::host()).tensors, path);
 }
 
-bool Model::load(const std::string& name, std::vector<nn::NamedTensor> source, const std::string& path) const {
+bool Model::load(const std::string& name, std::vector<NamedTensor> source, const std::string& path) const {
   Encoder& target = encoder(name);
   // What stands under the name of a tower is that tower's alone: another of the same architecture may be beside it.
   const std::string prefix = encoder_prefix(name) + ".", backbone = prefix + "backbone.";
-  const auto is_own = [&](const nn::NamedTensor& entry) { return entry.name.starts_with(prefix); };
+  const auto is_own = [&](const NamedTensor& entry) { return entry.name.starts_with(prefix); };
   if (std::ranges::any_of(source, is_own)) std::erase_if(source, std::not_fn(is_own));
   const std::string place = fmt::format("{}: encoder '{}'", path, name);
   // Where the file tells backbone and head apart, what stands beside the backbone is the head's, and must all be known.
-  const auto is_backbones = [&](const nn::NamedTensor& entry) { return entry.name.starts_with(backbone); };
+  const auto is_backbones = [&](const NamedTensor& entry) { return entry.name.starts_with(backbone); };
   const auto of_backbone = std::ranges::count_if(source, is_backbones);
   const bool has_head = of_backbone > 0 ? of_backbone < std::ssize(source)
                                         : nn::count_published(target, source, place) >

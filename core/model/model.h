@@ -31,14 +31,14 @@ class Model {
   std::shared_ptr<Encoder> shared_encoder(const std::string& name) const;
   std::vector<std::string> names() const;
   /// Everything, under encoder_prefix.
-  std::vector<nn::NamedTensor> state() const;
+  std::vector<NamedTensor> state() const;
   /// Takes one encoder's tensors from a PyTorch or safetensors file, whatever their prefix, as nn::load_published does.
   /// From a file with nothing of the head (published before alignment) comes the backbone; the head stays as it is.
   /// A model made without a seed uses the file's bytes where they stand. Says whether the head came, too. Throws Error
   /// listing what is missing, misshapen or unexpected.
   bool load(const std::string& encoder, const std::string& path) const;
   /// The same from the tensors of a file, which `path` names in messages.
-  bool load(const std::string& encoder, std::vector<nn::NamedTensor> tensors, const std::string& path) const;
+  bool load(const std::string& encoder, std::vector<NamedTensor> tensors, const std::string& path) const;
 
  private:
   nn::Loading loading_;

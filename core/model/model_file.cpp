@@ -15,15 +15,13 @@ std::string architecture_text(const std::vector<EncoderSpec>& encoders) {
   return config::to_toml(file);
 }
 
-std::string write_model_file(const std::string& path, const std::vector<nn::NamedTensor>& tensors,
+std::string write_model_file(const std::string& path, const std::vector<NamedTensor>& tensors,
                              const ModelDescription& description, io::Metadata metadata) {
-  std::vector<std::pair<std::string, Tensor>> entries;
-  for (const nn::NamedTensor& entry : tensors) entries.emplace_back(entry.name, entry.tensor);
-  const std::string hash = io::model_hash(entries);
+  const std::string hash = io::model_hash(tensors);
   metadata["architecture"] = architecture_text(description.encoders);
   metadata["preprocessing"] = config::to_toml(description.preprocessing);
   metadata["model_hash"] = hash;
-  io::write_safetensors(path, entries, metadata);
+  io::write_safetensors(path, tensors, metadata);
   return hash;
 }
 

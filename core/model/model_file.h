@@ -19,7 +19,7 @@ struct ModelDescription {
 
 /// Writes tensors with the description of their model (whose hash is computed here, and returned) and what else
 /// `metadata` tells.
-std::string write_model_file(const std::string& path, const std::vector<nn::NamedTensor>& tensors,
+std::string write_model_file(const std::string& path, const std::vector<NamedTensor>& tensors,
                              const ModelDescription& description, io::Metadata metadata);
 
 /// Reads the description alone. Throws Error naming the file when it has none, or one that cannot be read.

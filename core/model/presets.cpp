@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Told from names alone, before anything has storage: a giant needs gigabytes.
-bool has_names(const std::vector<EncoderSpec>& encoders, const std::vector<nn::NamedTensor>& tensors) {
+bool has_names(const std::vector<EncoderSpec>& encoders, const std::vector<NamedTensor>& tensors) {
   return std::ranges::all_of(encoders, [&](const EncoderSpec& spec) {
     const auto encoder = plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters);
     const auto state = encoder->state();
@@ -27,7 +27,7 @@ bool has_names(const std::vector<EncoderSpec>& encoders, const std::vector<nn::N
   });
 }
 
-bool fits(const std::vector<EncoderSpec>& encoders, const std::vector<nn::NamedTensor>& tensors) {
+bool fits(const std::vector<EncoderSpec>& encoders, const std::vector<NamedTensor>& tensors) {
   try {
     if (!has_names(encoders, tensors)) return false;
     const Model model(encoders, {}, std::nullopt);
@@ -66,7 +66,7 @@ std::string architecture_path(const std::string& name_or_path) {
   return found == all.end() ? name_or_path : found->path;
 }
 
-std::optional<Preset> recognise(const std::vector<nn::NamedTensor>& tensors, const std::vector<Preset>& among) {
+std::optional<Preset> recognise(const std::vector<NamedTensor>& tensors, const std::vector<Preset>& among) {
   std::optional<Preset> best;
   int64_t most = 0;
   for (const Preset& preset : among) {

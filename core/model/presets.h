@@ -22,6 +22,6 @@ std::string architecture_path(const std::string& name_or_path);
 
 /// The preset whose encoders find their backbones among the tensors, every name and shape; of several the one with most
 /// parameters. Names may be spelled as nn::load_published takes them.
-std::optional<Preset> recognise(const std::vector<nn::NamedTensor>& tensors, const std::vector<Preset>& among);
+std::optional<Preset> recognise(const std::vector<NamedTensor>& tensors, const std::vector<Preset>& among);
 
 }  // namespace astroclip

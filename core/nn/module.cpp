@@ -151,6 +151,10 @@ uint64_t Module::dropout_seed() const {
   return high << 32 | rng.next();
 }
 
+void append_state(std::vector<NamedTensor>& all, std::vector<NamedTensor> more, const std::string& prefix) {
+  for (NamedTensor& entry : more) all.push_back({join(prefix, entry.name), std::move(entry.tensor), entry.trainable});
+}
+
 namespace {
 
 bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::bf16; }

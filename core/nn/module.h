@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "tensor/tensor.h"
+#include "tensor/named_tensor.h"
 
 namespace astroclip::nn {
 
@@ -22,13 +22,6 @@ struct Init {
   static Init normal(double std) { return {Kind::normal, std}; }
   static Init truncated_normal(double std, double limit = 2.0) { return {Kind::truncated_normal, std, limit}; }
   static Init uniform(double half_width) { return {Kind::uniform, half_width}; }
-};
-
-/// A tensor of a module with its full dotted name ("blocks.0.norm1.weight").
-struct NamedTensor {
-  std::string name;
-  Tensor tensor;
-  bool trainable = true;  ///< false for buffers and frozen parameters
 };
 
 /// Named parameters, buffers and children. Names are those of the published files, so that weights load by
@@ -92,6 +85,9 @@ class Module {
   uint64_t step_seed_ = 0;
   mutable uint64_t dropout_calls_ = 0;
 };
+
+/// Appends tensors to others, their names under `prefix`.
+void append_state(std::vector<NamedTensor>& all, std::vector<NamedTensor> more, const std::string& prefix = "");
 
 /// What came of matching a file's tensors with a module's.
 struct LoadReport {

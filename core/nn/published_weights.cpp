@@ -233,7 +233,7 @@ void load_published(Module& module, const std::vector<NamedTensor>& source, cons
 }
 
 void load_published(Module& module, const std::string& path, const std::string& part) {
-  load_published(module, read_published(path), path, part);
+  load_published(module, io::read_weights(path, Device::host()).tensors, path, part);
 }
 
 int64_t count_published(const Module& module, const std::vector<NamedTensor>& source, const std::string& place,
@@ -242,12 +242,6 @@ int64_t count_published(const Module& module, const std::vector<NamedTensor>& so
   const std::vector<std::string> names = names_of(state_of(module, part), part);
   const std::string prefix = given.best_prefix(names);
   return std::ranges::count_if(names, [&](const std::string& name) { return given.contains(prefix + name); });
-}
-
-std::vector<NamedTensor> read_published(const std::string& path) {
-  std::vector<NamedTensor> tensors;
-  for (const auto& [name, tensor] : io::read_weights(path, Device::host()).tensors) tensors.push_back({name, tensor});
-  return tensors;
 }
 
 }  // namespace astroclip::nn

@@ -23,7 +23,4 @@ void load_published(Module& module, const std::string& path, const std::string& 
 int64_t count_published(const Module& module, const std::vector<NamedTensor>& source, const std::string& place,
                         const std::string& part = "");
 
-/// The tensors of a safetensors or PyTorch file on the host, backed by the file where they need no conversion.
-std::vector<NamedTensor> read_published(const std::string& path);
-
 }  // namespace astroclip::nn

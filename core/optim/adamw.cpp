@@ -5,10 +5,10 @@
 
 namespace astroclip::optim {
 
-Adamw::Adamw(std::vector<nn::NamedTensor> parameters, const Options& options)
+Adamw::Adamw(std::vector<NamedTensor> parameters, const Options& options)
     : Adamw(parameters, options, std::vector<Scales>(parameters.size())) {}
 
-Adamw::Adamw(std::vector<nn::NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales)
+Adamw::Adamw(std::vector<NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales)
     : options_(options) {
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (!parameters[i].trainable) continue;
@@ -25,14 +25,14 @@ Adamw::Norm Adamw::step(double learning_rate) {
   if (parameters_.empty()) return {};
   Backend& backend = backend_of(clip_state_.device());
   ++steps_;
-  for (nn::NamedTensor& entry : parameters_) {
+  for (NamedTensor& entry : parameters_) {
     Tensor& parameter = entry.tensor;
     if (!parameter.grad().defined()) {
       parameter.set_grad(Tensor::zeros(parameter.shape(), parameter.dtype(), parameter.device()));
     }
   }
   std::vector<ConstView> gradients;
-  for (const nn::NamedTensor& entry : parameters_) gradients.emplace_back(entry.tensor.grad());
+  for (const NamedTensor& entry : parameters_) gradients.emplace_back(entry.tensor.grad());
   backend.gradient_clip(gradients, options_.clip_norm, clip_state_);
 
   std::vector<AdamwSegment> segments;
@@ -54,11 +54,11 @@ Adamw::Norm Adamw::step(double learning_rate) {
 }
 
 void Adamw::clear_gradients() {
-  for (nn::NamedTensor& entry : parameters_) entry.tensor.set_grad({});
+  for (NamedTensor& entry : parameters_) entry.tensor.set_grad({});
 }
 
 std::string Adamw::first_non_finite() const {
-  for (const nn::NamedTensor& entry : parameters_) {
+  for (const NamedTensor& entry : parameters_) {
     if (!entry.tensor.grad().defined()) continue;
     for (const double value : entry.tensor.grad().to_doubles()) {
       if (!std::isfinite(value)) return entry.name;
@@ -67,8 +67,8 @@ std::string Adamw::first_non_finite() const {
   return "";
 }
 
-std::vector<nn::NamedTensor> Adamw::state() const {
-  std::vector<nn::NamedTensor> all;
+std::vector<NamedTensor> Adamw::state() const {
+  std::vector<NamedTensor> all;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     all.push_back({"first_moment." + parameters_[i].name, first_[i], false});
     all.push_back({"second_moment." + parameters_[i].name, second_[i], false});

@@ -27,9 +27,9 @@ class Adamw {
     bool decay_vectors = true;
   };
   /// Only trainable parameters take part.
-  Adamw(std::vector<nn::NamedTensor> parameters, const Options& options);
+  Adamw(std::vector<NamedTensor> parameters, const Options& options);
   /// The same with factors of their own; `scales[i]` are those of `parameters[i]`.
-  Adamw(std::vector<nn::NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales);
+  Adamw(std::vector<NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales);
 
   struct Norm {
     double norm = 0.0;   ///< of all gradients, before clipping
@@ -44,11 +44,11 @@ class Adamw {
   int64_t steps_taken() const { return steps_; }
   void set_steps_taken(int64_t steps) { steps_ = steps; }
   /// The moments, for checkpoints: "first_moment.NAME", "second_moment.NAME".
-  std::vector<nn::NamedTensor> state() const;
-  const std::vector<nn::NamedTensor>& parameters() const { return parameters_; }
+  std::vector<NamedTensor> state() const;
+  const std::vector<NamedTensor>& parameters() const { return parameters_; }
 
  private:
-  std::vector<nn::NamedTensor> parameters_;
+  std::vector<NamedTensor> parameters_;
   std::vector<Scales> scales_;
   std::vector<Tensor> first_, second_;
   Options options_;
@@ -62,16 +62,16 @@ class Adamw {
 class WeightAverage {
  public:
   /// Starts from the tensors as they are.
-  WeightAverage(std::vector<nn::NamedTensor> tensors, double decay);
+  WeightAverage(std::vector<NamedTensor> tensors, double decay);
   /// `updates` have been before this one.
   void update(int64_t updates);
   /// Tensors and averages trade places, bit for bit; a second call trades them back.
   void swap();
   /// For checkpoints: "average.NAME".
-  std::vector<nn::NamedTensor> state() const;
+  std::vector<NamedTensor> state() const;
 
  private:
-  std::vector<nn::NamedTensor> tensors_;
+  std::vector<NamedTensor> tensors_;
   std::vector<Tensor> averages_;
   double decay_;
 };

@@ -5,9 +5,9 @@
 
 namespace astroclip::optim {
 
-WeightAverage::WeightAverage(std::vector<nn::NamedTensor> tensors, double decay)
+WeightAverage::WeightAverage(std::vector<NamedTensor> tensors, double decay)
     : tensors_(std::move(tensors)), decay_(decay) {
-  for (const nn::NamedTensor& entry : tensors_) averages_.push_back(entry.tensor.clone());
+  for (const NamedTensor& entry : tensors_) averages_.push_back(entry.tensor.clone());
 }
 
 void WeightAverage::update(int64_t updates) {
@@ -15,7 +15,7 @@ void WeightAverage::update(int64_t updates) {
   const auto t = static_cast<double>(updates);
   const std::vector<View> targets(averages_.begin(), averages_.end());
   std::vector<ConstView> sources;
-  for (const nn::NamedTensor& entry : tensors_) sources.emplace_back(entry.tensor);
+  for (const NamedTensor& entry : tensors_) sources.emplace_back(entry.tensor);
   backend_of(averages_.front().device())
       .exponential_average(targets, sources, std::min(decay_, (1.0 + t) / (10.0 + t)));
 }
@@ -28,8 +28,8 @@ void WeightAverage::swap() {
   }
 }
 
-std::vector<nn::NamedTensor> WeightAverage::state() const {
-  std::vector<nn::NamedTensor> all;
+std::vector<NamedTensor> WeightAverage::state() const {
+  std::vector<NamedTensor> all;
   for (size_t i = 0; i < tensors_.size(); ++i) all.push_back({"average." + tensors_[i].name, averages_[i], false});
   return all;
 }

@@ -40,11 +40,8 @@ std::vector<std::string> checkpoints_in(const std::string& folder) {
 
 }  // namespace
 
-void write_checkpoint(const std::string& path, const Position& position, const std::vector<nn::NamedTensor>& tensors) {
-  std::vector<std::pair<std::string, Tensor>> entries;
-  entries.reserve(tensors.size());
-  for (const nn::NamedTensor& entry : tensors) entries.emplace_back(entry.name, entry.tensor);
-  io::write_safetensors(path, entries,
+void write_checkpoint(const std::string& path, const Position& position, const std::vector<NamedTensor>& tensors) {
+  io::write_safetensors(path, tensors,
                         {{format_key, format_name},
                          {"stage", std::to_string(position.stage)},
                          {"step", std::to_string(position.step)},
@@ -66,9 +63,9 @@ Position read_position(const std::string& path) {
   return position;
 }
 
-void restore(const std::string& path, std::vector<nn::NamedTensor>& targets) {
+void restore(const std::string& path, std::vector<NamedTensor>& targets) {
   const auto file = io::SafetensorsFile::open(path);
-  for (nn::NamedTensor& target : targets) {
+  for (NamedTensor& target : targets) {
     const auto& found = file.entry(target.name);
     if (found.shape != target.tensor.shape() || found.dtype != target.tensor.dtype()) {
       throw Error(fmt::format("{}: tensor '{}': expected {} {}, found {} {}", path, target.name,

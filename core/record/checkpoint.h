@@ -20,14 +20,14 @@ struct Position {
 };
 
 /// One file, complete or absent: all tensors, and the position in its metadata.
-void write_checkpoint(const std::string& path, const Position& position, const std::vector<nn::NamedTensor>& tensors);
+void write_checkpoint(const std::string& path, const Position& position, const std::vector<NamedTensor>& tensors);
 
 /// Throws Error naming the path when the file is not a checkpoint.
 Position read_position(const std::string& path);
 
 /// Copies a checkpoint's tensors into `targets` by name. Throws Error naming the first tensor that is missing or has
 /// another shape.
-void restore(const std::string& path, std::vector<nn::NamedTensor>& targets);
+void restore(const std::string& path, std::vector<NamedTensor>& targets);
 
 /// The path and position of the latest checkpoint in a folder.
 std::optional<std::pair<std::string, Position>> latest_checkpoint(const std::string& folder);

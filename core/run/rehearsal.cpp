@@ -71,7 +71,7 @@ void check_stages(const Experiment& experiment, Model& model, size_t first) {
 void rehearse_stages(const Experiment& experiment, Model& model, const Dataset& dataset, size_t first) {
   for (size_t index = first; index < experiment.stages.size(); ++index) rehearse(experiment, index, model, dataset);
   // Weights packed for a few objects, and stages that train much later, would stay.
-  for (const nn::NamedTensor& entry : model.state()) entry.tensor.storage()->drop_derived();
+  for (const NamedTensor& entry : model.state()) entry.tensor.storage()->drop_derived();
   memory_of(experiment.run_device()).trim();
 }
 

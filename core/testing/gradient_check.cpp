@@ -49,9 +49,9 @@ Tensor random_tensor(const Shape& shape, Rng& rng, double low, double high) {
   return Tensor::from_host(values, shape, DType::f64, reference_device);
 }
 
-std::string gradient_errors(const std::function<Tensor()>& f, std::vector<nn::NamedTensor> tensors, Rng& rng,
+std::string gradient_errors(const std::function<Tensor()>& f, std::vector<NamedTensor> tensors, Rng& rng,
                             int64_t elements) {
-  for (nn::NamedTensor& entry : tensors) {
+  for (NamedTensor& entry : tensors) {
     entry.tensor.set_requires_grad(true);
     entry.tensor.set_grad({});
   }

@@ -21,7 +21,7 @@ Tensor random_tensor(const Shape& shape, Rng& rng, double low = -1.0, double hig
 /// reference backend; each value is moved in place and put back. Of each tensor `elements` values are tried, drawn by
 /// `rng`; 0: all. Gives "" when all agree to 1e-6 of the larger of 1 and the difference; else what does not, line by
 /// line: EXPECT_EQ(gradient_errors(…), "").
-std::string gradient_errors(const std::function<Tensor()>& f, std::vector<nn::NamedTensor> tensors, Rng& rng,
+std::string gradient_errors(const std::function<Tensor()>& f, std::vector<NamedTensor> tensors, Rng& rng,
                             int64_t elements = 0);
 
 }  // namespace astroclip::testing_support

@@ -27,7 +27,7 @@ class Selection {
   double best_value() const { return at(best); }
   double last_value() const { return at(last); }
   /// For checkpoints.
-  std::vector<nn::NamedTensor> state() const { return {{"selection", state_, false}}; }
+  std::vector<NamedTensor> state() const { return {{"selection", state_, false}}; }
 
  private:
   enum Slot : size_t { best, best_step, last, last_step, fruitless, slots };

@@ -109,10 +109,10 @@ std::vector<std::string> StageEngine::idle_views() const {
   return idle;
 }
 
-std::vector<nn::NamedTensor> StageEngine::state() const {
-  std::vector<nn::NamedTensor> all = loss_->state("loss");
+std::vector<NamedTensor> StageEngine::state() const {
+  std::vector<NamedTensor> all = loss_->state("loss");
   for (const auto& [name, encoder] : rebuilt_) {
-    for (nn::NamedTensor& entry : encoder->state("rebuilt." + name)) all.push_back(std::move(entry));
+    for (NamedTensor& entry : encoder->state("rebuilt." + name)) all.push_back(std::move(entry));
   }
   return all;
 }
@@ -215,7 +215,7 @@ Tensor StageEngine::embed_in_parts(const std::string& view) {
   };
   embed_all();
   const auto parameters = model_.encoder(encoder_name(view)).parameters();
-  values.set_requires_grad(autograd::recording() && std::ranges::any_of(parameters, &nn::NamedTensor::trainable));
+  values.set_requires_grad(autograd::recording() && std::ranges::any_of(parameters, &NamedTensor::trainable));
   embeddings_.push_back({view, values});
   return values;
 }

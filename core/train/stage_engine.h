@@ -43,7 +43,7 @@ class StageEngine final : public LossSetup, public LossContext {
   /// Views of the batch that were not looked at, because a cache has what the loss asked of them.
   std::vector<std::string> idle_views() const;
   /// The loss's tensors and those of the encoders it had rebuilt, for a checkpoint.
-  std::vector<nn::NamedTensor> state() const;
+  std::vector<NamedTensor> state() const;
   const std::vector<std::pair<std::string, std::shared_ptr<Encoder>>>& rebuilt() const { return rebuilt_; }
 
   const Encoder& encoder(const std::string& view_or_modality) const override;

@@ -62,7 +62,7 @@ std::optional<int64_t> block_of(const std::string& name) {
 }
 
 /// Multiplies the learning rates of one encoder's parameters [begin, end) by `decay` for each block above them.
-void decay_layers(const std::vector<nn::NamedTensor>& parameters, size_t begin, size_t end, double decay,
+void decay_layers(const std::vector<NamedTensor>& parameters, size_t begin, size_t end, double decay,
                   std::vector<optim::Scales>& scales) {
   int64_t layers = 0;
   for (size_t i = begin; i < end; ++i) layers = std::max(layers, block_of(parameters[i].name).value_or(-1) + 1);
@@ -89,27 +89,25 @@ void freeze_parts(const StageSpec& stage, const Model& model) {
   }
 }
 
-std::vector<nn::NamedTensor> stage_parameters(const StageSpec& stage, const Model& model, const Loss& loss) {
-  std::vector<nn::NamedTensor> all = loss.parameters("loss");
+std::vector<NamedTensor> stage_parameters(const StageSpec& stage, const Model& model, const Loss& loss) {
+  std::vector<NamedTensor> all = loss.parameters("loss");
   for (const std::string& name : stage.encoders) {
-    for (nn::NamedTensor& entry : model.encoder(name).parameters(encoder_prefix(name))) all.push_back(std::move(entry));
+    for (NamedTensor& entry : model.encoder(name).parameters(encoder_prefix(name))) all.push_back(std::move(entry));
   }
   return all;
 }
 
-std::vector<optim::Scales> optimizer_scales(const StageSpec& stage, const std::vector<nn::NamedTensor>& parameters) {
+std::vector<optim::Scales> optimizer_scales(const StageSpec& stage, const std::vector<NamedTensor>& parameters) {
   std::vector<optim::Scales> scales(parameters.size());
   for (const std::string& encoder : stage.encoders) {
-    const auto own = [&](const nn::NamedTensor& entry) {
-      return entry.name.starts_with(encoder_prefix(encoder) + ".");
-    };
+    const auto own = [&](const NamedTensor& entry) { return entry.name.starts_with(encoder_prefix(encoder) + "."); };
     const auto begin = std::ranges::find_if(parameters, own);
     const auto end = std::find_if_not(begin, parameters.end(), own);
     decay_layers(parameters, static_cast<size_t>(begin - parameters.begin()),
                  static_cast<size_t>(end - parameters.begin()), stage.optimizer.layer_decay, scales);
   }
   std::vector<std::string> names;
-  for (const nn::NamedTensor& entry : parameters) names.push_back(written_name(stage, entry.name));
+  for (const NamedTensor& entry : parameters) names.push_back(written_name(stage, entry.name));
   for (const GroupSpec& group : stage.optimizer.groups) {
     bool found = false;
     for (size_t i = 0; i < names.size(); ++i) {

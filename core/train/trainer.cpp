@@ -30,7 +30,7 @@ Trainer::Trainer(const Experiment& experiment, size_t stage, Model& model, const
 
 void Trainer::make_optimizer() {
   const OptimizerSpec& o = spec().optimizer;
-  const std::vector<nn::NamedTensor> parameters = stage_parameters(spec(), model_, *loss_);
+  const std::vector<NamedTensor> parameters = stage_parameters(spec(), model_, *loss_);
   optimizer_ = std::make_unique<optim::Adamw>(
       parameters, optim::Adamw::Options{o.betas[0], o.betas[1], o.epsilon, o.weight_decay, o.clip, o.decay_vectors},
       optimizer_scales(spec(), parameters));
@@ -129,7 +129,7 @@ void Trainer::stop_on_bad_loss(const LossValue& value) const {
     }
   }
   std::string cause = engine_.bad_input(*dataset_);
-  for (const nn::NamedTensor& entry : state()) {
+  for (const NamedTensor& entry : state()) {
     if (!cause.empty()) break;
     const std::vector<double> values = entry.tensor.to_doubles();
     if (std::ranges::any_of(values, [](double v) { return !std::isfinite(v); })) {
@@ -144,31 +144,31 @@ record::Position Trainer::position() const {
   return {static_cast<int64_t>(stage_), step_, optimizer_->steps_taken(), compute_threads(), instruction_tier()};
 }
 
-std::vector<nn::NamedTensor> Trainer::state() const {
-  std::vector<nn::NamedTensor> all = model_.state();
-  for (nn::NamedTensor& entry : engine_.state()) all.push_back(std::move(entry));
-  for (nn::NamedTensor& entry : optimizer_->state()) {
+std::vector<NamedTensor> Trainer::state() const {
+  std::vector<NamedTensor> all = model_.state();
+  for (NamedTensor& entry : engine_.state()) all.push_back(std::move(entry));
+  for (NamedTensor& entry : optimizer_->state()) {
     entry.name = "optimizer." + entry.name;
     all.push_back(std::move(entry));
   }
   if (average_) {
-    for (nn::NamedTensor& entry : average_->state()) all.push_back(std::move(entry));
+    for (NamedTensor& entry : average_->state()) all.push_back(std::move(entry));
   }
   if (validator_) {
-    for (nn::NamedTensor& entry : selection_.state()) all.push_back(std::move(entry));
+    for (NamedTensor& entry : selection_.state()) all.push_back(std::move(entry));
   }
   return all;
 }
 
 void Trainer::restore(const std::string& checkpoint, const record::Position& position) {
-  std::vector<nn::NamedTensor> targets = state();
+  std::vector<NamedTensor> targets = state();
   record::restore(checkpoint, targets);
   optimizer_->set_steps_taken(position.optimizer_steps);
 }
 
 int64_t Trainer::trainable_parameters() const {
   int64_t count = 0;
-  for (const nn::NamedTensor& entry : optimizer_->parameters()) count += entry.tensor.numel();
+  for (const NamedTensor& entry : optimizer_->parameters()) count += entry.tensor.numel();
   return count;
 }
 

@@ -66,7 +66,7 @@ class Trainer {
 
   record::Position position() const;
   /// Everything that the rest of the run depends on.
-  std::vector<nn::NamedTensor> state() const;
+  std::vector<NamedTensor> state() const;
   /// Seconds spent waiting for data so far.
   double waited() const { return loader_ ? loader_->waited() : 0.0; }
   int64_t trainable_parameters() const;

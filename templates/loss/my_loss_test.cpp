@@ -38,7 +38,7 @@ TEST_F(MyLossTest, IsTheMeanHingeOverPairsOfDifferentObjects) {
 
 TEST_F(MyLossTest, GradientsAgreeWithCentralDifferences) {
   attach("margin = 0.3");
-  std::vector<nn::NamedTensor> tensors = loss_->parameters();
+  std::vector<NamedTensor> tensors = loss_->parameters();
   tensors.push_back({"a", a_});
   tensors.push_back({"b", b_});
   EXPECT_EQ(gradient_errors([&] { return total(); }, tensors, rng_), "");

@@ -62,9 +62,9 @@ TEST(WeightsVerbs, ConvertKnowsThePresetsByTheirTensors) {
         {"norm1.weight", 384}, {"norm1.bias", 384},   {"attn.qkv.bias", 1152}, {"attn.proj.bias", 384},
         {"ls1.gamma", 384},    {"norm2.weight", 384}, {"norm2.bias", 384},     {"mlp.fc1.bias", 1536},
         {"mlp.fc2.bias", 384}, {"ls2.gamma", 384}};
-    std::vector<std::pair<std::string, Tensor>> tensors;
+    std::vector<NamedTensor> tensors;
     const auto add = [&](const std::string& name, const Shape& shape) {
-      tensors.emplace_back("teacher.backbone." + name, Tensor::zeros(shape, DType::f32, {DeviceKind::cpu}));
+      tensors.push_back({"teacher.backbone." + name, Tensor::zeros(shape, DType::f32, {DeviceKind::cpu})});
     };
     add("cls_token", {1, 1, 384});
     add("pos_embed", {1, 145, 384});

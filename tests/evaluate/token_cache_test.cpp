@@ -106,7 +106,7 @@ TEST_F(TokenCacheTest, KeepsOneFileForEqualBackbonesWhateverTheHeads) {
   TokenCache cache(experiment_, *dataset_, folder_, plenty, nullptr);
   ASSERT_NE(cache.open(request("spectrum")), nullptr);
   const auto change = [&](const std::string& part) {
-    for (nn::NamedTensor& entry : model_.encoder("spectrum").parameters()) {
+    for (NamedTensor& entry : model_.encoder("spectrum").parameters()) {
       if (entry.name.starts_with(part))
         entry.tensor.copy_from(Tensor::zeros(entry.tensor.shape(), DType::f32, {DeviceKind::cpu}));
     }

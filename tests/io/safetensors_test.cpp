@@ -46,13 +46,13 @@ TEST(Safetensors, RoundTripsEveryDtype) {
   const std::vector<double> values = {1.5, -2.0, 3.0};
   const std::vector<int64_t> counts = {1, -5, 1LL << 60};
   const std::string path = testing_support::scratch("round.safetensors");
-  write_safetensors(path,
-                    std::vector<std::pair<std::string, Tensor>>{
-                        {"b.f64", Tensor::from_host(values, {3}, DType::f64, cpu)},
-                        {"a.bf16", Tensor::from_host(values, {1, 3}, DType::bf16, cpu)},
-                        {"count", Tensor::from_host(counts, {3}, cpu)},
-                        {"scalar", Tensor::from_host(std::vector<double>{7}, {}, DType::f32, cpu)}},
-                    {{"note", "a \"quoted\" note"}});
+  write_safetensors(
+      path,
+      std::vector<NamedTensor>{{"b.f64", Tensor::from_host(values, {3}, DType::f64, cpu)},
+                               {"a.bf16", Tensor::from_host(values, {1, 3}, DType::bf16, cpu)},
+                               {"count", Tensor::from_host(counts, {3}, cpu)},
+                               {"scalar", Tensor::from_host(std::vector<double>{7}, {}, DType::f32, cpu)}},
+      {{"note", "a \"quoted\" note"}});
   const auto file = SafetensorsFile::open(path);
   EXPECT_EQ(file.metadata().at("note"), "a \"quoted\" note");
   EXPECT_EQ(file.entries()[0].name, "b.f64");

@@ -23,7 +23,7 @@ TEST(WeightsFile, ReadsBothFormatsAlike) {
   ASSERT_EQ(pytorch.tensors.size(), safe.tensors.size());
   const auto by_name = [](const WeightsFile& file) {
     std::map<std::string, std::vector<double>> values;
-    for (const auto& [name, tensor] : file.tensors) values[name] = tensor.to_doubles();
+    for (const NamedTensor& entry : file.tensors) values[entry.name] = entry.tensor.to_doubles();
     return values;
   };
   EXPECT_EQ(by_name(pytorch), by_name(safe));
@@ -50,9 +50,8 @@ TEST(WeightsFile, AConvertedFileHoldsTheSameModel) {
 
 TEST(WeightsFile, TheHashDependsOnNamesShapesAndValues) {
   const std::vector<double> ones(4, 1.0), others = {1, 1, 1, 2};
-  using Tensors = std::vector<std::pair<std::string, Tensor>>;
   const auto hash = [](const std::string& name, const std::vector<double>& values, const Shape& shape, DType dtype) {
-    return model_hash(Tensors{{name, Tensor::from_host(values, shape, dtype, cpu)}});
+    return model_hash(std::vector<NamedTensor>{{name, Tensor::from_host(values, shape, dtype, cpu)}});
   };
   const std::string hash_of_ones = hash("w", ones, {4}, DType::f32);
   EXPECT_THAT(hash_of_ones, testing::MatchesRegex("[0-9a-f]{32}"));

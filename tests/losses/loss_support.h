@@ -72,7 +72,7 @@ inline double loss_value(const std::string& name, const std::string& toml, const
 /// of the loss's parameters.
 inline void expect_loss_gradients(const std::string& name, Loss& loss, const std::vector<Tensor>& inputs,
                                   const std::function<PlainEngine(const std::vector<Tensor>&)>& engine_at, Rng& rng) {
-  std::vector<nn::NamedTensor> named = loss.parameters();
+  std::vector<NamedTensor> named = loss.parameters();
   for (const Tensor& input : inputs) named.push_back({"input", input});
   const auto forward = [&] {
     PlainEngine engine = engine_at(inputs);

@@ -17,7 +17,7 @@ class Supervised : public testing::Test {
     return ready_loss("supervised", toml, engine);
   }
   static std::vector<double> buffer(const Loss& loss, const std::string& name) {
-    for (const nn::NamedTensor& entry : loss.state()) {
+    for (const NamedTensor& entry : loss.state()) {
       if (entry.name == name) return entry.tensor.to_doubles();
     }
     return {};

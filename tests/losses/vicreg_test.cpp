@@ -59,7 +59,7 @@ TEST_F(Vicreg, Gradients) {
 TEST_F(Vicreg, EachModalityHasItsExpander) {
   PlainEngine engine = engine_of(a_, b_);
   std::vector<std::string> names;
-  for (const nn::NamedTensor& entry : ready_loss("vicreg", "expander = [3]", engine)->parameters()) {
+  for (const NamedTensor& entry : ready_loss("vicreg", "expander = [3]", engine)->parameters()) {
     names.push_back(entry.name);
   }
   EXPECT_THAT(names, testing::ElementsAre("expander.image.layers.0.weight", "expander.image.layers.0.bias",

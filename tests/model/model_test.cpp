@@ -82,7 +82,7 @@ TEST(Model, TakesABackboneAndLeavesTheHead) {
 /// Where a file tells backbone and head apart, a head under other names is no reason to go without.
 TEST(Model, AHeadOfOtherNamesIsReported) {
   const auto file = io::SafetensorsFile::open(fixture("astroclip.weights.safetensors"));
-  std::vector<nn::NamedTensor> wrapped, renamed;
+  std::vector<NamedTensor> wrapped, renamed;
   for (const auto& entry : file.entries()) {
     const Tensor tensor = file.read(entry.name, DType::f32, {DeviceKind::cpu});
     std::string name = entry.name;

@@ -80,8 +80,8 @@ TEST_P(AstroclipFixture, SixStepsOfTheHeadsOnFrozenBackbones) {
   const std::vector<double> expected = trajectory.doubles("loss_and_grad_norm");
   image_->set_trainable("backbone", false);
   spectrum_->set_trainable("backbone", false);
-  std::vector<nn::NamedTensor> parameters = image_->parameters("image_encoder");
-  for (nn::NamedTensor& entry : spectrum_->parameters("spectrum_encoder")) parameters.push_back(std::move(entry));
+  std::vector<NamedTensor> parameters = image_->parameters("image_encoder");
+  for (NamedTensor& entry : spectrum_->parameters("spectrum_encoder")) parameters.push_back(std::move(entry));
   optim::Adamw adamw(parameters, {.weight_decay = 0.05, .clip_norm = 1.0});
   const auto loss = make_loss("clip", "");
   PlainEngine plain = engine();
@@ -94,7 +94,7 @@ TEST_P(AstroclipFixture, SixStepsOfTheHeadsOnFrozenBackbones) {
     EXPECT_NEAR(norm.norm / expected[2 * step + 1], 1.0, 1e-4) << "step " << step;
   }
   int compared = 0;
-  for (const nn::NamedTensor& entry : parameters) {
+  for (const NamedTensor& entry : parameters) {
     if (!entry.trainable) continue;
     testing_support::expect_trained(entry.name, entry.tensor, trajectory["final." + entry.name], 2 * 6e-3);
     ++compared;
@@ -180,7 +180,7 @@ TEST_P(LossFixture, SiglipIsTheSumOfPairwiseLogisticLosses) {
   }
   EXPECT_NEAR(total.item() / expected, 1.0, 1e-5);
   autograd::backward(total);
-  for (const nn::NamedTensor& entry : loss->parameters()) EXPECT_NE(entry.tensor.grad().item(), 0.0) << entry.name;
+  for (const NamedTensor& entry : loss->parameters()) EXPECT_NE(entry.tensor.grad().item(), 0.0) << entry.name;
 }
 
 TEST_P(LossFixture, MaskedSpectrumHidesOneRunInEachSection) {

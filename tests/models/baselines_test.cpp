@@ -21,7 +21,7 @@ TEST_P(Baselines, ConvolutionsAndAttentionOnSpectra) {
   const Fixture io("baselines.io", device());
   auto encoder = make_encoder("conv_attention", "width = 4", device());
   auto weights = io.all("conv_attention.weights.conv", "backbone.conv");
-  for (const nn::NamedTensor& entry : io.all("conv_attention.weights.mlp", "mlp")) weights.push_back(entry);
+  for (const NamedTensor& entry : io.all("conv_attention.weights.mlp", "mlp")) weights.push_back(entry);
   const nn::LoadReport report = nn::load_state(encoder->state(), weights);
   ASSERT_TRUE(report.complete() && report.unexpected.empty());
   const Encoded encoded = encoder->encode(encoder->tokenize(io["spectra"]), {}, TokenForm::alignment);
@@ -43,7 +43,7 @@ TEST_P(Baselines, NetworkOnMagnitudes) {
   const Fixture io("baselines.io", device());
   nn::Mlp network(3, {64, 64, 4});
   network.materialize_empty(device());
-  std::vector<nn::NamedTensor> weights;
+  std::vector<NamedTensor> weights;
   for (const int64_t layer : {0, 1, 2}) {  // torch.nn.Sequential counts activations and dropout, too
     const auto of_layer =
         io.all("mlp.weights." + std::to_string(3 * layer) + ".", "layers." + std::to_string(layer) + ".");
@@ -78,8 +78,8 @@ TEST(BaselineGradients, AgreeWithCentralDifferences) {
 TEST(Resnet, LoadsACheckpointWithItsLastLayerAndCounters) {
   const Device cpu{DeviceKind::cpu};
   auto source = make_encoder("resnet", "image = 32\ndim = 4\nblocks = [1, 1]\nwidth = 2", cpu);
-  std::vector<nn::NamedTensor> file;
-  for (const nn::NamedTensor& entry : source->state()) {
+  std::vector<NamedTensor> file;
+  for (const NamedTensor& entry : source->state()) {
     const std::string name = entry.name.starts_with("backbone.") ? entry.name.substr(9) : entry.name;
     file.push_back({"model.resnet." + name, entry.tensor});
     if (name.ends_with("running_var")) {

@@ -26,7 +26,7 @@ TEST_P(DinoHeadFixture, OutputAndEveryGradientByName) {
   EXPECT_LT(relative_error(input.grad(), io["grad_input"]), 1e-5);
   const auto parameters = head.parameters();
   EXPECT_EQ(parameters.size(), 8U);
-  for (const nn::NamedTensor& entry : parameters) {
+  for (const NamedTensor& entry : parameters) {
     EXPECT_LT(relative_error(entry.tensor.grad(), io["grad." + entry.name]), 1e-5) << entry.name;
   }
 }

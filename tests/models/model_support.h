@@ -36,8 +36,8 @@ class Fixture {
     return file_.read(name, DType::f64, {DeviceKind::reference}).to_doubles();
   }
   /// Every tensor whose name begins with `from`, under `to` in its place.
-  std::vector<nn::NamedTensor> all(const std::string& from = "", const std::string& to = "") const {
-    std::vector<nn::NamedTensor> tensors;
+  std::vector<NamedTensor> all(const std::string& from = "", const std::string& to = "") const {
+    std::vector<NamedTensor> tensors;
     for (const auto& entry : file_.entries()) {
       if (entry.name.starts_with(from)) tensors.push_back({to + entry.name.substr(from.size()), (*this)[entry.name]});
     }

@@ -16,8 +16,8 @@ class SpecformerFixture : public testing_support::OnEachBackend {
  protected:
   void SetUp() override {
     specformer_ = make_encoder("specformer", tiny_specformer, device());
-    std::vector<nn::NamedTensor> weights = Fixture("specformer.weights", device()).all("", "backbone.");
-    for (const nn::NamedTensor& entry : specformer_->state()) {
+    std::vector<NamedTensor> weights = Fixture("specformer.weights", device()).all("", "backbone.");
+    for (const NamedTensor& entry : specformer_->state()) {
       if (!entry.name.starts_with("backbone.")) weights.push_back(entry);
     }
     const nn::LoadReport report = nn::load_state(specformer_->state(), weights);
@@ -26,9 +26,9 @@ class SpecformerFixture : public testing_support::OnEachBackend {
     tokens_ = specformer_->tokenize(spectra.view_as({spectra.size(0), spectra.size(1)}));
   }
 
-  std::vector<nn::NamedTensor> backbone() const {
-    std::vector<nn::NamedTensor> all;
-    for (const nn::NamedTensor& entry : specformer_->parameters()) {
+  std::vector<NamedTensor> backbone() const {
+    std::vector<NamedTensor> all;
+    for (const NamedTensor& entry : specformer_->parameters()) {
       if (entry.name.starts_with("backbone.")) all.push_back(entry);
     }
     return all;
@@ -74,7 +74,7 @@ TEST_P(SpecformerFixture, LossAndEveryGradientByName) {
   EXPECT_LT(relative_error(loss, io_["loss"]), 1e-5);
   autograd::backward(loss);
   const Fixture gradients("specformer.grads", device());
-  for (const nn::NamedTensor& entry : backbone()) {
+  for (const NamedTensor& entry : backbone()) {
     ASSERT_TRUE(entry.tensor.grad().defined()) << entry.name;
     EXPECT_LT(relative_error(entry.tensor.grad(), gradients[entry.name.substr(9)]), 1e-4) << entry.name;
   }
@@ -91,7 +91,7 @@ TEST_P(SpecformerFixture, SixStepsOfAdamw) {
     EXPECT_NEAR(loss.item() / expected[2 * step], 1.0, 1e-4) << "step " << step;
     EXPECT_NEAR(norm.norm / expected[2 * step + 1], 1.0, 1e-4) << "step " << step;
   }
-  for (const nn::NamedTensor& entry : backbone()) {
+  for (const NamedTensor& entry : backbone()) {
     testing_support::expect_trained(entry.name, entry.tensor, trajectory["final." + entry.name.substr(9)], 2 * 6e-3);
   }
 }

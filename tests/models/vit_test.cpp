@@ -15,9 +15,9 @@ class VitFixture : public testing_support::OnEachBackend {
  protected:
   void SetUp() override {
     vit_ = make_encoder("vit", tiny_vit, device());
-    std::vector<nn::NamedTensor> weights = Fixture("vit.weights", device()).all("", "backbone.");
+    std::vector<NamedTensor> weights = Fixture("vit.weights", device()).all("", "backbone.");
     // The fixture holds the backbone alone; the head keeps its initial values.
-    for (const nn::NamedTensor& entry : vit_->state()) {
+    for (const NamedTensor& entry : vit_->state()) {
       if (!entry.name.starts_with("backbone.")) weights.push_back(entry);
     }
     const nn::LoadReport report = nn::load_state(vit_->state(), weights);
@@ -66,7 +66,7 @@ TEST_P(VitFixture, EveryGradientByName) {
   EXPECT_LT(relative_error(images.grad(), io_["backward.grad_images"]), 1e-4);
   const Fixture gradients("vit.grads", device());
   int compared = 0;
-  for (const nn::NamedTensor& entry : vit_->parameters()) {
+  for (const NamedTensor& entry : vit_->parameters()) {
     if (!entry.name.starts_with("backbone.")) continue;
     ASSERT_TRUE(entry.tensor.grad().defined()) << entry.name;
     EXPECT_LT(relative_error(entry.tensor.grad(), gradients[entry.name.substr(9)]), 1e-4) << entry.name;

@@ -171,7 +171,7 @@ TEST(Gradients, EveryOpAgreesWithCentralDifferences) {
   std::map<std::string, int> covered;
   for (const Case& row : cases()) {
     std::vector<Tensor> inputs;
-    std::vector<nn::NamedTensor> named;
+    std::vector<NamedTensor> named;
     for (const Shape& shape : row.shapes) {
       inputs.push_back(random_tensor(shape, rng, row.low, row.high));
       named.push_back({fmt::format("input {}", named.size()), inputs.back()});

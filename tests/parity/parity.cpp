@@ -25,17 +25,17 @@ void compare(const std::string& architecture, const std::string& weights, const 
   const Model model(load_architecture(architecture), {DeviceKind::cpu}, 0);
   const auto given = io::SafetensorsFile::open(inputs);
   const Device cpu{DeviceKind::cpu};
-  std::vector<std::pair<std::string, Tensor>> found;
+  std::vector<NamedTensor> found;
   for (const std::string& name : model.names()) {
     if (!model.load(name, weights)) throw Error(fmt::format("{}: encoder '{}' has no head", weights, name));
     Encoder& encoder = model.encoder(name);
     encoder.set_training(false);
     const Tensor raw = given.read(name, DType::f32, cpu);
     const Tensor embedding = encoder.embed(encoder.encode(encoder.tokenize(raw), {}, TokenForm::alignment));
-    found.emplace_back(name + "_embedding", embedding.detach());
+    found.push_back({name + "_embedding", embedding.detach()});
     autograd::backward(embedding, given.read(name + "_cotangent", DType::f32, cpu));
-    for (const nn::NamedTensor& entry : encoder.parameters(encoder_prefix(name))) {
-      if (entry.tensor.grad().defined()) found.emplace_back("gradient." + entry.name, entry.tensor.grad());
+    for (const NamedTensor& entry : encoder.parameters(encoder_prefix(name))) {
+      if (entry.tensor.grad().defined()) found.push_back({"gradient." + entry.name, entry.tensor.grad()});
     }
   }
   io::write_safetensors(to, found);

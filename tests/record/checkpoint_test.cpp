@@ -45,7 +45,7 @@ TEST_F(Checkpoints, GoBackAndForth) {
   EXPECT_EQ(position.step, 400);
   EXPECT_EQ(position.threads, 2);
   EXPECT_EQ(position.instructions, "avx2");
-  std::vector<nn::NamedTensor> targets = {{"w", vector_of({0, 0, 0})}};
+  std::vector<NamedTensor> targets = {{"w", vector_of({0, 0, 0})}};
   restore(path, targets);
   EXPECT_THAT(targets[0].tensor.to_doubles(), ElementsAre(1, 2, 400));
 }
@@ -64,10 +64,10 @@ TEST_F(Checkpoints, TheFurthestIsTakenAndTheRestPruned) {
 
 TEST_F(Checkpoints, WhatDoesNotFitIsNamed) {
   const std::string path = write(0, 1);
-  std::vector<nn::NamedTensor> longer = {{"w", vector_of({0, 0})}};
+  std::vector<NamedTensor> longer = {{"w", vector_of({0, 0})}};
   EXPECT_THAT([&] { restore(path, longer); },
               ThrowsMessage<Error>(path + ": tensor 'w': expected f32 [2], found f32 [3]"));
-  std::vector<nn::NamedTensor> other = {{"v", vector_of({0})}};
+  std::vector<NamedTensor> other = {{"v", vector_of({0})}};
   EXPECT_THAT([&] { restore(path, other); }, ThrowsMessage<Error>(path + ": holds no tensor 'v'"));
 }
 

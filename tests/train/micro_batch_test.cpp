@@ -46,7 +46,7 @@ class Stage {
     engine_.begin(batches_.at(batch), 0, StageEngine::Mode::training);
     engine_.backward(engine_.loss().forward(engine_).total, share);
   }
-  std::vector<nn::NamedTensor> parameters() const {
+  std::vector<NamedTensor> parameters() const {
     return stage_parameters(experiment_.stages[0], model_, engine_.loss());
   }
 
@@ -58,13 +58,13 @@ class Stage {
   std::vector<data::Batch> batches_;
 };
 
-std::vector<double> gradient_of(const nn::NamedTensor& entry) {
+std::vector<double> gradient_of(const NamedTensor& entry) {
   if (entry.tensor.grad().defined()) return entry.tensor.grad().to_doubles();
   return std::vector<double>(static_cast<size_t>(entry.tensor.numel()), 0.0);
 }
 
 /// Compares gradients in proportion to the largest of their tensor; float64, so only rounding may differ.
-void expect_same_gradients(const std::vector<nn::NamedTensor>& found, const std::vector<nn::NamedTensor>& expected) {
+void expect_same_gradients(const std::vector<NamedTensor>& found, const std::vector<NamedTensor>& expected) {
   ASSERT_EQ(found.size(), expected.size());
   double all = 0.0;
   for (size_t i = 0; i < found.size(); ++i) {
@@ -109,7 +109,7 @@ TEST(MicroBatch, AFrozenTowerTakesNoGradientAndTheOtherItsOwn) {
   whole.add_gradients(0, 1.0);
   parts.add_gradients(0, 1.0);
   expect_same_gradients(parts.parameters(), whole.parameters());
-  for (const nn::NamedTensor& entry : parts.parameters()) {
+  for (const NamedTensor& entry : parts.parameters()) {
     EXPECT_TRUE(entry.trainable || !entry.tensor.grad().defined()) << entry.name;
   }
 }
@@ -122,7 +122,7 @@ TEST(MicroBatch, PartsAreEncodedAgainWithTheSameDropout) {
   stage.add_gradients(0, 1.0);
   const double step = 1e-5;
   int compared = 0;
-  for (const nn::NamedTensor& entry : stage.parameters()) {
+  for (const NamedTensor& entry : stage.parameters()) {
     if (!entry.name.ends_with("mlp.decoder.bias") && !entry.name.ends_with("qkv.weight")) continue;
     const double gradient = gradient_of(entry)[0];
     Tensor tensor = entry.tensor;

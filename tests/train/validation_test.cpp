@@ -24,7 +24,7 @@ struct Training {
         trainer(experiment, 0, model, *dataset, 0) {}
   std::vector<std::vector<double>> weights() const {
     std::vector<std::vector<double>> all;
-    for (const nn::NamedTensor& entry : model.state()) all.push_back(entry.tensor.to_doubles());
+    for (const NamedTensor& entry : model.state()) all.push_back(entry.tensor.to_doubles());
     return all;
   }
 

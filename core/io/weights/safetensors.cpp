@@ -209,13 +209,12 @@ Tensor SafetensorsFile::read(const std::string& name, DType dtype, Device device
   }
 }
 
-void write_safetensors(const std::string& path, std::span<const std::pair<std::string, Tensor>> tensors,
-                       const Metadata& metadata) {
+void write_safetensors(const std::string& path, std::span<const NamedTensor> tensors, const Metadata& metadata) {
   // Ordered: the header lists tensors in file order.
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   int64_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
+  for (const auto& [name, tensor, trainable] : tensors) {
     if (header.contains(name)) throw Error(fmt::format("{}: two tensors are named '{}'", path, name));
     const auto extents = tensor.shape().extents();
     header[name] = {{"dtype", file_name_of(tensor.dtype())},
@@ -231,7 +230,7 @@ void write_safetensors(const std::string& path, std::span<const std::pair<std::s
   DurableFile file(path);
   file.write(std::as_bytes(std::span(&length, 1)));
   file.write(text);
-  for (const auto& [name, tensor] : tensors) {
+  for (const auto& [name, tensor, trainable] : tensors) {
     const auto count = static_cast<size_t>(tensor.bytes());
     if (is_host_memory(tensor.device())) {
       file.write({static_cast<const std::byte*>(tensor.data()), count});

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "tensor/tensor.h"
+#include "tensor/named_tensor.h"
 
 namespace astroclip::io {
 
@@ -44,7 +44,6 @@ class SafetensorsFile {
 };
 
 /// Writes tensors in the given order, durably; the same input gives the same bytes.
-void write_safetensors(const std::string& path, std::span<const std::pair<std::string, Tensor>> tensors,
-                       const Metadata& metadata = {});
+void write_safetensors(const std::string& path, std::span<const NamedTensor> tensors, const Metadata& metadata = {});
 
 }  // namespace astroclip::io

@@ -36,7 +36,7 @@ WeightsFile read_weights(const std::string& path, Device device) {
     weights.metadata = file.metadata();
     weights.skipped = file.skipped();
     for (const auto& entry : file.entries()) {
-      weights.tensors.emplace_back(entry.name, file.read(entry.name, dtype_of_elements(entry.type), device));
+      weights.tensors.push_back({entry.name, file.read(entry.name, dtype_of_elements(entry.type), device)});
     }
     return weights;
   }
@@ -44,7 +44,7 @@ WeightsFile read_weights(const std::string& path, Device device) {
   weights.format = "safetensors";
   weights.metadata = file.metadata();
   for (const auto& entry : file.entries()) {
-    weights.tensors.emplace_back(entry.name, file.read(entry.name, entry.dtype, device));
+    weights.tensors.push_back({entry.name, file.read(entry.name, entry.dtype, device)});
   }
   return weights;
 }
@@ -70,9 +70,9 @@ WeightsListing list_weights(const std::string& path) {
   return listing;
 }
 
-std::string model_hash(std::span<const std::pair<std::string, Tensor>> tensors) {
+std::string model_hash(std::span<const NamedTensor> tensors) {
   std::string summary;
-  for (const auto& [name, tensor] : tensors) {
+  for (const auto& [name, tensor, trainable] : tensors) {
     summary += fmt::format("{}|{}|{}|{}\n", name, name_of(tensor.dtype()), tensor.shape().str(), hash_of(tensor));
   }
   return hash_of(summary.data(), summary.size());

@@ -6,14 +6,14 @@
 #include <vector>
 
 #include "io/weights/safetensors.h"
-#include "tensor/tensor.h"
+#include "tensor/named_tensor.h"
 
 namespace astroclip::io {
 
 /// The tensors of a file of weights, whichever format it has.
 struct WeightsFile {
   std::string format;  ///< "safetensors", "PyTorch, zip" or "PyTorch, legacy"
-  std::vector<std::pair<std::string, Tensor>> tensors;
+  std::vector<NamedTensor> tensors;
   std::vector<std::string> skipped;  ///< what stands among them and cannot be read (see PytorchFile::skipped)
   Metadata metadata;
 };
@@ -38,6 +38,6 @@ struct WeightsListing {
 WeightsListing list_weights(const std::string& path);
 
 /// The model's hash: 32 hexadecimal digits (XXH3, 128 bits) of every name, dtype, shape and byte, in their order.
-std::string model_hash(std::span<const std::pair<std::string, Tensor>> tensors);
+std::string model_hash(std::span<const NamedTensor> tensors);
 
 }  // namespace astroclip::io
