@@ -6,7 +6,7 @@
 #include "autograd/tape.h"
 #include "base/rng.h"
 #include "ops/ops.h"
-#include "optim/optimizer.h"
+#include "optim/adamw.h"
 #include "plugin/host.h"
 #include "testing/plain_engine.h"
 

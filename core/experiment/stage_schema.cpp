@@ -1,5 +1,7 @@
 #include "experiment/stage_schema.h"
 
+#include "optim/optimizer.h"
+
 namespace astroclip {
 
 namespace {
@@ -23,7 +25,7 @@ const Schema<GroupSpec>& group_schema() {
 const Schema<OptimizerSpec>& optimizer_schema() {
   static const auto schema =
       Schema<OptimizerSpec>("AdamW with a linear warm-up and a cosine.")
-          .field("name", &OptimizerSpec::name, "the optimiser", one_of({"adamw"}))
+          .field("name", &OptimizerSpec::name, "the optimiser", one_of(optim::optimizer_names()))
           .field("lr", &OptimizerSpec::lr, "peak learning rate", above(0.0))
           .field("weight_decay", &OptimizerSpec::weight_decay, "decoupled decay", at_least(0.0))
           .field("betas", &OptimizerSpec::betas, "decay of both moments", config::each(between(0.0, 0.999999)))

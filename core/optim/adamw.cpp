@@ -1,22 +1,15 @@
-#include <cmath>
+#include "optim/adamw.h"
 
 #include "backend/backend.h"
-#include "optim/optimizer.h"
 
 namespace astroclip::optim {
 
-Adamw::Adamw(std::vector<NamedTensor> parameters, const Options& options)
-    : Adamw(parameters, options, std::vector<Scales>(parameters.size())) {}
-
 Adamw::Adamw(std::vector<NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales)
-    : options_(options) {
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    if (!parameters[i].trainable) continue;
-    const Tensor& tensor = parameters[i].tensor;
+    : Optimizer(std::move(parameters), options, scales) {
+  for (const NamedTensor& entry : parameters_) {
+    const Tensor& tensor = entry.tensor;
     first_.push_back(Tensor::zeros(tensor.shape(), tensor.dtype(), tensor.device()));
     second_.push_back(Tensor::zeros(tensor.shape(), tensor.dtype(), tensor.device()));
-    parameters_.push_back(std::move(parameters[i]));
-    scales_.push_back(scales[i]);
   }
   if (!parameters_.empty()) clip_state_ = Tensor::zeros({3}, DType::f64, parameters_.front().tensor.device());
 }
@@ -51,20 +44,6 @@ Adamw::Norm Adamw::step(double learning_rate) {
     --steps_;  // nothing was updated; the gradients stay for whoever asks which went bad
   }
   return norm;
-}
-
-void Adamw::clear_gradients() {
-  for (NamedTensor& entry : parameters_) entry.tensor.set_grad({});
-}
-
-std::string Adamw::first_non_finite() const {
-  for (const NamedTensor& entry : parameters_) {
-    if (!entry.tensor.grad().defined()) continue;
-    for (const double value : entry.tensor.grad().to_doubles()) {
-      if (!std::isfinite(value)) return entry.name;
-    }
-  }
-  return "";
 }
 
 std::vector<NamedTensor> Adamw::state() const {

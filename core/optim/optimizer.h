@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,70 +15,52 @@ struct Scales {
   double weight_decay = 1.0;
 };
 
-/// AdamW over all parameters in one kernel, with global-norm clipping. Owns the moments.
-class Adamw {
+/// Updates parameters from their gradients and owns what it keeps for each of them, such as moments.
+class Optimizer {
  public:
   struct Options {
     double beta1 = 0.9;
     double beta2 = 0.999;
     double epsilon = 1e-8;
     double weight_decay = 0.0;
-    double clip_norm = 0.0;  ///< 0: no clipping
+    double clip_norm = 0.0;  ///< bound on the norm of all gradients; 0: none
     /// Decay of one-dimensional parameters too: biases, norms and scales. Scalars (temperatures) never decay.
     bool decay_vectors = true;
   };
-  /// Only trainable parameters take part.
-  Adamw(std::vector<NamedTensor> parameters, const Options& options);
-  /// The same with factors of their own; `scales[i]` are those of `parameters[i]`.
-  Adamw(std::vector<NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales);
-
   struct Norm {
     double norm = 0.0;   ///< of all gradients, before clipping
     bool finite = true;  ///< false: nothing was updated
   };
+  virtual ~Optimizer() = default;
+
   /// One step with the gradients of the parameters, which are cleared. Parameters without a gradient count as zero
   /// gradient (as PyTorch's do when zeroed).
-  Norm step(double learning_rate);
+  virtual Norm step(double learning_rate) = 0;
+  /// What is kept for the parameters, for checkpoints: "first_moment.NAME".
+  virtual std::vector<NamedTensor> state() const = 0;
+
+  const std::vector<NamedTensor>& parameters() const { return parameters_; }
   void clear_gradients();
   /// Name of the first parameter whose gradient holds a non-finite value, or "".
   std::string first_non_finite() const;
   int64_t steps_taken() const { return steps_; }
   void set_steps_taken(int64_t steps) { steps_ = steps; }
-  /// The moments, for checkpoints: "first_moment.NAME", "second_moment.NAME".
-  std::vector<NamedTensor> state() const;
-  const std::vector<NamedTensor>& parameters() const { return parameters_; }
 
- private:
+ protected:
+  /// Only trainable parameters take part. `scales[i]` are those of `parameters[i]`; none: 1 for each.
+  Optimizer(std::vector<NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales);
+
   std::vector<NamedTensor> parameters_;
-  std::vector<Scales> scales_;
-  std::vector<Tensor> first_, second_;
+  std::vector<Scales> scales_;  ///< of parameters_
   Options options_;
-  Tensor clip_state_;
   int64_t steps_ = 0;
 };
 
-/// A moving average of tensors: after update number t, counted from 0, average ← d · average + (1 − d) · tensor with
-/// d = min(decay, (1 + t) / (10 + t)), which forgets the start sooner (TensorFlow's ExponentialMovingAverage with
-/// num_updates).
-class WeightAverage {
- public:
-  /// Starts from the tensors as they are.
-  WeightAverage(std::vector<NamedTensor> tensors, double decay);
-  /// `updates` have been before this one.
-  void update(int64_t updates);
-  /// Tensors and averages trade places, bit for bit; a second call trades them back.
-  void swap();
-  /// For checkpoints: "average.NAME".
-  std::vector<NamedTensor> state() const;
+/// The optimisers that an experiment can name.
+std::vector<std::string> optimizer_names();
 
- private:
-  std::vector<NamedTensor> tensors_;
-  std::vector<Tensor> averages_;
-  double decay_;
-};
-
-/// Linear warm-up from 0, then a cosine from `peak` to `floor` that ends at `total` and stays.
-/// Step counts from 0; the published schedule's numbers hold exactly.
-double warmup_cosine(int64_t step, double peak, double floor, int64_t warmup, int64_t total);
+/// The optimiser of that name, one of optimizer_names().
+std::unique_ptr<Optimizer> make_optimizer(const std::string& name, std::vector<NamedTensor> parameters,
+                                          const Optimizer::Options& options, const std::vector<Scales>& scales);
 
 }  // namespace astroclip::optim

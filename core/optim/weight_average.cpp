@@ -1,7 +1,8 @@
+#include "optim/weight_average.h"
+
 #include <algorithm>
 
 #include "backend/backend.h"
-#include "optim/optimizer.h"
 
 namespace astroclip::optim {
 

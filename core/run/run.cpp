@@ -131,21 +131,21 @@ class Run {
                              static_cast<double>(trainer.trainable_parameters()) / 1e6, trainer.row_count()));
     StageRun run(stage, folder_, trainer, console_, *recorder_, [this](const std::string& path) { write_model(path); });
     if (!run.go()) return false;
-    settle(stage, trainer);
+    choose_weights(stage, trainer);
     write_model(folder_.stage(stage.name));
     memory_of(experiment_.run_device()).trim();
     return true;
   }
 
   /// Gives the model the weights that the stage ends with.
-  void settle(const StageSpec& stage, train::Trainer& trainer) {
+  void choose_weights(const StageSpec& stage, train::Trainer& trainer) {
     if (stage.validation.keep == "best" && trainer.selection().has_best()) {
       for (const std::string& name : stage.encoders) model_->load(name, folder_.best(stage.name));
       console_.say(fmt::format("stage {} ends with the weights of step {}, {} = {:.6g}", stage.name,
                                trainer.selection().step_of_best(), stage.validation.metric,
                                trainer.selection().best_value()));
     } else {
-      trainer.settle_weights();
+      trainer.keep_average();
     }
   }
 

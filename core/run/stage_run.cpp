@@ -71,7 +71,7 @@ void StageRun::report(const train::StepReport& step) {
 
 record::Metrics StageRun::validate_if_due() {
   if (!trainer_.validation_due()) return {};
-  const auto lent = trainer_.lend_weights();
+  const optim::EmaScope scope = trainer_.ema_scope();
   const train::Validation validation = trainer_.validate();
   if (validation.is_best) write_model_(folder_.best(stage_.name));
   console_.say(fmt::format("{} after {} steps: {} = {:.6g}{}", stage_.name, trainer_.position().step,

@@ -9,6 +9,7 @@
 #include "base/instructions.h"
 #include "base/threads.h"
 #include "ops/ops.h"
+#include "optim/schedule.h"
 #include "train/stage_parameters.h"
 #include "train/stage_rows.h"
 
@@ -31,9 +32,9 @@ Trainer::Trainer(const Experiment& experiment, size_t stage, Model& model, const
 void Trainer::make_optimizer() {
   const OptimizerSpec& o = spec().optimizer;
   const std::vector<NamedTensor> parameters = stage_parameters(spec(), model_, *loss_);
-  optimizer_ = std::make_unique<optim::Adamw>(
-      parameters, optim::Adamw::Options{o.betas[0], o.betas[1], o.epsilon, o.weight_decay, o.clip, o.decay_vectors},
-      optimizer_scales(spec(), parameters));
+  optimizer_ = optim::make_optimizer(o.name, parameters,
+                                     {o.betas[0], o.betas[1], o.epsilon, o.weight_decay, o.clip, o.decay_vectors},
+                                     optimizer_scales(spec(), parameters));
   if (optimizer_->parameters().empty() && spec().steps > 0) {
     throw Error(fmt::format("[stages.{}] freeze leaves nothing to train", spec().name));
   }
@@ -84,7 +85,7 @@ StepReport Trainer::step() {
   report.losses = add_gradients();
   const OptimizerSpec& o = spec().optimizer;
   report.learning_rate = optim::warmup_cosine(step_, o.lr, o.floor, o.warmup, spec().steps);
-  const auto norm = optimizer_->step(report.learning_rate);
+  const optim::Optimizer::Norm norm = optimizer_->step(report.learning_rate);
   if (!norm.finite) {
     const std::string cause = engine_.bad_input(*dataset_);
     throw Error(fmt::format(
@@ -108,15 +109,7 @@ Validation Trainer::validate() {
   return validation;
 }
 
-Trainer::Lent::Lent(optim::WeightAverage* average) : average_(average) {
-  if (average_ != nullptr) average_->swap();
-}
-
-Trainer::Lent::~Lent() {
-  if (average_ != nullptr) average_->swap();
-}
-
-void Trainer::settle_weights() {
+void Trainer::keep_average() {
   if (average_) average_->swap();
 }
 

@@ -8,6 +8,7 @@
 #include "data/holdout.h"
 #include "evaluate/task_validator.h"
 #include "optim/optimizer.h"
+#include "optim/weight_average.h"
 #include "record/checkpoint.h"
 #include "record/metrics.h"
 #include "train/selection.h"
@@ -50,19 +51,9 @@ class Trainer {
   Validation validate();
   const Selection& selection() const { return selection_; }
   /// While it lives, the model has the weights that are meant for use: with `ema` their average.
-  class Lent {
-   public:
-    explicit Lent(optim::WeightAverage* average);
-    ~Lent();
-    Lent(const Lent&) = delete;
-    Lent& operator=(const Lent&) = delete;
-
-   private:
-    optim::WeightAverage* average_;
-  };
-  Lent lend_weights() { return Lent(average_.get()); }
+  optim::EmaScope ema_scope() { return optim::EmaScope(average_.get()); }
   /// Gives the model those weights for good; the stage is over.
-  void settle_weights();
+  void keep_average();
 
   record::Position position() const;
   /// Everything that the rest of the run depends on.
@@ -87,7 +78,7 @@ class Trainer {
   StageEngine engine_;
   const Dataset* dataset_ = nullptr;
   Loss* loss_ = nullptr;
-  std::unique_ptr<optim::Adamw> optimizer_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<optim::WeightAverage> average_;  ///< none without `ema`
   std::unique_ptr<data::Loader> loader_;
   std::unique_ptr<Validator> validator_;                     ///< none without `validation`

@@ -8,7 +8,7 @@
 #include "autograd/tape.h"
 #include "base/rng.h"
 #include "nn/layers.h"
-#include "optim/optimizer.h"
+#include "optim/adamw.h"
 #include "plugin/record.h"
 #include "search/knn.h"
 

@@ -1,6 +1,6 @@
 #include "autograd/tape.h"
 #include "losses/loss_support.h"
-#include "optim/optimizer.h"
+#include "optim/adamw.h"
 
 namespace astroclip {
 namespace {

@@ -1,5 +1,5 @@
 #include "losses/loss_support.h"
-#include "optim/optimizer.h"
+#include "optim/adamw.h"
 
 namespace astroclip {
 namespace {

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "models/model_support.h"
 #include "ops/ops.h"
-#include "optim/optimizer.h"
+#include "optim/adamw.h"
 #include "testing/plain_engine.h"
 
 namespace astroclip {

@@ -2,7 +2,7 @@
 #include "autograd/tape.h"
 #include "models/model_support.h"
 #include "ops/ops.h"
-#include "optim/optimizer.h"
+#include "optim/adamw.h"
 
 namespace astroclip {
 namespace {

@@ -1,9 +1,12 @@
+#include "optim/schedule.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "io/weights/safetensors.h"
-#include "optim/optimizer.h"
+#include "optim/adamw.h"
+#include "optim/weight_average.h"
 #include "support/fixtures.h"
 
 namespace astroclip::optim {

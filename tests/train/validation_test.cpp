@@ -95,11 +95,11 @@ TEST(Validation, UsesTheAverageOfWeightsAndGivesThemBack) {
   for (int i = 0; i < 3; ++i) training.trainer.step();
   const auto weights = training.weights();
   {
-    const auto lent = training.trainer.lend_weights();
+    const auto lent = training.trainer.ema_scope();
     EXPECT_NE(training.weights(), weights);
   }
   EXPECT_EQ(training.weights(), weights);
-  training.trainer.settle_weights();
+  training.trainer.keep_average();
   EXPECT_NE(training.weights(), weights);
 }
 
