@@ -6,6 +6,7 @@
 #include "autograd/tape.h"
 #include "models/model_support.h"
 #include "ops/ops.h"
+#include "testing/gradient_check.h"
 
 namespace astroclip::ops {
 namespace {
