@@ -1,58 +1,41 @@
 #include "bench/bench.h"
 
-#include <fmt/format.h>
-
 #include "app/verbs.h"
 
 namespace astroclip::app {
 
-namespace {
-
-bench::Settings settings_of(const options::variables_map& values) {
-  bench::Settings settings;
-  settings.seconds = values["seconds"].as<double>();
-  settings.batch = values["batch"].as<int64_t>();
-  const auto precision = values["precision"].as<std::string>();
-  if (precision != "f32" && precision != "bf16") {
-    throw UsageError(fmt::format("--precision is f32 or bf16, not '{}'", precision));
-  }
-  if (settings.batch < 0) throw UsageError(fmt::format("--batch is at least 1, not {}", settings.batch));
-  settings.precision = precision == "bf16" ? Precision::bf16 : Precision::f32;
-  return settings;
-}
-
-int bench(const options::variables_map& values) {
-  if (values.contains("against") && values["against"].as<std::string>() != "pytorch") {
-    throw UsageError(fmt::format("--against is 'pytorch', not '{}'", values["against"].as<std::string>()));
-  }
-  bench::run({settings_of(values), values["only"].as<std::string>(),
-              values.contains("against") ? values["python"].as<std::string>() : ""});
-  return 0;
-}
-
-}  // namespace
-
-
 Verb bench_verb() {
-  Verb verb{"bench",
-            {"[--only NAME] [--precision f32|bf16] [--against pytorch]"},
-            "measure kernels and towers against a large matrix product",
-            "Prints rates of kernels, towers and readers beside that of a large matrix product of the same precision, "
-            "measured in turns."};
-  verb.options.add_options()                                                                           //
-      ("seconds", options::value<double>()->value_name("S")->default_value(3.0), "time for each row")  //
-      ("batch", options::value<int64_t>()->value_name("N")->default_value(0),
-       "objects a step of the towers takes; 0: 8 spectra, 16 images, 32 of ResNet-18")  //
-      ("precision", text("f32|bf16")->default_value("f32"), "of the products")          //
-      ("against", text("pytorch"),
-       "the towers beside PyTorch's best of eager and compiled, same threads, precision and batch")  //
-      ("python", text("FILE")->default_value("python3"), "the Python that has torch")                //
-      ("only", text("NAME")->default_value(""), "rows whose name contains this");
-  verb.examples = {
-      {"astroclip bench --only embed --precision bf16", "how fast the published towers embed"},
-      {"astroclip bench --only train --against pytorch --python venv/bin/python", "training steps beside PyTorch's"}};
-  verb.run = bench;
-  return verb;
+  return {
+      .name = "bench",
+      .usages = {"[--only NAME] [--precision f32|bf16] [--against pytorch]"},
+      .meaning = "measure the speed of kernels, towers and file reading",
+      .description =
+          "Measures kernels, embedding and training with the published towers, and reading of files, and prints their "
+          "rates and the share of the rate that a large matrix product of the same precision reaches. The product is "
+          "measured in turn with each row, so that other load on the machine affects both.",
+      .options = {Argument("seconds", "S", "time to measure each row").number_between(0, 3600).by_default("3"),
+                  Argument("batch", "N", "batch size of the towers; 0: 8 spectra, 16 images, 32 for ResNet-18")
+                      .between(0, 65536)
+                      .by_default("0"),
+                  Argument("precision", "", "precision of matrix products").one_of({"f32", "bf16"}).by_default("f32"),
+                  Argument("against", "pytorch",
+                           "also measure PyTorch on the towers, eager and compiled, with the same threads, "
+                           "precision and batch size, and its own OpenMP settings; the faster mode counts")
+                      .one_of({"pytorch"}),
+                  Argument("python", "FILE", "Python interpreter that has torch installed")
+                      .by_default("python3")
+                      .completed_by(Completes::file),
+                  Argument("only", "NAME", "only rows whose name contains NAME")},
+      .examples = {{"astroclip bench --only embed --precision bf16", "measures embedding with the published towers"},
+                   {"astroclip bench --only train --against pytorch --python venv/bin/python",
+                    "compares training steps with PyTorch"}},
+      .run = [](const Values& values) {
+        const auto precision = values.text("precision") == "bf16" ? Precision::bf16 : Precision::f32;
+        bench::run({{values.number("seconds"), values.integer("batch"), precision},
+                    values.text("only"),
+                    values.has("against") ? values.text("python") : ""});
+        return 0;
+      }};
 }
 
 }  // namespace astroclip::app

@@ -11,7 +11,7 @@ namespace astroclip::app {
 
 namespace {
 
-/// What encoders and losses say of each other when they are built, and of the files that they are to start from.
+/// Constructs what the experiment names, which checks what no schema can.
 void check_built(const Experiment& experiment) {
   Model model(experiment.encoders, experiment.run_device(), std::nullopt);
   run::check_stages(experiment, model, 0);
@@ -19,7 +19,7 @@ void check_built(const Experiment& experiment) {
 }
 
 int check_sweep(const std::string& path, const sweep::Plan& plan, bool resolved) {
-  if (resolved) throw UsageError("--resolved prints one experiment; " + path + " is a sweep");
+  if (resolved) throw UsageError(fmt::format("--resolved prints a single experiment; {} is a sweep", path));
   for (const sweep::PlannedRun& run : plan.runs) {
     try {
       check_built(run.experiment);
@@ -31,14 +31,13 @@ int check_sweep(const std::string& path, const sweep::Plan& plan, bool resolved)
   return 0;
 }
 
-int check(const options::variables_map& values) {
-  if (!values.contains("file")) throw UsageError("check needs an experiment file");
-  const auto path = values["file"].as<std::string>();
-  const config::Table file = config::parse_file(path, texts_of(values, "set"));
-  if (sweep::is_sweep(file)) return check_sweep(path, sweep::read_plan(file), values.contains("resolved"));
+int check(const Values& values) {
+  const std::string path = values.text("file");
+  const config::Table file = config::parse_file(path, values.texts("set"));
+  if (sweep::is_sweep(file)) return check_sweep(path, sweep::read_plan(file), values.has("resolved"));
   const Experiment experiment = read_experiment(file);
   check_built(experiment);
-  if (values.contains("resolved")) {
+  if (values.has("resolved")) {
     fmt::print("{}", config::to_toml(experiment.resolved));
   } else {
     fmt::print("{}: {} encoders, {} stages, {} tasks: no problems\n", path, experiment.encoders.size(),
@@ -50,22 +49,20 @@ int check(const options::variables_map& values) {
 }  // namespace
 
 Verb check_verb() {
-  Verb verb{
-      "check",
-      {"FILE [--set key=value]… [--resolved]"},
-      "check an experiment file and everything it names",
-      "Finds every mistake in an experiment file at once, each with its place and what may have been meant, then "
-      "builds encoders and losses, without weights, to see that they fit each other and the files that they start "
-      "from. The dataset is not opened: run does that, and takes a few objects through every stage, before "
-      "anything trains."};
-  verb.positionals = {{"file", "FILE", "an experiment"}};
-  verb.options.add_options()("set", texts("key=value"), "path.to.key=value in place of the file's; may be repeated")(
-      "resolved", "print the file with every default");
-  verb.examples = {{"astroclip check experiments/quickstart.toml", "no problems, or all of them"},
-                   {"astroclip check experiments/quickstart.toml --set experiment.seed=2 --resolved",
-                    "every key there is, with its value"}};
-  verb.run = check;
-  return verb;
+  return {.name = "check",
+          .usages = {"FILE [--set key=value]… [--resolved]"},
+          .meaning = "check an experiment file without running it",
+          .description =
+              "Reports every mistake with its location and a suggestion, then constructs encoders and losses (without "
+              "weights) to verify that they match each other and their weight files. The dataset is not opened; `run` "
+              "tries every stage on a few objects before training starts.",
+          .positionals = {Argument("file", "FILE", "experiment file").required().completed_by(Completes::experiment)},
+          .options = {Argument("set", "key=value", "override a key of the file, such as experiment.seed=2").repeated(),
+                      Argument("resolved", "", "print the file with every default filled in")},
+          .examples = {{"astroclip check experiments/quickstart.toml", "reports all problems at once"},
+                       {"astroclip check experiments/quickstart.toml --set experiment.seed=2 --resolved",
+                        "prints every key with its value"}},
+          .run = check};
 }
 
 }  // namespace astroclip::app

@@ -8,17 +8,14 @@ namespace astroclip::app {
 
 namespace {
 
-int compare(const options::variables_map& values) {
-  if (!values.contains("run")) throw UsageError("compare needs the folders of runs or sweeps");
-  compare::Request request;
-  if (values.contains("baseline")) request.baseline = values["baseline"].as<std::string>();
-  request.patterns = texts_of(values, "measure");
-  size_t left_out = 0;
-  const auto comparison = compare::compare(compare::read_runs(texts_of(values, "run"), left_out), request);
+int compare(const Values& values) {
+  size_t unfinished = 0;
+  const auto runs = compare::read_runs(values.texts("run"), unfinished);
+  const auto comparison = compare::compare(runs, {values.text("baseline"), values.texts("measure")});
   fmt::print("{}", compare::to_markdown(comparison));
-  if (left_out > 0) fmt::print("\n{} unfinished runs are left out.\n", left_out);
+  if (unfinished > 0) fmt::print("\nUnfinished runs are left out: {}\n", unfinished);
   const auto write = [&](const char* option, std::string (*render)(const compare::Comparison&)) {
-    if (values.contains(option)) io::write_text(values[option].as<std::string>(), render(comparison));
+    if (values.has(option)) io::write_text(values.text(option), render(comparison));
   };
   write("markdown", compare::to_markdown);
   write("latex", compare::to_latex);
@@ -29,27 +26,30 @@ int compare(const options::variables_map& values) {
 }  // namespace
 
 Verb compare_verb() {
-  Verb verb{
-      "compare",
-      {"RUN… [--baseline NAME] [--measure PATTERN]…"},
-      "one table of runs: errors over seeds, differences from a baseline",
-      "Compares finished runs, and those of sweeps. Runs that differ in their seed alone are one configuration: its "
-      "measures are means with standard errors. With a baseline, differences from it are paired by seed, with a "
-      "bootstrap interval of 95 % and a significance that is corrected for the number of configurations."};
-  verb.positionals = {{"run", "RUN", "folders of runs and of sweeps", true}};
-  verb.options.add_options()                                                                             //
-      ("baseline", text("NAME"), "configuration that differences are from: \"loss=clip\", or \"clip\"")  //
-      ("measure", texts("PATTERN"),
-       "measures with this in their name, * and ? allowed; may be repeated (default: the first of each line)")  //
-      ("markdown", text("FILE.md"), "write the tables to a Markdown file")                                      //
-      ("latex", text("FILE.tex"), "write them to a LaTeX file")                                                 //
-      ("csv", text("FILE.csv"), "write every number to a CSV file");
-  verb.examples = {{"astroclip compare runs/losses --baseline clip", "a sweep's losses against one of them"},
-                   {"astroclip compare runs/quickstart-1 runs/mine-1", "two runs side by side"},
+  return {
+      .name = "compare",
+      .usages = {"RUN… [--baseline NAME] [--measure PATTERN]…"},
+      .meaning = "compare the metrics of runs, with errors over seeds",
+      .description =
+          "Prints a table of metrics of finished runs, alone or in sweeps. Runs that differ only in their seed are "
+          "one configuration; the table shows the mean of each metric with its standard error. With a baseline, "
+          "differences are paired by seed, with a 95 % bootstrap interval and a p-value corrected for the number of "
+          "configurations.",
+      .positionals =
+          {Argument("run", "RUN", "folders of runs or sweeps").required().many().completed_by(Completes::folder)},
+      .options = {Argument("baseline", "NAME", "configuration to compare against: \"loss=clip\", or \"clip\""),
+                  Argument("measure", "PATTERN",
+                           "only metrics whose name contains PATTERN, with * and ? as wildcards (default: the "
+                           "first metric of each row of a report)")
+                      .repeated(),
+                  Argument("markdown", "FILE.md", "write the tables to a Markdown file").completed_by(Completes::file),
+                  Argument("latex", "FILE.tex", "write the tables to a LaTeX file").completed_by(Completes::file),
+                  Argument("csv", "FILE.csv", "write all numbers to a CSV file").completed_by(Completes::file)},
+      .examples = {{"astroclip compare runs/losses --baseline clip", "compares a sweep's losses with one of them"},
+                   {"astroclip compare runs/quickstart-1 runs/mine-1", "compares two runs"},
                    {"astroclip compare runs/losses --baseline clip --measure 'median rank' --latex table.tex",
-                    "the lines of one measure, for a paper"}};
-  verb.run = compare;
-  return verb;
+                    "writes a table of one metric for a paper"}},
+      .run = compare};
 }
 
 }  // namespace astroclip::app

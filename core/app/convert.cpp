@@ -15,15 +15,15 @@ namespace astroclip::app {
 
 namespace {
 
-/// The tensors as they are.
-void write_tensors(io::WeightsFile& weights, const std::string& to, bool tells) {
+/// The tensors unchanged.
+void write_tensors(io::WeightsFile& weights, const std::string& to, bool is_model) {
   weights.metadata["model_hash"] = io::model_hash(weights.tensors);
   io::write_safetensors(to, weights.tensors, weights.metadata);
   fmt::print("{}: {} tensors, model {}{}\n", to, weights.tensors.size(), weights.metadata["model_hash"],
-             tells ? "" : "; no preset has their names and shapes: to embed with them, give --architecture");
+             is_model ? "" : "; they match no preset: to embed with them, convert with --architecture");
 }
 
-/// The encoders of an architecture, with what it takes to embed by the file alone.
+/// The encoders of an architecture, as a model file.
 void write_model(const std::string& from, const std::vector<NamedTensor>& source, const std::string& to,
                  const std::string& architecture, io::Metadata metadata) {
   const std::vector<EncoderSpec> encoders = load_architecture(architecture);
@@ -34,7 +34,7 @@ void write_model(const std::string& from, const std::vector<NamedTensor>& source
   }
   std::vector<NamedTensor> tensors = model.state();
   for (const std::string& tower : without_head) {
-    // A file from before alignment has no head, and what stands in this one is no part of the model.
+    // A file written before alignment has no head; the model's own, without weights, is not written.
     std::erase_if(tensors, [&](const NamedTensor& entry) {
       return entry.name.starts_with(tower) && !entry.name.starts_with(tower + "backbone.");
     });
@@ -47,50 +47,51 @@ void write_model(const std::string& from, const std::vector<NamedTensor>& source
 
 void convert(const std::string& from, const std::string& to, std::string architecture) {
   io::WeightsFile weights = io::read_weights(from, Device::host());
-  const bool tells = weights.metadata.contains("architecture");  // a model of ours, which is none of the presets'
-  if (architecture.empty() && !tells) {
-    const auto preset = recognise(weights.tensors, presets());
-    if (preset) architecture = preset->path;
+  const bool is_model = weights.metadata.contains("architecture");  // a model file of a run
+  if (architecture.empty() && !is_model) {
+    if (const auto preset = recognise(weights.tensors, presets())) architecture = preset->path;
   }
   weights.metadata["converted_from"] = std::filesystem::path(from).filename().string();
-  for (const std::string& name : weights.skipped)
-    fmt::print("left out, as no tensor that can be read: {}\n", printable(name));
-  if (architecture.empty()) return write_tensors(weights, to, tells);
+  for (const std::string& name : weights.skipped) fmt::print("skipped, not a readable tensor: {}\n", printable(name));
+  if (architecture.empty()) return write_tensors(weights, to, is_model);
   write_model(from, weights.tensors, to, architecture_path(architecture), weights.metadata);
 }
 
 }  // namespace
 
 Verb convert_verb() {
-  Verb verb{
-      "convert",
-      {"IN OUT [--architecture FILE.toml]"},
-      "write the weights of a PyTorch file as safetensors",
-      "Writes the tensors of IN, a PyTorch file, as the safetensors file OUT (f16 becomes f32; integers of 8 and 16 "
-      "bits i32, bool u8), with the plain "
-      "hyper-parameters and a hash of the model in the metadata. Where they have the names and shapes of a preset "
-      "(a file of experiments/models: the published models, ViTs of other sizes, the supervised baselines), or of the "
-      "architecture given, "
-      "OUT has the encoders' tensors under astroclip's names and tells what it takes to embed; else it has the "
-      "state dict as it is."};
-  verb.positionals = {{"in", "IN", "a PyTorch file, zip or legacy, or a safetensors file"},
-                      {"out", "OUT", "the safetensors file to write"}};
-  verb.options.add_options()("architecture", text("FILE.toml"),
-                             "the encoders of IN: an experiment, or a preset's file or name (default: the preset that "
-                             "fits)");
-  verb.examples = {{"astroclip convert astroclip.ckpt astroclip.safetensors",
-                    "the published model, in a file that embeds by itself"},
-                   {"astroclip convert mine.pt mine.safetensors --architecture mine.toml", "a model of your own"}};
-  verb.run = [](const options::variables_map& values) {
-    if (!values.contains("out")) throw UsageError("convert needs the file to read and the file to write");
-    const auto from = values["in"].as<std::string>(), to = values["out"].as<std::string>();
-    std::error_code ignored;
-    if (std::filesystem::equivalent(from, to, ignored)) throw Error(fmt::format("{}: IN and OUT are one file", from));
-    if (std::filesystem::is_regular_file(to)) throw Error(fmt::format("{}: exists already and is left as it is", to));
-    convert(from, to, values.contains("architecture") ? values["architecture"].as<std::string>() : "");
-    return 0;
-  };
-  return verb;
+  return {
+      .name = "convert",
+      .usages = {"IN OUT [--architecture FILE.toml]"},
+      .meaning = "convert PyTorch weights to safetensors",
+      .description =
+          "Reads the weights in IN and writes them to OUT as safetensors, with hyper-parameters and a hash of the "
+          "model as metadata. f16 becomes f32, int8 and int16 become int32, bool becomes uint8. If the tensors match a "
+          "preset or the given architecture, OUT is a complete model file, ready for `embed`; otherwise the state "
+          "dict is copied unchanged. Presets are the files of experiments/models: the published models, ViTs of "
+          "other sizes, the supervised baselines.",
+      .positionals = {Argument("in", "IN", "PyTorch file (zip or legacy format) or safetensors file")
+                          .required()
+                          .completed_by(Completes::file),
+                      Argument("out", "OUT", "safetensors file to write").required().completed_by(Completes::file)},
+      .options = {Argument("architecture", "FILE.toml",
+                           "encoders of IN: an experiment file, or the file or name of a preset (default: the "
+                           "preset that matches)")
+                      .completed_by(Completes::preset)},
+      .examples = {{"astroclip convert astroclip.ckpt astroclip.safetensors",
+                    "converts the published model into a file that `embed` reads"},
+                   {"astroclip convert mine.pt mine.safetensors --architecture mine.toml",
+                    "converts a model with the encoders of mine.toml"}},
+      .run = [](const Values& values) {
+        const std::string from = values.text("in"), to = values.text("out");
+        std::error_code ignored;
+        if (std::filesystem::equivalent(from, to, ignored)) {
+          throw Error(fmt::format("{}: IN and OUT are the same file", from));
+        }
+        if (std::filesystem::is_regular_file(to)) throw Error(fmt::format("{}: already exists", to));
+        convert(from, to, values.text("architecture"));
+        return 0;
+      }};
 }
 
 }  // namespace astroclip::app

@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <optional>
 
 #include "app/verbs.h"
+#include "base/table.h"
 #include "base/text.h"
 #include "experiment/experiment.h"
 #include "plugin/host.h"
@@ -14,11 +13,10 @@ namespace astroclip::app {
 
 namespace {
 
-/// Name, type, default, range, meaning.
-using Row = std::array<std::string, 5>;
-
-/// One row for each parameter, those of a section below it with dotted names.
-void add_rows(const std::vector<config::FieldDescription>& fields, const std::string& prefix, std::vector<Row>& rows) {
+/// Adds a row of name, type, default, range and meaning for each parameter; those of a section follow it, with dotted
+/// names.
+void add_rows(const std::vector<config::FieldDescription>& fields, const std::string& prefix,
+              std::vector<TableRow>& rows) {
   for (const auto& field : fields) {
     const bool is_section = field.type == "section";
     const bool is_required = field.fallback.empty() && !is_section;
@@ -28,21 +26,10 @@ void add_rows(const std::vector<config::FieldDescription>& fields, const std::st
   }
 }
 
-void print_rows(const std::vector<Row>& rows) {
-  Row::size_type widths[5] = {};
-  for (const auto& row : rows)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], text_width(row[i]));
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i + 1 < row.size(); ++i) line += row[i] + std::string(widths[i] - text_width(row[i]) + 2, ' ');
-    fmt::print("  {}{}\n", line, row.back());
-  }
-}
-
 void print_table(const std::vector<config::FieldDescription>& fields) {
-  std::vector<Row> rows = {{"parameter", "type", "default", "range", "meaning"}};
+  std::vector<TableRow> rows = {{"parameter", "type", "default", "range", "meaning"}};
   add_rows(fields, "", rows);
-  print_rows(rows);
+  fmt::print("{}", format_table(rows));
 }
 
 void print_plugin(const plugin::Listing& listing) {
@@ -67,10 +54,11 @@ void print_markdown_table(const std::vector<config::FieldDescription>& fields) {
     fmt::print("No parameters.\n\n");
     return;
   }
-  std::vector<Row> rows;
+  std::vector<TableRow> rows;
   add_rows(fields, "", rows);
   fmt::print("| parameter | type | default | range | meaning |\n|---|---|---|---|---|\n");
-  for (const auto& [name, type, fallback, range, meaning] : rows) {
+  for (const TableRow& row : rows) {
+    const std::string &name = row[0], &type = row[1], &fallback = row[2], &range = row[3], &meaning = row[4];
     const auto code = [](const std::string& text) { return text.empty() ? "" : fmt::format("`{}`", in_cell(text)); };
     fmt::print("| {} | {} | {} | {} | {} |\n", code(name), type, fallback == "required" ? fallback : code(fallback),
                in_cell(range), in_cell(meaning));
@@ -93,8 +81,8 @@ void print_markdown_plugin(const plugin::Listing& listing) {
 /// docs/plugins.md
 void print_markdown_plugins() {
   fmt::print(
-      "# Plugins\n\nEvery parameter, as `astroclip describe --markdown` prints them. They stand beside\n"
-      "`plugin = \"NAME\"` in an experiment file (`reference.md`); `writing-plugins.md` shows how to write a "
+      "# Plugins\n\nAll parameters of all plugins, as printed by `astroclip describe --markdown`. In an experiment "
+      "file\n(`reference.md`) they follow `plugin = \"NAME\"`; `writing-plugins.md` shows how to write a "
       "plugin.\n\n");
   std::optional<plugin::Kind> last;
   for (const auto& listing : plugin::Host::instance().list()) {
@@ -110,8 +98,8 @@ void print_experiment(bool as_markdown) {
   if (as_markdown) {
     // docs/reference.md
     fmt::print(
-        "# The experiment file\n\nEvery key, as `astroclip describe experiment --markdown` prints them. What a plugin "
-        "takes stands in\n`plugins.md`.\n\n");
+        "# The experiment file\n\nAll keys, as printed by `astroclip describe experiment --markdown`; `plugins.md` has "
+        "the parameters of\nplugins.\n\n");
     return print_markdown_table(keys);
   }
   fmt::print("Keys of an experiment file\n\n");
@@ -130,26 +118,24 @@ std::vector<plugin::Listing> find_all(const std::string& name) {
   }
   if (!found.empty()) return found;
   const std::string near = suggestion(name, names);
-  throw Error(
-      fmt::format("there is no plugin '{}'{}", name, near.empty() ? "; astroclip list names all plugins" : near));
+  throw Error(fmt::format("there is no plugin '{}'{}", name, near.empty() ? "; see: astroclip list" : near));
 }
 
-int describe(const options::variables_map& values) {
-  const bool as_markdown = values.contains("markdown");
-  if (!values.contains("plugin")) {
-    if (!as_markdown) throw UsageError("describe needs the name of a plugin");
-    return print_markdown_plugins(), 0;
-  }
-  const auto name = values["plugin"].as<std::string>();
-  if (name == "experiment") return print_experiment(as_markdown), 0;
-  const auto plugins = find_all(name);
-  for (size_t i = 0; i < plugins.size(); ++i) {
-    if (as_markdown) {
-      print_markdown_plugin(plugins[i]);
-      continue;
+int describe(const Values& values) {
+  const bool as_markdown = values.has("markdown");
+  const std::string name = values.text("plugin");
+  if (name == "experiment") {
+    print_experiment(as_markdown);
+  } else if (!name.empty()) {
+    const auto plugins = find_all(name);
+    for (const auto& plugin : plugins) {
+      if (!as_markdown && &plugin != &plugins.front()) fmt::print("\n");
+      as_markdown ? print_markdown_plugin(plugin) : print_plugin(plugin);
     }
-    if (i > 0) fmt::print("\n");
-    print_plugin(plugins[i]);
+  } else if (as_markdown) {
+    print_markdown_plugins();
+  } else {
+    throw UsageError("missing argument: PLUGIN");
   }
   return 0;
 }
@@ -157,17 +143,18 @@ int describe(const options::variables_map& values) {
 }  // namespace
 
 Verb describe_verb() {
-  Verb verb{"describe",
-            {"PLUGIN [--markdown]", "experiment [--markdown]", "--markdown"},
-            "print every parameter of a plugin",
-            "Prints every parameter of a plugin, every key of an experiment file, or every plugin with its parameters: "
-            "type, default, range and meaning."};
-  verb.positionals = {{"plugin", "PLUGIN", "a plugin's name, or experiment"}};
-  verb.options.add_options()("markdown", "as Markdown");
-  verb.examples = {{"astroclip describe clip", "what the loss can be given"},
-                   {"astroclip describe experiment", "what an experiment file can say"}};
-  verb.run = describe;
-  return verb;
+  return {.name = "describe",
+          .usages = {"PLUGIN [--markdown]", "experiment [--markdown]", "--markdown"},
+          .meaning = "print the parameters of a plugin or of the experiment file",
+          .description =
+              "Prints type, default, range and meaning of every parameter of a plugin, of every key of the experiment "
+              "file, or, with --markdown alone, of every parameter of every plugin.",
+          .positionals =
+              {Argument("plugin", "PLUGIN", "name of a plugin, or \"experiment\"").completed_by(Completes::plugin)},
+          .options = {Argument("markdown", "", "print Markdown")},
+          .examples = {{"astroclip describe clip", "prints the parameters of the loss clip"},
+                       {"astroclip describe experiment", "prints the keys of an experiment file"}},
+          .run = describe};
 }
 
 }  // namespace astroclip::app

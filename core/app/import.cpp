@@ -44,13 +44,10 @@ void print(const fits::ImportReport& report) {
 }
 
 int import(const fits::ImportRequest& request) {
-  // An import never overwrites another.
-  if (std::filesystem::exists(request.output)) {
-    throw Error(fmt::format("{}: exists already and is left as it is", request.output));
-  }
+  if (std::filesystem::exists(request.output)) throw Error(fmt::format("{}: already exists", request.output));
   const fits::ImportReport report = fits::import_files(request);
   print(report);
-  if (report.objects == 0) throw Error(fmt::format("nothing could be taken; {} is not written", request.output));
+  if (report.objects == 0) throw Error(fmt::format("nothing was imported; {} is not written", request.output));
   fmt::print(
       "{}: {} objects, {} with an image, {} with a spectrum, {} with both, {} with a redshift; {} for training, "
       "{} for testing\n",
@@ -62,7 +59,7 @@ int import(const fits::ImportRequest& request) {
 std::pair<std::string, std::string> pair_of(const std::string& text) {
   const size_t mark = text.find('=');
   if (mark == std::string::npos || mark == 0 || mark + 1 == text.size()) {
-    throw UsageError(fmt::format("--pair needs IMAGE=SPECTRUM, found '{}'", text));
+    throw UsageError(fmt::format("--pair must be IMAGE=SPECTRUM, found '{}'", text));
   }
   return {text.substr(0, mark), text.substr(mark + 1)};
 }
@@ -70,27 +67,31 @@ std::pair<std::string, std::string> pair_of(const std::string& text) {
 }  // namespace
 
 Verb import_verb() {
-  Verb verb{
-      "import",
-      {"FILE… --output OUT.h5 [--pair IMAGE=SPECTRUM]…"},
-      "turn FITS spectra and images into the paired layout",
-      "Turns FITS files into the published paired layout: DESI coadds with the redshifts of redrock, SDSS spectra, "
-      "stacked spectra and images in g, r, z. Images and spectra within 1\" are of one object."};
-  verb.positionals = {{"file", "FILE", "FITS files; what they are is read from them, not from their names", true}};
-  verb.options.add_options()("output", text("OUT.h5"), "the file to write")(
-      "pair", texts("IMAGE=SPECTRUM"),
-      "files of one object, whatever their positions; SPECTRUM#ROW names one of several; may be repeated");
-  verb.examples = {{"astroclip import spectra/*.fits images/*.fits --output galaxies.h5",
-                    "pairs by position, and what has no partner"},
-                   {"astroclip import a.fits b.fits --pair a.fits=b.fits --output one.h5", "one object, named"}};
-  verb.run = [](const options::variables_map& values) {
-    if (!values.contains("file")) throw UsageError("import needs FITS files");
-    if (!values.contains("output")) throw UsageError("import needs --output OUT.h5");
-    fits::ImportRequest request{texts_of(values, "file"), values["output"].as<std::string>(), {}};
-    for (const std::string& pair : texts_of(values, "pair")) request.pairs.push_back(pair_of(pair));
-    return import(request);
-  };
-  return verb;
+  return {
+      .name = "import",
+      .usages = {"FILE… --output OUT.h5 [--pair IMAGE=SPECTRUM]…"},
+      .meaning = "convert FITS spectra and images to the paired layout",
+      .description =
+          "Converts FITS files to the published paired layout: DESI coadds with redshifts of Redrock, SDSS spectra, "
+          "stacked spectra, and images in g, r and z. An image and a spectrum within 1\" of each other become one "
+          "object.",
+      .positionals = {Argument("file", "FILE", "FITS files; their kind is recognised by their content")
+                          .required()
+                          .many()
+                          .completed_by(Completes::file)},
+      .options = {Argument("output", "OUT.h5", "file to write").required().completed_by(Completes::file),
+                  Argument("pair", "IMAGE=SPECTRUM",
+                           "pair two files whatever their positions; SPECTRUM#ROW selects a row")
+                      .repeated()},
+      .examples = {{"astroclip import spectra/*.fits images/*.fits --output galaxies.h5",
+                    "pairs by position; unpaired images and spectra are kept, too"},
+                   {"astroclip import a.fits b.fits --pair a.fits=b.fits --output one.h5",
+                    "writes one object from two files"}},
+      .run = [](const Values& values) {
+        fits::ImportRequest request{values.texts("file"), values.text("output"), {}};
+        for (const std::string& pair : values.texts("pair")) request.pairs.push_back(pair_of(pair));
+        return import(request);
+      }};
 }
 
 }  // namespace astroclip::app

@@ -1,8 +1,7 @@
-// The command line: finds the verb, prints what goes wrong. No logic of its own.
+// The command line: finds the verb and prints errors.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/program_options/errors.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -10,10 +9,13 @@
 #include <system_error>
 #include <vector>
 
+#include "app/complete.h"
 #include "app/verbs.h"
 #include "app/version.h"
 #include "base/openmp_start.h"
+#include "base/table.h"
 #include "base/text.h"
+#include "config/problems.h"
 #include "plugin/host.h"
 
 namespace astroclip::app {
@@ -21,39 +23,36 @@ namespace astroclip::app {
 namespace {
 
 void print_help() {
+  std::vector<TableRow> verbs;
+  for (const Verb& verb : all_verbs()) verbs.push_back({verb.name, verb.meaning});
+  const std::vector<TableRow> options = {
+      {option_heading(plugins_option()), full_meaning(plugins_option())},
+      {"--version", "print the version, the libraries and what this machine supports"},
+      {"--help", "print this help; `astroclip VERB --help` describes a verb"}};
   fmt::print(
       "astroclip: cross-modal representation learning on galaxies\n\n"
-      "usage: astroclip [--plugins DIR]… VERB …\n\n");
-  for (const Verb& verb : all_verbs()) fmt::print("  {:10} {}\n", verb.name, verb.meaning);
-  fmt::print(
-      "\n"
-      "  --plugins DIR   search DIR for plugins, too (as does ASTROCLIP_PLUGIN_PATH)\n"
-      "  --version       print the version, and what this was built with\n"
-      "  --help          print this; astroclip VERB --help tells more\n");
+      "usage: astroclip [--plugins DIR]… VERB …\n\nverbs:\n{}\noptions:\n{}",
+      format_table(verbs), format_table(options));
 }
 
-/// Takes --plugins DIR and --plugins=DIR out of the arguments, wherever they stand.
-std::vector<std::string> take_plugin_folders(std::vector<std::string> arguments) {
-  static const std::string option = "--plugins";
-  std::vector<std::string> rest;
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == option) {
-      if (i + 1 == arguments.size()) throw UsageError("--plugins needs a folder");
-      plugin::Host::instance().add_search_path(arguments[++i]);
-    } else if (arguments[i].starts_with(option + "=")) {
-      plugin::Host::instance().add_search_path(arguments[i].substr(option.size() + 1));
-    } else {
-      rest.push_back(std::move(arguments[i]));
-    }
+int dispatch(std::vector<std::string> arguments) {
+  if (!arguments.empty() && arguments[0] == "__complete") {  // -- WORDS…
+    fmt::print("{}", completions({arguments.begin() + std::min<ptrdiff_t>(2, std::ssize(arguments)), arguments.end()},
+                                 all_verbs()));
+    return 0;
   }
-  return rest;
-}
-
-int dispatch(const std::vector<std::string>& arguments) {
+  for (const std::string& folder : take_plugin_folders(arguments)) plugin::Host::instance().add_search_path(folder);
+  if (!arguments.empty() && arguments.back() == "--plugins") throw UsageError("--plugins needs a value: DIR");
   if (arguments.empty()) throw UsageError("a verb is missing");
   const std::string& name = arguments[0];
-  if (name == "--help" || name == "-h" || name == "help") return print_help(), 0;
-  if (name == "--version") return fmt::print("{}", version_text()), 0;
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_help();
+    return 0;
+  }
+  if (name == "--version") {
+    fmt::print("{}", version_text());
+    return 0;
+  }
   std::vector<std::string> names;
   for (const Verb& verb : all_verbs()) {
     if (name == verb.name) return run(verb, std::span(arguments).subspan(1));
@@ -67,13 +66,11 @@ int usage_error(const std::vector<std::string>& arguments, const std::string& me
   fmt::print(stderr, "astroclip: error: {}\n", message);
   const auto is_first = [&](const Verb& verb) { return !arguments.empty() && verb.name == arguments[0]; };
   const bool has_verb = std::ranges::any_of(all_verbs(), is_first);
-  fmt::print(
-      stderr, "{}\n",
-      has_verb ? fmt::format("astroclip {} --help tells more", arguments[0]) : "astroclip --help lists the verbs");
+  fmt::print(stderr, "see: astroclip {}--help\n", has_verb ? arguments[0] + " " : "");
   return 2;
 }
 
-/// What was printed must have arrived.
+/// Throws Error when what was printed could not be written.
 int flushed(int status) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
   throw Error(fmt::format("standard output: cannot write: {}", std::strerror(errno)));
@@ -81,12 +78,8 @@ int flushed(int status) {
 
 int guarded_main(const std::vector<std::string>& arguments) {
   try {
-    return flushed(dispatch(take_plugin_folders(arguments)));
+    return flushed(dispatch(arguments));
   } catch (const UsageError& error) {
-    return usage_error(arguments, error.what());
-  } catch (const boost::program_options::too_many_positional_options_error&) {
-    return usage_error(arguments, "there are more words than the verb takes");
-  } catch (const boost::program_options::error& error) {
     return usage_error(arguments, error.what());
   } catch (const config::ProblemList& problems) {
     // Every line begins with its own place and "error:".

@@ -6,13 +6,15 @@
 namespace astroclip::app {
 
 Verb man_verb() {
-  Verb verb{"man", {""}, "print the manual page", "Prints the manual page of all verbs, for man."};
-  verb.examples = {{"astroclip man | man -l -", "to read it without installing anything"}};
-  verb.run = [](const options::variables_map&) {
-    fmt::print("{}", man_page(all_verbs()));
-    return 0;
-  };
-  return verb;
+  return {.name = "man",
+          .usages = {""},
+          .meaning = "print the manual page",
+          .description = "Prints a manual page of all verbs in roff, the format that man reads.",
+          .examples = {{"astroclip man | man -l -", "reads it without installing anything"}},
+          .run = [](const Values&) {
+            fmt::print("{}", man_page(all_verbs()));
+            return 0;
+          }};
 }
 
 }  // namespace astroclip::app

@@ -2,13 +2,11 @@
 
 #include <fmt/format.h>
 
-#include "app/value_words.h"
-
 namespace astroclip::app {
 
 namespace {
 
-/// Text in which nothing is a request to roff.
+/// Text without roff requests or escapes.
 std::string plain(const std::string& text) {
   std::string safe = text.starts_with(".") || text.starts_with("'") ? "\\&" : "";
   for (const char c : text) {
@@ -29,6 +27,11 @@ std::string item(const std::string& head, const std::string& body) {
 std::string bold(const std::string& text) { return fmt::format("\\fB{}\\fR", plain(text)); }
 std::string italic(const std::string& text) { return fmt::format("\\fI{}\\fR", plain(text)); }
 
+std::string option_item(const Argument& option) {
+  const std::string value = value_name(option);
+  return item(bold("--" + option.key) + (value.empty() ? "" : " " + italic(value)), full_meaning(option));
+}
+
 std::string section(const Verb& verb) {
   std::string text = fmt::format(".SS {}\n", plain(verb.name));
   for (const std::string& usage : verb.usages) {
@@ -36,13 +39,9 @@ std::string section(const Verb& verb) {
                         plain(usage));
   }
   text += fmt::format(".PP\n{}\n", plain(verb.description));
-  for (const Positional& positional : verb.positionals) text += item(italic(positional.name), positional.meaning);
-  for (const auto& option : verb.options.options()) {
-    const std::string value = value_name_of(*option);
-    std::string head = bold(fmt::format("--{}", option->long_name()));
-    if (!value.empty()) head += fmt::format(" {}", italic(value));
-    text += item(head, option->description());
-  }
+  for (const Argument& positional : verb.positionals)
+    text += item(italic(value_name(positional)), full_meaning(positional));
+  for (const Argument& option : verb.options) text += option_item(option);
   for (const Example& example : verb.examples) {
     text += fmt::format(".PP\n{}:\n.PP\n.RS 4\n.nf\n{}\n.fi\n.RE\n", plain(example.meaning), plain(example.command));
   }
@@ -57,24 +56,23 @@ std::string man_page(std::span<const Verb> verbs) {
   text += fmt::format(".SH SYNOPSIS\n{} [{} {}]... {} ...\n.br\n{} {} | {}\n", bold("astroclip"), bold("--plugins"),
                       italic("DIR"), italic("VERB"), bold("astroclip"), bold("--version"), bold("--help"));
   text +=
-      ".SH DESCRIPTION\nTrains an image encoder and a spectrum encoder, aligns them so that the two views of one "
-      "galaxy "
-      "meet in one space, and measures what the embeddings are good for. Encoders, losses, datasets and tasks are "
-      "plugins, chosen and configured in one TOML file.\n";
-  text += ".SH OPTIONS\n";
-  text += item(fmt::format("{} {}", bold("--plugins"), italic("DIR")), "search DIR for plugins, too");
-  text += item(bold("--version"), "print the version, what the program was built with and what it can use");
-  text += item(bold("--help"), "list the verbs; behind a verb, tell more of it");
+      ".SH DESCRIPTION\nTrains an image encoder and a spectrum encoder, aligns them in one embedding space, and "
+      "measures "
+      "how well the embeddings predict redshift and match across modalities. Encoders, losses, datasets and tasks are "
+      "plugins; one TOML file selects and configures them.\n";
+  text += ".SH OPTIONS\n" + option_item(plugins_option());
+  text += item(bold("--version"), "print the version, the libraries and what this machine supports");
+  text += item(bold("--help"), "list the verbs; after a verb, describe it");
   text += ".SH VERBS\n";
   for (const Verb& verb : verbs) text += section(verb);
   text += ".SH \"EXIT STATUS\"\n";
-  text += item("0", "the verb did what it was asked for");
-  text += item("1", "it did not; one error tells the place, what was expected and what was found");
+  text += item("0", "success");
+  text += item("1", "failure; standard error has one message with the place of the error");
   text += item("2", "the command line is wrong");
-  text += item("130", "a signal ended it at a point from which it can go on");
+  text += item("130", "interrupted by a signal; the run can be resumed");
   text += ".SH ENVIRONMENT\n";
   text += item(bold("ASTROCLIP_PLUGIN_PATH"), "folders to search for plugins, separated by colons");
-  text += item(bold("OMP_NUM_THREADS"), "compute threads, where neither experiment nor option tells");
+  text += item(bold("OMP_NUM_THREADS"), "compute threads, unless the experiment or an option sets them");
   return text;
 }
 

@@ -2,48 +2,54 @@
 
 #include <fmt/format.h>
 
-#include "app/kinds.h"
+#include <algorithm>
+
 #include "app/verbs.h"
 
 namespace astroclip::app {
 
 namespace {
 
-void write(plugin::Kind kind, const std::string& name, const std::string& folder) {
+std::vector<std::string> kinds() {
+  std::vector<std::string> names;
+  std::ranges::transform(plugin::all_kinds, std::back_inserter(names), plugin::kind_name);
+  return names;
+}
+
+int new_plugin(const Values& values) {
+  const plugin::Kind kind = *std::ranges::find(plugin::all_kinds, values.text("kind"), plugin::kind_name);
+  const std::string name = values.text("name"), folder = values.has("output") ? values.text("output") : name;
   for (const auto& file : plugin::write_new_plugin(kind, name, folder)) fmt::print("{}\n", file.string());
-  const std::string prefix = plugin::installation().string();
   fmt::print(
-      "\nIt works as it is; build it, run its tests, train and measure with it:\n\n"
+      "\nIt works as it is. To build it, run its tests, and train and evaluate with it:\n\n"
       "    cmake -S {0} -B {0}/build -DCMAKE_PREFIX_PATH={1}\n"
       "    cmake --build {0}/build\n"
       "    ctest --test-dir {0}/build --output-on-failure\n"
       "    {1}/bin/astroclip --plugins {0}/build run {0}/experiment.toml\n",
-      folder, prefix);
+      folder, plugin::installation().string());
+  return 0;
 }
 
 }  // namespace
 
 Verb new_plugin_verb() {
-  Verb verb{"new-plugin",
-            {"KIND NAME [--output DIR]"},
-            "write a plugin of your own, to be built elsewhere",
-            "Writes a folder with an encoder, loss, dataset or task that works as it is, to be changed into what you "
-            "need: its source, its tests, a CMakeLists.txt that builds both against this astroclip, and an experiment "
-            "that trains and measures with it."};
-  verb.positionals = {{"kind", "KIND", "encoder, loss, dataset or task"},
-                      {"name", "NAME", "of the plugin: lower-case letters, digits and single _, a letter first"}};
-  verb.options.add_options()("output", text("DIR"), "the folder to write (default: NAME)");
-  verb.examples = {
-      {"astroclip new-plugin encoder my_encoder", "a small convolutional network on images, in my_encoder/"},
-      {"astroclip new-plugin loss my_loss --output work/my_loss", "a contrastive loss, elsewhere"}};
-  verb.run = [](const options::variables_map& values) {
-    if (!values.contains("name")) throw UsageError("new-plugin needs a kind and a name: new-plugin encoder my_encoder");
-    const auto name = values["name"].as<std::string>();
-    write(kind_of(values["kind"].as<std::string>()), name,
-          values.contains("output") ? values["output"].as<std::string>() : name);
-    return 0;
-  };
-  return verb;
+  return {
+      .name = "new-plugin",
+      .usages = {"KIND NAME [--output DIR]"},
+      .meaning = "write the source of a new plugin",
+      .description =
+          "Writes a folder with a working encoder, loss, dataset or task as a starting point: its source, its tests, a "
+          "CMakeLists.txt that builds both against this astroclip, and an experiment that trains and evaluates with "
+          "it.",
+      .positionals = {Argument("kind", "KIND", "encoder, loss, dataset or task").required().one_of(kinds()),
+                      Argument("name", "NAME",
+                               "name of the plugin: lower-case letters, digits and single underscores, beginning "
+                               "with a letter")
+                          .required()},
+      .options = {Argument("output", "DIR", "folder to write (default: NAME)").completed_by(Completes::folder)},
+      .examples = {{"astroclip new-plugin encoder my_encoder", "writes a small convolutional network to my_encoder/"},
+                   {"astroclip new-plugin loss my_loss --output work/my_loss", "writes a contrastive loss"}},
+      .run = new_plugin};
 }
 
 }  // namespace astroclip::app

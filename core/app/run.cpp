@@ -5,7 +5,6 @@
 #include <filesystem>
 
 #include "app/verbs.h"
-#include "base/error.h"
 #include "config/toml.h"
 #include "experiment/experiment.h"
 #include "sweep/folder.h"
@@ -16,45 +15,48 @@ namespace astroclip::app {
 
 namespace {
 
-std::vector<std::string> assignments(const options::variables_map& values) {
-  std::vector<std::string> set = texts_of(values, "set");
-  if (values.contains("threads")) set.push_back(fmt::format("experiment.threads={}", values["threads"].as<int>()));
-  if (values.contains("loader-threads")) {
-    set.push_back(fmt::format("experiment.loader_threads={}", values["loader-threads"].as<int>()));
-  }
-  return set;
+/// The file with the keys that the command line overrides.
+config::Table read(const std::string& path, const Values& values) {
+  config::Table file = config::parse_file(path, values.texts("set"));
+  const auto assign = [&](const std::string& option, const std::string& key) {
+    const config::Location place{"--" + option};
+    if (values.has(option)) config::assign(file, key, {values.integer(option), place}, place, place.file);
+  };
+  assign("threads", "experiment.threads");
+  assign("loader-threads", "experiment.loader_threads");
+  return file;
 }
 
-int finish(run::Outcome outcome) { return outcome == run::Outcome::finished ? 0 : interrupted_status; }
+int status_of(run::Outcome outcome) { return outcome == run::Outcome::finished ? 0 : interrupted_status; }
 
-int finish(sweep::Outcome outcome) {
+int status_of(sweep::Outcome outcome) {
   if (outcome == sweep::Outcome::interrupted) return interrupted_status;
   return outcome == sweep::Outcome::finished ? 0 : 1;
 }
 
-int resume(const options::variables_map& values) {
-  if (values.contains("file") || values.contains("output") || values.contains("set") || values.contains("dry-run")) {
-    throw UsageError("--resume takes the folder of a run or of a sweep; its experiment and folder are settled");
+int resume(const Values& values) {
+  for (const char* other : {"set", "output", "dry-run"}) {
+    if (values.has(other)) throw UsageError(fmt::format("--resume cannot be combined with --{}", other));
   }
-  const auto path = values["resume"].as<std::string>();
+  if (values.has("file")) throw UsageError("--resume cannot be combined with an experiment file");
+  const std::string path = values.text("resume");
   if (sweep::SweepFolder::holds_sweep(path)) {
-    const auto file = config::parse_file(sweep::SweepFolder(path).file(), assignments(values));
-    return finish(sweep::run(sweep::read_plan(file), path));
+    return status_of(sweep::run(sweep::read_plan(read(sweep::SweepFolder(path).file(), values)), path));
   }
   const auto folder = record::RunFolder::open(path);
-  const Experiment experiment = load_experiment(folder.resolved(), assignments(values));
+  const Experiment experiment = read_experiment(read(folder.resolved(), values));
   if (std::filesystem::exists(folder.report_json())) {
-    fmt::print("{}: the run is finished; see {}\n", folder.path(), folder.report_text());
+    fmt::print("{}: the run is already finished; its results are in {}\n", folder.path(), folder.report_text());
     return 0;
   }
-  return finish(run::run(experiment, folder));
+  return status_of(run::run(experiment, folder));
 }
 
-int start(const options::variables_map& values) {
-  if (!values.contains("file")) throw UsageError("run needs an experiment file, or --resume RUN");
-  const config::Table file = config::parse_file(values["file"].as<std::string>(), assignments(values));
-  const auto output = values.contains("output") ? values["output"].as<std::string>() : std::string();
-  if (values.contains("dry-run")) {
+int start(const Values& values) {
+  if (!values.has("file")) throw UsageError("missing argument: FILE, or --resume RUN");
+  const config::Table file = read(values.text("file"), values);
+  const std::string output = values.text("output");
+  if (values.has("dry-run")) {
     const bool many = sweep::is_sweep(file);
     const sweep::Plan plan = many ? sweep::read_plan(file) : sweep::read_single(file);
     fmt::print("{}", sweep::preview(plan, many ? output : ""));
@@ -62,14 +64,14 @@ int start(const options::variables_map& values) {
   }
   if (sweep::is_sweep(file)) {
     const sweep::Plan plan = sweep::read_plan(file);
-    return finish(sweep::run(plan, output.empty() ? record::RunFolder::first_free(plan.name) : output));
+    return status_of(sweep::run(plan, output.empty() ? record::RunFolder::first_free(plan.name) : output));
   }
   const Experiment experiment = read_experiment(file);
   const auto folder = record::RunFolder::create(output, experiment.name, config::to_toml(experiment.resolved));
   try {
-    return finish(run::run(experiment, folder));
+    return status_of(run::run(experiment, folder));
   } catch (const Error&) {
-    folder.remove_unless_begun();  // what was wrong can be mended, and the same command given again
+    folder.remove_unless_begun();  // so that the same command works once the error is mended
     throw;
   }
 }
@@ -77,31 +79,29 @@ int start(const options::variables_map& values) {
 }  // namespace
 
 Verb run_verb() {
-  Verb verb{
-      "run",
-      {"FILE [--set key=value]… [--output DIR]", "FILE --dry-run", "--resume RUN"},
-      "run an experiment or a sweep, or go on with one",
-      "Trains and measures what an experiment file says; every file of the run is in its folder. A file with a "
-      "section [sweep] makes a run of each combination in a folder of its own below DIR. Stopped or killed, a run "
-      "goes on with --resume, and ends with the same bits."};
-  verb.positionals = {{"file", "FILE", "an experiment"}};
-  verb.options.add_options()                                                                    //
-      ("set", texts("key=value"), "path.to.key=value in place of the file's; may be repeated")  //
-      ("output", text("DIR"), "the run's folder (default: runs/NAME-N)")                        //
-      ("dry-run", "print the runs there would be and how long they would take")                 //
-      ("resume", text("RUN"), "go on with the run or the sweep in this folder")                 //
-      ("threads", options::value<int>()->value_name("N"), "compute threads")                    //
-      ("loader-threads", options::value<int>()->value_name("N"), "threads that read ahead");
-  verb.examples = {
-      {"astroclip run experiments/quickstart.toml", "a first experiment, in runs/quickstart-1"},
-      {"astroclip run experiments/quickstart.toml --set stages.alignment.loss.plugin=siglip --output runs/siglip",
-       "the same with another loss"},
-      {"astroclip run --resume runs/quickstart-1", "on from where it was stopped"},
-      {"astroclip run experiments/losses.toml --dry-run", "the runs of a sweep, and how long they would take"}};
-  verb.run = [](const options::variables_map& values) {
-    return values.contains("resume") ? resume(values) : start(values);
-  };
-  return verb;
+  return {
+      .name = "run",
+      .usages = {"FILE [--set key=value]… [--output DIR]", "FILE --dry-run", "--resume RUN"},
+      .meaning = "train and evaluate an experiment or a sweep, or resume one",
+      .description =
+          "Trains and evaluates the experiment in FILE and writes everything to one folder. If the file has a section "
+          "[sweep], each combination is a run in a folder of its own inside DIR. An interrupted run continues with "
+          "--resume, and its results are bitwise those of an uninterrupted run.",
+      .positionals = {Argument("file", "FILE", "experiment file").completed_by(Completes::experiment)},
+      .options = {Argument("set", "key=value", "override a key of the file, such as experiment.seed=2").repeated(),
+                  Argument("output", "DIR", "folder of the run or sweep (default: runs/NAME-N)")
+                      .completed_by(Completes::folder),
+                  Argument("dry-run", "", "list the runs and estimate their duration, without running them"),
+                  Argument("resume", "RUN", "folder of an interrupted run or sweep").completed_by(Completes::folder),
+                  Argument("threads", "N", "compute threads; overrides experiment.threads"),
+                  Argument("loader-threads", "N", "threads that read ahead; overrides experiment.loader_threads")},
+      .examples = {{"astroclip run experiments/quickstart.toml", "runs a first experiment in runs/quickstart-1"},
+                   {"astroclip run experiments/quickstart.toml --set stages.alignment.loss.plugin=siglip --output "
+                    "runs/siglip",
+                    "runs it with another loss"},
+                   {"astroclip run --resume runs/quickstart-1", "resumes it after an interruption"},
+                   {"astroclip run experiments/losses.toml --dry-run", "lists the runs of a sweep"}},
+      .run = [](const Values& values) { return values.has("resume") ? resume(values) : start(values); }};
 }
 
 }  // namespace astroclip::app

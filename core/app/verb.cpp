@@ -1,69 +1,215 @@
 #include "app/verb.h"
 
 #include <fmt/format.h>
-#include <fmt/ostream.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
+
+#include "base/table.h"
+#include "base/text.h"
 
 namespace astroclip::app {
 
 namespace {
 
-/// Words of a paragraph, in lines.
-std::string wrapped(const std::string& paragraph, size_t width, const std::string& indent) {
-  std::string text, line;
-  const auto flush = [&] {
-    if (!line.empty()) text += fmt::format("{}{}\n", indent, line);
-    line.clear();
-  };
+/// The whole text as a number.
+template <class T>
+std::optional<T> number_in(const std::string& text) {
+  T number{};
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (result.ec != std::errc() || result.ptr != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+std::vector<std::string> wrapped(const std::string& paragraph, size_t width) {
+  std::vector<std::string> lines(1);
   for (size_t begin = 0; begin < paragraph.size();) {
     const size_t end = std::min(paragraph.find(' ', begin), paragraph.size());
     const std::string word = paragraph.substr(begin, end - begin);
-    if (!line.empty() && indent.size() + line.size() + 1 + word.size() > width) flush();
-    if (!line.empty()) line += ' ';
-    line += word;
+    std::string& line = lines.back();
+    if (line.empty()) {
+      line = word;
+    } else if (text_width(line) + 1 + text_width(word) > width) {
+      lines.push_back(word);
+    } else {
+      line += " " + word;
+    }
     begin = end + 1;
   }
-  flush();
-  return text;
+  return lines;
 }
 
 constexpr size_t line_width = 100;
 
+/// Headings in one column, meanings wrapped in the next.
+std::string listed(const std::string& title, const std::vector<std::pair<std::string, std::string>>& entries) {
+  if (entries.empty()) return "";
+  size_t widest = 0;
+  for (const auto& [heading, meaning] : entries) widest = std::max(widest, text_width(heading));
+  std::vector<TableRow> rows;
+  for (const auto& [heading, meaning] : entries) {
+    const std::vector<std::string> lines = wrapped(meaning, line_width - widest - 4);
+    for (const std::string& line : lines) rows.push_back({&line == &lines.front() ? heading : "", line});
+  }
+  return fmt::format("\n{}:\n{}", title, format_table(rows));
+}
+
+bool is_flag(const Argument& option) { return value_name(option).empty(); }
+
+const Argument& option_named(const Verb& verb, const std::string& name) {
+  if (name == help_option().key) return help_option();
+  std::vector<std::string> names = {"--" + help_option().key};
+  for (const Argument& option : verb.options) {
+    if (option.key == name) return option;
+    names.push_back("--" + option.key);
+  }
+  throw UsageError(fmt::format("unknown option '--{}'{}", name, suggestion("--" + name, names)));
+}
+
+/// Whether a text is a number of the range.
+bool holds(const Range& range, const std::string& text) {
+  std::optional<double> number = number_in<double>(text);
+  if (range.is_whole && !number_in<int64_t>(text)) number.reset();
+  return number && *number >= range.low && *number <= range.high;
+}
+
+void check(const std::string& name, const Argument& argument, const std::string& value) {
+  const std::vector<std::string>& choices = argument.choices;
+  const std::optional<Range>& range = argument.range;
+  if (!choices.empty() && std::ranges::find(choices, value) == choices.end()) {
+    throw UsageError(fmt::format("{} must be one of {}, found '{}'{}", name, fmt::join(choices, ", "), value,
+                                 suggestion(value, choices)));
+  }
+  if (range && !holds(*range, value)) {
+    throw UsageError(fmt::format("{} must be {} from {} to {}, found '{}'", name,
+                                 range->is_whole ? "an integer" : "a number", range->low, range->high, value));
+  }
+  if (argument.completes != Completes::nothing && value.empty()) throw UsageError(fmt::format("{} is empty", name));
+}
+
+void check(const std::string& prefix, const std::vector<Argument>& arguments, Values::Map& given) {
+  for (const Argument& argument : arguments) {
+    const std::string name = prefix.empty() ? value_name(argument) : prefix + argument.key;
+    const auto found = given.find(argument.key);
+    if (found != given.end()) {
+      for (const std::string& value : found->second) check(name, argument, value);
+    } else if (argument.is_required) {
+      throw UsageError(fmt::format("missing argument: {}", name));
+    } else if (!argument.fallback.empty()) {
+      given[argument.key] = {argument.fallback};
+    }
+  }
+}
+
+std::string missing_value(const Argument& option) {
+  return fmt::format("--{} needs a value: {}", option.key, value_name(option));
+}
+
 }  // namespace
 
-options::typed_value<std::string>* text(const char* value_name) {
-  return options::value<std::string>()->value_name(value_name);
+std::string value_name(const Argument& argument) {
+  return argument.value.empty() ? fmt::format("{}", fmt::join(argument.choices, "|")) : argument.value;
 }
 
-options::typed_value<std::vector<std::string>>* texts(const char* value_name) {
-  return options::value<std::vector<std::string>>()->composing()->value_name(value_name);
+std::string option_heading(const Argument& option) {
+  return fmt::format("--{}{}{}", option.key, is_flag(option) ? "" : " ", value_name(option));
 }
 
-std::vector<std::string> texts_of(const options::variables_map& values, const std::string& key) {
-  return values.contains(key) ? values[key].as<std::vector<std::string>>() : std::vector<std::string>();
+std::string full_meaning(const Argument& argument) {
+  std::string text = argument.meaning;
+  if (argument.takes == Takes::one_each_time) text += "; may be repeated";
+  std::vector<std::string> notes;
+  if (argument.range) notes.push_back(fmt::format("{}..{}", argument.range->low, argument.range->high));
+  if (!argument.fallback.empty()) notes.push_back(fmt::format("default: {}", argument.fallback));
+  return notes.empty() ? text : fmt::format("{} ({})", text, fmt::join(notes, ", "));
 }
 
-options::variables_map parse(const Verb& verb, std::span<const std::string> words) {
-  options::options_description all;
-  all.add(verb.options).add_options()("help,h", "print this");
-  options::positional_options_description order;
-  for (const Positional& positional : verb.positionals) {
-    if (positional.several) {
-      all.add_options()(positional.key.c_str(), texts(""));
+std::string Values::text(const std::string& key) const { return has(key) ? values_.at(key).back() : ""; }
+
+std::vector<std::string> Values::texts(const std::string& key) const {
+  return has(key) ? values_.at(key) : std::vector<std::string>();
+}
+
+int64_t Values::integer(const std::string& key) const {
+  if (const auto number = number_in<int64_t>(text(key))) return *number;
+  throw UsageError(fmt::format("--{} must be an integer, found '{}'", key, text(key)));
+}
+
+double Values::number(const std::string& key) const { return number_in<double>(text(key)).value_or(0.0); }
+
+const Argument& help_option() {
+  static const Argument option = Argument("help", "", "print this help");
+  return option;
+}
+
+const Argument& plugins_option() {
+  static const Argument option = Argument("plugins", "DIR", "search DIR for plugins, as well as ASTROCLIP_PLUGIN_PATH")
+                                     .repeated()
+                                     .completed_by(Completes::folder);
+  return option;
+}
+
+std::vector<std::string> take_plugin_folders(std::vector<std::string>& words) {
+  const std::string option = "--" + plugins_option().key;
+  std::vector<std::string> folders, rest;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == option && i + 1 < words.size()) {
+      folders.push_back(words[++i]);
+    } else if (words[i].starts_with(option + "=")) {
+      folders.push_back(words[i].substr(option.size() + 1));
     } else {
-      all.add_options()(positional.key.c_str(), text(""));
+      rest.push_back(words[i]);
     }
-    order.add(positional.key.c_str(), positional.several ? -1 : 1);
   }
-  options::variables_map values;
-  options::store(options::command_line_parser(std::vector<std::string>(words.begin(), words.end()))
-                     .options(all)
-                     .positional(order)
-                     .run(),
-                 values);
-  if (!values.contains("help")) options::notify(values);
-  return values;
+  words = std::move(rest);
+  return folders;
+}
+
+const Argument* positional_at(const Verb& verb, size_t index) {
+  if (index < verb.positionals.size()) return &verb.positionals[index];
+  const bool last_takes_all = !verb.positionals.empty() && verb.positionals.back().takes == Takes::many;
+  return last_takes_all ? &verb.positionals.back() : nullptr;
+}
+
+Assignment assign(const Verb& verb, std::span<const std::string> words) {
+  Assignment to;
+  for (const std::string& word : words) {
+    if (word.starts_with("--")) {
+      if (to.needs_value) throw UsageError(missing_value(*to.open));
+      const size_t mark = word.find('=');
+      const bool has_value = mark != std::string::npos;
+      const Argument& option = option_named(verb, word.substr(2, has_value ? mark - 2 : mark));
+      const auto [values, is_new] = to.values.try_emplace(option.key);
+      if (!is_new && option.takes == Takes::one) throw UsageError(fmt::format("--{} is given twice", option.key));
+      if (has_value && is_flag(option)) throw UsageError(fmt::format("--{} takes no value", option.key));
+      if (has_value) values->second.push_back(word.substr(mark + 1));
+      to.needs_value = !has_value && !is_flag(option);
+      to.open = to.needs_value ? &option : nullptr;
+    } else if (to.open != nullptr) {
+      to.values[to.open->key].push_back(word);
+      to.needs_value = false;
+      if (to.open->takes != Takes::many) to.open = nullptr;
+    } else if (word == "-h") {
+      to.values.try_emplace(help_option().key);
+    } else if (const Argument* positional = positional_at(verb, to.positionals)) {
+      ++to.positionals;
+      to.values[positional->key].push_back(word);
+    } else {
+      throw UsageError(fmt::format("too many arguments: '{}'", word));
+    }
+  }
+  return to;
+}
+
+Values parse(const Verb& verb, std::span<const std::string> words) {
+  Assignment given = assign(verb, words);
+  if (!given.values.contains(help_option().key)) {
+    if (given.needs_value) throw UsageError(missing_value(*given.open));
+    check("", verb.positionals, given.values);
+    check("--", verb.options, given.values);
+  }
+  return Values(std::move(given.values));
 }
 
 std::string help_of(const Verb& verb) {
@@ -72,24 +218,22 @@ std::string help_of(const Verb& verb) {
     help += fmt::format("{} astroclip {}{}{}\n", help.empty() ? "usage:" : "      ", verb.name,
                         usage.empty() ? "" : " ", usage);
   }
-  help += fmt::format("\n{}", wrapped(verb.description, line_width, ""));
-  if (!verb.positionals.empty()) help += "\n";
-  for (const Positional& positional : verb.positionals) {
-    help += fmt::format("  {:8} {}\n", positional.name, positional.meaning);
-  }
-  options::options_description shown("options", line_width);
-  for (const auto& option : verb.options.options()) shown.add(option);
-  shown.add_options()("help", "print this");
-  help += fmt::format("\n{}\nexamples:\n", fmt::streamed(shown));
+  help += fmt::format("\n{}\n", fmt::join(wrapped(verb.description, line_width), "\n"));
+  std::vector<std::pair<std::string, std::string>> positionals, options;
+  for (const Argument& one : verb.positionals) positionals.emplace_back(value_name(one), full_meaning(one));
+  for (const Argument& one : verb.options) options.emplace_back(option_heading(one), full_meaning(one));
+  options.emplace_back(option_heading(help_option()), full_meaning(help_option()));
+  help += listed("arguments", positionals) + listed("options", options) + "\nexamples:\n";
   for (const Example& example : verb.examples) {
-    help += fmt::format("  {}\n{}", example.command, wrapped(example.meaning, line_width, "      "));
+    help += fmt::format("  {}\n      {}\n", example.command,
+                        fmt::join(wrapped(example.meaning, line_width - 6), "\n      "));
   }
   return help;
 }
 
 int run(const Verb& verb, std::span<const std::string> words) {
-  const auto values = parse(verb, words);
-  if (!values.contains("help")) return verb.run(values);
+  const Values values = parse(verb, words);
+  if (!values.has(help_option().key)) return verb.run(values);
   fmt::print("{}", help_of(verb));
   return 0;
 }

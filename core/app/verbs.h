@@ -6,7 +6,7 @@
 
 namespace astroclip::app {
 
-/// Each stands in a file of its own, takes what it needs out of the parsed values, and calls into the library.
+/// Each is in a file of its own, takes what it needs out of the parsed values, and calls into the library.
 Verb run_verb();
 Verb runs_verb();
 Verb compare_verb();
@@ -23,7 +23,7 @@ Verb bench_verb();
 Verb completion_verb();
 Verb man_verb();
 
-/// All of them, in the order in which help lists them.
+/// All of them, in the order of help.
 const std::vector<Verb>& all_verbs();
 
 }  // namespace astroclip::app

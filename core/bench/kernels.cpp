@@ -1,7 +1,7 @@
 #include <cmath>
 
-#include "bench/row.h"
 #include "base/rng.h"
+#include "bench/row.h"
 
 namespace astroclip::bench {
 
@@ -24,8 +24,8 @@ double product_operations(int64_t rows, int64_t in, int64_t out) {
 }
 
 /// `kept` writes the pre-activation, too, as training does.
-Work linear(const Settings& settings, int64_t rows, int64_t in, int64_t out, Activation activation,
-                 bool with_residual, bool kept = false) {
+Work linear(const Settings& settings, int64_t rows, int64_t in, int64_t out, Activation activation, bool with_residual,
+            bool kept = false) {
   const Tensor x = random({rows, in}), weight = random({out, in}), bias = random({out});
   const Tensor residual = with_residual ? random({rows, out}) : Tensor();
   Tensor y = empty({rows, out}), before = kept ? empty({rows, out}) : Tensor();
@@ -161,8 +161,7 @@ Work pack(const Settings& settings, WeightUse use, int64_t in, int64_t out) {
 
 Work adamw(int64_t size) {
   Tensor parameter = random({size}), first = random({size});
-  Tensor second = Tensor::zeros({size}, DType::f32, device()),
-         clip = Tensor::zeros({3}, DType::f64, device());
+  Tensor second = Tensor::zeros({size}, DType::f32, device()), clip = Tensor::zeros({3}, DType::f64, device());
   const Tensor gradient = random({size});
   const auto run = [=]() mutable {
     const ConstView all(gradient);
@@ -196,9 +195,7 @@ void add_products(std::vector<Row>& rows, const std::string& tower, int64_t toke
 
 }  // namespace
 
-Work reference_product(const Settings& settings) {
-  return linear(settings, 2304, 3072, 1024, Activation::none, false);
-}
+Work reference_product(const Settings& settings) { return linear(settings, 2304, 3072, 1024, Activation::none, false); }
 
 std::vector<Row> kernel_rows() {
   std::vector<Row> rows;

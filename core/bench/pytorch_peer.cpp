@@ -62,7 +62,8 @@ PytorchPeer::PytorchPeer(const std::string& python, const std::string& work, int
   std::istringstream words(process_->answer());
   std::string word;
   words >> word;
-  if (word != "ready") throw Error(fmt::format("[bench] the PyTorch process printed '{}', expected 'ready'", words.str()));
+  if (word != "ready")
+    throw Error(fmt::format("[bench] the PyTorch process printed '{}', expected 'ready'", words.str()));
   while (words >> word) process_->modes.push_back(word);
 }
 

@@ -10,9 +10,9 @@
 #include <numeric>
 #include <thread>
 
-#include "bench/row.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "bench/row.h"
 #include "io/hdf5/row_reader.h"
 #include "io/output/durable_file.h"
 

@@ -2,9 +2,9 @@
 
 #include <memory>
 
-#include "bench/row.h"
 #include "autograd/tape.h"
 #include "base/rng.h"
+#include "bench/row.h"
 #include "ops/ops.h"
 #include "optim/adamw.h"
 #include "plugin/host.h"

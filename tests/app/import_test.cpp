@@ -16,7 +16,7 @@ TEST(Import, WithNothingToTakeItFailsAndSaysWhy) {
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.out, "kind              taken  refused  file\nunknown               0        1  " + text +
                              "\n                 refused: is not a FITS file\n");
-  EXPECT_EQ(outcome.err, "astroclip: error: nothing could be taken; " + output + " is not written\n");
+  EXPECT_EQ(outcome.err, "astroclip: error: nothing was imported; " + output + " is not written\n");
   EXPECT_FALSE(std::filesystem::exists(output));
 }
 
@@ -25,20 +25,19 @@ TEST(Import, LeavesWhatIsThere) {
   io::write_text(output, "mine");
   const auto outcome = run_program("import a.fits --output '" + output + "'");
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_EQ(outcome.err, "astroclip: error: " + output + ": exists already and is left as it is\n");
+  EXPECT_EQ(outcome.err, "astroclip: error: " + output + ": already exists\n");
   EXPECT_EQ(io::read_text(output), "mine");
 }
 
 TEST(Import, ChecksItsArguments) {
   EXPECT_EQ(run_program("import --output x.h5").err,
-            "astroclip: error: import needs FITS files\nastroclip import --help tells more\n");
+            "astroclip: error: missing argument: FILE\nsee: astroclip import --help\n");
   EXPECT_EQ(run_program("import a.fits").err,
-            "astroclip: error: import needs --output OUT.h5\nastroclip import --help tells more\n");
+            "astroclip: error: missing argument: --output\nsee: astroclip import --help\n");
   const auto outcome = run_program("import a.fits --output x.h5 --pair a.fits");
   EXPECT_EQ(outcome.status, 2);
   EXPECT_EQ(outcome.err,
-            "astroclip: error: --pair needs IMAGE=SPECTRUM, found 'a.fits'\nastroclip import --help "
-            "tells more\n");
+            "astroclip: error: --pair must be IMAGE=SPECTRUM, found 'a.fits'\nsee: astroclip import --help\n");
 }
 
 }  // namespace

@@ -81,8 +81,10 @@ TEST_F(NewPlugin, RefusesWhatIsThereAlready) {
 }
 
 TEST_F(NewPlugin, RefusesAnUnknownKindOrNone) {
-  EXPECT_THAT(refusal("encodr mine", 2), StartsWith("astroclip: error: there is no kind 'encodr' (encoders"));
-  EXPECT_THAT(refusal("encoder", 2), StartsWith("astroclip: error: new-plugin needs a kind and a name"));
+  EXPECT_THAT(
+      refusal("encodr mine", 2),
+      StartsWith("astroclip: error: KIND must be one of encoder, loss, dataset, task, found 'encodr'; did you mean"));
+  EXPECT_THAT(refusal("encoder", 2), StartsWith("astroclip: error: missing argument: NAME"));
 }
 
 }  // namespace

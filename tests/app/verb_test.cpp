@@ -1,13 +1,11 @@
-// What is said of the verbs: once, in their descriptions, for help, man page, completion and README.
+// The descriptions of the verbs, from which parser, help and man page are made; complete_test.cpp tests completion.
 #include "app/verb.h"
 
 #include <gmock/gmock.h>
 
 #include <filesystem>
-#include <sstream>
 
 #include "app/man_page.h"
-#include "app/value_words.h"
 #include "app/verbs.h"
 #include "io/output/durable_file.h"
 #include "support/program.h"
@@ -16,9 +14,8 @@ namespace astroclip::app {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::Contains;
 using testing::HasSubstr;
-using testing::Not;
+using testing::ThrowsMessage;
 using testing_support::scratch;
 
 /// The words of a command for a shell, up to a pipe or a redirection; quotes are taken off.
@@ -57,13 +54,11 @@ TEST(Verb, EverythingHasAMeaning) {
     EXPECT_FALSE(verb.usages.empty()) << verb.name;
     EXPECT_FALSE(verb.examples.empty()) << verb.name;
     for (const Example& example : verb.examples) EXPECT_NE(example.meaning, "") << example.command;
-    for (const Positional& positional : verb.positionals) EXPECT_NE(positional.meaning, "") << verb.name;
-    for (const auto& option : verb.options.options()) {
-      EXPECT_NE(option->description(), "") << verb.name << " --" << option->long_name();
-      if (option->semantic()->max_tokens() > 0) {
-        EXPECT_THAT(value_name_of(*option), Not(testing::StartsWith("arg"))) << verb.name << " " << option->long_name();
-      }
+    for (const Argument& positional : verb.positionals) {
+      EXPECT_NE(positional.meaning, "") << verb.name;
+      EXPECT_NE(value_name(positional), "") << verb.name;
     }
+    for (const Argument& option : verb.options) EXPECT_NE(option.meaning, "") << verb.name << " --" << option.key;
   }
 }
 
@@ -83,9 +78,58 @@ TEST(Verb, EveryExampleIsTakenByItsVerb) {
   }
 }
 
-TEST(Verb, AnotherOptionIsNotTaken) {
-  const std::vector<std::string> words = {"a.toml", "--outptu", "x"};
-  EXPECT_THROW((void)parse(run_verb(), words), options::error);
+const Verb tried{.name = "try",
+                 .usages = {"KIND FILE…"},
+                 .meaning = "try",
+                 .description = "Tries.",
+                 .positionals = {Argument("kind", "KIND", "kind").one_of({"loss", "task"}),
+                                 Argument("file", "FILE", "files").required().many().completed_by(Completes::file)},
+                 .options = {Argument("set", "K=V", "set").repeated(), Argument("input", "FILE", "files").many(),
+                             Argument("batch", "N", "batch size").between(1, 64).by_default("32"),
+                             Argument("share", "X", "share").number_between(0, 1), Argument("json", "", "print JSON")}};
+
+Values parsed(const std::vector<std::string>& words) { return parse(tried, words); }
+
+TEST(Parse, GivesWordsToTheirArguments) {
+  const Values values = parsed({"loss", "--set", "a=1", "a.h5", "--json", "--set=b=--2", "b.h5", "--share", "0.5"});
+  EXPECT_EQ(values.text("kind"), "loss");
+  EXPECT_THAT(values.texts("file"), testing::ElementsAre("a.h5", "b.h5"));
+  EXPECT_THAT(values.texts("set"), testing::ElementsAre("a=1", "b=--2"));
+  EXPECT_TRUE(values.has("json"));
+  EXPECT_FALSE(values.has("input"));
+  EXPECT_EQ(values.integer("batch"), 32);
+  EXPECT_EQ(values.number("share"), 0.5);
+  EXPECT_THAT(parsed({"loss", "a", "--input", "b", "c", "--json"}).texts("input"), testing::ElementsAre("b", "c"));
+  EXPECT_TRUE(parsed({"--help"}).has("help"));
+}
+
+TEST(Parse, NamesWhatIsWrong) {
+  const auto expect = [](const std::vector<std::string>& words, const std::string& message) {
+    EXPECT_THAT([&] { parsed(words); }, ThrowsMessage<UsageError>(message));
+  };
+  expect({"loss", "a", "--bacth", "2"}, "unknown option '--bacth'; did you mean '--batch'?");
+  expect({"loss"}, "missing argument: FILE");
+  expect({"los", "a"}, "KIND must be one of loss, task, found 'los'; did you mean 'loss'?");
+  expect({"loss", ""}, "FILE is empty");
+  expect({"loss", "a", "--batch", "65"}, "--batch must be an integer from 1 to 64, found '65'");
+  expect({"loss", "a", "--batch", "1.5"}, "--batch must be an integer from 1 to 64, found '1.5'");
+  expect({"loss", "a", "--share", "-1"}, "--share must be a number from 0 to 1, found '-1'");
+  expect({"loss", "a", "--batch"}, "--batch needs a value: N");
+  expect({"loss", "a", "--set", "a=1", "--set", "--json"}, "--set needs a value: K=V");
+  expect({"loss", "a", "--json=1"}, "--json takes no value");
+  expect({"loss", "a", "--json", "--json"}, "--json is given twice");
+  EXPECT_THAT([] { (void)parse(man_verb(), std::vector<std::string>{"x"}); },
+              ThrowsMessage<UsageError>("too many arguments: 'x'"));
+}
+
+TEST(Help, HasColumnsThatDoNotCollide) {
+  EXPECT_THAT(help_of(tried), HasSubstr("\narguments:\n"
+                                        "  KIND  kind\n"
+                                        "  FILE  files\n"
+                                        "\noptions:\n"
+                                        "  --set K=V     set; may be repeated\n"
+                                        "  --input FILE  files\n"
+                                        "  --batch N     batch size (1..64, default: 32)\n"));
 }
 
 TEST(Verb, HelpShowsAllOfIt) {
@@ -93,8 +137,8 @@ TEST(Verb, HelpShowsAllOfIt) {
     const std::string help = help_of(verb);
     for (const std::string& usage : verb.usages)
       EXPECT_THAT(help, HasSubstr("astroclip " + verb.name + (usage.empty() ? "" : " " + usage)));
-    for (const Positional& positional : verb.positionals) EXPECT_THAT(help, HasSubstr("  " + positional.name));
-    for (const auto& option : verb.options.options()) EXPECT_THAT(help, HasSubstr("--" + option->long_name()));
+    for (const Argument& positional : verb.positionals) EXPECT_THAT(help, HasSubstr("\n  " + value_name(positional)));
+    for (const Argument& option : verb.options) EXPECT_THAT(help, HasSubstr("\n  " + option_heading(option)));
     for (const Example& example : verb.examples) EXPECT_THAT(help, HasSubstr("\n  " + example.command + "\n"));
   }
 }
@@ -110,12 +154,22 @@ std::string without_escapes(std::string text) {
 }
 
 TEST(ManPage, SaysAllThatHelpSays) {
-  const std::string page = man_page(all_verbs()), text = without_escapes(page);
+  const std::string text = without_escapes(man_page(all_verbs()));
+  const auto expect = [&](const std::string& line) { EXPECT_THAT(text, HasSubstr("\n" + line + "\n")); };
   for (const Verb& verb : all_verbs()) {
-    EXPECT_THAT(text, HasSubstr("\n.SS " + verb.name + "\n"));
-    EXPECT_THAT(text, HasSubstr("\n" + verb.description + "\n"));
-    for (const auto& option : verb.options.options()) EXPECT_THAT(text, HasSubstr("fB--" + option->long_name() + "fR"));
-    for (const Example& example : verb.examples) EXPECT_THAT(page, HasSubstr(example.meaning.substr(0, 5)));
+    expect(".SS " + verb.name);
+    expect(verb.description);
+    for (const Argument& positional : verb.positionals) {
+      expect("fI" + value_name(positional) + "fR\n" + full_meaning(positional));
+    }
+    for (const Argument& option : verb.options) {
+      const std::string value = value_name(option);
+      expect("fB--" + option.key + "fR" + (value.empty() ? "" : " fI" + value + "fR") + "\n" + full_meaning(option));
+    }
+    for (const Example& example : verb.examples) {
+      expect(example.meaning + ":");
+      expect(example.command);
+    }
   }
 }
 
@@ -125,54 +179,6 @@ TEST(ManPage, IsWhatRoffExpects) {
   io::write_text(page, man_page(all_verbs()));
   EXPECT_EQ(std::system(("groff -man -ww -Tutf8 -K utf8 '" + page + "' >/dev/null 2>'" + warnings + "'").c_str()), 0);
   EXPECT_EQ(io::read_text(warnings), "");
-}
-
-TEST(ValueWords, FollowFromTheName) {
-  using Kind = ValueWords::Kind;
-  EXPECT_EQ(words_for("FILE.toml").kind, Kind::files);
-  EXPECT_EQ(words_for("OUT.h5").kind, Kind::files);
-  EXPECT_EQ(words_for("RUN").kind, Kind::folders);
-  EXPECT_EQ(words_for("key=value").kind, Kind::none);
-  EXPECT_EQ(words_for("NAME").kind, Kind::none);
-  EXPECT_EQ(words_for("PLUGIN").kind, Kind::plugins);
-  EXPECT_THAT(words_for("f32|bf16").choices, testing::ElementsAre("f32", "bf16"));
-  EXPECT_THAT(words_for("KIND").choices, testing::ElementsAre("encoder", "loss", "dataset", "task"));
-}
-
-/// What bash offers behind `line`, whose last word is the one being typed ("" when it ends in a blank).
-std::vector<std::string> completed(const std::string& line) {
-  const std::string script = scratch("completion.sh"), found = scratch("found");
-  io::write_text(script, "source <('" ASTROCLIP_BINARY "' completion bash)\nline=\"" + line +
-                             "\"\nCOMP_WORDS=($line)\n[[ $line == *' ' ]] && COMP_WORDS+=('')\n"
-                             "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\nCOMP_WORDS[0]='" ASTROCLIP_BINARY
-                             "'\n_astroclip\n"
-                             "printf '%s\\n' \"${COMPREPLY[@]}\"\n");
-  EXPECT_EQ(std::system(("cd '" SOURCE_ROOT "' && bash '" + script + "' >'" + found + "' 2>/dev/null").c_str()), 0);
-  std::istringstream text(io::read_text(found));
-  std::vector<std::string> words;
-  for (std::string word; text >> word;) words.push_back(word);
-  return words;
-}
-
-TEST(Completion, OfBashKnowsVerbsOptionsFilesAndPlugins) {
-  if (std::system("command -v bash >/dev/null") != 0) GTEST_SKIP() << "bash is not installed";
-  EXPECT_THAT(completed("astroclip com"), testing::ElementsAre("compare", "completion"));
-  EXPECT_THAT(completed("astroclip "), Contains("simulate"));
-  EXPECT_THAT(completed("astroclip run --res"), testing::ElementsAre("--resume"));
-  EXPECT_THAT(completed("astroclip run --resume doc"), testing::ElementsAre("docs"));
-  EXPECT_THAT(completed("astroclip run READ"), testing::ElementsAre("README.md"));
-  EXPECT_THAT(completed("astroclip --plugins docs embed --precision b"), testing::ElementsAre("bf16"));
-  EXPECT_THAT(completed("astroclip describe sig"), testing::ElementsAre("siglip"));
-  EXPECT_THAT(completed("astroclip describe ex"), testing::ElementsAre("experiment"));
-  EXPECT_THAT(completed("astroclip new-plugin l"), testing::ElementsAre("loss"));
-  EXPECT_THAT(completed("astroclip completion z"), testing::ElementsAre("zsh"));
-  EXPECT_TRUE(completed("astroclip run --set ").empty());
-}
-
-TEST(Completion, OtherShellsThanThereAreAreRefused) {
-  const auto outcome = testing_support::run_program("completion tcsh");
-  EXPECT_EQ(outcome.status, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("there is no completion for 'tcsh'; shells: bash, zsh, fish\n"));
 }
 
 }  // namespace

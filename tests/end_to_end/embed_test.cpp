@@ -283,14 +283,14 @@ TEST(Embed, BadInputIsAClearError) {
   EXPECT_EQ(refusal(embed_arguments(model(), pairs, output) + " --modality photometry"),
             "astroclip: error: " + model() + ": has no encoder for 'photometry', only for image and spectrum\n");
   EXPECT_EQ(refusal(embed_arguments(model(), pairs, output) + " --embedding mean"),
-            "astroclip: error: --embedding is 'mean', must be one of head, pool\nastroclip embed --help tells more\n");
+            "astroclip: error: --embedding must be one of head, pool, found 'mean'\nsee: astroclip embed --help\n");
   EXPECT_EQ(refusal(embed_arguments(model(), pairs, output) + " --batch 0"),
-            "astroclip: error: --batch is 0, must be 1..65536\nastroclip embed --help tells more\n");
+            "astroclip: error: --batch must be an integer from 1 to 65536, found '0'\nsee: astroclip embed --help\n");
   EXPECT_THAT(refusal(embed_arguments(model(), "'" + model() + "'", output)), HasSubstr(model()));
   EXPECT_THAT(refusal(embed_arguments(model(), "/nowhere/x.h5", output)), HasSubstr("/nowhere/x.h5"));
 }
 
-/// The hash in a model's metadata is that of its tensors, or they are not those that were written.
+/// A model file whose tensors do not have the hash in its metadata is damaged.
 TEST(Embed, RefusesTensorsThatWereChanged) {
   const std::string changed = scratch("changed.safetensors"), output = scratch("changed.h5");
   std::string bytes = io::read_text(model());
@@ -298,7 +298,7 @@ TEST(Embed, RefusesTensorsThatWereChanged) {
   io::write_text(changed, bytes);
   const Outcome outcome = run_program(embed_arguments(changed, "'" + paired_input() + "'", output));
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.err, HasSubstr(changed + ": its tensors have the hash "));
+  EXPECT_THAT(outcome.err, HasSubstr(changed + ": damaged: the hash of its tensors is "));
   EXPECT_FALSE(fs::exists(output));
 }
 

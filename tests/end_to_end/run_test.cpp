@@ -196,7 +196,7 @@ TEST(Run, TwoProcessesAreNotAtOneRun) {
 TEST(Run, AFinishedRunIsLeftAlone) {
   const auto outcome = run_program("run --resume '" + undisturbed() + "'");
   EXPECT_EQ(outcome.status, 0);
-  EXPECT_THAT(outcome.out, HasSubstr("the run is finished"));
+  EXPECT_THAT(outcome.out, HasSubstr("the run is already finished"));
 }
 
 TEST(Run, ABadNumberStopsTheRunNamingItAndUpdatesNothing) {
