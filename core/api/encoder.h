@@ -20,9 +20,10 @@ enum class TokenForm {
   alignment,    ///< as the alignment stage calls it; the published image tower drops class token and positions
 };
 
-/// A modality's tower: raw measurement → tokens → backbone → embedding. Registers its backbone as child "backbone"
-/// and its head's parts beside it, so that names match the published two-tower files
-/// ("backbone.…", "cross_attention.…", "mlp.…").
+/// A modality's tower: raw measurement → tokens → backbone → embedding. Registers all that `encode` uses as child
+/// "backbone" and its head's parts beside it, so that names match the published two-tower files ("backbone.…",
+/// "cross_attention.…", "mlp.…") and a backbone that neither trains nor drops units is known to give the same features
+/// at every step.
 class Encoder : public nn::Module, public Plugin {
  public:
   /// "image" or "spectrum" (or what a plugin brings).

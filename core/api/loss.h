@@ -19,20 +19,20 @@ struct LossValue {
   std::vector<std::pair<std::string, Tensor>> terms;  ///< one element each, for the log and for the non-finite check
 };
 
-/// What the engine offers a loss while it attaches.
+/// What the engine offers a loss while it attaches. Towers are encoders by their names, the keys under [encoders].
 class LossSetup {
  public:
   virtual ~LossSetup() = default;
-  /// The stage's encoder of a modality. Throws Error naming the modalities there are.
-  virtual const Encoder& encoder(const std::string& modality) const = 0;
-  /// Modalities of the stage, in the order of the experiment file.
-  virtual std::vector<std::string> modalities() const = 0;
+  /// Names of the stage's towers, in the order of the experiment file.
+  virtual std::vector<std::string> towers() const = 0;
+  /// Throws Error naming the towers there are.
+  virtual const Encoder& encoder(const std::string& tower) const = 0;
   /// A second encoder of the same plugin and parameters (an EMA teacher), frozen, owned by the engine and
   /// checkpointed with the loss under `name`.
-  virtual Encoder& rebuild(const std::string& modality, const std::string& name) = 0;
+  virtual Encoder& rebuild(const std::string& tower, const std::string& name) = 0;
 };
 
-/// What the engine offers a loss at one step. The loss asks, the engine encodes: caching the tokens of frozen
+/// What the engine offers a loss for one batch. The loss asks, the engine encodes: caching the tokens of frozen
 /// towers, micro-batches, recomputation, precision and parallelism live behind these calls.
 class LossContext {
  public:
@@ -43,9 +43,9 @@ class LossContext {
   virtual int64_t step() const = 0;
   virtual int64_t steps() const = 0;
   /// A stream for sample i of this batch: the same for any batch split or resume.
-  virtual Rng rng(Purpose purpose, int64_t sample) const = 0;
+  virtual Rng rng(RngStream stream, int64_t sample) const = 0;
   /// A view as the dataset made it [B, input shape].
-  virtual Tensor raw(const std::string& view) const = 0;
+  virtual Tensor raw(const std::string& view) = 0;
   /// The raw tokens of a view [B, T, F], without gradient.
   virtual Tensor tokens(const std::string& view) = 0;
   /// The backbone's features of a view; `mask` [B, T] may be undefined.
@@ -64,7 +64,7 @@ class LossContext {
 /// A loss is a module: heads, prototypes, queues and teachers are its parameters and buffers.
 class Loss : public nn::Module, public Plugin {
  public:
-  /// Modalities the loss trains, all of them when it can take any number ("clip").
+  /// The views it wants of each object.
   virtual std::vector<ViewRequest> views(const LossSetup& setup) const = 0;
   /// Labels the loss reads.
   virtual std::vector<std::string> labels() const { return {}; }

@@ -32,14 +32,14 @@ void add(LossValue& sum, const LossValue& value, double weight) {
 
 std::vector<ViewRequest> PairLoss::views(const LossSetup& setup) const {
   std::vector<ViewRequest> requests;
-  for (const std::string& tower : setup.modalities()) {
-    requests.push_back({.name = tower, .modality = tower, .augment = parameters_.augment});
+  for (const std::string& tower : setup.towers()) {
+    requests.push_back({.name = tower, .tower = tower, .augment = parameters_.augment, .embedding_only = true});
   }
   return requests;
 }
 
 void PairLoss::attach(LossSetup& setup) {
-  towers_ = setup.modalities();
+  towers_ = setup.towers();
   if (towers_.size() < 2) fail(fmt::format("needs two encoders or more, the stage has {}", towers_.size()));
   const int64_t first = setup.encoder(towers_[0]).embedding_width();
   for (const std::string& tower : towers_) {

@@ -4,7 +4,7 @@
 #include "config/toml.h"
 #include "experiment/experiment.h"
 #include "model/model_file.h"
-#include "run/rehearsal.h"
+#include "run/checks.h"
 #include "sweep/plan.h"
 
 namespace astroclip::app {

@@ -7,8 +7,8 @@
 #include "app/verbs.h"
 #include "config/toml.h"
 #include "experiment/experiment.h"
+#include "sweep/dry_run.h"
 #include "sweep/folder.h"
-#include "sweep/preview.h"
 #include "sweep/sweep.h"
 
 namespace astroclip::app {
@@ -59,7 +59,7 @@ int start(const Values& values) {
   if (values.has("dry-run")) {
     const bool many = sweep::is_sweep(file);
     const sweep::Plan plan = many ? sweep::read_plan(file) : sweep::read_single(file);
-    fmt::print("{}", sweep::preview(plan, many ? output : ""));
+    fmt::print("{}", sweep::dry_run(plan, many ? output : ""));
     return 0;
   }
   if (sweep::is_sweep(file)) {

@@ -31,10 +31,10 @@ uint64_t mix(uint64_t value) {
 
 }  // namespace
 
-Rng::Rng(uint64_t seed, Purpose purpose, uint64_t step, uint64_t sample) {
-  // The key holds seed, purpose and step. The sample is the upper half of the counter, so that the streams of one step
+Rng::Rng(uint64_t seed, RngStream stream, uint64_t step, uint64_t sample) {
+  // The key holds seed, stream and step. The sample is the upper half of the counter, so that the streams of one step
   // are disjoint.
-  const uint64_t key = mix(mix(seed ^ (static_cast<uint64_t>(purpose) << 56)) ^ mix(step));
+  const uint64_t key = mix(mix(seed ^ (static_cast<uint64_t>(stream) << 56)) ^ mix(step));
   key_ = {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)};
   counter_ = {0, 0, static_cast<uint32_t>(sample), static_cast<uint32_t>(sample >> 32)};
 }

@@ -9,9 +9,9 @@
 
 namespace astroclip {
 
-/// What a random stream is for. Streams of different purposes never overlap. The numbers are part of a
+/// Random streams by what they are for; they never overlap. The numbers are part of a
 /// run's reproducibility: append, never renumber.
-enum class Purpose : uint32_t {
+enum class RngStream : uint32_t {
   weights = 1,
   batches = 2,
   augmentation = 3,
@@ -28,11 +28,11 @@ enum class Purpose : uint32_t {
 /// random words at `counter` under `key`.
 std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
-/// A counter-based random stream keyed by (seed, purpose, step, sample). The same key gives the same
+/// A counter-based random stream keyed by (seed, stream, step, sample). The same key gives the same
 /// numbers on every thread, in any order, after any interruption.
 class Rng {
  public:
-  Rng(uint64_t seed, Purpose purpose, uint64_t step = 0, uint64_t sample = 0);
+  Rng(uint64_t seed, RngStream stream, uint64_t step = 0, uint64_t sample = 0);
 
   uint32_t next();
   /// Uniform in [0, 1) with 53 random bits.

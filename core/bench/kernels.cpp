@@ -11,7 +11,7 @@ Backend& backend() { return backend_of(device()); }
 
 Tensor random(const Shape& shape) {
   Tensor tensor = Tensor::empty(shape, DType::f32, device());
-  Rng rng(1, Purpose::tests);
+  Rng rng(1, RngStream::tests);
   auto* values = tensor.mutable_data_as<float>();
   for (int64_t i = 0; i < tensor.numel(); ++i) values[i] = static_cast<float>(rng.next()) * 0x1.0p-31f - 1.0f;
   return tensor;

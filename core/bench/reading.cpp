@@ -32,7 +32,7 @@ class NoiseFile {
     io::DurableFile durable(path_);
     auto file = io::Hdf5File::create(durable.file());
     file.make_dataset("images", DType::f32, {objects, 3, 152, 152}, is_compressed ? together : 0);
-    Rng rng(1, Purpose::tests);
+    Rng rng(1, RngStream::tests);
     std::vector<float> images(static_cast<size_t>(together * image_size));
     for (int64_t row = 0; row < objects; row += together) {
       for (float& value : images) value = static_cast<float>(0.01 * rng.normal());

@@ -84,7 +84,7 @@ Tensor random_batch(const Encoder& encoder, int64_t batch) {
   std::vector<int64_t> extents = {batch};
   for (const int64_t extent : encoder.input_shape()) extents.push_back(extent);
   Tensor raw = Tensor::empty(Shape(extents), DType::f32, device());
-  Rng rng(2, Purpose::tests);
+  Rng rng(2, RngStream::tests);
   auto* values = raw.mutable_data_as<float>();
   for (int64_t i = 0; i < raw.numel(); ++i) values[i] = static_cast<float>(rng.uniform());
   return raw;

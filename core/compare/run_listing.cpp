@@ -74,7 +74,7 @@ void find_step(const record::RunFolder& folder, ListedRun& run) {
       run.step = line.step;
     });
   } else if (const auto latest = record::latest_checkpoint(folder.checkpoints())) {
-    const record::Position& position = latest->second;
+    const record::Position& position = latest->position;
     if (position.stage >= static_cast<int64_t>(stages.size())) return;
     run.stage = stages[static_cast<size_t>(position.stage)].first;
     run.step = position.step;

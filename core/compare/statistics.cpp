@@ -32,7 +32,7 @@ double standard_error(std::span<const double> values) {
 Interval bootstrap_interval(std::span<const double> values, double level) {
   constexpr int resamples = 10000;
   if (values.size() < 2) return {nan, nan};
-  Rng rng(0, Purpose::bootstrap);
+  Rng rng(0, RngStream::bootstrap);
   std::vector<double> means(resamples);
   for (double& resampled : means) {
     double sum = 0.0;

@@ -10,7 +10,7 @@ Parted set_apart(const Dataset& dataset, std::vector<int64_t> rows, double share
   const std::vector<int64_t> ids = read_ids(dataset, Split::train, rows);
   Parted parted;
   for (size_t i = 0; i < rows.size(); ++i) {
-    const bool held = Rng(seed, Purpose::validation, static_cast<uint64_t>(ids[i])).uniform() < share;
+    const bool held = Rng(seed, RngStream::validation, static_cast<uint64_t>(ids[i])).uniform() < share;
     (held ? parted.validation : parted.training).push_back(rows[i]);
   }
   return parted;

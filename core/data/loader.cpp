@@ -34,15 +34,12 @@ class BatchMaker {
         labels_(std::move(labels)),
         options_(options) {}
 
-  Batch make(int64_t step, const std::set<std::string>& left_out) const {
+  Batch make(int64_t step) const {
     Batch batch;
     batch.step = step;
     batch.rows = order_.batch(step);
-    std::vector<const ViewMaker*> makers;
     std::set<std::string> view_fields;
     for (const ViewMaker& maker : makers_) {
-      if (left_out.contains(maker.name())) continue;
-      makers.push_back(&maker);
       for (const std::string& field : maker.fields()) view_fields.insert(field);
     }
     std::set<std::string> fields = view_fields;
@@ -50,25 +47,14 @@ class BatchMaker {
     HostBatch raw = read_fields(dataset_, options_.split, batch.rows, {fields.begin(), fields.end()});
     for (const std::string& label : labels_) batch.labels[label] = as_doubles(raw.at(label));
     for (const std::string& field : view_fields) raw[field] = as_floats(std::move(raw[field]), field);
-    for (const ViewMaker* maker : makers) make_views(*maker, raw, batch);
+    for (const ViewMaker& maker : makers_) make_views(maker, raw, batch);
     return batch;
-  }
-
-  HostArray make(const std::string& name, const Batch& of) const {
-    const ViewMaker& maker = *std::ranges::find(makers_, name, &ViewMaker::name);
-    HostBatch raw = read_fields(dataset_, options_.split, of.rows, maker.fields());
-    for (auto& [field, array] : raw) array = as_floats(std::move(array), field);
-    Batch batch;
-    batch.step = of.step;
-    batch.rows = of.rows;
-    make_views(maker, raw, batch);
-    return batch.views.at(name);
   }
 
  private:
   void make_views(const ViewMaker& maker, const HostBatch& raw, Batch& batch) const {
     const auto stream = [&](int64_t view) {
-      return Rng(options_.seed ^ stable_hash(maker.name()), Purpose::augmentation,
+      return Rng(options_.seed ^ stable_hash(maker.name()), RngStream::augmentation,
                  options_.stream << 40 | static_cast<uint64_t>(batch.step), static_cast<uint64_t>(view));
     };
     maker.make(raw, static_cast<int64_t>(batch.rows.size()), stream, batch.views);
@@ -95,17 +81,15 @@ struct Loader::State {
     lower_priority();
     for (;;) {
       int64_t step = 0;
-      std::set<std::string> without;
       {
         std::unique_lock lock(mutex);
         room.wait(lock, [&] { return stopping || claimed >= options.steps || claimed < delivered + ahead(); });
         if (stopping || claimed >= options.steps) return;
         step = claimed++;
-        without = left_out;
       }
       Slot slot;
       try {
-        slot.batch = maker.make(step, without);
+        slot.batch = maker.make(step);
       } catch (...) {
         slot.failure = std::current_exception();
       }
@@ -127,7 +111,6 @@ struct Loader::State {
   std::mutex mutex;
   std::condition_variable room, arrived;
   std::map<int64_t, Slot> ready;
-  std::set<std::string> left_out;  ///< views
   int64_t claimed, delivered;
   bool stopping = false;
   double waited = 0.0;
@@ -163,13 +146,6 @@ Batch Loader::next() {
   if (slot.failure) std::rethrow_exception(slot.failure);
   return std::move(slot.batch);
 }
-
-void Loader::leave_out(const std::string& view) {
-  const std::lock_guard lock(state_->mutex);
-  state_->left_out.insert(view);
-}
-
-HostArray Loader::make(const std::string& view, const Batch& batch) const { return state_->maker.make(view, batch); }
 
 double Loader::waited() const { return state_->waited; }
 

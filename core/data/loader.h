@@ -44,10 +44,6 @@ class Loader {
 
   /// The next step's batch, in order. Rethrows what went wrong in a loader thread.
   Batch next();
-  /// Leaves a view out of batches that are not yet begun, and its field unread.
-  void leave_out(const std::string& view);
-  /// A view of a batch that was left out of it, made now, as it would have been.
-  HostArray make(const std::string& view, const Batch& batch) const;
   /// Seconds the consumer has waited for batches so far.
   double waited() const;
 

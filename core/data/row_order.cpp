@@ -24,7 +24,7 @@ RowOrder::RowOrder(std::vector<int64_t> rows, ReadPlan plan, const LoaderOptions
 }
 
 RowOrder::Rows RowOrder::epoch_order(int64_t epoch) const {
-  Rng rng(options_.seed, Purpose::batches, options_.stream, static_cast<uint64_t>(epoch));
+  Rng rng(options_.seed, RngStream::batches, options_.stream, static_cast<uint64_t>(epoch));
   if (pieces_.empty()) {
     Rows order = rows_;
     rng.shuffle(std::span(order));

@@ -103,7 +103,8 @@ class Embedding {
     }
     for (const auto& encoder : description.encoders) {
       const bool wanted = request_.modalities.empty() || holds(request_.modalities, encoder.name);
-      const bool given = std::ranges::any_of(inputs_, [&](const Input& input) { return input.has(encoder.name); });
+      const bool given =
+          std::ranges::any_of(inputs_, [&](const Input& input) { return input.has(modality_of(encoder)); });
       if (wanted && given) encoders_.push_back(encoder);
     }
     if (encoders_.empty()) {
@@ -127,7 +128,7 @@ class Embedding {
   void check_inputs(const ModelDescription& description) const {
     for (const Input& input : inputs_) {
       for (const auto& encoder : encoders_) {
-        check_views(description, *input.objects, encoder.name, input.name);
+        check_views(description, *input.objects, modality_of(encoder), input.name);
       }
     }
   }
@@ -143,8 +144,8 @@ class Embedding {
                         "alignment",
                         request_.model, name));
       }
-      extractors_.push_back(
-          evaluate::encoder_extractor(name, model_->shared_encoder(name), device_, precision_, wants_head(), false));
+      extractors_.push_back(evaluate::encoder_extractor(name, name, model_->shared_encoder(name), device_, precision_,
+                                                        wants_head(), false));
     }
     memory().trim();
   }
@@ -167,7 +168,7 @@ class Embedding {
     return wants_head() ? encoder.embedding_width() : encoder.dim();
   }
 
-  static std::string column_of(const std::string& modality) { return modality + "_embeddings"; }
+  static std::string column_of(const std::string& encoder) { return encoder + "_embeddings"; }
 
   std::vector<io::RowFile::Column> columns() const {
     std::vector<io::RowFile::Column> all;
@@ -208,11 +209,11 @@ class Embedding {
     const std::vector<int64_t> ids = data::read_ids(*input.objects, input.split, rows);
     file.write("object_id", begin + from, end - from, ids.data());
     std::vector<data::ViewPlan> there;
-    std::map<std::string, std::vector<bool>> present;
+    std::map<std::string, std::vector<bool>> present;  // by view
     for (const evaluate::Extractor& extractor : extractors_) {
       if (!input.has(extractor.modality)) continue;
       there.push_back(extractor.view);
-      present[extractor.modality] = data::observed(*input.objects, input.split, rows, extractor.modality);
+      present[extractor.view.request.name] = data::observed(*input.objects, input.split, rows, extractor.modality);
     }
     int64_t row = from;
     bool goes_on = true;
@@ -226,14 +227,14 @@ class Embedding {
         const auto view = batch.views.find(extractor.view.request.name);
         if (view != batch.views.end()) {
           vectors = extractor.extract(view->second);
-          std::vector<bool>& usable = present.at(extractor.modality);
+          std::vector<bool>& usable = present.at(view->first);
           not_finite_ += leave_out_bad(view->second, usable, static_cast<size_t>(row - from));
           evaluate::blank_missing(vectors, usable, static_cast<size_t>(row - from));
         } else {
-          vectors.values.assign(static_cast<size_t>(count * width_of(extractor.modality)),
+          vectors.values.assign(static_cast<size_t>(count * width_of(extractor.name)),
                                 std::numeric_limits<float>::quiet_NaN());
         }
-        file.write(column_of(extractor.modality), begin + row, count, vectors.values.data());
+        file.write(column_of(extractor.name), begin + row, count, vectors.values.data());
       }
       if (last_count_ == 0) report_memory();
       last_count_ = count;

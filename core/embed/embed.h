@@ -14,7 +14,7 @@ struct Request {
   std::string dataset;                   ///< instead: a dataset plugin, or a TOML file with the section [dataset]
   std::vector<std::string> assignments;  ///< "dataset.key=value", for the dataset
   std::string output;                    ///< HDF5
-  std::vector<std::string> modalities;   ///< none: every one that the model and an input have
+  std::vector<std::string> modalities;   ///< the model's encoders to use; none: those whose modality an input has
   std::string embedding = "head";        ///< or "pool": before alignment, the class token or the mean token
   std::string precision = "auto";        ///< "f32", "bf16"; "auto": bf16 where the processor multiplies it
   int64_t batch = 32;                    ///< objects embedded at once
@@ -22,7 +22,7 @@ struct Request {
   int64_t loader_threads = 1;
 };
 
-/// Embeds every object of the inputs, in their order, with bounded memory. The output has `MODALITY_embeddings` [N, E]
+/// Embeds every object of the inputs, in their order, with bounded memory. The output has `ENCODER_embeddings` [N, E]
 /// (NaN in rows of objects without the modality), `object_id` [N], and how it was made in its attributes. It bears its
 /// name when it is complete; until then, the same call goes on behind the last finished batches, and ends with the same
 /// bytes. Ctrl-C ends it at a batch (Outcome::interrupted). Throws Error when the model takes other views than the

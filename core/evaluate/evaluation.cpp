@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -70,7 +71,7 @@ std::vector<std::string> label_names(const Experiment& experiment) {
   };
   for (const auto& task : make_tasks(experiment)) add(task->labels());
   if (wants(experiment, "magnitudes")) {
-    for (const EncoderSpec& encoder : experiment.encoders) add(magnitudes_of(experiment, encoder.name));
+    for (const EncoderSpec& encoder : experiment.encoders) add(magnitudes_of(experiment, modality_of(encoder)));
   }
   return names;
 }
@@ -79,7 +80,8 @@ std::vector<std::string> label_names(const Experiment& experiment) {
 std::vector<EncoderSpec> shared_encoders(const Experiment& experiment, const ModelDescription& description) {
   std::vector<EncoderSpec> shared;
   for (const EncoderSpec& encoder : description.encoders) {
-    const auto same = [&](const EncoderSpec& own) { return own.name == encoder.name; };
+    const std::string modality = modality_of(encoder);
+    const auto same = [&](const EncoderSpec& own) { return modality_of(own) == modality; };
     if (std::ranges::any_of(experiment.encoders, same)) shared.push_back(encoder);
   }
   return shared;
@@ -100,7 +102,7 @@ class Evaluator {
     input.seed = static_cast<uint64_t>(experiment_.seed);
     for (const Extractor& extractor : extractors_) {
       input.representations.push_back(
-          {extractor.name, extractor.modality, extractor.cross_modal, extractor.baseline, {}, {}, extractor.has_units});
+          {extractor.name, extractor.tower, extractor.cross_modal, extractor.baseline, {}, {}, extractor.has_units});
     }
     const auto start = std::chrono::steady_clock::now();
     extract(Split::train, input);
@@ -118,19 +120,21 @@ class Evaluator {
  private:
   static size_t index(Split split) { return split == Split::train ? 0 : 1; }
 
-  /// Rows that every encoder of the experiment can embed, or all of them; and which of them each encoder can.
+  /// Rows that every encoder of the experiment can embed, or all of them; and which of them have each modality.
   void choose_rows(Split split) {
     const bool all = experiment_.evaluation.objects == "all";
     auto& rows = rows_[index(split)];
-    rows = data::rows_with(dataset_, split, all ? std::vector<std::string>() : model_.names());
-    for (const std::string& name : model_.names()) {
-      present_[index(split)][name] = data::observed(dataset_, split, rows, name);
+    std::vector<std::string> modalities;
+    for (const std::string& name : model_.names()) modalities.push_back(model_.encoder(name).modality());
+    rows = data::rows_with(dataset_, split, all ? std::vector<std::string>() : modalities);
+    for (const std::string& modality : modalities) {
+      present_[index(split)][modality] = data::observed(dataset_, split, rows, modality);
     }
   }
 
   void make_extractors() {
     for (const std::string& name : model_.names()) {
-      extractors_.push_back(encoder_extractor(trained_name(experiment_), model_.shared_encoder(name), device_,
+      extractors_.push_back(encoder_extractor(trained_name(experiment_), name, model_.shared_encoder(name), device_,
                                               precision_, wants_head(experiment_), false));
     }
     const auto& models = experiment_.evaluation.models;
@@ -139,7 +143,7 @@ class Evaluator {
     if (wants(experiment_, "untrained")) {
       for (const std::string& name : model_.names()) {
         extractors_.push_back(
-            encoder_extractor("untrained", untrained(name), device_, precision_, wants_head(experiment_), true));
+            encoder_extractor("untrained", name, untrained(name), device_, precision_, wants_head(experiment_), true));
       }
     }
     if (wants(experiment_, "pca")) add_pca();
@@ -155,9 +159,9 @@ class Evaluator {
   /// Towers of a model file for the experiment's modalities; one without a head gives its backbone's embedding.
   void add_model(const std::string& path, const std::string& name) {
     const Model model(shared_encoders(experiment_, read_model_description(path)), device_, std::nullopt);
-    for (const std::string& modality : model.names()) {
-      const bool has_head = model.load(modality, path);
-      extractors_.push_back(encoder_extractor(name, model.shared_encoder(modality), device_, precision_,
+    for (const std::string& tower : model.names()) {
+      const bool has_head = model.load(tower, path);
+      extractors_.push_back(encoder_extractor(name, tower, model.shared_encoder(tower), device_, precision_,
                                               has_head && wants_head(experiment_), true));
     }
   }
@@ -175,33 +179,32 @@ class Evaluator {
     }
     std::vector<data::ViewPlan> plain;
     for (const std::string& name : model_.names()) {
-      plain.push_back(plain_view(name, model_.encoder(name).input_shape()));
+      plain.push_back(plain_view(model_.encoder(name).modality(), model_.encoder(name).input_shape()));
     }
-    std::map<std::string, Matrix> raw;
+    std::vector<Matrix> raw(plain.size());
     size_t first = 0;
     for_each_batch(dataset_, sample, plain, loading(Split::train), [&](const data::Batch& objects) {
-      for (const data::ViewPlan& view : plain) {
-        const std::string& modality = view.request.modality;
-        const HostArray& values = objects.views.at(view.request.name);
+      for (size_t i = 0; i < plain.size(); ++i) {
+        const ViewRequest& view = plain[i].request;
+        const HostArray& values = objects.views.at(view.name);
         const auto floats = values.values<float>();
         const int64_t batch = values.shape[0];
         std::vector<int64_t> there;
         for (int64_t row = 0; row < batch; ++row) {
-          if (present_[0].at(modality)[places[first + static_cast<size_t>(row)]]) there.push_back(row);
+          if (present_[0].at(view.modality)[places[first + static_cast<size_t>(row)]]) there.push_back(row);
         }
         const Matrix all{batch, values.shape.numel() / batch, {floats.begin(), floats.end()}};
-        append_rows(raw[modality], select_rows(all, there));
+        append_rows(raw[i], select_rows(all, there));
       }
       first += objects.rows.size();
       return true;
     });
-    for (const data::ViewPlan& view : plain) {
-      const std::string& name = view.request.modality;
-      const Matrix& matrix = raw.at(name);
+    for (size_t i = 0; i < plain.size(); ++i) {
+      const Matrix matrix = std::exchange(raw[i], {});
       extractors_.push_back(pca_extractor(
-          view, search::Pca::fit(matrix.values, matrix.rows, matrix.columns, experiment_.evaluation.pca_components,
-                                 static_cast<uint64_t>(experiment_.seed))));
-      raw.erase(name);
+          model_.names()[i], plain[i],
+          search::Pca::fit(matrix.values, matrix.rows, matrix.columns, experiment_.evaluation.pca_components,
+                           static_cast<uint64_t>(experiment_.seed))));
     }
   }
 
@@ -211,7 +214,7 @@ class Evaluator {
     const ops::PrecisionScope scope(precision_);
     const TokenForm form = wants_head(experiment_) ? TokenForm::alignment : TokenForm::pretraining;
     return cache_->open(
-        {extractor.modality, *extractor.encoder, split, extractor.view, form, experiment_.evaluation.batch});
+        {extractor.tower, *extractor.encoder, split, extractor.view, form, experiment_.evaluation.batch});
   }
 
   void extract(Split split, TaskInput& input) {
@@ -249,8 +252,9 @@ class Evaluator {
   }
 
   void add_magnitudes(TaskInput& input) const {
-    for (const std::string& modality : model_.names()) {
-      Representation magnitudes{"magnitudes", modality, true, true, {}, {}, true};
+    for (const std::string& tower : model_.names()) {
+      const std::string modality = model_.encoder(tower).modality();
+      Representation magnitudes{"magnitudes", tower, true, true, {}, {}, true};
       const auto fill = [&](Matrix& matrix, const std::map<std::string, std::vector<double>>& labels, size_t rows) {
         const auto& names = magnitudes_of(experiment_, modality);
         matrix = {static_cast<int64_t>(rows), static_cast<int64_t>(names.size()), {}};
@@ -278,7 +282,7 @@ class Evaluator {
   std::vector<Extractor> extractors_;
 };
 
-/// Groups train/ and test/ with IMAGE_embeddings, SPECTRUM_embeddings and object_id, row by row; NaN where an object
+/// Groups train/ and test/ with ENCODER_embeddings of each encoder and object_id, row by row; NaN where an object
 /// lacks the modality.
 void write_embeddings(const std::string& path, const TaskInput& input, const Experiment& experiment) {
   io::DurableFile durable(path);
@@ -321,7 +325,7 @@ void check_models(const Experiment& experiment, const Dataset& dataset) {
     const ModelDescription description = read_model_description(path);
     const std::vector<EncoderSpec> shared = shared_encoders(experiment, description);
     if (shared.empty()) throw Error(fmt::format("{}: has no encoder for a modality of the experiment", path));
-    for (const EncoderSpec& encoder : shared) check_views(description, dataset, encoder.name, path);
+    for (const EncoderSpec& encoder : shared) check_views(description, dataset, modality_of(encoder), path);
   }
 }
 

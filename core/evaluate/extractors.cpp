@@ -20,8 +20,8 @@ data::ViewPlan plain_view(const std::string& modality, const Shape& shape) {
   return {{.name = modality + " " + shape.str(), .modality = modality}, shape};
 }
 
-Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> encoder, Device device,
-                            Precision precision, bool head, bool baseline) {
+Extractor encoder_extractor(const std::string& name, const std::string& tower, std::shared_ptr<Encoder> encoder,
+                            Device device, Precision precision, bool head, bool baseline) {
   encoder->set_training(false);
   const std::string modality = encoder->modality();
   const data::ViewPlan view = plain_view(modality, encoder->input_shape());
@@ -38,13 +38,14 @@ Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> en
         Tensor::from_host(views.values<float>(), views.shape, backend_of(device).compute_dtype(), device);
     return embed(encoder->encode(encoder->tokenize(raw), {}, form));
   };
-  return {name, modality, view, head, baseline, extract, encoder, embed};
+  return {name, tower, modality, view, head, baseline, extract, encoder, embed};
 }
 
-Extractor pca_extractor(const data::ViewPlan& view, search::Pca pca) {
+Extractor pca_extractor(const std::string& tower, const data::ViewPlan& view, search::Pca pca) {
   const auto shared = std::make_shared<search::Pca>(std::move(pca));
   const std::string name = "pca-" + std::to_string(shared->components());
   return {name,
+          tower,
           view.request.modality,
           view,
           false,

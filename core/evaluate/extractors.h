@@ -16,6 +16,7 @@ namespace astroclip::evaluate {
 /// One way to turn a batch of a modality's plain views into vectors.
 struct Extractor {
   std::string name;
+  std::string tower;  ///< the encoder's name
   std::string modality;
   data::ViewPlan view;  ///< what `extract` takes a batch of
   bool cross_modal = false;
@@ -30,11 +31,11 @@ struct Extractor {
 data::ViewPlan plain_view(const std::string& modality, const Shape& shape);
 
 /// An encoder's embedding, without gradient and dropout: its head's, or else the backbone's class or mean token.
-Extractor encoder_extractor(const std::string& name, std::shared_ptr<Encoder> encoder, Device device,
-                            Precision precision, bool head, bool baseline);
+Extractor encoder_extractor(const std::string& name, const std::string& tower, std::shared_ptr<Encoder> encoder,
+                            Device device, Precision precision, bool head, bool baseline);
 
-/// The projection on principal components of the raw views.
-Extractor pca_extractor(const data::ViewPlan& view, search::Pca pca);
+/// The projection on principal components of the raw views that a tower takes.
+Extractor pca_extractor(const std::string& tower, const data::ViewPlan& view, search::Pca pca);
 
 /// How an evaluation loads a split: in batches of `[evaluation] batch` objects.
 data::LoaderOptions reading_options(const Experiment& experiment, Split split);

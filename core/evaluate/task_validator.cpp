@@ -25,11 +25,11 @@ void add(const Report& report, record::Metrics& metrics) {
 
 }  // namespace
 
-TaskValidator::TaskValidator(const Experiment& experiment, const StageSpec& stage, std::vector<std::string> modalities,
+TaskValidator::TaskValidator(const Experiment& experiment, const StageSpec& stage, std::vector<std::string> towers,
                              const Model& model, const Dataset& dataset, const std::vector<int64_t>& training,
                              std::vector<int64_t> validation)
     : experiment_(experiment),
-      modalities_(std::move(modalities)),
+      towers_(std::move(towers)),
       model_(model),
       dataset_(dataset),
       validation_(std::move(validation)) {
@@ -43,11 +43,11 @@ TaskValidator::TaskValidator(const Experiment& experiment, const StageSpec& stag
 record::Metrics TaskValidator::measure() const {
   TaskInput input;
   input.seed = static_cast<uint64_t>(experiment_.seed);
-  for (const std::string& modality : modalities_) {
+  for (const std::string& tower : towers_) {
     const Extractor extractor =
-        encoder_extractor("model", model_.shared_encoder(modality), experiment_.run_device(),
+        encoder_extractor("model", tower, model_.shared_encoder(tower), experiment_.run_device(),
                           experiment_.run_precision(), experiment_.evaluation.embedding == "head", false);
-    Representation embedding{extractor.name, modality, extractor.cross_modal, false, {}, {}};
+    Representation embedding{extractor.name, tower, extractor.cross_modal, false, {}, {}};
     const auto embed = [&](const std::vector<int64_t>& rows, Matrix& matrix) {
       for_each_batch(dataset_, rows, {extractor.view}, reading_options(experiment_, Split::train),
                      [&](const data::Batch& batch) {

@@ -15,9 +15,9 @@ namespace astroclip::evaluate {
 /// Runs the experiment's tasks on objects set apart, as the evaluation does on the test split.
 class TaskValidator {
  public:
-  /// Embeds `modalities`, which every row must have. Probes are fitted on `tasks` of the `training` rows, evenly
-  /// spaced.
-  TaskValidator(const Experiment& experiment, const StageSpec& stage, std::vector<std::string> modalities,
+  /// Embeds with the encoders `towers`, whose modalities every row must have. Probes are fitted on `tasks` of the
+  /// `training` rows, evenly spaced.
+  TaskValidator(const Experiment& experiment, const StageSpec& stage, std::vector<std::string> towers,
                 const Model& model, const Dataset& dataset, const std::vector<int64_t>& training,
                 std::vector<int64_t> validation);
 
@@ -27,7 +27,7 @@ class TaskValidator {
 
  private:
   const Experiment& experiment_;
-  std::vector<std::string> modalities_;
+  std::vector<std::string> towers_;
   const Model& model_;
   const Dataset& dataset_;
   std::vector<int64_t> training_, validation_;

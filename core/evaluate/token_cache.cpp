@@ -72,9 +72,9 @@ std::vector<std::pair<fs::path, int64_t>> files_by_use(const std::string& folder
 }  // namespace
 
 bool has_frozen_backbone(const Encoder& encoder) {
-  return std::ranges::none_of(encoder.parameters(), [](const NamedTensor& entry) {
-    return entry.trainable && entry.name.starts_with("backbone");
-  });
+  std::vector<NamedTensor> backbone = encoder.parameters();
+  std::erase_if(backbone, [](const NamedTensor& entry) { return !entry.name.starts_with("backbone."); });
+  return !backbone.empty() && std::ranges::none_of(backbone, &NamedTensor::trainable);
 }
 
 struct FrozenTokens::Files {
@@ -138,13 +138,12 @@ std::string TokenCache::key(const TokenRequest& request, const std::vector<int64
 
 void TokenCache::load(const TokenRequest& request, const std::vector<int64_t>& rows, int64_t first, int64_t last,
                       const std::function<void(int64_t begin, const HostArray& view)>& use) const {
-  data::LoaderOptions options;
-  options.split = request.split;
-  options.batch = request.batch;
-  options.first_step = first;
-  options.steps = last;
-  options.threads = static_cast<int>(experiment_.loader_threads);
-  options.shuffle = false;
+  const data::LoaderOptions options{.split = request.split,
+                                    .batch = request.batch,
+                                    .first_step = first,
+                                    .steps = last,
+                                    .threads = static_cast<int>(experiment_.loader_threads),
+                                    .shuffle = false};
   data::Loader loader(dataset_, rows, {request.view}, {}, options);
   for (int64_t step = first; step < last; ++step) {
     use(step * request.batch, loader.next().views.at(request.view.request.name));

@@ -34,7 +34,7 @@ class FrozenTokens {
   Device device_;
 };
 
-/// Whether no parameter of an encoder's backbone is trained.
+/// Whether an encoder has a backbone, no parameter of which is trained.
 bool has_frozen_backbone(const Encoder& encoder);
 
 /// Which tokens: of an encoder whose frozen tensors do not change meanwhile, for plain views of a split.

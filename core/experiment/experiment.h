@@ -18,7 +18,7 @@ struct PluginSpec {
 };
 
 struct EncoderSpec {
-  std::string name;  ///< its key under [encoders], which is the modality it serves
+  std::string name;  ///< its key under [encoders]
   PluginSpec plugin;
 };
 

@@ -13,14 +13,20 @@
 
 namespace astroclip {
 
+namespace {
+
+std::shared_ptr<Encoder> make_without_storage(const EncoderSpec& spec) {
+  return plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters);
+}
+
+}  // namespace
+
 std::string encoder_prefix(const std::string& encoder) { return encoder + "_encoder"; }
 
+std::string modality_of(const EncoderSpec& spec) { return make_without_storage(spec)->modality(); }
+
 std::shared_ptr<Encoder> make_encoder(const EncoderSpec& spec, Device device, std::optional<uint64_t> seed) {
-  auto encoder = plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters);
-  if (encoder->modality() != spec.name) {
-    throw Error(fmt::format("[encoders.{}] plugin '{}' encodes the modality '{}'", spec.name, spec.plugin.plugin,
-                            encoder->modality()));
-  }
+  auto encoder = make_without_storage(spec);
   if (seed) {
     encoder->materialize(device, *seed, encoder_prefix(spec.name));
   } else {

@@ -15,12 +15,14 @@ namespace astroclip {
 /// "image_encoder": what an encoder's tensors are named under in model files, as in the published ones.
 std::string encoder_prefix(const std::string& encoder);
 
+/// The modality that an encoder of this kind takes.
+std::string modality_of(const EncoderSpec& spec);
+
 /// An encoder on a device. Its initial weights are drawn from streams keyed by `seed` and the encoder's name; without a
-/// seed it has storage alone, for weights that are about to be loaded. Throws Error when it serves another modality
-/// than its key says.
+/// seed it has storage alone, for weights that are about to be loaded.
 std::shared_ptr<Encoder> make_encoder(const EncoderSpec& spec, Device device, std::optional<uint64_t> seed);
 
-/// Encoders by name.
+/// Encoders by name; several may take the same modality.
 class Model {
  public:
   /// Makes each as make_encoder does.

@@ -22,6 +22,7 @@ Tensor Linear::operator()(const Tensor& x, const ops::LinearOptions& options) co
 }
 
 Mlp::Mlp(int64_t in, const std::vector<int64_t>& widths, double dropout) : dropout_(dropout) {
+  declare_dropout(dropout);
   for (const int64_t width : widths) {
     layers_.push_back(std::make_unique<Linear>(in, width, uniform_fan_in(in), uniform_fan_in(in)));
     child(fmt::format("layers.{}", layers_.size() - 1), *layers_.back());
@@ -53,6 +54,7 @@ TransformerBlock::TransformerBlock(const BlockOptions& options, const BlockNames
       norm2_(options.dim, options.epsilon),
       expand_(options.dim, options.hidden, options.input_weight),
       contract_(options.hidden, options.dim, options.hidden_weight) {
+  declare_dropout(std::max(options.dropout, options.drop_path));
   child(names.norm1, norm1_);
   child(names.qkv, qkv_);
   child(names.projection, projection_);
@@ -94,6 +96,7 @@ CrossAttentionHead::CrossAttentionHead(const Options& options)
       norm_(options.width, 1e-5),
       encoder_(options.width, options.hidden, uniform_fan_in(options.width), uniform_fan_in(options.width)),
       decoder_(options.hidden, options.width, uniform_fan_in(options.hidden), uniform_fan_in(options.hidden)) {
+  declare_dropout(options.dropout);
   const int64_t width = options.width, tokens = options.tokens_width;
   parameter("cross_attention.query", query_, {1, 1, width}, Init::normal(1.0));
   const std::string attention = "cross_attention.multihead_attn.";

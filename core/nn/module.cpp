@@ -40,7 +40,7 @@ double draw(const Init& init, Rng& rng) {
 
 /// Drawn on the host in float64, so that every backend starts with the same values.
 Tensor initial(const Shape& shape, const Init& init, Device device, uint64_t seed, const std::string& name) {
-  Rng rng(seed, Purpose::weights, stable_hash(name));
+  Rng rng(seed, RngStream::weights, stable_hash(name));
   std::vector<double> values(static_cast<size_t>(shape.numel()));
   for (double& value : values) value = draw(init, rng);
   return Tensor::from_host(values, shape, backend_of(device).compute_dtype(), device);
@@ -139,14 +139,15 @@ void Module::set_step_seed(uint64_t seed) {
   for (const Child& entry : children_) entry.module->set_step_seed(seed ^ stable_hash(entry.name) * 0x9E3779B97F4A7C15);
 }
 
-uint64_t Module::dropout_draws() const {
-  uint64_t draws = dropout_calls_;
-  for (const Child& entry : children_) draws += entry.module->dropout_draws();
-  return draws;
+bool Module::has_dropout(const std::string& part, const std::string& prefix) const {
+  if (dropout_rate_.value_or(0.0) > 0.0 && at_or_below(prefix, part)) return true;
+  return std::ranges::any_of(
+      children_, [&](const Child& entry) { return entry.module->has_dropout(part, join(prefix, entry.name)); });
 }
 
 uint64_t Module::dropout_seed() const {
-  Rng rng(step_seed_, Purpose::dropout, ++dropout_calls_);
+  if (!dropout_rate_) throw Error("a module that drops units must call declare_dropout in its constructor");
+  Rng rng(step_seed_, RngStream::dropout, ++dropout_calls_);
   const uint64_t high = rng.next();
   return high << 32 | rng.next();
 }

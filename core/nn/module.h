@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,15 +52,17 @@ class Module {
   bool training() const { return training_; }
   /// The key that dropout streams of this step derive from.
   void set_step_seed(uint64_t seed);
-  /// How many words dropout has drawn since, in the module and below.
-  uint64_t dropout_draws() const;
+  /// Whether training mode drops units at random in the module or below, at or below the dotted name `part`.
+  bool has_dropout(const std::string& part = "", const std::string& prefix = "") const;
 
  protected:
   /// Declares a parameter; `slot` becomes valid at materialize and stays in place with the module.
   void parameter(const std::string& name, Tensor& slot, const Shape& shape, Init init);
   void buffer(const std::string& name, Tensor& slot, const Shape& shape, Init init);
   void child(const std::string& name, Module& module);
-  /// A word for one dropout site, different for each call within a step.
+  /// Declares that training mode drops units with the probability `rate`.
+  void declare_dropout(double rate) { dropout_rate_ = rate; }
+  /// A word for one dropout site, different for each call within a step. Throws Error unless dropout was declared.
   uint64_t dropout_seed() const;
 
  private:
@@ -83,6 +86,7 @@ class Module {
   std::vector<Child> children_;
   bool training_ = false;
   uint64_t step_seed_ = 0;
+  std::optional<double> dropout_rate_;
   mutable uint64_t dropout_calls_ = 0;
 };
 

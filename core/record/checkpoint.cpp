@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "config/toml.h"
 #include "io/weights/safetensors.h"
 
 namespace astroclip::record {
@@ -41,13 +42,14 @@ std::vector<std::string> checkpoints_in(const std::string& folder) {
 }  // namespace
 
 void write_checkpoint(const std::string& path, const Position& position, const std::vector<NamedTensor>& tensors) {
-  io::write_safetensors(path, tensors,
-                        {{format_key, format_name},
-                         {"stage", std::to_string(position.stage)},
-                         {"step", std::to_string(position.step)},
-                         {"optimizer_steps", std::to_string(position.optimizer_steps)},
-                         {"threads", std::to_string(position.threads)},
-                         {"instructions", position.instructions}});
+  io::Metadata metadata = {{format_key, format_name},
+                           {"stage", std::to_string(position.stage)},
+                           {"step", std::to_string(position.step)},
+                           {"optimizer_steps", std::to_string(position.optimizer_steps)},
+                           {"threads", std::to_string(position.threads)},
+                           {"instructions", position.instructions}};
+  if (!position.selection.empty()) metadata["selection"] = config::to_toml(position.selection);
+  io::write_safetensors(path, tensors, metadata);
 }
 
 Position read_position(const std::string& path) {
@@ -60,6 +62,10 @@ Position read_position(const std::string& path) {
                     static_cast<int>(number(file, "threads")), ""};
   const auto instructions = file.metadata().find("instructions");
   if (instructions != file.metadata().end()) position.instructions = instructions->second;
+  const auto selection = file.metadata().find("selection");
+  if (selection != file.metadata().end()) {
+    position.selection = config::parse_text(selection->second, path + ": selection");
+  }
   return position;
 }
 
@@ -76,11 +82,11 @@ void restore(const std::string& path, std::vector<NamedTensor>& targets) {
   }
 }
 
-std::optional<std::pair<std::string, Position>> latest_checkpoint(const std::string& folder) {
+std::optional<Checkpoint> latest_checkpoint(const std::string& folder) {
   const std::vector<std::string> paths = checkpoints_in(folder);
   if (paths.empty()) return std::nullopt;
   try {
-    return std::pair(paths.back(), read_position(paths.back()));
+    return Checkpoint{paths.back(), read_position(paths.back())};
   } catch (const Error& error) {
     if (paths.size() == 1) throw;
     throw Error(fmt::format("{}; if you delete it, the run resumes from {}", error.what(), paths[paths.size() - 2]));

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "experiment/experiment.h"
+#include "config/value.h"
 #include "nn/module.h"
 
 namespace astroclip::record {
@@ -15,8 +15,15 @@ struct Position {
   int64_t stage = 0;
   int64_t step = 0;  ///< finished steps of the stage
   int64_t optimizer_steps = 0;
-  int threads = 1;           ///< compute threads
-  std::string instructions;  ///< instruction-set tier the kernels ran on
+  int threads = 1;               ///< compute threads
+  std::string instructions;      ///< instruction-set tier the kernels ran on
+  config::Table selection = {};  ///< which validation was the best (train::Selection); empty without validations
+};
+
+/// A checkpoint's file and what its metadata says.
+struct Checkpoint {
+  std::string path;
+  Position position;
 };
 
 /// One file, complete or absent: all tensors, and the position in its metadata.
@@ -29,8 +36,8 @@ Position read_position(const std::string& path);
 /// another shape.
 void restore(const std::string& path, std::vector<NamedTensor>& targets);
 
-/// The path and position of the latest checkpoint in a folder.
-std::optional<std::pair<std::string, Position>> latest_checkpoint(const std::string& folder);
+/// The furthest checkpoint of a folder; none when there is none.
+std::optional<Checkpoint> latest_checkpoint(const std::string& folder);
 
 /// "stage-01-step-00000400.safetensors"
 std::string checkpoint_name(const Position& position);

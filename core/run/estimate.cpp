@@ -52,38 +52,41 @@ double time_steps(train::Trainer& trainer, int64_t steps) {
 
 }  // namespace
 
-double seconds_per_step(const Experiment& planned, size_t stage, const Dataset& dataset, bool keeps_tokens) {
+double seconds_per_step(const Stage& planned, const Dataset& dataset, bool keeps_tokens) {
   constexpr int64_t token_bytes = int64_t{1} << 32;
-  Experiment experiment = planned;
+  Experiment experiment = planned.experiment;
   experiment.validation = 0.0;  // its objects would not be among a few
-  experiment.stages[stage].validation.every = 0;
-  const StageSpec& spec = experiment.stages[stage];
+  experiment.stages[planned.index].validation.every = 0;
+  const Stage stage(experiment, planned.index);
+  const StageSpec& spec = stage.spec;
   if (spec.steps == 0) return 0.0;
   set_compute_threads(static_cast<int>(experiment.threads));
-  Model model(experiment.encoders, experiment.run_device(), static_cast<uint64_t>(experiment.seed));
+  Model model(experiment.encoders, experiment.run_device(), stage.seed());
   const data::Subset few(dataset, first_rows(2 * spec.batch, dataset.size(Split::train)), {});
   // Objects of one modality may stand first.
-  const bool suffice = static_cast<int64_t>(data::rows_with(few, Split::train, spec.encoders).size()) >= spec.batch;
+  std::vector<std::string> modalities;
+  for (const std::string& encoder : spec.encoders) modalities.push_back(model.encoder(encoder).modality());
+  const bool suffice = static_cast<int64_t>(data::rows_with(few, Split::train, modalities).size()) >= spec.batch;
   if (!keeps_tokens || !suffice) {
-    train::Trainer trainer(experiment, stage, model, dataset, 0);
+    train::Trainer trainer(stage, model, dataset);
     return time_steps(trainer, spec.steps);
   }
   const TemporaryFolder folder;
   evaluate::TokenCache cache(experiment, few, folder.path(), token_bytes, nullptr);
-  train::Trainer trainer(experiment, stage, model, few, 0, &cache);
+  train::Trainer trainer(stage, model, few, std::nullopt, &cache);
   return time_steps(trainer, spec.steps);
 }
 
-std::string cost_key(const Experiment& experiment, size_t stage) {
-  Experiment alone = experiment;
-  alone.stages = {experiment.stages[stage]};
+std::string cost_key(const Stage& stage) {
+  Experiment alone = stage.experiment;
+  alone.stages = {stage.spec};
   auto& general = *alone.resolved.find("experiment")->get_if<config::Table>();
   general.erase("seed");
   auto& stages = *alone.resolved.find("stages")->get_if<config::Array>();
-  config::Table own = *stages[stage].get_if<config::Table>();
+  config::Table own = *stages[stage.index].get_if<config::Table>();
   for (const char* other : {"name", "steps", "optimizer", "init"}) own.erase(other);
   stages = {{own, {}}};
-  return stage_key(alone, 0);
+  return stage_key({alone, 0});
 }
 
 }  // namespace astroclip::run

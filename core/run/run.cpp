@@ -15,7 +15,7 @@
 #include "plugin/host.h"
 #include "record/console.h"
 #include "record/recorder.h"
-#include "run/rehearsal.h"
+#include "run/checks.h"
 #include "run/stage_run.h"
 #include "train/trainer.h"
 
@@ -29,7 +29,8 @@ std::vector<std::string> stage_names(const Experiment& experiment) {
   return names;
 }
 
-void check_same_machine(const std::string& path, const record::Position& position) {
+void check_same_machine(const record::Checkpoint& checkpoint) {
+  const auto& [path, position] = checkpoint;
   if (position.threads != compute_threads()) {
     throw Error(fmt::format("{}: was written with {} compute threads, this run has {}; resume with --threads {}", path,
                             position.threads, compute_threads(), position.threads));
@@ -43,27 +44,30 @@ void check_same_machine(const std::string& path, const record::Position& positio
 /// One run from its position to its end.
 class Run {
  public:
-  Run(const Experiment& experiment, const record::RunFolder& folder, const Reuse& reuse, record::Console& console)
-      : experiment_(experiment), folder_(folder), reuse_(reuse), console_(console) {}
+  Run(const Experiment& experiment, const record::RunFolder& folder, const CachedResults& cached,
+      record::Console& console)
+      : experiment_(experiment), folder_(folder), cached_(cached), console_(console) {}
 
-  Outcome go() {
-    find_position();
+  Outcome run() {
+    checkpoint_ = record::latest_checkpoint(folder_.checkpoints());
+    if (checkpoint_) check_same_machine(*checkpoint_);
+    const record::Position position = checkpoint_ ? checkpoint_->position : record::Position();
     dataset_ = plugin::Host::instance().make_dataset(experiment_.dataset.plugin, experiment_.dataset.parameters);
     evaluate::check_labels(experiment_, *dataset_);
     evaluate::check_models(experiment_, *dataset_);
     model_ = std::make_unique<Model>(experiment_.encoders, experiment_.run_device(),
                                      static_cast<uint64_t>(experiment_.seed));
-    const auto first = static_cast<size_t>(position_.stage + (checkpoint_.empty() ? 0 : 1));
+    const auto first = static_cast<size_t>(position.stage + (checkpoint_ ? 1 : 0));
     check_stages(experiment_, *model_, first);
-    rehearse_stages(experiment_, *model_, *dataset_, first);
-    if (reuse_.token_bytes > 0) {
-      cache_ =
-          std::make_unique<evaluate::TokenCache>(experiment_, *dataset_, reuse_.tokens, reuse_.token_bytes, &console_);
+    check_batches(experiment_, *model_, *dataset_, first);
+    if (cached_.token_bytes > 0) {
+      cache_ = std::make_unique<evaluate::TokenCache>(experiment_, *dataset_, cached_.tokens, cached_.token_bytes,
+                                                      &console_);
     }
-    introduce();
-    recorder_ = std::make_unique<record::Recorder>(folder_, stage_names(experiment_), position_.stage,
-                                                   checkpoint_.empty() ? -1 : position_.step);
-    for (size_t stage = static_cast<size_t>(position_.stage); stage < experiment_.stages.size(); ++stage) {
+    print_header();
+    recorder_ = std::make_unique<record::Recorder>(folder_, stage_names(experiment_), position.stage,
+                                                   checkpoint_ ? position.step : -1);
+    for (auto stage = static_cast<size_t>(position.stage); stage < experiment_.stages.size(); ++stage) {
       if (!take_stage(stage) && !train_stage(stage)) return Outcome::interrupted;
     }
     write_model(folder_.model());
@@ -72,15 +76,7 @@ class Run {
   }
 
  private:
-  void find_position() {
-    if (const auto latest = record::latest_checkpoint(folder_.checkpoints())) {
-      checkpoint_ = latest->first;
-      position_ = latest->second;
-      check_same_machine(checkpoint_, position_);
-    }
-  }
-
-  void introduce() {
+  void print_header() {
     console_.say(fmt::format("{}: {}, seed {}, {} on {} with {} compute threads and {} loader threads", folder_.path(),
                              experiment_.name, experiment_.seed, experiment_.precision, experiment_.run_device().str(),
                              compute_threads(), experiment_.loader_threads));
@@ -90,7 +86,7 @@ class Run {
       console_.say(fmt::format("encoder {}: {}, {:.2f} M parameters", name, experiment_.encoder(name).plugin.plugin,
                                static_cast<double>(model_->encoder(name).parameter_count()) / 1e6));
     }
-    if (!checkpoint_.empty()) console_.say(fmt::format("resuming from {}", checkpoint_));
+    if (checkpoint_) console_.say(fmt::format("resuming from {}", checkpoint_->path));
   }
 
   /// The metadata says what the run was started with, which a resumed one repeats.
@@ -105,13 +101,13 @@ class Run {
     }
   }
 
-  bool resumes(size_t stage) const { return !checkpoint_.empty() && static_cast<size_t>(position_.stage) == stage; }
+  bool resumes(size_t stage) const { return checkpoint_ && static_cast<size_t>(checkpoint_->position.stage) == stage; }
 
   /// The weights that another run has at the stage's end; false when there are none to take.
   bool take_stage(size_t index) {
-    const std::string source = index < reuse_.stages.size() ? reuse_.stages[index] : "";
+    const std::string source = index < cached_.stages.size() ? cached_.stages[index] : "";
     if (source.empty() || resumes(index)) return false;
-    for (const std::string& name : encoders_up_to(experiment_, index)) {
+    for (const std::string& name : encoders_up_to({experiment_, index})) {
       auto targets = model_->encoder(name).state(encoder_prefix(name));
       record::restore(source, targets);
     }
@@ -124,13 +120,14 @@ class Run {
   bool train_stage(size_t index) {
     const StageSpec& stage = experiment_.stages[index];
     if (!resumes(index)) initialise(stage);
-    train::Trainer trainer(experiment_, index, *model_, *dataset_, resumes(index) ? position_.step : 0, cache_.get());
-    if (resumes(index)) trainer.restore(checkpoint_, position_);
+    train::Trainer trainer({experiment_, index}, *model_, *dataset_, resumes(index) ? checkpoint_ : std::nullopt,
+                           cache_.get());
     console_.say(fmt::format("stage {}: {} on {}, {:.2f} M trained parameters, {} objects", stage.name,
                              stage.loss.plugin, fmt::join(stage.encoders, " and "),
                              static_cast<double>(trainer.trainable_parameters()) / 1e6, trainer.row_count()));
-    StageRun run(stage, folder_, trainer, console_, *recorder_, [this](const std::string& path) { write_model(path); });
-    if (!run.go()) return false;
+    StageRun stage_run(stage, folder_, trainer, console_, *recorder_,
+                       [this](const std::string& path) { write_model(path); });
+    if (!stage_run.run()) return false;
     choose_weights(stage, trainer);
     write_model(folder_.stage(stage.name));
     memory_of(experiment_.run_device()).trim();
@@ -151,10 +148,9 @@ class Run {
 
   const Experiment& experiment_;
   const record::RunFolder& folder_;
-  const Reuse& reuse_;
+  const CachedResults& cached_;
   record::Console& console_;
-  record::Position position_;
-  std::string checkpoint_;
+  std::optional<record::Checkpoint> checkpoint_;  ///< to go on from
   std::shared_ptr<Dataset> dataset_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<evaluate::TokenCache> cache_;
@@ -170,12 +166,12 @@ void note_failure(record::Console& console, const std::exception& error) {
 
 }  // namespace
 
-Outcome run(const Experiment& experiment, const record::RunFolder& folder, const Reuse& reuse) {
+Outcome run(const Experiment& experiment, const record::RunFolder& folder, const CachedResults& cached) {
   set_compute_threads(static_cast<int>(experiment.threads));
   const record::RunLock lock(folder);
   record::Console console(folder.log());
   try {
-    return Run(experiment, folder, reuse, console).go();
+    return Run(experiment, folder, cached, console).run();
   } catch (const std::exception& error) {
     note_failure(console, error);
     throw;

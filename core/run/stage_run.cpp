@@ -18,7 +18,7 @@ StageRun::StageRun(const StageSpec& stage, const record::RunFolder& folder, trai
       first_(trainer.position().step),
       progress_{.stage = stage.name, .steps = stage.steps} {}
 
-bool StageRun::go() {
+bool StageRun::run() {
   const bool complete = train();
   save();
   if (!complete) {

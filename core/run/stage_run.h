@@ -20,7 +20,7 @@ class StageRun {
            record::Recorder& recorder, WriteModel write_model);
 
   /// False when a signal ended it early. Either way the last state is in a checkpoint.
-  bool go();
+  bool run();
 
  private:
   bool train();

@@ -72,7 +72,7 @@ Pca Pca::fit(std::span<const float> values, int64_t rows, int64_t columns, int64
   pca.mean_ = ops::mean(x, {0});
   x = x - pca.mean_;
 
-  Rng rng(seed, Purpose::probes);
+  Rng rng(seed, RngStream::probes);
   std::vector<double> start(static_cast<size_t>(width * rows));
   for (double& value : start) value = rng.normal();
   Tensor basis = orthonormal_rows(ops::matmul(Tensor::from_host(start, {width, rows}, DType::f32, host), x));

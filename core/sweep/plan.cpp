@@ -176,7 +176,7 @@ void check_name(const std::string& name, const std::vector<PlannedRun>& runs, co
 PlannedRun make_run(std::string name, Experiment experiment) {
   PlannedRun run{std::move(name), std::move(experiment), {}};
   for (size_t stage = 0; stage < run.experiment.stages.size(); ++stage) {
-    run.stage_keys.push_back(stage_key(run.experiment, stage));
+    run.stage_keys.push_back(stage_key({run.experiment, stage}));
   }
   return run;
 }

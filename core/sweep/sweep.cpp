@@ -42,8 +42,8 @@ Outcome run(const Plan& plan, const std::string& path) {
     console.say(fmt::format("\n{}", head));
     try {
       const auto run_folder = folder.open(run);
-      const run::Reuse reuse{folder.ended_stages(plan, run), folder.tokens(), plan.token_cache_mb << 20};
-      if (run::run(run.experiment, run_folder, reuse) == run::Outcome::interrupted) {
+      const run::CachedResults cached{folder.ended_stages(plan, run), folder.tokens(), plan.token_cache_mb << 20};
+      if (run::run(run.experiment, run_folder, cached) == run::Outcome::interrupted) {
         console.say(fmt::format("stopped; resume with: astroclip run --resume {}", path));
         return Outcome::interrupted;
       }

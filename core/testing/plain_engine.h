@@ -28,19 +28,19 @@ class PlainEngine final : public LossSetup, public LossContext {
 
   // LossSetup
   const Encoder& encoder(const std::string& name) const override { return *tower(name).encoder; }
-  std::vector<std::string> modalities() const override {
+  std::vector<std::string> towers() const override {
     std::vector<std::string> names;
     for (const auto& [name, tower] : towers_) names.push_back(name);
     return names;
   }
   Encoder& rebuild(const std::string&, const std::string&) override { throw Error("no teacher in this test"); }
 
-  // LossContext; every view is named after its modality, or "masked".
+  // LossContext; every view is named after its tower, or "masked".
   int64_t batch_size() const override { return towers_.front().second.raw.size(0); }
   int64_t step() const override { return 0; }
   int64_t steps() const override { return 1; }
-  Rng rng(Purpose purpose, int64_t sample) const override { return {1, purpose, 0, static_cast<uint64_t>(sample)}; }
-  Tensor raw(const std::string& view) const override { return tower(view).raw; }
+  Rng rng(RngStream stream, int64_t sample) const override { return {1, stream, 0, static_cast<uint64_t>(sample)}; }
+  Tensor raw(const std::string& view) override { return tower(view).raw; }
   Tensor tokens(const std::string& view) override { return tower(view).encoder->tokenize(tower(view).raw); }
   Encoded encode(const std::string& view, const Tensor& mask, TokenForm form) override {
     return tower(view).encoder->encode(tokens(view), mask, form);
@@ -59,8 +59,8 @@ class PlainEngine final : public LossSetup, public LossContext {
 
  private:
   const Tower& tower(const std::string& name) const {
-    for (const auto& [modality, tower] : towers_) {
-      if (modality == name || name == "masked") return tower;
+    for (const auto& [own, tower] : towers_) {
+      if (own == name || name == "masked") return tower;
     }
     throw Error("no view '" + name + "' in this test");
   }

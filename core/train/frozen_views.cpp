@@ -2,28 +2,44 @@
 
 #include <algorithm>
 
-#include "autograd/tape.h"
+#include "ops/ops.h"
 
 namespace astroclip::train {
 
-Encoded FrozenViews::features(const evaluate::TokenRequest& request, std::span<const int64_t> rows,
-                              const std::function<Encoded()>& make) {
-  const ViewRequest& view = request.view.request;
-  if (cache_ == nullptr || view.augment || view.crops != 1) return make();
-  const std::pair key(view.name, request.form);
-  const auto known = tokens_.find(key);
-  if (known != tokens_.end()) return known->second ? known->second->read(rows) : make();
-  const uint64_t draws = request.encoder.dropout_draws();
-  const Encoded made = make();
-  if (!autograd::recording()) return made;  // nothing can be told
-  const bool is_same =
-      !made.tokens.requires_grad() && !made.cls_token.requires_grad() && request.encoder.dropout_draws() == draws;
-  tokens_[key] = is_same ? cache_->open(request) : nullptr;
-  return made;
+namespace {
+
+bool is_constant(const StageSetup& setup, const ViewRequest& view) {
+  const Encoder& encoder = setup.encoder(view.tower);
+  const bool stands_alone = view.with.empty() && std::ranges::none_of(setup.views(), [&](const data::ViewPlan& other) {
+                              return other.request.with == view.name;
+                            });
+  return view.embedding_only && !view.augment && view.crops == 1 && stands_alone &&
+         evaluate::has_frozen_backbone(encoder) && !encoder.has_dropout("backbone");
 }
 
-bool FrozenViews::keeps(const std::string& view) const {
-  return std::ranges::any_of(tokens_, [&](const auto& entry) { return entry.first.first == view && entry.second; });
+}  // namespace
+
+FrozenViews::FrozenViews(const StageSetup& setup, evaluate::TokenCache& cache) : batch_(setup.stage().spec.batch) {
+  const int64_t micro_batch = setup.stage().spec.micro_batch;
+  if (micro_batch > 0 && micro_batch < batch_) return;
+  const ops::PrecisionScope precision(setup.stage().experiment.run_precision());
+  for (const data::ViewPlan& view : setup.views()) {
+    const std::string& tower = view.request.tower;
+    if (!is_constant(setup, view.request)) continue;
+    auto tokens = cache.open({tower, setup.encoder(tower), Split::train, view, TokenForm::alignment, batch_});
+    if (tokens) tokens_[view.request.name] = std::move(tokens);
+  }
+}
+
+const evaluate::FrozenTokens* FrozenViews::find(const std::string& view, int64_t batch) const {
+  const auto found = tokens_.find(view);
+  return found == tokens_.end() || batch != batch_ ? nullptr : found->second.get();
+}
+
+std::vector<data::ViewPlan> FrozenViews::to_load(const StageSetup& setup, int64_t batch) const {
+  std::vector<data::ViewPlan> views = setup.views();
+  std::erase_if(views, [&](const data::ViewPlan& view) { return find(view.request.name, batch) != nullptr; });
+  return views;
 }
 
 }  // namespace astroclip::train

@@ -1,32 +1,34 @@
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "evaluate/token_cache.h"
+#include "train/stage_setup.h"
 
 namespace astroclip::train {
 
-/// Takes a backbone's features from a token cache once a step has shown that they are the same at every step: the view
-/// is plain, nothing that is trained went into them, and nothing was drawn at random.
+/// What frozen backbones give of a stage's views, from a token cache. Only views whose features are the same at every
+/// step are in it: plain ones, made without another view, whose loss asks for the embedding alone, with a backbone that
+/// neither trains nor drops units. Micro-batches, whose products may round otherwise, take nothing from it.
 class FrozenViews {
  public:
-  /// Without a cache, features are made at every step.
-  explicit FrozenViews(evaluate::TokenCache* cache) : cache_(cache) {}
+  /// Every view's features are computed at every step.
+  FrozenViews() = default;
+  /// With the weights as they stand: backbones run over all objects that the cache does not know yet.
+  FrozenViews(const StageSetup& setup, evaluate::TokenCache& cache);
 
-  /// The features of `rows` of the request's split, which `make` makes.
-  Encoded features(const evaluate::TokenRequest& request, std::span<const int64_t> rows,
-                   const std::function<Encoded()>& make);
-  /// Whether features of the view come from the cache, in one form at least.
-  bool keeps(const std::string& view) const;
+  /// A view's features for batches of `batch` objects; null where they are to be computed.
+  const evaluate::FrozenTokens* find(const std::string& view, int64_t batch) const;
+  /// Those of the stage's views that a batch of `batch` objects must bring.
+  std::vector<data::ViewPlan> to_load(const StageSetup& setup, int64_t batch) const;
 
  private:
-  evaluate::TokenCache* cache_;
-  /// By view and form; none where features are to be made at every step.
-  std::map<std::pair<std::string, TokenForm>, std::shared_ptr<const evaluate::FrozenTokens>> tokens_;
+  int64_t batch_ = 0;  ///< objects that went through the backbones at once
+  std::map<std::string, std::shared_ptr<const evaluate::FrozenTokens>> tokens_;  ///< by view
 };
 
 }  // namespace astroclip::train

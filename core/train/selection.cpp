@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/schema.h"
 
 namespace astroclip::train {
 
@@ -23,32 +24,46 @@ double value_of(const std::string& metric, const record::Metrics& metrics) {
                           suggestion(metric, names)));
 }
 
+const config::Schema<Selection::State>& state_schema() {
+  using State = Selection::State;
+  static const auto schema = config::Schema<State>("Validations so far.")
+                                 .required("best", &State::best, "value of the best")
+                                 .required("best_step", &State::best_step, "finished steps of the best; -1: none")
+                                 .required("last", &State::last, "value of the last")
+                                 .required("last_step", &State::last_step, "finished steps of the last; -1: none")
+                                 .required("no_improvement", &State::no_improvement, "validations since the best");
+  return schema;
+}
+
 }  // namespace
 
-Selection::Selection(const ValidationSpec& spec)
-    : spec_(spec),
-      state_(Tensor::from_host(std::vector<double>{0.0, -1.0, 0.0, -1.0, 0.0}, {slots}, DType::f64, Device::host())) {}
-
 bool Selection::due(int64_t step, int64_t steps) const {
-  if (spec_.every == 0 || at(last_step) == static_cast<double>(step)) return false;
+  if (spec_.every == 0 || state_.last_step == step) return false;
   return step % spec_.every == 0 || step == steps;
 }
 
 bool Selection::offer(int64_t step, const record::Metrics& metrics) {
   const double value = value_of(spec_.metric, metrics);
-  const bool better = !has_best() || (spec_.mode == "min" ? value < at(best) : value > at(best));
-  double* state = state_.mutable_data_as<double>();
-  state[last] = value;
-  state[last_step] = static_cast<double>(step);
+  const bool better = !has_best() || (spec_.mode == "min" ? value < state_.best : value > state_.best);
+  state_.last = value;
+  state_.last_step = step;
   if (step == 0) return false;
   if (!std::isfinite(value) || !better) {
-    state[fruitless] += 1.0;
+    ++state_.no_improvement;
     return false;
   }
-  state[best] = value;
-  state[best_step] = static_cast<double>(step);
-  state[fruitless] = 0.0;
+  state_.best = value;
+  state_.best_step = step;
+  state_.no_improvement = 0;
   return true;
+}
+
+config::Table Selection::state() const { return state_schema().dump(state_); }
+
+void Selection::restore(const config::Table& state, const std::string& place) {
+  config::Problems problems;
+  state_ = state_schema().parse(state, {place}, {}, problems);
+  problems.throw_if_any();
 }
 
 }  // namespace astroclip::train

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <string>
 
+#include "config/value.h"
 #include "experiment/experiment.h"
-#include "nn/module.h"
 #include "record/metrics.h"
 
 namespace astroclip::train {
@@ -12,7 +12,7 @@ namespace astroclip::train {
 /// Which of a stage's validations was the best, and whether the wait for a better one is over.
 class Selection {
  public:
-  explicit Selection(const ValidationSpec& spec);
+  explicit Selection(const ValidationSpec& spec) : spec_(spec) {}
 
   /// Whether `step` finished steps call for a validation that has not been.
   bool due(int64_t step, int64_t steps) const;
@@ -21,20 +21,26 @@ class Selection {
   /// naming the metrics there are when the one that decides is not among them.
   bool offer(int64_t step, const record::Metrics& metrics);
   /// As many validations as `patience` allows have brought nothing better.
-  bool exhausted() const { return spec_.patience > 0 && at(fruitless) >= static_cast<double>(spec_.patience); }
-  bool has_best() const { return at(best_step) >= 0.0; }
-  int64_t step_of_best() const { return static_cast<int64_t>(at(best_step)); }
-  double best_value() const { return at(best); }
-  double last_value() const { return at(last); }
-  /// For checkpoints.
-  std::vector<NamedTensor> state() const { return {{"selection", state_, false}}; }
+  bool exhausted() const { return spec_.patience > 0 && state_.no_improvement >= spec_.patience; }
+  bool has_best() const { return state_.best_step >= 0; }
+  int64_t step_of_best() const { return state_.best_step; }
+  double best_value() const { return state_.best; }
+  double last_value() const { return state_.last; }
+
+  /// What has been decided so far, for a checkpoint.
+  config::Table state() const;
+  /// Goes on from there. Throws a ProblemList when it is not a selection's state; `place` is for messages.
+  void restore(const config::Table& state, const std::string& place);
+
+  struct State {
+    double best = 0.0, last = 0.0;           ///< values of the metric
+    int64_t best_step = -1, last_step = -1;  ///< −1: none yet
+    int64_t no_improvement = 0;              ///< validations since the best
+  };
 
  private:
-  enum Slot : size_t { best, best_step, last, last_step, fruitless, slots };
-  double at(Slot slot) const { return state_.data_as<double>()[slot]; }
-
   ValidationSpec spec_;
-  Tensor state_;  ///< f64 [slots] on the host; steps are −1 where there is none
+  State state_;
 };
 
 }  // namespace astroclip::train

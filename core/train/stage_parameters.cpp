@@ -92,7 +92,7 @@ void freeze_parts(const StageSpec& stage, const Model& model) {
 std::vector<NamedTensor> stage_parameters(const StageSpec& stage, const Model& model, const Loss& loss) {
   std::vector<NamedTensor> all = loss.parameters("loss");
   for (const std::string& name : stage.encoders) {
-    for (NamedTensor& entry : model.encoder(name).parameters(encoder_prefix(name))) all.push_back(std::move(entry));
+    nn::append_state(all, model.encoder(name).parameters(encoder_prefix(name)));
   }
   return all;
 }

@@ -7,10 +7,11 @@
 
 namespace astroclip::train {
 
-data::Parted stage_rows(const Experiment& experiment, size_t stage, const StageEngine& engine, const Dataset& dataset) {
-  const StageSpec& spec = experiment.stages[stage];
-  data::Parted rows = data::set_apart(dataset, data::rows_with(dataset, Split::train, engine.modalities_of_views()),
-                                      experiment.validation, static_cast<uint64_t>(experiment.seed));
+data::Parted stage_rows(const StageSetup& setup, const Dataset& dataset) {
+  const Stage& stage = setup.stage();
+  const StageSpec& spec = stage.spec;
+  data::Parted rows = data::set_apart(dataset, data::rows_with(dataset, Split::train, setup.modalities_of_views()),
+                                      stage.experiment.validation, stage.seed());
   const auto count = static_cast<int64_t>(rows.training.size());
   if (count >= spec.batch) return rows;
   throw Error(fmt::format("[stages.{}] 'batch' = {} exceeds the {} training objects", spec.name, spec.batch, count));

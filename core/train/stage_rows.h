@@ -2,13 +2,12 @@
 
 #include "api/dataset.h"
 #include "data/holdout.h"
-#include "experiment/experiment.h"
-#include "train/stage_engine.h"
+#include "train/stage_setup.h"
 
 namespace astroclip::train {
 
 /// Training objects with every modality that a stage's loss looks at, and those set apart. Throws Error when there are
 /// fewer than a batch.
-data::Parted stage_rows(const Experiment& experiment, size_t stage, const StageEngine& engine, const Dataset& dataset);
+data::Parted stage_rows(const StageSetup& setup, const Dataset& dataset);
 
 }  // namespace astroclip::train

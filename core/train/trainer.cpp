@@ -12,90 +12,82 @@
 #include "optim/schedule.h"
 #include "train/stage_parameters.h"
 #include "train/stage_rows.h"
+#include "train/step_context.h"
 
 namespace astroclip::train {
 
-Trainer::Trainer(const Experiment& experiment, size_t stage, Model& model, const Dataset& dataset, int64_t first_step,
-                 evaluate::TokenCache* cache)
-    : experiment_(experiment),
-      stage_(stage),
-      model_(model),
-      engine_(experiment, stage, model, cache),
-      selection_(experiment.stages[stage].validation),
-      step_(first_step) {
-  freeze_parts(spec(), model_);
-  loss_ = &engine_.make_loss();
+Trainer::Trainer(const Stage& stage, const Model& model, const Dataset& dataset,
+                 const std::optional<record::Checkpoint>& from, evaluate::TokenCache* cache)
+    : stage_(stage), model_(model), dataset_(dataset), setup_(stage, model), selection_(stage.spec.validation) {
   make_optimizer();
-  open_dataset(dataset);
+  if (from) restore(*from);
+  if (cache != nullptr && !finished()) frozen_ = FrozenViews(setup_, *cache);
+  open_dataset();
 }
 
 void Trainer::make_optimizer() {
-  const OptimizerSpec& o = spec().optimizer;
-  const std::vector<NamedTensor> parameters = stage_parameters(spec(), model_, *loss_);
+  const StageSpec& spec = stage_.spec;
+  const OptimizerSpec& o = spec.optimizer;
+  const std::vector<NamedTensor> parameters = stage_parameters(spec, model_, setup_.loss());
   optimizer_ = optim::make_optimizer(o.name, parameters,
                                      {o.betas[0], o.betas[1], o.epsilon, o.weight_decay, o.clip, o.decay_vectors},
-                                     optimizer_scales(spec(), parameters));
-  if (optimizer_->parameters().empty() && spec().steps > 0) {
-    throw Error(fmt::format("[stages.{}] freeze leaves nothing to train", spec().name));
+                                     optimizer_scales(spec, parameters));
+  if (optimizer_->parameters().empty() && spec.steps > 0) {
+    throw Error(fmt::format("[stages.{}] freeze leaves nothing to train", spec.name));
   }
-  if (spec().ema > 0.0) average_ = std::make_unique<optim::WeightAverage>(optimizer_->parameters(), spec().ema);
+  if (spec.ema > 0.0) average_ = std::make_unique<optim::WeightAverage>(optimizer_->parameters(), spec.ema);
 }
 
-void Trainer::open_dataset(const Dataset& dataset) {
-  dataset_ = &dataset;
-  data::Parted rows = stage_rows(experiment_, stage_, engine_, dataset);
+void Trainer::open_dataset() {
+  const StageSpec& spec = stage_.spec;
+  data::Parted rows = stage_rows(setup_, dataset_);
   row_count_ = static_cast<int64_t>(rows.training.size());
-  data::LoaderOptions options;
-  options.batch = spec().batch;
-  options.first_step = step_ * spec().accumulate;
-  options.steps = spec().steps * spec().accumulate;
-  options.seed = static_cast<uint64_t>(experiment_.seed);
-  options.stream = stage_;
-  options.threads = static_cast<int>(experiment_.loader_threads);
-  make_validators(dataset, rows);
-  loader_ =
-      std::make_unique<data::Loader>(dataset, std::move(rows.training), engine_.view_plans(), loss_->labels(), options);
+  make_validators(rows);
+  data::LoaderOptions options = stage_.loader_options(spec.batch);
+  options.first_step = step_ * spec.accumulate;
+  options.steps = spec.steps * spec.accumulate;
+  loader_ = std::make_unique<data::Loader>(dataset_, std::move(rows.training), frozen_.to_load(setup_, spec.batch),
+                                           setup_.loss().labels(), options);
 }
 
-void Trainer::make_validators(const Dataset& dataset, const data::Parted& rows) {
-  if (spec().validation.every == 0) return;
-  validator_ = std::make_unique<Validator>(experiment_, stage_, engine_, dataset, rows.validation);
-  if (spec().validation.tasks == 0) return;
-  task_validator_ = std::make_unique<evaluate::TaskValidator>(experiment_, spec(), engine_.modalities_of_views(),
-                                                              model_, dataset, rows.training, rows.validation);
+void Trainer::make_validators(const data::Parted& rows) {
+  if (stage_.spec.validation.every == 0) return;
+  validator_ = std::make_unique<Validator>(setup_, frozen_, dataset_, rows.validation);
+  if (stage_.spec.validation.tasks == 0) return;
+  task_validator_ = std::make_unique<evaluate::TaskValidator>(stage_.experiment, stage_.spec, setup_.towers_of_views(),
+                                                              model_, dataset_, rows.training, rows.validation);
 }
 
 record::Metrics Trainer::add_gradients() {
   record::MetricMeans means;
-  for (int64_t i = 0; i < spec().accumulate; ++i) {
-    engine_.begin(loader_->next(), step_, StageEngine::Mode::training,
-                  [this](const auto& view, const auto& batch) { return loader_->make(view, batch); });
-    const LossValue value = loss_->forward(engine_);
+  for (int64_t i = 0; i < stage_.spec.accumulate; ++i) {
+    batch_ = loader_->next();
+    StepContext context(setup_, frozen_, batch_, step_, Mode::training);
+    const LossValue value = setup_.loss().forward(context);
     const record::Metrics metrics = record::metrics_of(value);
     if (!std::isfinite(metrics.front().second)) stop_on_bad_loss(value);
-    engine_.backward(value.total, 1.0 / static_cast<double>(spec().accumulate));
+    context.backward(value.total, 1.0 / static_cast<double>(stage_.spec.accumulate));
     means.add(metrics);
   }
   return means.means();
 }
 
 StepReport Trainer::step() {
-  const ops::PrecisionScope precision(experiment_.run_precision());
+  const ops::PrecisionScope precision(stage_.experiment.run_precision());
   StepReport report;
   report.losses = add_gradients();
-  const OptimizerSpec& o = spec().optimizer;
-  report.learning_rate = optim::warmup_cosine(step_, o.lr, o.floor, o.warmup, spec().steps);
+  const OptimizerSpec& o = stage_.spec.optimizer;
+  report.learning_rate = optim::warmup_cosine(step_, o.lr, o.floor, o.warmup, stage_.spec.steps);
   const optim::Optimizer::Norm norm = optimizer_->step(report.learning_rate);
   if (!norm.finite) {
-    const std::string cause = engine_.bad_input(*dataset_);
+    const std::string cause = bad_input(batch_, dataset_);
     throw Error(fmt::format(
-        "[stages.{}] step {}: the gradient of '{}' is not finite (loss {:.6g}){}; nothing was updated", spec().name,
-        step_ + 1, optimizer_->first_non_finite(), report.loss(), cause.empty() ? "" : "; " + cause));
+        "[stages.{}] step {}: the gradient of '{}' is not finite (loss {:.6g}){}; nothing was updated",
+        stage_.spec.name, step_ + 1, optimizer_->first_non_finite(), report.loss(), cause.empty() ? "" : "; " + cause));
   }
   report.gradient_norm = norm.norm;
-  loss_->after_update(engine_, step_);
+  setup_.loss().after_update(setup_, step_);
   if (average_) average_->update(step_);
-  for (const std::string& view : engine_.idle_views()) loader_->leave_out(view);
   report.step = ++step_;
   return report;
 }
@@ -121,7 +113,7 @@ void Trainer::stop_on_bad_loss(const LossValue& value) const {
       break;
     }
   }
-  std::string cause = engine_.bad_input(*dataset_);
+  std::string cause = bad_input(batch_, dataset_);
   for (const NamedTensor& entry : state()) {
     if (!cause.empty()) break;
     const std::vector<double> values = entry.tensor.to_doubles();
@@ -129,34 +121,42 @@ void Trainer::stop_on_bad_loss(const LossValue& value) const {
       cause = fmt::format("the first bad tensor is '{}'", entry.name);
     }
   }
-  throw Error(fmt::format("[stages.{}] step {}: the loss term '{}' is not finite; {}; nothing was updated", spec().name,
-                          step_ + 1, bad_term, cause.empty() ? "every weight and every view is finite" : cause));
+  throw Error(fmt::format("[stages.{}] step {}: the loss term '{}' is not finite; {}; nothing was updated",
+                          stage_.spec.name, step_ + 1, bad_term,
+                          cause.empty() ? "every weight and every view is finite" : cause));
 }
 
 record::Position Trainer::position() const {
-  return {static_cast<int64_t>(stage_), step_, optimizer_->steps_taken(), compute_threads(), instruction_tier()};
+  return {static_cast<int64_t>(stage_.index),
+          step_,
+          optimizer_->steps_taken(),
+          compute_threads(),
+          instruction_tier(),
+          validator_ ? selection_.state() : config::Table()};
 }
 
 std::vector<NamedTensor> Trainer::state() const {
   std::vector<NamedTensor> all = model_.state();
-  for (NamedTensor& entry : engine_.state()) all.push_back(std::move(entry));
-  for (NamedTensor& entry : optimizer_->state()) {
-    entry.name = "optimizer." + entry.name;
-    all.push_back(std::move(entry));
-  }
-  if (average_) {
-    for (NamedTensor& entry : average_->state()) all.push_back(std::move(entry));
-  }
-  if (validator_) {
-    for (NamedTensor& entry : selection_.state()) all.push_back(std::move(entry));
-  }
+  nn::append_state(all, setup_.state());
+  nn::append_state(all, optimizer_->state(), "optimizer");
+  if (average_) nn::append_state(all, average_->state());
   return all;
 }
 
-void Trainer::restore(const std::string& checkpoint, const record::Position& position) {
+void Trainer::restore(const record::Checkpoint& checkpoint) {
+  const auto& [path, position] = checkpoint;
   std::vector<NamedTensor> targets = state();
-  record::restore(checkpoint, targets);
+  record::restore(path, targets);
+  step_ = position.step;
   optimizer_->set_steps_taken(position.optimizer_steps);
+  if (stage_.spec.validation.every == 0) return;
+  if (position.selection.empty()) {
+    throw Error(
+        fmt::format("{}: an earlier version of astroclip wrote it without what its validations decided; start "
+                    "the run anew",
+                    path));
+  }
+  selection_.restore(position.selection, path);
 }
 
 int64_t Trainer::trainable_parameters() const {

@@ -11,8 +11,9 @@
 #include "optim/weight_average.h"
 #include "record/checkpoint.h"
 #include "record/metrics.h"
+#include "train/frozen_views.h"
 #include "train/selection.h"
-#include "train/stage_engine.h"
+#include "train/stage_setup.h"
 #include "train/validator.h"
 
 namespace astroclip::train {
@@ -35,18 +36,18 @@ struct Validation {
 /// One stage of training: loss, optimiser, loader, and their state.
 class Trainer {
  public:
-  /// `first_step` > 0 when going on from a checkpoint, which `restore` then loads.
-  Trainer(const Experiment& experiment, size_t stage, Model& model, const Dataset& dataset, int64_t first_step,
-          evaluate::TokenCache* cache = nullptr);
+  /// Begins the stage with the model's weights or goes on from a checkpoint of it. Features of frozen backbones are
+  /// taken from `cache` where there is one.
+  Trainer(const Stage& stage, const Model& model, const Dataset& dataset,
+          const std::optional<record::Checkpoint>& from = std::nullopt, evaluate::TokenCache* cache = nullptr);
 
-  void restore(const std::string& checkpoint, const record::Position& position);
   /// All steps are done, or validations call for an end.
-  bool finished() const { return step_ == spec().steps || selection_.exhausted(); }
+  bool finished() const { return step_ == stage_.spec.steps || selection_.exhausted(); }
   /// One step: encode, loss, gradients, update; with `accumulate`, of several batches. Throws Error naming the loss
   /// term and the object or the first tensor that went bad when a number is not finite; nothing has been updated then.
   StepReport step();
 
-  bool validation_due() const { return selection_.due(step_, spec().steps); }
+  bool validation_due() const { return selection_.due(step_, stage_.spec.steps); }
   /// Measures the model as it stands on objects set apart.
   Validation validate();
   const Selection& selection() const { return selection_; }
@@ -64,27 +65,27 @@ class Trainer {
   int64_t row_count() const { return row_count_; }
 
  private:
-  const StageSpec& spec() const { return experiment_.stages[stage_]; }
   void make_optimizer();
-  void open_dataset(const Dataset& dataset);
-  void make_validators(const Dataset& dataset, const data::Parted& rows);
+  void restore(const record::Checkpoint& checkpoint);
+  void open_dataset();
+  void make_validators(const data::Parted& rows);
   /// Forward and backward of every batch of the step.
   record::Metrics add_gradients();
   [[noreturn]] void stop_on_bad_loss(const LossValue& value) const;
 
-  const Experiment& experiment_;
-  size_t stage_;
-  Model& model_;
-  StageEngine engine_;
-  const Dataset* dataset_ = nullptr;
-  Loss* loss_ = nullptr;
+  Stage stage_;
+  const Model& model_;
+  const Dataset& dataset_;
+  StageSetup setup_;
+  FrozenViews frozen_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<optim::WeightAverage> average_;  ///< none without `ema`
   std::unique_ptr<data::Loader> loader_;
   std::unique_ptr<Validator> validator_;                     ///< none without `validation`
   std::unique_ptr<evaluate::TaskValidator> task_validator_;  ///< none without `validation.tasks`
   Selection selection_;
-  int64_t step_;
+  data::Batch batch_;  ///< the last one
+  int64_t step_ = 0;
   int64_t row_count_ = 0;
 };
 

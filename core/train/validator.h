@@ -5,7 +5,8 @@
 
 #include "api/loss.h"
 #include "record/metrics.h"
-#include "train/stage_engine.h"
+#include "train/frozen_views.h"
+#include "train/stage_setup.h"
 
 namespace astroclip::train {
 
@@ -13,8 +14,7 @@ namespace astroclip::train {
 class Validator {
  public:
   /// `rows` of the training split. Throws Error naming the stage when there are none.
-  Validator(const Experiment& experiment, size_t stage, StageEngine& engine, const Dataset& dataset,
-            std::vector<int64_t> rows);
+  Validator(const StageSetup& setup, const FrozenViews& frozen, const Dataset& dataset, std::vector<int64_t> rows);
 
   /// "validation.loss" and "validation.TERM", means over batches that are the same each time: same objects together,
   /// same draws of the views that training sees, without dropout. What does not fill a batch is left out. `step` is
@@ -22,9 +22,8 @@ class Validator {
   record::Metrics measure(int64_t step) const;
 
  private:
-  const Experiment& experiment_;
-  size_t stage_;
-  StageEngine& engine_;
+  const StageSetup& setup_;
+  const FrozenViews& frozen_;
   const Dataset& dataset_;
   std::vector<int64_t> rows_;
 };

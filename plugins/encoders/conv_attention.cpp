@@ -32,6 +32,7 @@ class Block final : public nn::Module {
       : dropout_(dropout),
         convolution_({.in = in, .out = out, .window = window, .padding = window / 2}),
         activation_(out) {
+    declare_dropout(dropout);
     child("0", convolution_);
     child("2", activation_);
   }
@@ -76,6 +77,7 @@ class Backbone final : public nn::Module {
 class Head final : public nn::Module {
  public:
   explicit Head(const ConvAttentionParameters& p) : dropout_(p.dropout) {
+    declare_dropout(p.dropout);
     std::vector<int64_t> widths = p.hidden;
     widths.push_back(p.width);
     int64_t in = features;

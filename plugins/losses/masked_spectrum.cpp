@@ -46,9 +46,9 @@ loss = { plugin = "masked_spectrum", observed = "spectrum_ivar" }
   explicit MaskedSpectrum(const Parameters& parameters) : p_(parameters) {}
 
   std::vector<ViewRequest> views(const LossSetup&) const override {
-    std::vector<ViewRequest> all = {{.name = view, .modality = p_.modality, .augment = p_.augment}};
+    std::vector<ViewRequest> all = {{.name = view, .tower = p_.modality, .augment = p_.augment}};
     if (!p_.observed.empty())
-      all.push_back({.name = observed, .modality = p_.modality, .field = p_.observed, .with = view});
+      all.push_back({.name = observed, .tower = p_.modality, .field = p_.observed, .with = view});
     return all;
   }
 
@@ -87,7 +87,7 @@ loss = { plugin = "masked_spectrum", observed = "spectrum_ivar" }
     std::vector<float> mask(static_cast<size_t>(batch * tokens), 0.0F);
     const int64_t section = tokens / p_.spans;
     for (int64_t sample = 0; sample < batch; ++sample) {
-      Rng rng = context.rng(Purpose::masks, sample);
+      Rng rng = context.rng(RngStream::masks, sample);
       for (int64_t span = 0; span < p_.spans; ++span) {
         const int64_t start = span * section + rng.below(section - p_.span_length + 1);
         std::fill_n(mask.begin() + sample * tokens + start, p_.span_length, 1.0F);

@@ -60,7 +60,7 @@ loss = { plugin = "supervised", modality = "image", labels = ["redshift"], hidde
   explicit Supervised(const Parameters& parameters) : p_(parameters) {}
 
   std::vector<ViewRequest> views(const LossSetup&) const override {
-    return {{.name = p_.modality, .modality = p_.modality, .augment = p_.augment}};
+    return {{.name = p_.modality, .tower = p_.modality, .augment = p_.augment, .embedding_only = true}};
   }
   std::vector<std::string> labels() const override { return p_.labels; }
 

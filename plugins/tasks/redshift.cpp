@@ -105,7 +105,7 @@ std::vector<double> mlp_predictions(const Sample& train, const Sample& test, con
   std::vector<int64_t> order(static_cast<size_t>(count));
   std::iota(order.begin(), order.end(), int64_t{0});
   for (int64_t epoch = 0; epoch < p.epochs; ++epoch) {
-    Rng rng(seed, Purpose::probes, static_cast<uint64_t>(epoch));
+    Rng rng(seed, RngStream::probes, static_cast<uint64_t>(epoch));
     rng.shuffle(std::span(order));
     for (int64_t begin = 0; begin < count; begin += p.batch) {
       const int64_t rows = std::min(p.batch, count - begin);

@@ -73,7 +73,7 @@ objects = 1000
   /// Streams of an object: of its properties, and of each field's noise. The same numbers on every thread, in any
   /// order.
   Rng stream(const std::string& of, int64_t object) const {
-    return {static_cast<uint64_t>(p_.seed), Purpose::simulation, stable_hash(of), static_cast<uint64_t>(object)};
+    return {static_cast<uint64_t>(p_.seed), RngStream::simulation, stable_hash(of), static_cast<uint64_t>(object)};
   }
 
   /// Writes one object's value of a field as row `row` of the column.

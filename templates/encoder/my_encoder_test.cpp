@@ -14,7 +14,7 @@ class MyEncoderTest : public testing::Test {
     return make_encoder("my_encoder", "image = 12\npatch = 4\ndim = 5\nwidth = 3\n" + more, reference_device);
   }
 
-  Rng rng_{1, Purpose::tests};
+  Rng rng_{1, RngStream::tests};
   Tensor images_ = random_tensor({2, 3, 12, 12}, rng_);
 };
 

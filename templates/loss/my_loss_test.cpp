@@ -22,7 +22,7 @@ class MyLossTest : public testing::Test {
     return loss_->forward(engine).total;
   }
 
-  Rng rng_{1, Purpose::tests};
+  Rng rng_{1, RngStream::tests};
   Tensor a_ = random_tensor({4, 3}, rng_), b_ = random_tensor({4, 3}, rng_);
   std::shared_ptr<Loss> loss_;
 };

@@ -49,7 +49,7 @@ Call::Buffer& Call::add(const std::string& name, const Shape& shape, DType type)
 }
 
 std::vector<double> Call::draw(int64_t count, double low, double high) {
-  Rng rng(20, Purpose::tests, drawn_++);
+  Rng rng(20, RngStream::tests, drawn_++);
   std::vector<double> numbers(static_cast<size_t>(count));
   for (double& number : numbers) number = static_cast<float>(rng.uniform(low, high));
   return numbers;

@@ -20,16 +20,16 @@ TEST(Philox, KnownAnswers) {
 }
 
 TEST(Rng, StreamsDifferByEveryKeyPart) {
-  const uint32_t reference = Rng(1, Purpose::masks, 2, 3).next();
-  EXPECT_EQ(Rng(1, Purpose::masks, 2, 3).next(), reference);
-  EXPECT_NE(Rng(2, Purpose::masks, 2, 3).next(), reference);
-  EXPECT_NE(Rng(1, Purpose::dropout, 2, 3).next(), reference);
-  EXPECT_NE(Rng(1, Purpose::masks, 3, 3).next(), reference);
-  EXPECT_NE(Rng(1, Purpose::masks, 2, 4).next(), reference);
+  const uint32_t reference = Rng(1, RngStream::masks, 2, 3).next();
+  EXPECT_EQ(Rng(1, RngStream::masks, 2, 3).next(), reference);
+  EXPECT_NE(Rng(2, RngStream::masks, 2, 3).next(), reference);
+  EXPECT_NE(Rng(1, RngStream::dropout, 2, 3).next(), reference);
+  EXPECT_NE(Rng(1, RngStream::masks, 3, 3).next(), reference);
+  EXPECT_NE(Rng(1, RngStream::masks, 2, 4).next(), reference);
 }
 
 TEST(Rng, NormalHasUnitMoments) {
-  Rng rng(7, Purpose::tests);
+  Rng rng(7, RngStream::tests);
   double sum = 0, squares = 0;
   constexpr int count = 200000;
   for (int i = 0; i < count; ++i) {
@@ -42,14 +42,14 @@ TEST(Rng, NormalHasUnitMoments) {
 }
 
 TEST(Rng, BelowStaysInRangeAndReachesEveryValue) {
-  Rng rng(7, Purpose::tests);
+  Rng rng(7, RngStream::tests);
   std::array<int, 7> seen{};
   for (int i = 0; i < 7000; ++i) ++seen.at(rng.below(7));
   for (const int count : seen) EXPECT_NEAR(count, 1000, 200);
 }
 
 TEST(Rng, ShuffleGivesEveryOrderAsOften) {
-  Rng rng(8, Purpose::tests);
+  Rng rng(8, RngStream::tests);
   std::map<std::array<char, 3>, int> seen;
   for (int i = 0; i < 6000; ++i) {
     std::array<char, 3> letters = {'a', 'b', 'c'};

@@ -45,7 +45,7 @@ HostArray counted(const Shape& shape) {
 std::map<std::string, HostArray> make(const ViewMaker& maker, const HostBatch& raw, uint64_t draw = 1) {
   std::map<std::string, HostArray> views;
   maker.make(
-      raw, 1, [&](int64_t view) { return Rng(draw, Purpose::tests, 0, static_cast<uint64_t>(view)); }, views);
+      raw, 1, [&](int64_t view) { return Rng(draw, RngStream::tests, 0, static_cast<uint64_t>(view)); }, views);
   return views;
 }
 

@@ -106,7 +106,7 @@ std::string survey_input(const std::string& name, int64_t rows) {
   }
   const int64_t begin = io::Hdf5File::open(path).layout("images").offset;
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  Rng rng(5, Purpose::tests);
+  Rng rng(5, RngStream::tests);
   for (int64_t row = 0; row < rows; ++row) {
     const auto band = static_cast<int64_t>(rng.below(3)), x = static_cast<int64_t>(70 + rng.below(12));
     const float bright = static_cast<float>(rng.uniform()) + 0.1F;
@@ -180,7 +180,7 @@ head = { width = 12, heads = 1 }
   const std::string alone = scratch("alone.h5"), killed = scratch("killed.h5");
   Outcome outcome = run_program(embed_arguments(small, "'" + survey + "'", alone));
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  Rng rng(3, Purpose::tests);
+  Rng rng(3, RngStream::tests);
   uint64_t longest = 1000;  // ms; less where the machine finishes before
   for (int kills = 0; kills < 10;) {
     const std::chrono::milliseconds wait(rng.below(longest));

@@ -26,7 +26,7 @@ std::string write_survey() {
   const std::string path = scratch("partial.h5");
   const std::vector<int64_t> sizes = {count};
   const std::vector<std::string> labels = {"has_image", "has_spectrum"};
-  Rng rng(8, Purpose::tests);
+  Rng rng(8, RngStream::tests);
   std::vector<float> images(count * 3 * 152 * 152, 0.0F), spectra(count * 7781, 0.0F);
   std::vector<double> redshifts, has_image, has_spectrum;
   std::vector<int64_t> ids;

@@ -133,7 +133,7 @@ TEST(Run, AModelFileThatTellsNothingIsRefusedBeforeTraining) {
 TEST(Run, KilledAtRandomMomentsItEndsWithTheSameWeights) {
   (void)undisturbed();  // makes the survey, so that all of the time goes into training
   const std::string folder = scratch("killed");
-  Rng rng(2, Purpose::tests);
+  Rng rng(2, RngStream::tests);
   std::vector<std::string> arguments = {
       "run", ASTROCLIP_EXPERIMENTS "/smoke.toml", "--set", "dataset.cache=" + scratch("cache"), "--output", folder};
   int killed = 0;

@@ -113,7 +113,7 @@ TEST(Sweep, StartedAgainItRepeatsNothingAndTakesInWhatIsNew) {
 
 TEST(Sweep, KilledAtRandomMomentsItEndsWithTheSameWeights) {
   const std::string folder = scratch("sweep_killed");
-  Rng rng(3, Purpose::tests);
+  Rng rng(3, RngStream::tests);
   (void)undisturbed();  // makes the survey
   auto words = arguments(sweep_file("killed", two_losses), folder);
   for (int moment = 0; moment < 4; ++moment) {

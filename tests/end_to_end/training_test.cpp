@@ -128,7 +128,7 @@ TEST(Training, WithoutPatienceAndWithKeepLastItEndsWithTheLastWeights) {
 TEST(Training, KilledAtRandomMomentsItEndsWithTheSameBits) {
   (void)undisturbed();  // makes the survey, so that all of the time goes into training
   const std::string folder = scratch("killed");
-  Rng rng(3, Purpose::tests);
+  Rng rng(3, RngStream::tests);
   std::vector<std::string> words = full_run(folder);
   int killed = 0;
   for (int moment = 0; moment < 6; ++moment) {

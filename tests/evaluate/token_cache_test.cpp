@@ -9,7 +9,6 @@
 #include "model/model.h"
 #include "plugin/host.h"
 #include "support/scratch.h"
-#include "train/frozen_views.h"
 
 namespace astroclip::evaluate {
 namespace {
@@ -131,37 +130,6 @@ TEST_F(TokenCacheTest, StaysWithinItsBound) {
   TokenCache cache(experiment_, *dataset_, folder_, two_files, nullptr);
   for (const int64_t batch : {16, 8, 4}) ASSERT_NE(cache.open(request("spectrum", batch)), nullptr);
   EXPECT_EQ(files(), 2U);
-}
-
-TEST_F(TokenCacheTest, TakesOnlyWhatIsTheSameAtEveryStep) {
-  TokenCache cache(experiment_, *dataset_, folder_, plenty, nullptr);
-  Encoder& spectrum = model_.encoder("spectrum");
-  /// How often three steps run the backbone.
-  const auto runs = [&](const TokenRequest& of, TokenCache* with) {
-    train::FrozenViews views(with);
-    int times = 0;
-    const std::vector<int64_t> rows = {4, 7};
-    for (int step = 0; step < 3; ++step) {
-      (void)views.features(of, rows, [&] { return ++times, forward(of, rows); });
-    }
-    return times;
-  };
-  TokenRequest augmented = request("spectrum");
-  augmented.view.request.augment = true;
-  EXPECT_EQ(runs(augmented, &cache), 3);
-  EXPECT_EQ(runs(request("spectrum"), nullptr), 3);
-  spectrum.set_trainable("backbone.final_layernorm", true);
-  EXPECT_EQ(runs(request("spectrum"), &cache), 3);
-  spectrum.set_trainable("backbone", false);
-  EXPECT_EQ(runs(request("spectrum"), &cache), 1);
-
-  config::apply_override(file_, "encoders.spectrum.dropout=0.1");
-  experiment_ = read_experiment(file_);
-  const auto dropping = make_encoder(experiment_.encoder("spectrum"), experiment_.run_device(), 0);
-  dropping->set_trainable("", false);
-  dropping->set_training(true);
-  const TokenRequest plain = request("spectrum");
-  EXPECT_EQ(runs({plain.name, *dropping, plain.split, plain.view, plain.form, plain.batch}, &cache), 3);
 }
 
 }  // namespace

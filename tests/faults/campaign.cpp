@@ -85,7 +85,7 @@ class Campaign {
 
   /// Returns whether nothing was lost.
   bool run(size_t count, int64_t seed) {
-    Rng rng(static_cast<uint64_t>(seed), Purpose::tests);
+    Rng rng(static_cast<uint64_t>(seed), RngStream::tests);
     for (const Work& work : works(scratch_)) {
       const std::vector<Operation> operations = operations_of(work);
       const auto faults = static_cast<size_t>(work.share * static_cast<double>(count) + 0.5);

@@ -287,7 +287,7 @@ TEST(PytorchFile, ATruncatedFileIsAClearError) {
   for (const char* name : {"specformer.ckpt", "specformer.fp16.legacy.ckpt"}) {
     const std::string whole = read_text(fixture(name));
     std::ofstream(path, std::ios::binary) << whole;
-    Rng rng(5, Purpose::tests);
+    Rng rng(5, RngStream::tests);
     std::vector<size_t> lengths;
     for (int trial = 0; trial < 200; ++trial) {
       lengths.push_back(static_cast<size_t>(rng.below(static_cast<int64_t>(whole.size()))));
@@ -340,7 +340,7 @@ class Changeable {
     file.put(byte);
   }
   std::string path_, bytes_;
-  Rng rng_{6, Purpose::tests};
+  Rng rng_{6, RngStream::tests};
 };
 
 TEST(PytorchFile, AnyChangedByteOfAnArchiveIsAClearErrorOrLoadsTheSame) {

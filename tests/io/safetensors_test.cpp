@@ -121,7 +121,7 @@ TEST(Safetensors, RefusesWhatDoesNotFit) {
 TEST(Safetensors, ATruncatedFileIsAlwaysRefused) {
   const std::string whole = read_text(fixture("clip_loss.safetensors"));
   const std::string path = testing_support::scratch("truncated.safetensors");
-  Rng rng(3, Purpose::tests);
+  Rng rng(3, RngStream::tests);
   for (int trial = 0; trial < 200; ++trial) {
     write_text(path, whole.substr(0, static_cast<size_t>(rng.below(static_cast<int64_t>(whole.size())))));
     EXPECT_THAT([&] { SafetensorsFile::open(path); },

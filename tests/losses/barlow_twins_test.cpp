@@ -32,7 +32,7 @@ class BarlowTwins : public testing::Test {
   }
 
   static constexpr int64_t width = 4;
-  Rng rng_{17, Purpose::tests};
+  Rng rng_{17, RngStream::tests};
   Tensor a_ = random_tensor({5, width}, rng_), b_ = random_tensor({5, width}, rng_);
 };
 

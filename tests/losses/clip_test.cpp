@@ -9,7 +9,7 @@ using namespace testing_support;
 
 class Clip : public testing::Test {
  protected:
-  Rng rng_{11, Purpose::tests};
+  Rng rng_{11, RngStream::tests};
   Tensor a_ = random_tensor({5, 3}, rng_), b_ = random_tensor({5, 3}, rng_);
 };
 

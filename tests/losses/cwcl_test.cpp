@@ -30,7 +30,7 @@ class Cwcl : public testing::Test {
     return 0.5 * (weighted + back);
   }
 
-  Rng rng_{14, Purpose::tests};
+  Rng rng_{14, RngStream::tests};
   Tensor a_ = random_tensor({4, 3}, rng_), b_ = random_tensor({4, 3}, rng_);
 };
 

@@ -34,7 +34,7 @@ class HardNegatives : public testing::Test {
     return 0.5 * (one_way(cosines(a, b), scale, beta, tau_plus) + one_way(cosines(b, a), scale, beta, tau_plus));
   }
 
-  Rng rng_{15, Purpose::tests};
+  Rng rng_{15, RngStream::tests};
   Tensor a_ = random_tensor({6, 3}, rng_), b_ = random_tensor({6, 3}, rng_);
 };
 

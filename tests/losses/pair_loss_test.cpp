@@ -25,7 +25,7 @@ class ThreeTowers : public testing::Test {
     return value(loss, toml, names).total.item();
   }
 
-  Rng rng_{18, Purpose::tests};
+  Rng rng_{18, RngStream::tests};
   const std::map<std::string, Tensor> embeddings_ = {{"image", random_tensor({5, 4}, rng_)},
                                                      {"spectrum", random_tensor({5, 4}, rng_)},
                                                      {"photometry", random_tensor({5, 4}, rng_)},

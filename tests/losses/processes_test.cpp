@@ -56,7 +56,7 @@ class OverProcesses : public testing::TestWithParam<std::string> {};
 
 TEST_P(OverProcesses, HalvesMakeTheWhole) {
   const std::string name = GetParam(), toml = telling_parameters(name);
-  Rng rng(12, Purpose::tests);
+  Rng rng(12, RngStream::tests);
   Tensor a = random_tensor({6, 4}, rng), b = random_tensor({6, 4}, rng);
   a.set_requires_grad(true);
   b.set_requires_grad(true);

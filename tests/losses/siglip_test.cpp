@@ -8,7 +8,7 @@ using namespace testing_support;
 
 class Siglip : public testing::Test {
  protected:
-  Rng rng_{13, Purpose::tests};
+  Rng rng_{13, RngStream::tests};
   Tensor a_ = random_tensor({5, 3}, rng_), b_ = random_tensor({5, 3}, rng_);
 };
 

@@ -26,7 +26,7 @@ class Supervised : public testing::Test {
   static constexpr const char* two_labels =
       "labels = [\"redshift\", \"mass\"]\nmean = [0.3, 10.0]\ndeviation = [0.2, 0.5]\n";
   const double unknown_ = std::nan("");
-  Rng rng_{18, Purpose::tests};
+  Rng rng_{18, RngStream::tests};
   Tensor a_ = random_tensor({4, 3}, rng_), b_ = random_tensor({4, 3}, rng_);
   const std::vector<double> redshift_ = {0.1, 0.4, 0.2, 0.6}, mass_ = {9.5, unknown_, 10.25, unknown_};
   const Labels labels_ = {{"redshift", column(redshift_)}, {"mass", column(mass_)}};

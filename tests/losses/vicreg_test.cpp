@@ -39,7 +39,7 @@ class Vicreg : public testing::Test {
   }
 
   static constexpr int64_t width = 4;
-  Rng rng_{16, Purpose::tests};
+  Rng rng_{16, RngStream::tests};
   Tensor a_ = random_tensor({5, width}, rng_), b_ = random_tensor({5, width}, rng_);
 };
 

@@ -58,7 +58,7 @@ INSTANTIATE_TEST_SUITE_P(Backends, Baselines, testing_support::each_backend(), t
 
 /// Gradients of whole towers on the reference, against central differences.
 TEST(BaselineGradients, AgreeWithCentralDifferences) {
-  Rng rng(3, Purpose::tests);
+  Rng rng(3, RngStream::tests);
   const Device reference{DeviceKind::reference};
   const std::pair<const char*, const char*> towers[] = {{"resnet", "image = 16\ndim = 4\nblocks = [1, 1]\nwidth = 3"},
                                                         {"conv_attention", "pixels = 1200\nhidden = [5]\nwidth = 3"}};

@@ -51,7 +51,7 @@ void expect_share(double share, double expected, double trials) {
 }
 
 TEST(TransformerBlock, DropsNothingInEvaluation) {
-  Rng rng(1, Purpose::tests);
+  Rng rng(1, RngStream::tests);
   const Tensor x = random_tensor({3, 4, 8}, rng);
   BlockOptions options = block_options(8);
   const std::vector<double> plain = (*make_block(options))(x).to_doubles();
@@ -60,7 +60,7 @@ TEST(TransformerBlock, DropsNothingInEvaluation) {
 }
 
 TEST(TransformerBlock, DropPathSkipsABranchForWholeSamples) {
-  Rng rng(2, Purpose::tests);
+  Rng rng(2, RngStream::tests);
   constexpr int64_t samples = 2000;
   BlockOptions options = block_options(4);
   options.drop_path = 0.3;
@@ -84,7 +84,7 @@ TEST(TransformerBlock, DropPathSkipsABranchForWholeSamples) {
 }
 
 TEST(TransformerBlock, DropoutActsOnSingleValues) {
-  Rng rng(3, Purpose::tests);
+  Rng rng(3, RngStream::tests);
   BlockOptions options = block_options(16);
   options.dropout = 0.2;
   const auto block = make_block(options);
@@ -104,7 +104,7 @@ TEST(TransformerBlock, DropoutActsOnSingleValues) {
 }
 
 TEST(TransformerBlock, TheTwoBranchesDropIndependently) {
-  Rng rng(4, Purpose::tests);
+  Rng rng(4, RngStream::tests);
   constexpr int64_t samples = 2000;
   BlockOptions options = block_options(4);
   options.drop_path = 0.5;
@@ -125,7 +125,7 @@ TEST(TransformerBlock, TheTwoBranchesDropIndependently) {
 }
 
 TEST(TransformerBlock, WhatIsDroppedDependsOnTheStepsKeyAlone) {
-  Rng rng(5, Purpose::tests);
+  Rng rng(5, RngStream::tests);
   BlockOptions options = block_options(8);
   options.dropout = options.drop_path = 0.4;
   const auto block = make_block(options);
@@ -142,7 +142,7 @@ TEST(TransformerBlock, WhatIsDroppedDependsOnTheStepsKeyAlone) {
 }
 
 TEST(TransformerBlock, LayerScaleWeighsEachBranch) {
-  Rng rng(6, Purpose::tests);
+  Rng rng(6, RngStream::tests);
   const Tensor x = random_tensor({2, 3, 8}, rng);
   BlockOptions options = block_options(8);
   options.layer_scale = 0.0;
@@ -158,7 +158,7 @@ TEST(TransformerBlock, LayerScaleWeighsEachBranch) {
 }
 
 TEST(CrossAttentionHead, DropsInTrainingOnlyByTheStepsKey) {
-  Rng rng(7, Purpose::tests);
+  Rng rng(7, RngStream::tests);
   const Tensor tokens = random_tensor({3, 5, 6}, rng);
   CrossAttentionHead::Options options{
       .tokens_width = 6, .width = 8, .heads = 2, .hidden = 12, .dropout = 0.0, .mlp_residual = true};
@@ -196,7 +196,7 @@ void expect_module_gradients(Module& module, const Tensor& input, Rng& rng,
 }
 
 TEST(ModuleGradients, TransformerBlock) {
-  Rng rng(8, Purpose::tests);
+  Rng rng(8, RngStream::tests);
   const Tensor x = random_tensor({2, 3, 6}, rng);
   BlockOptions options = block_options(6);
   const auto check = [&](const BlockOptions& o) {
@@ -211,7 +211,7 @@ TEST(ModuleGradients, TransformerBlock) {
 }
 
 TEST(ModuleGradients, CrossAttentionHead) {
-  Rng rng(9, Purpose::tests);
+  Rng rng(9, RngStream::tests);
   for (const int64_t tokens_width : {6, 4}) {  // fused and split projections
     for (const double dropout : {0.0, 0.3}) {
       const bool residual = dropout == 0.0;

@@ -46,7 +46,7 @@ class Fused : public testing_support::OnEachBackend {
     }
   }
 
-  Rng rng_{21, Purpose::tests};
+  Rng rng_{21, RngStream::tests};
 };
 
 Tensor times_transposed(const Tensor& x, const Tensor& weight) { return matmul(x, weight, false, true); }

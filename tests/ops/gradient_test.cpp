@@ -167,7 +167,7 @@ std::vector<Case> cases() {
 }
 
 TEST(Gradients, EveryOpAgreesWithCentralDifferences) {
-  Rng rng(5, Purpose::tests);
+  Rng rng(5, RngStream::tests);
   std::map<std::string, int> covered;
   for (const Case& row : cases()) {
     std::vector<Tensor> inputs;

@@ -63,7 +63,7 @@ TEST(Operators, ScalarsFoldIntoOneAffine) {
 }
 
 TEST(Operators, CarryGradients) {
-  Rng rng(3, Purpose::tests);
+  Rng rng(3, RngStream::tests);
   const Tensor a = random_tensor({3, 4}, rng), b = random_tensor({3, 1}, rng, 0.5, 2.0);
   const auto formula = [&] { return (1 - a * b) / (b + 3) - 2 * ops::maximum(a, 0.1) / 7; };
   EXPECT_EQ(gradient_errors(formula, {{"a", a}, {"b", b}}, rng), "");

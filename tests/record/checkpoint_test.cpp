@@ -56,7 +56,7 @@ TEST_F(Checkpoints, TheFurthestIsTakenAndTheRestPruned) {
   write(1, 30);
   const std::string last = write(1, 200);
   io::write_text(folder_ + "/stage-09-step-00000001.safetensors.partial-77", "cut off");
-  EXPECT_EQ(latest_checkpoint(folder_)->first, last);
+  EXPECT_EQ(latest_checkpoint(folder_)->path, last);
   prune_checkpoints(folder_, 2);
   EXPECT_FALSE(fs::exists(folder_ + "/stage-00-step-00000900.safetensors"));
   EXPECT_TRUE(fs::exists(folder_ + "/stage-01-step-00000030.safetensors"));

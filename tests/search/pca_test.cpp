@@ -19,7 +19,7 @@ struct Made {
   std::vector<double> factors;  // [rows, 3]
 
   Made() {
-    Rng rng(11, Purpose::tests);
+    Rng rng(11, RngStream::tests);
     const double unit = 1.0 / std::sqrt(30.0);
     for (int64_t row = 0; row < rows; ++row) {
       for (size_t i = 0; i < scales.size(); ++i) factors.push_back(rng.normal());

@@ -31,7 +31,7 @@ double value_of(const Measurement& row, const std::string& metric) {
 /// `train` rows of a redshift that one column shows plainly and another not at all.
 TaskInput plain_input() {
   TaskInput input;
-  Rng rng(4, Purpose::tests);
+  Rng rng(4, RngStream::tests);
   Representation telling{"telling", "image", false, false, {0, 2, {}}, {0, 2, {}}};
   Representation noise{"noise", "image", false, true, {0, 2, {}}, {0, 2, {}}};
   const auto fill = [&](int64_t rows, Matrix Representation::*part, std::vector<double>& labels,

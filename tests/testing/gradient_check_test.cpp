@@ -20,7 +20,7 @@ Tensor triple(const Tensor& x, double slope) {
 
 class GradientCheck : public testing::Test {
  protected:
-  Rng rng_{1, Purpose::tests};
+  Rng rng_{1, RngStream::tests};
   Tensor x_ = random_tensor({2, 3}, rng_);
 };
 

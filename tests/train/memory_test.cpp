@@ -25,7 +25,7 @@ TEST_P(Storage, NoneIsNewAfterTheThirdStep) {
   // What earlier tests left in the cache would hide what a step takes.
   memory_of(experiment.run_device()).trim();
   const int64_t before = memory.statistics().fresh_allocations;
-  Trainer trainer(experiment, 0, model, *dataset, 0);
+  Trainer trainer({experiment, 0}, model, *dataset);
   for (int i = 0; i < 3; ++i) trainer.step();
   const MemoryStatistics third = memory.statistics();
   EXPECT_GT(third.fresh_allocations, before);

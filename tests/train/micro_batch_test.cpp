@@ -10,6 +10,7 @@
 #include "support/small_experiment.h"
 #include "tensor/memory.h"
 #include "train/stage_parameters.h"
+#include "train/step_context.h"
 #include "train/trainer.h"
 
 namespace astroclip::train {
@@ -20,41 +21,38 @@ using testing::ThrowsMessage;
 using testing_support::Small;
 using testing_support::small_experiment;
 
-/// The engine of a stage with its first batches in hand.
-class Stage {
+/// A stage with its first batches in hand.
+class Batches {
  public:
-  explicit Stage(const Small& small)
+  explicit Batches(const Small& small)
       : experiment_(small_experiment(small)),
         dataset_(plugin::Host::instance().make_dataset(experiment_.dataset.plugin, experiment_.dataset.parameters)),
         model_(testing_support::model_of(experiment_)),
-        engine_(experiment_, 0, model_) {
-    freeze_parts(experiment_.stages[0], model_);
-    engine_.make_loss();
+        setup_({experiment_, 0}, model_) {
     data::LoaderOptions options;
     options.batch = small.batch;
     options.steps = small.steps;
-    data::Loader loader(*dataset_, data::rows_with(*dataset_, Split::train, {}), engine_.view_plans(),
-                        engine_.loss().labels(), options);
+    data::Loader loader(*dataset_, data::rows_with(*dataset_, Split::train, {}), setup_.views(), setup_.loss().labels(),
+                        options);
     for (int64_t i = 0; i < small.steps; ++i) batches_.push_back(loader.next());
   }
 
   double loss(size_t batch) {
-    engine_.begin(batches_.at(batch), 0, StageEngine::Mode::training);
-    return engine_.loss().forward(engine_).total.item();
+    StepContext context(setup_, none_, batches_.at(batch), 0, Mode::training);
+    return setup_.loss().forward(context).total.item();
   }
   void add_gradients(size_t batch, double share) {
-    engine_.begin(batches_.at(batch), 0, StageEngine::Mode::training);
-    engine_.backward(engine_.loss().forward(engine_).total, share);
+    StepContext context(setup_, none_, batches_.at(batch), 0, Mode::training);
+    context.backward(setup_.loss().forward(context).total, share);
   }
-  std::vector<NamedTensor> parameters() const {
-    return stage_parameters(experiment_.stages[0], model_, engine_.loss());
-  }
+  std::vector<NamedTensor> parameters() const { return stage_parameters(experiment_.stages[0], model_, setup_.loss()); }
 
  private:
   Experiment experiment_;
   std::shared_ptr<Dataset> dataset_;
   Model model_;
-  StageEngine engine_;
+  StageSetup setup_;
+  const FrozenViews none_;
   std::vector<data::Batch> batches_;
 };
 
@@ -87,7 +85,7 @@ Small on_reference(const std::string& loss, const std::string& stage = "") {
 class MicroBatches : public testing::TestWithParam<const char*> {};
 
 TEST_P(MicroBatches, GiveTheGradientsOfTheWholeBatch) {
-  Stage whole(on_reference(GetParam())), parts(on_reference(GetParam(), "micro_batch = 2\n"));
+  Batches whole(on_reference(GetParam())), parts(on_reference(GetParam(), "micro_batch = 2\n"));
   const double expected = whole.loss(0);
   EXPECT_NEAR(parts.loss(0), expected, 1e-12 * std::abs(expected));
   whole.add_gradients(1, 0.5);
@@ -105,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(Losses, MicroBatches,
 TEST(MicroBatch, AFrozenTowerTakesNoGradientAndTheOtherItsOwn) {
   const std::string freeze = "freeze = [\"spectrum\"]\n";
   const std::string loss = R"({ plugin = "clip" })";
-  Stage whole(on_reference(loss, freeze)), parts(on_reference(loss, freeze + "micro_batch = 3\n"));
+  Batches whole(on_reference(loss, freeze)), parts(on_reference(loss, freeze + "micro_batch = 3\n"));
   whole.add_gradients(0, 1.0);
   parts.add_gradients(0, 1.0);
   expect_same_gradients(parts.parameters(), whole.parameters());
@@ -118,7 +116,7 @@ TEST(MicroBatch, AFrozenTowerTakesNoGradientAndTheOtherItsOwn) {
 TEST(MicroBatch, PartsAreEncodedAgainWithTheSameDropout) {
   Small small = on_reference(R"({ plugin = "clip" })", "micro_batch = 2\n");
   small.dropout = 0.3;
-  Stage stage(small);
+  Batches stage(small);
   stage.add_gradients(0, 1.0);
   const double step = 1e-5;
   int compared = 0;
@@ -147,7 +145,7 @@ TEST(MicroBatch, TakesLessMemory) {
     const auto dataset =
         plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
     Model model = testing_support::model_of(experiment);
-    Trainer trainer(experiment, 0, model, *dataset, 0);
+    Trainer trainer({experiment, 0}, model, *dataset);
     const int64_t before = memory_of(experiment.run_device()).statistics().used_bytes;
     while (!trainer.finished()) trainer.step();
     return memory_of(experiment.run_device()).statistics().peak_used_bytes - before;
@@ -160,7 +158,7 @@ TEST(MicroBatch, TakesLessMemory) {
 TEST(MicroBatch, ALossOfTokensIsRefused) {
   Small small = on_reference(R"({ plugin = "masked_spectrum", spans = 3, span_length = 4 })", "micro_batch = 2\n");
   small.encoders = R"(["spectrum"])";
-  Stage stage(small);
+  Batches stage(small);
   EXPECT_THAT([&] { stage.loss(0); },
               ThrowsMessage<Error>("[stages.stage] 'micro_batch' works for losses of whole embeddings, "
                                    "'masked_spectrum' works on tokens; 'accumulate' makes a step of several smaller "
@@ -169,7 +167,7 @@ TEST(MicroBatch, ALossOfTokensIsRefused) {
 
 TEST(Accumulate, AStepHasTheMeanGradientOfItsBatches) {
   const std::string loss = R"({ plugin = "clip" })";
-  Stage first(on_reference(loss)), second(on_reference(loss)), both(on_reference(loss));
+  Batches first(on_reference(loss)), second(on_reference(loss)), both(on_reference(loss));
   first.add_gradients(0, 1.0);
   second.add_gradients(1, 1.0);
   both.add_gradients(0, 0.5);
@@ -194,7 +192,7 @@ TEST(Accumulate, EveryBatchIsSeenOnceAndReportedAsAMean) {
     const auto dataset =
         plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
     Model model = testing_support::model_of(experiment);
-    Trainer trainer(experiment, 0, model, *dataset, 0);
+    Trainer trainer({experiment, 0}, model, *dataset);
     std::vector<double> all;
     while (!trainer.finished()) all.push_back(trainer.step().loss());
     return all;

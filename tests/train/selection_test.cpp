@@ -78,7 +78,7 @@ TEST(Selection, IsDueBeforeTheFirstStepEveryFewAndAfterTheLastButOnce) {
 TEST(Selection, GoesOnFromItsState) {
   Selection first({.every = 10, .patience = 3}), second({.every = 10, .patience = 3});
   verdicts(first, {0.1, 0.3, 0.2});
-  second.state()[0].tensor.copy_from(first.state()[0].tensor);
+  second.restore(first.state(), "a.safetensors");
   EXPECT_EQ(second.best_value(), 0.1);
   EXPECT_EQ(second.step_of_best(), 10);
   EXPECT_FALSE(second.due(30, 100));

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "support/small_experiment.h"
-#include "train/stage_engine.h"
+#include "train/stage_setup.h"
 
 namespace astroclip::train {
 namespace {
@@ -21,8 +21,8 @@ std::map<std::string, optim::Scales> scales_with(const std::string& optimizer) {
   const Experiment experiment =
       small_experiment({.loss = R"({ plugin = "clip", learn_logit_scale = true })", .stage = optimizer});
   Model model = testing_support::model_of(experiment);
-  StageEngine engine(experiment, 0, model);
-  const auto parameters = stage_parameters(experiment.stages[0], model, engine.make_loss());
+  const StageSetup setup({experiment, 0}, model);
+  const auto parameters = stage_parameters(experiment.stages[0], model, setup.loss());
   const auto scales = optimizer_scales(experiment.stages[0], parameters);
   std::map<std::string, optim::Scales> by_name;
   for (size_t i = 0; i < parameters.size(); ++i) by_name[parameters[i].name] = scales[i];

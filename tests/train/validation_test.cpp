@@ -21,7 +21,7 @@ struct Training {
       : experiment(small_experiment(small)),
         dataset(plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters)),
         model(testing_support::model_of(experiment)),
-        trainer(experiment, 0, model, *dataset, 0) {}
+        trainer({experiment, 0}, model, *dataset) {}
   std::vector<std::vector<double>> weights() const {
     std::vector<std::vector<double>> all;
     for (const NamedTensor& entry : model.state()) all.push_back(entry.tensor.to_doubles());
@@ -95,7 +95,7 @@ TEST(Validation, UsesTheAverageOfWeightsAndGivesThemBack) {
   for (int i = 0; i < 3; ++i) training.trainer.step();
   const auto weights = training.weights();
   {
-    const auto lent = training.trainer.ema_scope();
+    const auto scope = training.trainer.ema_scope();
     EXPECT_NE(training.weights(), weights);
   }
   EXPECT_EQ(training.weights(), weights);

@@ -10,7 +10,7 @@ namespace astroclip::simulation {
 enum class Stream : uint64_t { galaxy = 0, spectrum = 1, image = 2, photometry = 3 };
 
 inline Rng stream(uint64_t seed, int64_t index, Stream of) {
-  return {seed, Purpose::simulation, static_cast<uint64_t>(of), static_cast<uint64_t>(index)};
+  return {seed, RngStream::simulation, static_cast<uint64_t>(of), static_cast<uint64_t>(index)};
 }
 
 /// How light lies on the sky: a Sérsic profile with elliptical isophotes.

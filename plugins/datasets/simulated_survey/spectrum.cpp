@@ -99,7 +99,7 @@ double dilution_at(double redshift) {
 /// Sky lines: the strong ones of [OI] and Na, and a forest of OH beyond 6800 Å.
 std::vector<double> sky_lines() {
   std::vector<double> lines = {5578.9, 5891.6, 5897.6, 6302.0, 6365.5};
-  Rng rng(0, Purpose::simulation, 1u << 20);
+  Rng rng(0, RngStream::simulation, 1u << 20);
   for (double wavelength = 6830.0; wavelength < 9830.0; wavelength += rng.uniform(8.0, 32.0)) {
     lines.push_back(wavelength);
   }

@@ -1,4 +1,4 @@
-#include "sweep/preview.h"
+#include "sweep/dry_run.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -18,9 +18,9 @@ namespace astroclip::sweep {
 namespace {
 
 /// Counts the stages to train and times them.
-class Preview {
+class DryRun {
  public:
-  Preview(const Plan& plan, const std::string& folder) : plan_(plan), folder_(folder) {}
+  DryRun(const Plan& plan, const std::string& folder) : plan_(plan), folder_(folder) {}
 
   std::string text() {
     for (const PlannedRun& run : plan_.runs) add(run);
@@ -59,7 +59,7 @@ class Preview {
       } else {
         const int64_t steps = spec.steps - (here ? position.step : 0);
         parts.push_back(fmt::format("{} steps of {}", steps, spec.name));
-        seconds_ += static_cast<double>(steps) * seconds_per_step(run.experiment, stage);
+        seconds_ += static_cast<double>(steps) * seconds_per_step({run.experiment, stage});
         ++trained_;
       }
     }
@@ -70,12 +70,12 @@ class Preview {
   record::Position position_of(const PlannedRun& run, State state) const {
     if (state == State::fresh) return {};
     const auto latest = record::latest_checkpoint(record::RunFolder::open(folder_.run(run)).checkpoints());
-    return latest ? latest->second : record::Position{};
+    return latest ? latest->position : record::Position{};
   }
 
-  double seconds_per_step(const Experiment& experiment, size_t stage) {
-    const auto [known, is_new] = timings_.emplace(run::cost_key(experiment, stage), 0.0);
-    if (is_new) known->second = run::seconds_per_step(experiment, stage, dataset(experiment), plan_.token_cache_mb > 0);
+  double seconds_per_step(const Stage& stage) {
+    const auto [known, is_new] = timings_.emplace(run::cost_key(stage), 0.0);
+    if (is_new) known->second = run::seconds_per_step(stage, dataset(stage.experiment), plan_.token_cache_mb > 0);
     return known->second;
   }
 
@@ -104,6 +104,6 @@ Plan read_single(const config::Table& file) {
   return plan;
 }
 
-std::string preview(const Plan& plan, const std::string& folder) { return Preview(plan, folder).text(); }
+std::string dry_run(const Plan& plan, const std::string& folder) { return DryRun(plan, folder).text(); }
 
 }  // namespace astroclip::sweep

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "api/dataset.h"
+#include "experiment/experiment.h"
+#include "model/model.h"
+
+namespace astroclip::run {
+
+/// Checks the stages from `first` on without data, before one of them trains: the files they start from, parts to
+/// freeze, groups of parameters, what losses ask of encoders. The encoders need no weights.
+void check_stages(const Experiment& experiment, const Model& model, size_t first);
+
+/// Checks them with data: one small batch goes through each stage's loss, in evaluation mode, so that views, labels,
+/// sizes and the names of validation metrics are known to fit. Leaves the weights as they are.
+void check_batches(const Experiment& experiment, const Model& model, const Dataset& dataset, size_t first);
+
+}  // namespace astroclip::run

@@ -1,0 +1,90 @@
+#include "train/stage_setup.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "plugin/host.h"
+#include "train/stage_parameters.h"
+
+namespace astroclip::train {
+
+namespace {
+
+void add_once(std::vector<std::string>& names, const std::string& name) {
+  if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+}
+
+}  // namespace
+
+StageSetup::StageSetup(const Stage& stage, const Model& model) : stage_(stage), model_(model) {
+  const StageSpec& spec = stage_.spec;
+  freeze_parts(spec, model_);
+  loss_ = plugin::Host::instance().make_loss(spec.loss.plugin, spec.loss.parameters);
+  loss_->attach(*this);
+  loss_->materialize(stage_.experiment.run_device(), stage_.seed(), "loss." + spec.name);
+  for (const ViewRequest& request : loss_->views(*this)) views_.push_back(plan(request));
+}
+
+data::ViewPlan StageSetup::plan(ViewRequest request) const {
+  const Encoder& taker = encoder(request.tower);
+  request.modality = taker.modality();
+  Shape shape = taker.input_shape();
+  if (request.size > 0) shape = shape.with(-1, request.size).with(-2, request.size);
+  const data::Augmentation augmentation = stage_.experiment.augmentation_of(request.tower);
+  return {std::move(request), shape, augmentation};
+}
+
+const data::ViewPlan& StageSetup::view(const std::string& name) const {
+  const auto found =
+      std::ranges::find_if(views_, [&](const data::ViewPlan& view) { return view.request.name == name; });
+  if (found != views_.end()) return *found;
+  throw Error(fmt::format("[stages.{}] the loss did not ask for a view '{}'", stage_.spec.name, name));
+}
+
+std::vector<std::string> StageSetup::towers_of_views() const {
+  std::vector<std::string> all;
+  for (const data::ViewPlan& view : views_) add_once(all, view.request.tower);
+  return all;
+}
+
+std::vector<std::string> StageSetup::modalities_of_views() const {
+  std::vector<std::string> all;
+  for (const data::ViewPlan& view : views_) add_once(all, view.request.modality);
+  return all;
+}
+
+void StageSetup::set_mode(bool training, uint64_t seed) const {
+  const auto prepare = [&](nn::Module& module, const std::string& name) {
+    module.set_training(training);
+    module.set_step_seed(seed ^ stable_hash(name));
+  };
+  prepare(*loss_, "loss");
+  for (const std::string& name : stage_.spec.encoders) prepare(model_.encoder(name), name);
+}
+
+std::vector<NamedTensor> StageSetup::state() const {
+  std::vector<NamedTensor> all = loss_->state("loss");
+  for (const auto& [name, encoder] : rebuilt_) nn::append_state(all, encoder->state("rebuilt." + name));
+  return all;
+}
+
+Encoder& StageSetup::tower(const std::string& name) const {
+  const std::vector<std::string>& known = stage_.spec.encoders;
+  if (std::ranges::find(known, name) != known.end()) return model_.encoder(name);
+  throw Error(fmt::format("[stages.{}] the loss asks for '{}', the stage has the encoders {}", stage_.spec.name, name,
+                          fmt::join(known, ", ")));
+}
+
+Encoder& StageSetup::rebuild(const std::string& tower, const std::string& name) {
+  const Experiment& experiment = stage_.experiment;
+  auto copy = make_encoder(experiment.encoder(tower), experiment.run_device(), std::nullopt);
+  nn::load_state(copy->state(), this->tower(tower).state());
+  copy->set_trainable("", false);
+  rebuilt_.emplace_back(name, copy);
+  return *copy;
+}
+
+}  // namespace astroclip::train

@@ -1,0 +1,103 @@
+// Which features of frozen backbones a stage takes from the cache, and that they are those it would compute.
+#include "train/frozen_views.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "plugin/host.h"
+#include "support/small_experiment.h"
+#include "train/trainer.h"
+
+namespace astroclip::train {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing_support::scratch;
+using testing_support::Small;
+using testing_support::small_experiment;
+
+constexpr int64_t plenty = int64_t{1} << 30;
+
+/// A stage whose tokens are kept in a fresh folder.
+class Frozen {
+ public:
+  explicit Frozen(const Small& small)
+      : experiment_(small_experiment(small)),
+        dataset_(plugin::Host::instance().make_dataset(experiment_.dataset.plugin, experiment_.dataset.parameters)),
+        model_(testing_support::model_of(experiment_)),
+        cache_(experiment_, *dataset_, fresh_folder(), plenty, nullptr) {}
+
+  /// Views that are taken from the cache in batches of `batch` objects.
+  std::vector<std::string> kept(int64_t batch = 8) {
+    const StageSetup setup({experiment_, 0}, model_);
+    const FrozenViews views(setup, cache_);
+    std::vector<std::string> names;
+    for (const data::ViewPlan& view : setup.views()) {
+      if (views.find(view.request.name, batch) != nullptr) names.push_back(view.request.name);
+    }
+    EXPECT_EQ(views.to_load(setup, batch).size() + names.size(), setup.views().size());
+    return names;
+  }
+
+  /// The losses of a whole stage, and weights at its end.
+  std::vector<double> train(bool cached) {
+    const Model model = testing_support::model_of(experiment_);
+    Trainer trainer({experiment_, 0}, model, *dataset_, std::nullopt, cached ? &cache_ : nullptr);
+    std::vector<double> numbers;
+    while (!trainer.finished()) {
+      if (trainer.validation_due()) numbers.push_back(trainer.validate().metrics.front().second);
+      numbers.push_back(trainer.step().loss());
+    }
+    for (const NamedTensor& entry : model.state()) {
+      const std::vector<double> values = entry.tensor.to_doubles();
+      numbers.insert(numbers.end(), values.begin(), values.end());
+    }
+    return numbers;
+  }
+
+ private:
+  static std::string fresh_folder() {
+    const std::string folder = scratch("frozen_views");
+    std::filesystem::remove_all(folder);
+    return folder;
+  }
+
+  Experiment experiment_;
+  std::shared_ptr<Dataset> dataset_;
+  Model model_;
+  evaluate::TokenCache cache_;
+};
+
+constexpr const char* plain_clip = R"({ plugin = "clip", augment = false })";
+const std::string both_frozen = "freeze = [\"image.backbone\", \"spectrum.backbone\"]\n";
+
+TEST(FrozenViews, AreThoseWhoseFeaturesAreTheSameAtEveryStep) {
+  // The image's backbone drops units; the heads of both do, which is behind the features.
+  EXPECT_THAT(Frozen({.loss = plain_clip, .stage = both_frozen}).kept(), ElementsAre("spectrum"));
+  EXPECT_THAT(Frozen({.loss = plain_clip, .stage = both_frozen, .dropout = 0.0}).kept(),
+              ElementsAre("image", "spectrum"));
+  EXPECT_THAT(Frozen({.loss = plain_clip, .stage = "freeze = [\"image.backbone\"]\n", .dropout = 0.0}).kept(),
+              ElementsAre("image"));
+  EXPECT_THAT(Frozen({.loss = R"({ plugin = "clip" })", .stage = both_frozen, .dropout = 0.0}).kept(), IsEmpty());
+  EXPECT_THAT(Frozen({.loss = plain_clip, .stage = both_frozen + "micro_batch = 2\n", .dropout = 0.0}).kept(),
+              IsEmpty());
+  EXPECT_THAT(Frozen({.loss = plain_clip, .stage = both_frozen, .dropout = 0.0}).kept(7), IsEmpty());
+  Small masked;
+  masked.loss = R"({ plugin = "masked_spectrum", spans = 3, span_length = 4 })";
+  masked.encoders = R"(["spectrum"])";
+  masked.stage = "freeze = [\"spectrum.backbone\"]\n";
+  EXPECT_THAT(Frozen(masked).kept(), IsEmpty());  // it hides tokens
+}
+
+TEST(FrozenViews, ChangeNoBitOfTraining) {
+  Frozen stage({.loss = plain_clip, .stage = both_frozen + "validation = { every = 4 }\n", .dropout = 0.1});
+  ASSERT_THAT(stage.kept(), ElementsAre("spectrum"));
+  EXPECT_EQ(stage.train(true), stage.train(false));
+}
+
+}  // namespace
+}  // namespace astroclip::train
