@@ -42,9 +42,9 @@ void check_extent(const Sampling& sampling, int64_t height, int64_t width) {
       continue;
     }
     const Pixel first = sampling.at(last / 2, last / 2), next = sampling.at(last / 2 + 1, last / 2);
-    throw Error(fmt::format("too small: {} x {} pixels of {:.3f}\" do not hold {} x {} pixels of {}\"", width, height,
-                            data::pixel_scale / std::hypot(next.x - first.x, next.y - first.y), data::image_side,
-                            data::image_side, data::pixel_scale));
+    throw Error(fmt::format("too small: {} x {} pixels of {:.3f}\" do not hold {} x {} pixels of {}\", north up", width,
+                            height, data::pixel_scale / std::hypot(next.x - first.x, next.y - first.y),
+                            data::image_side, data::image_side, data::pixel_scale));
   }
 }
 

@@ -82,8 +82,14 @@ TEST(SurveyCutout, TurnsNorthUpAndEastLeft) {
 }
 
 TEST(SurveyCutout, RefusesWhatIsNoUse) {
-  EXPECT_THAT([] { survey_cutout(ramps(91, 0.263), 91, 91, plane(0.263, 91)); },
-              ThrowsMessage<Error>("too small: 91 x 91 pixels of 0.263\" do not hold 152 x 152 pixels of 0.262\""));
+  EXPECT_THAT(
+      [] { survey_cutout(ramps(91, 0.263), 91, 91, plane(0.263, 91)); },
+      ThrowsMessage<Error>("too small: 91 x 91 pixels of 0.263\" do not hold 152 x 152 pixels of 0.262\", north up"));
+  // Upright, 200 pixels would do.
+  const double half = std::sqrt(0.5);
+  EXPECT_THAT([&] { survey_cutout(ramps(200, 0.2), 200, 200, turned(-half, half, half, half)); },
+              ThrowsMessage<Error>("too small: 200 x 200 pixels of 0.200\" do not hold 152 x 152 pixels of 0.262\", "
+                                   "north up"));
   auto planes = ramps(424, 0.1);
   planes[424 * 424 + 212 * 424 + 212] = NAN;
   EXPECT_THAT([&] { survey_cutout(planes, 424, 424, plane(0.1, 424)); },
