@@ -32,9 +32,9 @@ Verb embed_verb() {
       .usages = {"--model FILE --input FILE… --output FILE.h5", "--model FILE --dataset PLUGIN --output FILE.h5"},
       .meaning = "embed images and spectra with a trained model",
       .description =
-          "Writes the embeddings of every object of the inputs, or of a dataset, to an HDF5 file: image_embeddings, "
-          "spectrum_embeddings "
-          "and object_id. An interrupted command resumes when it is repeated.",
+          "Writes the embeddings of every object of the inputs, or of a dataset, to an HDF5 file: object_id, and "
+          "NAME_embeddings for each encoder, such as image_embeddings. An interrupted command resumes when it is "
+          "repeated.",
       .options = {Argument("model", "FILE", "model file of a run or of `astroclip convert`")
                       .required()
                       .completed_by(Completes::file),
@@ -47,9 +47,9 @@ Verb embed_verb() {
                       .completed_by(Completes::dataset),
                   Argument("set", "dataset.key=value", "set parameters of the dataset").many(),
                   Argument("output", "FILE.h5", "file to write, or to resume").required().completed_by(Completes::file),
-                  Argument("modality", "", "modalities to embed (default: all that model and inputs have in common)")
-                      .many()
-                      .one_of({"image", "spectrum"}),
+                  Argument("modality", "NAME…",
+                           "encoders of the model to use, such as image (default: all whose modality the inputs have)")
+                      .many(),
                   Argument(
                       "embedding", "",
                       "head: output of the head; pool: class token or mean token of the backbone, before alignment")

@@ -9,7 +9,7 @@ namespace astroclip::embed {
 
 struct Request {
   std::string model;                     ///< file of weights
-  std::string architecture;              ///< TOML file with [encoders.*]; "": as the model's file tells
+  std::string architecture;              ///< TOML file with [encoders.*]; "": as the model file says
   std::vector<std::string> inputs;       ///< files, folders, patterns
   std::string dataset;                   ///< instead: a dataset plugin, or a TOML file with the section [dataset]
   std::vector<std::string> assignments;  ///< "dataset.key=value", for the dataset
@@ -23,10 +23,10 @@ struct Request {
 };
 
 /// Embeds every object of the inputs, in their order, with bounded memory. The output has `ENCODER_embeddings` [N, E]
-/// (NaN in rows of objects without the modality), `object_id` [N], and how it was made in its attributes. It bears its
-/// name when it is complete; until then, the same call goes on behind the last finished batches, and ends with the same
-/// bytes. Ctrl-C ends it at a batch (Outcome::interrupted). Throws Error when the model takes other views than the
-/// inputs give, or when the output is of something else.
+/// (NaN in rows of objects without the modality), `object_id` [N], and the request in its attributes. It gets its final
+/// name when it is complete; until then, the same call resumes after the last finished batches and ends with the same
+/// bytes. Ctrl-C stops it after a batch (Outcome::interrupted). Throws Error when the model takes other views than the
+/// inputs have, or when the output belongs to another request.
 run::Outcome embed(const Request& request);
 
 }  // namespace astroclip::embed

@@ -12,7 +12,7 @@ namespace astroclip::embed {
 /// Objects to embed: a split of a dataset.
 struct Input {
   std::string name;      ///< for messages
-  std::string contents;  ///< what tells these objects from others: files with their sizes, or a plugin's parameters
+  std::string contents;  ///< identifies the objects: files with their sizes, or a plugin's parameters
   std::shared_ptr<const Dataset> objects;
   Split split = Split::train;
 
@@ -23,7 +23,7 @@ struct Input {
 
 /// What a request names: the training and the test objects of its dataset plugin, or its files, folders and patterns.
 /// A file is in the paired layout or in the image survey's; survey files that follow one another are one input. The
-/// output itself, should it lie there already, is none. Throws Error naming the file that is neither.
+/// output itself is skipped. Throws Error naming a file of another layout.
 std::vector<Input> open_inputs(const Request& request);
 
 }  // namespace astroclip::embed

@@ -11,19 +11,18 @@ namespace astroclip::run {
 
 enum class Outcome { finished, interrupted };
 
-/// What a run may take from others instead of computing it. Its results are the same, bit for bit.
+/// Results of other runs that a run uses instead of computing them. Its own results are the same, bit for bit.
 struct CachedResults {
-  /// For each stage a model file of another run's end of it, to be taken as it stands; "" to train. Runs whose
-  /// stage_key is equal may give it.
+  /// For each stage, the model file with which a run of equal stage_key ended it; "" to train the stage.
   std::vector<std::string> stages;
-  /// Where the tokens of frozen backbones are kept, and how much room they may take; "" or 0: nowhere.
+  /// Folder of the token cache of frozen backbones and its largest size; "" and 0: no cache.
   std::string tokens = {};
   int64_t token_bytes = 0;
 };
 
-/// Runs an experiment in a fresh folder, or goes on from the folder's furthest checkpoint. Resuming gives bit for bit
-/// what an uninterrupted run would have given; Throws Error when the machine makes that impossible (other number of
-/// compute threads, other instruction set).
+/// Runs an experiment in a new folder, or resumes from the latest checkpoint in the folder. A resumed run gives bit for
+/// bit the results of an uninterrupted one. Throws Error when this machine cannot do that: another number of compute
+/// threads, another instruction set.
 Outcome run(const Experiment& experiment, const record::RunFolder& folder, const CachedResults& cached = {});
 
 }  // namespace astroclip::run

@@ -10,22 +10,22 @@
 
 namespace astroclip::run {
 
-/// One stage of a run, from where its trainer stands to its end: steps, validations, checkpoints, and what is told of
+/// One stage of a run, from the trainer's position to the end: steps, validations, checkpoints, and the messages about
 /// them.
 class StageRun {
  public:
   using WriteModel = std::function<void(const std::string& path)>;
-  /// `write_model` writes the model as it stands.
+  /// `write_model` writes the current model.
   StageRun(const StageSpec& stage, const record::RunFolder& folder, train::Trainer& trainer, record::Console& console,
            record::Recorder& recorder, WriteModel write_model);
 
-  /// False when a signal ended it early. Either way the last state is in a checkpoint.
+  /// Returns false when a signal stopped the stage early. In both cases the last state is in a checkpoint.
   bool run();
 
  private:
   bool train();
   void report(const train::StepReport& step);
-  /// record::Metrics of a validation if one is due; the best so far is written to a file.
+  /// Metrics of a validation if one is due, else none. Writes the model if it is the best so far.
   record::Metrics validate_if_due();
   void save();
 
