@@ -1,7 +1,7 @@
 # The public headers, and plugin/abi.h with their hash, which host and plugins compare.
 file(STRINGS floors.txt room_lines REGEX "^[a-z]")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS floors.txt)
-set(public_headers plugin/record.h)
+set(public_headers plugin/record.h plugin/spec.h)
 set(test_headers "")
 foreach(line ${room_lines})
   string(REGEX MATCH "^([a-z]+) +([a-z]+)" matched "${line}")

@@ -38,7 +38,7 @@ int check(const Values& values) {
   const Experiment experiment = read_experiment(file);
   check_built(experiment);
   if (values.has("resolved")) {
-    fmt::print("{}", config::to_toml(experiment.resolved));
+    fmt::print("{}", config::to_toml(experiment.resolved()));
   } else {
     fmt::print("{}: {} encoders, {} stages, {} tasks: no problems\n", path, experiment.encoders.size(),
                experiment.stages.size(), experiment.tasks.size());

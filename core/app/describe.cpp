@@ -33,15 +33,15 @@ void print_table(const std::vector<config::FieldDescription>& fields) {
 }
 
 void print_plugin(const plugin::Listing& listing) {
-  const auto schema = plugin::Host::instance().schema(*listing.kind, listing.name);
-  fmt::print("{} '{}': {}\n{}\n", plugin::kind_name(*listing.kind), listing.name, schema.summary,
+  const auto plugin = plugin::Host::instance().describe(*listing.kind, listing.name);
+  fmt::print("{} '{}': {}\n{}\n\n", plugin::kind_name(*listing.kind), listing.name, plugin.summary,
              listing.file.string());
-  if (schema.fields.empty()) {
-    fmt::print("\n  no parameters\n");
-    return;
+  if (plugin.fields.empty()) {
+    fmt::print("  no parameters\n");
+  } else {
+    print_table(plugin.fields);
   }
-  fmt::print("\n");
-  print_table(schema.fields);
+  if (!plugin.example.empty()) fmt::print("\nFor example:\n\n{}", plugin.example);
 }
 
 std::string in_cell(std::string text) {
@@ -73,9 +73,10 @@ std::vector<config::FieldDescription> experiment_keys() {
 }
 
 void print_markdown_plugin(const plugin::Listing& listing) {
-  const auto schema = plugin::Host::instance().schema(*listing.kind, listing.name);
-  fmt::print("### {}\n\n{}\n\n", listing.name, schema.summary);
-  print_markdown_table(schema.fields);
+  const auto plugin = plugin::Host::instance().describe(*listing.kind, listing.name);
+  fmt::print("### {}\n\n{}\n\n", listing.name, plugin.summary);
+  if (!plugin.example.empty()) fmt::print("```toml\n{}```\n\n", plugin.example);
+  print_markdown_table(plugin.fields);
 }
 
 /// docs/plugins.md

@@ -44,6 +44,7 @@ int resume(const Values& values) {
     return status_of(sweep::run(sweep::read_plan(read(sweep::SweepFolder(path).file(), values)), path));
   }
   const auto folder = record::RunFolder::open(path);
+  (void)load_resolved(folder.resolved());
   const Experiment experiment = read_experiment(read(folder.resolved(), values));
   if (std::filesystem::exists(folder.report_json())) {
     fmt::print("{}: the run is already finished; its results are in {}\n", folder.path(), folder.report_text());
@@ -67,7 +68,7 @@ int start(const Values& values) {
     return status_of(sweep::run(plan, output.empty() ? record::RunFolder::first_free(plan.name) : output));
   }
   const Experiment experiment = read_experiment(file);
-  const auto folder = record::RunFolder::create(output, experiment.name, config::to_toml(experiment.resolved));
+  const auto folder = record::RunFolder::create(output, experiment.name, config::to_toml(experiment.resolved()));
   try {
     return status_of(run::run(experiment, folder));
   } catch (const Error&) {

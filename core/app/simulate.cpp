@@ -12,10 +12,8 @@ namespace astroclip::app {
 
 namespace {
 
-constexpr const char* plugin_name = "simulated_survey";
-
-/// The plugin's parameters with every default. Throws a ProblemList.
-config::Table parameters_of(const Values& values) {
+/// The plugin with parameters from the command line. Throws a ProblemList.
+plugin::Spec<Dataset> plugin_of(const Values& values) {
   config::Table table;
   for (const std::string& assignment : values.texts("set")) config::apply_override(table, assignment);
   for (const char* key : {"galaxies", "seed"}) {
@@ -23,19 +21,18 @@ config::Table parameters_of(const Values& values) {
   }
   table.set("file", {std::filesystem::absolute(values.text("output")).string(), {"OUTPUT.h5"}});
   config::Problems problems;
-  const auto schema = plugin::Host::instance().schema(plugin::Kind::dataset, plugin_name);
-  auto resolved = schema.resolve(table, {"simulate"}, {}, problems);
+  auto spec = plugin::Host::instance().read<Dataset>("simulated_survey", table, {"simulate"}, {}, problems);
   problems.throw_if_any();
-  return resolved;
+  return spec;
 }
 
 int simulate(const Values& values) {
   const std::string output = values.text("output");
-  const auto parameters = parameters_of(values);
+  const auto spec = plugin_of(values);
   // The plugin would read a file that exists.
   if (std::filesystem::exists(output)) throw Error(fmt::format("{}: already exists", output));
   const auto start = std::chrono::steady_clock::now();
-  const auto survey = plugin::Host::instance().make_dataset(plugin_name, parameters);
+  const auto survey = spec.make();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   fmt::print("{}: {} galaxies for training, {} for testing, in {:.1f} s\n", output, survey->size(Split::train),
              survey->size(Split::test), seconds.count());

@@ -63,19 +63,10 @@ const Tower vit{"vit", "depth", 24, 16, operations_of_transformer};
 const Tower short_vit{"vit", "depth", 8, 16, operations_of_transformer};
 const Tower resnet{"resnet", "", 8, 32, operations_of_resnet};
 
-/// A plugin's parameters with every default.
-config::Table resolved(plugin::Kind kind, const std::string& plugin, const config::Table& parameters) {
-  config::Problems problems;
-  auto table = plugin::Host::instance().schema(kind, plugin).resolve(parameters, {"bench"}, {}, problems);
-  problems.throw_if_any();
-  return table;
-}
-
 std::shared_ptr<Encoder> make(const Tower& tower) {
   config::Table table;
   if (!tower.blocks_key.empty()) table.set(tower.blocks_key, config::Value(tower.blocks, {}));
-  auto encoder =
-      plugin::Host::instance().make_encoder(tower.plugin, resolved(plugin::Kind::encoder, tower.plugin, table));
+  auto encoder = plugin::Host::instance().make<Encoder>(tower.plugin, table, "bench");
   encoder->materialize(device(), 1);
   return encoder;
 }
@@ -184,8 +175,7 @@ Work alignment(const Settings& settings) {
           {pair.spectrum->modality(), {pair.spectrum, random_batch(*pair.spectrum, batch)}},
           {pair.image->modality(), {pair.image, random_batch(*pair.image, batch)}}},
       device());
-  const std::shared_ptr<Loss> loss =
-      plugin::Host::instance().make_loss("clip", resolved(plugin::Kind::loss, "clip", {}));
+  const std::shared_ptr<Loss> loss = plugin::Host::instance().make<Loss>("clip", {}, "bench");
   loss->attach(*engine);
   loss->materialize(device(), 1);
   optim::Adamw::Options options;

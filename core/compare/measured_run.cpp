@@ -58,8 +58,8 @@ MeasuredRun read_run(const fs::path& path, const std::string& label) {
   config::Table resolved = config::parse_file((path / "resolved.toml").string());
   auto& general = *resolved.find("experiment")->get_if<config::Table>();
   run.seed = *general.find("seed")->get_if<int64_t>();
-  for (const char* other : {"seed", "name", "loader_threads"}) general.erase(other);
-  run.configuration = config::to_toml(resolved);
+  general.erase("seed");
+  run.configuration = config::to_toml(affecting_results(resolved));
   return run;
 }
 

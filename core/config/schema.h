@@ -134,6 +134,10 @@ class Schema {
   /// An array of nested tables: [[name]].
   template <class S, BaseOf<P> B>
   Schema& tables(std::string name, std::vector<S> B::*member, std::string meaning, const Schema<S>& schema);
+  /// Nested tables by name: [name.KEY].
+  template <class S, BaseOf<P> B>
+  Schema& named_sections(std::string name, std::vector<std::pair<std::string, S>> B::*member, std::string meaning,
+                         const Schema<S>& schema);
   /// A table of strings: an element for each, with key and value in two of its members.
   template <class E, BaseOf<P> B>
   Schema& pairs(std::string name, std::vector<E> B::*member, std::string E::*key, std::string E::*value,

@@ -268,6 +268,39 @@ Schema<P>& Schema<P>::tables(std::string name, std::vector<S> B::*member, std::s
 }
 
 template <class P>
+template <class S, BaseOf<P> B>
+Schema<P>& Schema<P>::named_sections(std::string name, std::vector<std::pair<std::string, S>> B::*member,
+                                     std::string meaning, const Schema<S>& schema) {
+  const auto shared = std::make_shared<const Schema<S>>(schema);
+  Field field;
+  field.name = name;
+  field.read = [=](P& out, const Value& value, const Section& where, Problems& problems) {
+    const Table* table = detail::read_section(value, name, where, problems);
+    if (table == nullptr) return false;
+    Problems inside;
+    (out.*member).clear();
+    for (const auto& entry : table->entries()) {
+      const Table* own = detail::read_section(entry.value, entry.key, where.inner(name), inside);
+      if (own == nullptr) continue;
+      const Section section = where.inner(name).inner(entry.key);
+      (out.*member).emplace_back(entry.key, shared->parse(*own, section, entry.value.location(), inside));
+    }
+    problems.append(inside);
+    return inside.empty();
+  };
+  field.write = [=](const P& parameters) {
+    Table table;
+    for (const auto& [key, section] : parameters.*member) table.set(key, Value(shared->dump(section), {}));
+    return Value(table, {});
+  };
+  field.describe = [=](const P&) {
+    return FieldDescription{name, "table of sections", "{}", "", meaning, shared->describe()};
+  };
+  fields_.push_back(std::move(field));
+  return *this;
+}
+
+template <class P>
 template <class E, BaseOf<P> B>
 Schema<P>& Schema<P>::pairs(std::string name, std::vector<E> B::*member, std::string E::*key, std::string E::*value,
                             std::string meaning) {

@@ -64,7 +64,7 @@ std::vector<Input> open_files(const std::vector<std::string>& named, const std::
 }
 
 /// The section [dataset] of a TOML file, or one that names a plugin, with the request's assignments.
-config::Table dataset_section(const Request& request) {
+config::Value dataset_section(const Request& request) {
   const bool is_file = request.dataset.ends_with(".toml");
   config::Table file = is_file ? config::parse_file(request.dataset) : config::Table();
   if (!is_file) {
@@ -73,31 +73,24 @@ config::Table dataset_section(const Request& request) {
     file.set("dataset", {section, {"--dataset"}});
   }
   for (const std::string& assignment : request.assignments) config::apply_override(file, assignment);
-  const config::Value* section = file.find("dataset");
-  const auto* table = section == nullptr ? nullptr : section->get_if<config::Table>();
-  if (table != nullptr) return *table;
+  if (const config::Value* section = file.find("dataset")) return *section;
   throw Error(fmt::format("{}: has no section [dataset]", request.dataset));
 }
 
 std::vector<Input> open_plugin(const Request& request) {
-  const config::Table section = dataset_section(request);
-  const config::Value* plugin = section.find("plugin");
-  const auto* name = plugin == nullptr ? nullptr : plugin->get_if<std::string>();
-  if (name == nullptr) throw Error(fmt::format("{}: [dataset] names no plugin", request.dataset));
-  plugin::Host& host = plugin::Host::instance();
   config::Problems problems;
-  const config::Table resolved =
-      host.schema(plugin::Kind::dataset, *name).resolve(section, {"dataset"}, plugin->location(), problems);
+  const auto spec = plugin::Spec<Dataset>::read(dataset_section(request), {"dataset"}, problems);
   problems.throw_if_any();
-  const std::shared_ptr<const Dataset> objects = host.make_dataset(*name, resolved);
+  const std::shared_ptr<const Dataset> objects = spec.make();
   std::vector<Input> inputs;
   for (const Split split : {Split::train, Split::test}) {
     const std::string contents =
-        fmt::format("dataset '{}', {} objects of the {} split\n{}", *name, objects->size(split),
-                    split == Split::train ? "training" : "test", config::to_toml(resolved));
-    if (objects->size(split) > 0) inputs.push_back({fmt::format("dataset '{}'", *name), contents, objects, split});
+        fmt::format("dataset '{}', {} objects of the {} split\n{}", spec.plugin, objects->size(split),
+                    split == Split::train ? "training" : "test", config::to_toml(spec.parameters));
+    if (objects->size(split) > 0)
+      inputs.push_back({fmt::format("dataset '{}'", spec.plugin), contents, objects, split});
   }
-  if (inputs.empty()) throw Error(fmt::format("dataset '{}': has no objects", *name));
+  if (inputs.empty()) throw Error(fmt::format("dataset '{}': has no objects", spec.plugin));
   return inputs;
 }
 

@@ -18,27 +18,24 @@
 #include "io/output/durable_file.h"
 #include "model/model_file.h"
 #include "ops/ops.h"
-#include "plugin/host.h"
 
 namespace astroclip::evaluate {
 
 namespace {
 
-bool wants_head(const Experiment& experiment) { return experiment.evaluation.embedding == "head"; }
+bool wants_head(const Experiment& experiment) { return experiment.evaluation.embedding == Embedding::head; }
 
 std::string trained_name(const Experiment& experiment) {
   return wants_head(experiment) ? "aligned" : "before alignment";
 }
 
-bool wants(const Experiment& experiment, const char* baseline) {
+bool wants(const Experiment& experiment, Baseline baseline) {
   return std::ranges::find(experiment.evaluation.baselines, baseline) != experiment.evaluation.baselines.end();
 }
 
 std::vector<std::shared_ptr<Task>> make_tasks(const Experiment& experiment) {
   std::vector<std::shared_ptr<Task>> tasks;
-  for (const PluginSpec& spec : experiment.tasks) {
-    tasks.push_back(plugin::Host::instance().make_task(spec.plugin, spec.parameters));
-  }
+  for (const plugin::Spec<Task>& spec : experiment.tasks) tasks.push_back(spec.make());
   return tasks;
 }
 
@@ -70,7 +67,7 @@ std::vector<std::string> label_names(const Experiment& experiment) {
     }
   };
   for (const auto& task : make_tasks(experiment)) add(task->labels());
-  if (wants(experiment, "magnitudes")) {
+  if (wants(experiment, Baseline::magnitudes)) {
     for (const EncoderSpec& encoder : experiment.encoders) add(magnitudes_of(experiment, modality_of(encoder)));
   }
   return names;
@@ -99,7 +96,7 @@ class Evaluator {
   TaskInput gather() {
     make_extractors();
     TaskInput input;
-    input.seed = static_cast<uint64_t>(experiment_.seed);
+    input.seed = experiment_.seed;
     for (const Extractor& extractor : extractors_) {
       input.representations.push_back(
           {extractor.name, extractor.tower, extractor.cross_modal, extractor.baseline, {}, {}, extractor.has_units});
@@ -113,7 +110,7 @@ class Evaluator {
                              elapsed.count()));
     read_labels(Split::train, input.train_labels, input.train_ids);
     read_labels(Split::test, input.test_labels, input.test_ids);
-    if (wants(experiment_, "magnitudes")) add_magnitudes(input);
+    if (wants(experiment_, Baseline::magnitudes)) add_magnitudes(input);
     return input;
   }
 
@@ -122,7 +119,7 @@ class Evaluator {
 
   /// Rows that every encoder of the experiment can embed, or all of them; and which of them have each modality.
   void choose_rows(Split split) {
-    const bool all = experiment_.evaluation.objects == "all";
+    const bool all = experiment_.evaluation.objects == Objects::all;
     auto& rows = rows_[index(split)];
     std::vector<std::string> modalities;
     for (const std::string& name : model_.names()) modalities.push_back(model_.encoder(name).modality());
@@ -140,18 +137,18 @@ class Evaluator {
     const auto& models = experiment_.evaluation.models;
     const std::vector<std::string> names = table_names(models);
     for (size_t i = 0; i < models.size(); ++i) add_model(models[i], names[i]);
-    if (wants(experiment_, "untrained")) {
+    if (wants(experiment_, Baseline::untrained)) {
       for (const std::string& name : model_.names()) {
         extractors_.push_back(
             encoder_extractor("untrained", name, untrained(name), device_, precision_, wants_head(experiment_), true));
       }
     }
-    if (wants(experiment_, "pca")) add_pca();
+    if (wants(experiment_, Baseline::pca)) add_pca();
   }
 
   /// The encoder as it was before training.
   std::shared_ptr<Encoder> untrained(const std::string& name) const {
-    return make_encoder(experiment_.encoder(name), device_, static_cast<uint64_t>(experiment_.seed));
+    return make_encoder(experiment_.encoder(name), device_, experiment_.seed);
   }
 
   data::LoaderOptions loading(Split split) const { return reading_options(experiment_, split); }
@@ -201,10 +198,9 @@ class Evaluator {
     });
     for (size_t i = 0; i < plain.size(); ++i) {
       const Matrix matrix = std::exchange(raw[i], {});
-      extractors_.push_back(pca_extractor(
-          model_.names()[i], plain[i],
-          search::Pca::fit(matrix.values, matrix.rows, matrix.columns, experiment_.evaluation.pca_components,
-                           static_cast<uint64_t>(experiment_.seed))));
+      extractors_.push_back(pca_extractor(model_.names()[i], plain[i],
+                                          search::Pca::fit(matrix.values, matrix.rows, matrix.columns,
+                                                           experiment_.evaluation.pca_components, experiment_.seed)));
     }
   }
 
@@ -287,7 +283,7 @@ class Evaluator {
 void write_embeddings(const std::string& path, const TaskInput& input, const Experiment& experiment) {
   io::DurableFile durable(path);
   auto file = io::Hdf5File::create(durable.file());
-  file.write_attribute("experiment", config::to_toml(experiment.resolved));
+  file.write_attribute("experiment", config::to_toml(experiment.resolved()));
   const auto write = [&](const std::string& group, const std::vector<int64_t>& ids, auto matrix_of) {
     const auto rows = static_cast<int64_t>(ids.size());
     file.make_dataset(group + "/object_id", DType::i64, {rows});

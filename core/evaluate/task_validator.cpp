@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "evaluate/extractors.h"
-#include "plugin/host.h"
 
 namespace astroclip::evaluate {
 
@@ -35,18 +34,16 @@ TaskValidator::TaskValidator(const Experiment& experiment, const StageSpec& stag
       validation_(std::move(validation)) {
   const size_t count = std::min(training.size(), static_cast<size_t>(stage.validation.tasks));
   for (size_t i = 0; i < count; ++i) training_.push_back(training[i * training.size() / count]);
-  for (const PluginSpec& spec : experiment.tasks) {
-    tasks_.push_back(plugin::Host::instance().make_task(spec.plugin, spec.parameters));
-  }
+  for (const plugin::Spec<Task>& spec : experiment.tasks) tasks_.push_back(spec.make());
 }
 
 record::Metrics TaskValidator::measure() const {
   TaskInput input;
-  input.seed = static_cast<uint64_t>(experiment_.seed);
+  input.seed = experiment_.seed;
   for (const std::string& tower : towers_) {
     const Extractor extractor =
         encoder_extractor("model", tower, model_.shared_encoder(tower), experiment_.run_device(),
-                          experiment_.run_precision(), experiment_.evaluation.embedding == "head", false);
+                          experiment_.run_precision(), experiment_.evaluation.embedding == Embedding::head, false);
     Representation embedding{extractor.name, tower, extractor.cross_modal, false, {}, {}};
     const auto embed = [&](const std::vector<int64_t>& rows, Matrix& matrix) {
       for_each_batch(dataset_, rows, {extractor.view}, reading_options(experiment_, Split::train),

@@ -132,8 +132,8 @@ std::string TokenCache::key(const TokenRequest& request, const std::vector<int64
       io::model_hash(frozen), config::to_toml(experiment_.encoder(request.name).plugin.parameters),
       config::to_toml(experiment_.dataset.parameters), objects, view.modality, view.field, request.view.shape.str(),
       request.split == Split::train ? "train" : "test",
-      request.form == TokenForm::alignment ? "alignment" : "pretraining", request.batch, experiment_.precision,
-      experiment_.run_device().str(), compute_threads(), instruction_tier());
+      request.form == TokenForm::alignment ? "alignment" : "pretraining", request.batch,
+      name_of(experiment_.run_precision()), experiment_.run_device().str(), compute_threads(), instruction_tier());
 }
 
 void TokenCache::load(const TokenRequest& request, const std::vector<int64_t>& rows, int64_t first, int64_t last,

@@ -11,13 +11,11 @@
 #include "config/schema.h"
 #include "config/toml.h"
 #include "experiment/stage_schema.h"
-#include "plugin/host.h"
 
 namespace astroclip {
 
 namespace {
 
-using config::at_least;
 using config::between;
 using config::Location;
 using config::Problems;
@@ -25,22 +23,11 @@ using config::Schema;
 using config::Table;
 using config::Value;
 
-/// The file's outline; what plugins read stays as it stands until their own schemas take it.
-struct General {
-  std::string name = "experiment";
-  int64_t seed = 0;
-  std::string device = "auto";
-  std::string precision = "f32";
-  int64_t threads = 0;
-  int64_t loader_threads = 1;
-  double validation = 0.0;
-};
-
-struct Outline {
-  General experiment;
-  Value dataset, augmentation, encoders, stages, tasks;
-  EvaluationSpec evaluation;
-};
+const config::Choices<std::optional<Precision>>& precisions() {
+  static const config::Choices<std::optional<Precision>> choices = {
+      {"auto", std::nullopt}, {"f32", Precision::f32}, {"bf16", Precision::bf16}};
+  return choices;
+}
 
 std::vector<std::string> device_choices() {
   std::vector<std::string> choices = device_names();
@@ -48,17 +35,19 @@ std::vector<std::string> device_choices() {
   return choices;
 }
 
-const Schema<General>& general_schema() {
+const Schema<Experiment>& general_schema() {
   static const auto schema =
-      Schema<General>("The run as a whole.")
-          .field("name", &General::name, "names the run's folder", config::file_name())
-          .field("seed", &General::seed, "of every random stream", at_least(0))
-          .field("device", &General::device, "where to compute", config::one_of(device_choices()))
-          .field("precision", &General::precision, "operands of products; auto: bf16 where the device has it",
-                 config::one_of({"auto", "f32", "bf16"}))
-          .field("threads", &General::threads, "compute threads; 0: one for each core", between(0, 4096))
-          .field("loader_threads", &General::loader_threads, "threads that read ahead", between(1, 256))
-          .field("validation", &General::validation,
+      Schema<Experiment>("The run as a whole.")
+          .field("name", &Experiment::name, "names the run's folder", config::file_name())
+          .no_effect_on_results()
+          .field("seed", &Experiment::seed, "of every random stream")
+          .field("device", &Experiment::device, "where to compute", config::one_of(device_choices()))
+          .choice("precision", &Experiment::precision, "operands of products; auto: bf16 where the device has it",
+                  precisions())
+          .field("threads", &Experiment::threads, "compute threads; 0: one for each core", between(0, 4096))
+          .field("loader_threads", &Experiment::loader_threads, "threads that read ahead", between(1, 256))
+          .no_effect_on_results()
+          .field("validation", &Experiment::validation,
                  "share of the training objects that are set apart: no stage trains on them", between(0.0, 0.9));
   return schema;
 }
@@ -66,15 +55,15 @@ const Schema<General>& general_schema() {
 const Schema<EvaluationSpec>& evaluation_schema() {
   static const auto schema =
       Schema<EvaluationSpec>("What the tasks measure.")
-          .field("objects", &EvaluationSpec::objects,
-                 "which to embed: those with every modality, or all, whatever they lack",
-                 config::one_of({"paired", "all"}))
-          .field("embedding", &EvaluationSpec::embedding,
-                 "the encoders' embedding: their heads', or the backbone's class or mean token",
-                 config::one_of({"head", "pool"}))
+          .choice("objects", &EvaluationSpec::objects,
+                  "which to embed: those with every modality, or all, whatever they lack",
+                  {{"paired", Objects::paired}, {"all", Objects::all}})
+          .choice("embedding", &EvaluationSpec::embedding,
+                  "the encoders' embedding: their heads', or the backbone's class or mean token",
+                  {{"head", Embedding::head}, {"pool", Embedding::pool}})
           .field("batch", &EvaluationSpec::batch, "objects embedded at once", between(1, 65536))
-          .field("baselines", &EvaluationSpec::baselines, "floors measured beside the embedding",
-                 config::each(config::one_of({"untrained", "pca", "magnitudes"})))
+          .choices("baselines", &EvaluationSpec::baselines, "floors measured beside the embedding",
+                   {{"untrained", Baseline::untrained}, {"pca", Baseline::pca}, {"magnitudes", Baseline::magnitudes}})
           .field("models", &EvaluationSpec::models,
                  "model files whose embeddings are measured beside the experiment's own, named after the files or "
                  "their runs")
@@ -86,16 +75,25 @@ const Schema<EvaluationSpec>& evaluation_schema() {
   return schema;
 }
 
-const Schema<Outline>& outline_schema() {
+const Schema<Experiment>& encoders_schema() {
+  static const auto schema = Schema<Experiment>("The encoders of a model.")
+                                 .named_plugins("encoders", &Experiment::encoders, &EncoderSpec::name,
+                                                &EncoderSpec::plugin, "one for each modality, like [encoders.image]");
+  return schema;
+}
+
+const Schema<Experiment>& experiment_schema() {
   static const auto schema =
-      Schema<Outline>("An experiment file.")
-          .section("experiment", &Outline::experiment, "the run", general_schema())
-          .required("dataset", &Outline::dataset, "the dataset plugin and its parameters")
-          .field("augmentation", &Outline::augmentation, "how augmented views are made, one table for each encoder")
-          .required("encoders", &Outline::encoders, "one table for each modality")
-          .field("stages", &Outline::stages, "training, in order")
-          .section("evaluation", &Outline::evaluation, "what tasks measure", evaluation_schema())
-          .field("tasks", &Outline::tasks, "measurements at the end");
+      Schema<Experiment>("An experiment file.")
+          .section("experiment", "the run", general_schema())
+          .plugin("dataset", &Experiment::dataset, "the dataset and its parameters")
+          .named_sections("augmentation", &Experiment::augmentation,
+                          "how augmented views are made, one table for each encoder", data::augmentation_schema())
+          .named_plugins("encoders", &Experiment::encoders, &EncoderSpec::name, &EncoderSpec::plugin,
+                         "one for each modality, like [encoders.image]")
+          .tables("stages", &Experiment::stages, "training, in order", stage_schema())
+          .section("evaluation", &Experiment::evaluation, "what tasks measure", evaluation_schema())
+          .plugins("tasks", &Experiment::tasks, "measurements at the end");
   return schema;
 }
 
@@ -105,211 +103,99 @@ std::string quoted(const std::vector<std::string>& names) {
   return fmt::format("{}", fmt::join(all, ", "));
 }
 
-/// Reads one file's worth, collecting problems.
-class Reader {
+/// Settles what depends on other keys, and checks that names refer to something.
+class References {
  public:
-  Experiment read(const Table& file) {
-    Outline outline = outline_schema().parse(file, {}, {}, problems_);
-    General& general = outline.experiment;
-    experiment_.name = general.name;
-    experiment_.seed = general.seed;
-    experiment_.device = general.device;
-    if (general.precision == "auto") general.precision = has_bf16() ? "bf16" : "f32";
-    experiment_.precision = general.precision;
-    experiment_.threads = general.threads;
-    experiment_.loader_threads = general.loader_threads;
-    experiment_.validation = general.validation;
-    experiment_.evaluation = outline.evaluation;
-    if (file.find("dataset") != nullptr) {
-      experiment_.dataset = read_plugin(outline.dataset, plugin::Kind::dataset, "dataset");
-    }
-    if (file.find("encoders") != nullptr) read_encoders(outline.encoders);
-    read_augmentation(outline.augmentation);
-    for (const Value& stage : array_of(outline.stages, "stages")) read_stage(stage);
-    for (const Value& task : array_of(outline.tasks, "tasks")) {
-      experiment_.tasks.push_back(read_plugin(task, plugin::Kind::task, "tasks"));
-    }
-    check_precision(file);
-    problems_.throw_if_any();
-    resolve(outline);
-    return std::move(experiment_);
+  References(Experiment& experiment, const Table& file, Problems& problems)
+      : experiment_(experiment), file_(file), problems_(problems) {
+    for (const EncoderSpec& encoder : experiment.encoders) encoders_.push_back(encoder.name);
   }
 
-  std::vector<EncoderSpec> read_architecture(const Table& file, const std::string& place) {
-    const Value* encoders = file.find("encoders");
-    if (encoders == nullptr) throw Error(fmt::format("{}: has no encoder: [encoders.image] or the like", place));
-    read_encoders(*encoders);
-    problems_.throw_if_any();
-    return std::move(experiment_.encoders);
+  void resolve() {
+    if (!experiment_.precision) experiment_.precision = has_bf16() ? Precision::bf16 : Precision::f32;
+    check_precision();
+    resolve_augmentation();
+    std::vector<std::string> earlier;
+    const std::vector<const Value*> places = stage_places();
+    for (size_t i = 0; i < experiment_.stages.size(); ++i) {
+      resolve_stage(experiment_.stages[i], *places[i], earlier);
+      earlier.push_back(experiment_.stages[i].name);
+    }
   }
 
  private:
-  /// The tables of [[name]]; an absent key gives none.
-  std::vector<Value> array_of(const Value& value, const std::string& name) {
-    if (const auto* array = value.get_if<config::Array>()) return *array;
-    const auto* table = value.get_if<Table>();
-    const bool absent = table != nullptr && table->empty() && value.location().line == 0;
-    if (!absent) {
-      problems_.add(value.location(),
-                    fmt::format("'{}' must be an array of tables ([[{}]]), found {}", name, name, value.kind()));
+  void resolve_augmentation() {
+    for (const auto& [name, own] : experiment_.augmentation) {
+      if (std::ranges::find(encoders_, name) != encoders_.end()) continue;
+      const Location& place = file_.find("augmentation")->get_if<Table>()->entry(name)->location;
+      problems_.add(place, fmt::format("[augmentation] there is no encoder '{}' ({}){}", name, quoted(encoders_),
+                                       suggestion(name, encoders_)));
     }
-    return {};
+    std::vector<std::pair<std::string, data::Augmentation>> all;
+    for (const std::string& name : encoders_) all.emplace_back(name, experiment_.augmentation_of(name));
+    experiment_.augmentation = std::move(all);
   }
 
-  PluginSpec read_plugin(const Value& value, plugin::Kind kind, const std::string& where) {
-    const auto* table = value.get_if<Table>();
-    if (table == nullptr) {
-      problems_.add(value.location(), fmt::format("[{}] must be a table with a plugin, found {}", where, value.kind()));
-      return {};
+  /// Where the stages that were read stand.
+  std::vector<const Value*> stage_places() const {
+    std::vector<const Value*> places;
+    const Value* stages = file_.find("stages");
+    const auto* array = stages == nullptr ? nullptr : stages->get_if<config::Array>();
+    if (array == nullptr) return places;
+    for (const Value& stage : *array) {
+      if (stage.get_if<Table>() != nullptr) places.push_back(&stage);
     }
-    const Value* name = table->find("plugin");
-    const auto* text = name == nullptr ? nullptr : name->get_if<std::string>();
-    if (text == nullptr) {
-      problems_.add(name == nullptr ? value.location() : name->location(),
-                    name == nullptr ? fmt::format("[{}] lacks the required key 'plugin'", where)
-                                    : fmt::format("[{}] 'plugin' must be a string, found {}", where, name->kind()));
-      return {};
-    }
-    try {
-      const plugin::AnySchema schema = plugin::Host::instance().schema(kind, *text);
-      PluginSpec spec{*text, schema.resolve(*table, {where}, value.location(), problems_)};
-      spec.parameters.set("plugin", Value(*text, name->location()));
-      return spec;
-    } catch (const Error& error) {
-      problems_.add(name->location(), fmt::format("[{}] {}", where, error.what()));
-      return {};
-    }
+    return places;
   }
 
-  void read_encoders(const Value& value) {
-    const auto* table = value.get_if<Table>();
-    if (table == nullptr || table->empty()) {
-      problems_.add(value.location(), "[encoders] must hold a table for each modality, like [encoders.image]");
-      return;
-    }
-    for (const auto& entry : table->entries()) {
-      EncoderSpec spec{entry.key, read_plugin(entry.value, plugin::Kind::encoder, "encoders." + entry.key)};
-      experiment_.encoders.push_back(std::move(spec));
-    }
-  }
-
-  std::vector<std::string> encoder_names() const {
-    std::vector<std::string> names;
-    for (const EncoderSpec& encoder : experiment_.encoders) names.push_back(encoder.name);
-    return names;
-  }
-
-  void read_augmentation(const Value& value) {
-    const auto* table = value.get_if<Table>();
-    if (table == nullptr) {
-      problems_.add(value.location(),
-                    fmt::format("[augmentation] must hold a table for each encoder, found {}", value.kind()));
-      return;
-    }
-    const std::vector<std::string> known = encoder_names();
-    for (const auto& [modality, location, own] : table->entries()) {
-      const auto* keys = own.get_if<Table>();
-      if (keys == nullptr || std::ranges::find(known, modality) == known.end()) {
-        problems_.add(location, keys == nullptr
-                                    ? fmt::format("[augmentation] '{}' must be a table, found {}", modality, own.kind())
-                                    : fmt::format("[augmentation] there is no encoder '{}' ({}){}", modality,
-                                                  quoted(known), suggestion(modality, known)));
-        continue;
-      }
-      experiment_.augmentation.emplace_back(
-          modality, data::augmentation_schema().parse(*keys, {"augmentation." + modality}, own.location(), problems_));
-    }
-  }
-
-  void read_stage(const Value& value) {
-    const auto* table = value.get_if<Table>();
-    if (table == nullptr) {
-      problems_.add(value.location(), fmt::format("[stages] must hold tables, found {}", value.kind()));
-      return;
-    }
-    const StageOutline outline = stage_schema().parse(*table, {"stages"}, value.location(), problems_);
-    StageSpec stage = outline;
-    if (stage.encoders.empty()) stage.encoders = encoder_names();
+  void resolve_stage(StageSpec& stage, const Value& value, const std::vector<std::string>& earlier) {
     const auto place = [&](const char* key) {
-      const Value* found = table->find(key);
+      const Value* found = value.get_if<Table>()->find(key);
       return found == nullptr ? value.location() : found->location();
     };
-    check_validation(stage.validation, place("validation"));
-    check_stage_names(stage, place("name"), place("encoders"), place("freeze"));
-    if (const Value* loss = table->find("loss")) {
-      stage.loss = read_plugin(*loss, plugin::Kind::loss, "stages." + stage.name + ".loss");
-    }
-    if (const Value* init = table->find("init")) read_init(*init, stage);
-    experiment_.stages.push_back(std::move(stage));
-  }
-
-  void check_validation(const ValidationSpec& validation, const Location& place) {
+    const auto add = [&](const Location& where, const std::string& message) {
+      problems_.add(where, fmt::format("[{}] {}", stage.name.empty() ? "stages" : "stages." + stage.name, message));
+    };
+    if (stage.encoders.empty()) stage.encoders = encoders_;
+    if (std::ranges::find(earlier, stage.name) != earlier.end()) add(place("name"), "an earlier stage has this name");
+    const ValidationSpec& validation = stage.validation;
     if (validation.every > 0 && experiment_.validation == 0.0) {
-      problems_.add(place, "[stages] 'validation' needs objects set apart: [experiment] validation = 0.1, for one");
+      add(place("validation"), "'validation' needs objects set apart: [experiment] validation = 0.1, for one");
     }
     if (validation.every == 0 && (validation.patience > 0 || validation.tasks > 0)) {
-      problems_.add(place, "[stages.validation] without 'every' there are no validations for 'patience' or 'tasks'");
+      add(place("validation"), "without 'validation.every' there are no validations for 'patience' or 'tasks'");
     }
-  }
-
-  void check_stage_names(const StageSpec& stage, const Location& name, const Location& encoders,
-                         const Location& freeze) {
-    const auto same = [&](const StageSpec& other) { return other.name == stage.name; };
-    if (std::ranges::any_of(experiment_.stages, same)) {
-      problems_.add(name, fmt::format("[stages] two stages are named '{}'", stage.name));
-    }
-    const std::vector<std::string> known = encoder_names();
     for (const std::string& encoder : stage.encoders) {
-      if (std::ranges::find(known, encoder) == known.end()) {
-        problems_.add(encoders, fmt::format("[stages] there is no encoder '{}' ({}){}", encoder, quoted(known),
-                                            suggestion(encoder, known)));
+      if (std::ranges::find(encoders_, encoder) == encoders_.end()) {
+        add(place("encoders"),
+            fmt::format("there is no encoder '{}' ({}){}", encoder, quoted(encoders_), suggestion(encoder, encoders_)));
       }
     }
     for (const std::string& part : stage.freeze) {
       const std::string encoder = part.substr(0, part.find('.'));
       if (std::ranges::find(stage.encoders, encoder) == stage.encoders.end()) {
-        problems_.add(freeze, fmt::format("[stages] freeze: '{}' names no encoder of the stage ({}){}", part,
-                                          quoted(stage.encoders), suggestion(encoder, stage.encoders)));
+        add(place("freeze"), fmt::format("freeze: '{}' names no encoder of the stage ({}){}", part,
+                                         quoted(stage.encoders), suggestion(encoder, stage.encoders)));
       }
     }
-  }
-
-  void read_init(const Value& value, StageSpec& stage) {
-    const auto* table = value.get_if<Table>();
-    if (table == nullptr) {
-      problems_.add(value.location(), fmt::format("[stages] 'init' must be a table, found {}", value.kind()));
-      return;
-    }
-    std::vector<std::string> earlier;
-    for (const StageSpec& other : experiment_.stages) earlier.push_back(other.name);
-    const std::vector<std::string> known = encoder_names();
-    for (const auto& entry : table->entries()) {
-      if (std::ranges::find(known, entry.key) == known.end()) {
-        problems_.add(entry.location, fmt::format("[stages] init: there is no encoder '{}' ({}){}", entry.key,
-                                                  quoted(known), suggestion(entry.key, known)));
-        continue;
+    for (InitSpec& init : stage.init) {
+      const auto& entry = *value.get_if<Table>()->find("init")->get_if<Table>()->entry(init.encoder);
+      init.is_stage = std::ranges::find(earlier, init.source) != earlier.end();
+      if (std::ranges::find(encoders_, init.encoder) == encoders_.end()) {
+        add(entry.location, fmt::format("init: there is no encoder '{}' ({}){}", init.encoder, quoted(encoders_),
+                                        suggestion(init.encoder, encoders_)));
+      } else if (!init.is_stage && !std::filesystem::is_regular_file(init.source)) {
+        add(entry.value.location(), fmt::format("init: '{}' is neither an earlier stage nor a file{}", init.source,
+                                                suggestion(init.source, earlier)));
       }
-      const auto* source = entry.value.get_if<std::string>();
-      if (source == nullptr) {
-        problems_.add(entry.value.location(),
-                      fmt::format("[stages] init '{}' must be a string, found {}", entry.key, entry.value.kind()));
-        continue;
-      }
-      const bool is_stage = std::ranges::find(earlier, *source) != earlier.end();
-      if (!is_stage && !std::filesystem::is_regular_file(*source)) {
-        problems_.add(entry.value.location(),
-                      fmt::format("[stages] init: '{}' is neither an earlier stage nor a file{}", *source,
-                                  suggestion(*source, earlier)));
-      }
-      stage.init.push_back({entry.key, *source, is_stage});
     }
   }
 
   bool has_bf16() const { return backend_of(experiment_.run_device()).supports(Precision::bf16); }
 
-  void check_precision(const Table& file) {
-    if (experiment_.precision != "bf16" || has_bf16()) return;
-    const Value* section = file.find("experiment");
+  void check_precision() {
+    if (experiment_.run_precision() != Precision::bf16 || has_bf16()) return;
+    const Value* section = file_.find("experiment");
     const auto* table = section == nullptr ? nullptr : section->get_if<Table>();
     const Value* precision = table == nullptr ? nullptr : table->find("precision");
     problems_.add(precision == nullptr ? Location{} : precision->location(),
@@ -318,45 +204,15 @@ class Reader {
                               experiment_.run_device().str()));
   }
 
-  /// The file with every default, from what was read.
-  void resolve(const Outline& outline) {
-    Table resolved = outline_schema().dump(outline);
-    resolved.set("dataset", Value(experiment_.dataset.parameters, {}));
-    Table encoders;
-    for (const EncoderSpec& encoder : experiment_.encoders) {
-      encoders.set(encoder.name, Value(encoder.plugin.parameters, {}));
-    }
-    resolved.set("encoders", Value(encoders, {}));
-    Table augmentation;
-    for (const EncoderSpec& encoder : experiment_.encoders) {
-      const data::Augmentation own = experiment_.augmentation_of(encoder.name);
-      augmentation.set(encoder.name, Value(data::augmentation_schema().dump(own), {}));
-    }
-    resolved.set("augmentation", Value(augmentation, {}));
-    config::Array stages, tasks;
-    for (const StageSpec& stage : experiment_.stages) stages.emplace_back(resolved_stage(stage), Location{});
-    for (const PluginSpec& task : experiment_.tasks) tasks.emplace_back(task.parameters, Location{});
-    resolved.set("stages", Value(stages, {}));
-    resolved.set("tasks", Value(tasks, {}));
-    experiment_.resolved = std::move(resolved);
-  }
-
-  static Table resolved_stage(const StageSpec& stage) {
-    Table init;
-    for (const InitSpec& entry : stage.init) init.set(entry.encoder, Value(entry.source, {}));
-    const StageOutline outline{stage, Value(stage.loss.parameters, {}), Value(init, {})};
-    return stage_schema().dump(outline);
-  }
-
-  Problems problems_;
-  Experiment experiment_;
+  Experiment& experiment_;
+  const Table& file_;
+  Problems& problems_;
+  std::vector<std::string> encoders_;
 };
 
 }  // namespace
 
 Device Experiment::run_device() const { return device_named(device); }
-
-Precision Experiment::run_precision() const { return precision == "bf16" ? Precision::bf16 : Precision::f32; }
 
 const EncoderSpec& Experiment::encoder(const std::string& wanted) const {
   const auto found = std::ranges::find(encoders, wanted, &EncoderSpec::name);
@@ -369,23 +225,46 @@ data::Augmentation Experiment::augmentation_of(const std::string& encoder_name) 
   return found == augmentation.end() ? data::Augmentation() : found->second;
 }
 
-Experiment read_experiment(const Table& file) { return Reader().read(file); }
+Table Experiment::resolved() const { return experiment_schema().dump(*this); }
 
-std::vector<EncoderSpec> read_architecture(const Table& file, const std::string& place) {
-  return Reader().read_architecture(file, place);
+const char* name_of(Precision precision) { return precision == Precision::bf16 ? "bf16" : "f32"; }
+
+Experiment read_experiment(const Table& file) {
+  Problems problems;
+  Experiment experiment = experiment_schema().parse(file, {}, {}, problems);
+  References(experiment, file, problems).resolve();
+  problems.throw_if_any();
+  return experiment;
 }
 
-std::vector<config::FieldDescription> describe_experiment() {
-  std::vector<config::FieldDescription> sections = outline_schema().describe();
-  const auto stages = std::ranges::find(sections, "stages", &config::FieldDescription::name);
-  stages->fields = stage_schema().describe();
-  const auto augmentation = std::ranges::find(sections, "augmentation", &config::FieldDescription::name);
-  augmentation->fields = data::augmentation_schema().describe();
-  return sections;
+std::vector<EncoderSpec> read_architecture(const Table& file, const std::string& place, bool takes_old_keys) {
+  const Value* encoders = file.find("encoders");
+  if (encoders == nullptr) throw Error(fmt::format("{}: has no encoder: [encoders.image] or the like", place));
+  Table architecture;
+  architecture.set("encoders", *encoders);
+  Problems problems;
+  Experiment read = encoders_schema().parse(architecture, {.takes_old_keys = takes_old_keys}, {}, problems);
+  problems.throw_if_any();
+  return std::move(read.encoders);
 }
+
+std::vector<config::FieldDescription> describe_experiment() { return experiment_schema().describe(); }
+
+Table affecting_results(const Table& resolved) { return config::affecting_results(resolved, describe_experiment()); }
 
 Experiment load_experiment(const std::string& path, const std::vector<std::string>& assignments) {
   return read_experiment(config::parse_file(path, assignments));
+}
+
+Experiment load_resolved(const std::string& path) {
+  const Table file = config::parse_file(path);
+  try {
+    return read_experiment(file);
+  } catch (const config::ProblemList& list) {
+    const std::string problems = list.what();
+    throw Error(fmt::format("{} (the run was made by another version of astroclip, or with other plugins)",
+                            problems.substr(0, problems.find('\n'))));
+  }
 }
 
 }  // namespace astroclip

@@ -1,25 +1,25 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "api/dataset.h"
+#include "api/encoder.h"
+#include "api/loss.h"
+#include "api/task.h"
 #include "backend/backend.h"
 #include "config/schema.h"
 #include "data/augmentation.h"
+#include "plugin/spec.h"
 
 namespace astroclip {
 
-/// A plugin with its parameters, defaults filled in.
-struct PluginSpec {
-  std::string plugin;
-  config::Table parameters;
-};
-
 struct EncoderSpec {
   std::string name;  ///< its key under [encoders]
-  PluginSpec plugin;
+  plugin::Spec<Encoder> plugin;
 };
 
 /// What the optimiser does otherwise with some parameters.
@@ -36,8 +36,8 @@ struct OptimizerSpec {
   std::vector<double> betas = {0.9, 0.999};
   double epsilon = 1e-8;
   int64_t warmup = 0;
-  double floor = 0.0;
-  double clip = 1.0;
+  double min_lr = 0.0;
+  double max_grad_norm = 1.0;
   bool decay_vectors = true;
   double layer_decay = 1.0;
   std::vector<GroupSpec> groups;
@@ -50,20 +50,25 @@ struct InitSpec {
   bool is_stage = false;
 };
 
+/// Which value of a validation's metric is better.
+enum class Extremum { min, max };
+/// The weights that a stage ends with.
+enum class Keep { best, last };
+
 /// What a stage does with the objects set apart by `[experiment] validation`.
 struct ValidationSpec {
   int64_t every = 0;  ///< steps; 0: nothing
   std::string metric = "validation.loss";
-  std::string mode = "min";
+  Extremum mode = Extremum::min;
   int64_t patience = 0;  ///< 0: no end
   int64_t tasks = 0;     ///< training objects to fit the tasks' probes on; 0: no tasks
-  std::string keep = "best";
+  Keep keep = Keep::best;
 };
 
 struct StageSpec {
   std::string name;
   std::vector<std::string> encoders;
-  PluginSpec loss;
+  plugin::Spec<Loss> loss;
   int64_t steps = 1000;
   int64_t batch = 64;
   int64_t accumulate = 1;
@@ -77,11 +82,18 @@ struct StageSpec {
   int64_t keep_checkpoints = 2;
 };
 
+/// Which objects are embedded: those with every modality, or all.
+enum class Objects { paired, all };
+/// Which embedding of an encoder: its head's, or the backbone's class or mean token.
+enum class Embedding { head, pool };
+/// What is measured beside the embedding.
+enum class Baseline { untrained, pca, magnitudes };
+
 struct EvaluationSpec {
-  std::string objects = "paired";
-  std::string embedding = "head";
+  Objects objects = Objects::paired;
+  Embedding embedding = Embedding::head;
   int64_t batch = 32;
-  std::vector<std::string> baselines = {"untrained", "pca", "magnitudes"};
+  std::vector<Baseline> baselines = {Baseline::untrained, Baseline::pca, Baseline::magnitudes};
   std::vector<std::string> models;  ///< model files
   int64_t pca_components = 64;
   int64_t pca_rows = 4096;
@@ -90,40 +102,52 @@ struct EvaluationSpec {
 };
 
 struct Experiment {
-  std::string name;
-  int64_t seed = 0;
+  std::string name = "experiment";
+  uint64_t seed = 0;
   std::string device = "auto";
-  std::string precision = "f32";
+  std::optional<Precision> precision = Precision::f32;  ///< none in a file ("auto"): the fastest that the device has
   int64_t threads = 0;
   int64_t loader_threads = 1;
   double validation = 0.0;  ///< share of the training objects
-  PluginSpec dataset;
-  std::vector<std::pair<std::string, data::Augmentation>> augmentation;  ///< by encoder, of those the file names
+  plugin::Spec<Dataset> dataset;
+  /// By encoder, of all encoders.
+  std::vector<std::pair<std::string, data::Augmentation>> augmentation;
   std::vector<EncoderSpec> encoders;
   std::vector<StageSpec> stages;
   EvaluationSpec evaluation;
-  std::vector<PluginSpec> tasks;
-  config::Table resolved;  ///< the whole file with every default: runs again as it is
+  std::vector<plugin::Spec<Task>> tasks;
 
   Device run_device() const;
-  Precision run_precision() const;
+  Precision run_precision() const { return precision.value_or(Precision::f32); }
   const EncoderSpec& encoder(const std::string& name) const;
   /// How augmented views for an encoder are made.
   data::Augmentation augmentation_of(const std::string& encoder_name) const;
+  /// The whole file with every default: runs again as it is.
+  config::Table resolved() const;
 };
+
+const char* name_of(Precision precision);
 
 /// Checks a whole experiment file: every key, type, range and plugin parameter, and that names refer to something.
 /// Throws a ProblemList with everything that is wrong, each with its place and a suggestion where there is one.
 Experiment read_experiment(const config::Table& file);
 
 /// The encoders of any file with [encoders.*]: an experiment, or one that describes a model. What else stands there is
-/// passed over. Throws a ProblemList, or Error naming `place` when there are none.
-std::vector<EncoderSpec> read_architecture(const config::Table& file, const std::string& place);
+/// passed over. Throws a ProblemList, or Error naming `place` when there are none. In a file that an older version
+/// wrote keys may have their old names (Section::takes_old_keys).
+std::vector<EncoderSpec> read_architecture(const config::Table& file, const std::string& place,
+                                           bool takes_old_keys = false);
 
 /// Every key of an experiment file with its default and range; what plugins read is described by their schemas.
 std::vector<config::FieldDescription> describe_experiment();
 
+/// A resolved experiment without the keys that do not affect results.
+config::Table affecting_results(const config::Table& resolved);
+
 /// The file with `--set` assignments applied, checked.
 Experiment load_experiment(const std::string& path, const std::vector<std::string>& assignments);
+
+/// The same for the resolved experiment of a run's folder. Throws Error in one sentence when another version wrote it.
+Experiment load_resolved(const std::string& path);
 
 }  // namespace astroclip

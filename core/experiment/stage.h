@@ -13,7 +13,7 @@ struct Stage {
   size_t index;
   const StageSpec& spec;
 
-  uint64_t seed() const { return static_cast<uint64_t>(experiment.seed); }
+  uint64_t seed() const { return experiment.seed; }
   /// One batch after another, shuffled and augmented by streams of the stage's own; steps are left to set.
   data::LoaderOptions loader_options(int64_t batch) const {
     return {.batch = batch, .seed = seed(), .stream = index, .threads = static_cast<int>(experiment.loader_threads)};

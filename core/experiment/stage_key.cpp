@@ -22,21 +22,14 @@ std::vector<std::string> encoders_up_to(const Stage& stage) {
 }
 
 std::string stage_key(const Stage& stage) {
-  config::Table key = stage.experiment.resolved;
-  for (const char* later : {"evaluation", "tasks"}) key.erase(later);
-  auto& general = *key.find("experiment")->get_if<config::Table>();
-  for (const char* other : {"name", "loader_threads"}) general.erase(other);
-  auto& stages = *key.find("stages")->get_if<config::Array>();
-  stages.resize(stage.index + 1);
-  for (config::Value& value : stages) {
-    for (const char* other : {"checkpoint_every", "keep_checkpoints"}) value.get_if<config::Table>()->erase(other);
-  }
-  config::Table encoders;
-  for (const std::string& name : encoders_up_to(stage)) {
-    encoders.set(name, {stage.experiment.encoder(name).plugin.parameters, {}});
-  }
-  key.set("encoders", {encoders, {}});
-  return config::to_toml(key);
+  Experiment past = stage.experiment;
+  past.stages.resize(stage.index + 1);
+  past.evaluation = {};
+  past.tasks.clear();
+  const std::vector<std::string> used = encoders_up_to(stage);
+  std::erase_if(past.encoders,
+                [&](const EncoderSpec& encoder) { return std::ranges::find(used, encoder.name) == used.end(); });
+  return config::to_toml(affecting_results(past.resolved()));
 }
 
 }  // namespace astroclip

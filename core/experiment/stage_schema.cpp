@@ -9,7 +9,6 @@ namespace {
 using config::above;
 using config::at_least;
 using config::between;
-using config::one_of;
 using config::Schema;
 
 const Schema<GroupSpec>& group_schema() {
@@ -25,20 +24,23 @@ const Schema<GroupSpec>& group_schema() {
 const Schema<OptimizerSpec>& optimizer_schema() {
   static const auto schema =
       Schema<OptimizerSpec>("AdamW with a linear warm-up and a cosine.")
-          .field("name", &OptimizerSpec::name, "the optimiser", one_of(optim::optimizer_names()))
+          .field("name", &OptimizerSpec::name, "the optimiser", config::one_of(optim::optimizer_names()))
           .field("lr", &OptimizerSpec::lr, "peak learning rate", above(0.0))
           .field("weight_decay", &OptimizerSpec::weight_decay, "decoupled decay", at_least(0.0))
           .field("betas", &OptimizerSpec::betas, "decay of both moments", config::each(between(0.0, 0.999999)))
           .field("epsilon", &OptimizerSpec::epsilon, "added to the root of the second moment", above(0.0))
           .field("warmup", &OptimizerSpec::warmup, "steps of linear warm-up", at_least(0))
-          .field("floor", &OptimizerSpec::floor, "learning rate at the end of the cosine", at_least(0.0))
-          .field("clip", &OptimizerSpec::clip, "bound on the norm of all gradients; 0: none", at_least(0.0))
+          .field("min_lr", &OptimizerSpec::min_lr, "learning rate at the end of the cosine", at_least(0.0))
+          .renamed("floor", "min_lr")
+          .field("max_grad_norm", &OptimizerSpec::max_grad_norm, "bound on the norm of all gradients; 0: none",
+                 at_least(0.0))
+          .renamed("clip", "max_grad_norm")
           .field("decay_vectors", &OptimizerSpec::decay_vectors, "decay biases, norms and scales too")
           .field("layer_decay", &OptimizerSpec::layer_decay,
                  "factor on the learning rate from each block of an encoder to the one before", between(0.01, 1.0))
           .tables("groups", &OptimizerSpec::groups, "parameters treated otherwise", group_schema())
           .check([](const OptimizerSpec& o) { return o.betas.size() == 2 ? "" : "'betas' must be two numbers"; })
-          .check([](const OptimizerSpec& o) { return o.floor <= o.lr ? "" : "'floor' must not exceed 'lr'"; });
+          .check([](const OptimizerSpec& o) { return o.min_lr <= o.lr ? "" : "'min_lr' must not exceed 'lr'"; });
   return schema;
 }
 
@@ -48,46 +50,48 @@ const Schema<ValidationSpec>& validation_schema() {
           .field("every", &ValidationSpec::every,
                  "steps from one validation to the next, with one before the first and one after the last; 0: none",
                  at_least(0))
-          .field("metric", &ValidationSpec::metric, "says which validation is the best, as metrics.jsonl names it")
-          .field("mode", &ValidationSpec::mode, "which value of it is", one_of({"min", "max"}))
+          .field("metric", &ValidationSpec::metric, "metric that selects the best weights, named as in metrics.jsonl")
+          .choice("mode", &ValidationSpec::mode, "whether lower (min) or higher (max) is better",
+                  {{"min", Extremum::min}, {"max", Extremum::max}})
           .field("patience", &ValidationSpec::patience,
                  "validations in a row without a better one that end the stage; 0: never", at_least(0))
           .field("tasks", &ValidationSpec::tasks,
                  "run the tasks on the objects set apart, too, with probes fitted on that many training objects; 0: no",
                  at_least(0))
-          .field("keep", &ValidationSpec::keep, "weights that the stage ends with, for what comes after it",
-                 one_of({"best", "last"}));
+          .choice("keep", &ValidationSpec::keep, "weights that the stage ends with, for what comes after it",
+                  {{"best", Keep::best}, {"last", Keep::last}});
   return schema;
 }
 
 }  // namespace
 
-const Schema<StageOutline>& stage_schema() {
+const Schema<StageSpec>& stage_schema() {
   static const auto schema =
-      Schema<StageOutline>("One stage of training.")
-          .required("name", &StageOutline::name, "names the stage, for init, its files and the log",
-                    config::file_name())
-          .field("encoders", &StageOutline::encoders, "the encoders the stage trains; all when empty")
-          .required("loss", &StageOutline::loss_table, "the loss plugin and its parameters")
-          .field("steps", &StageOutline::steps, "optimiser steps", between(0, 1000000000))
-          .field("batch", &StageOutline::batch, "objects of a step", between(1, 1 << 20))
-          .field("accumulate", &StageOutline::accumulate, "batches of a step, whose gradients are averaged",
+      Schema<StageSpec>("One stage of training.")
+          .required("name", &StageSpec::name, "names the stage, for init, its files and the log", config::file_name())
+          .field("encoders", &StageSpec::encoders, "the encoders the stage trains; all when empty")
+          .plugin("loss", &StageSpec::loss, "the loss and its parameters")
+          .field("steps", &StageSpec::steps, "optimiser steps", between(0, 1000000000))
+          .field("batch", &StageSpec::batch, "objects of a step", between(1, 1 << 20))
+          .field("accumulate", &StageSpec::accumulate, "batches of a step, whose gradients are averaged",
                  between(1, 1 << 20))
-          .field("micro_batch", &StageOutline::micro_batch,
+          .field("micro_batch", &StageSpec::micro_batch,
                  "objects encoded at once for a loss of the whole batch: less memory, more time; 0: all of them",
                  at_least(0))
-          .field("ema", &StageOutline::ema,
+          .field("ema", &StageSpec::ema,
                  "decay of a moving average of the weights, which validations, files and what comes after the stage "
                  "take in place of the last; 0: none",
                  between(0.0, 0.999999))
-          .section("optimizer", &StageOutline::optimizer, "how weights move", optimizer_schema())
-          .field("freeze", &StageOutline::freeze, "parts that stay as they are: \"spectrum.backbone\"")
-          .field("init", &StageOutline::init_table, "encoder = an earlier stage's name, or a file of weights")
-          .section("validation", &StageOutline::validation, "on objects set apart", validation_schema())
-          .field("checkpoint_every", &StageOutline::checkpoint_every, "steps from one checkpoint to the next",
+          .section("optimizer", &StageSpec::optimizer, "how weights move", optimizer_schema())
+          .field("freeze", &StageSpec::freeze, "parts that stay as they are: \"spectrum.backbone\"")
+          .pairs("init", &StageSpec::init, &InitSpec::encoder, &InitSpec::source,
+                 "encoder = an earlier stage's name, or a file of weights")
+          .section("validation", &StageSpec::validation, "on objects set apart", validation_schema())
+          .field("checkpoint_every", &StageSpec::checkpoint_every, "steps from one checkpoint to the next", at_least(1))
+          .no_effect_on_results()
+          .field("keep_checkpoints", &StageSpec::keep_checkpoints, "how many checkpoints the run keeps, the latest",
                  at_least(1))
-          .field("keep_checkpoints", &StageOutline::keep_checkpoints, "how many checkpoints the run keeps, the latest",
-                 at_least(1));
+          .no_effect_on_results();
   return schema;
 }
 

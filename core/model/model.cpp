@@ -9,15 +9,12 @@
 #include "base/error.h"
 #include "io/weights/weights_file.h"
 #include "nn/published_weights.h"
-#include "plugin/host.h"
 
 namespace astroclip {
 
 namespace {
 
-std::shared_ptr<Encoder> make_without_storage(const EncoderSpec& spec) {
-  return plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters);
-}
+std::shared_ptr<Encoder> make_without_storage(const EncoderSpec& spec) { return spec.plugin.make(); }
 
 }  // namespace
 

@@ -39,7 +39,7 @@ ModelDescription read_model_description(const io::Metadata& metadata, const std:
                     path, key));
   };
   const std::string architecture = text("architecture"), preprocessing = text("preprocessing");
-  return {read_architecture(config::parse_text(architecture, path + ": architecture"), path),
+  return {read_architecture(config::parse_text(architecture, path + ": architecture"), path, true),
           config::parse_text(preprocessing, path + ": preprocessing"), text("model_hash")};
 }
 

@@ -8,7 +8,6 @@
 #include "model/model.h"
 #include "model/model_file.h"
 #include "nn/published_weights.h"
-#include "plugin/host.h"
 
 namespace astroclip {
 
@@ -19,7 +18,7 @@ namespace fs = std::filesystem;
 /// Told from names alone, before anything has storage: a giant needs gigabytes.
 bool has_names(const std::vector<EncoderSpec>& encoders, const std::vector<NamedTensor>& tensors) {
   return std::ranges::all_of(encoders, [&](const EncoderSpec& spec) {
-    const auto encoder = plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters);
+    const auto encoder = spec.plugin.make();
     const auto state = encoder->state();
     const auto wanted =
         std::ranges::count_if(state, [](const auto& entry) { return entry.name.starts_with("backbone."); });
@@ -41,7 +40,7 @@ bool fits(const std::vector<EncoderSpec>& encoders, const std::vector<NamedTenso
 int64_t parameters_of(const std::vector<EncoderSpec>& encoders) {
   int64_t count = 0;
   for (const EncoderSpec& spec : encoders) {
-    count += plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters)->parameter_count();
+    count += spec.plugin.make()->parameter_count();
   }
   return count;
 }

@@ -22,6 +22,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr const char* plugin_key = "plugin";
+
 /// Objects, schemas and exceptions of a plugin may outlive any host: the loader itself never unloads it.
 constexpr auto load_mode = static_cast<boost::dll::load_mode::type>(RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
 
@@ -255,7 +257,7 @@ std::vector<Listing> Host::list() {
     const Record* record = state_->open_once(candidate.file).record;
     if (one.problem.empty()) {
       try {
-        one.summary = guarded(*one.kind, one.name, [&] { return record->schema().summary; });
+        one.summary = guarded(*one.kind, one.name, [&] { return record->describe().summary; });
       } catch (const Error& error) {
         one.problem = fmt::format("cannot describe itself: {}", error.what());
       }
@@ -270,45 +272,65 @@ std::vector<Listing> Host::list() {
 
 Listing Host::find(Kind kind, const std::string& name) { return state_->find(kind, name); }
 
-AnySchema Host::schema(Kind kind, const std::string& name) {
+Description Host::describe(Kind kind, const std::string& name) {
   const Record& record = state_->record(kind, name);
-  auto schema = guarded(kind, name, [&] { return record.schema(); });
-  schema.resolve = [kind, name, resolve = schema.resolve](const config::Table& table, config::Section where,
-                                                          const config::Location& place, config::Problems& problems) {
-    where.plugin = name;
-    auto resolved = guarded(kind, name, [&] { return resolve(table, where, place, problems); });
-    const config::Value* plugin = table.find("plugin");
-    if (plugin == nullptr) return resolved;
-    config::Table whole;
-    whole.set("plugin", *plugin);
-    for (const auto& entry : resolved.entries()) whole.set(entry.key, entry.value, entry.location);
-    return whole;
-  };
-  return schema;
+  return guarded(kind, name, [&] { return record.describe(); });
 }
 
 template <class Interface>
-std::shared_ptr<Interface> Host::make(const std::string& name, const config::Table& resolved) {
+Spec<Interface> Host::read(const std::string& name, const config::Table& parameters, config::Section where,
+                           const config::Location& place, config::Problems& problems) {
   const Kind kind = KindOf<Interface>::value;
   const Record& record = state_->record(kind, name);
-  auto* object = static_cast<Interface*>(guarded(kind, name, [&] { return record.create(resolved, name); }));
-  return std::shared_ptr<Interface>(object);
+  where.plugin = name;
+  const Checked checked = guarded(kind, name, [&] { return record.check(parameters, where, place, problems); });
+  Spec<Interface> spec{name, {}, [kind, name, make = checked.make] {
+                         return std::shared_ptr<Interface>(static_cast<Interface*>(guarded(kind, name, make)));
+                       }};
+  const config::Value* written = parameters.find(plugin_key);
+  spec.parameters.set(plugin_key, {name, written == nullptr ? place : written->location()});
+  for (const auto& entry : checked.resolved.entries()) spec.parameters.set(entry.key, entry.value, entry.location);
+  return spec;
 }
 
-std::shared_ptr<Encoder> Host::make_encoder(const std::string& name, const config::Table& resolved) {
-  return make<Encoder>(name, resolved);
+template <class Interface>
+std::shared_ptr<Interface> Host::make(const std::string& name, const config::Table& parameters,
+                                      const std::string& where) {
+  config::Problems problems;
+  const auto spec = read<Interface>(name, parameters, {where}, {}, problems);
+  problems.throw_if_any();
+  return spec.make();
 }
 
-std::shared_ptr<Loss> Host::make_loss(const std::string& name, const config::Table& resolved) {
-  return make<Loss>(name, resolved);
+template <class Interface>
+Spec<Interface> Spec<Interface>::read(const config::Value& value, const config::Section& where,
+                                      config::Problems& problems) {
+  const auto* table = value.get_if<config::Table>();
+  const config::Value* name = table == nullptr ? nullptr : table->find(plugin_key);
+  const auto* text = name == nullptr ? nullptr : name->get_if<std::string>();
+  if (table == nullptr) {
+    problems.add(value.location(), where.says(fmt::format("must be a table with a plugin, found {}", value.kind())));
+  } else if (name == nullptr) {
+    problems.add(value.location(), where.says("lacks the required key 'plugin'"));
+  } else if (text == nullptr) {
+    problems.add(name->location(), where.says(fmt::format("'plugin' must be a string, found {}", name->kind())));
+  } else {
+    try {
+      return Host::instance().read<Interface>(*text, *table, where, value.location(), problems);
+    } catch (const Error& error) {
+      problems.add(name->location(), where.says(error.what()));
+    }
+  }
+  return {};
 }
 
-std::shared_ptr<Dataset> Host::make_dataset(const std::string& name, const config::Table& resolved) {
-  return make<Dataset>(name, resolved);
-}
-
-std::shared_ptr<Task> Host::make_task(const std::string& name, const config::Table& resolved) {
-  return make<Task>(name, resolved);
-}
+template struct Spec<Encoder>;
+template struct Spec<Loss>;
+template struct Spec<Dataset>;
+template struct Spec<Task>;
+template std::shared_ptr<Encoder> Host::make(const std::string&, const config::Table&, const std::string&);
+template std::shared_ptr<Loss> Host::make(const std::string&, const config::Table&, const std::string&);
+template std::shared_ptr<Dataset> Host::make(const std::string&, const config::Table&, const std::string&);
+template std::shared_ptr<Task> Host::make(const std::string&, const config::Table&, const std::string&);
 
 }  // namespace astroclip::plugin

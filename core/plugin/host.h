@@ -45,20 +45,18 @@ class Host {
   std::vector<Listing> list();
   /// Throws Error naming the searched folders when there is no such plugin, and the reason when it cannot be used.
   Listing find(Kind kind, const std::string& name);
-  /// Problems it finds name the plugin. The key "plugin" of a table is passed over, and kept in the resolved one.
-  AnySchema schema(Kind kind, const std::string& name);
-
-  /// Make an object from a resolved table. Throw Error as find() does, as the plugin does, and for any other
-  /// exception of the plugin one that names it.
-  std::shared_ptr<Encoder> make_encoder(const std::string& name, const config::Table& resolved);
-  std::shared_ptr<Loss> make_loss(const std::string& name, const config::Table& resolved);
-  std::shared_ptr<Dataset> make_dataset(const std::string& name, const config::Table& resolved);
-  std::shared_ptr<Task> make_task(const std::string& name, const config::Table& resolved);
+  /// What the plugin says of itself. Throws as find() does.
+  Description describe(Kind kind, const std::string& name);
+  /// Checks parameters; a key "plugin" among them is passed over. Problems name the plugin. Throws as find() does.
+  template <class Interface>
+  Spec<Interface> read(const std::string& name, const config::Table& parameters, config::Section where,
+                       const config::Location& place, config::Problems& problems);
+  /// An object with these parameters. Throws a ProblemList with all that is wrong with them, and as read and Spec::make
+  /// do.
+  template <class Interface>
+  std::shared_ptr<Interface> make(const std::string& name, const config::Table& parameters, const std::string& where);
 
  private:
-  template <class Interface>
-  std::shared_ptr<Interface> make(const std::string& name, const config::Table& resolved);
-
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -28,7 +28,7 @@ std::string objection_to(const Record& record, size_t size) {
                        printable(record.abi, longest_shown), ASTROCLIP_ABI);
   }
   if (!is_kind(record.kind)) return "has a plugin record of an unknown kind";
-  if (record.schema == nullptr || record.create == nullptr) return damaged;
+  if (record.describe == nullptr || record.check == nullptr) return damaged;
   return "";
 }
 

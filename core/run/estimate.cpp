@@ -78,14 +78,14 @@ double seconds_per_step(const Stage& planned, const Dataset& dataset, bool keeps
 }
 
 std::string cost_key(const Stage& stage) {
+  StageSpec own = stage.spec;
+  own.name.clear();
+  own.steps = 0;
+  own.optimizer = {};
+  own.init.clear();
   Experiment alone = stage.experiment;
-  alone.stages = {stage.spec};
-  auto& general = *alone.resolved.find("experiment")->get_if<config::Table>();
-  general.erase("seed");
-  auto& stages = *alone.resolved.find("stages")->get_if<config::Array>();
-  config::Table own = *stages[stage.index].get_if<config::Table>();
-  for (const char* other : {"name", "steps", "optimizer", "init"}) own.erase(other);
-  stages = {{own, {}}};
+  alone.seed = 0;
+  alone.stages = {own};
   return stage_key({alone, 0});
 }
 

@@ -12,7 +12,6 @@
 #include "experiment/stage_key.h"
 #include "io/output/durable_file.h"
 #include "model/model_file.h"
-#include "plugin/host.h"
 #include "record/console.h"
 #include "record/recorder.h"
 #include "run/checks.h"
@@ -52,11 +51,10 @@ class Run {
     checkpoint_ = record::latest_checkpoint(folder_.checkpoints());
     if (checkpoint_) check_same_machine(*checkpoint_);
     const record::Position position = checkpoint_ ? checkpoint_->position : record::Position();
-    dataset_ = plugin::Host::instance().make_dataset(experiment_.dataset.plugin, experiment_.dataset.parameters);
+    dataset_ = experiment_.dataset.make();
     evaluate::check_labels(experiment_, *dataset_);
     evaluate::check_models(experiment_, *dataset_);
-    model_ = std::make_unique<Model>(experiment_.encoders, experiment_.run_device(),
-                                     static_cast<uint64_t>(experiment_.seed));
+    model_ = std::make_unique<Model>(experiment_.encoders, experiment_.run_device(), experiment_.seed);
     const auto first = static_cast<size_t>(position.stage + (checkpoint_ ? 1 : 0));
     check_stages(experiment_, *model_, first);
     check_batches(experiment_, *model_, *dataset_, first);
@@ -78,8 +76,8 @@ class Run {
  private:
   void print_header() {
     console_.say(fmt::format("{}: {}, seed {}, {} on {} with {} compute threads and {} loader threads", folder_.path(),
-                             experiment_.name, experiment_.seed, experiment_.precision, experiment_.run_device().str(),
-                             compute_threads(), experiment_.loader_threads));
+                             experiment_.name, experiment_.seed, name_of(experiment_.run_precision()),
+                             experiment_.run_device().str(), compute_threads(), experiment_.loader_threads));
     console_.say(fmt::format("dataset {}: {} training and {} test objects", experiment_.dataset.plugin,
                              dataset_->size(Split::train), dataset_->size(Split::test)));
     for (const std::string& name : model_->names()) {
@@ -136,7 +134,7 @@ class Run {
 
   /// Gives the model the weights that the stage ends with.
   void choose_weights(const StageSpec& stage, train::Trainer& trainer) {
-    if (stage.validation.keep == "best" && trainer.selection().has_best()) {
+    if (stage.validation.keep == Keep::best && trainer.selection().has_best()) {
       for (const std::string& name : stage.encoders) model_->load(name, folder_.best(stage.name));
       console_.say(fmt::format("stage {} ends with the weights of step {}, {} = {:.6g}", stage.name,
                                trainer.selection().step_of_best(), stage.validation.metric,

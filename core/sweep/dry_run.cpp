@@ -81,7 +81,7 @@ class DryRun {
 
   const Dataset& dataset(const Experiment& experiment) {
     auto& made = datasets_[config::to_toml(experiment.dataset.parameters)];
-    if (!made) made = plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
+    if (!made) made = experiment.dataset.make();
     return *made;
   }
 

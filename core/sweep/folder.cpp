@@ -26,12 +26,8 @@ std::string first_difference(const std::string& a, const std::string& b) {
   return fmt::format("its '{}' is here '{}'", line, other);
 }
 
-/// What makes a run what it is: all but how many threads read ahead.
-std::string settings(const Experiment& experiment) {
-  config::Table resolved = experiment.resolved;
-  resolved.find("experiment")->get_if<config::Table>()->erase("loader_threads");
-  return config::to_toml(resolved);
-}
+/// What makes a run what it is.
+std::string settings(const Experiment& experiment) { return config::to_toml(affecting_results(experiment.resolved())); }
 
 bool has_equal_stage(const PlannedRun& run, size_t stage, const std::string& key) {
   return stage < run.stage_keys.size() && run.stage_keys[stage] == key;
@@ -46,7 +42,7 @@ State SweepFolder::state(const PlannedRun& run) const {
   if (!fs::is_regular_file(own + "/resolved.toml")) return State::fresh;
   const auto folder = record::RunFolder::open(own);
   // Read anew, so that keys which a later version adds have their defaults.
-  const std::string there = settings(load_experiment(folder.resolved(), {}));
+  const std::string there = settings(load_resolved(folder.resolved()));
   const std::string here = settings(run.experiment);
   if (there != here) {
     throw Error(fmt::format("{}: is the folder of a run of another experiment: {}; choose another --output", own,
@@ -57,7 +53,7 @@ State SweepFolder::state(const PlannedRun& run) const {
 
 record::RunFolder SweepFolder::open(const PlannedRun& planned) const {
   if (state(planned) != State::fresh) return record::RunFolder::open(run(planned));
-  return record::RunFolder::create(run(planned), planned.name, config::to_toml(planned.experiment.resolved));
+  return record::RunFolder::create(run(planned), planned.name, config::to_toml(planned.experiment.resolved()));
 }
 
 std::vector<std::string> SweepFolder::ended_stages(const Plan& plan, const PlannedRun& run) const {

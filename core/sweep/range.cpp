@@ -14,18 +14,20 @@ namespace {
 
 constexpr double most_values = 10000;
 
+enum class Scale { linear, log };
+
 struct RangeSpec {
   double from = 0.0;
   double to = 0.0;
   double step = 0.0;
   int64_t count = 0;
-  std::string scale = "linear";
+  Scale scale = Scale::linear;
 };
 
 std::string check_range(const RangeSpec& r) {
   if (!std::isfinite(r.from) || !std::isfinite(r.to)) return "'from' and 'to' must be finite";
   if ((r.count > 0) == (r.step != 0.0)) return "a range has either 'step' or 'count'";
-  if (r.scale == "log" && (r.count == 0 || r.from <= 0.0 || r.to <= 0.0)) {
+  if (r.scale == Scale::log && (r.count == 0 || r.from <= 0.0 || r.to <= 0.0)) {
     return "a logarithmic range has a 'count', and 'from' and 'to' above 0";
   }
   if (r.step != 0.0 && (r.to - r.from) / r.step < 0.0) return "'step' leads away from 'to'";
@@ -40,8 +42,8 @@ const config::Schema<RangeSpec>& range_schema() {
           .required("to", &RangeSpec::to, "the last value")
           .field("step", &RangeSpec::step, "difference between neighbouring values")
           .field("count", &RangeSpec::count, "number of values", config::between(0, static_cast<int64_t>(most_values)))
-          .field("scale", &RangeSpec::scale, "linear: equal differences; log: equal ratios",
-                 config::one_of({"linear", "log"}))
+          .choice("scale", &RangeSpec::scale, "linear: equal differences; log: equal ratios",
+                  {{"linear", Scale::linear}, {"log", Scale::log}})
           .check(check_range);
   return schema;
 }
@@ -57,7 +59,7 @@ std::vector<double> numbers_of(const RangeSpec& r) {
     const double share = steps == 0 ? 0.0 : static_cast<double>(i) / static_cast<double>(steps);
     double value = r.from + static_cast<double>(i) * r.step;
     if (r.count > 0) {
-      value = r.scale == "log" ? r.from * std::pow(r.to / r.from, share) : r.from + share * (r.to - r.from);
+      value = r.scale == Scale::log ? r.from * std::pow(r.to / r.from, share) : r.from + share * (r.to - r.from);
     }
     numbers.push_back(rounded(value));
   }

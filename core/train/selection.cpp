@@ -44,7 +44,7 @@ bool Selection::due(int64_t step, int64_t steps) const {
 
 bool Selection::offer(int64_t step, const record::Metrics& metrics) {
   const double value = value_of(spec_.metric, metrics);
-  const bool better = !has_best() || (spec_.mode == "min" ? value < state_.best : value > state_.best);
+  const bool better = !has_best() || (spec_.mode == Extremum::min ? value < state_.best : value > state_.best);
   state_.last = value;
   state_.last_step = step;
   if (step == 0) return false;

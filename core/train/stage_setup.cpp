@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "plugin/host.h"
 #include "train/stage_parameters.h"
 
 namespace astroclip::train {
@@ -22,7 +21,7 @@ void add_once(std::vector<std::string>& names, const std::string& name) {
 StageSetup::StageSetup(const Stage& stage, const Model& model) : stage_(stage), model_(model) {
   const StageSpec& spec = stage_.spec;
   freeze_parts(spec, model_);
-  loss_ = plugin::Host::instance().make_loss(spec.loss.plugin, spec.loss.parameters);
+  loss_ = spec.loss.make();
   loss_->attach(*this);
   loss_->materialize(stage_.experiment.run_device(), stage_.seed(), "loss." + spec.name);
   for (const ViewRequest& request : loss_->views(*this)) views_.push_back(plan(request));

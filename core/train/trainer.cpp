@@ -29,9 +29,9 @@ void Trainer::make_optimizer() {
   const StageSpec& spec = stage_.spec;
   const OptimizerSpec& o = spec.optimizer;
   const std::vector<NamedTensor> parameters = stage_parameters(spec, model_, setup_.loss());
-  optimizer_ = optim::make_optimizer(o.name, parameters,
-                                     {o.betas[0], o.betas[1], o.epsilon, o.weight_decay, o.clip, o.decay_vectors},
-                                     optimizer_scales(spec, parameters));
+  optimizer_ = optim::make_optimizer(
+      o.name, parameters, {o.betas[0], o.betas[1], o.epsilon, o.weight_decay, o.max_grad_norm, o.decay_vectors},
+      optimizer_scales(spec, parameters));
   if (optimizer_->parameters().empty() && spec.steps > 0) {
     throw Error(fmt::format("[stages.{}] freeze leaves nothing to train", spec.name));
   }
@@ -77,7 +77,7 @@ StepReport Trainer::step() {
   StepReport report;
   report.losses = add_gradients();
   const OptimizerSpec& o = stage_.spec.optimizer;
-  report.learning_rate = optim::warmup_cosine(step_, o.lr, o.floor, o.warmup, stage_.spec.steps);
+  report.learning_rate = optim::warmup_cosine(step_, o.lr, o.min_lr, o.warmup, stage_.spec.steps);
   const optim::Optimizer::Norm norm = optimizer_->step(report.learning_rate);
   if (!norm.finite) {
     const std::string cause = bad_input(batch_, dataset_);

@@ -22,12 +22,7 @@ class DatasetPlugin : public testing::Test {
   ~DatasetPlugin() override { std::filesystem::remove_all(folder_); }
 
   static std::shared_ptr<Dataset> make(const std::string& plugin, const std::string& toml) {
-    auto& host = plugin::Host::instance();
-    config::Problems problems;
-    const auto schema = host.schema(plugin::Kind::dataset, plugin);
-    const auto resolved = schema.resolve(config::parse_text(toml, "a.toml"), {"dataset"}, {}, problems);
-    problems.throw_if_any();
-    return host.make_dataset(plugin, resolved);
+    return plugin::Host::instance().make<Dataset>(plugin, config::parse_text(toml, "a.toml"), "dataset");
   }
   std::string in_folder(const std::string& name) const { return (folder_ / name).string(); }
   std::vector<std::filesystem::path> files() const {

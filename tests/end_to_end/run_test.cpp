@@ -204,7 +204,7 @@ TEST(Run, ABadNumberStopsTheRunNamingItAndUpdatesNothing) {
   const auto outcome = run_program(run_arguments(folder) +
                                    " --set stages.spectrum-pretraining.optimizer.lr=1e30"
                                    " --set stages.spectrum-pretraining.optimizer.warmup=0"
-                                   " --set stages.spectrum-pretraining.optimizer.clip=0");
+                                   " --set stages.spectrum-pretraining.optimizer.max_grad_norm=0");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, HasSubstr("[stages.spectrum-pretraining] step "));
   EXPECT_THAT(outcome.err, HasSubstr("is not finite"));

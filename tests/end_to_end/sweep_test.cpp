@@ -141,13 +141,13 @@ TEST(Sweep, AFailedRunIsReportedAndTheOthersGoOn) {
   const std::string folder = scratch("sweep_failed");
   const auto outcome = run(sweep_file("failed", R"([[sweep.zip]]
 "stages.spectrum-pretraining.optimizer.lr" = [1e30, 1e-3]
-"stages.spectrum-pretraining.optimizer.clip" = [0.0, 1.0]
+"stages.spectrum-pretraining.optimizer.max_grad_norm" = [0.0, 1.0]
 )"),
                            folder);
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.out, HasSubstr("2 runs, 0 already finished, 1 failed\n"));
-  EXPECT_THAT(outcome.err, HasSubstr("  lr=1e+30,clip=0.0: [stages."));
-  EXPECT_TRUE(fs::exists(folder + "/lr=0.001,clip=1.0/report.json"));
+  EXPECT_THAT(outcome.err, HasSubstr("  lr=1e+30,max_grad_norm=0.0: [stages."));
+  EXPECT_TRUE(fs::exists(folder + "/lr=0.001,max_grad_norm=1.0/report.json"));
 }
 
 TEST(Sweep, RefusesAFolderWithOtherRunsBeforeAnythingRuns) {

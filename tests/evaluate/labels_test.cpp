@@ -22,7 +22,7 @@ depth = 1
 heads = 1
 )" + tasks;
   const Experiment experiment = read_experiment(config::parse_text(text, "e.toml"));
-  const auto dataset = plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
+  const auto dataset = experiment.dataset.make();
   try {
     check_labels(experiment, *dataset);
   } catch (const Error& error) {

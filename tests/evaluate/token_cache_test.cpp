@@ -49,7 +49,7 @@ class TokenCacheTest : public testing::Test {
   TokenCacheTest()
       : file_(experiment_file()),
         experiment_(read_experiment(file_)),
-        dataset_(plugin::Host::instance().make_dataset("simulated_survey", experiment_.dataset.parameters)),
+        dataset_(experiment_.dataset.make()),
         model_(experiment_.encoders, experiment_.run_device(), 0),
         folder_(scratch("tokens")) {
     fs::remove_all(folder_);

@@ -4,8 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "base/error.h"
 #include "config/toml.h"
+#include "experiment/stage_key.h"
+#include "io/output/durable_file.h"
+#include "support/scratch.h"
 
 namespace astroclip {
 namespace {
@@ -60,15 +65,16 @@ TEST(Experiment, ReadsStagesWithTheirDefaults) {
 TEST(Experiment, AutoPrecisionResolvesToWhatTheDeviceHas) {
   const std::string text = replaced("name = \"x\"", "name = \"x\"\ndevice = \"reference\"\nprecision = \"auto\"");
   const Experiment experiment = read_experiment(config::parse_text(text, "e.toml"));
-  EXPECT_EQ(experiment.precision, "f32");
-  const auto* general = experiment.resolved.find("experiment")->get_if<config::Table>();
+  EXPECT_EQ(experiment.precision, Precision::f32);
+  const config::Table resolved = experiment.resolved();
+  const auto* general = resolved.find("experiment")->get_if<config::Table>();
   EXPECT_EQ(*general->find("precision")->get_if<std::string>(), "f32");
 }
 
 TEST(Experiment, TheResolvedFileResolvesToItself) {
   const Experiment first = read_experiment(config::parse_text(sound, "e.toml"));
-  const std::string text = config::to_toml(first.resolved);
-  EXPECT_EQ(config::to_toml(read_experiment(config::parse_text(text, "r.toml")).resolved), text);
+  const std::string text = config::to_toml(first.resolved());
+  EXPECT_EQ(config::to_toml(read_experiment(config::parse_text(text, "r.toml")).resolved()), text);
   EXPECT_THAT(text, testing::HasSubstr("logit_scale = 15.5"));
 }
 
@@ -77,7 +83,7 @@ TEST(Experiment, UnknownKeysComeWithASuggestion) {
       message_of(replaced("galaxies = 100", "galaxis = 100")),
       "e.toml:5:1: error: [dataset] plugin 'simulated_survey' has no parameter 'galaxis'; did you mean 'galaxies'?");
   EXPECT_EQ(message_of(replaced("freeze =", "freez =")),
-            "e.toml:17:1: error: [stages] unknown key 'freez'; did you mean 'freeze'?");
+            "e.toml:17:1: error: [stages.alignment] unknown key 'freez'; did you mean 'freeze'?");
 }
 
 TEST(Experiment, WrongTypesAndRanges) {
@@ -95,7 +101,8 @@ TEST(Experiment, AugmentationIsByEncoder) {
   const Experiment experiment = read_experiment(config::parse_text(with, "e.toml"));
   EXPECT_EQ(experiment.augmentation_of("spectrum").noise, 0.5);
   EXPECT_EQ(experiment.augmentation_of("image").shift, 4);
-  const auto* resolved = experiment.resolved.find("augmentation")->get_if<config::Table>();
+  const config::Table file = experiment.resolved();
+  const auto* resolved = file.find("augmentation")->get_if<config::Table>();
   EXPECT_EQ(*resolved->find("image")->get_if<config::Table>()->find("shift")->get_if<int64_t>(), 4);
   EXPECT_EQ(message_of(replaced("[[stages]]", "[augmentation.spectrun]\nnoise = 0.5\n[[stages]]")),
             "e.toml:10:15: error: [augmentation] there is no encoder 'spectrun' ('image', 'spectrum'); did you mean "
@@ -103,21 +110,24 @@ TEST(Experiment, AugmentationIsByEncoder) {
   EXPECT_EQ(message_of(replaced("[[stages]]", "[augmentation.spectrum]\nnois = 0.5\n[[stages]]")),
             "e.toml:11:1: error: [augmentation.spectrum] unknown key 'nois'; did you mean 'noise'?");
   EXPECT_EQ(message_of(replaced("[[stages]]", "[augmentation]\nimage = 3\n[[stages]]")),
-            "e.toml:11:1: error: [augmentation] 'image' must be a table, found an integer");
+            "e.toml:11:9: error: [augmentation] 'image' must be a table, found an integer");
 }
 
 TEST(Experiment, NamesMustReferToSomething) {
-  EXPECT_EQ(message_of(replaced("encoders = [\"spectrum\"]", "encoders = [\"spektrum\"]")),
-            "e.toml:12:12: error: [stages] there is no encoder 'spektrum' ('image', 'spectrum'); did you mean "
-            "'spectrum'?");
-  EXPECT_EQ(message_of(replaced("\"spectrum.backbone\"", "\"spectra.backbone\"")),
-            "e.toml:17:10: error: [stages] freeze: 'spectra.backbone' names no encoder of the stage ('image', "
-            "'spectrum'); did you mean 'spectrum'?");
-  EXPECT_EQ(message_of(replaced("spectrum = \"pretraining\"", "spectrum = \"pretrainin\"")),
-            "e.toml:18:21: error: [stages] init: 'pretrainin' is neither an earlier stage nor a file; did you mean "
-            "'pretraining'?");
+  EXPECT_EQ(
+      message_of(replaced("encoders = [\"spectrum\"]", "encoders = [\"spektrum\"]")),
+      "e.toml:12:12: error: [stages.pretraining] there is no encoder 'spektrum' ('image', 'spectrum'); did you mean "
+      "'spectrum'?");
+  EXPECT_EQ(
+      message_of(replaced("\"spectrum.backbone\"", "\"spectra.backbone\"")),
+      "e.toml:17:10: error: [stages.alignment] freeze: 'spectra.backbone' names no encoder of the stage ('image', "
+      "'spectrum'); did you mean 'spectrum'?");
+  EXPECT_EQ(
+      message_of(replaced("spectrum = \"pretraining\"", "spectrum = \"pretrainin\"")),
+      "e.toml:18:21: error: [stages.alignment] init: 'pretrainin' is neither an earlier stage nor a file; did you mean "
+      "'pretraining'?");
   EXPECT_EQ(message_of(replaced("name = \"alignment\"", "name = \"pretraining\"")),
-            "e.toml:15:8: error: [stages] two stages are named 'pretraining'");
+            "e.toml:15:8: error: [stages.pretraining] an earlier stage has this name");
 }
 
 TEST(Experiment, AMissingPluginIsNamedWithASuggestion) {
@@ -129,11 +139,11 @@ TEST(Experiment, AMissingPluginIsNamedWithASuggestion) {
 
 TEST(Experiment, AValidationNeedsObjectsAndPatienceAValidation) {
   EXPECT_EQ(message_of(replaced("freeze =", "validation = { every = 10 }\nfreeze =")),
-            "e.toml:17:14: error: [stages] 'validation' needs objects set apart: [experiment] validation = 0.1, for "
-            "one");
+            "e.toml:17:14: error: [stages.alignment] 'validation' needs objects set apart: [experiment] validation = "
+            "0.1, for one");
   EXPECT_EQ(message_of(replaced("freeze =", "validation = { patience = 3 }\nfreeze =")),
-            "e.toml:17:14: error: [stages.validation] without 'every' there are no validations for 'patience' or "
-            "'tasks'");
+            "e.toml:17:14: error: [stages.alignment] without 'validation.every' there are no validations for "
+            "'patience' or 'tasks'");
 }
 
 TEST(Experiment, GroupsOfParametersAreReadAndPrinted) {
@@ -141,7 +151,7 @@ TEST(Experiment, GroupsOfParametersAreReadAndPrinted) {
                            "[[stages]]\nname = \"third\"\nloss = { plugin = \"clip\" }\n"
                            "[[stages.optimizer.groups]]\nmatch = \"*.bias\"\ndecay_scale = 0\n";
   const Experiment first = read_experiment(config::parse_text(text, "e.toml"));
-  const Experiment again = read_experiment(config::parse_text(config::to_toml(first.resolved), "r.toml"));
+  const Experiment again = read_experiment(config::parse_text(config::to_toml(first.resolved()), "r.toml"));
   for (const Experiment& experiment : {first, again}) {
     const std::vector<GroupSpec>& groups = experiment.stages.at(2).optimizer.groups;
     ASSERT_EQ(groups.size(), 1U);
@@ -157,6 +167,93 @@ TEST(Experiment, AllProblemsComeTogetherInOrder) {
   EXPECT_EQ(message_of(text),
             "e.toml:5:12: error: [dataset] 'galaxies' = 3 is outside 10..10000000\n"
             "e.toml:21:5: error: [tasks] 'k' = -1 is below 0");
+}
+
+TEST(Experiment, ALossMayTakeLosses) {
+  const auto sum = [](const std::string& parameters) {
+    return replaced(
+        "loss = { plugin = \"clip\" }",
+        "loss = { plugin = \"sum\", losses = [{ plugin = \"clip\" }, { plugin = \"siglip\"" + parameters + " }] }");
+  };
+  const Experiment experiment = read_experiment(config::parse_text(sum(""), "e.toml"));
+  EXPECT_EQ(experiment.stages.at(1).loss.plugin, "sum");
+  EXPECT_THAT(config::to_toml(experiment.resolved()), testing::HasSubstr("{ plugin = \"clip\", logit_scale = 15.5"));
+  EXPECT_EQ(message_of(sum(", biass = 1")),
+            "e.toml:16:74: error: [stages.alignment.loss.losses] plugin 'siglip' has no parameter 'biass'; did you "
+            "mean 'bias'?");
+}
+
+TEST(Experiment, RenamedKeysAreRefusedWithTheirNewNames) {
+  EXPECT_EQ(message_of(replaced("freeze =", "optimizer = { clip = 1.0, floor = 0.0 }\nfreeze =")),
+            "e.toml:17:15: error: [stages.alignment.optimizer] 'clip' is now called 'max_grad_norm'\n"
+            "e.toml:17:27: error: [stages.alignment.optimizer] 'floor' is now called 'min_lr'");
+}
+
+TEST(Experiment, ANegativeSeedIsRefused) {
+  EXPECT_EQ(message_of(replaced("name = \"x\"", "seed = -1")),
+            "e.toml:2:8: error: [experiment] 'seed' = -1 is below 0");
+}
+
+TEST(Experiment, NeedsAnEncoder) {
+  EXPECT_EQ(message_of("encoders = {}\n[dataset]\nplugin = \"simulated_survey\"\n"),
+            "e.toml:1:12: error: 'encoders' is missing (table of plugins: one for each modality, like "
+            "[encoders.image])");
+}
+
+TEST(Experiment, AResolvedFileOfAnotherVersionIsRefusedInOneSentence) {
+  const std::string path = testing_support::scratch("resolved") + ".toml";
+  io::write_text(path, replaced("freeze =", "optimizer = { clip = 1.0, floor = 0.0 }\nfreeze ="));
+  EXPECT_THAT(
+      [&] { (void)load_resolved(path); },
+      testing::ThrowsMessage<Error>(path + ":17:15: error: [stages.alignment.optimizer] 'clip' is now called "
+                                           "'max_grad_norm' (the run was made by another version of astroclip, or "
+                                           "with other plugins)"));
+  std::filesystem::remove(path);
+}
+
+/// The experiment with some keys set.
+Experiment with(const std::vector<std::string>& assignments) {
+  config::Table file = config::parse_text(sound, "e.toml");
+  for (const std::string& assignment : assignments) config::apply_override(file, assignment);
+  return read_experiment(file);
+}
+
+/// Keys that cannot change a result, and some that can.
+const std::vector<std::string> harmless = {"experiment.name=y", "experiment.loader_threads=3",
+                                           "stages.pretraining.checkpoint_every=7",
+                                           "stages.alignment.keep_checkpoints=9"};
+const std::vector<std::string> telling = {"experiment.seed=1",
+                                          "experiment.threads=2",
+                                          "experiment.validation=0.1",
+                                          "dataset.galaxies=200",
+                                          "encoders.image.depth=12",
+                                          "stages.pretraining.steps=7",
+                                          "stages.pretraining.optimizer.lr=0.5"};
+
+TEST(Experiment, AResultDoesNotDependOnWhatSaysSo) {
+  const auto text = [](const Experiment& e) { return config::to_toml(affecting_results(e.resolved())); };
+  const std::string base = text(with({}));
+  for (const std::string& key : harmless) EXPECT_EQ(text(with({key})), base) << key;
+  for (const std::string& key : telling) EXPECT_NE(text(with({key})), base) << key;
+  EXPECT_NE(text(with({"tasks.redshift.k=3"})), base);
+  EXPECT_NE(text(with({"evaluation.batch=3"})), base);
+}
+
+TEST(Experiment, AStagesKeyIsWhatItsWeightsDependOn) {
+  const std::string first = stage_key({with({}), 0}), second = stage_key({with({}), 1});
+  for (const std::string& key : harmless) {
+    EXPECT_EQ(stage_key({with({key}), 0}), first) << key;
+    EXPECT_EQ(stage_key({with({key}), 1}), second) << key;
+  }
+  for (const std::string& key : telling) EXPECT_NE(stage_key({with({key}), 1}), second) << key;
+  for (const std::string key : {"tasks.redshift.k=3", "evaluation.batch=3", "evaluation.baselines=[]"}) {
+    EXPECT_EQ(stage_key({with({key}), 1}), second) << key;  // what measures
+  }
+  for (const std::string key :
+       {"encoders.image.depth=12", "stages.alignment.steps=7", "stages.alignment.loss.augment=false"}) {
+    EXPECT_EQ(stage_key({with({key}), 0}), first) << key;  // what comes later
+    EXPECT_NE(stage_key({with({key}), 1}), second) << key;
+  }
 }
 
 }  // namespace

@@ -12,8 +12,10 @@ namespace {
 using namespace astroclip;
 using namespace astroclip::plugin;
 
-AnySchema never_described() { std::abort(); }
-void* never_made(const config::Table&, const std::string&) { std::abort(); }
+Description never_described() { std::abort(); }
+Checked never_checked(const config::Table&, const config::Section&, const config::Location&, config::Problems&) {
+  std::abort();
+}
 
 /// Takes the fuzzer's bytes from the front.
 class Bytes {
@@ -48,14 +50,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto symbol_size = bytes.take<uint8_t>();
   const std::string text = bytes.rest();
   record.abi = chosen(2) ? ASTROCLIP_ABI : chosen(3) ? text.c_str() : nullptr;
-  record.schema = chosen(4) ? &never_described : nullptr;
-  record.create = chosen(5) ? &never_made : nullptr;
+  record.describe = chosen(4) ? &never_described : nullptr;
+  record.check = chosen(5) ? &never_checked : nullptr;
   const std::string objection = objection_to(record, symbol_size);
   for (const char c : objection)
     if ((c >= 0 && c < ' ') || c == 0x7F) std::abort();
   const bool usable = record.magic == record_magic && record.api == api_version && symbol_size >= sizeof(Record) &&
-                      record.abi != nullptr && std::string(record.abi) == ASTROCLIP_ABI && record.schema != nullptr &&
-                      record.create != nullptr && static_cast<uint32_t>(record.kind) - 1 < std::size(all_kinds);
+                      record.abi != nullptr && std::string(record.abi) == ASTROCLIP_ABI && record.describe != nullptr &&
+                      record.check != nullptr && static_cast<uint32_t>(record.kind) - 1 < std::size(all_kinds);
   if (objection.empty() != usable) std::abort();
   return 0;
 }

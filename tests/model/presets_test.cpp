@@ -5,7 +5,6 @@
 #include "config/toml.h"
 #include "experiment/experiment.h"
 #include "model/model_file.h"
-#include "plugin/host.h"
 
 namespace astroclip {
 namespace {
@@ -15,9 +14,7 @@ std::vector<EncoderSpec> architecture(const std::string& file) {
   return read_architecture(config::parse_file(path), path);
 }
 
-std::shared_ptr<Encoder> make(const EncoderSpec& spec) {
-  return plugin::Host::instance().make_encoder(spec.plugin.plugin, spec.plugin.parameters);
-}
+std::shared_ptr<Encoder> make(const EncoderSpec& spec) { return spec.plugin.make(); }
 
 /// Of the published cross-attention head: query, projections, norm and MLP.
 double head_parameters(double width, double tokens_width) {

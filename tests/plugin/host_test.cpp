@@ -62,7 +62,7 @@ TEST_F(HostTest, MakesAnObjectThatOutlivesTheHost) {
   std::shared_ptr<Task> task;
   {
     Host host({folder_});
-    task = host.make_task("counter", table("plugin = 'counter'\ncount = 5"));
+    task = host.make<Task>("counter", table("plugin = 'counter'\ncount = 5"), "task");
   }
   EXPECT_EQ(task->run({}).at(0).note, "5");
 }
@@ -71,19 +71,19 @@ TEST_F(HostTest, FindsAPluginInTheFolderItself) {
   const auto file = install("counter", "counter.so");
   Host host({folder_});
   EXPECT_EQ(host.find(Kind::task, "counter").file, file);
-  EXPECT_EQ(host.make_task("counter", {})->run({}).at(0).note, "3");
+  EXPECT_EQ(host.make<Task>("counter", {}, "task")->run({}).at(0).note, "3");
 }
 
 TEST_F(HostTest, SchemaNamesThePluginAndKeepsThePluginKey) {
   install("counter");
-  const auto schema = Host({folder_}).schema(Kind::task, "counter");
-  EXPECT_EQ(schema.summary, "Counts.");
-  ASSERT_EQ(schema.fields.size(), 1U);
+  Host host({folder_});
+  EXPECT_EQ(host.describe(Kind::task, "counter").summary, "Counts.");
+  ASSERT_EQ(host.describe(Kind::task, "counter").fields.size(), 1U);
   config::Problems problems;
-  const auto resolved = schema.resolve(table("plugin = 'counter'"), {"tasks.counter"}, {}, problems);
-  EXPECT_EQ(config::to_toml(resolved), "plugin = \"counter\"\ncount = 3\n");
+  const auto spec = host.read<Task>("counter", table("plugin = 'counter'"), {"tasks.counter"}, {}, problems);
+  EXPECT_EQ(config::to_toml(spec.parameters), "plugin = \"counter\"\ncount = 3\n");
   EXPECT_TRUE(problems.empty());
-  schema.resolve(table("plugin = 'counter'\ncuont = 4\ncount = 10"), {"tasks.counter"}, {}, problems);
+  host.read<Task>("counter", table("plugin = 'counter'\ncuont = 4\ncount = 10"), {"tasks.counter"}, {}, problems);
   EXPECT_THAT(problems.messages(),
               ElementsAre("test.toml:2:1: error: [tasks.counter] plugin 'counter' has no parameter 'cuont'; did you "
                           "mean 'count'?",
@@ -155,8 +155,8 @@ TEST_F(HostTest, APluginIsCalledAsItsFile) {
   install("counter");
   install("counter", "tasks/meter.so");
   Host host({folder_});
-  EXPECT_EQ(host.make_task("counter", {})->plugin_name(), "counter");
-  EXPECT_EQ(host.make_task("meter", {})->plugin_name(), "meter");
+  EXPECT_EQ(host.make<Task>("counter", {}, "task")->plugin_name(), "counter");
+  EXPECT_EQ(host.make<Task>("meter", {}, "task")->plugin_name(), "meter");
 }
 
 TEST_F(HostTest, TwoOfOneName) {
@@ -176,12 +176,14 @@ TEST_F(HostTest, OneFileReachedTwiceIsOnePlugin) {
 TEST_F(HostTest, ExceptionsOfAPluginBecomeErrorsThatNameIt) {
   install("throwing");
   Host host({folder_});
-  const auto make = [&](const std::string& text) { return error_of([&] { host.make_task("throwing", table(text)); }); };
+  const auto make = [&](const std::string& text) {
+    return error_of([&] { host.make<Task>("throwing", table(text), "task"); });
+  };
   EXPECT_EQ(make(""), "task 'throwing' failed: no such table");
   EXPECT_EQ(make("what = 'error'"), "the plugin's own words");
   EXPECT_EQ(make("what = 'number'"), "task 'throwing' failed with an exception of an unknown type");
   EXPECT_EQ(make("what = 'nothing'"),
-            "test.toml:1:8: error: [throwing] 'what' = \"nothing\" is not one of "
+            "test.toml:1:8: error: [task] 'what' = \"nothing\" is not one of "
             "\"runtime_error\", \"error\", \"number\"");
 }
 
@@ -205,6 +207,36 @@ TEST_F(HostTest, SearchPathMustExist) {
   EXPECT_EQ(error_of([&] { host.add_search_path("/nonexistent"); }), "plugin folder '/nonexistent' does not exist");
   host.add_search_path(folder_);
   EXPECT_THAT(host.search_paths(), ElementsAre(folder_));
+}
+
+TEST_F(HostTest, APluginTakesAPluginWithItsOwnParameters) {
+  install("subset", "datasets/subset.so");
+  Host host({folder_});
+  const auto inner = [&](const std::string& more) {
+    return table("plugin = 'subset'\nrows = 2\n[dataset]\nplugin = 'simulated_survey'\ncache = '" +
+                 (folder_ / "cache").string() + "'\n" + more);
+  };
+  config::Problems problems;
+  const auto spec = host.read<Dataset>("subset", inner("galaxies = 20"), {"dataset"}, {}, problems);
+  EXPECT_THAT(problems.messages(), ElementsAre());
+  EXPECT_EQ(*spec.parameters.find("dataset")->get_if<config::Table>()->find("galaxies")->get_if<int64_t>(), 20);
+  EXPECT_EQ(spec.make()->size(Split::train), 2);
+  // What was read reads again as it stands in a file.
+  const auto again = host.read<Dataset>("subset", spec.parameters, {"dataset"}, {}, problems);
+  EXPECT_EQ(config::to_toml(again.parameters), config::to_toml(spec.parameters));
+  EXPECT_TRUE(problems.empty());
+
+  host.read<Dataset>("subset", inner("galaxis = 20"), {"dataset"}, {}, problems);
+  host.read<Dataset>("subset", table("[dataset]\nplugin = 'simulated'"), {"dataset"}, {"test.toml", 9, 1}, problems);
+  host.read<Dataset>("subset", table("dataset = { galaxies = 20 }"), {"dataset"}, {"test.toml", 9, 1}, problems);
+  const auto messages = problems.messages();
+  ASSERT_EQ(messages.size(), 3U);
+  EXPECT_EQ(messages[0], "test.toml:1:11: error: [dataset.dataset] lacks the required key 'plugin'");
+  EXPECT_THAT(messages[1], ::testing::StartsWith("test.toml:2:10: error: [dataset.dataset] there is no dataset "
+                                                 "'simulated'"));
+  EXPECT_EQ(messages[2],
+            "test.toml:6:1: error: [dataset.dataset] plugin 'simulated_survey' has no parameter 'galaxis'; did you "
+            "mean 'galaxies'?");
 }
 
 }  // namespace

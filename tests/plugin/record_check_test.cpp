@@ -7,10 +7,12 @@ namespace {
 
 using testing::HasSubstr;
 
-AnySchema no_schema() { std::abort(); }
-void* no_object(const config::Table&, const std::string&) { std::abort(); }
+Description no_description() { std::abort(); }
+Checked no_check(const config::Table&, const config::Section&, const config::Location&, config::Problems&) {
+  std::abort();
+}
 
-Record sound() { return {record_magic, api_version, Kind::loss, ASTROCLIP_ABI, &no_schema, &no_object}; }
+Record sound() { return {record_magic, api_version, Kind::loss, ASTROCLIP_ABI, &no_description, &no_check}; }
 
 std::string objection(const Record& record, size_t size = sizeof(Record)) { return objection_to(record, size); }
 
@@ -25,10 +27,10 @@ TEST(RecordCheck, RefusesWhatIsMissing) {
   record.abi = nullptr;
   EXPECT_EQ(objection(record), damaged);
   record = sound();
-  record.schema = nullptr;
+  record.describe = nullptr;
   EXPECT_EQ(objection(record), damaged);
   record = sound();
-  record.create = nullptr;
+  record.check = nullptr;
   EXPECT_EQ(objection(record), damaged);
   EXPECT_EQ(objection(sound(), sizeof(Record) - 1), damaged);
   EXPECT_EQ(objection(sound(), 8), damaged);

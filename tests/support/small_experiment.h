@@ -74,7 +74,7 @@ probes = ["knn"]
 
 /// The encoders of an experiment as they are before training.
 inline Model model_of(const Experiment& experiment) {
-  return {experiment.encoders, experiment.run_device(), static_cast<uint64_t>(experiment.seed)};
+  return {experiment.encoders, experiment.run_device(), experiment.seed};
 }
 
 }  // namespace astroclip::testing_support

@@ -5,20 +5,12 @@
 #include <cmath>
 
 #include "base/rng.h"
-#include "config/toml.h"
-#include "plugin/host.h"
+#include "testing/plugins.h"
 
 namespace astroclip {
 namespace {
 
-std::shared_ptr<Task> make_task(const std::string& name, const std::string& toml) {
-  config::Problems problems;
-  auto& host = plugin::Host::instance();
-  const auto table =
-      host.schema(plugin::Kind::task, name).resolve(config::parse_text(toml, "test"), {"tasks"}, {}, problems);
-  problems.throw_if_any();
-  return host.make_task(name, table);
-}
+using testing_support::make_task;
 
 double value_of(const Measurement& row, const std::string& metric) {
   for (const auto& [name, value] : row.values) {

@@ -27,7 +27,7 @@ class Frozen {
  public:
   explicit Frozen(const Small& small)
       : experiment_(small_experiment(small)),
-        dataset_(plugin::Host::instance().make_dataset(experiment_.dataset.plugin, experiment_.dataset.parameters)),
+        dataset_(experiment_.dataset.make()),
         model_(testing_support::model_of(experiment_)),
         cache_(experiment_, *dataset_, fresh_folder(), plenty, nullptr) {}
 

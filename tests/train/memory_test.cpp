@@ -18,8 +18,8 @@ class Storage : public testing::TestWithParam<std::tuple<std::string, std::strin
 TEST_P(Storage, NoneIsNewAfterTheThirdStep) {
   const auto [loss, encoders, extra] = GetParam();
   const Experiment experiment = testing_support::small_experiment(
-      {.loss = loss, .encoders = encoders, .stage = "optimizer = { clip = 1.0 }\nema = 0.9\n" + extra});
-  const auto dataset = plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
+      {.loss = loss, .encoders = encoders, .stage = "optimizer = { max_grad_norm = 1.0 }\nema = 0.9\n" + extra});
+  const auto dataset = experiment.dataset.make();
   Model model = testing_support::model_of(experiment);
   const Memory& memory = memory_of(experiment.run_device());
   // What earlier tests left in the cache would hide what a step takes.

@@ -26,7 +26,7 @@ class Batches {
  public:
   explicit Batches(const Small& small)
       : experiment_(small_experiment(small)),
-        dataset_(plugin::Host::instance().make_dataset(experiment_.dataset.plugin, experiment_.dataset.parameters)),
+        dataset_(experiment_.dataset.make()),
         model_(testing_support::model_of(experiment_)),
         setup_({experiment_, 0}, model_) {
     data::LoaderOptions options;
@@ -142,8 +142,7 @@ TEST(MicroBatch, TakesLessMemory) {
   const auto peak = [](const std::string& stage) {
     const Experiment experiment =
         small_experiment({.loss = R"({ plugin = "clip" })", .stage = stage, .batch = 32, .steps = 2, .dim = 64});
-    const auto dataset =
-        plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
+    const auto dataset = experiment.dataset.make();
     Model model = testing_support::model_of(experiment);
     Trainer trainer({experiment, 0}, model, *dataset);
     const int64_t before = memory_of(experiment.run_device()).statistics().used_bytes;
@@ -189,8 +188,7 @@ TEST(Accumulate, EveryBatchIsSeenOnceAndReportedAsAMean) {
                                                     .device = "reference",
                                                     .batch = 5,
                                                     .steps = steps});
-    const auto dataset =
-        plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
+    const auto dataset = experiment.dataset.make();
     Model model = testing_support::model_of(experiment);
     Trainer trainer({experiment, 0}, model, *dataset);
     std::vector<double> all;

@@ -32,7 +32,7 @@ TEST(Selection, TheLowestWinsAndTheFirstOfEquals) {
 }
 
 TEST(Selection, OrTheHighest) {
-  Selection selection({.every = 10, .mode = "max"});
+  Selection selection({.every = 10, .mode = Extremum::max});
   EXPECT_EQ(verdicts(selection, {-3.0, -4.0, 0.5}), (std::vector<bool>{true, false, true}));
 }
 

@@ -63,7 +63,7 @@ batch = 8
 steps = 2
 )";
   const Experiment experiment = read_experiment(config::parse_text(text, "e.toml"));
-  const auto dataset = plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters);
+  const auto dataset = experiment.dataset.make();
   const Model model = testing_support::model_of(experiment);
   const StageSetup setup({experiment, 0}, model);
   EXPECT_THAT(setup.towers(), ElementsAre("large", "small"));

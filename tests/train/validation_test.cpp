@@ -19,7 +19,7 @@ using testing_support::small_experiment;
 struct Training {
   explicit Training(const Small& small)
       : experiment(small_experiment(small)),
-        dataset(plugin::Host::instance().make_dataset(experiment.dataset.plugin, experiment.dataset.parameters)),
+        dataset(experiment.dataset.make()),
         model(testing_support::model_of(experiment)),
         trainer({experiment, 0}, model, *dataset) {}
   std::vector<std::vector<double>> weights() const {
