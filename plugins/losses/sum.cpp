@@ -21,8 +21,8 @@ class SharedEmbeddings final : public LossContext {
   int64_t batch_size() const override { return step_.batch_size(); }
   int64_t step() const override { return step_.step(); }
   int64_t steps() const override { return step_.steps(); }
-  Rng rng(Purpose purpose, int64_t sample) const override { return step_.rng(purpose, sample); }
-  Tensor raw(const std::string& view) const override { return step_.raw(view); }
+  Rng rng(RngStream stream, int64_t sample) const override { return step_.rng(stream, sample); }
+  Tensor raw(const std::string& view) override { return step_.raw(view); }
   Tensor tokens(const std::string& view) override { return step_.tokens(view); }
   Encoded encode(const std::string& view, const Tensor& mask, TokenForm form) override {
     return step_.encode(view, mask, form);
@@ -49,10 +49,10 @@ class PartSetup final : public LossSetup {
  public:
   PartSetup(LossSetup& stage, std::string part) : stage_(stage), part_(std::move(part)) {}
 
-  const Encoder& encoder(const std::string& modality) const override { return stage_.encoder(modality); }
-  std::vector<std::string> modalities() const override { return stage_.modalities(); }
-  Encoder& rebuild(const std::string& modality, const std::string& name) override {
-    return stage_.rebuild(modality, part_ + "." + name);
+  const Encoder& encoder(const std::string& tower) const override { return stage_.encoder(tower); }
+  std::vector<std::string> towers() const override { return stage_.towers(); }
+  Encoder& rebuild(const std::string& tower, const std::string& name) override {
+    return stage_.rebuild(tower, part_ + "." + name);
   }
 
  private:
