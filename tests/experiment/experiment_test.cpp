@@ -178,9 +178,9 @@ TEST(Experiment, ALossMayTakeLosses) {
   const Experiment experiment = read_experiment(config::parse_text(sum(""), "e.toml"));
   EXPECT_EQ(experiment.stages.at(1).loss.plugin, "sum");
   EXPECT_THAT(config::to_toml(experiment.resolved()), testing::HasSubstr("{ plugin = \"clip\", logit_scale = 15.5"));
-  EXPECT_EQ(message_of(sum(", biass = 1")),
-            "e.toml:16:74: error: [stages.alignment.loss.losses] plugin 'siglip' has no parameter 'biass'; did you "
-            "mean 'bias'?");
+  EXPECT_EQ(message_of(sum(", logit_biass = 1")),
+            "e.toml:16:74: error: [stages.alignment.loss.losses] plugin 'siglip' has no parameter 'logit_biass'; "
+            "did you mean 'logit_bias'?");
 }
 
 TEST(Experiment, RenamedKeysAreRefusedWithTheirNewNames) {
