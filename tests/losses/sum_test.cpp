@@ -7,7 +7,7 @@ using namespace testing_support;
 
 class SumLoss : public testing::Test {
  protected:
-  Rng rng_{12, Purpose::tests};
+  Rng rng_{12, RngStream::tests};
   Tensor a_ = random_tensor({5, 3}, rng_), b_ = random_tensor({5, 3}, rng_);
 };
 
