@@ -8,8 +8,8 @@
 
 namespace astroclip::autograd {
 
-/// Gives the gradients of an op's inputs from the gradient of its output, in the order of the inputs; an
-/// undefined tensor where an input needs none. Saved tensors are captured by value and freed after the call.
+/// Returns the gradients of an op's inputs, in order, given the gradient of its output; undefined for an input that
+/// needs none. Saved tensors are captured by value and freed after the call.
 using Backward = std::function<std::vector<Tensor>(const Tensor& gradient)>;
 
 /// One recorded op.
@@ -23,10 +23,10 @@ class Node {
   Backward backward;
 };
 
-/// True while ops record themselves (the default).
+/// Whether ops are recorded (the default).
 bool recording();
 
-/// Stops recording for the life of the object, on this thread.
+/// Disables recording on this thread during the lifetime of the object.
 class NoGrad {
  public:
   NoGrad();
@@ -38,15 +38,15 @@ class NoGrad {
   bool previous_;
 };
 
-/// True when recording and at least one defined input requires a gradient: ops save what backward needs only then.
+/// Whether recording is on and a defined input requires a gradient; ops save tensors for backward only then.
 bool needs_gradient(std::initializer_list<const Tensor*> inputs);
 
-/// Records `output` as made by op `name` from `inputs` when one of them requires a gradient, and returns it.
+/// Records `output` as computed by op `name` from `inputs` if one of them requires a gradient, and returns it.
 Tensor record(const char* name, Tensor output, std::vector<Tensor> inputs, Backward backward);
 
-/// Runs the tape back from `output`, adding to the gradient of every leaf that requires one, and frees the tape
-/// as it goes. `gradient` is the cotangent; when undefined, the output must be one element and the cotangent is 1.
-/// Throws Error when the output was not recorded.
+/// Backpropagates from `output`, accumulates the gradient of every leaf that requires one, and frees the tape on the
+/// way. `gradient` is the cotangent; if it is undefined, the output must have one element and the cotangent is 1.
+/// Throws Error if the output was not recorded.
 void backward(const Tensor& output, Tensor gradient = {});
 
 }  // namespace astroclip::autograd

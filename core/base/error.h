@@ -5,9 +5,8 @@
 
 namespace astroclip {
 
-/// An error with a message meant for the person at the terminal: it names the place, what was expected
-/// and what was found. Every error the library raises on bad input is one of these.
-/// Exported, so that one thrown by a plugin built with hidden visibility is the same type everywhere.
+/// An error with a message for the user: it names the place, what was expected and what was found. The library throws
+/// it for every bad input. Exported, so that plugins built with hidden visibility throw the same type.
 class __attribute__((visibility("default"))) Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message) : std::runtime_error(message) {}

@@ -5,8 +5,7 @@
 
 namespace astroclip {
 
-/// Text out of a file for use in a message: what a terminal could take for more than text becomes '?', and what is
-/// longer than `longest` bytes is cut.
+/// Text from a file made safe for a message: control characters become '?', and the text is cut after `longest` bytes.
 inline std::string printable(std::string text, size_t longest = 4096) {
   std::ranges::replace_if(
       text, [](char c) { return (c >= 0 && c < ' ') || c == 0x7F; }, '?');

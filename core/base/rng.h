@@ -9,7 +9,7 @@
 
 namespace astroclip {
 
-/// Random streams by what they are for; they never overlap. The numbers are part of a
+/// Random streams by purpose; they never overlap. The numbers are part of a
 /// run's reproducibility: append, never renumber.
 enum class RngStream : uint32_t {
   weights = 1,

@@ -6,8 +6,8 @@
 
 namespace astroclip::io {
 
-/// The HDF5 files that are named by paths, folders (their *.h5 and *.hdf5) and patterns with `*`, `?` or `[…]`; what
-/// one of these names is sorted, and no file is listed twice. Throws Error when one names no file.
+/// The HDF5 files given by paths, folders (their *.h5 and *.hdf5 files) and patterns with `*`, `?` or `[…]`. The files
+/// of one name are sorted, and no file is listed twice. Throws Error if a name matches no file.
 std::vector<std::string> hdf5_files(std::span<const std::string> named);
 
 }  // namespace astroclip::io

@@ -11,33 +11,33 @@ namespace astroclip::io {
 
 /// One header and data unit of a FITS file.
 struct FitsHdu {
-  std::string name;  ///< EXTNAME; "" where there is none
+  std::string name;  ///< EXTNAME; "" if there is none
   bool is_table = false;
   Shape shape;                       ///< of an image, slowest axis first; [] without data
   int64_t rows = 0;                  ///< of a table
   std::vector<std::string> columns;  ///< of a table
 };
 
-/// A FITS file open for reading, plain or compressed. Errors name file, HDU and column, what was expected and what
-/// was found. Not for several threads at once.
+/// A FITS file open for reading, plain or compressed. Errors name the file, HDU and column, what was expected and what
+/// was found. Not thread-safe.
 class FitsFile {
  public:
-  /// Throws Error when the file is missing, no FITS file, or ends before the data that its headers announce.
+  /// Throws Error if the file is missing, not FITS, or ends before the data that its headers declare.
   static FitsFile open(const std::string& path);
 
   const std::string& path() const;
   const std::vector<FitsHdu>& hdus() const;
-  /// The first HDU of that name, in any case; the primary HDU is "PRIMARY" unless it says otherwise. Null without one.
+  /// The first HDU of that name, ignoring case; null if there is none. The primary HDU without a name is "PRIMARY".
   const FitsHdu* find(const std::string& hdu) const;
-  /// As find. Throws Error naming the HDUs there are.
+  /// As find, but throws Error listing the existing HDUs if there is none.
   const FitsHdu& hdu(const std::string& name) const;
   bool has_column(const std::string& hdu, const std::string& column) const;
 
-  /// The numbers of an image, scaled as its header says; undefined ones are NaN.
+  /// The values of an image, scaled according to its header; undefined ones are NaN.
   std::vector<double> image(const std::string& hdu) const;
-  /// The same. Throws Error naming both shapes unless the image has this one.
+  /// The same; throws Error naming both shapes if the image has another shape.
   std::vector<double> image(const std::string& hdu, const Shape& expected) const;
-  /// A column with one number in each row. Throws Error when it has more, or text.
+  /// A column with one number per row. Throws Error for several numbers or text.
   std::vector<double> column(const std::string& hdu, const std::string& column) const;
   std::vector<int64_t> integer_column(const std::string& hdu, const std::string& column) const;
   /// A column of text, without surrounding blanks.

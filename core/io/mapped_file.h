@@ -8,7 +8,7 @@
 
 namespace astroclip::io {
 
-/// A whole file, mapped read-only for as long as this lives.
+/// A whole file, mapped read-only during the lifetime of the object.
 class MappedFile final : public Backing {
  public:
   /// Throws Error with the path and the system's reason; an empty file maps to no bytes.
@@ -18,7 +18,7 @@ class MappedFile final : public Backing {
   MappedFile& operator=(const MappedFile&) = delete;
 
   std::span<const std::byte> bytes() const { return bytes_; }
-  /// The pages of this process alone are given back; the system keeps the file's as it likes.
+  /// Releases this process's mapped pages; the page cache is unaffected.
   void set_aside(const std::byte* data, int64_t bytes) const override;
 
  private:

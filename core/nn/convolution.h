@@ -7,7 +7,7 @@
 #include "nn/module.h"
 #include "ops/ops.h"
 
-/// Layers of convolutional networks, with the parameter names of their namesakes in torch.nn. Channels come last.
+/// Convolutional layers with the parameter names of the corresponding layers of torch.nn; channels last.
 namespace astroclip::nn {
 
 struct ConvolutionOptions {
@@ -15,10 +15,10 @@ struct ConvolutionOptions {
   int64_t window = 1;  ///< along each axis
   int64_t stride = 1, padding = 0;
   bool bias = true;
-  std::optional<Init> weight = {};  ///< none: as torch.nn starts it, which is how biases start in any case
+  std::optional<Init> weight = {};  ///< nullopt: the default of torch.nn, which biases always use
 };
 
-/// On images: `weight` [out, in, window, window], `bias` [out].
+/// On images. Parameters: `weight` [out, in, window, window], `bias` [out].
 class Conv2d final : public Module {
  public:
   explicit Conv2d(const ConvolutionOptions& options);
@@ -31,7 +31,7 @@ class Conv2d final : public Module {
   Tensor weight_, bias_;
 };
 
-/// On sequences: `weight` [out, in, window], `bias` [out].
+/// On sequences. Parameters: `weight` [out, in, window], `bias` [out].
 class Conv1d final : public Module {
  public:
   explicit Conv1d(const ConvolutionOptions& options);
@@ -43,17 +43,18 @@ class Conv1d final : public Module {
   Tensor weight_, bias_;
 };
 
-/// The largest of each window of a sequence x [B, L, C].
+/// Max pooling of a sequence x [B, L, C].
 Tensor max_pool1d(const Tensor& x, int64_t window, int64_t stride, int64_t padding);
 
-/// Ioffe & Szegedy 2015: `weight`, `bias` and the buffers `running_mean`, `running_var` [channels]. Training normalises
-/// by the batch and moves the buffers by `momentum`; evaluation, and training with a frozen weight, by the buffers.
+/// Batch norm (Ioffe & Szegedy 2015): `weight`, `bias` and the buffers `running_mean`, `running_var` [channels].
+/// Training normalises by batch statistics and updates the buffers with `momentum`. Evaluation, and training with a
+/// frozen weight, normalise by the buffers.
 class BatchNorm final : public Module {
  public:
   explicit BatchNorm(int64_t channels, double epsilon = 1e-5, double momentum = 0.1);
   /// x [..., channels], at least two rows in training.
   Tensor operator()(const Tensor& x) const;
-  /// The norm as factor · x + shift, both [channels]; undefined where it goes by the batch.
+  /// The norm as factor · x + shift, both [channels]; undefined if it uses batch statistics.
   struct Affine {
     Tensor factor, shift;
   };
@@ -67,8 +68,8 @@ class BatchNorm final : public Module {
   mutable Tensor running_mean_, running_var_;
 };
 
-/// relu(norm(conv(x)) + residual), of a convolution without bias and the norm behind it, each under a name of its own.
-/// A norm that does not go by the batch goes into the convolution's weight.
+/// relu(norm(conv(x)) + residual) of a convolution without bias and a batch norm, each with its own name. A norm that
+/// does not use batch statistics is folded into the convolution's weight.
 class ConvNorm2d final : public Module {
  public:
   ConvNorm2d(const ConvolutionOptions& options, const std::string& convolution, const std::string& norm);

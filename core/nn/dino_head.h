@@ -8,10 +8,9 @@
 
 namespace astroclip::nn {
 
-/// The projection head of DINO and iBOT (Caron et al. 2021; Oquab et al. 2023) under its published names: a network
-/// `mlp.0`, `mlp.2`, `mlp.4` with GELU between, its result at unit length, and a product with prototypes whose rows
-/// have the direction of `last_layer.weight_v` [prototypes, bottleneck] and the length `last_layer.weight_g`
-/// [prototypes, 1].
+/// The projection head of DINO and iBOT (Caron et al. 2021; Oquab et al. 2023) under its published names: an MLP
+/// `mlp.0`, `mlp.2`, `mlp.4` with GELU, L2 normalisation, and a product with weight-normalised prototypes: direction
+/// `last_layer.weight_v` [prototypes, bottleneck], norm `last_layer.weight_g` [prototypes, 1].
 class DinoHead final : public Module {
  public:
   struct Options {

@@ -11,7 +11,7 @@
 
 namespace astroclip::nn {
 
-/// The initial weights of torch.nn.Linear for `in` inputs: uniform in ±1/√in, for weight and bias alike.
+/// The initial weights and biases of torch.nn.Linear for `in` inputs: uniform in ±1/√in.
 Init uniform_fan_in(int64_t in);
 /// Glorot & Bengio 2010: uniform in ±√(6/(in + out)).
 Init glorot_uniform(int64_t in, int64_t out);
@@ -30,7 +30,7 @@ class Linear final : public Module {
 /// Linear layers with ReLU and dropout between: `layers.N.weight`, `layers.N.bias`.
 class Mlp final : public Module {
  public:
-  /// From `in` through `widths`, the last of which is the result's; without any the result is the input.
+  /// From `in` through `widths`; the last one is the output width. Without widths it is the identity.
   Mlp(int64_t in, const std::vector<int64_t>& widths, double dropout = 0.0);
   /// x [..., in] → [..., last width]
   Tensor operator()(const Tensor& x) const;
@@ -51,7 +51,7 @@ class LayerNorm final : public Module {
   Tensor weight_, bias_;
 };
 
-/// Where a transformer block's parts stand in the published files.
+/// Names of a transformer block's parts in the published files.
 struct BlockNames {
   std::string norm1, qkv, projection, norm2, expand, contract;
   std::string scale1, scale2;  ///< of LayerScale
@@ -77,7 +77,7 @@ class TransformerBlock final : public Module {
   Tensor operator()(const Tensor& x) const;
 
  private:
-  /// x + scale · drop(product(branch)), fused where nothing stands between product and sum.
+  /// x + scale · drop(product(branch)), fused if nothing comes between product and sum.
   Tensor add_branch(const Tensor& x, const Tensor& branch, const Linear& product, const Tensor& scale) const;
 
   BlockOptions options_;

@@ -11,7 +11,7 @@
 
 namespace astroclip::nn {
 
-/// How a parameter starts. Truncated normal: cut at ±limit·std.
+/// The initial distribution of a parameter. Truncated normal: cut at ±limit·std.
 struct Init {
   enum class Kind { zeros, constant, normal, truncated_normal, uniform };
   Kind kind = Kind::zeros;
@@ -37,17 +37,17 @@ class Module {
   /// Creates parameter and buffer storage on `device` in its backend's dtype and draws initial values, each
   /// from a stream keyed by (seed, full name). Call once, on the outermost module.
   void materialize(Device device, uint64_t seed, const std::string& prefix = "");
-  /// The same without values: for a module whose weights are about to be loaded.
+  /// The same without initial values, for a module whose weights are loaded next.
   void materialize_empty(Device device);
   /// Parameters in order of declaration, children after own, names under `prefix`.
   std::vector<NamedTensor> parameters(const std::string& prefix = "") const;
   /// Parameters and buffers: everything a checkpoint of the module holds.
   std::vector<NamedTensor> state(const std::string& prefix = "") const;
   int64_t parameter_count() const;
-  /// Excludes (or readmits) every parameter at or below a dotted name ("" for all) from training.
-  /// Throws Error listing the names there are when nothing matches.
+  /// Freezes (or unfreezes) every parameter at or below a dotted name ("" for all).
+  /// Throws Error listing the existing names if nothing matches.
   void set_trainable(const std::string& name, bool trainable);
-  /// Training mode switches dropout and stochastic depth on; it starts off.
+  /// Training mode enables dropout and stochastic depth; off by default.
   void set_training(bool training);
   bool training() const { return training_; }
   /// The key that dropout streams of this step derive from.
@@ -93,7 +93,7 @@ class Module {
 /// Appends tensors to others, their names under `prefix`.
 void append_state(std::vector<NamedTensor>& all, std::vector<NamedTensor> more, const std::string& prefix = "");
 
-/// What came of matching a file's tensors with a module's.
+/// The result of matching a file's tensors with a module's.
 struct LoadReport {
   std::vector<std::string> missing;     ///< in the module, not in the source
   std::vector<std::string> unexpected;  ///< in the source, not in the module
@@ -103,10 +103,10 @@ struct LoadReport {
 
 /// Matches a source's tensors with a module's state, or a part of it, by name; writes nothing.
 LoadReport compare_state(const std::vector<NamedTensor>& state, const std::vector<NamedTensor>& source);
-/// How a module takes given tensors: into its own storage, or as they are where dtype and device fit.
+/// Whether a module copies given tensors into its own storage, or shares them if dtype and device match.
 enum class Loading { copied, shared };
-/// Gives a state the source's tensors by name, converting float types; nothing is written when the report is not
-/// complete.
+/// Loads the source's tensors into a state by name, converting float types. Nothing is written unless all tensors
+/// match.
 LoadReport load_state(std::vector<NamedTensor> state, const std::vector<NamedTensor>& source,
                       Loading how = Loading::copied);
 

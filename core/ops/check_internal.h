@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "tensor/tensor.h"
 
-/// What every op does at its door.
+/// Checks that every op starts with.
 namespace astroclip::ops {
 
 template <class... Arguments>
@@ -16,7 +16,7 @@ template <class... Arguments>
   throw Error(fmt::format("[{}] {}", op, fmt::format(text, std::forward<Arguments>(arguments)...)));
 }
 
-/// All defined operands live on one device in one dtype, which its backend computes in.
+/// Requires all defined operands to have one device and the dtype that its backend computes in.
 inline Backend& enter(const char* op, std::initializer_list<const Tensor*> operands) {
   const Tensor& first = **operands.begin();
   Backend& backend = backend_of(first.device());
@@ -37,7 +37,7 @@ inline Backend& enter(const char* op, std::initializer_list<const Tensor*> opera
 inline Tensor like(const Tensor& x, const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); }
 inline Tensor like(const Tensor& x) { return like(x, x.shape()); }
 
-/// Of an operand that may be left out.
+/// The view of an optional operand.
 inline ConstView optional_view(const Tensor& x) { return x.defined() ? ConstView(x) : ConstView(); }
 
 /// x as [rows, last axis].

@@ -6,7 +6,7 @@
 
 #include "ops/ops.h"
 
-/// Formulas as one writes them: `x * (1 - m) + m * token` is multiply, affine, multiply and add of ops.h.
+/// Operators for formulas: `x * (1 - m) + m * token` calls multiply, affine, multiply and add of ops.h.
 namespace astroclip {
 
 /// scale · x + shift, not computed yet, so that `2 * x + 1` is one kernel. It turns into a Tensor where one is needed;

@@ -13,7 +13,7 @@
 /// PrecisionScope).
 namespace astroclip::ops {
 
-/// Sets the precision of products for the life of the object, on this thread.
+/// Sets the precision of products on this thread during the lifetime of the object.
 class PrecisionScope {
  public:
   explicit PrecisionScope(Precision precision);
@@ -31,7 +31,7 @@ Tensor add(const Tensor& a, const Tensor& b);
 Tensor subtract(const Tensor& a, const Tensor& b);
 Tensor multiply(const Tensor& a, const Tensor& b);
 Tensor divide(const Tensor& a, const Tensor& b);
-/// The larger of two; where equal the gradient goes to `a`.
+/// Elementwise maximum; for equal values the gradient goes to `a`.
 Tensor maximum(const Tensor& a, const Tensor& b);
 /// scale · x + shift
 Tensor affine(const Tensor& x, double scale, double shift = 0.0);
@@ -63,7 +63,7 @@ Tensor concat(const std::vector<Tensor>& parts, int axis);
 Tensor narrow(const Tensor& x, int axis, int64_t begin, int64_t length);
 /// x repeated to `shape` by broadcasting.
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
-/// Rows of x [rows, ...] by i64 index [n]: [n, ...]. Throws Error when an index is out of range.
+/// Rows of x [rows, ...] by i64 index [n]: [n, ...]. Throws Error if an index is out of range.
 Tensor gather_rows(const Tensor& x, const Tensor& index);
 
 // Reductions. Axes may be negative; all axes when empty; `keep` leaves extents of 1.
@@ -78,19 +78,19 @@ struct LinearOptions {
   Tensor residual;  ///< added after the activation; the output's shape
 };
 /// activation(x Wᵀ + bias) + residual; x [..., in], weight [out, in], bias [out] or undefined.
-/// The weight's packed form is kept with its storage and renewed when its version changes.
+/// The packed form of the weight is cached in its storage and remade when its version changes.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearOptions& options = {});
 
 // Windows, on the two middle axes of x [batch, height, width, channels]; an axis of length 1 serves sequences.
 struct ConvolutionOptions {
   std::array<int64_t, 2> stride = {1, 1}, padding = {0, 0};  ///< (height, width)
-  bool relu = false;                                         ///< at the very end
-  Tensor residual = {};                                      ///< added before it; the output's shape
+  bool relu = false;                                         ///< applied last
+  Tensor residual = {};                                      ///< added before relu; has the output's shape
 };
 /// relu(x ∗ W + bias + residual), with the cross-correlation of torch.nn.Conv2d: weight [out, in, window height,
 /// window width], bias [out] or undefined; gives [batch, windows, windows, out].
 Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvolutionOptions& options = {});
-/// The largest value of each window and channel; the gradient goes to the first of equals.
+/// Maximum of each window and channel; for equal values the gradient goes to the first.
 Tensor max_pool(const Tensor& x, const Windows& windows);
 
 // Fused.
@@ -99,7 +99,7 @@ Tensor max_pool(const Tensor& x, const Windows& windows);
 Tensor self_attention(const Tensor& qkv, int64_t heads);
 /// q [B, T, D], k and v [B, S, D]; gives [B, T, D].
 Tensor cross_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads);
-/// Over the last axis.
+/// Layer norm over the last axis.
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon);
 /// Mean and variance (divided by the number of rows) of a batch, [channels].
 struct BatchMoments {
@@ -109,7 +109,7 @@ struct BatchMoments {
 /// [..., channels] but the last (Ioffe & Szegedy 2015); `moments` receives them.
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon,
                   BatchMoments* moments = nullptr);
-/// The same for each sample by itself, x [batch, ..., channels], without weight and bias (Ulyanov et al. 2016).
+/// The same for each sample separately, x [batch, ..., channels], without weight and bias (Ulyanov et al. 2016).
 Tensor instance_norm(const Tensor& x, double epsilon);
 Tensor softmax(const Tensor& x);
 /// logΣexp(x) over the last axis, which is dropped.
@@ -119,7 +119,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets);
 /// x / max(‖x‖₂, epsilon) over the last axis.
 Tensor normalize_rows(const Tensor& x, double epsilon);
 
-/// Rows of all processes in the order of ranks; the gradient sums what every process wants of this one's rows.
+/// Rows of all processes in the order of ranks; the gradient sums those of every process for this one's rows.
 Tensor all_gather(const Tensor& x, Communicator& communicator);
 
 }  // namespace astroclip::ops

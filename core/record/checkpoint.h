@@ -26,7 +26,7 @@ struct Checkpoint {
   Position position;
 };
 
-/// One file, complete or absent: all tensors, and the position in its metadata.
+/// Writes one file, complete or absent: all tensors, with the position in its metadata.
 void write_checkpoint(const std::string& path, const Position& position, const std::vector<NamedTensor>& tensors);
 
 /// Throws Error naming the path when the file is not a checkpoint.

@@ -36,7 +36,7 @@ class Console {
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
 
-  /// Throws Error naming the log when it cannot be written.
+  /// Throws Error naming the log if it cannot be written.
   void say(const std::string& line);
   /// Writes to the log only.
   void note(const std::string& line);

@@ -30,7 +30,7 @@ class MetricMeans {
 /// The metrics of one step.
 struct MetricsLine {
   std::string stage;
-  int64_t step = 0;  ///< finished steps of the stage; 0: before the first
+  int64_t step = 0;  ///< completed steps of the stage
   Metrics values;
 };
 
@@ -38,12 +38,12 @@ struct MetricsLine {
 /// drops the lines after its checkpoint, so that every step appears once.
 class MetricsFile {
  public:
-  /// Keeps lines of stages before `stage`, and of that stage those up to `step`. Throws Error naming the path.
+  /// Keeps the lines of stages before `stage`, and of that stage up to `step`. Throws Error naming the path.
   MetricsFile(const std::string& path, const std::vector<std::string>& stages, int64_t stage, int64_t step);
 
   /// Leaves out values that are not finite.
   void write(const MetricsLine& line);
-  /// Everything written is on disk when this returns.
+  /// Returns when everything written is on disk.
   void sync() { file_.sync(); }
 
  private:

@@ -9,11 +9,11 @@ namespace astroclip::record {
 /// A run's files:
 ///   resolved.toml          the experiment with every default; can be run again
 ///   log.txt                the output on the terminal
-///   metrics.jsonl          one line a step
+///   metrics.jsonl          one line per step
 ///   events.out.tfevents.1.astroclip  the same for TensorBoard
 ///   checkpoints/           states from which the run resumes
 ///   stages/NAME.safetensors  the encoders at the end of a stage
-///   stages/NAME.best.safetensors  those of its best validation
+///   stages/NAME.best.safetensors  those of the best validation
 ///   model.safetensors      the encoders at the end
 ///   embeddings.h5          embeddings of every object
 ///   report.txt, report.json  results of the tasks

@@ -8,7 +8,7 @@ namespace astroclip {
 
 enum class DeviceKind : uint8_t { reference, cpu, cuda };
 
-/// Where a tensor lives and which backend computes on it. `reference` and `cpu` share the host's memory.
+/// The device that stores a tensor and the backend that computes on it. `reference` and `cpu` share the host's memory.
 struct Device {
   DeviceKind kind = DeviceKind::cpu;
   int index = 0;
@@ -24,7 +24,7 @@ struct Device {
 /// True when the host can read and write a device's memory itself.
 inline bool is_host_memory(Device device) { return device.kind != DeviceKind::cuda; }
 
-/// What an allocator has done so far.
+/// Counters of an allocator.
 struct MemoryStatistics {
   int64_t fresh_allocations = 0;  ///< blocks taken from the system
   int64_t reserved_bytes = 0;     ///< bytes held from the system, in use or cached
@@ -32,15 +32,15 @@ struct MemoryStatistics {
   int64_t peak_used_bytes = 0;
 };
 
-/// A device's memory behind a caching allocator: a released block serves the next request of its size, so
-/// a training loop stops taking memory from the system after its first steps. Thread-safe.
+/// Caching allocator of a device: a released block serves the next request of its size, so a training loop stops
+/// allocating from the system after its first steps. Thread-safe.
 class Memory {
  public:
   virtual ~Memory() = default;
-  /// A block of at least `bytes` bytes, aligned to 64. Throws Error when the system has no more.
+  /// A block of at least `bytes` bytes, aligned to 64. Throws Error if the system has no memory.
   virtual void* allocate(int64_t bytes) = 0;
   virtual void release(void* block, int64_t bytes) = 0;
-  /// Gives cached blocks back to the system.
+  /// Returns cached blocks to the system.
   virtual void trim() = 0;
   virtual MemoryStatistics statistics() const = 0;
   virtual void copy_from_host(void* device, const void* host, int64_t bytes) = 0;
@@ -49,7 +49,7 @@ class Memory {
   virtual void set_zero(void* block, int64_t bytes) = 0;
 };
 
-/// The memory of a device. Throws Error when no backend for the device is loaded.
+/// The memory of a device. Throws Error if no backend for the device is loaded.
 Memory& memory_of(Device device);
 /// Called by a backend loaded at run time.
 void register_memory(DeviceKind kind, std::shared_ptr<Memory> memory);

@@ -20,7 +20,7 @@ class Shape {
 
   int rank() const { return rank_; }
   int64_t numel() const;
-  /// The extent of an axis; negative axes count from the last. Throws Error when there is no such axis.
+  /// The extent of an axis; negative axes count from the last. Throws Error if there is no such axis.
   int64_t operator[](int axis) const;
   /// The same shape with one extent replaced.
   Shape with(int axis, int64_t extent) const;

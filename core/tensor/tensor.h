@@ -18,20 +18,20 @@ namespace autograd {
 class Node;
 }
 
-/// Host memory that belongs to something else, such as a mapped file, and is only read.
+/// Read-only host memory owned by another object, such as a mapped file.
 class Backing {
  public:
   virtual ~Backing() = default;
-  /// Says that the bytes will hardly be read again; they stay readable.
+  /// Hints that the bytes are unlikely to be read again; they stay readable.
   virtual void set_aside(const std::byte* data, int64_t bytes) const = 0;
 };
 
-/// A block of device memory shared by tensors. Its version grows with every write, so that whatever was
-/// derived from the contents (a packed weight, a saved activation) can tell that it is stale.
+/// A block of device memory shared by tensors. Its version grows with every write, so that data derived from the
+/// contents (a packed weight, a saved activation) can be recognised as stale.
 class Storage {
  public:
   Storage(int64_t bytes, Device device);
-  /// On `bytes` bytes of the backing, which are copied when they are first written.
+  /// Refers to `bytes` bytes of the backing, which are copied on the first write.
   Storage(std::shared_ptr<const Backing> backing, const std::byte* data, int64_t bytes, Device device);
   ~Storage();
   Storage(const Storage&) = delete;
@@ -43,14 +43,14 @@ class Storage {
   int64_t bytes() const { return bytes_; }
   Device device() const { return device_; }
   uint64_t version() const { return version_; }
-  /// The contents will hardly be read again: memory that only backs them may go.
+  /// Hints that the contents are unlikely to be read again; mapped memory may be released.
   void set_aside() const;
 
   /// Backend-private forms of the contents (packed weights), each valid for one version.
   struct Derived {
     std::shared_ptr<void> form;
     uint64_t version = 0;
-    int tag = 0;  ///< which of several forms of one use (a precision)
+    int tag = 0;  ///< distinguishes forms of one use (a precision)
   };
   /// One slot for each use of a weight; see Backend::prepare.
   Derived& derived(int use) { return derived_[use]; }
@@ -60,7 +60,7 @@ class Storage {
   const std::byte* data_;
   int64_t bytes_;
   Device device_;
-  std::shared_ptr<const Backing> backing_;  ///< null when the block is the storage's own
+  std::shared_ptr<const Backing> backing_;  ///< null if the storage owns its block
   uint64_t version_ = 1;
   std::array<Derived, 2> derived_;
 };
@@ -74,11 +74,11 @@ class Tensor {
   static Tensor empty(const Shape& shape, DType dtype, Device device);
   static Tensor zeros(const Shape& shape, DType dtype, Device device);
   /// Copies `values`, converting to `dtype` (float types; integers keep integer types).
-  /// Throws Error when the count does not fit the shape.
+  /// Throws Error if the count does not match the shape.
   static Tensor from_host(std::span<const float> values, const Shape& shape, DType dtype, Device device);
   static Tensor from_host(std::span<const double> values, const Shape& shape, DType dtype, Device device);
   static Tensor from_host(std::span<const int64_t> values, const Shape& shape, Device device);
-  /// Elements that stand in a backing, uncopied. `device` computes on the host's memory.
+  /// A tensor on the elements of a backing, without a copy. `device` must use host memory.
   static Tensor backed(std::shared_ptr<const Backing> backing, const std::byte* data, const Shape& shape, DType dtype,
                        Device device);
 
@@ -94,7 +94,7 @@ class Tensor {
 
   const void* data() const;
   void* mutable_data();
-  /// Throws Error when T is not the tensor's dtype.
+  /// Throws Error if T is not the tensor's dtype.
   template <class T>
   const T* data_as() const {
     expect_dtype(dtype_of<T>);
@@ -123,20 +123,20 @@ class Tensor {
   Tensor clone() const;
   /// Overwrites the contents with those of `source`: same shape and dtype, any device. Throws Error.
   void copy_from(const Tensor& source);
-  /// Takes over the storage of `source`, same shape and dtype: every handle on this tensor then shares it.
+  /// Replaces the storage by that of `source`, of the same shape and dtype, for every handle on this tensor.
   void share(const Tensor& source);
 
   // Gradient state; see autograd/tape.h.
   bool requires_grad() const { return body_ && body_->requires_grad; }
   void set_requires_grad(bool wanted);
-  /// The accumulated gradient of a leaf; undefined when there is none.
+  /// The accumulated gradient of a leaf; undefined if there is none.
   const Tensor& grad() const;
   void set_grad(Tensor gradient);
   const std::shared_ptr<autograd::Node>& node() const;
   void set_node(std::shared_ptr<autograd::Node> node);
   /// Identifies the tensor among live tensors.
   const void* id() const { return body_.get(); }
-  /// True when no other handle shares the body and no other tensor the storage: it may be overwritten.
+  /// Whether no other handle shares the body and no other tensor the storage, so that it may be overwritten.
   bool sole_owner() const;
 
  private:

@@ -12,8 +12,8 @@
 
 namespace astroclip::io {
 
-/// Decoded blocks of files, kept up to a limit; the ones that were not asked for the longest leave first. Any number of
-/// threads may ask at once: each block is decoded by one of them while those that want the same one wait.
+/// A bounded least-recently-used cache of decoded blocks of files. Thread-safe: one thread decodes a block while the
+/// others that need it wait.
 class BlockCache {
  public:
   using Block = std::vector<std::byte>;
@@ -21,10 +21,10 @@ class BlockCache {
   explicit BlockCache(int64_t limit_bytes) : limit_(limit_bytes) {}
 
   int64_t limit() const { return limit_; }
-  /// A number that sets an owner's blocks apart from those of others.
+  /// A number that identifies the blocks of one owner.
   uint64_t new_owner();
-  /// The owner's block of `bytes` bytes, which `decode` fills when it is not there. What `decode` throws is passed on,
-  /// and the next to ask tries again.
+  /// The owner's block of `bytes` bytes; `decode` fills it if it is not cached. An exception of `decode` is passed on,
+  /// and the next request tries again.
   std::shared_ptr<const Block> get(uint64_t owner, int64_t index, int64_t bytes,
                                    const std::function<void(Block&)>& decode);
 
@@ -44,7 +44,7 @@ class BlockCache {
   const int64_t limit_;
   std::mutex lock_;
   uint64_t owners_ = 0;
-  std::list<Key> by_use_;  ///< latest first
+  std::list<Key> by_use_;  ///< most recently used first
   std::map<Key, Entry> entries_;
   int64_t held_ = 0;
 };

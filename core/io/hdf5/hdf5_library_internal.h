@@ -5,12 +5,12 @@
 #include <mutex>
 #include <string>
 
-/// What the files that call HDF5 share.
+/// Shared by the files that call HDF5.
 namespace astroclip::io {
 
 inline constexpr H5Z_filter_t lzf_filter = 32000;  // as h5py registered it
 
-/// Every call into HDF5 is made while one of these lives; the first readies the library.
+/// Held during every call into HDF5; the first one initialises the library.
 class Hdf5Lock {
  public:
   Hdf5Lock();

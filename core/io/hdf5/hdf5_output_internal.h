@@ -8,18 +8,18 @@
 
 namespace astroclip::io {
 
-/// A file that HDF5 writes through an OutputFile. The library is never told that a write failed: it would keep what it
-/// could not write, try again when the program ends, and crash there. The first failure is kept here instead and the
-/// rest of the file is not written.
+/// A file that HDF5 writes through an OutputFile. Failed writes are hidden from the library, which would otherwise keep
+/// the data, retry at program exit, and crash there. The first failure is recorded here, and the rest of the file is
+/// not written.
 class Hdf5Output {
  public:
   explicit Hdf5Output(OutputFile& file) : file_(file) {}
   Hdf5Output(const Hdf5Output&) = delete;
   Hdf5Output& operator=(const Hdf5Output&) = delete;
 
-  /// Makes the HDF5 file, which this object must outlive; negative when the library cannot. `name` is for its messages.
+  /// Creates the HDF5 file, which this object must outlive; negative on failure. `name` is for the library's messages.
   hid_t create(const char* name);
-  /// Throws the first failure again, if there was one.
+  /// Rethrows the first failure, if any.
   void check() const;
 
   /// Runs an action on the file, unless an earlier one failed.

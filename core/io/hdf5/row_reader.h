@@ -10,28 +10,28 @@
 
 namespace astroclip::io {
 
-/// Reads rows of one dataset, from any number of threads at once. Contiguous rows come straight from the file and
-/// compressed chunks are decoded here, both outside HDF5's lock; everything else is left to the library.
+/// Reads rows of one dataset; thread-safe. Contiguous rows are read directly from the file and compressed chunks are
+/// decoded here, both without HDF5's lock; other layouts are read by the library.
 class RowReader {
  public:
-  /// Decoded chunks are kept in `cache`. Throws Error when the file has no such dataset or it has no numbers.
+  /// Decoded chunks are kept in `cache`. Throws Error if the file has no such dataset or it is not numeric.
   RowReader(Hdf5File file, std::string name, std::shared_ptr<BlockCache> cache);
 
   const Shape& shape() const { return layout_.shape; }
   /// The dtype that holds the dataset's numbers without loss: f32, f64 or i64.
   DType dtype() const { return layout_.dtype; }
-  /// How many rows are decoded together: reading one of them costs as much as reading all. 1: each is read alone.
+  /// Number of rows that are decoded together, so that reading one costs as much as reading all.
   int64_t rows_together() const { return layout_.kind == Hdf5Layout::Kind::filtered ? layout_.chunk[0] : 1; }
-  /// What those rows take when decoded.
+  /// Size in bytes of those rows when decoded.
   int64_t bytes_together() const { return rows_together() * row_bytes_; }
   /// Whether rows in their own dtype are read outside the library's lock.
   bool is_parallel() const { return layout_.kind == Hdf5Layout::Kind::contiguous || is_decoded_here(); }
   /// Rows in any order and with repeats into `out`, converted to f32, f64 or i64. Throws Error naming file, dataset
-  /// and rows when a row is outside the dataset or cannot be read.
+  /// and rows if a row is outside the dataset or cannot be read.
   void read(std::span<const int64_t> rows, DType dtype, void* out) const;
 
  private:
-  /// A block, the chunks side by side that hold the same rows, is kept whole: it must fit the cache.
+  /// A block is the set of chunks that hold the same rows; it must fit into the cache.
   bool is_decoded_here() const;
   void read_contiguous(std::span<const int64_t> rows, std::byte* out) const;
   void read_blocks(std::span<const int64_t> rows, std::byte* out) const;

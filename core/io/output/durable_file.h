@@ -10,10 +10,10 @@
 
 namespace astroclip::io {
 
-/// The one way to write a file that must survive a crash: contents go to a temporary name in the same folder and take
-/// the final name only when complete and on disk. Whoever looks at the final name sees the previous file or the new
-/// one, never a part. What a killed writer left under a temporary name, the next one of the same file removes. Every
-/// failure is an Error naming the path and the system's reason.
+/// Writes a file that must survive a crash: contents go to a temporary file in the same folder, which gets the final
+/// name only when it is complete and on disk. The final name is always the previous file or the new one, never a part.
+/// The next writer of the same file removes temporary files of killed writers. Every failure is an Error naming the
+/// path and the system's reason.
 class DurableFile {
  public:
   explicit DurableFile(std::string path);
@@ -24,7 +24,7 @@ class DurableFile {
 
   void write(std::span<const std::byte> bytes) { file_->write(bytes); }
   void write(std::string_view text) { file_->write(text); }
-  /// Where the contents stand until commit.
+  /// The temporary file that holds the contents until commit.
   OutputFile& file() { return *file_; }
   const std::string& temporary_path() const { return temporary_; }
   /// Syncs, renames to the final name and syncs the folder.
@@ -36,14 +36,14 @@ class DurableFile {
   bool committed_ = false;
 };
 
-/// Gives a file that is on disk another name in its folder, durably.
+/// Renames a synced file within its folder, durably.
 void take_name(const std::string& from, const std::string& to);
 
-/// Makes a folder, and those it lies in, where there is none yet. Throws Error naming the path.
+/// Creates a folder and its parents if they do not exist. Throws Error naming the path.
 void make_folder(const std::string& path);
 /// Writes a whole text file durably.
 void write_text(const std::string& path, std::string_view text);
-/// The contents of a file. Throws Error naming the path when it cannot be read.
+/// The contents of a file. Throws Error naming the path if it cannot be read.
 std::string read_text(const std::string& path);
 
 }  // namespace astroclip::io

@@ -8,38 +8,38 @@
 
 namespace astroclip::io {
 
-/// An open file that is written. All that the project writes itself goes through here: what the system took only in
-/// part is written on, and every failure is an Error naming the path and the system's reason.
+/// A file open for writing. Everything that astroclip writes goes through this class: it completes short writes, and
+/// every failure is an Error naming the path and the system's reason.
 class OutputFile {
  public:
   enum class Mode {
-    create,  ///< anew and empty; never a file that is there
-    append,  ///< behind what is there, if anything
-    update,  ///< in place; the file must be there
+    create,  ///< a new, empty file; fails if it exists
+    append,  ///< at the end of the file, which need not exist
+    update,  ///< in place; the file must exist
   };
-  /// `shown` names the file in errors, when it is not to be `path`.
+  /// `shown` names the file in errors instead of `path`.
   OutputFile(std::string path, Mode mode, std::string shown = "");
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
-  /// As errors name it.
+  /// The name shown in errors.
   const std::string& path() const { return shown_; }
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text);
   void write_at(int64_t offset, std::span<const std::byte> bytes);
-  /// Bytes that were written; those behind the end are left as they are in `bytes`.
+  /// Reads back written bytes; leaves the part of `bytes` past the end of the file unchanged.
   void read_at(int64_t offset, std::span<std::byte> bytes) const;
   int64_t size() const;
-  /// Cuts off what lies behind `size` bytes.
+  /// Cuts the file to `size` bytes.
   void truncate(int64_t size);
-  /// All that was written is on disk when this returns, whoever wrote it.
+  /// Returns when everything written to the file, by any process, is on disk.
   void sync();
   void close();
 
-  /// Takes the file for this object; false when another has it. The system frees it when the holder ends, however it
-  /// does. Advisory: stops only those who ask, and nobody where the file system has no locks.
+  /// Locks the file; false if it is locked already. The system releases the lock when its holder ends, in any way. The
+  /// lock is advisory, and always succeeds on file systems without locks.
   bool try_lock();
 
  private:
@@ -50,7 +50,7 @@ class OutputFile {
 };
 
 enum class LockState { unlocked, locked, unknown };
-/// Whether somebody holds the lock of a file; unknown where there is no file, or no locks.
+/// Whether a file is locked; unknown if there is no file, or the file system has no locks.
 LockState lock_state(const std::string& path);
 
 }  // namespace astroclip::io

@@ -12,31 +12,31 @@
 
 namespace astroclip::io {
 
-/// An HDF5 file whose rows are computed over a long time and that a kill does not harm: laid out once, then filled from
-/// the first row to the last. What was committed is never written again; whoever opens the same file later goes on
-/// behind it. Until its last row is there it is called PATH.partial. The same rows give the same bytes, however often
-/// the writing was interrupted.
+/// An HDF5 file whose rows are computed over a long time and survive a kill. It is laid out once, then filled from the
+/// first row to the last. Committed rows are never rewritten; opening the same file again resumes after them. The file
+/// is called PATH.partial until it is complete. The same rows give the same bytes, however often writing was
+/// interrupted.
 class RowFile {
  public:
   struct Column {
     std::string name;
     DType dtype;  ///< f32, f64 or i64
-    Shape row;    ///< of one row
+    Shape row;    ///< shape of one row
   };
-  /// Text by which a file is known again, and which stays in it.
+  /// Text that identifies the file when it is opened again; stored in it.
   using Attributes = std::vector<std::pair<std::string, std::string>>;
 
-  /// Lays the file out, or goes on with what stands there. Throws Error when that was begun with other attributes
-  /// (naming the first that differs) or columns, or when another process is at it.
+  /// Lays the file out, or resumes an existing one. Throws Error if the existing file has other attributes (naming the
+  /// first that differs) or columns, or if another process is writing it.
   RowFile(const std::string& path, const Attributes& attributes, const std::vector<Column>& columns, int64_t rows);
 
-  /// Rows that need not be written any more.
+  /// Number of rows already committed.
   int64_t done() const { return done_; }
-  /// Rows [begin, begin + count) of a column, not before `done`.
+  /// Writes rows [begin, begin + count) of a column; begin is at least `done`.
   void write(const std::string& column, int64_t begin, int64_t count, const void* values);
-  /// The rows before `done` are written: makes them last.
+  /// Syncs the rows before `done` and records them as committed.
   void commit(int64_t done);
-  /// Gives a file whose rows are all committed its name.
+  /// Renames the file to its final name; all rows must be committed.
   void finish();
 
  private:
@@ -46,10 +46,10 @@ class RowFile {
 
   std::string path_, partial_;
   std::vector<Column> columns_;
-  std::vector<int64_t> offsets_;  ///< of the columns' first bytes
+  std::vector<int64_t> offsets_;  ///< file offsets of the columns' first bytes
   int64_t rows_;
   int64_t done_ = 0;
-  int64_t end_ = 0;  ///< of what is HDF5: the count of rows stands behind it
+  int64_t end_ = 0;  ///< end of the HDF5 data; the trailer with the row count follows
   std::optional<OutputFile> file_;
 };
 

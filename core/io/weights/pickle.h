@@ -12,8 +12,8 @@
 
 namespace astroclip::io::pickle {
 
-/// What a pickle describes. Nothing of it was called or imported: an instance of a class is the class's name with the
-/// arguments, contents and state that the pickle gives it.
+/// A value in a pickle. Nothing is called or imported: an instance of a class is represented by the class's name with
+/// the arguments, contents and state from the pickle.
 struct Value {
   enum class Kind {
     none,
@@ -29,41 +29,41 @@ struct Value {
     dict,
     global,      ///< a class or function by name, "module.name" in `text`
     object,      ///< made by a class or function, whose name is in `text`
-    persistent,  ///< a reference to something beside the pickle: its identifier is `arguments`
+    persistent,  ///< a reference to data outside the pickle; `arguments` is its identifier
   };
   Kind kind = Kind::none;
-  int depth = 1;        ///< levels of containers at the time it was filled
+  int depth = 1;        ///< nesting depth when it was filled
   int64_t integer = 0;  ///< also 0 or 1 of a boolean
   double real = 0.0;
   std::string text;
   std::vector<const Value*> items;                             ///< of a list, tuple, set, or list-like object
   std::vector<std::pair<const Value*, const Value*>> entries;  ///< of a dict or dict-like object
   const Value* arguments = nullptr;                            ///< the tuple an object was made from
-  const Value* state = nullptr;                                ///< what an object was filled from, if anything
+  const Value* state = nullptr;                                ///< the state an object was restored from, if any
 
   bool is(Kind wanted) const { return kind == wanted; }
   bool is_object(std::string_view name) const { return kind == Kind::object && text == name; }
-  /// The value under a text key of a dict or dict-like object, the last one given; null when there is none.
+  /// The value under a text key of a dict or dict-like object, the last one if repeated; null if there is none.
   const Value* find(std::string_view key) const;
 };
 
-/// One parsed pickle; owns every value in it. Values may share parts and, through objects, contain themselves: whoever
-/// walks them bounds the walk.
+/// One parsed pickle; owns all its values. Values may share parts and, through objects, contain themselves, so a walk
+/// must be bounded.
 class Document {
  public:
-  /// Parses the pickle at the start of `bytes`; what follows its end is left alone. Opcodes of protocols 2 to 5.
-  /// Sizes are bounded by the bytes there are, values by `most_values`, nesting by `most_levels`.
+  /// Parses the pickle at the start of `bytes` and ignores what follows it. Supports opcodes of protocols 2 to 5.
+  /// Sizes are bounded by the available bytes, values by `most_values`, nesting by `most_levels`.
   /// Throws Error "WHERE: byte N: reason", N counted from `base`, for anything else, and for names (os.system) that
-  /// only an attack would hold.
+  /// only an attack would contain.
   static Document parse(std::span<const std::byte> bytes, const std::string& where, int64_t base = 0);
 
   static constexpr int64_t most_values = int64_t{1} << 20;
   static constexpr int most_levels = 500;
 
   const Value& root() const { return *root_; }
-  /// Every value made on the way, in order.
+  /// All values in order of creation.
   const std::deque<Value>& values() const { return *values_; }
-  /// Bytes of the pickle, its end included.
+  /// Size of the pickle in bytes.
   int64_t size() const { return size_; }
 
  private:

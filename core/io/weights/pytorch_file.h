@@ -12,10 +12,10 @@
 
 namespace astroclip::io {
 
-/// A memory-mapped file written by torch.save, in the zip format (PyTorch 1.6 and later) or the older one, bare or by
-/// Lightning. Its pickles are read as data: nothing in them is called or imported, and objects of classes other than
-/// tensors stay opaque. The tensors listed are those of the state dict: what stands under `state_dict`, `model` or
-/// `teacher`, else the whole file; their names are dotted and do not include that first word.
+/// A memory-mapped file written by torch.save or Lightning, in the zip format (PyTorch 1.6 and later) or the legacy
+/// format. Its pickles are read as data: nothing in them is called or imported, and objects of classes other than
+/// tensors stay opaque. The tensors are those of the state dict: the entry `state_dict`, `model` or `teacher`, or else
+/// the whole file. Their names are dotted and do not include the name of that entry.
 class PytorchFile {
  public:
   struct Entry {
@@ -24,10 +24,10 @@ class PytorchFile {
     Shape shape;
   };
 
-  /// Throws Error with the path, and the byte where there is one, for a file that is truncated, damaged, of another
-  /// kind, or holds no tensors.
+  /// Throws Error with the path, and the byte if known, for a file that is truncated, damaged, of another format, or
+  /// without tensors.
   static PytorchFile open(const std::string& path);
-  /// True for a file that begins as one of the two formats does. Throws Error when it cannot be read.
+  /// Whether a file begins like one of the two formats. Throws Error if it cannot be read.
   static bool looks_like_one(const std::string& path);
 
   const std::string& path() const;
@@ -38,18 +38,18 @@ class PytorchFile {
   /// In the order of the file.
   const std::vector<Entry>& entries() const;
   bool contains(const std::string& name) const;
-  /// Throws Error naming the path and the tensor when there is none of that name.
+  /// Throws Error naming the path and the tensor if there is none of that name.
   const Entry& entry(const std::string& name) const;
   /// A tensor, converted to `dtype` (integers only to integers or floats), on the device; see read_elements for when it
   /// shares the mapped bytes.
   Tensor read(const std::string& name, DType dtype, Device device) const;
-  /// What stands in the state dict and is neither a tensor that can be read nor a dict of them: names, with the class
-  /// in angle brackets where it is an object.
+  /// Names of the state dict's entries that are neither supported tensors nor dicts of them, with the class of an
+  /// object in angle brackets.
   const std::vector<std::string>& skipped() const;
-  /// Everything plain beside the state dict, by dotted name: "hyper_parameters.embed_dim" = "768". An object of
+  /// All plain values outside the state dict, by dotted name: "hyper_parameters.embed_dim" = "768". An object of
   /// another class shows as "<module.name>".
   const Metadata& metadata() const;
-  /// All that the file holds.
+  /// The whole contents of the file.
   const pickle::Value& root() const;
 
  private:

@@ -21,13 +21,13 @@ struct PytorchArchive {
 PytorchArchive read_pytorch_archive(std::span<const std::byte> bytes, const std::string& path);
 bool looks_like_pytorch(std::span<const std::byte> bytes);
 
-/// What a persistent identifier says of a storage.
+/// The storage that a persistent identifier refers to.
 struct StorageReference {
   ElementType type;
   std::string key;
   int64_t elements;
 };
-/// Empty for other references. Throws Error with the reason alone for a storage that makes no sense.
+/// nullopt for other references. Throws Error with only the reason for an invalid storage.
 std::optional<StorageReference> storage_reference(const pickle::Value& persistent);
 
 }  // namespace astroclip::io

@@ -15,7 +15,7 @@ namespace astroclip::io {
 using Metadata = std::map<std::string, std::string>;
 
 /// A memory-mapped safetensors file (huggingface.co/docs/safetensors): an 8-byte header length, a JSON header and
-/// the tensors' bytes. The header is checked whole when the file is opened; only tensors that are read are touched.
+/// the tensors' bytes. Opening checks the whole header; tensors are only touched when read.
 class SafetensorsFile {
  public:
   struct Entry {
@@ -24,7 +24,7 @@ class SafetensorsFile {
     Shape shape;
   };
 
-  /// Throws Error with the path and what is wrong: not a safetensors file, truncated, offsets that do not fit.
+  /// Throws Error with the path and the reason: not a safetensors file, truncated, or invalid offsets.
   static SafetensorsFile open(const std::string& path);
 
   const std::string& path() const;
@@ -32,7 +32,7 @@ class SafetensorsFile {
   /// In the order of their bytes in the file.
   const std::vector<Entry>& entries() const;
   bool contains(const std::string& name) const;
-  /// Throws Error naming the path and the tensor when there is none of that name.
+  /// Throws Error naming the path and the tensor if there is none of that name.
   const Entry& entry(const std::string& name) const;
   /// A tensor, converted to `dtype` (integers only to integers or floats), on the device; see read_elements for when it
   /// shares the mapped bytes.

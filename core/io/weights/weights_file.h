@@ -10,20 +10,19 @@
 
 namespace astroclip::io {
 
-/// The tensors of a file of weights, whichever format it has.
+/// The tensors of a weight file of any supported format.
 struct WeightsFile {
   std::string format;  ///< "safetensors", "PyTorch, zip" or "PyTorch, legacy"
   std::vector<NamedTensor> tensors;
-  std::vector<std::string> skipped;  ///< what stands among them and cannot be read (see PytorchFile::skipped)
+  std::vector<std::string> skipped;  ///< entries that are not supported tensors (see PytorchFile::skipped)
   Metadata metadata;
 };
 
-/// Reads safetensors and PyTorch files, told apart by their first bytes. Each tensor keeps its own dtype where there is
-/// one for it (f16 becomes f32), and stays in the mapped file where it needs no conversion. Throws Error naming the
-/// path.
+/// Reads safetensors and PyTorch files, distinguished by their first bytes. Each tensor keeps its dtype if it is
+/// supported (f16 becomes f32), and stays in the mapped file if it needs no conversion. Throws Error naming the path.
 WeightsFile read_weights(const std::string& path, Device device);
 
-/// What such a file holds, without reading the tensors.
+/// The contents of such a file, without reading the tensors.
 struct WeightsListing {
   struct Entry {
     std::string name;

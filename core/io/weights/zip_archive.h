@@ -13,22 +13,22 @@ namespace astroclip::io {
 class ZipArchive {
  public:
   /// Checks the whole directory. `path` is for messages; the bytes must outlive the archive.
-  /// Throws Error "PATH: …" for anything that does not fit or is not supported.
+  /// Throws Error "PATH: …" for anything invalid or unsupported.
   ZipArchive(std::span<const std::byte> bytes, std::string path);
 
-  /// True when the bytes begin as a zip archive does.
+  /// Whether the bytes begin like a zip archive.
   static bool looks_like_one(std::span<const std::byte> bytes);
 
-  /// Where an entry's bytes stand in the file.
+  /// The location of an entry's bytes in the file.
   struct Entry {
     int64_t offset = 0;
     int64_t size = 0;
-    uint32_t checksum = 0;  ///< 0 when the writer left it out
+    uint32_t checksum = 0;  ///< 0 if the writer omitted it
   };
   /// By name.
   const std::map<std::string, Entry>& entries() const { return entries_; }
   std::span<const std::byte> bytes_of(const Entry& entry) const;
-  /// Reads all of an entry that there is. Throws Error when its bytes are not those that were written.
+  /// Reads a whole entry and throws Error if its checksum differs.
   void verify(const std::string& name) const;
 
  private:
