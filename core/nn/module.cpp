@@ -125,7 +125,7 @@ void Module::set_trainable(const std::string& name, bool trainable) {
     const std::string word = entry.name.substr(0, entry.name.find('.'));
     if (std::ranges::find(there, word) == there.end()) there.push_back(word);
   }
-  throw Error(fmt::format("no parameter stands at or below '{}'; there are {}", name, fmt::join(there, ", ")));
+  throw Error(fmt::format("no parameter is named '{}'; there are {}", name, fmt::join(there, ", ")));
 }
 
 void Module::set_training(bool training) {

@@ -78,7 +78,7 @@ class Source {
     for (const NamedTensor& entry : tensors) {
       if (ends_in(entry.name, "num_batches_tracked")) continue;  // PyTorch's batch-norm counter, which is not used
       if (!tensors_.emplace(canonical(entry.name), entry).second) {
-        throw Error(fmt::format("{}: '{}' stands there under two spellings", place, entry.name));
+        throw Error(fmt::format("{}: '{}' occurs under two names", place, entry.name));
       }
     }
   }

@@ -251,7 +251,7 @@ TEST(Run, MistakesInLaterStagesCostNoTraining) {
       {"stages.alignment.validation={every=2, metric=\"x\"} --set experiment.validation=0.2",
        "there is no metric 'x' (validation.loss, validation.clip)"},
       {"stages.alignment.freeze=[\"image.backbon\"]",
-       "freeze 'image.backbon': no parameter stands at or below 'backbon'; there are backbone, cross_attention, "
+       "freeze 'image.backbon': no parameter is named 'backbon'; there are backbone, cross_attention, "
        "mlp\n"}};
   for (const auto& [assignment, complaint] : mistakes) {
     std::string quoted = assignment;

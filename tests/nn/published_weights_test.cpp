@@ -106,8 +106,7 @@ TEST(PublishedWeights, WhatDoesNotFitIsListedTogetherAndNothingIsWritten) {
             "  unexpected (1): x.e\n"
             "  misshapen (1): b: expected [2], found [3]");
   EXPECT_THAT(module.values(0), ElementsAre(0));
-  EXPECT_EQ(message_of(module, {{"a", row({1})}, {"module.a", row({1})}}),
-            "w.ckpt: 'module.a' stands there under two spellings");
+  EXPECT_EQ(message_of(module, {{"a", row({1})}, {"module.a", row({1})}}), "w.ckpt: 'module.a' occurs under two names");
 }
 
 TEST(PublishedWeights, ReadsThemOutOfAFile) {

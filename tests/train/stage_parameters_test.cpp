@@ -89,10 +89,9 @@ TEST(Groups, OneThatNamesNothingIsRefusedWithASuggestion) {
 TEST(Freeze, APartThatIsNotThereIsRefused) {
   const Experiment experiment = small_experiment({.stage = "freeze = [\"image.bakcbone\"]\n"});
   const Model model = testing_support::model_of(experiment);
-  EXPECT_THAT(
-      [&] { freeze_parts(experiment.stages[0], model); },
-      ThrowsMessage<Error>(testing::HasSubstr("[stages.stage] freeze 'image.bakcbone': no parameter stands at or "
-                                              "below 'bakcbone'")));
+  EXPECT_THAT([&] { freeze_parts(experiment.stages[0], model); },
+              ThrowsMessage<Error>(
+                  testing::HasSubstr("[stages.stage] freeze 'image.bakcbone': no parameter is named 'bakcbone'")));
 }
 
 }  // namespace
