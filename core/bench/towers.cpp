@@ -5,7 +5,7 @@
 #include "autograd/tape.h"
 #include "base/rng.h"
 #include "bench/row.h"
-#include "ops/ops.h"
+#include "ops/operators.h"
 #include "optim/adamw.h"
 #include "plugin/host.h"
 #include "testing/plain_engine.h"
@@ -51,21 +51,20 @@ Operations operations_of_resnet(const Encoder& encoder, int64_t) {
 /// A published tower as its plugin makes it, perhaps with fewer blocks.
 struct Tower {
   std::string plugin;
-  std::string blocks_key;  ///< the plugin's parameter for their number; "": as many as it has
   int64_t blocks;
   int64_t batch;
   Operations (*operations)(const Encoder& encoder, int64_t blocks);
 };
 
-const Tower specformer{"specformer", "depth", 6, 8, operations_of_transformer};
-const Tower vit{"vit", "depth", 24, 16, operations_of_transformer};
+const Tower specformer{"specformer", 6, 8, operations_of_transformer};
+const Tower vit{"vit", 24, 16, operations_of_transformer};
 /// Moments, gradients and two packed copies of all 24 blocks would need more memory than many a machine has.
-const Tower short_vit{"vit", "depth", 8, 16, operations_of_transformer};
-const Tower resnet{"resnet", "", 8, 32, operations_of_resnet};
+const Tower short_vit{"vit", 8, 16, operations_of_transformer};
+const Tower resnet{"resnet", 8, 32, operations_of_resnet};
 
 std::shared_ptr<Encoder> make(const Tower& tower) {
   config::Table table;
-  if (!tower.blocks_key.empty()) table.set(tower.blocks_key, config::Value(tower.blocks, {}));
+  if (tower.operations == operations_of_transformer) table.set("depth", config::Value(tower.blocks, {}));
   auto encoder = plugin::Host::instance().make<Encoder>(tower.plugin, table, "bench");
   encoder->materialize(device(), 1);
   return encoder;
@@ -111,7 +110,7 @@ Tensor objective(const Encoder& encoder, const Tensor& raw, bool reconstructs) {
   if (!reconstructs) return ops::mean(ops::square(embed(encoder, raw)));
   const Tensor tokens = encoder.tokenize(raw);
   const Tensor made = ability<Reconstruction>(encoder).reconstruct(encoder.encode(tokens, {}, TokenForm::pretraining));
-  return ops::mean(ops::square(ops::subtract(made, tokens)));
+  return ops::mean(ops::square(made - tokens));
 }
 
 /// Backward counts twice the forward's operations; scores that attention computes anew do not count.
