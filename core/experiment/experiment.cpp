@@ -40,7 +40,7 @@ const Schema<Experiment>& general_schema() {
       Schema<Experiment>("The run as a whole.")
           .field("name", &Experiment::name, "names the run's folder", config::file_name())
           .no_effect_on_results()
-          .field("seed", &Experiment::seed, "of every random stream")
+          .field("seed", &Experiment::seed, "of every random stream", {"at least 0", {}})
           .field("device", &Experiment::device, "where to compute", config::one_of(device_choices()))
           .choice("precision", &Experiment::precision, "operands of products; auto: bf16 where the device has it",
                   precisions())
@@ -78,7 +78,7 @@ const Schema<EvaluationSpec>& evaluation_schema() {
 const Schema<Experiment>& encoders_schema() {
   static const auto schema = Schema<Experiment>("The encoders of a model.")
                                  .named_plugins("encoders", &Experiment::encoders, &EncoderSpec::name,
-                                                &EncoderSpec::plugin, "one for each modality, like [encoders.image]");
+                                                &EncoderSpec::plugin, "the encoders by name, like [encoders.image]");
   return schema;
 }
 
@@ -90,7 +90,7 @@ const Schema<Experiment>& experiment_schema() {
           .named_sections("augmentation", &Experiment::augmentation,
                           "how augmented views are made, one table for each encoder", data::augmentation_schema())
           .named_plugins("encoders", &Experiment::encoders, &EncoderSpec::name, &EncoderSpec::plugin,
-                         "one for each modality, like [encoders.image]")
+                         "the encoders by name, like [encoders.image]")
           .tables("stages", &Experiment::stages, "training, in order", stage_schema())
           .section("evaluation", &Experiment::evaluation, "what tasks measure", evaluation_schema())
           .plugins("tasks", &Experiment::tasks, "measurements at the end");

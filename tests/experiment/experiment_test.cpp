@@ -177,9 +177,9 @@ TEST(Experiment, ALossMayTakeLosses) {
   };
   const Experiment experiment = read_experiment(config::parse_text(sum(""), "e.toml"));
   EXPECT_EQ(experiment.stages.at(1).loss.plugin, "sum");
-  EXPECT_THAT(config::to_toml(experiment.resolved()), testing::HasSubstr("{ plugin = \"clip\", logit_scale = 15.5"));
+  EXPECT_THAT(config::to_toml(experiment.resolved()), testing::HasSubstr("losses = [{ plugin = \"clip\", "));
   EXPECT_EQ(message_of(sum(", logit_biass = 1")),
-            "e.toml:16:74: error: [stages.alignment.loss.losses] plugin 'siglip' has no parameter 'logit_biass'; "
+            "e.toml:16:78: error: [stages.alignment.loss.losses] plugin 'siglip' has no parameter 'logit_biass'; "
             "did you mean 'logit_bias'?");
 }
 
@@ -196,7 +196,7 @@ TEST(Experiment, ANegativeSeedIsRefused) {
 
 TEST(Experiment, NeedsAnEncoder) {
   EXPECT_EQ(message_of("encoders = {}\n[dataset]\nplugin = \"simulated_survey\"\n"),
-            "e.toml:1:12: error: 'encoders' is missing (table of plugins: one for each modality, like "
+            "e.toml:1:12: error: 'encoders' is missing (table of plugins: the encoders by name, like "
             "[encoders.image])");
 }
 

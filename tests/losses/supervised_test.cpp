@@ -56,7 +56,7 @@ TEST_F(Supervised, LooksAtTheModalityNamed) {
   const auto loss = ready("modality = \"spectrum\"");
   PlainEngine engine = engine_of(a_, b_, labels_), other = engine_of(b_, a_, labels_);
   EXPECT_NE(loss->forward(engine).total.item(), loss->forward(other).total.item());
-  EXPECT_EQ(loss->views(engine).at(0).modality, "spectrum");
+  EXPECT_EQ(loss->views(engine).at(0).tower, "spectrum");
   EXPECT_THAT(loss->labels(), testing::ElementsAre("redshift"));
 }
 

@@ -71,7 +71,7 @@ seeds = [1, 2]
   const Experiment& last = made.runs.back().experiment;
   EXPECT_EQ(last.seed, 2);
   EXPECT_EQ(last.stages[1].loss.plugin, "siglip");
-  EXPECT_EQ(*last.stages[1].loss.parameters.find("scale")->get_if<double>(), 5.0);
+  EXPECT_EQ(*last.stages[1].loss.parameters.find("logit_scale")->get_if<double>(), 5.0);
   EXPECT_EQ(last.stages[1].optimizer.lr, 2e-3);
   EXPECT_EQ(last.stages[0].optimizer.lr, 1e-4);  // another stage's stays
 }
