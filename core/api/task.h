@@ -6,27 +6,24 @@
 #include <vector>
 
 #include "api/plugin.h"
+#include "tensor/matrix.h"
 
 namespace astroclip {
 
-/// A host matrix, row-major.
-struct Matrix {
-  int64_t rows = 0;
-  int64_t columns = 0;
-  std::vector<float> values;
+/// What a representation stands in a report for.
+enum class Role {
+  model,     ///< the experiment's own
+  floor,     ///< an untrained reference: an untrained encoder, principal components, magnitudes
+  baseline,  ///< a trained rival: another model file
 };
 
-/// The rows without NaN, and a matrix of some rows.
-std::vector<int64_t> present_rows(const Matrix& matrix);
-Matrix select_rows(const Matrix& matrix, const std::vector<int64_t>& rows);
-
-/// One way of describing every object by a vector: an embedding, or a baseline such as PCA or magnitudes. The row of an
+/// One way of describing every object by a vector: an embedding, principal components, magnitudes. The row of an
 /// object that lacks the modality is NaN, which happens only with `[evaluation] objects = "all"`.
 struct Representation {
   std::string name;          ///< "aligned", "before alignment", "untrained", "pca-64", "magnitudes"
   std::string modality;      ///< "image", "spectrum"
   bool cross_modal = false;  ///< true when the other modality's representation of this name lives in the same space
-  bool baseline = false;
+  Role role = Role::model;
   Matrix train, test;
   bool has_units = false;  ///< columns are quantities of their own: principal components, magnitudes
 };
@@ -43,7 +40,7 @@ struct TaskInput {
 struct Measurement {
   std::string representation, modality;
   std::string method;  ///< "knn", "mlp", "cosine", or the objects it is of: "12 → 7"
-  bool baseline = false;
+  Role role = Role::model;
   std::vector<std::pair<std::string, double>> values;  ///< metric → value, in column order
 };
 
@@ -58,13 +55,30 @@ struct Report {
   std::map<std::string, Better> better = {};  ///< by metric; `astroclip compare` compares those that are named here
 };
 
+/// What a task predicts of test objects from one representation.
+struct Prediction {
+  std::string representation, modality;
+  std::string method;  ///< as in a Measurement: "knn"
+  Role role = Role::model;
+  std::string label;       ///< what is predicted
+  int64_t trained_on = 0;  ///< training objects
+  std::vector<int64_t> ids;
+  std::vector<double> truth, predicted;       ///< along ids
+  std::map<std::string, Matrix> fitted = {};  ///< what was fitted on the training objects, by name
+};
+
+struct TaskResult {
+  std::vector<Report> reports;
+  std::vector<Prediction> predictions = {};
+};
+
 /// A measurement of what an embedding is good for.
 class Task : public Plugin {
  public:
   virtual ~Task() = default;
   /// Labels the task reads. The engine refuses an experiment whose dataset lacks one.
   virtual std::vector<std::string> labels() const = 0;
-  virtual std::vector<Report> run(const TaskInput& input) const = 0;
+  virtual TaskResult run(const TaskInput& input) const = 0;
 };
 
 }  // namespace astroclip

@@ -17,6 +17,8 @@ namespace astroclip::compare {
 
 namespace {
 
+using evaluate::Measure;
+
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double level = 0.95;
 
@@ -46,32 +48,32 @@ std::vector<Group> grouped(const std::vector<MeasuredRun>& runs) {
   return groups;
 }
 
-const Measured* find(const MeasuredRun& run, const std::string& measure) {
-  const auto found = std::ranges::find(run.measures, measure, &Measured::name);
+const Measure* find(const MeasuredRun& run, const std::string& measure) {
+  const auto found = std::ranges::find(run.measures, measure, &Measure::name);
   return found == run.measures.end() ? nullptr : &*found;
 }
 
-std::vector<Measured> common_measures(const std::vector<MeasuredRun>& runs) {
-  std::vector<Measured> common;
-  for (const Measured& measure : runs.front().measures) {
+std::vector<Measure> common_measures(const std::vector<MeasuredRun>& runs) {
+  std::vector<Measure> common;
+  for (const Measure& measure : runs.front().measures) {
     const auto has = [&](const MeasuredRun& run) { return find(run, measure.name) != nullptr; };
     if (std::ranges::all_of(runs, has)) common.push_back(measure);
   }
   return common;
 }
 
-std::vector<Measured> chosen(const std::vector<Measured>& all, const std::vector<std::string>& patterns) {
-  std::vector<Measured> found;
-  if (patterns.empty()) std::ranges::copy_if(all, std::back_inserter(found), &Measured::is_first);
+std::vector<Measure> chosen(const std::vector<Measure>& all, const std::vector<std::string>& patterns) {
+  std::vector<Measure> found;
+  if (patterns.empty()) std::ranges::copy_if(all, std::back_inserter(found), &Measure::is_first);
   for (const std::string& pattern : patterns) {
     const size_t before = found.size();
-    for (const Measured& measure : all) {
+    for (const Measure& measure : all) {
       const bool fits = fnmatch(("*" + pattern + "*").c_str(), measure.name.c_str(), FNM_CASEFOLD) == 0;
-      if (fits && std::ranges::find(found, measure.name, &Measured::name) == found.end()) found.push_back(measure);
+      if (fits && std::ranges::find(found, measure.name, &Measure::name) == found.end()) found.push_back(measure);
     }
     if (found.size() > before) continue;
     std::vector<std::string> names;
-    for (const Measured& measure : all) names.push_back(measure.name);
+    for (const Measure& measure : all) names.push_back(measure.name);
     throw Error(fmt::format("no metric's name contains '{}'; the metrics are: {}", pattern, fmt::join(names, ", ")));
   }
   if (found.empty()) throw Error("the runs have no metric in common");
@@ -141,7 +143,7 @@ void correct(std::vector<Cell*>& column) {
 Comparison compare(const std::vector<MeasuredRun>& runs, const Request& request) {
   if (runs.empty()) throw Error("there are no finished runs to compare");
   std::vector<Group> groups = grouped(runs);
-  const std::vector<Measured> measures = chosen(common_measures(runs), request.patterns);
+  const std::vector<Measure> measures = chosen(common_measures(runs), request.patterns);
   const Group* baseline = nullptr;
   Comparison table;
   if (!request.baseline.empty()) {  // it stands first
@@ -153,13 +155,13 @@ Comparison compare(const std::vector<MeasuredRun>& runs, const Request& request)
   for (const Group& group : groups) {
     table.configurations.push_back(group.label);
     table.cells.emplace_back();
-    for (const Measured& measure : measures) table.cells.back().push_back(make_cell(group, baseline, measure.name));
+    for (const Measure& measure : measures) table.cells.back().push_back(make_cell(group, baseline, measure.name));
   }
   for (size_t m = 0; m < measures.size(); ++m) {
     table.measures.push_back(measures[m].name);
     std::vector<Cell*> column;
     for (auto& row : table.cells) column.push_back(&row[m]);
-    mark_best(column, measures[m].better);
+    mark_best(column, *measures[m].better);
     correct(column);
   }
   return table;

@@ -4,42 +4,18 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <limits>
-#include <nlohmann/json.hpp>
-#include <set>
 #include <sstream>
 
 #include "base/error.h"
 #include "config/toml.h"
-#include "io/output/durable_file.h"
+#include "evaluate/report.h"
 #include "sweep/folder.h"
 
 namespace astroclip::compare {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 namespace {
-
-Better better_of(const std::string& name) {
-  if (name == "less") return Better::less;
-  return name == "more" ? Better::more : Better::nearer_zero;
-}
-
-/// The numbers of one line of a report, named by what tells it from the other lines.
-void add_line(const Json& report, const Json& row, bool several_methods, std::vector<Measured>& all) {
-  bool is_first = true;
-  for (const auto& [metric, value] : row.at("values").items()) {
-    if (!report.at("better").contains(metric)) continue;
-    std::string name = fmt::format("{} {}", metric, row.at("modality").get<std::string>());
-    if (several_methods) name += fmt::format(" {}", row.at("method").get<std::string>());
-    const bool known = std::ranges::find(all, name, &Measured::name) != all.end();
-    if (known) name += fmt::format(" ({})", report.at("title").get<std::string>());
-    const double number = value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
-    all.push_back({name, better_of(report.at("better").at(metric)), is_first, number});
-    is_first = false;
-  }
-}
 
 /// "loss=clip,seed=1" without the part that names the seed.
 std::string without_seed(const std::string& name) {
@@ -54,7 +30,7 @@ std::string without_seed(const std::string& name) {
 }
 
 MeasuredRun read_run(const fs::path& path, const std::string& label) {
-  MeasuredRun run{path.string(), label, {}, 0, read_report((path / "report.json").string())};
+  MeasuredRun run{path.string(), label, {}, 0, read_measures((path / "report.json").string())};
   config::Table resolved = config::parse_file((path / "resolved.toml").string());
   auto& general = *resolved.find("experiment")->get_if<config::Table>();
   run.seed = *general.find("seed")->get_if<int64_t>();
@@ -86,19 +62,9 @@ void read_sweep(const fs::path& path, std::vector<MeasuredRun>& runs, size_t& le
 
 }  // namespace
 
-std::vector<Measured> read_report(const std::string& path) {
-  std::vector<Measured> all;
-  try {
-    for (const Json& report : Json::parse(io::read_text(path))) {
-      std::set<std::string> methods;
-      for (const Json& row : report.at("rows")) methods.insert(row.at("method"));
-      for (const Json& row : report.at("rows")) {
-        if (!row.at("baseline").get<bool>()) add_line(report, row, methods.size() > 1, all);
-      }
-    }
-  } catch (const Json::exception&) {
-    throw Error(fmt::format("{}: damaged, or written by another version", path));
-  }
+std::vector<evaluate::Measure> read_measures(const std::string& path) {
+  std::vector<evaluate::Measure> all = evaluate::measures(evaluate::read_report(path));
+  std::erase_if(all, [](const evaluate::Measure& measure) { return !measure.better; });
   return all;
 }
 

@@ -93,8 +93,8 @@ ListedRun list_run(const std::string& path) {
     run.state = state_of(folder, failure);
     if (run.state == RunState::failed) run.problem = failure;
     find_step(folder, run);
-    if (run.state == RunState::finished) run.results = read_report(folder.report_json());
-    std::erase_if(run.results, [](const Measured& measured) { return !measured.is_first; });
+    if (run.state == RunState::finished) run.results = read_measures(folder.report_json());
+    std::erase_if(run.results, [](const evaluate::Measure& measure) { return !measure.is_first; });
   } catch (const std::exception& error) {
     run.problem = error.what();
   }

@@ -20,10 +20,10 @@ struct ListedRun {
   RunState state = RunState::interrupted;
   std::filesystem::file_time_type changed;  ///< time of the last change
   std::string stage;                        ///< of its last step; "" before the first
-  int64_t step = 0;               ///< finished steps of that stage; of an interrupted run, those in its last checkpoint
-  int64_t steps = 0;              ///< all steps of that stage; 0: unknown
-  std::string problem;            ///< the error that ended the run, or of reading its folder
-  std::vector<Measured> results;  ///< the first metric of each row of its report
+  int64_t step = 0;     ///< finished steps of that stage; of an interrupted run, those in its last checkpoint
+  int64_t steps = 0;    ///< all steps of that stage; 0: unknown
+  std::string problem;  ///< the error that ended the run, or of reading its folder
+  std::vector<evaluate::Measure> results;  ///< the first metric of each row of its report
 };
 
 /// A run, or a sweep with its runs.

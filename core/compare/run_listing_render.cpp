@@ -39,7 +39,7 @@ std::string message(const ListedRun& run) {
     return fmt::format("{}; resume with: astroclip run --resume {}", step_of(run), run.path);
   }
   std::vector<std::string> words;
-  for (const Measured& one : run.results) {
+  for (const evaluate::Measure& one : run.results) {
     if (words.size() < results_of_a_line) words.push_back(fmt::format("{} {:.4g}", one.name, one.value));
   }
   if (run.results.size() > words.size()) words.emplace_back("…");
@@ -59,7 +59,7 @@ std::string summary(const Listed& sweep) {
 
 nlohmann::ordered_json json_of(const ListedRun& run) {
   nlohmann::ordered_json results = nlohmann::ordered_json::object();
-  for (const Measured& one : run.results) {
+  for (const evaluate::Measure& one : run.results) {
     results[one.name] = std::isfinite(one.value) ? nlohmann::ordered_json(one.value) : nullptr;
   }
   return {{"path", run.path},

@@ -17,9 +17,10 @@
 #include "data/loader.h"
 #include "data/preprocessing.h"
 #include "embed/inputs.h"
-#include "evaluate/extractors.h"
+#include "evaluate/embedder.h"
 #include "io/output/row_file.h"
 #include "io/weights/weights_file.h"
+#include "model/model.h"
 #include "model/model_file.h"
 #include "model/presets.h"
 #include "record/checkpoint.h"
@@ -144,8 +145,7 @@ class Embedding {
                         "alignment",
                         request_.model, name));
       }
-      extractors_.push_back(evaluate::encoder_extractor(name, name, model_->shared_encoder(name), device_, precision_,
-                                                        wants_head(), false));
+      embedders_.emplace_back(name, model_->shared_encoder(name), device_, precision_, wants_head());
     }
     memory().trim();
   }
@@ -210,10 +210,11 @@ class Embedding {
     file.write("object_id", begin + from, end - from, ids.data());
     std::vector<data::ViewPlan> there;
     std::map<std::string, std::vector<bool>> present;  // by view
-    for (const evaluate::Extractor& extractor : extractors_) {
-      if (!input.has(extractor.modality)) continue;
-      there.push_back(extractor.view);
-      present[extractor.view.request.name] = data::observed(*input.objects, input.split, rows, extractor.modality);
+    for (const evaluate::Embedder& embedder : embedders_) {
+      if (!input.has(embedder.view().request.modality)) continue;
+      there.push_back(embedder.view());
+      present[embedder.view().request.name] =
+          data::observed(*input.objects, input.split, rows, embedder.view().request.modality);
     }
     int64_t row = from;
     bool goes_on = true;
@@ -222,19 +223,19 @@ class Embedding {
     evaluate::for_each_batch(*input.objects, rows, there, loading, [&](const data::Batch& batch) {
       const int64_t count = std::min(request_.batch, end - row);
       if (count != last_count_) memory().trim();  // blocks of other sizes would only lie beside the new ones
-      for (const evaluate::Extractor& extractor : extractors_) {
+      for (const evaluate::Embedder& embedder : embedders_) {
         Matrix vectors;
-        const auto view = batch.views.find(extractor.view.request.name);
+        const auto view = batch.views.find(embedder.view().request.name);
         if (view != batch.views.end()) {
-          vectors = extractor.extract(view->second);
+          vectors = embedder.embed(view->second);
           std::vector<bool>& usable = present.at(view->first);
           not_finite_ += leave_out_bad(view->second, usable, static_cast<size_t>(row - from));
           evaluate::blank_missing(vectors, usable, static_cast<size_t>(row - from));
         } else {
-          vectors.values.assign(static_cast<size_t>(count * width_of(extractor.name)),
+          vectors.values.assign(static_cast<size_t>(count * width_of(embedder.tower())),
                                 std::numeric_limits<float>::quiet_NaN());
         }
-        file.write(column_of(extractor.name), begin + row, count, vectors.values.data());
+        file.write(column_of(embedder.tower()), begin + row, count, vectors.values.data());
       }
       if (last_count_ == 0) report_memory();
       last_count_ = count;
@@ -288,7 +289,7 @@ class Embedding {
   const Device device_;
   Precision precision_ = Precision::f32;
   std::unique_ptr<Model> model_;
-  std::vector<evaluate::Extractor> extractors_;
+  std::vector<evaluate::Embedder> embedders_;
   record::Console console_;
   record::StopRequest stop_;
   Clock::time_point start_, committed_;

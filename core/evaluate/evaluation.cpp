@@ -6,18 +6,22 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <functional>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "config/toml.h"
 #include "data/loader.h"
-#include "evaluate/extractors.h"
+#include "evaluate/embedder.h"
+#include "evaluate/object_files.h"
 #include "evaluate/report.h"
-#include "io/hdf5/hdf5.h"
 #include "io/output/durable_file.h"
 #include "model/model_file.h"
 #include "ops/ops.h"
+#include "search/pca.h"
 
 namespace astroclip::evaluate {
 
@@ -25,22 +29,18 @@ namespace {
 
 bool wants_head(const Experiment& experiment) { return experiment.evaluation.embedding == Embedding::head; }
 
-std::string trained_name(const Experiment& experiment) {
-  return wants_head(experiment) ? "aligned" : "before alignment";
+bool wants(const Experiment& experiment, const std::string& floor) {
+  return std::ranges::find(experiment.evaluation.floors, floor) != experiment.evaluation.floors.end();
 }
 
-bool wants(const Experiment& experiment, Baseline baseline) {
-  return std::ranges::find(experiment.evaluation.baselines, baseline) != experiment.evaluation.baselines.end();
-}
-
-std::vector<std::shared_ptr<Task>> make_tasks(const Experiment& experiment) {
-  std::vector<std::shared_ptr<Task>> tasks;
-  for (const plugin::Spec<Task>& spec : experiment.tasks) tasks.push_back(spec.make());
-  return tasks;
-}
-
-const std::vector<std::string>& magnitudes_of(const Experiment& experiment, const std::string& modality) {
-  return modality == "image" ? experiment.evaluation.image_magnitudes : experiment.evaluation.spectrum_magnitudes;
+/// Calls `use(tower, floor)` with each floor of labels that is wanted, for every encoder of its modality.
+void for_each_label_floor(const Experiment& experiment,
+                          const std::function<void(const std::string& tower, const LabelFloor& floor)>& use) {
+  for (const EncoderSpec& encoder : experiment.encoders) {
+    for (const LabelFloor& floor : experiment.evaluation.label_floors) {
+      if (floor.modality == modality_of(encoder) && wants(experiment, floor.name)) use(encoder.name, floor);
+    }
+  }
 }
 
 /// What tables call model files: by their names, and those of runs, which all runs name alike, by the run's folder;
@@ -58,7 +58,7 @@ std::vector<std::string> table_names(const std::vector<std::string>& paths) {
   return names;
 }
 
-/// Every label that tasks or the magnitudes floor read, once.
+/// Every label that tasks or floors read, once.
 std::vector<std::string> label_names(const Experiment& experiment) {
   std::vector<std::string> names;
   const auto add = [&](const std::vector<std::string>& more) {
@@ -66,10 +66,8 @@ std::vector<std::string> label_names(const Experiment& experiment) {
       if (std::ranges::find(names, name) == names.end()) names.push_back(name);
     }
   };
-  for (const auto& task : make_tasks(experiment)) add(task->labels());
-  if (wants(experiment, Baseline::magnitudes)) {
-    for (const EncoderSpec& encoder : experiment.encoders) add(magnitudes_of(experiment, modality_of(encoder)));
-  }
+  for (const plugin::Spec<Task>& spec : experiment.tasks) add(spec.make()->labels());
+  for_each_label_floor(experiment, [&](const std::string&, const LabelFloor& floor) { add(floor.labels); });
   return names;
 }
 
@@ -84,6 +82,23 @@ std::vector<EncoderSpec> shared_encoders(const Experiment& experiment, const Mod
   return shared;
 }
 
+Matrix as_matrix(const HostArray& views) {
+  const auto values = views.values<float>();
+  const int64_t rows = views.shape[0];
+  return {rows, views.shape.numel() / rows, {values.begin(), values.end()}};
+}
+
+/// What makes the rows of a representation out of views.
+struct Source {
+  data::ViewPlan view;
+  std::optional<Embedder> embedder;  ///< none: principal components
+  std::optional<search::Pca> pca;
+
+  Matrix rows(const HostArray& views) const {
+    return embedder ? embedder->embed(views) : pca->transform(as_matrix(views));
+  }
+};
+
 /// Gathers representations of both splits and hands them to the tasks.
 class Evaluator {
  public:
@@ -93,25 +108,21 @@ class Evaluator {
     for (const Split split : {Split::train, Split::test}) choose_rows(split);
   }
 
-  TaskInput gather() {
-    make_extractors();
-    TaskInput input;
-    input.seed = experiment_.seed;
-    for (const Extractor& extractor : extractors_) {
-      input.representations.push_back(
-          {extractor.name, extractor.tower, extractor.cross_modal, extractor.baseline, {}, {}, extractor.has_units});
-    }
+  TaskInput gather() && {
+    input_.seed = experiment_.seed;
+    add_sources();
     const auto start = std::chrono::steady_clock::now();
-    extract(Split::train, input);
-    extract(Split::test, input);
+    extract(Split::train);
+    extract(Split::test);
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
     const size_t count = rows_[0].size() + rows_[1].size();
-    console_.say(fmt::format("embedded {} objects in {} representations in {:.1f} s", count, extractors_.size(),
-                             elapsed.count()));
-    read_labels(Split::train, input.train_labels, input.train_ids);
-    read_labels(Split::test, input.test_labels, input.test_ids);
-    if (wants(experiment_, Baseline::magnitudes)) add_magnitudes(input);
-    return input;
+    console_.say(
+        fmt::format("embedded {} objects in {} representations in {:.1f} s", count, sources_.size(), elapsed.count()));
+    read_labels(Split::train, input_.train_labels, input_.train_ids);
+    read_labels(Split::test, input_.test_labels, input_.test_ids);
+    for_each_label_floor(experiment_,
+                         [&](const std::string& tower, const LabelFloor& floor) { add_labels(tower, floor); });
+    return std::move(input_);
   }
 
  private:
@@ -129,21 +140,18 @@ class Evaluator {
     }
   }
 
-  void make_extractors() {
+  void add_sources() {
+    const bool head = wants_head(experiment_);
     for (const std::string& name : model_.names()) {
-      extractors_.push_back(encoder_extractor(trained_name(experiment_), name, model_.shared_encoder(name), device_,
-                                              precision_, wants_head(experiment_), false));
+      add(head ? "aligned" : "before alignment", name, Role::model, model_.shared_encoder(name), head);
     }
     const auto& models = experiment_.evaluation.models;
     const std::vector<std::string> names = table_names(models);
     for (size_t i = 0; i < models.size(); ++i) add_model(models[i], names[i]);
-    if (wants(experiment_, Baseline::untrained)) {
-      for (const std::string& name : model_.names()) {
-        extractors_.push_back(
-            encoder_extractor("untrained", name, untrained(name), device_, precision_, wants_head(experiment_), true));
-      }
+    if (wants(experiment_, "untrained")) {
+      for (const std::string& name : model_.names()) add("untrained", name, Role::floor, untrained(name), head);
     }
-    if (wants(experiment_, Baseline::pca)) add_pca();
+    if (wants(experiment_, "pca")) add_pca();
   }
 
   /// The encoder as it was before training.
@@ -153,13 +161,18 @@ class Evaluator {
 
   data::LoaderOptions loading(Split split) const { return reading_options(experiment_, split); }
 
+  void add(const std::string& name, const std::string& tower, Role role, std::shared_ptr<Encoder> encoder, bool head) {
+    const Embedder embedder(tower, std::move(encoder), device_, precision_, head);
+    input_.representations.push_back({name, tower, head, role, {}, {}});
+    sources_.push_back({embedder.view(), embedder, std::nullopt});
+  }
+
   /// Towers of a model file for the experiment's modalities; one without a head gives its backbone's embedding.
   void add_model(const std::string& path, const std::string& name) {
     const Model model(shared_encoders(experiment_, read_model_description(path)), device_, std::nullopt);
     for (const std::string& tower : model.names()) {
       const bool has_head = model.load(tower, path);
-      extractors_.push_back(encoder_extractor(name, tower, model.shared_encoder(tower), device_, precision_,
-                                              has_head && wants_head(experiment_), true));
+      add(name, tower, Role::baseline, model.shared_encoder(tower), has_head && wants_head(experiment_));
     }
   }
 
@@ -183,52 +196,50 @@ class Evaluator {
     for_each_batch(dataset_, sample, plain, loading(Split::train), [&](const data::Batch& objects) {
       for (size_t i = 0; i < plain.size(); ++i) {
         const ViewRequest& view = plain[i].request;
-        const HostArray& values = objects.views.at(view.name);
-        const auto floats = values.values<float>();
-        const int64_t batch = values.shape[0];
+        const Matrix all = as_matrix(objects.views.at(view.name));
         std::vector<int64_t> there;
-        for (int64_t row = 0; row < batch; ++row) {
+        for (int64_t row = 0; row < all.rows; ++row) {
           if (present_[0].at(view.modality)[places[first + static_cast<size_t>(row)]]) there.push_back(row);
         }
-        const Matrix all{batch, values.shape.numel() / batch, {floats.begin(), floats.end()}};
-        append_rows(raw[i], select_rows(all, there));
+        raw[i].append(select_rows(all, there));
       }
       first += objects.rows.size();
       return true;
     });
     for (size_t i = 0; i < plain.size(); ++i) {
-      const Matrix matrix = std::exchange(raw[i], {});
-      extractors_.push_back(pca_extractor(model_.names()[i], plain[i],
-                                          search::Pca::fit(matrix.values, matrix.rows, matrix.columns,
-                                                           experiment_.evaluation.pca_components, experiment_.seed)));
+      search::Pca pca =
+          search::Pca::fit(std::exchange(raw[i], {}), experiment_.evaluation.pca_components, experiment_.seed);
+      input_.representations.push_back(
+          {fmt::format("pca-{}", pca.components()), model_.names()[i], false, Role::floor, {}, {}, true});
+      sources_.push_back({plain[i], std::nullopt, std::move(pca)});
     }
   }
 
   /// What a frozen backbone gives of a split, where it is kept.
-  std::shared_ptr<const FrozenTokens> kept_tokens(const Extractor& extractor, Split split) const {
-    if (cache_ == nullptr || extractor.encoder == nullptr || !has_frozen_backbone(*extractor.encoder)) return nullptr;
+  std::shared_ptr<const FrozenTokens> kept_tokens(const Source& source, Split split) const {
+    if (cache_ == nullptr || !source.embedder || !has_frozen_backbone(source.embedder->encoder())) return nullptr;
     const ops::PrecisionScope scope(precision_);
-    const TokenForm form = wants_head(experiment_) ? TokenForm::alignment : TokenForm::pretraining;
+    const Embedder& embedder = *source.embedder;
     return cache_->open(
-        {extractor.tower, *extractor.encoder, split, extractor.view, form, experiment_.evaluation.batch});
+        {embedder.tower(), embedder.encoder(), split, source.view, embedder.form(), experiment_.evaluation.batch});
   }
 
-  void extract(Split split, TaskInput& input) {
+  void extract(Split split) {
     std::vector<data::ViewPlan> needed;
     std::vector<std::shared_ptr<const FrozenTokens>> kept;
-    for (const Extractor& extractor : extractors_) {
-      kept.push_back(kept_tokens(extractor, split));
-      if (!kept.back()) needed.push_back(extractor.view);
+    for (const Source& source : sources_) {
+      kept.push_back(kept_tokens(source, split));
+      if (!kept.back()) needed.push_back(source.view);
     }
     size_t first = 0;
     for_each_batch(dataset_, rows_[index(split)], needed, loading(split), [&](const data::Batch& objects) {
-      for (size_t i = 0; i < extractors_.size(); ++i) {
-        const Extractor& extractor = extractors_[i];
-        Matrix rows = kept[i] ? extractor.embed(kept[i]->read(objects.rows))
-                              : extractor.extract(objects.views.at(extractor.view.request.name));
-        blank_missing(rows, present_[index(split)].at(extractor.modality), first);
-        Representation& target = input.representations[i];
-        append_rows(split == Split::train ? target.train : target.test, rows);
+      for (size_t i = 0; i < sources_.size(); ++i) {
+        const Source& source = sources_[i];
+        Representation& target = input_.representations[i];
+        Matrix rows = kept[i] ? source.embedder->embed(kept[i]->read(objects.rows))
+                              : source.rows(objects.views.at(source.view.request.name));
+        blank_missing(rows, present_[index(split)].at(source.view.request.modality), first);
+        (split == Split::train ? target.train : target.test).append(rows);
       }
       first += objects.rows.size();
       return true;
@@ -247,23 +258,19 @@ class Evaluator {
     }
   }
 
-  void add_magnitudes(TaskInput& input) const {
-    for (const std::string& tower : model_.names()) {
-      const std::string modality = model_.encoder(tower).modality();
-      Representation magnitudes{"magnitudes", tower, true, true, {}, {}, true};
-      const auto fill = [&](Matrix& matrix, const std::map<std::string, std::vector<double>>& labels, size_t rows) {
-        const auto& names = magnitudes_of(experiment_, modality);
-        matrix = {static_cast<int64_t>(rows), static_cast<int64_t>(names.size()), {}};
-        for (size_t row = 0; row < rows; ++row) {
-          for (const std::string& name : names) matrix.values.push_back(static_cast<float>(labels.at(name)[row]));
-        }
-      };
-      fill(magnitudes.train, input.train_labels, input.train_ids.size());
-      fill(magnitudes.test, input.test_labels, input.test_ids.size());
-      blank_missing(magnitudes.train, present_[0].at(modality), 0);
-      blank_missing(magnitudes.test, present_[1].at(modality), 0);
-      input.representations.push_back(std::move(magnitudes));
-    }
+  void add_labels(const std::string& tower, const LabelFloor& floor) {
+    Representation values{floor.name, tower, true, Role::floor, {}, {}, true};
+    const auto fill = [&](Matrix& matrix, const std::map<std::string, std::vector<double>>& labels, Split split) {
+      const size_t rows = rows_[index(split)].size();
+      matrix = {static_cast<int64_t>(rows), static_cast<int64_t>(floor.labels.size())};
+      for (size_t row = 0; row < rows; ++row) {
+        for (const std::string& name : floor.labels) matrix.values.push_back(static_cast<float>(labels.at(name)[row]));
+      }
+      blank_missing(matrix, present_[index(split)].at(floor.modality), 0);
+    };
+    fill(values.train, input_.train_labels, Split::train);
+    fill(values.test, input_.test_labels, Split::test);
+    input_.representations.push_back(std::move(values));
   }
 
   const Experiment& experiment_;
@@ -275,43 +282,34 @@ class Evaluator {
   const Precision precision_ = experiment_.run_precision();
   std::vector<int64_t> rows_[2];
   std::map<std::string, std::vector<bool>> present_[2];  ///< by modality, along rows_
-  std::vector<Extractor> extractors_;
+  TaskInput input_;
+  std::vector<Source> sources_;  ///< of the first representations
 };
 
-/// Groups train/ and test/ with ENCODER_embeddings of each encoder and object_id, row by row; NaN where an object
-/// lacks the modality.
-void write_embeddings(const std::string& path, const TaskInput& input, const Experiment& experiment) {
-  io::DurableFile durable(path);
-  auto file = io::Hdf5File::create(durable.file());
-  file.write_attribute("experiment", config::to_toml(experiment.resolved()));
-  const auto write = [&](const std::string& group, const std::vector<int64_t>& ids, auto matrix_of) {
-    const auto rows = static_cast<int64_t>(ids.size());
-    file.make_dataset(group + "/object_id", DType::i64, {rows});
-    if (rows > 0) file.write_rows(group + "/object_id", 0, rows, DType::i64, ids.data());
-    for (const Representation& representation : input.representations) {
-      if (representation.baseline) continue;
-      const Matrix& matrix = matrix_of(representation);
-      const std::string name = fmt::format("{}/{}_embeddings", group, representation.modality);
-      file.make_dataset(name, DType::f32, {matrix.rows, matrix.columns});
-      if (rows > 0) file.write_rows(name, 0, rows, DType::f32, matrix.values.data());
-    }
-  };
-  write("train", input.train_ids, [](const Representation& r) -> const Matrix& { return r.train; });
-  write("test", input.test_ids, [](const Representation& r) -> const Matrix& { return r.test; });
-  file.close();
-  durable.commit();
+/// The default floors may be of modalities that an experiment does without.
+void check_label_floors(const Experiment& experiment) {
+  std::vector<std::string> modalities;
+  for (const EncoderSpec& encoder : experiment.encoders) modalities.push_back(modality_of(encoder));
+  if (experiment.evaluation.label_floors == EvaluationSpec().label_floors) return;
+  for (const LabelFloor& floor : experiment.evaluation.label_floors) {
+    if (std::ranges::find(modalities, floor.modality) != modalities.end()) continue;
+    throw Error(
+        fmt::format("[evaluation.label_floors] '{}' is of the modality '{}', which no encoder has; there are: {}",
+                    floor.name, floor.modality, fmt::join(modalities, ", ")));
+  }
 }
 
 }  // namespace
 
 void check_labels(const Experiment& experiment, const Dataset& dataset) {
+  check_label_floors(experiment);
   std::vector<std::string> there;
   for (const Field& field : dataset.fields()) {
     if (field.shape.rank() == 0) there.push_back(field.name);
   }
   for (const std::string& label : label_names(experiment)) {
     if (std::ranges::find(there, label) != there.end()) continue;
-    throw Error(fmt::format("dataset '{}' has no label '{}', which the tasks or baselines read ({}){}",
+    throw Error(fmt::format("dataset '{}' has no label '{}', which the tasks or floors read ({}){}",
                             experiment.dataset.plugin, label, fmt::join(there, ", "), suggestion(label, there)));
   }
 }
@@ -328,11 +326,18 @@ void check_models(const Experiment& experiment, const Dataset& dataset) {
 void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const record::RunFolder& folder,
               record::Console& console, TokenCache* cache) {
   const TaskInput input = Evaluator(experiment, model, dataset, console, cache).gather();
-  write_embeddings(folder.embeddings(), input, experiment);
+  write_embeddings(folder.embeddings(), input, config::to_toml(experiment.resolved()));
   std::vector<Report> reports;
-  for (const auto& task : make_tasks(experiment)) {
-    for (Report& report : task->run(input)) reports.push_back(std::move(report));
+  std::map<std::string, std::vector<Prediction>> predictions;
+  for (const plugin::Spec<Task>& spec : experiment.tasks) {
+    TaskResult result = spec.make()->run(input);
+    std::ranges::move(result.reports, std::back_inserter(reports));
+    if (result.predictions.empty()) continue;
+    std::string name = spec.plugin;
+    for (int number = 2; predictions.contains(name); ++number) name = fmt::format("{} {}", spec.plugin, number);
+    predictions[name] = std::move(result.predictions);
   }
+  if (!predictions.empty()) write_predictions(folder.predictions(), predictions);
   const std::string text = report_text(reports);
   io::write_text(folder.report_text(), text);
   io::write_text(folder.report_json(), report_json(reports));

@@ -9,8 +9,9 @@
 
 namespace astroclip::evaluate {
 
-/// Embeds training and test objects with the model and with each baseline, writes the embeddings, runs the tasks and
-/// writes and prints their report. What frozen backbones give is taken from `cache`, or kept there, if there is one.
+/// Embeds training and test objects with the model, with each floor and each baseline, writes the embeddings, runs the
+/// tasks and writes and prints their report. What frozen backbones give is taken from `cache`, or kept there, if there
+/// is one.
 void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const record::RunFolder& folder,
               record::Console& console, TokenCache* cache);
 
@@ -18,7 +19,7 @@ void evaluate(const Experiment& experiment, const Model& model, const Dataset& d
 /// modality of the experiment, and takes what the dataset gives.
 void check_models(const Experiment& experiment, const Dataset& dataset);
 
-/// Throws Error unless the dataset has every label that tasks and baselines read.
+/// Throws Error unless the dataset has every label that tasks and floors read.
 void check_labels(const Experiment& experiment, const Dataset& dataset);
 
 }  // namespace astroclip::evaluate

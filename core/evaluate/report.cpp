@@ -6,13 +6,16 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "io/output/durable_file.h"
 
 namespace astroclip::evaluate {
 
 namespace {
 
+constexpr const char* role_names[] = {"model", "floor", "baseline"};     // in the order of Role
 constexpr const char* better_names[] = {"more", "less", "nearer zero"};  // in the order of Better
 
 std::string number(double value) {
@@ -32,12 +35,16 @@ std::vector<std::string> metric_names(const Report& report) {
   return names;
 }
 
+std::string marked(Role role) {
+  return role == Role::model ? "" : fmt::format("  {}: ", role_names[static_cast<size_t>(role)]);
+}
+
 std::vector<TableRow> lines_of(const Report& report) {
   const std::vector<std::string> metrics = metric_names(report);
   std::vector<TableRow> lines = {{"from", "representation", "method"}};
   lines[0].insert(lines[0].end(), metrics.begin(), metrics.end());
   for (const Measurement& row : report.rows) {
-    TableRow line = {row.modality, (row.baseline ? "  floor: " : "") + row.representation, row.method};
+    TableRow line = {row.modality, marked(row.role) + row.representation, row.method};
     for (const std::string& metric : metrics) {
       const auto found = std::ranges::find(row.values, metric, &std::pair<std::string, double>::first);
       line.push_back(found == row.values.end() ? "" : number(found->second));
@@ -65,8 +72,35 @@ std::string report_text(const std::vector<Report>& reports) {
   return text;
 }
 
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// The value of an enumeration by its name. Throws a Json exception for another word.
+template <class Enum, size_t count>
+Enum named(const Json& name, const char* const (&names)[count]) {
+  Json values;
+  for (size_t i = 0; i < count; ++i) values[names[i]] = i;
+  return static_cast<Enum>(values.at(name.get<std::string>()).get<size_t>());
+}
+
+Report report_of(const Json& json) {
+  Report report{json.at("title"), json.at("note"), {}, {}};
+  for (const Json& row : json.at("rows")) {
+    report.rows.push_back(
+        {row.at("representation"), row.at("modality"), row.at("method"), named<Role>(row.at("role"), role_names), {}});
+    for (const auto& [metric, value] : row.at("values").items()) {
+      report.rows.back().values.emplace_back(metric, value.is_number() ? value.get<double>() : std::nan(""));
+    }
+  }
+  for (const auto& [metric, name] : json.at("better").items())
+    report.better[metric] = named<Better>(name, better_names);
+  return report;
+}
+
+}  // namespace
+
 std::string report_json(const std::vector<Report>& reports) {
-  using Json = nlohmann::ordered_json;
   Json all = Json::array();
   for (const Report& report : reports) {
     Json rows = Json::array();
@@ -76,7 +110,7 @@ std::string report_json(const std::vector<Report>& reports) {
       rows.push_back({{"modality", row.modality},
                       {"representation", row.representation},
                       {"method", row.method},
-                      {"baseline", row.baseline},
+                      {"role", role_names[static_cast<size_t>(row.role)]},
                       {"values", values}});
     }
     Json better = Json::object();
@@ -84,6 +118,16 @@ std::string report_json(const std::vector<Report>& reports) {
     all.push_back({{"title", report.title}, {"note", report.note}, {"better", better}, {"rows", rows}});
   }
   return all.dump(2) + "\n";
+}
+
+std::vector<Report> read_report(const std::string& path) {
+  std::vector<Report> reports;
+  try {
+    for (const Json& report : Json::parse(io::read_text(path))) reports.push_back(report_of(report));
+  } catch (const Json::exception&) {
+    throw Error(fmt::format("{}: damaged, or written by another version", path));
+  }
+  return reports;
 }
 
 }  // namespace astroclip::evaluate

@@ -7,9 +7,11 @@
 
 namespace astroclip::evaluate {
 
-/// Tables for a terminal: a line a measurement, baselines marked and below what they are a floor for.
+/// Tables for a terminal: a line for each measurement, floors and baselines marked as such.
 std::string report_text(const std::vector<Report>& reports);
 /// The same as JSON.
 std::string report_json(const std::vector<Report>& reports);
+/// Reads a file of report_json. Throws Error naming the file when it is anything else.
+std::vector<Report> read_report(const std::string& path);
 
 }  // namespace astroclip::evaluate

@@ -1,28 +1,12 @@
 #include "evaluate/task_validator.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <iterator>
 
-#include "evaluate/extractors.h"
+#include "evaluate/embedder.h"
+#include "evaluate/measure.h"
 
 namespace astroclip::evaluate {
-
-namespace {
-
-void add(const Report& report, record::Metrics& metrics) {
-  for (const Measurement& line : report.rows) {
-    for (const auto& [metric, value] : line.values) {
-      std::string name = fmt::format("validation.{} {} {}", metric, line.modality, line.method);
-      if (std::ranges::find(metrics, name, &std::pair<std::string, double>::first) != metrics.end()) {
-        name += fmt::format(" ({})", report.title);
-      }
-      metrics.emplace_back(name, value);
-    }
-  }
-}
-
-}  // namespace
 
 TaskValidator::TaskValidator(const Experiment& experiment, const StageSpec& stage, std::vector<std::string> towers,
                              const Model& model, const Dataset& dataset, const std::vector<int64_t>& training,
@@ -41,14 +25,14 @@ record::Metrics TaskValidator::measure() const {
   TaskInput input;
   input.seed = experiment_.seed;
   for (const std::string& tower : towers_) {
-    const Extractor extractor =
-        encoder_extractor("model", tower, model_.shared_encoder(tower), experiment_.run_device(),
-                          experiment_.run_precision(), experiment_.evaluation.embedding == Embedding::head, false);
-    Representation embedding{extractor.name, tower, extractor.cross_modal, false, {}, {}};
+    const bool head = experiment_.evaluation.embedding == Embedding::head;
+    const Embedder embedder(tower, model_.shared_encoder(tower), experiment_.run_device(), experiment_.run_precision(),
+                            head);
+    Representation embedding{"model", tower, head, Role::model, {}, {}};
     const auto embed = [&](const std::vector<int64_t>& rows, Matrix& matrix) {
-      for_each_batch(dataset_, rows, {extractor.view}, reading_options(experiment_, Split::train),
+      for_each_batch(dataset_, rows, {embedder.view()}, reading_options(experiment_, Split::train),
                      [&](const data::Batch& batch) {
-                       append_rows(matrix, extractor.extract(batch.views.at(extractor.view.request.name)));
+                       matrix.append(embedder.embed(batch.views.at(embedder.view().request.name)));
                        return true;
                      });
     };
@@ -58,14 +42,16 @@ record::Metrics TaskValidator::measure() const {
   }
   input.train_ids = data::read_ids(dataset_, Split::train, training_);
   input.test_ids = data::read_ids(dataset_, Split::train, validation_);
-  record::Metrics metrics;
+  std::vector<Report> reports;
   for (const auto& task : tasks_) {
     for (const std::string& label : task->labels()) {
       input.train_labels[label] = data::read_label(dataset_, Split::train, training_, label);
       input.test_labels[label] = data::read_label(dataset_, Split::train, validation_, label);
     }
-    for (const Report& report : task->run(input)) add(report, metrics);
+    std::ranges::move(task->run(input).reports, std::back_inserter(reports));
   }
+  record::Metrics metrics;
+  for (const Measure& one : measures(reports)) metrics.emplace_back("validation." + one.name, one.value);
   return metrics;
 }
 

@@ -21,8 +21,7 @@ class TaskValidator {
                 const Model& model, const Dataset& dataset, const std::vector<int64_t>& training,
                 std::vector<int64_t> validation);
 
-  /// "validation.R² image knn": metric, modality and method of each line that a task reports of the model; where two
-  /// have the same name, the report's title follows in the second's.
+  /// "validation.R² image knn": what the tasks measure, named as a Measure is.
   record::Metrics measure() const;
 
  private:

@@ -52,6 +52,26 @@ const Schema<Experiment>& general_schema() {
   return schema;
 }
 
+const Schema<LabelFloor>& label_floor_schema() {
+  static const auto schema = Schema<LabelFloor>("Labels as a representation.")
+                                 .required("name", &LabelFloor::name, "as 'floors' and tables name it")
+                                 .required("modality", &LabelFloor::modality, "whose objects the labels describe")
+                                 .required("labels", &LabelFloor::labels, "columns of the representation");
+  return schema;
+}
+
+/// Every floor must be known.
+std::string unknown_floor(const EvaluationSpec& evaluation) {
+  std::vector<std::string> known = {"untrained", "pca"};
+  for (const LabelFloor& floor : evaluation.label_floors) known.push_back(floor.name);
+  for (const std::string& name : evaluation.floors) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    return fmt::format("'floors' names '{}', which is neither \"untrained\" nor \"pca\" nor one of 'label_floors'{}",
+                       name, suggestion(name, known));
+  }
+  return "";
+}
+
 const Schema<EvaluationSpec>& evaluation_schema() {
   static const auto schema =
       Schema<EvaluationSpec>("What the tasks measure.")
@@ -62,16 +82,23 @@ const Schema<EvaluationSpec>& evaluation_schema() {
                   "the encoders' embedding: their heads', or the backbone's class or mean token",
                   {{"head", Embedding::head}, {"pool", Embedding::pool}})
           .field("batch", &EvaluationSpec::batch, "objects embedded at once", between(1, 65536))
-          .choices("baselines", &EvaluationSpec::baselines, "floors measured beside the embedding",
-                   {{"untrained", Baseline::untrained}, {"pca", Baseline::pca}, {"magnitudes", Baseline::magnitudes}})
+          .field(
+              "floors", &EvaluationSpec::floors,
+              "untrained references measured beside the embedding: \"untrained\" encoders, \"pca\" of the views, and "
+              "those of 'label_floors' by name")
+          .tables(
+              "label_floors", &EvaluationSpec::label_floors,
+              "labels measured as a floor; by default \"magnitudes\": mag_g, mag_r, mag_z of images and fibermag_g, "
+              "fibermag_r, fibermag_z of spectra",
+              label_floor_schema())
           .field("models", &EvaluationSpec::models,
-                 "model files whose embeddings are measured beside the experiment's own, named after the files or "
-                 "their runs")
+                 "model files measured beside the embedding as baselines, named after the files or their runs")
           .field("pca_components", &EvaluationSpec::pca_components, "components of the PCA floor", between(1, 4096))
           .field("pca_rows", &EvaluationSpec::pca_rows, "training objects the PCA is fitted on", between(2, 1 << 20))
-          .field("image_magnitudes", &EvaluationSpec::image_magnitudes, "labels of the magnitudes floor for images")
-          .field("spectrum_magnitudes", &EvaluationSpec::spectrum_magnitudes,
-                 "labels of the magnitudes floor for spectra");
+          .renamed("baselines", "floors")
+          .renamed("image_magnitudes", "label_floors")
+          .renamed("spectrum_magnitudes", "label_floors")
+          .check(unknown_floor);
   return schema;
 }
 

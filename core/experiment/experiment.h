@@ -86,19 +86,24 @@ struct StageSpec {
 enum class Objects { paired, all };
 /// Which embedding of an encoder: its head's, or the backbone's class or mean token.
 enum class Embedding { head, pool };
-/// What is measured beside the embedding.
-enum class Baseline { untrained, pca, magnitudes };
+
+/// Labels that describe objects of a modality by themselves, measured as a floor.
+struct LabelFloor {
+  std::string name, modality;
+  std::vector<std::string> labels;
+  bool operator==(const LabelFloor&) const = default;
+};
 
 struct EvaluationSpec {
   Objects objects = Objects::paired;
   Embedding embedding = Embedding::head;
   int64_t batch = 32;
-  std::vector<Baseline> baselines = {Baseline::untrained, Baseline::pca, Baseline::magnitudes};
-  std::vector<std::string> models;  ///< model files
+  std::vector<std::string> floors = {"untrained", "pca", "magnitudes"};
+  std::vector<LabelFloor> label_floors = {{"magnitudes", "image", {"mag_g", "mag_r", "mag_z"}},
+                                          {"magnitudes", "spectrum", {"fibermag_g", "fibermag_r", "fibermag_z"}}};
+  std::vector<std::string> models;  ///< model files: the baselines
   int64_t pca_components = 64;
   int64_t pca_rows = 4096;
-  std::vector<std::string> image_magnitudes = {"mag_g", "mag_r", "mag_z"};
-  std::vector<std::string> spectrum_magnitudes = {"fibermag_g", "fibermag_r", "fibermag_z"};
 };
 
 struct Experiment {

@@ -16,6 +16,7 @@ namespace astroclip::record {
 ///   stages/NAME.best.safetensors  those of the best validation
 ///   model.safetensors      the encoders at the end
 ///   embeddings.h5          embeddings of every object
+///   predictions.h5         what the tasks predict of test objects, and the probes that they fit
 ///   report.txt, report.json  results of the tasks
 class RunFolder {
  public:
@@ -38,6 +39,7 @@ class RunFolder {
   std::string best(const std::string& stage) const { return path_ + "/stages/" + stage + ".best.safetensors"; }
   std::string model() const { return path_ + "/model.safetensors"; }
   std::string embeddings() const { return path_ + "/embeddings.h5"; }
+  std::string predictions() const { return path_ + "/predictions.h5"; }
   std::string report_text() const { return path_ + "/report.txt"; }
   std::string report_json() const { return path_ + "/report.json"; }
 

@@ -19,22 +19,22 @@ constexpr Device host = Device::host();
 constexpr int64_t oversampling = 16;
 constexpr int power_iterations = 3;
 
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 /// Of a symmetric matrix, by falling eigenvalue.
 struct Eigenpairs {
   Eigen::VectorXd values;
-  Matrix vectors;  ///< a row each
+  RowMajor vectors;  ///< a row each
 };
 
 /// Of x xᵀ.
 Eigenpairs gram_eigenpairs(const Tensor& x) {
   const std::vector<double> gram = ops::matmul_nt(x, x).to_doubles();
-  const Eigen::SelfAdjointEigenSolver<Matrix> solver(Eigen::Map<const Matrix>(gram.data(), x.size(0), x.size(0)));
+  const Eigen::SelfAdjointEigenSolver<RowMajor> solver(Eigen::Map<const RowMajor>(gram.data(), x.size(0), x.size(0)));
   return {solver.eigenvalues().reverse(), solver.eigenvectors().rowwise().reverse().transpose()};
 }
 
-Tensor tensor_of(const Matrix& matrix) {
+Tensor tensor_of(const RowMajor& matrix) {
   return Tensor::from_host(std::span(matrix.data(), static_cast<size_t>(matrix.size())), {matrix.rows(), matrix.cols()},
                            DType::f32, host);
 }
@@ -62,13 +62,14 @@ void fix_signs(Tensor& basis) {
 
 }  // namespace
 
-Pca Pca::fit(std::span<const float> values, int64_t rows, int64_t columns, int64_t components, uint64_t seed) {
+Pca Pca::fit(const Matrix& matrix, int64_t components, uint64_t seed) {
+  const int64_t rows = matrix.rows, columns = matrix.columns;
   if (rows < 2) throw Error(fmt::format("[pca] needs at least two rows, found {}", rows));
   const autograd::NoGrad guard;
   const int64_t limit = std::min(rows - 1, columns);
   const int64_t kept = std::min(components, limit), width = std::min(kept + oversampling, limit);
   Pca pca;
-  Tensor x = Tensor::from_host(values, {rows, columns}, DType::f32, host);
+  Tensor x = Tensor::from_host(matrix.values, {rows, columns}, DType::f32, host);
   pca.mean_ = ops::mean(x, {0});
   x = x - pca.mean_;
 
@@ -89,10 +90,10 @@ Pca Pca::fit(std::span<const float> values, int64_t rows, int64_t columns, int64
   return pca;
 }
 
-std::vector<float> Pca::transform(std::span<const float> values, int64_t rows) const {
+Matrix Pca::transform(const Matrix& rows) const {
   const autograd::NoGrad guard;
-  const Tensor x = Tensor::from_host(values, {rows, mean_.size(0)}, DType::f32, host);
-  return ops::matmul_nt(x - mean_, basis_).to_floats();
+  const Tensor x = Tensor::from_host(rows.values, {rows.rows, rows.columns}, DType::f32, host);
+  return {rows.rows, components(), ops::matmul_nt(x - mean_, basis_).to_floats()};
 }
 
 }  // namespace astroclip::search

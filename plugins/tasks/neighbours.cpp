@@ -1,6 +1,6 @@
 // The nearest neighbours of each object, by name: what an embedding takes for alike.
 #include <algorithm>
-#include <cmath>
+#include <span>
 
 #include "api/task.h"
 #include "plugin/record.h"
@@ -16,7 +16,7 @@ class Neighbours final : public Task {
     std::string queries = "test";
     int64_t limit = 100;
     std::vector<std::string> modalities;
-    bool baselines = false;
+    bool references = false;
     std::string label = "redshift";
   };
 
@@ -28,7 +28,8 @@ class Neighbours final : public Task {
             .field("queries", &Parameters::queries, "whose neighbours are listed", config::one_of({"test", "all"}))
             .field("limit", &Parameters::limit, "objects whose neighbours are listed at most", at_least(1))
             .field("modalities", &Parameters::modalities, "within which to search; none: within each there is")
-            .field("baselines", &Parameters::baselines, "search within the floors, too")
+            .field("references", &Parameters::references, "search within floors and baselines, too")
+            .renamed("baselines", "references")
             .field("label", &Parameters::label, "shown of object and neighbour")
             .example(R"(
 [[tasks]]
@@ -43,14 +44,14 @@ limit = 100
 
   std::vector<std::string> labels() const override { return {p_.label}; }
 
-  std::vector<Report> run(const TaskInput& input) const override {
-    std::vector<Report> reports;
+  TaskResult run(const TaskInput& input) const override {
+    TaskResult result;
     for (const Representation& from : input.representations) {
       const bool wanted =
           p_.modalities.empty() || std::ranges::find(p_.modalities, from.modality) != p_.modalities.end();
-      if (wanted && (p_.baselines || !from.baseline)) reports.push_back(within(from, input));
+      if (wanted && (p_.references || from.role == Role::model)) result.reports.push_back(within(from, input));
     }
-    return reports;
+    return result;
   }
 
  private:
@@ -59,19 +60,16 @@ limit = 100
     Matrix embeddings;
     std::vector<int64_t> ids;
     std::vector<double> labels;
-    std::vector<bool> queries;
+    std::vector<int64_t> queries;  ///< rows of embeddings
 
     void add(const Matrix& matrix, const std::vector<int64_t>& all_ids, const std::vector<double>& all_labels,
              bool are_queries) {
       const std::vector<int64_t> there = present_rows(matrix);
-      const Matrix rows = select_rows(matrix, there);
-      embeddings.rows += rows.rows;
-      embeddings.columns = std::max(embeddings.columns, rows.columns);
-      embeddings.values.insert(embeddings.values.end(), rows.values.begin(), rows.values.end());
+      embeddings.append(select_rows(matrix, there));
       for (const int64_t row : there) {
+        if (are_queries) queries.push_back(static_cast<int64_t>(ids.size()));
         ids.push_back(all_ids[static_cast<size_t>(row)]);
         labels.push_back(all_labels[static_cast<size_t>(row)]);
-        queries.push_back(are_queries);
       }
     }
   };
@@ -87,30 +85,24 @@ limit = 100
       report.note += "; two are needed";
       return report;
     }
-    const std::vector<float> unit = search::unit_rows({objects.embeddings.values, objects.embeddings.columns});
-    const auto columns = static_cast<size_t>(objects.embeddings.columns);
-    const std::span<const float> values(unit);
-    int64_t listed = 0, queries = 0;
-    for (size_t query = 0; query < objects.ids.size(); ++query) {
-      if (!objects.queries[query]) continue;
-      ++queries;
-      if (listed == p_.limit) continue;
-      ++listed;
-      const search::Rows all{values, objects.embeddings.columns};
-      const search::Rows one{values.subspan(query * columns, columns), objects.embeddings.columns};
-      list(from, objects, query, search::nearest(one, all, p_.k + 1), report);
-    }
-    if (listed < queries) {
-      report.note += "; the first " + std::to_string(listed) + " of " + std::to_string(queries) + " are listed";
+    const size_t count = std::min(objects.queries.size(), static_cast<size_t>(p_.limit));
+    const std::span<const int64_t> queries(objects.queries.data(), count);
+    const Matrix unit = search::unit_rows(objects.embeddings);
+    const search::Neighbours found = search::nearest(select_rows(unit, queries), unit, p_.k + 1);
+    for (size_t i = 0; i < count; ++i) list(from, objects, found, i, report);
+    if (count < objects.queries.size()) {
+      report.note +=
+          "; the first " + std::to_string(count) + " of " + std::to_string(objects.queries.size()) + " are listed";
     }
     return report;
   }
 
-  /// One line for each neighbour but the object itself.
-  void list(const Representation& from, const Objects& objects, size_t query, const search::Neighbours& found,
+  /// One line for each neighbour of query `number` but the object itself.
+  void list(const Representation& from, const Objects& objects, const search::Neighbours& found, size_t number,
             Report& report) const {
+    const auto query = static_cast<size_t>(objects.queries[number]), k = static_cast<size_t>(found.k);
     int64_t listed = 0;
-    for (size_t i = 0; i < found.index.size() && listed < p_.k; ++i) {
+    for (size_t i = number * k; i < (number + 1) * k && listed < p_.k; ++i) {
       const auto other = static_cast<size_t>(found.index[i]);
       if (other == query) continue;
       ++listed;
@@ -119,7 +111,7 @@ limit = 100
           {from.name,
            from.modality,
            std::to_string(objects.ids[query]) + " → " + std::to_string(objects.ids[other]),
-           from.baseline,
+           from.role,
            {{"cosine", cosine}, {p_.label, objects.labels[query]}, {"its " + p_.label, objects.labels[other]}}});
     }
   }

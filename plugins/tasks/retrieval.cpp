@@ -5,6 +5,8 @@
 
 #include "api/task.h"
 #include "plugin/record.h"
+#include "probe/metrics.h"
+#include "probe/sample.h"
 #include "search/knn.h"
 
 namespace astroclip {
@@ -18,13 +20,6 @@ std::string agree_at(int64_t depth) { return "agree@" + std::to_string(depth); }
 double share_up_to(const std::vector<int64_t>& ranks, int64_t depth) {
   const auto hits = std::ranges::count_if(ranks, [&](int64_t rank) { return rank <= depth; });
   return static_cast<double>(hits) / static_cast<double>(ranks.size());
-}
-
-double median_rank(std::vector<int64_t> ranks) {
-  std::ranges::sort(ranks);
-  const size_t middle = ranks.size() / 2;
-  if (ranks.size() % 2 == 1) return static_cast<double>(ranks[middle]);
-  return 0.5 * static_cast<double>(ranks[middle - 1] + ranks[middle]);
 }
 
 class Retrieval final : public Task {
@@ -51,15 +46,14 @@ plugin = "retrieval"
 
   std::vector<std::string> labels() const override { return {p_.label}; }
 
-  std::vector<Report> run(const TaskInput& input) const override { return {across(input), within(input)}; }
+  TaskResult run(const TaskInput& input) const override { return {{across(input), within(input)}}; }
 
  private:
   /// Columns with units of their own are standardised; embeddings are taken as they are.
-  static std::vector<float> prepared(const Representation& from, const std::vector<int64_t>& rows) {
+  static Matrix prepared(const Representation& from, const std::vector<int64_t>& rows) {
     const Matrix test = select_rows(from.test, rows);
-    if (!from.has_units) return test.values;
-    const Matrix train = select_rows(from.train, present_rows(from.train));
-    return search::standardised({test.values, test.columns}, {train.values, train.columns});
+    if (!from.has_units) return test;
+    return probe::Standardiser(select_rows(from.train, present_rows(from.train)))(test);
   }
 
   static Report across(const TaskInput& input) {
@@ -76,13 +70,12 @@ plugin = "retrieval"
         std::vector<int64_t> both;
         std::ranges::set_intersection(present_rows(from.test), present_rows(to.test), std::back_inserter(both));
         if (both.empty()) continue;
-        const std::vector<float> queries = prepared(from, both), gallery = prepared(to, both);
-        const auto ranks = search::partner_ranks({queries, from.test.columns}, {gallery, to.test.columns});
-        Measurement row{from.name, from.modality + " → " + to.modality, "cosine", from.baseline, {}};
+        const auto ranks = search::partner_ranks(prepared(from, both), prepared(to, both));
+        Measurement row{from.name, from.modality + " → " + to.modality, "cosine", from.role, {}};
         for (const int64_t depth : depths) {
           row.values.emplace_back(recall_at(depth), share_up_to(ranks, depth));
         }
-        row.values.emplace_back("median rank", median_rank(ranks));
+        row.values.emplace_back("median rank", probe::median({ranks.begin(), ranks.end()}));
         report.rows.push_back(std::move(row));
         count = both.size();
       }
@@ -104,10 +97,9 @@ plugin = "retrieval"
       if (there.size() < 2) continue;
       std::vector<double> labels;
       for (const int64_t row : there) labels.push_back(all_labels[static_cast<size_t>(row)]);
-      const std::vector<float> rows = search::unit_rows({prepared(from, there), from.test.columns});
-      const search::Rows view{rows, from.test.columns};
-      const auto neighbours = search::nearest(view, view, depths[2] + 1);
-      Measurement row{from.name, from.modality + " → " + from.modality, "cosine", from.baseline, {}};
+      const Matrix rows = search::unit_rows(prepared(from, there));
+      const auto neighbours = search::nearest(rows, rows, depths[2] + 1);
+      Measurement row{from.name, from.modality + " → " + from.modality, "cosine", from.role, {}};
       for (const int64_t depth : depths) {
         row.values.emplace_back(agree_at(depth), agreement(neighbours, labels, depth));
       }

@@ -35,7 +35,7 @@ limit = 500
 
   std::vector<std::string> labels() const override { return {}; }
 
-  std::vector<Report> run(const TaskInput& input) const override {
+  TaskResult run(const TaskInput& input) const override {
     Report report{"uniformity of embeddings",
                   "log mean exp(−t |x − y|²) over pairs of test objects; the lower, the more "
                   "evenly they are spread",
@@ -49,22 +49,22 @@ limit = 500
       report.rows.push_back({one.name,
                              one.modality,
                              "sphere",
-                             one.baseline,
+                             one.role,
                              {{"uniformity", uniformity(select_rows(one.test, rows))}, {"objects", objects}}});
     }
-    return {report};
+    return {{report}};
   }
 
  private:
   double uniformity(const Matrix& matrix) const {
-    const std::vector<float> unit = search::unit_rows({matrix.values, matrix.columns});
+    const Matrix unit = search::unit_rows(matrix);
     double sum = 0.0, pairs = 0.0;
     for (int64_t i = 0; i < matrix.rows; ++i) {
       for (int64_t j = 0; j < i; ++j, pairs += 1.0) {
+        const auto a = unit.row(i), b = unit.row(j);
         double squared = 0.0;
-        for (int64_t k = 0; k < matrix.columns; ++k) {
-          const double difference =
-              unit[static_cast<size_t>(i * matrix.columns + k)] - unit[static_cast<size_t>(j * matrix.columns + k)];
+        for (size_t k = 0; k < a.size(); ++k) {
+          const double difference = a[k] - b[k];
           squared += difference * difference;
         }
         sum += std::exp(-p_.t * squared);

@@ -14,7 +14,7 @@ Measurement measure(const std::vector<float>& values, const std::string& toml = 
   representation.modality = "image";
   representation.test = {static_cast<int64_t>(values.size()) / 2, 2, values};
   input.representations = {representation};
-  return make_task("my_task", toml)->run(input).at(0).rows.at(0);
+  return make_task("my_task", toml)->run(input).reports.at(0).rows.at(0);
 }
 
 TEST(MyTaskTest, ObjectsInOnePointAreNotSpread) {

@@ -31,9 +31,9 @@ steps = 20
 )";
 
 constexpr const char* report = R"([{"title": "redshift", "note": "", "better": {"R²": "more", "bias": "nearer zero"},
-"rows": [{"modality": "image", "representation": "aligned", "method": "knn", "baseline": false,
+"rows": [{"modality": "image", "representation": "aligned", "method": "knn", "role": "model",
           "values": {"R²": 0.75, "bias": 0.01}},
-         {"modality": "image", "representation": "untrained", "method": "knn", "baseline": true,
+         {"modality": "image", "representation": "untrained", "method": "knn", "role": "floor",
           "values": {"R²": 0.5, "bias": 0.02}}]}])";
 
 class RunListing : public testing::Test {
@@ -86,16 +86,16 @@ TEST_F(RunListing, TellsHowEachRunStands) {
                           "failed failed first 4/10", "finished finished second 20/20", "begun interrupted  0/0"));
   EXPECT_EQ(all[2].runs[0].problem, "no space");
   ASSERT_EQ(all[3].runs[0].results.size(), 1U);
-  EXPECT_EQ(all[3].runs[0].results[0].name, "R² image");
+  EXPECT_EQ(all[3].runs[0].results[0].name, "R² image knn");
 
   const std::string text = to_text(all, false);
-  EXPECT_THAT(text, HasSubstr("R² image 0.75\n"));
+  EXPECT_THAT(text, HasSubstr("R² image knn 0.75\n"));
   EXPECT_THAT(text, HasSubstr("first 4/10: no space\n"));
   EXPECT_THAT(text, HasSubstr("second 7/20; resume with: astroclip run --resume " + interrupted.path() + "\n"));
   EXPECT_THAT(text, HasSubstr("no checkpoint yet; resume with: astroclip run --resume " + begun.path()));
   const auto parsed = nlohmann::json::parse(to_json(all));
   ASSERT_EQ(parsed.size(), 5U);
-  EXPECT_EQ(parsed[3]["results"]["R² image"], 0.75);
+  EXPECT_EQ(parsed[3]["results"]["R² image knn"], 0.75);
   EXPECT_EQ(parsed[0]["state"], "running");
 }
 
@@ -124,7 +124,7 @@ TEST_F(RunListing, WhatIsDamagedIsToldAndKeepsNothingElseBack) {
   std::string text = to_text(list_runs(folder_), false);
   EXPECT_THAT(text, HasSubstr("report.json: damaged, or written by another version\n"));
   EXPECT_THAT(text, HasSubstr("resolved.toml:1"));
-  EXPECT_THAT(text, HasSubstr("R² image 0.75\n"));
+  EXPECT_THAT(text, HasSubstr("R² image knn 0.75\n"));
 }
 
 TEST_F(RunListing, NoFolderIsAnError) {

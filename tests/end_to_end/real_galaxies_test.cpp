@@ -76,7 +76,7 @@ depth = 1
 heads = 2
 head = { width = 16, heads = 2 }
 [evaluation]
-baselines = ["untrained", "pca"]
+floors = ["untrained", "pca"]
 pca_components = 2
 [[tasks]]
 plugin = "neighbours"

@@ -61,7 +61,7 @@ double mean_loss(const std::vector<nlohmann::json>& lines, size_t begin, size_t 
 TEST(Run, LearnsAndLeavesACompleteFolder) {
   const std::string& folder = undisturbed();
   for (const char* name : {"resolved.toml", "log.txt", "metrics.jsonl", "model.safetensors", "embeddings.h5",
-                           "report.txt", "report.json", "stages/alignment.safetensors"}) {
+                           "predictions.h5", "report.txt", "report.json", "stages/alignment.safetensors"}) {
     EXPECT_TRUE(fs::is_regular_file(folder + "/" + name)) << name;
   }
   const auto lines = metrics(folder);

@@ -29,7 +29,7 @@ std::vector<std::string> arguments(const std::string& file, const std::string& f
           "--set",    "dataset.cache=" + scratch("sweep_cache"),
           "--set",    "stages.spectrum-pretraining.steps=12",
           "--set",    "stages.alignment.steps=12",
-          "--set",    "evaluation.baselines=[]"};
+          "--set",    "evaluation.floors=[]"};
 }
 
 testing_support::Outcome run(const std::string& file, const std::string& folder) {
@@ -195,11 +195,11 @@ TEST(Compare, PrintsAndWritesOneTableOfASweep) {
   const auto outcome = run_program("compare '" + undisturbed() + "' --baseline clip --measure rank --markdown '" + out +
                                    ".md' --latex '" + out + ".tex' --csv '" + out + ".csv'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, HasSubstr("| configuration | seeds | median rank image → spectrum |"));
+  EXPECT_THAT(outcome.out, HasSubstr("| configuration | seeds | median rank image → spectrum cosine |"));
   EXPECT_THAT(outcome.out, HasSubstr("\n| loss=siglip   | 1     | "));
   EXPECT_EQ(io::read_text(out + ".md"), outcome.out);
   EXPECT_THAT(io::read_text(out + ".tex"), HasSubstr("\\toprule"));
-  EXPECT_THAT(io::read_text(out + ".csv"), HasSubstr("\"loss=siglip\",\"median rank image → spectrum\",1,"));
+  EXPECT_THAT(io::read_text(out + ".csv"), HasSubstr("\"loss=siglip\",\"median rank image → spectrum cosine\",1,"));
 }
 
 TEST(Compare, RefusesWhatIsNoFinishedRun) {

@@ -27,7 +27,7 @@ using testing_support::scratch;
 std::vector<std::string> full_run(const std::string& folder) {
   std::vector<std::string> words = {"run", ASTROCLIP_EXPERIMENTS "/smoke.toml", "--output", folder};
   for (const std::string& assignment : std::vector<std::string>{
-           "dataset.cache=" + scratch("cache"), "experiment.validation=0.2", "evaluation.baselines=[]",
+           "dataset.cache=" + scratch("cache"), "experiment.validation=0.2", "evaluation.floors=[]",
            "stages.spectrum-pretraining.steps=24", "stages.spectrum-pretraining.accumulate=2",
            "stages.spectrum-pretraining.checkpoint_every=7", "stages.spectrum-pretraining.validation={every=5}",
            "stages.alignment.steps=1000", "stages.alignment.batch=16", "stages.alignment.micro_batch=6",

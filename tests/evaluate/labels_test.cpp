@@ -37,14 +37,24 @@ constexpr const char* labels_there =
 
 TEST(Labels, OfATask) {
   EXPECT_EQ(refusal("[[tasks]]\nplugin = \"redshift\"\nlabel = \"redshfit\"\n"),
-            std::string("dataset 'simulated_survey' has no label 'redshfit', which the tasks or baselines read") +
+            std::string("dataset 'simulated_survey' has no label 'redshfit', which the tasks or floors read") +
                 labels_there + "; did you mean 'redshift'?");
 }
 
-TEST(Labels, OfTheMagnitudesFloor) {
+std::string with_colours(const std::string& modality) {
+  return "[evaluation]\nfloors = [\"colours\"]\nlabel_floors = [{ name = \"colours\", modality = \"" + modality +
+         "\", labels = [\"mag_g\", \"w1\"] }]\n";
+}
+
+TEST(Labels, OfAFloor) {
+  EXPECT_EQ(refusal(with_colours("spectrum")),
+            std::string("dataset 'simulated_survey' has no label 'w1', which the tasks or floors read") + labels_there);
+}
+
+TEST(Labels, OfAFloorWhoseModalityNoEncoderHas) {
   EXPECT_EQ(
-      refusal("[evaluation]\nspectrum_magnitudes = [\"w1\"]\n[[tasks]]\nplugin = \"redshift\"\n"),
-      std::string("dataset 'simulated_survey' has no label 'w1', which the tasks or baselines read") + labels_there);
+      refusal(with_colours("image")),
+      "[evaluation.label_floors] 'colours' is of the modality 'image', which no encoder has; there are: spectrum");
 }
 
 TEST(Labels, ThatAreThereRaiseNothing) { EXPECT_EQ(refusal("[[tasks]]\nplugin = \"redshift\"\n"), ""); }

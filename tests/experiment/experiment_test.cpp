@@ -96,6 +96,12 @@ TEST(Experiment, WrongTypesAndRanges) {
             "did you mean 'cpu'?");
 }
 
+TEST(Experiment, FloorsMustBeKnown) {
+  EXPECT_THAT(message_of(std::string(sound) + "[evaluation]\nfloors = [\"untraind\"]\n"),
+              testing::HasSubstr("[evaluation] 'floors' names 'untraind', which is neither \"untrained\" nor \"pca\" "
+                                 "nor one of 'label_floors'; did you mean 'untrained'?"));
+}
+
 TEST(Experiment, AugmentationIsByEncoder) {
   const std::string with = replaced("[[stages]]", "[augmentation.spectrum]\nnoise = 0.5\n[[stages]]");
   const Experiment experiment = read_experiment(config::parse_text(with, "e.toml"));
@@ -246,7 +252,7 @@ TEST(Experiment, AStagesKeyIsWhatItsWeightsDependOn) {
     EXPECT_EQ(stage_key({with({key}), 1}), second) << key;
   }
   for (const std::string& key : telling) EXPECT_NE(stage_key({with({key}), 1}), second) << key;
-  for (const std::string key : {"tasks.redshift.k=3", "evaluation.batch=3", "evaluation.baselines=[]"}) {
+  for (const std::string key : {"tasks.redshift.k=3", "evaluation.batch=3", "evaluation.floors=[]"}) {
     EXPECT_EQ(stage_key({with({key}), 1}), second) << key;  // what measures
   }
   for (const std::string key :

@@ -64,14 +64,14 @@ TEST_F(HostTest, MakesAnObjectThatOutlivesTheHost) {
     Host host({folder_});
     task = host.make<Task>("counter", table("plugin = 'counter'\ncount = 5"), "task");
   }
-  EXPECT_EQ(task->run({}).at(0).note, "5");
+  EXPECT_EQ(task->run({}).reports.at(0).note, "5");
 }
 
 TEST_F(HostTest, FindsAPluginInTheFolderItself) {
   const auto file = install("counter", "counter.so");
   Host host({folder_});
   EXPECT_EQ(host.find(Kind::task, "counter").file, file);
-  EXPECT_EQ(host.make<Task>("counter", {}, "task")->run({}).at(0).note, "3");
+  EXPECT_EQ(host.make<Task>("counter", {}, "task")->run({}).reports.at(0).note, "3");
 }
 
 TEST_F(HostTest, SchemaNamesThePluginAndKeepsThePluginKey) {

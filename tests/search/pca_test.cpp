@@ -13,21 +13,20 @@ namespace {
 
 /// Rows = Σ scale_i · z_i · direction_i + offset, with orthonormal directions made of disjoint blocks of columns.
 struct Made {
-  int64_t rows = 400, columns = 90;
   std::vector<double> scales = {9.0, 4.0, 1.5};
-  std::vector<float> values;
+  Matrix matrix{400, 90};
   std::vector<double> factors;  // [rows, 3]
 
   Made() {
     Rng rng(11, RngStream::tests);
     const double unit = 1.0 / std::sqrt(30.0);
-    for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t row = 0; row < matrix.rows; ++row) {
       for (size_t i = 0; i < scales.size(); ++i) factors.push_back(rng.normal());
-      for (int64_t column = 0; column < columns; ++column) {
+      for (int64_t column = 0; column < matrix.columns; ++column) {
         const auto block = static_cast<size_t>(column / 30);
         const double sign = column % 2 == 0 ? 1.0 : -1.0;
         const double signal = scales[block] * factors[static_cast<size_t>(row) * 3 + block] * unit * sign;
-        values.push_back(static_cast<float>(signal + 5.0 + 0.01 * rng.normal()));
+        matrix.values.push_back(static_cast<float>(signal + 5.0 + 0.01 * rng.normal()));
       }
     }
   }
@@ -35,9 +34,9 @@ struct Made {
 
 TEST(Pca, FindsTheDirectionsThatTheDataWereMadeOf) {
   const Made made;
-  const Pca pca = Pca::fit(made.values, made.rows, made.columns, 3, 1);
+  const Pca pca = Pca::fit(made.matrix, 3, 1);
   ASSERT_EQ(pca.components(), 3);
-  const std::vector<float> scores = pca.transform(made.values, made.rows);
+  const std::vector<float> scores = pca.transform(made.matrix).values;
   for (size_t i = 0; i < 3; ++i) {
     // Sample variance differs from scale² by √(2/400) ≈ 7 %: five times that.
     EXPECT_NEAR(pca.variances()[i] / (made.scales[i] * made.scales[i]), 1.0, 0.35);
@@ -54,8 +53,8 @@ TEST(Pca, FindsTheDirectionsThatTheDataWereMadeOf) {
 
 TEST(Pca, ScoresHaveTheVarianceTheySayAndAreUncorrelated) {
   const Made made;
-  const Pca pca = Pca::fit(made.values, made.rows, made.columns, 3, 1);
-  const std::vector<float> scores = pca.transform(made.values, made.rows);
+  const Pca pca = Pca::fit(made.matrix, 3, 1);
+  const std::vector<float> scores = pca.transform(made.matrix).values;
   for (size_t i = 0; i < 3; ++i) {
     for (size_t j = 0; j <= i; ++j) {
       double sum = 0;
@@ -70,10 +69,10 @@ TEST(Pca, ScoresHaveTheVarianceTheySayAndAreUncorrelated) {
 TEST(Pca, MakesTheLargestCoefficientOfAComponentPositive) {
   const Made made;
   for (const uint64_t seed : {1U, 2U, 3U}) {
-    const Pca pca = Pca::fit(made.values, made.rows, made.columns, 3, seed);
-    std::vector<float> points(static_cast<size_t>(91 * 90), 0.0F);
-    for (size_t i = 0; i < 90; ++i) points[(i + 1) * 90 + i] = 1.0F;
-    const std::vector<float> scores = pca.transform(points, 91);
+    const Pca pca = Pca::fit(made.matrix, 3, seed);
+    Matrix points{91, 90, std::vector<float>(static_cast<size_t>(91 * 90), 0.0F)};
+    for (size_t i = 0; i < 90; ++i) points.values[(i + 1) * 90 + i] = 1.0F;
+    const std::vector<float> scores = pca.transform(points).values;
     for (size_t component = 0; component < 3; ++component) {
       float largest = 0.0F;
       for (size_t i = 1; i <= 90; ++i) {
@@ -86,10 +85,12 @@ TEST(Pca, MakesTheLargestCoefficientOfAComponentPositive) {
 }
 
 TEST(Pca, GivesNoMoreComponentsThanThereAre) {
-  const std::vector<float> values = {1, 2, 3, 4, 5, 7};
-  EXPECT_EQ(Pca::fit(values, 2, 3, 64, 1).components(), 1);
-  EXPECT_THAT([&] { Pca::fit(values, 1, 6, 2, 1); },
-              testing::ThrowsMessage<Error>("[pca] needs at least two rows, found 1"));
+  EXPECT_EQ(Pca::fit({2, 3, {1, 2, 3, 4, 5, 7}}, 64, 1).components(), 1);
+  EXPECT_THAT(
+      [] {
+        Pca::fit({1, 3, {1, 2, 3}}, 2, 1);
+      },
+      testing::ThrowsMessage<Error>("[pca] needs at least two rows, found 1"));
 }
 
 }  // namespace

@@ -10,7 +10,9 @@
 namespace astroclip {
 namespace {
 
-using testing_support::make_task;
+std::vector<Report> reports(const std::string& task, const std::string& toml, const TaskInput& input) {
+  return testing_support::make_task(task, toml)->run(input).reports;
+}
 
 double value_of(const Measurement& row, const std::string& metric) {
   for (const auto& [name, value] : row.values) {
@@ -24,8 +26,8 @@ double value_of(const Measurement& row, const std::string& metric) {
 TaskInput plain_input() {
   TaskInput input;
   Rng rng(4, RngStream::tests);
-  Representation telling{"telling", "image", false, false, {0, 2, {}}, {0, 2, {}}};
-  Representation noise{"noise", "image", false, true, {0, 2, {}}, {0, 2, {}}};
+  Representation telling{"telling", "image", false, Role::model, {0, 2, {}}, {0, 2, {}}};
+  Representation noise{"noise", "image", false, Role::floor, {0, 2, {}}, {0, 2, {}}};
   const auto fill = [&](int64_t rows, Matrix Representation::*part, std::vector<double>& labels,
                         std::vector<int64_t>& ids) {
     for (int64_t i = 0; i < rows; ++i) {
@@ -40,59 +42,72 @@ TaskInput plain_input() {
       ++(noise.*part).rows;
     }
   };
-  fill(800, &Representation::train, input.train_labels["redshift"], input.train_ids);
-  fill(200, &Representation::test, input.test_labels["redshift"], input.test_ids);
+  fill(200, &Representation::train, input.train_labels["redshift"], input.train_ids);
+  fill(50, &Representation::test, input.test_labels["redshift"], input.test_ids);
   input.representations = {telling, noise};
   return input;
 }
 
-TEST(RedshiftTask, BothProbesReadATellingColumnAndFindNothingInNoise) {
-  const auto reports = make_task("redshift", "epochs = 40\ndropout = 0.0")->run(plain_input());
-  ASSERT_EQ(reports.size(), 1U);
-  ASSERT_EQ(reports[0].rows.size(), 4U);
-  for (const Measurement& row : reports[0].rows) {
-    const double r2 = value_of(row, "R²");
+TEST(RedshiftTask, EachProbeReadsATellingColumnAndFindsNothingInNoise) {
+  const auto found = reports("redshift", "probes = [\"ridge\", \"knn\"]", plain_input());
+  ASSERT_EQ(found.size(), 1U);
+  ASSERT_EQ(found[0].rows.size(), 4U);
+  for (const Measurement& row : found[0].rows) {
     if (row.representation == "telling") {
-      EXPECT_GT(r2, row.method == "knn" ? 0.999 : 0.97) << row.method;
+      EXPECT_GT(value_of(row, "R²"), 0.999) << row.method;
       EXPECT_LT(value_of(row, "σ_NMAD"), 0.03);
       EXPECT_EQ(value_of(row, "out>0.15"), 0.0);
     } else {
-      EXPECT_LT(r2, 0.2) << row.method;
+      EXPECT_LT(value_of(row, "R²"), 0.2) << row.method;
       EXPECT_GT(value_of(row, "out>0.05"), 0.4);
-      EXPECT_TRUE(row.baseline);
+      EXPECT_EQ(row.role, Role::floor);
     }
+  }
+  EXPECT_EQ(found[0].rows[0].method, "knn");
+  EXPECT_EQ(found[0].rows[3].method, "ridge");
+}
+
+TEST(RedshiftTask, GivesPredictionsAndWhatItFitted) {
+  TaskInput input = plain_input();
+  input.test_labels["redshift"][0] = NAN;
+  const TaskResult result = testing_support::make_task("redshift", "epochs = 1")->run(input);
+  ASSERT_EQ(result.predictions.size(), 4U);
+  for (const Prediction& one : result.predictions) {
+    EXPECT_EQ(one.trained_on, 200);
+    ASSERT_EQ(one.predicted.size(), 49U);
+    EXPECT_EQ(one.ids[0], 1);
+    EXPECT_EQ(one.truth[0], input.test_labels["redshift"][1]);
+    EXPECT_EQ(one.fitted.contains("layers.0.weight"), one.method == "mlp");
+    EXPECT_EQ(one.fitted.contains("column_mean"), one.method == "mlp");
   }
 }
 
-TEST(RedshiftTask, MetricsOfFourKnownErrors) {
-  // One neighbour decides: predictions are the training labels. Truth 0, predictions 0.02, −0.04, 0.10, 0.20.
+TEST(RedshiftTask, MetricsOfFiveKnownErrors) {
+  // One neighbour decides: predictions are the training labels.
   TaskInput input;
-  const std::vector<double> predicted = {0.02, -0.04, 0.10, 0.20};
-  Representation index{"index", "image", false, false, {4, 1, {0, 1, 2, 3}}, {4, 1, {0, 1, 2, 3}}};
+  Representation index{"index", "image", false, Role::model, {5, 1, {0, 1, 2, 3, 4}}, {5, 1, {0, 1, 2, 3, 4}}};
   input.representations = {index};
-  input.train_labels["redshift"] = predicted;
-  input.test_labels["redshift"] = {0, 0, 0, 0.1};
-  input.train_ids = input.test_ids = {1, 2, 3, 4};
-  const auto reports = make_task("redshift", "probes = [\"knn\"]\nk = 1")->run(input);
-  const Measurement& row = reports.at(0).rows.at(0);
-  const std::vector<double> errors = {0.02, -0.04, 0.10, 0.1 / 1.1};
-  EXPECT_NEAR(value_of(row, "bias"), (0.02 - 0.04 + 0.10 + 0.1 / 1.1) / 4, 1e-12);
-  EXPECT_NEAR(value_of(row, "out>0.05"), 0.5, 1e-12);
-  EXPECT_NEAR(value_of(row, "out>0.15"), 0.0, 1e-12);
-  // Median of the errors: between 0.02 and 0.1/1.1; deviations from it, sorted, average their middle two.
-  const double centre = 0.5 * (0.02 + 0.1 / 1.1);
-  const double deviation = 0.5 * ((0.1 / 1.1 - centre) + (0.10 - centre));
-  EXPECT_NEAR(value_of(row, "σ_NMAD"), 1.4826 * deviation, 1e-12);
-  // Σ error² = 0.0004 + 0.0016 + 0.01 + 0.01; Σ (truth − mean)² = 3 · 0.025² + 0.075².
-  EXPECT_NEAR(value_of(row, "R²"), 1.0 - 0.022 / 0.0075, 1e-9);
+  input.train_labels["redshift"] = {0.02, -0.04, 0.10, 0.30, 0.70};
+  input.test_labels["redshift"] = {0, 0, 0, 0.1, 0.5};
+  input.train_ids = input.test_ids = {1, 2, 3, 4, 5};
+  const auto found = reports("redshift", "probes = [\"knn\"]\nk = 1", input);
+  const Measurement& row = found.at(0).rows.at(0);
+  // Errors over 1 + z: 0.02, −0.04, 0.10, 0.2/1.1 and 0.2/1.5, of which 0.2/1.1 alone is beyond 0.15.
+  EXPECT_NEAR(value_of(row, "bias"), (0.02 - 0.04 + 0.10 + 0.2 / 1.1 + 0.2 / 1.5) / 5, 1e-12);
+  EXPECT_NEAR(value_of(row, "out>0.05"), 0.6, 1e-12);
+  EXPECT_NEAR(value_of(row, "out>0.15"), 0.2, 1e-12);
+  // Their median is 0.10; deviations from it, sorted: 0, 0.2/1.5 − 0.1, 0.08, 0.2/1.1 − 0.1, 0.14.
+  EXPECT_NEAR(value_of(row, "σ_NMAD"), 1.4826 * 0.08, 1e-12);
+  // Σ error² = 0.0004 + 0.0016 + 0.01 + 0.04 + 0.04; Σ (truth − 0.12)² = 3 · 0.0144 + 0.0004 + 0.1444.
+  EXPECT_NEAR(value_of(row, "R²"), 1.0 - 0.092 / 0.188, 1e-9);
 }
 
 TEST(RedshiftTask, LeavesOutObjectsWithoutALabel) {
   TaskInput input = plain_input();
   for (size_t i = 0; i < 100; ++i) input.train_labels["redshift"][i] = NAN;
   input.test_labels["redshift"][0] = NAN;
-  const auto reports = make_task("redshift", "probes = [\"knn\"]")->run(input);
-  EXPECT_GT(value_of(reports.at(0).rows.at(0), "R²"), 0.99);
+  const auto found = reports("redshift", "probes = [\"knn\"]", input);
+  EXPECT_GT(value_of(found.at(0).rows.at(0), "R²"), 0.99);
 }
 
 /// Every third object of both splits is blanked in the telling representation, with labels that would spoil it.
@@ -106,9 +121,9 @@ TEST(RedshiftTask, LeavesOutObjectsWithoutTheModality) {
   };
   blank(input.representations[0].train, input.train_labels["redshift"]);
   blank(input.representations[0].test, input.test_labels["redshift"]);
-  const auto reports = make_task("redshift", "probes = [\"knn\"]")->run(input);
-  EXPECT_EQ(reports.at(0).rows.at(0).representation, "telling");
-  EXPECT_GT(value_of(reports.at(0).rows.at(0), "R²"), 0.999);
+  const auto found = reports("redshift", "probes = [\"knn\"]", input);
+  EXPECT_EQ(found.at(0).rows.at(0).representation, "telling");
+  EXPECT_GT(value_of(found.at(0).rows.at(0), "R²"), 0.999);
 }
 
 /// Images and spectra of four objects in one space; the pairs of objects 2 and 3 are swapped.
@@ -116,21 +131,21 @@ TaskInput paired_input() {
   TaskInput input;
   const std::vector<float> corners = {1, 0, 0, 1, -1, 0, 0, -1};
   const std::vector<float> swapped = {1, 0, 0, 1, 0, -1, -1, 0};
-  input.representations = {{"aligned", "image", true, false, {4, 2, corners}, {4, 2, corners}},
-                           {"aligned", "spectrum", true, false, {4, 2, swapped}, {4, 2, swapped}},
-                           {"pca-2", "image", false, true, {4, 2, corners}, {4, 2, corners}}};
+  input.representations = {{"aligned", "image", true, Role::model, {4, 2, corners}, {4, 2, corners}},
+                           {"aligned", "spectrum", true, Role::model, {4, 2, swapped}, {4, 2, swapped}},
+                           {"pca-2", "image", false, Role::floor, {4, 2, corners}, {4, 2, corners}}};
   input.train_labels["redshift"] = input.test_labels["redshift"] = {0.1, 0.1, 0.5, 0.5};
   input.train_ids = input.test_ids = {1, 2, 3, 4};
   return input;
 }
 
 TEST(RetrievalTask, RanksPartnersInBothDirections) {
-  const auto reports = make_task("retrieval", "")->run(paired_input());
-  ASSERT_EQ(reports.size(), 2U);
-  ASSERT_EQ(reports[0].rows.size(), 2U);  // a representation without a common space has no partners
-  EXPECT_EQ(reports[0].rows[0].modality, "image → spectrum");
-  EXPECT_EQ(reports[0].rows[1].modality, "spectrum → image");
-  for (const Measurement& row : reports[0].rows) {
+  const auto found = reports("retrieval", "", paired_input());
+  ASSERT_EQ(found.size(), 2U);
+  ASSERT_EQ(found[0].rows.size(), 2U);  // a representation without a common space has no partners
+  EXPECT_EQ(found[0].rows[0].modality, "image → spectrum");
+  EXPECT_EQ(found[0].rows[1].modality, "spectrum → image");
+  for (const Measurement& row : found[0].rows) {
     EXPECT_EQ(value_of(row, "recall@1"), 0.5);
     EXPECT_EQ(value_of(row, "recall@5"), 1.0);
     // Two partners rank first; the swapped ones are perpendicular, behind one match and level with another.
@@ -146,15 +161,15 @@ TEST(RetrievalTask, StandardisesColumnsThatHaveUnits) {
   for (Matrix* matrix : {&spectrum.train, &spectrum.test}) {
     for (float& value : matrix->values) value += 100.0F;
   }
-  const auto share_right = [&] { return value_of(make_task("retrieval", "")->run(input)[0].rows.at(0), "recall@1"); };
+  const auto share_right = [&] { return value_of(reports("retrieval", "", input)[0].rows.at(0), "recall@1"); };
   EXPECT_LT(share_right(), 1.0);
   input.representations[0].has_units = input.representations[1].has_units = true;
   EXPECT_EQ(share_right(), 1.0);
 }
 
 TEST(RetrievalTask, AgreementLeavesTheObjectItselfOut) {
-  const auto reports = make_task("retrieval", "")->run(paired_input());
-  for (const Measurement& row : reports[1].rows) {
+  const auto found = reports("retrieval", "", paired_input());
+  for (const Measurement& row : found[1].rows) {
     // Of the three others, one has the same redshift.
     EXPECT_NEAR(value_of(row, "agree@5"), 1.0 / 3.0, 1e-12) << row.representation;
   }
@@ -165,13 +180,13 @@ TEST(RetrievalTask, LeavesOutObjectsWithoutTheModality) {
   // Without the swapped objects only right pairs are left: object 2 lacks its image, object 3 its spectrum.
   input.representations[0].test.values[4] = input.representations[0].test.values[5] = NAN;
   input.representations[1].test.values[6] = input.representations[1].test.values[7] = NAN;
-  const auto reports = make_task("retrieval", "")->run(input);
-  ASSERT_EQ(reports[0].rows.size(), 2U);
-  for (const Measurement& row : reports[0].rows) EXPECT_EQ(value_of(row, "recall@1"), 1.0);
-  EXPECT_THAT(reports[0].note, testing::StartsWith("among 2 test objects"));
+  const auto found = reports("retrieval", "", input);
+  ASSERT_EQ(found[0].rows.size(), 2U);
+  for (const Measurement& row : found[0].rows) EXPECT_EQ(value_of(row, "recall@1"), 1.0);
+  EXPECT_THAT(found[0].note, testing::StartsWith("among 2 test objects"));
   // Images 0, 1, 3: of the two others, one agrees with 0 and with 1, none with 3.
-  EXPECT_EQ(reports[1].rows[0].modality, "image → image");
-  EXPECT_NEAR(value_of(reports[1].rows[0], "agree@5"), 2.0 / 6.0, 1e-12);
+  EXPECT_EQ(found[1].rows[0].modality, "image → image");
+  EXPECT_NEAR(value_of(found[1].rows[0], "agree@5"), 2.0 / 6.0, 1e-12);
 }
 
 /// Directions at 0°, 10°, 60° (training) and 15° (test); object 12 lacks the modality.
@@ -181,7 +196,7 @@ TaskInput directions() {
     const double angle = degrees * M_PI / 180.0;
     return std::vector<float>{static_cast<float>(3.0 * std::cos(angle)), static_cast<float>(3.0 * std::sin(angle))};
   };
-  Representation one{"aligned", "spectrum", true, false, {0, 2, {}}, {0, 2, {}}};
+  Representation one{"aligned", "spectrum", true, Role::model, {0, 2, {}}, {0, 2, {}}};
   for (const double degrees : {0.0, 10.0, std::nan(""), 60.0}) {
     const auto row = at(degrees);
     one.train.values.insert(one.train.values.end(), row.begin(), row.end());
@@ -190,7 +205,7 @@ TaskInput directions() {
   one.test = {1, 2, at(15.0)};
   input.representations = {one};
   input.representations.push_back(one);
-  input.representations.back().baseline = true;
+  input.representations.back().role = Role::floor;
   input.train_ids = {10, 11, 12, 13};
   input.test_ids = {14};
   input.train_labels["redshift"] = {0.0, 0.1, 0.2, 0.3};
@@ -199,27 +214,27 @@ TaskInput directions() {
 }
 
 TEST(NeighboursTask, ListsThemByFallingCosine) {
-  const auto reports = make_task("neighbours", "k = 2")->run(directions());
-  ASSERT_EQ(reports.size(), 1U);
-  ASSERT_EQ(reports[0].rows.size(), 2U);
-  EXPECT_EQ(reports[0].rows[0].method, "14 → 11");
-  EXPECT_EQ(reports[0].rows[1].method, "14 → 10");
-  EXPECT_NEAR(value_of(reports[0].rows[0], "cosine"), std::cos(5.0 * M_PI / 180.0), 1e-6);
-  EXPECT_NEAR(value_of(reports[0].rows[1], "cosine"), std::cos(15.0 * M_PI / 180.0), 1e-6);
-  EXPECT_TRUE(std::isnan(value_of(reports[0].rows[0], "redshift")));
-  EXPECT_EQ(value_of(reports[0].rows[0], "its redshift"), 0.1);
-  EXPECT_EQ(reports[0].note, "nearest first, among 4 objects with this modality");
+  const auto found = reports("neighbours", "k = 2", directions());
+  ASSERT_EQ(found.size(), 1U);
+  ASSERT_EQ(found[0].rows.size(), 2U);
+  EXPECT_EQ(found[0].rows[0].method, "14 → 11");
+  EXPECT_EQ(found[0].rows[1].method, "14 → 10");
+  EXPECT_NEAR(value_of(found[0].rows[0], "cosine"), std::cos(5.0 * M_PI / 180.0), 1e-6);
+  EXPECT_NEAR(value_of(found[0].rows[1], "cosine"), std::cos(15.0 * M_PI / 180.0), 1e-6);
+  EXPECT_TRUE(std::isnan(value_of(found[0].rows[0], "redshift")));
+  EXPECT_EQ(value_of(found[0].rows[0], "its redshift"), 0.1);
+  EXPECT_EQ(found[0].note, "nearest first, among 4 objects with this modality");
 }
 
 TEST(NeighboursTask, ListsAsManyObjectsAsAsked) {
-  const auto all = make_task("neighbours", "k = 9\nqueries = \"all\"\nbaselines = true")->run(directions());
+  const auto all = reports("neighbours", "k = 9\nqueries = \"all\"\nreferences = true", directions());
   ASSERT_EQ(all.size(), 2U);
   EXPECT_EQ(all[0].rows.size(), 4U * 3U);
-  const auto few = make_task("neighbours", "k = 1\nqueries = \"all\"\nlimit = 2")->run(directions());
+  const auto few = reports("neighbours", "k = 1\nqueries = \"all\"\nlimit = 2", directions());
   ASSERT_EQ(few[0].rows.size(), 2U);
   EXPECT_EQ(few[0].rows[1].method, "11 → 14");
   EXPECT_EQ(few[0].note, "nearest first, among 4 objects with this modality; the first 2 of 4 are listed");
-  EXPECT_TRUE(make_task("neighbours", "modalities = [\"image\"]")->run(directions()).empty());
+  EXPECT_TRUE(reports("neighbours", "modalities = [\"image\"]", directions()).empty());
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ class Counter : public astroclip::Task {
   explicit Counter(const Parameters& parameters) : count_(parameters.count) {}
 
   std::vector<std::string> labels() const override { return {}; }
-  std::vector<astroclip::Report> run(const astroclip::TaskInput&) const override {
-    return {{"counted", std::to_string(count_), {}}};
+  astroclip::TaskResult run(const astroclip::TaskInput&) const override {
+    return {{{"counted", std::to_string(count_), {}}}};
   }
 
  private:

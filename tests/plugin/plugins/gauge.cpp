@@ -27,7 +27,7 @@ class Gauge : public astroclip::Task {
   explicit Gauge(const Parameters&) {}
 
   std::vector<std::string> labels() const override { return {}; }
-  std::vector<astroclip::Report> run(const astroclip::TaskInput&) const override { return {}; }
+  astroclip::TaskResult run(const astroclip::TaskInput&) const override { return {}; }
 };
 
 }  // namespace

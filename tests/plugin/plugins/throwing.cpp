@@ -21,7 +21,7 @@ class Throwing : public astroclip::Task {
   }
 
   std::vector<std::string> labels() const override { return {}; }
-  std::vector<astroclip::Report> run(const astroclip::TaskInput&) const override { return {}; }
+  astroclip::TaskResult run(const astroclip::TaskInput&) const override { return {}; }
 };
 
 }  // namespace

@@ -1,0 +1,67 @@
+#include "evaluate/embedder.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "autograd/tape.h"
+#include "data/loader.h"
+#include "ops/ops.h"
+
+namespace astroclip::evaluate {
+
+data::ViewPlan plain_view(const std::string& modality, const Shape& shape) {
+  return {{.name = modality + " " + shape.str(), .modality = modality}, shape};
+}
+
+Embedder::Embedder(std::string tower, std::shared_ptr<Encoder> encoder, Device device, Precision precision, bool head)
+    : tower_(std::move(tower)),
+      encoder_(std::move(encoder)),
+      device_(device),
+      precision_(precision),
+      head_(head),
+      view_(plain_view(encoder_->modality(), encoder_->input_shape())) {
+  encoder_->set_training(false);
+}
+
+Matrix Embedder::embed(const HostArray& views) const {
+  const autograd::NoGrad guard;
+  const ops::PrecisionScope scope(precision_);
+  const Tensor raw =
+      Tensor::from_host(views.values<float>(), views.shape, backend_of(device_).compute_dtype(), device_);
+  return embed(encoder_->encode(encoder_->tokenize(raw), {}, form()));
+}
+
+Matrix Embedder::embed(const Encoded& encoded) const {
+  const autograd::NoGrad guard;
+  const ops::PrecisionScope scope(precision_);
+  const Tensor values = head_ ? encoder_->embed(encoded) : encoder_->pool(encoded);
+  return {values.size(0), values.size(1), values.to_floats()};
+}
+
+data::LoaderOptions reading_options(const Experiment& experiment, Split split) {
+  return {.split = split, .batch = experiment.evaluation.batch, .threads = static_cast<int>(experiment.loader_threads)};
+}
+
+void for_each_batch(const Dataset& dataset, const std::vector<int64_t>& rows, const std::vector<data::ViewPlan>& views,
+                    data::LoaderOptions options, const std::function<bool(const data::Batch& batch)>& use) {
+  std::vector<data::ViewPlan> plans;
+  for (const data::ViewPlan& view : views) {
+    const auto same = [&](const data::ViewPlan& other) { return other.request.name == view.request.name; };
+    if (std::ranges::none_of(plans, same)) plans.push_back(view);
+  }
+  options.steps = (static_cast<int64_t>(rows.size()) + options.batch - 1) / options.batch;
+  options.shuffle = false;
+  data::Loader loader(dataset, rows, plans, {}, options);
+  for (int64_t step = 0; step < options.steps; ++step) {
+    if (!use(loader.next())) return;
+  }
+}
+
+void blank_missing(Matrix& matrix, const std::vector<bool>& present, size_t first) {
+  for (int64_t row = 0; row < matrix.rows; ++row) {
+    if (present[first + static_cast<size_t>(row)]) continue;
+    std::fill_n(matrix.values.begin() + row * matrix.columns, matrix.columns, std::numeric_limits<float>::quiet_NaN());
+  }
+}
+
+}  // namespace astroclip::evaluate

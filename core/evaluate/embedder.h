@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/dataset.h"
+#include "api/encoder.h"
+#include "data/loader.h"
+#include "experiment/experiment.h"
+#include "tensor/matrix.h"
+
+namespace astroclip::evaluate {
+
+/// A modality as an encoder with this input shape takes it, without augmentation; equal shapes have equal names.
+data::ViewPlan plain_view(const std::string& modality, const Shape& shape);
+
+/// An encoder's embedding of plain views, without gradient and dropout: its head's, or else the backbone's class or
+/// mean token.
+class Embedder {
+ public:
+  /// `tower` is the encoder's name.
+  Embedder(std::string tower, std::shared_ptr<Encoder> encoder, Device device, Precision precision, bool head);
+  /// Views [objects, input shape] to [objects, width].
+  Matrix embed(const HostArray& views) const;
+  /// The same from what the backbone gave of the views in the form `form()`.
+  Matrix embed(const Encoded& encoded) const;
+
+  const Encoder& encoder() const { return *encoder_; }
+  const std::string& tower() const { return tower_; }
+  /// The view that it embeds.
+  const data::ViewPlan& view() const { return view_; }
+  TokenForm form() const { return head_ ? TokenForm::alignment : TokenForm::pretraining; }
+
+ private:
+  std::string tower_;
+  std::shared_ptr<Encoder> encoder_;
+  Device device_;
+  Precision precision_;
+  bool head_;
+  data::ViewPlan view_;
+};
+
+/// How an evaluation loads a split: in batches of `[evaluation] batch` objects.
+data::LoaderOptions reading_options(const Experiment& experiment, Split split);
+
+/// Calls `use(batch)` with views of `rows`, batch by batch in order, until it says false; views by name, one of each.
+/// Of the options split, batch and threads count.
+void for_each_batch(const Dataset& dataset, const std::vector<int64_t>& rows, const std::vector<data::ViewPlan>& views,
+                    data::LoaderOptions options, const std::function<bool(const data::Batch& batch)>& use);
+
+/// NaN in the rows of objects without the modality: row i is there when present[first + i] is.
+void blank_missing(Matrix& matrix, const std::vector<bool>& present, size_t first);
+
+}  // namespace astroclip::evaluate

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/task.h"
+
+namespace astroclip::evaluate {
+
+/// One number that the tasks report of the model.
+struct Measure {
+  std::string name;              ///< "R² image knn", unlike any other of the run
+  std::optional<Better> better;  ///< none: runs are not compared by it
+  bool is_first = false;         ///< of its row among those to compare by: the metric that the task puts foremost
+  double value = 0.0;
+};
+
+/// Every number of the rows that are about the model, in order. Names are metric, modality and method; where two are
+/// the same, the report's title follows in the second.
+std::vector<Measure> measures(const std::vector<Report>& reports);
+
+}  // namespace astroclip::evaluate

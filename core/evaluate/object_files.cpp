@@ -1,0 +1,78 @@
+#include "evaluate/object_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "io/hdf5/hdf5.h"
+#include "io/output/durable_file.h"
+
+namespace astroclip::evaluate {
+
+namespace {
+
+template <class T>
+void write(io::Hdf5File& file, const std::string& name, DType dtype, const Shape& shape, const std::vector<T>& values) {
+  file.make_dataset(name, dtype, shape);
+  if (!values.empty()) file.write_rows(name, 0, shape[0], dtype, values.data());
+}
+
+void write(io::Hdf5File& file, const std::string& name, const Matrix& matrix) {
+  write(file, name, DType::f32, {matrix.rows, matrix.columns}, matrix.values);
+}
+
+void write(io::Hdf5File& file, const std::string& name, const std::vector<int64_t>& values) {
+  write(file, name, DType::i64, {static_cast<int64_t>(values.size())}, values);
+}
+
+void write(io::Hdf5File& file, const std::string& name, const std::vector<double>& values) {
+  write(file, name, DType::f64, {static_cast<int64_t>(values.size())}, values);
+}
+
+/// A name as one step of a path.
+std::string step(std::string name) {
+  std::ranges::replace(name, '/', '_');
+  return name;
+}
+
+}  // namespace
+
+void write_embeddings(const std::string& path, const TaskInput& input, const std::string& experiment) {
+  io::DurableFile durable(path);
+  auto file = io::Hdf5File::create(durable.file());
+  file.write_attribute("experiment", experiment);
+  const auto write_split = [&](const std::string& group, const std::vector<int64_t>& ids,
+                               Matrix Representation::*part) {
+    write(file, group + "/object_id", ids);
+    for (const Representation& one : input.representations) {
+      if (one.role == Role::model) write(file, fmt::format("{}/{}_embeddings", group, one.modality), one.*part);
+    }
+  };
+  write_split("train", input.train_ids, &Representation::train);
+  write_split("test", input.test_ids, &Representation::test);
+  file.close();
+  durable.commit();
+}
+
+void write_predictions(const std::string& path, const std::map<std::string, std::vector<Prediction>>& predictions) {
+  io::DurableFile durable(path);
+  auto file = io::Hdf5File::create(durable.file());
+  std::set<std::string> groups;
+  for (const auto& [task, all] : predictions) {
+    for (const Prediction& one : all) {
+      const std::string path_of = fmt::format("{}/{}/{}/{}/{}", task, step(one.label), step(one.modality),
+                                              step(one.representation), step(one.method));
+      std::string group = path_of;
+      for (int number = 2; !groups.insert(group).second; ++number) group = fmt::format("{} {}", path_of, number);
+      write(file, group + "/object_id", one.ids);
+      write(file, group + "/truth", one.truth);
+      write(file, group + "/predicted", one.predicted);
+      for (const auto& [name, matrix] : one.fitted) write(file, fmt::format("{}/fitted/{}", group, name), matrix);
+    }
+  }
+  file.close();
+  durable.commit();
+}
+
+}  // namespace astroclip::evaluate

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "api/task.h"
+
+namespace astroclip::evaluate {
+
+/// An HDF5 file of the model's embeddings: groups train and test with MODALITY_embeddings [objects, width] and
+/// object_id [objects]. Rows of objects without the modality are NaN. `experiment` becomes the attribute of that name.
+void write_embeddings(const std::string& path, const TaskInput& input, const std::string& experiment);
+
+/// An HDF5 file of what tasks predict and fit, by the task's name: groups TASK/LABEL/MODALITY/REPRESENTATION/METHOD
+/// with object_id, truth and predicted [test objects], and fitted/NAME [rows, columns]. A group that is there already
+/// gets a number: "METHOD 2".
+void write_predictions(const std::string& path, const std::map<std::string, std::vector<Prediction>>& predictions);
+
+}  // namespace astroclip::evaluate

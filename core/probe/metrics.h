@@ -1,0 +1,27 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+/// How well numbers are predicted. Truth and predictions are of the same length; none gives NaN.
+namespace astroclip::probe {
+
+double median(std::vector<double> values);
+
+/// The coefficient of determination: 1 − Σ (predicted − truth)² / Σ (truth − mean truth)².
+double r_squared(std::span<const double> predicted, std::span<const double> truth);
+
+/// predicted − truth
+std::vector<double> errors(std::span<const double> predicted, std::span<const double> truth);
+/// Of redshifts: (predicted − truth) / (1 + truth).
+std::vector<double> redshift_errors(std::span<const double> predicted, std::span<const double> truth);
+
+double mean_error(std::span<const double> errors);
+double mean_absolute_error(std::span<const double> errors);
+/// The normalised median absolute deviation, σ_NMAD = 1.4826 · median |error − median error|: the standard deviation of
+/// normal errors, unmoved by outliers (Brammer, van Dokkum & Coppi 2008, equation 5).
+double nmad(std::vector<double> errors);
+/// The share of errors beyond ±limit.
+double outlier_fraction(std::span<const double> errors, double limit);
+
+}  // namespace astroclip::probe

@@ -1,0 +1,85 @@
+// What reports are written as, and the measures that are read from them.
+#include "evaluate/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "evaluate/measure.h"
+#include "evaluate/object_files.h"
+#include "io/hdf5/hdf5.h"
+#include "io/output/durable_file.h"
+#include "support/scratch.h"
+
+namespace astroclip::evaluate {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::vector<Report> reports() {
+  Report one{"redshift: z", "k = 16", {}, {{"R²", Better::more}, {"bias", Better::nearer_zero}, {"σ", Better::less}}};
+  one.rows = {{"aligned", "image", "knn", Role::model, {{"objects", 7.0}, {"R²", 0.5}, {"bias", NAN}, {"σ", 0.1}}},
+              {"pca-8", "image", "knn", Role::floor, {{"R²", 0.25}}},
+              {"runs/other", "image", "knn", Role::baseline, {{"R²", 0.75}}}};
+  Report two{"redshift: age", "", {}, {{"R²", Better::more}}};
+  two.rows = {{"aligned", "image", "knn", Role::model, {{"R²", 0.125}}}};
+  return {one, two};
+}
+
+TEST(Measures, AreThoseOfTheModelByUniqueNames) {
+  std::vector<std::string> names, first;
+  for (const Measure& one : measures(reports())) {
+    names.push_back(one.name);
+    if (one.is_first) first.push_back(one.name);
+    EXPECT_EQ(one.better.has_value(), !one.name.starts_with("objects")) << one.name;
+  }
+  EXPECT_THAT(names, ElementsAre("objects image knn", "R² image knn", "bias image knn", "σ image knn",
+                                 "R² image knn (redshift: age)"));
+  EXPECT_THAT(first, ElementsAre("R² image knn", "R² image knn (redshift: age)"));
+}
+
+TEST(ReportText, MarksFloorsAndBaselines) {
+  const std::string text = report_text(reports());
+  EXPECT_THAT(text, HasSubstr("\n  image  aligned  "));
+  EXPECT_THAT(text, HasSubstr("\n  image    floor: pca-8  "));
+  EXPECT_THAT(text, HasSubstr("\n  image    baseline: runs/other  knn"));
+}
+
+TEST(ReportJson, IsReadAsItWasWritten) {
+  const std::string path = testing_support::scratch("report.json");
+  io::write_text(path, report_json(reports()));
+  const std::vector<Report> read = read_report(path);
+  EXPECT_EQ(report_json(read), report_json(reports()));
+  EXPECT_EQ(report_text(read), report_text(reports()));
+}
+
+TEST(ReportJson, OfAnotherVersionIsRefused) {
+  const std::string path = testing_support::scratch("old.json");
+  io::write_text(path, R"([{"title": "t", "note": "", "better": {}, "rows": [
+                          {"modality": "image", "representation": "aligned", "method": "knn", "baseline": false,
+                           "values": {}}]}])");
+  EXPECT_THAT([&] { read_report(path); },
+              testing::ThrowsMessage<Error>(HasSubstr(path + ": damaged, or written by another version")));
+}
+
+TEST(PredictionsFile, HasAGroupForEachTaskLabelModalityRepresentationAndMethod) {
+  const std::string path = testing_support::scratch("predictions.h5");
+  Prediction one{"runs/other", "image", "ridge", Role::baseline, "redshift", 3, {7, 8}, {0.1, 0.2}, {0.15, 0.25}, {}};
+  one.fitted["weight"] = {1, 2, {3, 4}};
+  write_predictions(path, {{"redshift", {one, one}}});
+  const auto file = io::Hdf5File::open(path);
+  EXPECT_THAT(file.groups("redshift/redshift/image/runs_other"), ElementsAre("ridge", "ridge 2"));
+  const std::string group = "redshift/redshift/image/runs_other/ridge/";
+  std::vector<double> predicted(2), weight(2);
+  file.read_rows(group + "predicted", std::vector<int64_t>{0, 1}, DType::f64, predicted.data());
+  file.read_rows(group + "fitted/weight", std::vector<int64_t>{0}, DType::f64, weight.data());
+  EXPECT_THAT(predicted, ElementsAre(0.15, 0.25));
+  EXPECT_THAT(weight, ElementsAre(3, 4));
+  EXPECT_TRUE(file.contains(group + "object_id") && file.contains(group + "truth"));
+}
+
+}  // namespace
+}  // namespace astroclip::evaluate
