@@ -139,6 +139,24 @@ TaskInput paired_input() {
   return input;
 }
 
+TEST(PropertiesTask, MeasuresEachLabelByEachProbe) {
+  TaskInput input = plain_input();
+  for (const double z : input.train_labels["redshift"]) input.train_labels["mass"].push_back(10.0 - 2.0 * z);
+  for (const double z : input.test_labels["redshift"]) input.test_labels["mass"].push_back(10.5 - 2.0 * z);
+  const auto found = reports("properties", "labels = [\"redshift\", \"mass\"]\npenalty = 1e-6", input);
+  ASSERT_EQ(found.size(), 1U);
+  std::vector<std::string> methods;
+  for (const Measurement& row : found[0].rows) {
+    if (row.representation == "telling") methods.push_back(row.method);
+  }
+  EXPECT_THAT(methods, testing::ElementsAre("redshift knn", "redshift ridge", "mass knn", "mass ridge"));
+  // Every mass is predicted 0.5 too low, all alike.
+  const Measurement& mass = found[0].rows.at(6);
+  ASSERT_EQ(mass.representation + " " + mass.method, "telling mass ridge");
+  EXPECT_NEAR(value_of(mass, "MAE"), 0.5, 1e-4);
+  EXPECT_NEAR(value_of(mass, "σ_NMAD"), 0.0, 1e-4);
+}
+
 TEST(RetrievalTask, RanksPartnersInBothDirections) {
   const auto found = reports("retrieval", "", paired_input());
   ASSERT_EQ(found.size(), 2U);

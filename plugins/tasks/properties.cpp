@@ -1,0 +1,72 @@
+// Properties of galaxies from an embedding: any labels of the dataset, each by the same probes.
+#include <algorithm>
+
+#include "plugin/record.h"
+#include "probe/metrics.h"
+#include "probe/predict.h"
+
+namespace astroclip {
+namespace {
+
+class Properties final : public Task {
+ public:
+  struct Parameters : probe::Options {
+    std::vector<std::string> labels;
+    Parameters() : probe::Options{{.hidden = {64}}, {"knn", "ridge"}} {}
+  };
+
+  static const config::Schema<Parameters>& schema() {
+    static const auto schema =
+        probe::with_options(config::Schema<Parameters>(
+                                "Properties of galaxies by nearest neighbours, ridge regression or a small network.")
+                                .required("labels", &Parameters::labels, "the labels to predict, each by itself"))
+            .example(R"(
+[[tasks]]
+plugin = "properties"
+labels = ["log_mass", "log_sfr"]
+)");
+    return schema;
+  }
+
+  explicit Properties(const Parameters& parameters) : p_(parameters) {}
+
+  std::vector<std::string> labels() const override { return p_.labels; }
+
+  TaskResult run(const TaskInput& input) const override {
+    TaskResult result;
+    Report report;
+    report.title = "properties of test objects from representations of training objects";
+    report.note = "columns standardised on " + std::to_string(input.train_ids.size()) + " training objects; " +
+                  std::to_string(input.test_ids.size()) + " test objects. MAE, σ_NMAD in the label's unit.";
+    report.better = {{"R²", Better::more}, {"MAE", Better::less}, {"σ_NMAD", Better::less}};
+    for (const std::string& label : p_.labels) {
+      const auto first = static_cast<std::ptrdiff_t>(report.rows.size());
+      for (const Representation& from : input.representations) {
+        for (Prediction& one : probe::predict(from, input, label, p_)) {
+          const std::vector<double> errors = probe::errors(one.predicted, one.truth);
+          report.rows.push_back({one.representation,
+                                 one.modality,
+                                 label + " " + one.method,
+                                 one.role,
+                                 {{"R²", probe::r_squared(one.predicted, one.truth)},
+                                  {"MAE", probe::mean_absolute_error(errors)},
+                                  {"σ_NMAD", probe::nmad(errors)}}});
+          result.predictions.push_back(std::move(one));
+        }
+      }
+      std::stable_sort(report.rows.begin() + first, report.rows.end(), [](const auto& a, const auto& b) {
+        return std::pair(a.method, a.modality) < std::pair(b.method, b.modality);
+      });
+    }
+    result.reports = {std::move(report)};
+    return result;
+  }
+
+ private:
+  Parameters p_;
+};
+
+}  // namespace
+}  // namespace astroclip
+
+ASTROCLIP_PLUGIN(astroclip::Task, astroclip::Properties)
