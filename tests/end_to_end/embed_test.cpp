@@ -216,7 +216,7 @@ pixels = 64
 window = 8
 stride = 8
 dim = 12
-layers = 1
+depth = 1
 heads = 1
 head = { width = 12, heads = 1 }
 )");
