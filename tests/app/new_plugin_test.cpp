@@ -53,7 +53,7 @@ TEST_F(NewPlugin, HasItsNameEverywhere) {
     EXPECT_THAT(files,
                 UnorderedElementsAre("CMakeLists.txt", "deep_field.cpp", "deep_field_test.cpp", "experiment.toml"));
     EXPECT_THAT(astroclip::io::read_text(where + "/deep_field.cpp"),
-                HasSubstr("\"deep_field\", " + classes[i] + ")\n"));
+                HasSubstr(", " + classes[i] + ")\n"));
   }
 }
 
