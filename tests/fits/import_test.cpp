@@ -50,9 +50,9 @@ class ImportTest : public testing::Test {
                 Column{"TARGET_DEC", "D", std::vector<double>(rows, dec)}});
     return path(name);
   }
-  std::string image(const std::string& name, double ra, double dec) const {
+  std::string image(const std::string& name, double ra, double dec, int64_t bands = 3) const {
     FitsWriter(path(name))
-        .image("", {3, 152, 152}, std::vector<double>(69312, 5.0))
+        .image("", {bands, 152, 152}, std::vector<double>(static_cast<size_t>(bands) * 152 * 152, 5.0))
         .key("CTYPE1", "RA---TAN")
         .key("CTYPE2", "DEC--TAN")
         .key("CRVAL1", ra)
@@ -164,6 +164,18 @@ TEST_F(ImportTest, NumbersAreUnique) {
   const data::PairedDataset dataset(output_);
   EXPECT_THAT(labels(dataset, Split::train, "object_id"), ElementsAre(5, 6, 1, 2));
   EXPECT_THAT(labels(dataset, Split::test, "object_id"), ElementsAre(3, 4));
+}
+
+TEST_F(ImportTest, AllImagesHaveTheBandsOfTheFirst) {
+  const ImportReport report =
+      import_files({{image("griz.fits", 1.0, 1.0, 4), image("grz.fits", 2.0, 2.0), image("two.fits", 3.0, 3.0, 4)},
+                    output_,
+                    {}});
+  EXPECT_EQ(report.images, 2);
+  ASSERT_EQ(report.files[1].refused.size(), 1U);
+  EXPECT_EQ(report.files[1].refused[0].reason, "has 3 bands, the images before it have 4");
+  const data::PairedDataset dataset(output_);
+  EXPECT_EQ(data::field_of(dataset, "image").shape, (Shape{4, 152, 152}));
 }
 
 TEST_F(ImportTest, WritesNothingWhenThereIsNothing) {
