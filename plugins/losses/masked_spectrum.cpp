@@ -28,7 +28,7 @@ class MaskedSpectrum final : public Loss {
                    at_least(1))
             .field("span_length", &Parameters::span_length, "tokens of a hidden span", at_least(1))
             .field("modality", &Parameters::modality, "whose tokens are modelled")
-            .field("augment", &Parameters::augment, "model the dataset's augmented view")
+            .field("augment", &Parameters::augment, "reconstruct augmented views, as [augmentation] describes them")
             .field("observed", &Parameters::observed,
                    "a field that is 0 where nothing was measured (\"spectrum_ivar\"): what is hidden there does not "
                    "count; none: all of it counts")
