@@ -39,7 +39,7 @@ data::Batch first_batch(const train::StageSetup& setup, const Dataset& dataset, 
 
 void check_batch(const Stage& stage, const Model& model, const Dataset& dataset) {
   const train::StageSetup setup(stage, model);
-  data::Parted rows = train::stage_rows(setup, dataset);
+  data::RowSplit rows = train::stage_rows(setup, dataset);
   if (stage.spec.steps == 0) return;
   const autograd::NoGrad no_grad;
   const ops::PrecisionScope precision(stage.experiment.run_precision());

@@ -7,11 +7,12 @@
 
 namespace astroclip::train {
 
-data::Parted stage_rows(const StageSetup& setup, const Dataset& dataset) {
+data::RowSplit stage_rows(const StageSetup& setup, const Dataset& dataset) {
   const Stage& stage = setup.stage();
   const StageSpec& spec = stage.spec;
-  data::Parted rows = data::set_apart(dataset, data::rows_with(dataset, Split::train, setup.modalities_of_views()),
-                                      stage.experiment.validation, stage.seed());
+  data::RowSplit rows =
+      data::split_validation(dataset, data::rows_with(dataset, Split::train, setup.modalities_of_views()),
+                             stage.experiment.validation, stage.seed());
   const auto count = static_cast<int64_t>(rows.training.size());
   if (count >= spec.batch) return rows;
   throw Error(fmt::format("[stages.{}] 'batch' = {} exceeds the {} training objects", spec.name, spec.batch, count));

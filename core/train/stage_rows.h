@@ -8,6 +8,6 @@ namespace astroclip::train {
 
 /// Training objects with every modality that a stage's loss looks at, and those set apart. Throws Error when there are
 /// fewer than a batch.
-data::Parted stage_rows(const StageSetup& setup, const Dataset& dataset);
+data::RowSplit stage_rows(const StageSetup& setup, const Dataset& dataset);
 
 }  // namespace astroclip::train

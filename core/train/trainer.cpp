@@ -40,7 +40,7 @@ void Trainer::make_optimizer() {
 
 void Trainer::open_dataset() {
   const StageSpec& spec = stage_.spec;
-  data::Parted rows = stage_rows(setup_, dataset_);
+  data::RowSplit rows = stage_rows(setup_, dataset_);
   row_count_ = static_cast<int64_t>(rows.training.size());
   make_validators(rows);
   data::LoaderOptions options = stage_.loader_options(spec.batch);
@@ -50,7 +50,7 @@ void Trainer::open_dataset() {
                                            setup_.loss().labels(), options);
 }
 
-void Trainer::make_validators(const data::Parted& rows) {
+void Trainer::make_validators(const data::RowSplit& rows) {
   if (stage_.spec.validation.every == 0) return;
   validator_ = std::make_unique<Validator>(setup_, frozen_, dataset_, rows.validation);
   if (stage_.spec.validation.tasks == 0) return;

@@ -68,7 +68,7 @@ class Trainer {
   void make_optimizer();
   void restore(const record::Checkpoint& checkpoint);
   void open_dataset();
-  void make_validators(const data::Parted& rows);
+  void make_validators(const data::RowSplit& rows);
   /// Forward and backward of every batch of the step.
   record::Metrics add_gradients();
   [[noreturn]] void stop_on_bad_loss(const LossValue& value) const;

@@ -33,36 +33,36 @@ std::vector<int64_t> rows_of(const Twice& dataset) {
 
 TEST(Holdout, EveryRowIsOnOneSideInOrderAndTheShareIsRight) {
   const Twice dataset(2000);
-  const Parted parted = set_apart(dataset, rows_of(dataset), 0.2, 1);
-  std::vector<int64_t> all(parted.training);
-  all.insert(all.end(), parted.validation.begin(), parted.validation.end());
+  const RowSplit split = split_validation(dataset, rows_of(dataset), 0.2, 1);
+  std::vector<int64_t> all(split.training);
+  all.insert(all.end(), split.validation.begin(), split.validation.end());
   std::ranges::sort(all);
   EXPECT_EQ(all, rows_of(dataset));
-  EXPECT_TRUE(std::ranges::is_sorted(parted.training));
+  EXPECT_TRUE(std::ranges::is_sorted(split.training));
   // 2000 draws of probability 0.2: 400 ± 18.
-  EXPECT_NEAR(static_cast<double>(parted.validation.size()) / 2.0, 400.0, 5 * 18.0);
+  EXPECT_NEAR(static_cast<double>(split.validation.size()) / 2.0, 400.0, 5 * 18.0);
 }
 
 TEST(Holdout, AllObservationsOfAnObjectFallOnOneSide) {
   const Twice dataset(300);
-  const Parted parted = set_apart(dataset, rows_of(dataset), 0.3, 1);
-  const std::set<int64_t> held(parted.validation.begin(), parted.validation.end());
+  const RowSplit split = split_validation(dataset, rows_of(dataset), 0.3, 1);
+  const std::set<int64_t> held(split.validation.begin(), split.validation.end());
   for (int64_t row = 0; row < 300; ++row) EXPECT_EQ(held.contains(row), held.contains(row + 300)) << row;
 }
 
 TEST(Holdout, WhichOnesDependsOnTheSeedAloneNotOnTheCompany) {
   const Twice dataset(300);
-  const auto all = set_apart(dataset, rows_of(dataset), 0.3, 1).validation;
-  EXPECT_NE(set_apart(dataset, rows_of(dataset), 0.3, 2).validation, all);
+  const auto all = split_validation(dataset, rows_of(dataset), 0.3, 1).validation;
+  EXPECT_NE(split_validation(dataset, rows_of(dataset), 0.3, 2).validation, all);
   std::vector<int64_t> some, expected;
   for (int64_t row = 0; row < 600; row += 7) some.push_back(row);
   std::ranges::set_intersection(some, all, std::back_inserter(expected));
-  EXPECT_EQ(set_apart(dataset, some, 0.3, 1).validation, expected);
+  EXPECT_EQ(split_validation(dataset, some, 0.3, 1).validation, expected);
 }
 
 TEST(Holdout, NothingIsSetApartUnlessAsked) {
   const Twice dataset(10);
-  EXPECT_EQ(set_apart(dataset, rows_of(dataset), 0.0, 1).training, rows_of(dataset));
+  EXPECT_EQ(split_validation(dataset, rows_of(dataset), 0.0, 1).training, rows_of(dataset));
 }
 
 }  // namespace
