@@ -107,26 +107,19 @@ std::string options_of(const Verb& verb, const Values::Map& given, const std::st
   return offer.text();
 }
 
-std::string value_of(const Argument* argument, const std::string& typed) {
+std::string value_of(const Argument& argument, const std::string& typed) {
   Offer offer(typed);
-  if (argument != nullptr) offer.value(*argument);
+  offer.value(argument);
   return offer.text();
 }
 
-/// The value in "--option=value".
-std::string value_of(const std::vector<Argument>& options, const std::string& typed, size_t mark) {
-  const std::string key = typed.substr(2, mark - 2), value = typed.substr(mark + 1);
-  const auto option = std::ranges::find(options, key, &Argument::key);
-  return option == options.end() ? "" : value_of(&*option, value);
-}
-
-std::string argument_of(const Verb& verb, std::span<const std::string> words, const std::string& typed) {
-  const Assignment before = assign(verb, words);
+std::string argument_of(const Verb& verb, std::vector<std::string> words, const std::string& typed) {
+  const bool is_option = typed.starts_with("--");
   const size_t mark = typed.find('=');
-  if (typed.starts_with("--")) {
-    return mark == std::string::npos ? options_of(verb, before.values, typed) : value_of(verb.options, typed, mark);
-  }
-  return value_of(before.open != nullptr ? before.open : positional_at(verb, before.positionals), typed);
+  if (is_option && mark == std::string::npos) return options_of(verb, assign(verb, words).values, typed);
+  const size_t value = is_option ? mark + 1 : 0;
+  words.push_back(typed.substr(0, value) + "any");  // an empty value would be an error
+  return value_of(*assign(verb, words).last, typed.substr(value));
 }
 
 constexpr const char* bash = R"(# Completion of astroclip for bash.
@@ -200,12 +193,12 @@ std::string completions(const std::vector<std::string>& parts, std::span<const V
   words.pop_back();
   search_plugins_in(take_plugin_folders(words));
   const std::string plugins = "--" + plugins_option().key;
-  if (!words.empty() && words.back() == plugins) return value_of(&plugins_option(), typed);
-  if (typed.starts_with(plugins + "=")) return value_of(&plugins_option(), typed.substr(plugins.size() + 1));
+  if (!words.empty() && words.back() == plugins) return value_of(plugins_option(), typed);
+  if (typed.starts_with(plugins + "=")) return value_of(plugins_option(), typed.substr(plugins.size() + 1));
   if (words.empty()) return first_word(verbs, typed);
   const auto verb = std::ranges::find(verbs, words.front(), &Verb::name);
   try {
-    return verb == verbs.end() ? "" : argument_of(*verb, std::span(words).subspan(1), typed);
+    return verb == verbs.end() ? "" : argument_of(*verb, {words.begin() + 1, words.end()}, typed);
   } catch (const UsageError&) {
     return "";  // nothing can follow what is wrong already
   }

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <boost/program_options.hpp>
 #include <charconv>
 
 #include "base/table.h"
@@ -12,6 +13,8 @@
 namespace astroclip::app {
 
 namespace {
+
+namespace po = boost::program_options;
 
 /// The whole text as a number.
 template <class T>
@@ -106,6 +109,46 @@ std::string missing_value(const Argument& option) {
   return fmt::format("--{} needs a value: {}", option.key, value_name(option));
 }
 
+/// An option may lack its value here: otherwise Program_options would take the option that follows for the value.
+const po::value_semantic* semantic_of(const Argument& option) {
+  if (is_flag(option)) return new po::untyped_value(true);
+  auto* value = po::value<std::vector<std::string>>()->implicit_value({}, "");
+  return option.takes == Takes::many ? value->multitoken() : value;
+}
+
+/// Options and positionals in the order of the words. What is unknown or surplus is left to the caller to refuse.
+std::vector<po::option> parts_of(const Verb& verb, const std::vector<std::string>& words) {
+  po::options_description options;
+  options.add_options()(help_option().key.c_str(), semantic_of(help_option()));
+  for (const Argument& option : verb.options) options.add_options()(option.key.c_str(), semantic_of(option));
+  po::positional_options_description order;
+  for (const Argument& one : verb.positionals) order.add(one.key.c_str(), one.takes == Takes::many ? -1 : 1);
+  if (order.max_total_count() == verb.positionals.size()) order.add("surplus", -1);
+  using namespace po::command_line_style;
+  const auto short_help = [](const std::string& word) {
+    return std::pair(word == "-h" ? help_option().key : "", std::string());
+  };
+  try {
+    return po::command_line_parser(words)
+        .options(options)
+        .positional(order)
+        .style(allow_long | long_allow_adjacent | long_allow_next)
+        .extra_parser(short_help)
+        .allow_unregistered()
+        .run()
+        .options;
+  } catch (const po::invalid_command_line_syntax& error) {  // "--flag=value", or "--option=" without a value
+    const Argument& option = option_named(verb, po::strip_prefixes(error.get_option_name()));
+    throw UsageError(is_flag(option) ? fmt::format("--{} takes no value", option.key) : missing_value(option));
+  }
+}
+
+const Argument& positional_of(const Verb& verb, const po::option& part) {
+  const auto found = std::ranges::find(verb.positionals, part.string_key, &Argument::key);
+  if (found == verb.positionals.end()) throw UsageError(fmt::format("too many arguments: '{}'", part.value.front()));
+  return *found;
+}
+
 }  // namespace
 
 std::string value_name(const Argument& argument) {
@@ -166,50 +209,29 @@ std::vector<std::string> take_plugin_folders(std::vector<std::string>& words) {
   return folders;
 }
 
-const Argument* positional_at(const Verb& verb, size_t index) {
-  if (index < verb.positionals.size()) return &verb.positionals[index];
-  const bool last_takes_all = !verb.positionals.empty() && verb.positionals.back().takes == Takes::many;
-  return last_takes_all ? &verb.positionals.back() : nullptr;
-}
-
-Assignment assign(const Verb& verb, std::span<const std::string> words) {
+Assignment assign(const Verb& verb, const std::vector<std::string>& words) {
   Assignment to;
-  for (const std::string& word : words) {
-    if (word.starts_with("--")) {
-      if (to.needs_value) throw UsageError(missing_value(*to.open));
-      const size_t mark = word.find('=');
-      const bool has_value = mark != std::string::npos;
-      const Argument& option = option_named(verb, word.substr(2, has_value ? mark - 2 : mark));
-      const auto [values, is_new] = to.values.try_emplace(option.key);
-      if (!is_new && option.takes == Takes::one) throw UsageError(fmt::format("--{} is given twice", option.key));
-      if (has_value && is_flag(option)) throw UsageError(fmt::format("--{} takes no value", option.key));
-      if (has_value) values->second.push_back(word.substr(mark + 1));
-      to.needs_value = !has_value && !is_flag(option);
-      to.open = to.needs_value ? &option : nullptr;
-    } else if (to.open != nullptr) {
-      to.values[to.open->key].push_back(word);
-      to.needs_value = false;
-      if (to.open->takes != Takes::many) to.open = nullptr;
-    } else if (word == "-h") {
-      to.values.try_emplace(help_option().key);
-    } else if (const Argument* positional = positional_at(verb, to.positionals)) {
-      ++to.positionals;
-      to.values[positional->key].push_back(word);
-    } else {
-      throw UsageError(fmt::format("too many arguments: '{}'", word));
+  for (const po::option& part : parts_of(verb, words)) {
+    const bool is_option = part.position_key < 0;
+    const Argument& argument = is_option ? option_named(verb, part.string_key) : positional_of(verb, part);
+    const auto [values, is_new] = to.values.try_emplace(argument.key);
+    if (is_option && !is_new && argument.takes == Takes::one) {
+      throw UsageError(fmt::format("--{} is given twice", argument.key));
     }
+    if (part.value.empty() && !is_flag(argument)) throw UsageError(missing_value(argument));
+    values->second.insert(values->second.end(), part.value.begin(), part.value.end());
+    to.last = &argument;
   }
   return to;
 }
 
 Values parse(const Verb& verb, std::span<const std::string> words) {
-  Assignment given = assign(verb, words);
-  if (!given.values.contains(help_option().key)) {
-    if (given.needs_value) throw UsageError(missing_value(*given.open));
-    check("", verb.positionals, given.values);
-    check("--", verb.options, given.values);
+  Values::Map given = assign(verb, {words.begin(), words.end()}).values;
+  if (!given.contains(help_option().key)) {
+    check("", verb.positionals, given);
+    check("--", verb.options, given);
   }
-  return Values(std::move(given.values));
+  return Values(std::move(given));
 }
 
 std::string help_of(const Verb& verb) {

@@ -113,19 +113,14 @@ const Argument& plugins_option();
 /// stays.
 std::vector<std::string> take_plugin_folders(std::vector<std::string>& words);
 
-/// Words by the argument that they belong to.
+/// The words that each argument is given.
 struct Assignment {
   Values::Map values;
-  const Argument* open = nullptr;  ///< the option whose value the next word may be
-  bool needs_value = false;        ///< whether it must be
-  size_t positionals = 0;          ///< words that belong to no option
+  const Argument* last = nullptr;  ///< the argument that the last word belongs to; null without words
 };
 
 /// Throws UsageError for an unknown option, one without its value or given twice, and too many positionals.
-Assignment assign(const Verb& verb, std::span<const std::string> words);
-
-/// The positional that word `index` belongs to; null when there are not so many.
-const Argument* positional_at(const Verb& verb, size_t index);
+Assignment assign(const Verb& verb, const std::vector<std::string>& words);
 
 /// Throws UsageError when the words are not as the verb describes. With --help nothing is required.
 Values parse(const Verb& verb, std::span<const std::string> words);

@@ -92,6 +92,7 @@ TEST(Complete, OffersNothingAfterAnError) {
   EXPECT_THAT(offered("lsit ''"), IsEmpty());
   EXPECT_THAT(offered("list losses ''"), IsEmpty());
   EXPECT_THAT(offered("run --bogus ''"), IsEmpty());
+  EXPECT_THAT(offered("run --set --re"), IsEmpty());
 }
 
 /// Output of a script in the source folder; `astroclip` is the built program.

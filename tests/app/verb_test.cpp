@@ -100,7 +100,9 @@ TEST(Parse, GivesWordsToTheirArguments) {
   EXPECT_EQ(values.integer("batch"), 32);
   EXPECT_EQ(values.number("share"), 0.5);
   EXPECT_THAT(parsed({"loss", "a", "--input", "b", "c", "--json"}).texts("input"), testing::ElementsAre("b", "c"));
+  EXPECT_THAT(parsed({"loss", "--json", "--", "--a", "-h"}).texts("file"), testing::ElementsAre("--a", "-h"));
   EXPECT_TRUE(parsed({"--help"}).has("help"));
+  EXPECT_TRUE(parsed({"loss", "-h"}).has("help"));
 }
 
 TEST(Parse, NamesWhatIsWrong) {
@@ -116,6 +118,9 @@ TEST(Parse, NamesWhatIsWrong) {
   expect({"loss", "a", "--share", "-1"}, "--share must be a number from 0 to 1, found '-1'");
   expect({"loss", "a", "--batch"}, "--batch needs a value: N");
   expect({"loss", "a", "--set", "a=1", "--set", "--json"}, "--set needs a value: K=V");
+  expect({"loss", "a", "--batch="}, "--batch needs a value: N");
+  expect({"loss", "a", "--shar", "1"}, "unknown option '--shar'; did you mean '--share'?");
+  expect({"loss", "a", "--json="}, "--json takes no value");
   expect({"loss", "a", "--json=1"}, "--json takes no value");
   expect({"loss", "a", "--json", "--json"}, "--json is given twice");
   EXPECT_THAT([] { (void)parse(man_verb(), std::vector<std::string>{"x"}); },
