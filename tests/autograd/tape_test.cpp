@@ -81,7 +81,7 @@ TEST(Tape, BackwardFreesWhatTheOpsSaved) {
   EXPECT_FALSE(saved.expired());
   backward(y);
   EXPECT_TRUE(saved.expired());
-  EXPECT_THAT([&] { backward(y); }, ThrowsMessage<Error>("[backward] the tape through op 'multiply' was already used"));
+  EXPECT_THAT([&] { backward(y); }, ThrowsMessage<Error>("[backward] the tape of op 'multiply' was already used"));
 }
 
 TEST(Tape, AVectorNeedsACotangent) {

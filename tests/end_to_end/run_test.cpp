@@ -243,7 +243,7 @@ TEST(Run, MistakesInLaterStagesCostNoTraining) {
       {"stages.alignment.init.image=\"" + fixture("astrodino.ckpt") + "\"",
        fixture("astrodino.ckpt") + ": encoder 'image': its tensors"},
       {"stages.alignment.batch=100000", "[stages.alignment] 'batch' = 100000 exceeds the "},
-      {"stages.alignment.loss={plugin=\"supervised\", labels=[\"nope\"]}", "no column 'nope'"},
+      {"stages.alignment.loss={plugin=\"supervised\", labels=[\"nope\"]}", "has no field 'nope'"},
       {"encoders.image.image=600", "the encoder takes images of [3, 600, 600]"},
       {"stages.alignment.loss={plugin=\"masked_spectrum\", spans=2, span_length=5} --set "
        "stages.alignment.micro_batch=4",

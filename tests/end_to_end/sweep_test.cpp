@@ -205,7 +205,7 @@ TEST(Compare, PrintsAndWritesOneTableOfASweep) {
 TEST(Compare, RefusesWhatIsNoFinishedRun) {
   auto outcome = run_program("compare '" ASTROCLIP_EXPERIMENTS "'");
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.err, HasSubstr("experiments: holds neither a run nor a sweep"));
+  EXPECT_THAT(outcome.err, HasSubstr("experiments: is neither a run nor a sweep"));
   outcome = run_program("compare");
   EXPECT_EQ(outcome.status, 2);
 }
