@@ -155,7 +155,7 @@ TEST(Run, CtrlCEndsAtAStepBoundaryAndSaysHowToGoOn) {
   const int status =
       run_and_signal({"run", ASTROCLIP_EXPERIMENTS "/smoke.toml", "--set", "dataset.cache=" + scratch("cache"), "--set",
                       "stages.alignment.steps=100000", "--output", folder},
-                     std::chrono::milliseconds(2500), SIGINT);
+                     folder + "/metrics.jsonl", SIGINT);
   EXPECT_EQ(status, 130);
   EXPECT_THAT(io::read_text(folder + "/log.txt"), HasSubstr("resume with: astroclip run --resume " + folder + "\n"));
 }

@@ -132,7 +132,7 @@ TEST(Sweep, CtrlCStopsItAndSaysHowToGoOn) {
   const std::string folder = scratch("sweep_interrupted");
   auto words = arguments(sweep_file("interrupted", two_losses), folder);
   words.insert(words.end(), {"--set", "stages.spectrum-pretraining.steps=100000"});
-  EXPECT_EQ(run_and_signal(words, std::chrono::milliseconds(1500), SIGINT), 130);
+  EXPECT_EQ(run_and_signal(words, folder + "/loss=clip,seed=1/metrics.jsonl", SIGINT), 130);
   EXPECT_TRUE(fs::exists(folder + "/loss=clip,seed=1/log.txt"));
   EXPECT_FALSE(fs::exists(folder + "/loss=siglip,seed=1"));
 }

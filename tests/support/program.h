@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -41,8 +42,11 @@ inline Outcome run_program(const std::string& arguments) {
   return outcome;
 }
 
-/// Starts the program, waits, and sends it a signal; gives its status (128 + n when signal n ended it).
-inline int run_and_signal(const std::vector<std::string>& arguments, std::chrono::milliseconds wait, int signal) {
+/// Starts the program and sends it a signal once `ready` returns or it has ended by itself. Returns its exit status, or
+/// 128
+/// + the signal that ended it.
+inline int run_and_signal(const std::vector<std::string>& arguments, const std::function<void(pid_t)>& ready,
+                          int signal) {
   const pid_t child = fork();
   if (child == 0) {
     std::vector<char*> words;
@@ -55,11 +59,32 @@ inline int run_and_signal(const std::vector<std::string>& arguments, std::chrono
     execv(program.c_str(), words.data());
     _exit(127);
   }
-  std::this_thread::sleep_for(wait);
+  ready(child);
   kill(child, signal);
   int status = 0;
   waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/// The same after a time.
+inline int run_and_signal(const std::vector<std::string>& arguments, std::chrono::milliseconds wait, int signal) {
+  return run_and_signal(
+      arguments, [&](pid_t) { std::this_thread::sleep_for(wait); }, signal);
+}
+
+/// The same as soon as a file has something in it.
+inline int run_and_signal(const std::vector<std::string>& arguments, const std::string& file, int signal) {
+  const auto ready = [&](pid_t child) {
+    siginfo_t ended = {};
+    const auto is_running = [&] {
+      return waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0;
+    };
+    std::error_code none;
+    while (is_running() && (!std::filesystem::exists(file) || std::filesystem::file_size(file, none) == 0)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  };
+  return run_and_signal(arguments, ready, signal);
 }
 
 }  // namespace astroclip::testing_support
