@@ -29,7 +29,8 @@ std::string italic(const std::string& text) { return fmt::format("\\fI{}\\fR", p
 
 std::string option_item(const Argument& option) {
   const std::string value = value_name(option);
-  return item(bold("--" + option.key) + (value.empty() ? "" : " " + italic(value)), full_meaning(option));
+  const std::string name = bold("--" + option.key);
+  return item(value.empty() ? name : fmt::format("{} {}", name, italic(value)), full_meaning(option));
 }
 
 std::string section(const Verb& verb) {
@@ -57,9 +58,8 @@ std::string man_page(std::span<const Verb> verbs) {
                       italic("DIR"), italic("VERB"), bold("astroclip"), bold("--version"), bold("--help"));
   text +=
       ".SH DESCRIPTION\nTrains an image encoder and a spectrum encoder, aligns them in one embedding space, and "
-      "measures "
-      "how well the embeddings predict redshift and match across modalities. Encoders, losses, datasets and tasks are "
-      "plugins; one TOML file selects and configures them.\n";
+      "measures how well the embeddings predict redshift and match across modalities. Encoders, losses, datasets and "
+      "tasks are plugins; one TOML file selects and configures them.\n";
   text += ".SH OPTIONS\n" + option_item(plugins_option());
   text += item(bold("--version"), "print the version, the libraries and what this machine supports");
   text += item(bold("--help"), "list the verbs; after a verb, describe it");
