@@ -23,7 +23,8 @@ int64_t pixel_of(double wavelength) {
   const auto pixel = inside ? static_cast<int64_t>(position) : 0;
   if (!inside || std::abs(wavelength - data::wavelength_of(pixel)) > tolerance) {
     throw Error(fmt::format("{:.2f} Å is no pixel of the grid from {} to {} Å in steps of {} Å", wavelength,
-                            data::first_wavelength, data::wavelength_of(data::spectrum_pixels - 1), data::wavelength_step));
+                            data::first_wavelength, data::wavelength_of(data::spectrum_pixels - 1),
+                            data::wavelength_step));
   }
   return pixel;
 }

@@ -52,8 +52,7 @@ TEST_F(NewPlugin, HasItsNameEverywhere) {
     }
     EXPECT_THAT(files,
                 UnorderedElementsAre("CMakeLists.txt", "deep_field.cpp", "deep_field_test.cpp", "experiment.toml"));
-    EXPECT_THAT(astroclip::io::read_text(where + "/deep_field.cpp"),
-                HasSubstr(", " + classes[i] + ")\n"));
+    EXPECT_THAT(astroclip::io::read_text(where + "/deep_field.cpp"), HasSubstr(", " + classes[i] + ")\n"));
   }
 }
 

@@ -167,10 +167,8 @@ TEST_F(ImportTest, NumbersAreUnique) {
 }
 
 TEST_F(ImportTest, AllImagesHaveTheBandsOfTheFirst) {
-  const ImportReport report =
-      import_files({{image("griz.fits", 1.0, 1.0, 4), image("grz.fits", 2.0, 2.0), image("two.fits", 3.0, 3.0, 4)},
-                    output_,
-                    {}});
+  const ImportReport report = import_files(
+      {{image("griz.fits", 1.0, 1.0, 4), image("grz.fits", 2.0, 2.0), image("two.fits", 3.0, 3.0, 4)}, output_, {}});
   EXPECT_EQ(report.images, 2);
   ASSERT_EQ(report.files[1].refused.size(), 1U);
   EXPECT_EQ(report.files[1].refused[0].reason, "has 3 bands, the images before it have 4");
