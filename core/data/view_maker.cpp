@@ -92,14 +92,13 @@ void ViewMaker::make(const HostBatch& raw, int64_t rows, const std::function<Rng
     for (const Part& part : parts_) {
       const auto size = static_cast<size_t>(part.raw.numel());
       const auto values = raw.at(part.field).values<float>().subspan(static_cast<size_t>(at / crops_) * size, size);
-      fields.push_back({part.raw, {values.begin(), values.end()}});
+      fields.emplace_back(part.raw, values);
     }
     Rng rng = stream(at);
     for (const ViewStep& step : steps_) step(fields, rng);
     for (size_t i = 0; i < parts_.size(); ++i) {
-      const auto size = fields[i].values.size();
-      std::ranges::copy(fields[i].values,
-                        views.at(parts_[i].view).values<float>().begin() + static_cast<std::ptrdiff_t>(size) * at);
+      const std::span<const float> values = fields[i].values();
+      std::ranges::copy(values, views.at(parts_[i].view).values<float>().begin() + std::ssize(values) * at);
     }
   }
 }

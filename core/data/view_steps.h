@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -12,9 +14,27 @@
 namespace astroclip::data {
 
 /// One object's field on its way into a view. Images are [planes, height, width]; a mask may be [height, width].
-struct ViewField {
-  Shape shape;
-  std::vector<float> values;
+/// It refers to the dataset's values until a step changes them, so that a crop copies no more than the crop.
+class ViewField {
+ public:
+  ViewField(const Shape& shape, std::span<const float> source) : shape_(shape), source_(source) {}
+
+  const Shape& shape() const { return shape_; }
+  std::span<const float> values() const { return own_.empty() ? source_ : std::span<const float>(own_); }
+  /// The values to be changed in place.
+  std::span<float> editable() {
+    if (own_.empty()) own_.assign(source_.begin(), source_.end());
+    return own_;
+  }
+  void replace(const Shape& shape, std::vector<float> values) {
+    shape_ = shape;
+    own_ = std::move(values);
+  }
+
+ private:
+  Shape shape_;
+  std::span<const float> source_;
+  std::vector<float> own_;  ///< empty: the source's
 };
 
 /// One step of making a view of an object. `fields` has what the view is of first, then what goes with it (a mask,
