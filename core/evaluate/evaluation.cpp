@@ -247,14 +247,10 @@ class Evaluator {
   }
 
   void read_labels(Split split, std::map<std::string, std::vector<double>>& labels, std::vector<int64_t>& ids) const {
-    std::vector<std::string> names = label_names(experiment_);
-    names.emplace_back("object_id");
-    HostBatch columns;
-    dataset_.read(split, rows_[index(split)], names, columns);
-    const auto own = columns.at("object_id").values<int64_t>();
-    ids.assign(own.begin(), own.end());
-    for (const std::string& name : names) {
-      if (name != "object_id") labels[name] = data::as_doubles(columns.at(name));
+    const std::vector<int64_t>& rows = rows_[index(split)];
+    ids = data::read_ids(dataset_, split, rows);
+    for (const auto& [name, column] : data::read_fields(dataset_, split, rows, label_names(experiment_))) {
+      labels[name] = data::as_doubles(column);
     }
   }
 
@@ -288,9 +284,9 @@ class Evaluator {
 
 /// The default floors may be of modalities that an experiment does without.
 void check_label_floors(const Experiment& experiment) {
+  if (experiment.evaluation.label_floors == EvaluationSpec().label_floors) return;
   std::vector<std::string> modalities;
   for (const EncoderSpec& encoder : experiment.encoders) modalities.push_back(modality_of(encoder));
-  if (experiment.evaluation.label_floors == EvaluationSpec().label_floors) return;
   for (const LabelFloor& floor : experiment.evaluation.label_floors) {
     if (std::ranges::find(modalities, floor.modality) != modalities.end()) continue;
     throw Error(
