@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 #include <map>
 
 #include "base/error.h"
@@ -19,7 +18,6 @@ namespace {
 
 using evaluate::Measure;
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double level = 0.95;
 
 /// Runs that differ in their seed alone.

@@ -1,10 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
 namespace astroclip::compare {
+
+/// Stands for what too few values do not give.
+inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 double mean(std::span<const double> values);
 

@@ -38,14 +38,14 @@ void check_shapes(const Tensor& x, const Tensor& weight, const Tensor& bias, con
 UnaryOp kernel_of(Activation activation) { return activation == Activation::gelu ? UnaryOp::gelu : UnaryOp::relu; }
 
 /// Saved for backward; tensors are detached.
-struct Saved {
+struct SavedLinear {
   Tensor x, weight, pre_activation;
   Activation activation;
   Precision precision;
   bool needs_x, needs_weight, needs_bias;
 };
 
-Tensor input_gradient(const Saved& saved, const Tensor& dpre) {
+Tensor input_gradient(const SavedLinear& saved, const Tensor& dpre) {
   const int64_t rows = rows_of(dpre.shape());
   Tensor dx = like(saved.x);
   const auto weight = packed(saved.weight, WeightUse::backward_input, saved.precision, rows);
@@ -55,7 +55,7 @@ Tensor input_gradient(const Saved& saved, const Tensor& dpre) {
   return dx;
 }
 
-std::vector<Tensor> linear_gradients(const Saved& saved, const Tensor& dy) {
+std::vector<Tensor> linear_gradients(const SavedLinear& saved, const Tensor& dy) {
   Backend& backend = backend_of(dy.device());
   Tensor dpre = dy;
   if (saved.activation != Activation::none) {
@@ -102,14 +102,14 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
                   .pre_activation = keeps_pre ? flat(pre) : View(),
                   .precision = precision});
   if (!records) return y;
-  const Saved saved{x.detach(),
-                    weight.detach(),
-                    pre,
-                    options.activation,
-                    precision,
-                    x.requires_grad(),
-                    weight.requires_grad(),
-                    bias.requires_grad()};
+  const SavedLinear saved{x.detach(),
+                          weight.detach(),
+                          pre,
+                          options.activation,
+                          precision,
+                          x.requires_grad(),
+                          weight.requires_grad(),
+                          bias.requires_grad()};
   return autograd::record("linear", y, {x, weight, bias, options.residual},
                           [saved](const Tensor& dy) { return linear_gradients(saved, dy); });
 }

@@ -22,14 +22,14 @@ Shape windowed(const char* op, const Tensor& x, const Windows& windows, int64_t 
 }
 
 /// Saved for backward; tensors are detached.
-struct Saved {
+struct SavedConvolution {
   Tensor x, weight, y;  ///< y only with relu
   Windows windows;
   Precision precision;
   bool needs_x, needs_weight, needs_bias;
 };
 
-std::vector<Tensor> convolution_gradients(const Saved& saved, const Tensor& dy) {
+std::vector<Tensor> convolution_gradients(const SavedConvolution& saved, const Tensor& dy) {
   Backend& backend = backend_of(dy.device());
   Tensor inner = dy;
   if (saved.y.defined()) {
@@ -80,14 +80,14 @@ Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, co
                        .y = y,
                        .precision = precision});
   if (!autograd::needs_gradient({&x, &weight, &bias, &options.residual})) return y;
-  const Saved saved{x.detach(),
-                    weight.detach(),
-                    options.relu ? y.detach() : Tensor(),
-                    windows,
-                    precision,
-                    x.requires_grad(),
-                    weight.requires_grad(),
-                    bias.requires_grad()};
+  const SavedConvolution saved{x.detach(),
+                               weight.detach(),
+                               options.relu ? y.detach() : Tensor(),
+                               windows,
+                               precision,
+                               x.requires_grad(),
+                               weight.requires_grad(),
+                               bias.requires_grad()};
   return autograd::record("convolution", y, {x, weight, bias, options.residual},
                           [saved](const Tensor& dy) { return convolution_gradients(saved, dy); });
 }

@@ -32,7 +32,7 @@ constexpr StorageClass storage_classes[] = {
     {"torch.ByteStorage", ElementType::u8},    {"torch.BoolStorage", ElementType::boolean},
 };
 
-[[noreturn]] void refuse(const std::string& path, const std::string& reason) {
+[[noreturn]] void not_pytorch(const std::string& path, const std::string& reason) {
   throw Error(fmt::format("{}: not a valid PyTorch file: {}", path, printable(reason)));
 }
 
@@ -58,15 +58,15 @@ PytorchArchive read_zip(std::span<const std::byte> bytes, const std::string& pat
   std::string folder;
   for (const auto& [name, entry] : zip.entries()) {
     if (!name.ends_with(object_name)) continue;
-    if (!folder.empty()) refuse(path, fmt::format("it holds both {}/data.pkl and {}", folder, name));
+    if (!folder.empty()) not_pytorch(path, fmt::format("it holds both {}/data.pkl and {}", folder, name));
     folder = name.substr(0, name.size() - object_name.size());
   }
-  if (folder.empty()) refuse(path, "the archive holds no data.pkl");
+  if (folder.empty()) not_pytorch(path, "the archive holds no data.pkl");
   const auto order = zip.entries().find(folder + "/byteorder");
   if (order != zip.entries().end()) {
     const auto text = zip.bytes_of(order->second);
     if (std::string_view(reinterpret_cast<const char*>(text.data()), text.size()) != "little") {
-      refuse(path, "its numbers are not little-endian");
+      not_pytorch(path, "its numbers are not little-endian");
     }
   }
   PytorchArchive archive;
@@ -90,12 +90,12 @@ class LegacyReader {
     at_ = legacy_start(bytes_);
     const Document protocol = next();
     if (!protocol.root().is(Kind::integer) || protocol.root().integer != legacy_protocol) {
-      refuse(path_, fmt::format("the legacy format has a version other than {}", legacy_protocol));
+      not_pytorch(path_, fmt::format("the legacy format has a version other than {}", legacy_protocol));
     }
     const Document system = next();
     const Value* little = system.root().find("little_endian");
-    if (little == nullptr || !little->is(Kind::boolean)) refuse(path_, "it does not state its byte order");
-    if (little->integer == 0) refuse(path_, "its numbers are not little-endian");
+    if (little == nullptr || !little->is(Kind::boolean)) not_pytorch(path_, "it does not state its byte order");
+    if (little->integer == 0) not_pytorch(path_, "its numbers are not little-endian");
     PytorchArchive archive;
     archive.format = "legacy";
     archive.document = next();
@@ -118,28 +118,30 @@ class LegacyReader {
       try {
         if (const auto storage = storage_reference(value)) types.emplace(storage->key, storage->type);
       } catch (const Error& error) {
-        refuse(path_, error.what());
+        not_pytorch(path_, error.what());
       }
     }
     return types;
   }
 
   void read_storages(const Value& keys, PytorchArchive& archive) {
-    if (!keys.is(Kind::list)) refuse(path_, "its list of storages is missing");
+    if (!keys.is(Kind::list)) not_pytorch(path_, "its list of storages is missing");
     const auto types = types_of(archive.document);
     for (const Value* key : keys.items) {
       const auto type = types.find(key->text);
-      if (!key->is(Kind::text) || type == types.end()) refuse(path_, "it lists a storage that no tensor uses");
+      if (!key->is(Kind::text) || type == types.end()) not_pytorch(path_, "it lists a storage that no tensor uses");
       int64_t elements = 0;
       const uint64_t left = bytes_.size() - at_;
-      if (left < sizeof(elements)) refuse(path_, fmt::format("storage '{}' is cut off at byte {}", key->text, at_));
+      if (left < sizeof(elements))
+        not_pytorch(path_, fmt::format("storage '{}' is cut off at byte {}", key->text, at_));
       std::memcpy(&elements, bytes_.data() + at_, sizeof(elements));
       at_ += sizeof(elements);
       const int64_t room = static_cast<int64_t>(bytes_.size() - at_) / size_of(type->second);
       if (elements < 0 || elements > room) {
-        refuse(path_, fmt::format("storage '{}' at byte {} claims {} elements, but the file has room for {} (is the "
-                                  "file truncated?)",
-                                  key->text, at_, elements, room));
+        not_pytorch(path_,
+                    fmt::format("storage '{}' at byte {} claims {} elements, but the file has room for {} (is the "
+                                "file truncated?)",
+                                key->text, at_, elements, room));
       }
       const auto size = static_cast<size_t>(elements * size_of(type->second));
       archive.storages[key->text] = bytes_.subspan(at_, size);
@@ -157,7 +159,7 @@ class LegacyReader {
 PytorchArchive read_pytorch_archive(std::span<const std::byte> bytes, const std::string& path) {
   if (ZipArchive::looks_like_one(bytes)) return read_zip(bytes, path);
   if (legacy_start(bytes) > 0) return LegacyReader(bytes, path).read();
-  refuse(path, "it is neither a zip archive nor in the legacy format");
+  not_pytorch(path, "it is neither a zip archive nor in the legacy format");
 }
 
 bool looks_like_pytorch(std::span<const std::byte> bytes) {

@@ -56,13 +56,15 @@ std::optional<int64_t> as_count(const Json& value) {
   return number;
 }
 
-[[noreturn]] void refuse(const std::string& path, const std::string& reason) {
+[[noreturn]] void not_safetensors(const std::string& path, const std::string& reason) {
   throw Error(fmt::format("{}: not a valid safetensors file: {}", path, printable(reason)));
 }
 
 Stored parse_entry(const std::string& path, const std::string& name, const Json& value, int64_t data_begin,
                    int64_t file_bytes) {
-  const auto bad = [&](const std::string& reason) { refuse(path, fmt::format("tensor '{}' {}", name, reason)); };
+  const auto bad = [&](const std::string& reason) {
+    not_safetensors(path, fmt::format("tensor '{}' {}", name, reason));
+  };
   if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") || !value.contains("data_offsets")) {
     bad("lacks dtype, shape or data_offsets");
   }
@@ -103,15 +105,15 @@ Json parse_header(const std::string& path, const char* begin, const char* end) {
       keys.clear();
     } else if (depth == 2) {
       const auto [key, is_new] = keys.insert(parsed.get<std::string>());
-      if (!is_new) refuse(path, fmt::format("'{}' appears twice in '{}'", *key, names.back()));
+      if (!is_new) not_safetensors(path, fmt::format("'{}' appears twice in '{}'", *key, names.back()));
     }
     return true;
   };
   Json header = Json::parse(begin, end, collect, false);
-  if (header.is_discarded() || !header.is_object()) refuse(path, "its header is not a JSON object");
+  if (header.is_discarded() || !header.is_object()) not_safetensors(path, "its header is not a JSON object");
   std::ranges::sort(names);
   const auto twice = std::ranges::adjacent_find(names);
-  if (twice != names.end()) refuse(path, fmt::format("tensor '{}' is listed twice", *twice));
+  if (twice != names.end()) not_safetensors(path, fmt::format("tensor '{}' is listed twice", *twice));
   return header;
 }
 
@@ -135,12 +137,12 @@ struct SafetensorsFile::Mapping {
  private:
   void parse() {
     const auto bytes = static_cast<int64_t>(file.bytes().size());
-    if (bytes <= length_bytes) refuse(path, fmt::format("{} bytes are too few for a header", bytes));
+    if (bytes <= length_bytes) not_safetensors(path, fmt::format("{} bytes are too few for a header", bytes));
     const std::byte* data = file.bytes().data();
     uint64_t length = 0;
     std::memcpy(&length, data, sizeof(length));
     if (length > largest_header || static_cast<int64_t>(length) > bytes - length_bytes) {
-      refuse(path, fmt::format("its header should have {} bytes, but the file has {}", length, bytes));
+      not_safetensors(path, fmt::format("its header should have {} bytes, but the file has {}", length, bytes));
     }
     const int64_t data_begin = length_bytes + static_cast<int64_t>(length);
     const char* text = reinterpret_cast<const char*>(data) + length_bytes;
@@ -157,23 +159,23 @@ struct SafetensorsFile::Mapping {
     int64_t expected = data_begin;  // the format allows neither overlaps nor gaps
     for (size_t i = 0; i < stored.size(); ++i) {
       if (stored[i].begin != expected) {
-        refuse(path, fmt::format("tensor '{}' begins at byte {} of the data, expected {}", stored[i].entry.name,
-                                 stored[i].begin - data_begin, expected - data_begin));
+        not_safetensors(path, fmt::format("tensor '{}' begins at byte {} of the data, expected {}",
+                                          stored[i].entry.name, stored[i].begin - data_begin, expected - data_begin));
       }
       expected = stored[i].end;
       entries.push_back(stored[i].entry);
       index[stored[i].entry.name] = i;
     }
     if (expected != bytes) {
-      refuse(path, fmt::format("its tensors end at byte {} of the data, which has {} bytes", expected - data_begin,
-                               bytes - data_begin));
+      not_safetensors(path, fmt::format("its tensors end at byte {} of the data, which has {} bytes",
+                                        expected - data_begin, bytes - data_begin));
     }
   }
 
   void read_metadata(const Json& value) {
-    if (!value.is_object()) refuse(path, "__metadata__ is not an object");
+    if (!value.is_object()) not_safetensors(path, "__metadata__ is not an object");
     for (const auto& [key, text] : value.items()) {
-      if (!text.is_string()) refuse(path, fmt::format("__metadata__ '{}' is not a string", key));
+      if (!text.is_string()) not_safetensors(path, fmt::format("__metadata__ '{}' is not a string", key));
       metadata[key] = text.get<std::string>();
     }
   }
