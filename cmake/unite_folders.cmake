@@ -10,5 +10,7 @@ function(unite_folders target)
     string(REPLACE "/" "_" folder ${folder})
     set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${folder})
   endforeach()
+  # GCC takes a united source for a header, in which a class must not hold a type of an anonymous namespace.
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
 endfunction()
