@@ -24,12 +24,17 @@ std::vector<std::string> encoders_up_to(const Stage& stage) {
 std::string stage_key(const Stage& stage) {
   Experiment past = stage.experiment;
   past.stages.resize(stage.index + 1);
-  past.evaluation = {};
-  past.tasks.clear();
   const std::vector<std::string> used = encoders_up_to(stage);
-  std::erase_if(past.encoders,
-                [&](const EncoderSpec& encoder) { return std::ranges::find(used, encoder.name) == used.end(); });
-  return config::to_toml(affecting_results(past.resolved()));
+  const auto is_unused = [&](const std::string& encoder) { return std::ranges::find(used, encoder) == used.end(); };
+  std::erase_if(past.encoders, [&](const EncoderSpec& encoder) { return is_unused(encoder.name); });
+  std::erase_if(past.augmentation, [&](const auto& one) { return is_unused(one.first); });
+  std::vector<std::string> sections = {"experiment", "dataset", "augmentation", "encoders", "stages"};
+  const auto runs_tasks = [](const StageSpec& spec) { return spec.validation.tasks > 0; };
+  if (std::ranges::any_of(past.stages, runs_tasks)) sections.insert(sections.end(), {"evaluation", "tasks"});
+  const config::Table all = affecting_results(past.resolved());
+  config::Table read;
+  for (const std::string& section : sections) read.set(section, *all.find(section));
+  return config::to_toml(read);
 }
 
 }  // namespace astroclip

@@ -83,6 +83,7 @@ std::string cost_key(const Stage& stage) {
   own.steps = 0;
   own.optimizer = {};
   own.init.clear();
+  own.validation = {};
   Experiment alone = stage.experiment;
   alone.seed = 0;
   alone.stages = {own};
