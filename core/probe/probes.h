@@ -19,7 +19,7 @@ struct Fit {
 };
 
 /// Mean of the neighbours' targets, weighted by inverse distance; neighbours at distance 0 decide alone.
-/// `targets` has one entry for each row that was searched.
+/// NaN where all are infinitely far. `targets` has one entry for each row that was searched.
 std::vector<double> knn_regression(const search::Neighbours& neighbours, std::span<const double> targets);
 
 /// The k nearest training objects; nothing is fitted.

@@ -1,5 +1,6 @@
 // The nearest neighbours of each object, by name: what an embedding takes for alike.
 #include <algorithm>
+#include <cmath>
 #include <span>
 
 #include "api/task.h"
@@ -97,14 +98,14 @@ limit = 100
     return report;
   }
 
-  /// One line for each neighbour of query `number` but the object itself.
+  /// One line for each neighbour of query `number` but the object itself and those that are not finite.
   void list(const Representation& from, const Objects& objects, const search::Neighbours& found, size_t number,
             Report& report) const {
     const auto query = static_cast<size_t>(objects.queries[number]), k = static_cast<size_t>(found.k);
     int64_t listed = 0;
     for (size_t i = number * k; i < (number + 1) * k && listed < p_.k; ++i) {
       const auto other = static_cast<size_t>(found.index[i]);
-      if (other == query) continue;
+      if (other == query || !std::isfinite(found.distance[i])) continue;
       ++listed;
       const double cosine = 1.0 - 0.5 * found.distance[i] * found.distance[i];
       report.rows.push_back(

@@ -62,21 +62,17 @@ plugin = "retrieval"
     report.better["median rank"] = Better::less;
     for (const int64_t depth : depths) report.better[recall_at(depth)] = Better::more;
     size_t count = 0;
-    for (const Representation& from : input.representations) {
-      for (const Representation& to : input.representations) {
-        const bool pair = from.cross_modal && to.cross_modal && from.name == to.name && from.modality != to.modality &&
-                          from.test.columns == to.test.columns;
+    for (auto from = input.representations.begin(); from != input.representations.end(); ++from) {
+      for (auto to = std::next(from); to != input.representations.end(); ++to) {
+        const bool pair = from->cross_modal && to->cross_modal && from->name == to->name &&
+                          from->modality != to->modality && from->test.columns == to->test.columns;
         if (!pair) continue;
         std::vector<int64_t> both;
-        std::ranges::set_intersection(present_rows(from.test), present_rows(to.test), std::back_inserter(both));
+        std::ranges::set_intersection(present_rows(from->test), present_rows(to->test), std::back_inserter(both));
         if (both.empty()) continue;
-        const auto ranks = search::partner_ranks(prepared(from, both), prepared(to, both));
-        Measurement row{from.name, from.modality + " → " + to.modality, "cosine", from.role, {}};
-        for (const int64_t depth : depths) {
-          row.values.emplace_back(recall_at(depth), share_up_to(ranks, depth));
-        }
-        row.values.emplace_back("median rank", probe::median({ranks.begin(), ranks.end()}));
-        report.rows.push_back(std::move(row));
+        const search::PartnerRanks ranks = search::partner_ranks(prepared(*from, both), prepared(*to, both));
+        report.rows.push_back(recall(*from, *to, ranks.in_queries));
+        report.rows.push_back(recall(*to, *from, ranks.in_among));
         count = both.size();
       }
     }
@@ -84,6 +80,13 @@ plugin = "retrieval"
     report.note = "among " + std::to_string(count) + " test objects; by chance the median rank is " +
                   std::to_string((count + 1) / 2) + ". Magnitudes are standardised per column in each modality.";
     return report;
+  }
+
+  static Measurement recall(const Representation& from, const Representation& to, const std::vector<int64_t>& ranks) {
+    Measurement row{from.name, from.modality + " → " + to.modality, "cosine", from.role, {}};
+    for (const int64_t depth : depths) row.values.emplace_back(recall_at(depth), share_up_to(ranks, depth));
+    row.values.emplace_back("median rank", probe::median({ranks.begin(), ranks.end()}));
+    return row;
   }
 
   /// Within a modality the object itself is always nearest, so what counts is whether the others are like it.
@@ -117,13 +120,14 @@ plugin = "retrieval"
       if (!std::isfinite(labels[query])) continue;
       int64_t taken = 0;
       for (int64_t i = 0; i < neighbours.k && taken < depth; ++i) {
-        const auto found =
-            static_cast<size_t>(neighbours.index[query * static_cast<size_t>(neighbours.k) + static_cast<size_t>(i)]);
+        const size_t at = query * static_cast<size_t>(neighbours.k) + static_cast<size_t>(i);
+        const auto found = static_cast<size_t>(neighbours.index[at]);
         if (found == query) continue;
         ++taken;
         if (!std::isfinite(labels[found])) continue;
         judged += 1.0;
-        agreeing += std::abs(labels[found] - labels[query]) < p_.tolerance * (1.0 + labels[query]) ? 1.0 : 0.0;
+        const bool agrees = std::abs(labels[found] - labels[query]) < p_.tolerance * (1.0 + labels[query]);
+        agreeing += agrees && std::isfinite(neighbours.distance[at]) ? 1.0 : 0.0;
       }
     }
     return agreeing / judged;

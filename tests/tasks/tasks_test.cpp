@@ -207,6 +207,18 @@ TEST(RetrievalTask, LeavesOutObjectsWithoutTheModality) {
   EXPECT_NEAR(value_of(found[1].rows[0], "agree@5"), 2.0 / 6.0, 1e-12);
 }
 
+TEST(RetrievalTask, CountsWhatIsNotFiniteAgainstTheObject) {
+  TaskInput input = paired_input();
+  input.representations[0].test.values[0] = INFINITY;
+  const auto found = reports("retrieval", "", input);
+  // Image 0 finds nothing and comes before every other image.
+  EXPECT_EQ(value_of(found[0].rows[0], "recall@1"), 0.25);
+  EXPECT_EQ(value_of(found[0].rows[1], "recall@1"), 0.0);
+  // Of the three others of each image, only 2 and 3 agree.
+  EXPECT_EQ(found[1].rows[0].modality, "image → image");
+  EXPECT_NEAR(value_of(found[1].rows[0], "agree@5"), 2.0 / 12.0, 1e-12);
+}
+
 /// Directions at 0°, 10°, 60° (training) and 15° (test); object 12 lacks the modality.
 TaskInput directions() {
   TaskInput input;
@@ -253,6 +265,15 @@ TEST(NeighboursTask, ListsAsManyObjectsAsAsked) {
   EXPECT_EQ(few[0].rows[1].method, "11 → 14");
   EXPECT_EQ(few[0].note, "nearest first, among 4 objects with this modality; the first 2 of 4 are listed");
   EXPECT_TRUE(reports("neighbours", "modalities = [\"image\"]", directions()).empty());
+}
+
+TEST(NeighboursTask, ListsNoneThatIsNotFinite) {
+  TaskInput input = directions();
+  input.representations[0].train.values[2] = INFINITY;  // object 11
+  const auto found = reports("neighbours", "k = 9\nqueries = \"all\"", input);
+  std::vector<std::string> listed;
+  for (const Measurement& row : found.at(0).rows) listed.push_back(row.method);
+  EXPECT_THAT(listed, testing::ElementsAre("10 → 14", "10 → 13", "13 → 14", "13 → 10", "14 → 10", "14 → 13"));
 }
 
 }  // namespace
