@@ -24,10 +24,10 @@ Operations operations_of_transformer(const Encoder& encoder, int64_t blocks) {
   const auto features = static_cast<double>(encoder.token_shape()[1]);
   const auto dim = static_cast<double>(encoder.dim()), wide = static_cast<double>(encoder.embedding_width());
   const double block = 24.0 * dim * dim + 4.0 * tokens * dim;  // of one token; the MLP is four times as wide
-  const double keys_and_values = tokens * 4.0 * dim * wide, attention = tokens * 4.0 * wide;
-  const double query_output_mlp = (2.0 + 2.0 + 16.0) * wide * wide;
+  const double scores_and_means = tokens * 4.0 * 4.0 * dim;    // of four heads, without keys and values
+  const double value_output_mlp = 2.0 * dim * wide + (2.0 + 16.0) * wide * wide;
   return {tokens * (2.0 * features * dim + static_cast<double>(blocks) * block), tokens * 2.0 * dim * features,
-          keys_and_values + attention + query_output_mlp};
+          scores_and_means + value_output_mlp};
 }
 
 /// ResNet-18: the stem, pooled, and two blocks in each of four stages; from the second on a stage begins with a
@@ -70,14 +70,18 @@ std::shared_ptr<Encoder> make(const Tower& tower) {
   return encoder;
 }
 
+Tensor uniform(const Shape& shape) {
+  Tensor tensor = Tensor::empty(shape, DType::f32, device());
+  Rng rng(2, RngStream::tests);
+  auto* values = tensor.mutable_data_as<float>();
+  for (int64_t i = 0; i < tensor.numel(); ++i) values[i] = static_cast<float>(rng.uniform());
+  return tensor;
+}
+
 Tensor random_batch(const Encoder& encoder, int64_t batch) {
   std::vector<int64_t> extents = {batch};
   for (const int64_t extent : encoder.input_shape()) extents.push_back(extent);
-  Tensor raw = Tensor::empty(Shape(extents), DType::f32, device());
-  Rng rng(2, RngStream::tests);
-  auto* values = raw.mutable_data_as<float>();
-  for (int64_t i = 0; i < raw.numel(); ++i) values[i] = static_cast<float>(rng.uniform());
-  return raw;
+  return uniform(Shape(extents));
 }
 
 int64_t batch_of(const Tower& tower, const Settings& settings) {
@@ -133,6 +137,37 @@ Work training(const Tower& tower, bool reconstructs, const Settings& settings) {
   return {run, 3.0 * objects * forward, 0.0, objects, note_of(tower, batch)};
 }
 
+/// The weights that train beside a frozen backbone.
+std::vector<NamedTensor> freeze_backbone(Encoder& encoder) {
+  encoder.set_training(true);
+  encoder.set_trainable("backbone", false);
+  std::vector<NamedTensor> head = encoder.parameters(encoder.modality());
+  std::erase_if(head, [](const NamedTensor& entry) { return !entry.trainable; });
+  return head;
+}
+
+/// The head alone, on tokens that are there: an embedding, or a training step.
+Work head(const Tower& tower, bool trains, const Settings& settings) {
+  const std::shared_ptr<Encoder> encoder = make(tower);
+  const int64_t batch = batch_of(tower, settings);
+  const Operations operations = tower.operations(*encoder, tower.blocks);
+  const auto optimizer = std::make_shared<optim::Adamw>(freeze_backbone(*encoder), optim::Adamw::Options());
+  encoder->set_training(trains);
+  const auto run = [=, tokens = Encoded{{}, uniform({batch, encoder->token_shape()[0], encoder->dim()})},
+                    precision = settings.precision] {
+    const ops::PrecisionScope scope(precision);
+    if (trains) {
+      autograd::backward(ops::mean(ops::square(encoder->embed(tokens))));
+      optimizer->step(1e-5);
+    } else {
+      const autograd::NoGrad no_grad;
+      encoder->embed(tokens);
+    }
+  };
+  const auto objects = static_cast<double>(batch);
+  return {run, (trains ? 3.0 : 1.0) * objects * operations.head, 0.0, objects, fmt::format("batch {}", batch)};
+}
+
 /// Both published towers, for pairs.
 struct Pair {
   std::shared_ptr<Encoder> spectrum = make(specformer), image = make(vit);
@@ -163,11 +198,7 @@ Work alignment(const Settings& settings) {
   const int64_t batch = settings.batch > 0 ? settings.batch : pairs_at_once;
   std::vector<NamedTensor> heads;
   for (const auto& encoder : {pair.spectrum, pair.image}) {
-    encoder->set_training(true);
-    encoder->set_trainable("backbone", false);
-    for (NamedTensor& entry : encoder->parameters(encoder->modality())) {
-      if (entry.trainable) heads.push_back(std::move(entry));
-    }
+    for (NamedTensor& entry : freeze_backbone(*encoder)) heads.push_back(std::move(entry));
   }
   const auto engine = std::make_shared<testing_support::PlainEngine>(
       std::vector<std::pair<std::string, testing_support::PlainEngine::Tower>>{
@@ -199,6 +230,10 @@ std::vector<Row> tower_rows() {
           {"training step vit-l/12", [](const S& s) { return training(short_vit, false, s); }, true},
           {"embedding resnet-18", [](const S& s) { return embedding(resnet, s); }, true},
           {"training step resnet-18", [](const S& s) { return training(resnet, false, s); }, true},
+          {"head specformer, embedding", [](const S& s) { return head(specformer, false, s); }, true},
+          {"head specformer, training step", [](const S& s) { return head(specformer, true, s); }, true},
+          {"head vit-l/12, embedding", [](const S& s) { return head(vit, false, s); }, true},
+          {"head vit-l/12, training step", [](const S& s) { return head(vit, true, s); }, true},
           {"pairs: embedding", pair_embedding},
           {"pairs: training the heads on frozen towers", alignment}};
 }

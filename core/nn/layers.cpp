@@ -114,12 +114,31 @@ CrossAttentionHead::CrossAttentionHead(const Options& options)
   child("mlp.decoder", decoder_);
 }
 
-Tensor CrossAttentionHead::project(const Tensor& x, int part) const {
-  const int64_t width = options_.width;
-  const Tensor bias = ops::narrow(in_bias_, 0, part * width, width);
-  if (fused_) return ops::linear(x, ops::narrow(in_weight_, 0, part * width, width), bias);
-  const Tensor& weight = part == 0 ? q_weight_ : part == 1 ? k_weight_ : v_weight_;
-  return ops::linear(x, weight, bias);
+Tensor CrossAttentionHead::projection_weight(int part) const {
+  if (fused_) return ops::narrow(in_weight_, 0, part * options_.width, options_.width);
+  return part == 0 ? q_weight_ : part == 1 ? k_weight_ : v_weight_;
+}
+
+Tensor CrossAttentionHead::projection_bias(int part) const {
+  return ops::narrow(in_bias_, 0, part * options_.width, options_.width);
+}
+
+// With a single query no key or value is made. A head's score q·(W_k x + b_k) is (W_kᵀ q)·x but for q·b_k, which is the
+// same for every token and drops out of the softmax; a mean of values is W_v times the mean of the tokens, plus b_v.
+Tensor CrossAttentionHead::attend(const Tensor& tokens) const {
+  const int64_t batch = tokens.size(0), length = tokens.size(1), width = tokens.size(2);
+  const int64_t heads = options_.heads, part = options_.width / heads;
+  const Tensor query =
+      ops::linear(ops::reshape(query_, {1, options_.width}), projection_weight(0), projection_bias(0)) /
+      std::sqrt(static_cast<double>(part));
+  const auto of_heads = [&](const Tensor& weight) { return ops::reshape(weight, {heads, part, width}); };
+  const Tensor directions = ops::matmul(ops::reshape(query, {heads, 1, part}), of_heads(projection_weight(1)));
+  const Tensor scores =
+      ops::matmul_nt(ops::reshape(tokens, {batch * length, width}), ops::reshape(directions, {heads, width}));
+  const Tensor weights = ops::softmax(ops::permute(ops::reshape(scores, {batch, length, heads}), {0, 2, 1}));
+  const Tensor means = ops::permute(ops::matmul(weights, tokens), {1, 0, 2});
+  const Tensor values = ops::permute(ops::matmul_nt(means, of_heads(projection_weight(2))), {1, 0, 2});
+  return ops::reshape(values, {batch, options_.width}) + projection_bias(2);
 }
 
 Tensor CrossAttentionHead::drop(const Tensor& x) const {
@@ -127,10 +146,7 @@ Tensor CrossAttentionHead::drop(const Tensor& x) const {
 }
 
 Tensor CrossAttentionHead::operator()(const Tensor& tokens) const {
-  const int64_t batch = tokens.size(0);
-  const Tensor query = ops::broadcast_to(project(query_, 0), {batch, 1, options_.width});
-  const Tensor attended = ops::cross_attention(query, project(tokens, 1), project(tokens, 2), options_.heads);
-  const Tensor pooled = norm_(drop(output_(ops::reshape(attended, {batch, options_.width}))));
+  const Tensor pooled = norm_(drop(output_(attend(tokens))));
   const Tensor hidden = encoder_(pooled, {.activation = Activation::gelu, .residual = {}});
   if (!training() && options_.mlp_residual) return decoder_(hidden, {.residual = pooled});
   const Tensor value = drop(decoder_(hidden));

@@ -106,8 +106,11 @@ class CrossAttentionHead final : public Module {
   Tensor operator()(const Tensor& tokens) const;
 
  private:
-  /// Row block `part` (q, k, v) of the projections, from the fused or the split weights.
-  Tensor project(const Tensor& x, int part) const;
+  /// Row block `part` (q, k, v) of the projections' weight, fused or split, and of their bias.
+  Tensor projection_weight(int part) const;
+  Tensor projection_bias(int part) const;
+  /// The query's attention over tokens [B, S, D], before the output projection: [B, E].
+  Tensor attend(const Tensor& tokens) const;
   Tensor drop(const Tensor& x) const;
 
   Options options_;

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <map>
 
 #include "testing/gradient_check.h"
 
@@ -180,6 +181,38 @@ TEST(CrossAttentionHead, DropsInTrainingOnlyByTheStepsKey) {
   EXPECT_NE(first, expected);
   EXPECT_NE(at_key(2), first);
   EXPECT_EQ(at_key(1), first);
+}
+
+TEST(CrossAttentionHead, IsTheAttentionOfItsQueryToKeysAndValues) {
+  Rng rng(10, RngStream::tests);
+  for (const int64_t tokens_width : {8, 6}) {  // fused and split projections
+    CrossAttentionHead head(
+        {.tokens_width = tokens_width, .width = 8, .heads = 2, .hidden = 12, .dropout = 0.0, .mlp_residual = true});
+    head.materialize(reference_device, 3);
+    std::map<std::string, Tensor> of;
+    for (NamedTensor& entry : head.parameters()) {
+      if (entry.name.ends_with("bias")) entry.tensor.copy_from(random_tensor(entry.tensor.shape(), rng));
+      of[entry.name] = entry.tensor;
+    }
+    const Tensor tokens = random_tensor({3, 5, tokens_width}, rng);
+    const std::string attention = "cross_attention.multihead_attn.", norm = "cross_attention.layernorm.";
+    const auto project = [&](const Tensor& x, int64_t part) {
+      const std::string split = attention + "qkv"[part] + "_proj_weight";
+      const Tensor weight =
+          of.contains(split) ? of.at(split) : ops::narrow(of.at(attention + "in_proj_weight"), 0, 8 * part, 8);
+      return ops::linear(x, weight, ops::narrow(of.at(attention + "in_proj_bias"), 0, 8 * part, 8));
+    };
+    const auto layer = [&](const Tensor& x, const std::string& name, const ops::LinearOptions& options = {}) {
+      return ops::linear(x, of.at(name + ".weight"), of.at(name + ".bias"), options);
+    };
+    const Tensor query = ops::broadcast_to(project(of.at("cross_attention.query"), 0), {3, 1, 8});
+    const Tensor attended = ops::cross_attention(query, project(tokens, 1), project(tokens, 2), 2);
+    const Tensor pooled = ops::layer_norm(layer(ops::reshape(attended, {3, 8}), attention + "out_proj"),
+                                          of.at(norm + "weight"), of.at(norm + "bias"), 1e-5);
+    const Tensor hidden = layer(pooled, "mlp.encoder", {.activation = Activation::gelu, .residual = {}});
+    const std::vector<double> expected = layer(hidden, "mlp.decoder", {.residual = pooled}).to_doubles();
+    EXPECT_THAT(head(tokens).to_doubles(), testing::Pointwise(testing::DoubleNear(1e-12), expected)) << tokens_width;
+  }
 }
 
 /// Gradients of input and parameters against central differences; `call` runs the module, in training with one key.

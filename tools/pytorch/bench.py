@@ -21,6 +21,18 @@ def embedding(embed, inputs, dtype):
     return embed, lambda embed: torch.inference_mode()(embed)(state, inputs)
 
 
+def head(name, batch, dtype):
+    """A tower's head on tokens that are there."""
+    is_image = "vit" in name
+    prefix = "image_encoder." if is_image else "spectrum_encoder."
+    tokens = torch.rand(batch, *((144, towers.IMAGE["width"]) if is_image else (778, towers.SPECTRUM["width"])))
+    embed = lambda state, x: towers.Tower(state, prefix).embed(x, residual=not is_image)
+    if name.endswith("embedding"):
+        return embedding(embed, tokens, dtype)
+    parts = (prefix + "cross_attention.", prefix + "mlp.")
+    return training(parts, lambda state, x: embed(state, x).square().mean(), tokens, dtype)
+
+
 def training(prefix, objective, inputs, dtype):
     state = {name: value.requires_grad_() for name, value in towers.random_state(1).items() if name.startswith(prefix)}
     return stepping(state, list(state.values()), objective, inputs, dtype)
@@ -71,6 +83,8 @@ def work_named(name, batch, dtype):
     if name == "training step vit-l/12":
         towers.IMAGE["depth"] = 8  # as in astroclip bench: what fits in memory
         return training("image_encoder.", lambda state, x: towers.embed_images(state, x).square().mean(), images, dtype)
+    if name.startswith("head "):
+        return head(name, batch, dtype)
     if name.endswith("resnet-18"):
         return resnet(images, dtype, name.startswith("training"))
     raise SystemExit(f"no such work: {name}")
