@@ -55,8 +55,9 @@ int resume(const Values& values) {
 
 int start(const Values& values) {
   if (!values.has("file")) throw UsageError("missing argument: FILE, or --resume RUN");
-  const config::Table file = read(values.text("file"), values);
+  config::Table file = read(values.text("file"), values);
   const std::string output = values.text("output");
+  if (sweep::SweepFolder::holds_sweep(output)) sweep::keep_precision(file, sweep::SweepFolder(output).file());
   if (values.has("dry-run")) {
     const bool many = sweep::is_sweep(file);
     const sweep::Plan plan = many ? sweep::read_plan(file) : sweep::read_single(file);

@@ -12,6 +12,7 @@
 #include "app/commit.h"
 #include "backend/backend.h"
 #include "base/instructions.h"
+#include "experiment/precision.h"
 #include "plugin/abi.h"
 #include "plugin/record.h"
 
@@ -55,9 +56,9 @@ std::string version_text() {
                       hdf5_version(), cfitsio_version(), BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000,
                       BOOST_VERSION % 100, FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100);
   text += fmt::format("devices: {}\n", fmt::join(device_names(), ", "));
-  const bool has_bf16 = backend_of(Device::host()).supports(Precision::bf16);
-  text += fmt::format("this machine: {} instructions, {} products of bf16, {} processors\n", instruction_tier(),
-                      has_bf16 ? "fast" : "no", omp_get_num_procs());
+  const PrecisionChoice& choice = fastest_precision(device_named("auto"));
+  text += fmt::format("precision \"auto\" is {}: {}\n", name_of(choice.precision), choice.reason);
+  text += fmt::format("this machine: {} instructions, {} processors\n", instruction_tier(), omp_get_num_procs());
   return text;
 }
 

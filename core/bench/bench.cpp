@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/threads.h"
 #include "bench/pytorch_peer.h"
+#include "experiment/precision.h"
 
 namespace astroclip::bench {
 
@@ -94,7 +95,7 @@ Device device() { return device_named("auto"); }
 
 void run(const Request& request) {
   const Settings& settings = request.settings;
-  const char* precision = settings.precision == Precision::bf16 ? "bf16" : "f32";
+  const char* precision = name_of(settings.precision);
   if (!backend_of(device()).supports(settings.precision)) {
     throw Error(fmt::format("[bench] the device '{}' has no {} products", device().str(), precision));
   }

@@ -60,8 +60,7 @@ class Embedding {
     const ModelDescription description = describe_model(request, weights_);
     choose_encoders(description);
     check_inputs(description);
-    const bool has_bf16 = backend_of(device_).supports(Precision::bf16);
-    if (request.precision == "bf16" || (request.precision == "auto" && has_bf16)) precision_ = Precision::bf16;
+    choose_precision();
     hash_ = description.hash;
     for (const Input& input : inputs_) rows_ += input.size();
   }
@@ -93,6 +92,22 @@ class Embedding {
   }
 
  private:
+  /// An output that was begun keeps its precision, however fast products are now.
+  void choose_precision() {
+    std::string name = request_.precision;
+    if (name == "auto") name = io::RowFile::attribute_of(request_.output, "precision");
+    if (name.empty()) {
+      const PrecisionChoice& choice = fastest_precision(device_);
+      precision_ = choice.precision;
+      precision_reason_ = choice.reason;
+      return;
+    }
+    precision_ = name == name_of(Precision::bf16) ? Precision::bf16 : Precision::f32;
+    if (backend_of(device_).supports(precision_)) return;
+    throw Error(fmt::format("precision {} needs bfloat16 instructions, which the device '{}' of this machine lacks",
+                            name, device_.str()));
+  }
+
   void choose_encoders(const ModelDescription& description) {
     std::vector<std::string> known;
     for (const auto& encoder : description.encoders) known.push_back(encoder.name);
@@ -159,8 +174,6 @@ class Embedding {
                              (statistics.reserved_bytes - statistics.used_bytes) >> 20));
   }
 
-  const char* precision_name() const { return precision_ == Precision::bf16 ? "bf16" : "f32"; }
-
   bool wants_head() const { return request_.embedding == "head"; }
 
   int64_t width_of(const std::string& name) const {
@@ -188,7 +201,7 @@ class Embedding {
             {"architecture", architecture_text(encoders_)},
             {"embedding", request_.embedding},
             {"inputs", contents},
-            {"precision", precision_name()},
+            {"precision", name_of(precision_)},
             {"instructions", instruction_tier()},
             {"threads", std::to_string(compute_threads())},
             {"batch", std::to_string(request_.batch)}};
@@ -196,7 +209,10 @@ class Embedding {
 
   void print_header(int64_t done) {
     console_.say(fmt::format("{}: model {}, {} in {} with {} compute threads", request_.model, hash_,
-                             fmt::join(model_->names(), " and "), precision_name(), compute_threads()));
+                             fmt::join(model_->names(), " and "), name_of(precision_), compute_threads()));
+    if (!precision_reason_.empty()) {
+      console_.say(fmt::format("precision \"auto\" is {}: {}", name_of(precision_), precision_reason_));
+    }
     if (done > 0) console_.say(fmt::format("resuming after {} of {} objects", done, rows_));
   }
 
@@ -288,6 +304,7 @@ class Embedding {
   std::vector<EncoderSpec> encoders_;
   const Device device_;
   Precision precision_ = Precision::f32;
+  std::string precision_reason_;  ///< why "auto" is that
   std::unique_ptr<Model> model_;
   std::vector<evaluate::Embedder> embedders_;
   record::Console console_;

@@ -42,7 +42,9 @@ const Schema<Experiment>& general_schema() {
           .no_effect_on_results()
           .field("seed", &Experiment::seed, "of every random stream", {"at least 0", {}})
           .field("device", &Experiment::device, "where to compute", config::one_of(device_choices()))
-          .choice("precision", &Experiment::precision, "operands of products; auto: bf16 where the device has it",
+          .choice("precision", &Experiment::precision,
+                  "operands of products; auto: bf16 where its products are measured to be at least 1.2 times as fast, "
+                  "else f32",
                   precisions())
           .field("threads", &Experiment::threads, "compute threads; 0: one for each core", between(0, 4096))
           .field("loader_threads", &Experiment::loader_threads, "threads that read ahead", between(1, 256))
@@ -139,7 +141,11 @@ class References {
   }
 
   void resolve() {
-    if (!experiment_.precision) experiment_.precision = has_bf16() ? Precision::bf16 : Precision::f32;
+    if (!experiment_.precision) {
+      const PrecisionChoice& choice = fastest_precision(experiment_.run_device());
+      experiment_.precision = choice.precision;
+      experiment_.precision_reason = choice.reason;
+    }
     check_precision();
     resolve_augmentation();
     std::vector<std::string> earlier;
@@ -253,8 +259,6 @@ data::Augmentation Experiment::augmentation_of(const std::string& encoder_name) 
 }
 
 Table Experiment::resolved() const { return experiment_schema().dump(*this); }
-
-const char* name_of(Precision precision) { return precision == Precision::bf16 ? "bf16" : "f32"; }
 
 Experiment read_experiment(const Table& file) {
   Problems problems;

@@ -13,6 +13,7 @@
 #include "backend/backend.h"
 #include "config/schema.h"
 #include "data/augmentation.h"
+#include "experiment/precision.h"
 #include "plugin/spec.h"
 
 namespace astroclip {
@@ -110,7 +111,8 @@ struct Experiment {
   std::string name = "experiment";
   uint64_t seed = 0;
   std::string device = "auto";
-  std::optional<Precision> precision = Precision::f32;  ///< none in a file ("auto"): the fastest that the device has
+  std::optional<Precision> precision = Precision::f32;  ///< none in a file ("auto"): what fastest_precision chooses
+  std::string precision_reason;                         ///< why that was chosen; "" where the file names a precision
   int64_t threads = 0;
   int64_t loader_threads = 1;
   double validation = 0.0;  ///< share of the training objects
@@ -130,8 +132,6 @@ struct Experiment {
   /// The whole file with every default: runs again as it is.
   config::Table resolved() const;
 };
-
-const char* name_of(Precision precision);
 
 /// Checks a whole experiment file: every key, type, range and plugin parameter, and that names refer to something.
 /// Throws a ProblemList with everything that is wrong, each with its place and a suggestion where there is one.

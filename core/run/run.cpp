@@ -78,6 +78,10 @@ class Run {
     console_.say(fmt::format("{}: {}, seed {}, {} on {} with {} compute threads and {} loader threads", folder_.path(),
                              experiment_.name, experiment_.seed, name_of(experiment_.run_precision()),
                              experiment_.run_device().str(), compute_threads(), experiment_.loader_threads));
+    if (!experiment_.precision_reason.empty()) {
+      console_.say(fmt::format("precision \"auto\" is {}: {}", name_of(experiment_.run_precision()),
+                               experiment_.precision_reason));
+    }
     console_.say(fmt::format("dataset {}: {} training and {} test objects", experiment_.dataset.plugin,
                              dataset_->size(Split::train), dataset_->size(Split::test)));
     for (const std::string& name : model_->names()) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <ranges>
 #include <sstream>
 
 #include "base/error.h"
@@ -20,7 +22,7 @@ using config::Value;
 
 constexpr size_t most_runs = 10000;
 constexpr size_t longest_name = 200;  // file systems take 255 bytes
-const std::string seed_key = "experiment.seed";
+const std::string seed_key = "experiment.seed", precision_key = "experiment.precision", automatic = "auto";
 
 std::vector<std::string> parts_of(const std::string& key) {
   std::vector<std::string> parts;
@@ -72,6 +74,19 @@ std::string run_name(const std::vector<const Setting*>& settings, const std::vec
   }
   if (!seed.empty()) parts.push_back(seed);
   return printable(fmt::format("{}", fmt::join(parts, ",")));
+}
+
+/// `[experiment] precision` of a file; "" where it is not there.
+std::string precision_of(const Table& file) {
+  const Value* section = file.find("experiment");
+  const auto* general = section == nullptr ? nullptr : section->get_if<Table>();
+  const Value* precision = general == nullptr ? nullptr : general->find("precision");
+  const auto* name = precision == nullptr ? nullptr : precision->get_if<std::string>();
+  return name == nullptr ? "" : *name;
+}
+
+void set_precision(Table& file, const std::string& name) {
+  config::assign(file, precision_key, {name, {}}, {}, precision_key);
 }
 
 /// Every combination, the first axis slowest.
@@ -171,6 +186,35 @@ void check_name(const std::string& name, const std::vector<PlannedRun>& runs, co
   problems.throw_if_any();
 }
 
+/// "auto" is chosen once: swept values would choose it anew when the sweep is resumed.
+void refuse_auto(const std::vector<Axis>& axes) {
+  Problems problems;
+  for (const Axis& axis : axes) {
+    for (const Setting& setting : axis | std::views::join) {
+      const auto* name = setting.key == precision_key ? setting.value.get_if<std::string>() : nullptr;
+      if (name == nullptr || *name != automatic) continue;
+      problems.add(setting.place, fmt::format("[sweep] '{}' takes \"f32\" and \"bf16\"; \"auto\" is for all runs "
+                                              "and stands in [experiment]",
+                                              setting.key));
+    }
+  }
+  problems.throw_if_any();
+}
+
+/// The precision that "auto" is for all runs of it; none where no run has "auto".
+std::optional<Precision> chosen_precision(const std::vector<PlannedRun>& runs, const Value& section) {
+  std::optional<Precision> chosen;
+  for (const auto& [name, experiment, keys] : runs) {
+    if (experiment.precision_reason.empty()) continue;
+    if (!chosen) chosen = experiment.precision;
+    if (chosen == experiment.precision) continue;
+    Problems problems;
+    problems.add(section.location(), "[sweep] precision \"auto\" differs between the devices of the runs; name one");
+    problems.throw_if_any();
+  }
+  return chosen;
+}
+
 }  // namespace
 
 PlannedRun make_run(std::string name, Experiment experiment) {
@@ -187,6 +231,7 @@ Plan read_plan(const Table& file) {
   const Value& section = *file.find("sweep");
   SweepSpec spec;
   const std::vector<Axis> axes = checked_axes(section, spec);
+  refuse_auto(axes);
   std::vector<std::string> keys;
   for (const Axis& axis : axes) {
     for (const Setting& setting : axis.front()) keys.push_back(setting.key);
@@ -194,7 +239,6 @@ Plan read_plan(const Table& file) {
   Table base = file;
   base.erase("sweep");
   Plan plan;
-  plan.text = config::to_toml(file);
   plan.token_cache_mb = spec.token_cache_mb;
   RunProblems problems;
   const auto all = combinations(axes);
@@ -205,7 +249,16 @@ Plan read_plan(const Table& file) {
   }
   problems.throw_if_any(all.size());
   plan.name = plan.runs.front().experiment.name;
+  Table text = file;
+  if (const auto precision = chosen_precision(plan.runs, section)) set_precision(text, name_of(*precision));
+  plan.text = config::to_toml(text);
   return plan;
+}
+
+void keep_precision(Table& file, const std::string& sweep) {
+  const Table earlier = config::parse_file(sweep);
+  const std::string before = precision_of(earlier);
+  if (precision_of(file) == automatic && !before.empty()) set_precision(file, before);
 }
 
 config::FieldDescription describe_sweep() {

@@ -18,7 +18,7 @@ struct PlannedRun {
 /// The runs of an experiment file with a section [sweep].
 struct Plan {
   std::string name;  ///< the experiment's
-  std::string text;  ///< the file as TOML; gives the same plan
+  std::string text;  ///< the file as TOML, with the precision that "auto" is; gives the same plan
   int64_t token_cache_mb = 0;
   std::vector<PlannedRun> runs;
 };
@@ -27,6 +27,10 @@ PlannedRun make_run(std::string name, Experiment experiment);
 
 /// Whether a file has a section [sweep].
 bool is_sweep(const config::Table& file);
+
+/// Replaces "auto" as `[experiment] precision` of a file by that of a sweep's file: its later runs have the precision
+/// of the first.
+void keep_precision(config::Table& file, const std::string& sweep);
 
 /// Checks every combination as read_experiment does. Throws a ProblemList with each problem once, and the name of a run
 /// that has it unless all runs have it.

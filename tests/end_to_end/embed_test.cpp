@@ -131,6 +131,10 @@ TEST(Embed, GivesThePublishedEmbeddings) {
   ASSERT_EQ(images.size(), size_t{2 * width});
   EXPECT_NE(std::vector(images.begin(), images.begin() + width), std::vector(images.begin() + width, images.end()));
   EXPECT_THAT(whole_dataset<int64_t>(output, "object_id"), ElementsAre(39627, 39628));
+  // Whatever is faster here, "auto" goes on with what an output was begun with.
+  const Outcome again = run_program(embed_arguments(model(), "'" + paired_input() + "'", output) + " --precision auto");
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_THAT(again.out, testing::HasSubstr("0 of them now"));
 }
 
 TEST(Embed, TakesSeveralLayoutsAndLeavesMissingModalitiesBlank) {

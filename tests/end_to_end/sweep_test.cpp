@@ -32,10 +32,10 @@ std::vector<std::string> arguments(const std::string& file, const std::string& f
           "--set",    "evaluation.floors=[]"};
 }
 
-testing_support::Outcome run(const std::string& file, const std::string& folder) {
-  std::string line;
-  for (const std::string& word : arguments(file, folder)) line += " '" + word + "'";
-  return run_program(line);
+testing_support::Outcome run(const std::string& file, const std::string& folder, const std::string& more = "") {
+  std::string words;
+  for (const std::string& word : arguments(file, folder)) words += " '" + word + "'";
+  return run_program(words + more);
 }
 
 bool same_file(const std::string& a, const std::string& b) { return io::read_text(a) == io::read_text(b); }
@@ -79,13 +79,13 @@ seeds = [1]
 "stages.alignment.freeze" = [["spectrum.backbone", "image.backbone"]]
 "encoders.image.dropout" = [0.0]
 "evaluation.batch" = [48]
-"experiment.precision" = ["auto"]
 )"),
-                           folder);
+                           folder, " --set experiment.precision=auto");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   // Each backbone runs over each split once: the second run finds what the first one kept.
-  const std::string name = "freeze=spectrum.backbone+image.backbone,dropout=0.0,batch=48,precision=auto,seed=1";
+  const std::string name = "freeze=spectrum.backbone+image.backbone,dropout=0.0,batch=48,seed=1";
   const std::string first = folder + "/loss=clip," + name, second = folder + "/loss=siglip," + name;
+  EXPECT_THAT(io::read_text(first + "/log.txt"), HasSubstr("precision \"auto\" is "));
   EXPECT_THAT(io::read_text(first + "/log.txt"), HasSubstr("kept the tokens of the frozen image backbone: "));
   EXPECT_THAT(io::read_text(second + "/log.txt"), testing::Not(HasSubstr("kept the tokens")));
   for (const std::string& one : {first, second}) {

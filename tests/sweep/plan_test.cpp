@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 
 #include "config/toml.h"
+#include "io/output/durable_file.h"
+#include "support/scratch.h"
 
 namespace astroclip::sweep {
 namespace {
@@ -125,6 +127,32 @@ seeds = [1, 2]
                               "'logit_skale'; did you mean 'logit_scale'? (run loss=clip,dim=32,seed=1)"));
   EXPECT_THAT(text, HasSubstr("'heads' must divide 'dim' (run loss=clip,dim=33,seed=1)"));
   EXPECT_EQ(std::ranges::count(text, '\n'), 1) << text;
+}
+
+TEST(Plan, AutoPrecisionIsTheFirstRunsForGood) {
+  config::Table file = config::parse_text(experiment + "[sweep]\nseeds = [1, 2]\n", "s.toml");
+  config::apply_override(file, "experiment.precision=auto");
+  const Plan first = read_plan(file);
+  const std::string chosen = name_of(fastest_precision(device_named("auto")).precision);
+  EXPECT_THAT(first.text, HasSubstr("precision = \"" + chosen + "\""));
+  EXPECT_EQ(read_plan(config::parse_text(first.text, "sweep.toml")).runs.at(1).experiment.precision_reason, "");
+
+  // A sweep that was begun keeps its own, whatever is faster now.
+  const std::string path = testing_support::scratch("begun.toml");
+  for (const std::string before : {"f32", "bf16"}) {
+    io::write_text(path, "[experiment]\nprecision = \"" + before + "\"\n");
+    config::Table again = file;
+    keep_precision(again, path);
+    EXPECT_EQ(*again.find("experiment")->get_if<config::Table>()->find("precision")->get_if<std::string>(), before);
+  }
+  config::apply_override(file, "experiment.precision=f32");
+  keep_precision(file, path);
+  EXPECT_EQ(read_plan(file).runs.at(0).experiment.precision, Precision::f32);
+}
+
+TEST(Plan, AutoPrecisionIsNotSwept) {
+  EXPECT_THAT(problems("[sweep.cross]\nexperiment.precision = [\"f32\", \"auto\"]\n"),
+              HasSubstr("[sweep] 'experiment.precision' takes \"f32\" and \"bf16\"; \"auto\" is for all runs"));
 }
 
 TEST(Plan, ProblemsThatAllRunsHaveAreTheFilesOwn) {

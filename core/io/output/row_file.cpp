@@ -56,6 +56,13 @@ RowFile::RowFile(const std::string& path, const Attributes& attributes, const st
   open_partial();
 }
 
+std::string RowFile::attribute_of(const std::string& path, const std::string& name) {
+  for (const std::string& file : {path, path + ".partial"}) {
+    if (std::filesystem::exists(file)) return Hdf5File::open(file).attribute(name);
+  }
+  return "";
+}
+
 void RowFile::lay_out(const Attributes& attributes) {
   DurableFile durable(partial_);
   auto file = Hdf5File::create(durable.file());

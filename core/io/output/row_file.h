@@ -30,6 +30,9 @@ class RowFile {
   /// first that differs) or columns, or if another process is writing it.
   RowFile(const std::string& path, const Attributes& attributes, const std::vector<Column>& columns, int64_t rows);
 
+  /// An attribute of the file at `path`, finished or not; "" without the file or the attribute.
+  static std::string attribute_of(const std::string& path, const std::string& name);
+
   /// Number of rows already committed.
   int64_t done() const { return done_; }
   /// Writes rows [begin, begin + count) of a column; begin is at least `done`.
