@@ -1,4 +1,5 @@
 # Writes the header OUT with the commit of the tree ROOT, if it changed.
+cmake_minimum_required(VERSION 3.25)
 execute_process(COMMAND git -C ${ROOT} describe --always --abbrev=12 --exclude * --dirty=-modified
                 OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failure)
 if(failure)
