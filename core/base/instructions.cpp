@@ -3,6 +3,7 @@
 namespace astroclip {
 
 std::string instruction_tier() {
+  if (__builtin_cpu_supports("amx-bf16")) return "amx_bf16";
   if (__builtin_cpu_supports("avx512bf16")) return "avx512_bf16";
   if (__builtin_cpu_supports("avx512bw")) return "avx512";
   if (__builtin_cpu_supports("avx2")) return "avx2";

@@ -13,10 +13,10 @@ struct Extents {
   bool together;  ///< q, k and v out of one product [batch, tokens, 3 · heads · width]
 };
 
-constexpr Extents extents[] = {{1, 1, 1, 1, 1, true},     {2, 3, 3, 2, 5, true},      {2, 1, 131, 4, 16, false},
-                               {1, 7, 33, 2, 17, false},  {2, 17, 17, 3, 16, true},   {1, 33, 131, 2, 24, false},
-                               {1, 128, 128, 2, 8, true}, {2, 131, 131, 2, 16, true}, {1, 300, 300, 1, 33, true},
-                               {2, 145, 145, 2, 64, true}};
+constexpr Extents extents[] = {{1, 1, 1, 1, 1, true},      {2, 3, 3, 2, 5, true},      {2, 1, 131, 4, 16, false},
+                               {1, 7, 33, 2, 17, false},   {2, 17, 17, 3, 16, true},   {1, 33, 131, 2, 24, false},
+                               {1, 128, 128, 2, 8, true},  {2, 131, 131, 2, 16, true}, {1, 300, 300, 1, 33, true},
+                               {2, 145, 145, 2, 64, true}, {1, 170, 139, 2, 85, false}};
 
 struct Operands {
   HeadsView q, k, v;

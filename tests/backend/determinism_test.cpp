@@ -177,6 +177,44 @@ TEST_P(SharpAttention, OfAQueryThatIsNoNumberSpoilsItsOwnRowAlone) {
   for (int64_t i = 0; i < y.numel(); ++i) EXPECT_EQ(std::isnan(y.as<float>()[i]), i / tokens == 2) << i;
 }
 
+/// Where scores are this low, exp(−log Σ exp) overflows: a kernel that pads keys must not weigh them so.
+TEST_P(SharpAttention, ToKeysThatAllLieFarAwayHasFiniteGradients) {
+  Call call(cpu(), precision);
+  const auto input = [&](double low, double high) {
+    return HeadsView{call.random({tokens, tokens}, low, high).data, tokens, tokens * tokens, tokens};
+  };
+  const auto output = [&](const char* name) {
+    return MutableHeadsView{call.output(name, {tokens, tokens}).data, tokens, tokens * tokens, tokens};
+  };
+  AttentionArguments a;
+  a.precision = precision;
+  a.batch = a.heads = 1;
+  a.width = tokens;
+  a.q = input(7.0, 8.0);
+  a.k = input(-8.0, -7.0);
+  a.v = input(-2.0, 2.0);
+  a.y = output("y");
+  a.log_sum_exp = call.output("log sum exp", {1, 1, tokens});
+  cpu().attention(a);
+  AttentionBackwardArguments b;
+  b.precision = precision;
+  b.batch = b.heads = 1;
+  b.width = tokens;
+  b.q = a.q;
+  b.k = a.k;
+  b.v = a.v;
+  b.y = {a.y.data, tokens, tokens * tokens, tokens};
+  b.dy = input(-2.0, 2.0);
+  b.log_sum_exp = a.log_sum_exp;
+  b.dq = output("dq");
+  b.dk = output("dk");
+  b.dv = output("dv");
+  cpu().attention_backward(b);
+  for (const Call::Output& found : call.outputs()) {
+    for (const double value : found.values) ASSERT_TRUE(std::isfinite(value)) << found.name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Widths, SharpAttention,
                          testing::Combine(testing::Values(5, 9, 33, 47),
                                           testing::Values(Precision::f32, Precision::bf16)),

@@ -1,12 +1,14 @@
 #include "backend/cpu/attention.h"
 
+#include "backend/cpu/onednn_product.h"
+
 namespace astroclip::cpu {
 
 void CpuBackend::attention(const AttentionArguments& a) {
   expect_f32(ConstView(a.q.data, {}, a.dtype), "attention");
   if (a.batch * a.heads * a.q.tokens * a.k.tokens * a.width == 0) return;
   if (a.q.tokens <= few_queries) return attention_few(a);
-  if (a.precision == Precision::bf16) return attention_bf16(a);
+  if (a.precision == Precision::bf16) return onednn::has_amx() ? attention_amx(a) : attention_bf16(a);
   return attention_f32(a);
 }
 

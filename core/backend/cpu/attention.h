@@ -18,6 +18,10 @@ void attention_f32(const AttentionArguments& arguments);
 /// Operands rounded to bf16, on processors that multiply it.
 void attention_bf16(const AttentionArguments& arguments);
 
+/// The same on processors with AMX (onednn::has_amx). Results differ in the last digits: sums have another order.
+void attention_amx(const AttentionArguments& arguments);
+void attention_amx_backward(const AttentionBackwardArguments& arguments);
+
 /// For so few queries that packing keys and values costs more than the products.
 inline constexpr int64_t few_queries = 8;
 void attention_few(const AttentionArguments& arguments);

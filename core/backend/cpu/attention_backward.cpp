@@ -131,6 +131,7 @@ void CpuBackend::attention_backward(const AttentionBackwardArguments& a) {
   expect_f32(ConstView(a.q.data, {}, a.dtype), "attention_backward");
   if (a.batch * a.heads * a.q.tokens * a.k.tokens * a.width == 0) return;
   if (a.q.tokens <= few_queries) return attention_few_backward(a);
+  if (a.precision == Precision::bf16 && onednn::has_amx()) return attention_amx_backward(a);
   const Plan plan(a);
   const auto differentiate = [&](const Workspace& work, int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; ++unit) differentiate_head(a, plan, work, unit / a.heads, unit % a.heads);

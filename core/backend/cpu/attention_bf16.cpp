@@ -1,6 +1,3 @@
-#include <hwy/base.h>
-#include <immintrin.h>
-
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -8,11 +5,12 @@
 #include <utility>
 
 #include "backend/cpu/attention.h"
+#include "backend/cpu/attention_bf16-inl.h"
 #include "backend/cpu/attention_strips.h"
 #include "backend/cpu/scratch.h"
 #include "base/threads.h"
 
-// Attention whose operands are bf16, for processors that multiply bf16 pairs.
+// Attention whose operands are bf16, for processors that multiply bf16 pairs but not tiles of them.
 #ifndef __clang__
 #pragma GCC diagnostic push
 // GCC 12 takes the intrinsics' own undefined operands for ours (its bug 105593).
@@ -24,88 +22,9 @@ namespace astroclip::cpu {
 
 namespace {
 
-constexpr int64_t lanes = 16;
-constexpr int64_t pair_block = 2 * lanes;  ///< bf16 of a register: 16 pairs
-constexpr int strip = 12;                  ///< queries at once: their sums with two registers of keys fill the file
+using namespace bf16;  // NOLINT(google-build-using-namespace)
 
-int64_t blocks_of(int64_t size) { return (size + lanes - 1) / lanes; }
-int64_t pairs_of(int64_t size) { return (size + 1) / 2; }
-
-/// Of the next 16 elements, those before the end.
-__mmask16 valid(int64_t left) {
-  return static_cast<__mmask16>(left >= lanes ? 0xFFFF : left <= 0 ? 0 : (1 << left) - 1);
-}
-
-/// 32 numbers, zeros past the end, as bf16.
-__m512i round_pairs(const float* from, int64_t left) {
-  const __m512 low = _mm512_maskz_loadu_ps(valid(left), from);
-  const __m512 high = _mm512_maskz_loadu_ps(valid(left - lanes), from + lanes);
-  return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
-}
-
-/// Transposes 16 rows of 16 words.
-void transpose(__m512i (&rows)[lanes]) {
-  __m512i t[lanes];
-  for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
-    t[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4) {
-    for (int half = 0; half < 2; ++half) {
-      rows[i + 2 * half] = _mm512_unpacklo_epi64(t[i + half], t[i + 2 + half]);
-      rows[i + 2 * half + 1] = _mm512_unpackhi_epi64(t[i + half], t[i + 2 + half]);
-    }
-  }
-  for (int i = 0; i < 4; ++i) {
-    const __m512i low = _mm512_shuffle_i32x4(rows[i], rows[i + 4], 0x88);
-    const __m512i high = _mm512_shuffle_i32x4(rows[i], rows[i + 4], 0xDD);
-    const __m512i next_low = _mm512_shuffle_i32x4(rows[i + 8], rows[i + 12], 0x88);
-    const __m512i next_high = _mm512_shuffle_i32x4(rows[i + 8], rows[i + 12], 0xDD);
-    t[i] = _mm512_shuffle_i32x4(low, next_low, 0x88);
-    t[i + 4] = _mm512_shuffle_i32x4(high, next_high, 0x88);
-    t[i + 8] = _mm512_shuffle_i32x4(low, next_low, 0xDD);
-    t[i + 12] = _mm512_shuffle_i32x4(high, next_high, 0xDD);
-  }
-  for (int i = 0; i < 16; ++i) rows[i] = t[i];
-}
-
-/// Keys to [blocks of 16 keys][pairs of dimensions][16 keys][2].
-void pack_keys(const float* k, int64_t stride, int64_t keys, int64_t width, BFloat16* packed) {
-  const int64_t pairs = pairs_of(width);
-  for (int64_t block = 0; block < blocks_of(keys); ++block) {
-    for (int64_t first = 0; first < pairs; first += lanes) {
-      __m512i rows[lanes];
-      for (int64_t i = 0; i < lanes; ++i) {
-        const int64_t key = block * lanes + i;
-        rows[i] = key < keys ? round_pairs(k + key * stride + 2 * first, width - 2 * first) : _mm512_setzero_si512();
-      }
-      transpose(rows);
-      for (int64_t i = 0; i < std::min(lanes, pairs - first); ++i) {
-        _mm512_storeu_si512(packed + (block * pairs + first + i) * pair_block, rows[i]);
-      }
-    }
-  }
-}
-
-/// Values to [blocks of 16 dimensions][pairs of keys][16 dimensions][2].
-void pack_values(const float* v, int64_t stride, int64_t keys, int64_t width, BFloat16* packed) {
-  alignas(64) static constexpr std::array<uint16_t, 2 * lanes> interleaved = {
-      0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-      8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  const __m512i order = _mm512_load_si512(interleaved.data());
-  const int64_t pairs = pairs_of(keys);
-  for (int64_t block = 0; block < blocks_of(width); ++block) {
-    const __mmask16 present = valid(width - block * lanes);
-    for (int64_t pair = 0; pair < pairs; ++pair) {
-      const float* at = v + 2 * pair * stride + block * lanes;
-      const bool has_second = 2 * pair + 1 < keys;
-      const __m512 first = _mm512_maskz_loadu_ps(present, at);
-      const __m512 second = has_second ? _mm512_maskz_loadu_ps(present, at + stride) : _mm512_setzero_ps();
-      const auto both = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
-      _mm512_storeu_si512(packed + (block * pairs + pair) * pair_block, _mm512_permutexvar_epi16(order, both));
-    }
-  }
-}
+constexpr int strip = 12;  ///< queries at once: their sums with two registers of keys fill the file
 
 /// sum[r][b] += Σ over pairs of a's row r times b's block b. The sums stay in registers: `rows` · `blocks` ≤ 24.
 template <int rows, int blocks>
@@ -127,18 +46,6 @@ HWY_INLINE void multiply(const BFloat16* a, int64_t a_pitch, const BFloat16* b, 
       for (int c = 0; c < blocks; ++c) sum[r][c] = _mm512_dpbf16_ps(sum[r][c], left, right[c]);
     }
   }
-}
-
-/// 2^z, 0 far below; its series is cut at 2e-6, where weights are rounded to 4e-3. NaN stays NaN.
-HWY_INLINE __m512 power_of_two(__m512 z) {
-  const __m512 bounded = _mm512_max_ps(_mm512_set1_ps(-200.0f), z);
-  const __m512 whole = _mm512_roundscale_ps(bounded, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  const __m512 rest = _mm512_sub_ps(bounded, whole);
-  __m512 series = _mm512_set1_ps(1.3333558e-3f);  // (ln 2)^k / k!
-  for (const float term : {9.6181291e-3f, 5.5504109e-2f, 2.4022651e-1f, 6.9314718e-1f, 1.0f}) {
-    series = _mm512_fmadd_ps(series, rest, _mm512_set1_ps(term));
-  }
-  return _mm512_scalef_ps(series, whole);
 }
 
 /// Sizes of one head's packed operands and of a strip.
@@ -248,8 +155,10 @@ constexpr auto strips = strips_of(std::make_integer_sequence<int, strip>());
 
 void attend_head(const AttentionArguments& a, const Layout& layout, const Workspace& work, int64_t unit) {
   const int64_t batch = unit / a.heads, head = unit % a.heads;
-  pack_keys(head_of(a.k, batch, head, a.width), a.k.token_stride, layout.keys, layout.width, work.k.as<BFloat16>());
-  pack_values(head_of(a.v, batch, head, a.width), a.v.token_stride, layout.keys, layout.width, work.v.as<BFloat16>());
+  pack_rows(head_of(a.k, batch, head, a.width), a.k.token_stride, layout.keys, layout.width, work.k.as<BFloat16>(),
+            blocks_of(layout.keys), pairs_of(layout.width));
+  pack_columns(head_of(a.v, batch, head, a.width), a.v.token_stride, layout.keys, layout.width, work.v.as<BFloat16>(),
+               blocks_of(layout.width), pairs_of(layout.keys));
   for_each_strip(a, unit, strip, [&](int64_t rows, const Strip& at) {
     strips[static_cast<size_t>(rows - 1)](layout, work, a.scale, at);
   });

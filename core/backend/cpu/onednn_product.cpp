@@ -168,6 +168,13 @@ std::shared_ptr<const Kind> keep(const Key& key, Make make) {
   }
 }
 
+/// oneDNN's own view: its ceiling on instruction sets can be set from outside, and it asks the system for AMX.
+bool has_instructions(dnnl::cpu_isa wanted) {
+  const auto bits = static_cast<unsigned>(wanted);
+  static const auto present = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  return (present & bits) == bits;
+}
+
 }  // namespace
 
 std::shared_ptr<const Product> product_of(const ProductSpec& spec) {
@@ -180,10 +187,8 @@ std::shared_ptr<const Packer> packer_of(const ProductSpec& spec, DType source) {
                       [&] { return std::make_shared<ReorderPacker>(spec, source); });
 }
 
-bool has_bf16() {
-  // oneDNN's own view: its ceiling on instruction sets can be set from outside.
-  const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
-}
+bool has_bf16() { return has_instructions(dnnl::cpu_isa::avx512_core_bf16); }
+
+bool has_amx() { return has_instructions(dnnl::cpu_isa::avx512_core_amx); }
 
 }  // namespace astroclip::cpu::onednn

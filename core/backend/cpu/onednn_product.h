@@ -55,5 +55,7 @@ std::shared_ptr<const Packer> packer_of(const ProductSpec& spec, DType source);
 
 /// True when the processor multiplies bf16 pairs natively.
 bool has_bf16();
+/// True when it multiplies tiles of them (AMX), and the system lets this process use the tile registers.
+bool has_amx();
 
 }  // namespace astroclip::cpu::onednn
