@@ -1,7 +1,11 @@
 #include <fmt/format.h>
 
+#include <set>
+
 #include "app/verbs.h"
 #include "config/toml.h"
+#include "evaluate/evaluation.h"
+#include "evaluate/overlap.h"
 #include "experiment/experiment.h"
 #include "model/model_file.h"
 #include "run/checks.h"
@@ -18,15 +22,30 @@ void check_built(const Experiment& experiment) {
   for (const std::string& path : experiment.evaluation.models) (void)read_model_description(path);
 }
 
-int check_sweep(const std::string& path, const sweep::Plan& plan, bool resolved) {
-  if (resolved) throw UsageError(fmt::format("--resolved prints a single experiment; {} is a sweep", path));
+/// What the dataset says when it is opened, as a line or two.
+std::string check_data(const Experiment& experiment) {
+  const std::shared_ptr<const Dataset> dataset = experiment.dataset.make();
+  evaluate::check_labels(experiment, *dataset);
+  evaluate::check_models(experiment, *dataset);
+  const std::string overlap = evaluate::describe_overlap(experiment, evaluate::in_both_splits(*dataset));
+  return fmt::format("dataset {}: {} training and {} test objects\n{}", experiment.dataset.plugin,
+                     dataset->size(Split::train), dataset->size(Split::test), overlap.empty() ? "" : overlap + "\n");
+}
+
+int check_sweep(const std::string& path, const sweep::Plan& plan, const Values& values) {
+  if (values.has("resolved")) {
+    throw UsageError(fmt::format("--resolved prints a single experiment; {} is a sweep", path));
+  }
+  std::set<std::string> of_datasets;
   for (const sweep::PlannedRun& run : plan.runs) {
     try {
       check_built(run.experiment);
+      if (values.has("data")) of_datasets.insert(check_data(run.experiment));
     } catch (const Error& error) {
       throw Error(fmt::format("{}: {}", run.name, error.what()));
     }
   }
+  for (const std::string& lines : of_datasets) fmt::print("{}", lines);
   fmt::print("{}: a sweep of {} runs: no problems\n", path, plan.runs.size());
   return 0;
 }
@@ -34,13 +53,14 @@ int check_sweep(const std::string& path, const sweep::Plan& plan, bool resolved)
 int check(const Values& values) {
   const std::string path = values.text("file");
   const config::Table file = config::parse_file(path, values.texts("set"));
-  if (sweep::is_sweep(file)) return check_sweep(path, sweep::read_plan(file), values.has("resolved"));
+  if (sweep::is_sweep(file)) return check_sweep(path, sweep::read_plan(file), values);
   const Experiment experiment = read_experiment(file);
   check_built(experiment);
+  const std::string of_dataset = values.has("data") ? check_data(experiment) : "";
   if (values.has("resolved")) {
     fmt::print("{}", config::to_toml(experiment.resolved()));
   } else {
-    fmt::print("{}: {} encoders, {} stages, {} tasks: no problems\n", path, experiment.encoders.size(),
+    fmt::print("{}{}: {} encoders, {} stages, {} tasks: no problems\n", of_dataset, path, experiment.encoders.size(),
                experiment.stages.size(), experiment.tasks.size());
   }
   return 0;
@@ -50,14 +70,16 @@ int check(const Values& values) {
 
 Verb check_verb() {
   return {.name = "check",
-          .usages = {"FILE [--set key=value]… [--resolved]"},
+          .usages = {"FILE [--set key=value]… [--data] [--resolved]"},
           .meaning = "check an experiment file without running it",
           .description =
               "Reports every mistake with its location and a suggestion, then constructs encoders and losses (without "
-              "weights) to verify that they match each other and their weight files. The dataset is not opened; `run` "
-              "tries every stage on a few objects before training starts.",
+              "weights) to verify that they match each other and their weight files. With --data, it also opens the "
+              "dataset, looks for the labels that are read, and counts test objects that are training objects, too. "
+              "`run` does all of this, and tries every stage on a few objects, before training starts.",
           .positionals = {Argument("file", "FILE", "experiment file").required().completed_by(Completes::experiment)},
           .options = {Argument("set", "key=value", "override a key of the file, such as experiment.seed=2").repeated(),
+                      Argument("data", "", "open the dataset, too"),
                       Argument("resolved", "", "print the file with every default filled in")},
           .examples = {{"astroclip check experiments/quickstart.toml", "reports all problems at once"},
                        {"astroclip check experiments/quickstart.toml --set experiment.seed=2 --resolved",

@@ -17,6 +17,7 @@
 #include "data/loader.h"
 #include "evaluate/embedder.h"
 #include "evaluate/object_files.h"
+#include "evaluate/overlap.h"
 #include "evaluate/report.h"
 #include "io/output/durable_file.h"
 #include "model/model_file.h"
@@ -103,8 +104,13 @@ struct Source {
 class Evaluator {
  public:
   Evaluator(const Experiment& experiment, const Model& model, const Dataset& dataset, record::Console& console,
-            TokenCache* cache)
-      : experiment_(experiment), model_(model), dataset_(dataset), console_(console), cache_(cache) {
+            TokenCache* cache, const std::vector<bool>& in_both)
+      : experiment_(experiment),
+        model_(model),
+        dataset_(dataset),
+        console_(console),
+        cache_(cache),
+        in_both_(in_both) {
     for (const Split split : {Split::train, Split::test}) choose_rows(split);
   }
 
@@ -135,6 +141,9 @@ class Evaluator {
     std::vector<std::string> modalities;
     for (const std::string& name : model_.names()) modalities.push_back(model_.encoder(name).modality());
     rows = data::rows_with(dataset_, split, all ? std::vector<std::string>() : modalities);
+    if (split == Split::test && experiment_.evaluation.train_test_overlap != TrainTestOverlap::keep) {
+      std::erase_if(rows, [&](int64_t row) { return in_both_[static_cast<size_t>(row)]; });
+    }
     for (const std::string& modality : modalities) {
       present_[index(split)][modality] = data::observed(dataset_, split, rows, modality);
     }
@@ -274,6 +283,7 @@ class Evaluator {
   const Dataset& dataset_;
   record::Console& console_;
   TokenCache* cache_;
+  const std::vector<bool>& in_both_;  ///< rows of the test split that are training objects, too
   const Device device_ = experiment_.run_device();
   const Precision precision_ = experiment_.run_precision();
   std::vector<int64_t> rows_[2];
@@ -321,9 +331,12 @@ void check_models(const Experiment& experiment, const Dataset& dataset) {
 
 void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const record::RunFolder& folder,
               record::Console& console, TokenCache* cache) {
-  const TaskInput input = Evaluator(experiment, model, dataset, console, cache).gather();
+  const std::vector<bool> in_both = in_both_splits(dataset);
+  const std::string overlap = describe_overlap(experiment, in_both);
+  const TaskInput input = Evaluator(experiment, model, dataset, console, cache, in_both).gather();
   write_embeddings(folder.embeddings(), input, config::to_toml(experiment.resolved()));
   std::vector<Report> reports;
+  if (!overlap.empty()) reports.push_back({"test objects in the training split", overlap, {}});
   std::map<std::string, std::vector<Prediction>> predictions;
   for (const plugin::Spec<Task>& spec : experiment.tasks) {
     TaskResult result = spec.make()->run(input);

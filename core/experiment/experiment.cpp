@@ -83,6 +83,11 @@ const Schema<EvaluationSpec>& evaluation_schema() {
           .choice("embedding", &EvaluationSpec::embedding,
                   "the encoders' embedding: their heads', or the backbone's class or mean token",
                   {{"head", Embedding::head}, {"pool", Embedding::pool}})
+          .choice("train_test_overlap", &EvaluationSpec::train_test_overlap,
+                  "test objects whose object_id a training object has: exclude them, keep them, or refuse to run",
+                  {{"exclude", TrainTestOverlap::exclude},
+                   {"keep", TrainTestOverlap::keep},
+                   {"refuse", TrainTestOverlap::refuse}})
           .field("batch", &EvaluationSpec::batch, "objects embedded at once", between(1, 65536))
           .field(
               "floors", &EvaluationSpec::floors,

@@ -88,6 +88,9 @@ enum class Objects { paired, all };
 /// Which embedding of an encoder: its head's, or the backbone's class or mean token.
 enum class Embedding { head, pool };
 
+/// What becomes of test objects that are training objects, too.
+enum class TrainTestOverlap { exclude, keep, refuse };
+
 /// Labels that describe objects of a modality by themselves, measured as a floor.
 struct LabelFloor {
   std::string name, modality;
@@ -98,6 +101,7 @@ struct LabelFloor {
 struct EvaluationSpec {
   Objects objects = Objects::paired;
   Embedding embedding = Embedding::head;
+  TrainTestOverlap train_test_overlap = TrainTestOverlap::exclude;
   int64_t batch = 32;
   std::vector<std::string> floors = {"untrained", "pca", "magnitudes"};
   std::vector<LabelFloor> label_floors = {{"magnitudes", "image", {"mag_g", "mag_r", "mag_z"}},

@@ -9,6 +9,7 @@
 #include "base/instructions.h"
 #include "base/threads.h"
 #include "evaluate/evaluation.h"
+#include "evaluate/overlap.h"
 #include "experiment/stage_key.h"
 #include "io/output/durable_file.h"
 #include "model/model_file.h"
@@ -54,6 +55,7 @@ class Run {
     dataset_ = experiment_.dataset.make();
     evaluate::check_labels(experiment_, *dataset_);
     evaluate::check_models(experiment_, *dataset_);
+    overlap_ = evaluate::describe_overlap(experiment_, evaluate::in_both_splits(*dataset_));
     model_ = std::make_unique<Model>(experiment_.encoders, experiment_.run_device(), experiment_.seed);
     const auto first = static_cast<size_t>(position.stage + (checkpoint_ ? 1 : 0));
     check_stages(experiment_, *model_, first);
@@ -84,6 +86,7 @@ class Run {
     }
     console_.say(fmt::format("dataset {}: {} training and {} test objects", experiment_.dataset.plugin,
                              dataset_->size(Split::train), dataset_->size(Split::test)));
+    if (!overlap_.empty()) console_.say(overlap_);
     for (const std::string& name : model_->names()) {
       console_.say(fmt::format("encoder {}: {}, {:.2f} M parameters", name, experiment_.encoder(name).plugin.plugin,
                                static_cast<double>(model_->encoder(name).parameter_count()) / 1e6));
@@ -154,6 +157,7 @@ class Run {
   record::Console& console_;
   std::optional<record::Checkpoint> checkpoint_;  ///< to go on from
   std::shared_ptr<Dataset> dataset_;
+  std::string overlap_;  ///< what becomes of test objects that are training objects, too; "" without any
   std::unique_ptr<Model> model_;
   std::unique_ptr<evaluate::TokenCache> cache_;
   std::unique_ptr<record::Recorder> recorder_;
