@@ -34,6 +34,8 @@ int status_of(sweep::Outcome outcome) {
   return outcome == sweep::Outcome::finished ? 0 : 1;
 }
 
+Rebuilt rebuilt(const Values& values) { return values.has("accept-rebuilt") ? Rebuilt::accept : Rebuilt::refuse; }
+
 int resume(const Values& values) {
   for (const char* other : {"set", "output", "dry-run"}) {
     if (values.has(other)) throw UsageError(fmt::format("--resume cannot be combined with --{}", other));
@@ -41,7 +43,8 @@ int resume(const Values& values) {
   if (values.has("file")) throw UsageError("--resume cannot be combined with an experiment file");
   const std::string path = values.text("resume");
   if (sweep::SweepFolder::holds_sweep(path)) {
-    return status_of(sweep::run(sweep::read_plan(read(sweep::SweepFolder(path).file(), values)), path));
+    const sweep::Plan plan = sweep::read_plan(read(sweep::SweepFolder(path).file(), values));
+    return status_of(sweep::run(plan, path, rebuilt(values)));
   }
   const auto folder = record::RunFolder::open(path);
   (void)load_resolved(folder.resolved());
@@ -50,7 +53,7 @@ int resume(const Values& values) {
     fmt::print("{}: the run is already finished; its results are in {}\n", folder.path(), folder.report_text());
     return 0;
   }
-  return status_of(run::run(experiment, folder));
+  return status_of(run::run(experiment, folder, {}, rebuilt(values)));
 }
 
 int start(const Values& values) {
@@ -66,7 +69,8 @@ int start(const Values& values) {
   }
   if (sweep::is_sweep(file)) {
     const sweep::Plan plan = sweep::read_plan(file);
-    return status_of(sweep::run(plan, output.empty() ? record::RunFolder::first_free(plan.name) : output));
+    const std::string folder = output.empty() ? record::RunFolder::first_free(plan.name) : output;
+    return status_of(sweep::run(plan, folder, rebuilt(values)));
   }
   const Experiment experiment = read_experiment(file);
   const auto folder = record::RunFolder::create(output, experiment.name, config::to_toml(experiment.resolved()));
@@ -83,18 +87,23 @@ int start(const Values& values) {
 Verb run_verb() {
   return {
       .name = "run",
-      .usages = {"FILE [--set key=value]… [--output DIR]", "FILE --dry-run", "--resume RUN"},
+      .usages = {"FILE [--set key=value]… [--output DIR]", "FILE --dry-run", "--resume RUN [--accept-rebuilt]"},
       .meaning = "train and evaluate an experiment or a sweep, or resume one",
       .description =
           "Trains and evaluates the experiment in FILE and writes everything to one folder. If the file has a section "
           "[sweep], each combination is a run in a folder of its own inside DIR. An interrupted run continues with "
-          "--resume, and its results are bitwise those of an uninterrupted run.",
+          "--resume, and its results are bitwise those of an uninterrupted run. If the dataset, astroclip or a plugin "
+          "has "
+          "changed since, it is refused.",
       .positionals = {Argument("file", "FILE", "experiment file").completed_by(Completes::experiment)},
       .options = {Argument("set", "key=value", "override a key of the file, such as experiment.seed=2").repeated(),
                   Argument("output", "DIR", "folder of the run or sweep (default: runs/NAME-N)")
                       .completed_by(Completes::folder),
                   Argument("dry-run", "", "list the runs and estimate their duration, without running them"),
                   Argument("resume", "RUN", "folder of an interrupted run or sweep").completed_by(Completes::folder),
+                  Argument(
+                      "accept-rebuilt", "",
+                      "go on although astroclip or plugins were rebuilt since; noted in the run's provenance.toml"),
                   Argument("threads", "N", "compute threads; overrides experiment.threads"),
                   Argument("loader-threads", "N", "threads that read ahead; overrides experiment.loader_threads")},
       .examples = {{"astroclip run experiments/quickstart.toml", "runs a first experiment in runs/quickstart-1"},

@@ -14,10 +14,14 @@
 #include "base/error.h"
 #include "base/instructions.h"
 #include "base/threads.h"
+#include "config/toml.h"
 #include "data/loader.h"
 #include "data/preprocessing.h"
 #include "embed/inputs.h"
 #include "evaluate/embedder.h"
+#include "experiment/fingerprint.h"
+#include "experiment/provenance.h"
+#include "io/hdf5/hdf5.h"
 #include "io/output/row_file.h"
 #include "io/weights/weights_file.h"
 #include "model/model.h"
@@ -63,6 +67,7 @@ class Embedding {
     choose_precision();
     hash_ = description.hash;
     for (const Input& input : inputs_) rows_ += input.size();
+    note_provenance();
   }
 
   run::Outcome run() {
@@ -165,6 +170,34 @@ class Embedding {
     memory().trim();
   }
 
+  /// What is known of the inputs and of the code; throws Error when the output was begun with others.
+  void note_provenance() {
+    Provenance now;
+    const Dataset* before = nullptr;
+    config::Table plugins;
+    for (const Input& input : inputs_) {
+      if (std::exchange(before, input.objects.get()) == input.objects.get()) continue;  // another split
+      const config::Table facts = fingerprint(*input.objects);
+      for (const auto& entry : facts.entries()) {
+        now.dataset.set(fmt::format("{} of {}", entry.key, input.name), entry.value);
+      }
+      config::Table dataset;
+      dataset.set("plugin", {input.objects->plugin_name(), {}});
+      plugins.set(input.name, {dataset, {}});
+    }
+    for (const EncoderSpec& encoder : encoders_) plugins.set(encoder.name, {encoder.plugin.parameters, {}});
+    now.code = code_of({plugins, {}});
+    provenance_ = now.text();
+    for (const std::string& path : {request_.output, request_.output + ".partial"}) {
+      if (!std::filesystem::exists(path)) continue;
+      const std::string there = io::Hdf5File::open(path).attribute("provenance");
+      const std::string advice = "delete it to begin anew";
+      const std::string unknown = check_unchanged(Provenance::parse(there, path), now, path, Rebuilt::refuse, advice);
+      if (!unknown.empty()) throw Error(fmt::format("{}; {}", unknown, advice));
+      provenance_ = there;
+    }
+  }
+
   Memory& memory() const { return memory_of(device_); }
 
   /// To be called when no activation is alive.
@@ -201,6 +234,7 @@ class Embedding {
             {"architecture", architecture_text(encoders_)},
             {"embedding", request_.embedding},
             {"inputs", contents},
+            {"provenance", provenance_},
             {"precision", name_of(precision_)},
             {"instructions", instruction_tier()},
             {"threads", std::to_string(compute_threads())},
@@ -300,7 +334,7 @@ class Embedding {
   std::vector<Input> inputs_;
   io::WeightsFile weights_;  ///< until the model has them
   int64_t rows_ = 0;
-  std::string hash_;
+  std::string hash_, provenance_;
   std::vector<EncoderSpec> encoders_;
   const Device device_;
   Precision precision_ = Precision::f32;

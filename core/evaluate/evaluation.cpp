@@ -105,12 +105,7 @@ class Evaluator {
  public:
   Evaluator(const Experiment& experiment, const Model& model, const Dataset& dataset, record::Console& console,
             TokenCache* cache, const std::vector<bool>& in_both)
-      : experiment_(experiment),
-        model_(model),
-        dataset_(dataset),
-        console_(console),
-        cache_(cache),
-        in_both_(in_both) {
+      : experiment_(experiment), model_(model), dataset_(dataset), console_(console), cache_(cache), in_both_(in_both) {
     for (const Split split : {Split::train, Split::test}) choose_rows(split);
   }
 
@@ -329,12 +324,13 @@ void check_models(const Experiment& experiment, const Dataset& dataset) {
   }
 }
 
-void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const record::RunFolder& folder,
-              record::Console& console, TokenCache* cache) {
+void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const Provenance& provenance,
+              const record::RunFolder& folder, record::Console& console, TokenCache* cache) {
   const std::vector<bool> in_both = in_both_splits(dataset);
   const std::string overlap = describe_overlap(experiment, in_both);
   const TaskInput input = Evaluator(experiment, model, dataset, console, cache, in_both).gather();
-  write_embeddings(folder.embeddings(), input, config::to_toml(experiment.resolved()));
+  write_embeddings(folder.embeddings(), input,
+                   {{"experiment", config::to_toml(experiment.resolved())}, {"provenance", provenance.text()}});
   std::vector<Report> reports;
   if (!overlap.empty()) reports.push_back({"test objects in the training split", overlap, {}});
   std::map<std::string, std::vector<Prediction>> predictions;

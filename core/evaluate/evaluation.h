@@ -3,6 +3,7 @@
 #include "api/dataset.h"
 #include "evaluate/token_cache.h"
 #include "experiment/experiment.h"
+#include "experiment/provenance.h"
 #include "model/model.h"
 #include "record/console.h"
 #include "record/run_folder.h"
@@ -12,8 +13,8 @@ namespace astroclip::evaluate {
 /// Embeds training and test objects with the model, with each floor and each baseline, writes the embeddings, runs the
 /// tasks and writes and prints their report. What frozen backbones give is taken from `cache`, or kept there, if there
 /// is one.
-void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const record::RunFolder& folder,
-              record::Console& console, TokenCache* cache);
+void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const Provenance& provenance,
+              const record::RunFolder& folder, record::Console& console, TokenCache* cache);
 
 /// Throws Error naming the file unless every model file of the evaluation tells its encoders, one of them for a
 /// modality of the experiment, and takes what the dataset gives.

@@ -38,10 +38,11 @@ std::string step(std::string name) {
 
 }  // namespace
 
-void write_embeddings(const std::string& path, const TaskInput& input, const std::string& experiment) {
+void write_embeddings(const std::string& path, const TaskInput& input,
+                      const std::map<std::string, std::string>& attributes) {
   io::DurableFile durable(path);
   auto file = io::Hdf5File::create(durable.file());
-  file.write_attribute("experiment", experiment);
+  for (const auto& [name, text] : attributes) file.write_attribute(name, text);
   const auto write_split = [&](const std::string& group, const std::vector<int64_t>& ids,
                                Matrix Representation::*part) {
     write(file, group + "/object_id", ids);

@@ -9,8 +9,9 @@
 namespace astroclip::evaluate {
 
 /// An HDF5 file of the model's embeddings: groups train and test with MODALITY_embeddings [objects, width] and
-/// object_id [objects]. Rows of objects without the modality are NaN. `experiment` becomes the attribute of that name.
-void write_embeddings(const std::string& path, const TaskInput& input, const std::string& experiment);
+/// object_id [objects], and attributes. Rows of objects without the modality are NaN.
+void write_embeddings(const std::string& path, const TaskInput& input,
+                      const std::map<std::string, std::string>& attributes);
 
 /// An HDF5 file of what tasks predict and fit, by the task's name: groups TASK/LABEL/MODALITY/REPRESENTATION/METHOD
 /// with object_id, truth and predicted [test objects], and fitted/NAME [rows, columns]. A group that is there already

@@ -107,30 +107,36 @@ Encoded FrozenTokens::read(std::span<const int64_t> rows) const {
   return {files_->summary ? read(*files_->summary) : Tensor(), read(files_->tokens)};
 }
 
+TokenCache::TokenCache(const Experiment& experiment, const Dataset& dataset, const Provenance& provenance,
+                       std::string folder, int64_t bytes, record::Console* console)
+    : experiment_(experiment), dataset_(dataset), folder_(std::move(folder)), bytes_(bytes), console_(console) {
+  Provenance own{provenance.dataset, {}, {}};
+  for (const auto& entry : provenance.code.entries()) {
+    const bool comes_later = entry.key.starts_with("loss ") || entry.key.starts_with("task ");
+    if (!comes_later) own.code.set(entry.key, entry.value);
+  }
+  provenance_ = own.text();
+}
+
 std::shared_ptr<const FrozenTokens> TokenCache::open(const TokenRequest& request) {
   const std::vector<int64_t> rows = rows_in_full_batches(dataset_, request);
   if (rows.empty()) return nullptr;
-  const std::string key = this->key(request, rows);
+  const std::string key = this->key(request);
   const std::string path = fmt::format("{}/{}-{:016x}.h5", folder_, request.name, stable_hash(key));
   if (!fs::exists(path) && !fill(request, path, key, rows)) return nullptr;
   fs::last_write_time(path, fs::file_time_type::clock::now());  // the least recently used goes first
   return std::make_shared<FrozenTokens>(path, places_of(rows, dataset_.size(request.split)), experiment_.run_device());
 }
 
-std::string TokenCache::key(const TokenRequest& request, const std::vector<int64_t>& rows) const {
+std::string TokenCache::key(const TokenRequest& request) const {
   std::vector<NamedTensor> frozen = request.encoder.state();
   std::erase_if(frozen, [](const NamedTensor& entry) { return entry.trainable; });
-  uint64_t objects = 0;  // another file may have taken the dataset's place
-  load(request, rows, 0, 1, [&](int64_t, const HostArray& view) {
-    objects = stable_hash({reinterpret_cast<const char*>(view.bytes.data()), view.bytes.size()});
-  });
   const ViewRequest& view = request.view.request;
   return fmt::format(
-      "tensors {}\nencoder {}\ndataset {}\nobjects {:016x}\nview {} {} {} of {}\nform {}\nbatch {}\nprecision {} on "
-      "{}, "
-      "{} threads, {}\n",
+      "tensors {}\nencoder {}\ndataset {}\n{}view {} {} {} of {}\nform {}\nbatch {}\nprecision {} on {}, {} threads, "
+      "{}\n",
       io::model_hash(frozen), config::to_toml(experiment_.encoder(request.name).plugin.parameters),
-      config::to_toml(experiment_.dataset.parameters), objects, view.modality, view.field, request.view.shape.str(),
+      config::to_toml(experiment_.dataset.parameters), provenance_, view.modality, view.field, request.view.shape.str(),
       request.split == Split::train ? "train" : "test",
       request.form == TokenForm::alignment ? "alignment" : "pretraining", request.batch,
       name_of(experiment_.run_precision()), experiment_.run_device().str(), compute_threads(), instruction_tier());

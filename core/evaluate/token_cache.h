@@ -11,6 +11,7 @@
 #include "api/encoder.h"
 #include "data/loader.h"
 #include "experiment/experiment.h"
+#include "experiment/provenance.h"
 #include "record/console.h"
 
 namespace astroclip::evaluate {
@@ -48,14 +49,13 @@ struct TokenRequest {
 };
 
 /// Tokens of frozen backbones, kept in a folder within a bound, for this run and for others. A file is known by what
-/// its contents depend on: frozen tensors, encoder, dataset and its first objects, view, form, batch, precision,
-/// threads and instructions.
+/// its contents depend on: frozen tensors, encoder, dataset, their provenance, view, form, batch, precision, threads
+/// and instructions.
 class TokenCache {
  public:
   /// What it does is said on `console` where there is one.
-  TokenCache(const Experiment& experiment, const Dataset& dataset, std::string folder, int64_t bytes,
-             record::Console* console)
-      : experiment_(experiment), dataset_(dataset), folder_(std::move(folder)), bytes_(bytes), console_(console) {}
+  TokenCache(const Experiment& experiment, const Dataset& dataset, const Provenance& provenance, std::string folder,
+             int64_t bytes, record::Console* console);
 
   /// Runs the backbone over all rows that have the modality unless that was done before; an interrupted pass goes on.
   /// Files that were not used for longest make room. None when the tokens do not fit the bound or the disk, or are
@@ -63,7 +63,7 @@ class TokenCache {
   std::shared_ptr<const FrozenTokens> open(const TokenRequest& request);
 
  private:
-  std::string key(const TokenRequest& request, const std::vector<int64_t>& rows) const;
+  std::string key(const TokenRequest& request) const;
   /// False when there is no room.
   bool fill(const TokenRequest& request, const std::string& path, const std::string& key,
             const std::vector<int64_t>& rows);
@@ -78,6 +78,7 @@ class TokenCache {
 
   const Experiment& experiment_;
   const Dataset& dataset_;
+  std::string provenance_;  ///< of datasets and encoders
   std::string folder_;
   int64_t bytes_;
   record::Console* console_;

@@ -49,6 +49,7 @@ void write_checkpoint(const std::string& path, const Position& position, const s
                            {"threads", std::to_string(position.threads)},
                            {"instructions", position.instructions}};
   if (!position.selection.empty()) metadata["selection"] = config::to_toml(position.selection);
+  if (!position.provenance.empty()) metadata["provenance"] = position.provenance.text();
   io::write_safetensors(path, tensors, metadata);
 }
 
@@ -66,6 +67,8 @@ Position read_position(const std::string& path) {
   if (selection != file.metadata().end()) {
     position.selection = config::parse_text(selection->second, path + ": selection");
   }
+  const auto provenance = file.metadata().find("provenance");
+  if (provenance != file.metadata().end()) position.provenance = Provenance::parse(provenance->second, path);
   return position;
 }
 

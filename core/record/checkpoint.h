@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/value.h"
+#include "experiment/provenance.h"
 #include "nn/module.h"
 
 namespace astroclip::record {
@@ -18,6 +19,7 @@ struct Position {
   int threads = 1;               ///< compute threads
   std::string instructions;      ///< instruction-set tier the kernels ran on
   config::Table selection = {};  ///< which validation was the best (train::Selection); empty without validations
+  Provenance provenance = {};    ///< data and code so far
 };
 
 /// A checkpoint's file and what its metadata says.

@@ -8,6 +8,7 @@ namespace astroclip::record {
 
 /// A run's files:
 ///   resolved.toml          the experiment with every default; can be run again
+///   provenance.toml        data and code that the run was made with
 ///   log.txt                the output on the terminal
 ///   metrics.jsonl          one line per step
 ///   events.out.tfevents.1.astroclip  the same for TensorBoard
@@ -31,6 +32,7 @@ class RunFolder {
 
   const std::string& path() const { return path_; }
   std::string resolved() const { return path_ + "/resolved.toml"; }
+  std::string provenance() const { return path_ + "/provenance.toml"; }
   std::string log() const { return path_ + "/log.txt"; }
   std::string metrics() const { return path_ + "/metrics.jsonl"; }
   std::string events() const { return path_ + "/events.out.tfevents.1.astroclip"; }

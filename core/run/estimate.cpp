@@ -72,7 +72,7 @@ double seconds_per_step(const Stage& planned, const Dataset& dataset, bool keeps
     return time_steps(trainer, spec.steps);
   }
   const TemporaryFolder folder;
-  evaluate::TokenCache cache(experiment, few, folder.path(), token_bytes, nullptr);
+  evaluate::TokenCache cache(experiment, few, {}, folder.path(), token_bytes, nullptr);
   train::Trainer trainer(stage, model, few, std::nullopt, &cache);
   return time_steps(trainer, spec.steps);
 }

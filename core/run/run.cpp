@@ -10,8 +10,10 @@
 #include "base/threads.h"
 #include "evaluate/evaluation.h"
 #include "evaluate/overlap.h"
+#include "experiment/fingerprint.h"
 #include "experiment/stage_key.h"
 #include "io/output/durable_file.h"
+#include "io/weights/weights_file.h"
 #include "model/model_file.h"
 #include "record/console.h"
 #include "record/recorder.h"
@@ -41,18 +43,23 @@ void check_same_machine(const record::Checkpoint& checkpoint) {
   }
 }
 
+/// What the bits of weights depend on beside experiment and provenance.
+std::string machine() { return fmt::format("{} compute threads, {}", compute_threads(), instruction_tier()); }
+
 /// One run from its position to its end.
 class Run {
  public:
-  Run(const Experiment& experiment, const record::RunFolder& folder, const CachedResults& cached,
+  Run(const Experiment& experiment, const record::RunFolder& folder, const CachedResults& cached, Rebuilt rebuilt,
       record::Console& console)
-      : experiment_(experiment), folder_(folder), cached_(cached), console_(console) {}
+      : experiment_(experiment), folder_(folder), cached_(cached), rebuilt_(rebuilt), console_(console) {}
 
   Outcome run() {
     checkpoint_ = record::latest_checkpoint(folder_.checkpoints());
     if (checkpoint_) check_same_machine(*checkpoint_);
     const record::Position position = checkpoint_ ? checkpoint_->position : record::Position();
     dataset_ = experiment_.dataset.make();
+    provenance_ = provenance_of(experiment_, fingerprint(*dataset_));
+    if (checkpoint_) compare(checkpoint_->position.provenance, checkpoint_->path);
     evaluate::check_labels(experiment_, *dataset_);
     evaluate::check_models(experiment_, *dataset_);
     overlap_ = evaluate::describe_overlap(experiment_, evaluate::in_both_splits(*dataset_));
@@ -61,21 +68,31 @@ class Run {
     check_stages(experiment_, *model_, first);
     check_batches(experiment_, *model_, *dataset_, first);
     if (cached_.token_bytes > 0) {
-      cache_ = std::make_unique<evaluate::TokenCache>(experiment_, *dataset_, cached_.tokens, cached_.token_bytes,
-                                                      &console_);
+      cache_ = std::make_unique<evaluate::TokenCache>(experiment_, *dataset_, provenance_, cached_.tokens,
+                                                      cached_.token_bytes, &console_);
     }
     print_header();
+    io::write_text(folder_.provenance(), provenance_.text());
     recorder_ = std::make_unique<record::Recorder>(folder_, stage_names(experiment_), position.stage,
                                                    checkpoint_ ? position.step : -1);
     for (auto stage = static_cast<size_t>(position.stage); stage < experiment_.stages.size(); ++stage) {
       if (!take_stage(stage) && !train_stage(stage)) return Outcome::interrupted;
     }
     write_model(folder_.model());
-    evaluate::evaluate(experiment_, *model_, *dataset_, folder_, console_, cache_.get());
+    evaluate::evaluate(experiment_, *model_, *dataset_, provenance_, folder_, console_, cache_.get());
     return Outcome::finished;
   }
 
  private:
+  /// Throws Error unless a result that is about to be reused is of the same data and code.
+  void compare(const Provenance& then, const std::string& path) {
+    provenance_.accepted.insert(provenance_.accepted.end(), then.accepted.begin(), then.accepted.end());
+    const std::string accepted = check_unchanged(then, provenance_, path, rebuilt_);
+    if (accepted.empty()) return;
+    console_.say(accepted);
+    provenance_.accepted.push_back(accepted);
+  }
+
   void print_header() {
     console_.say(fmt::format("{}: {}, seed {}, {} on {} with {} compute threads and {} loader threads", folder_.path(),
                              experiment_.name, experiment_.seed, name_of(experiment_.run_precision()),
@@ -97,7 +114,9 @@ class Run {
   /// The metadata says what the run was started with, which a resumed one repeats.
   void write_model(const std::string& path) const {
     write_model_file(path, model_->state(), {experiment_.encoders, dataset_->preprocessing(), {}},
-                     {{"experiment", io::read_text(folder_.resolved())}});
+                     {{"experiment", io::read_text(folder_.resolved())},
+                      {"provenance", provenance_.text()},
+                      {"machine", machine()}});
   }
 
   void initialise(const StageSpec& stage) {
@@ -112,6 +131,13 @@ class Run {
   bool take_stage(size_t index) {
     const std::string source = index < cached_.stages.size() ? cached_.stages[index] : "";
     if (source.empty() || resumes(index)) return false;
+    io::Metadata made = io::list_weights(source).metadata;
+    if (made["machine"] != machine()) {
+      console_.say(fmt::format("stage {}: not copied from {}, which was made with {}", experiment_.stages[index].name,
+                               source, made["machine"].empty() ? "an earlier version" : made["machine"]));
+      return false;
+    }
+    compare(Provenance::parse(made["provenance"], source), source);
     for (const std::string& name : encoders_up_to({experiment_, index})) {
       auto targets = model_->encoder(name).state(encoder_prefix(name));
       record::restore(source, targets);
@@ -130,8 +156,9 @@ class Run {
     console_.say(fmt::format("stage {}: {} on {}, {:.2f} M trained parameters, {} objects", stage.name,
                              stage.loss.plugin, fmt::join(stage.encoders, " and "),
                              static_cast<double>(trainer.trainable_parameters()) / 1e6, trainer.row_count()));
-    StageRun stage_run(stage, folder_, trainer, console_, *recorder_,
-                       [this](const std::string& path) { write_model(path); });
+    StageRun stage_run(
+        stage, folder_, trainer, console_, *recorder_, [this](const std::string& path) { write_model(path); },
+        provenance_);
     if (!stage_run.run()) return false;
     choose_weights(stage, trainer);
     write_model(folder_.stage(stage.name));
@@ -154,7 +181,9 @@ class Run {
   const Experiment& experiment_;
   const record::RunFolder& folder_;
   const CachedResults& cached_;
+  Rebuilt rebuilt_;
   record::Console& console_;
+  Provenance provenance_;
   std::optional<record::Checkpoint> checkpoint_;  ///< to go on from
   std::shared_ptr<Dataset> dataset_;
   std::string overlap_;  ///< what becomes of test objects that are training objects, too; "" without any
@@ -172,12 +201,13 @@ void note_failure(record::Console& console, const std::exception& error) {
 
 }  // namespace
 
-Outcome run(const Experiment& experiment, const record::RunFolder& folder, const CachedResults& cached) {
+Outcome run(const Experiment& experiment, const record::RunFolder& folder, const CachedResults& cached,
+            Rebuilt rebuilt) {
   set_compute_threads(static_cast<int>(experiment.threads));
   const record::RunLock lock(folder);
   record::Console console(folder.log());
   try {
-    return Run(experiment, folder, cached, console).run();
+    return Run(experiment, folder, cached, rebuilt, console).run();
   } catch (const std::exception& error) {
     note_failure(console, error);
     throw;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "experiment/experiment.h"
+#include "experiment/provenance.h"
 #include "record/run_folder.h"
 
 namespace astroclip::run {
@@ -21,8 +22,9 @@ struct CachedResults {
 };
 
 /// Runs an experiment in a new folder, or resumes from the latest checkpoint in the folder. A resumed run gives bit for
-/// bit the results of an uninterrupted one. Throws Error when this machine cannot do that: another number of compute
-/// threads, another instruction set.
-Outcome run(const Experiment& experiment, const record::RunFolder& folder, const CachedResults& cached = {});
+/// bit the results of an uninterrupted one. Throws Error when that cannot be: another number of compute threads,
+/// another instruction set, another dataset behind the same path, other code, unless `rebuilt` accepts it.
+Outcome run(const Experiment& experiment, const record::RunFolder& folder, const CachedResults& cached = {},
+            Rebuilt rebuilt = Rebuilt::refuse);
 
 }  // namespace astroclip::run

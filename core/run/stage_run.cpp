@@ -8,13 +8,15 @@
 namespace astroclip::run {
 
 StageRun::StageRun(const StageSpec& stage, const record::RunFolder& folder, train::Trainer& trainer,
-                   record::Console& console, record::Recorder& recorder, WriteModel write_model)
+                   record::Console& console, record::Recorder& recorder, WriteModel write_model,
+                   const Provenance& provenance)
     : stage_(stage),
       folder_(folder),
       trainer_(trainer),
       console_(console),
       recorder_(recorder),
       write_model_(std::move(write_model)),
+      provenance_(provenance),
       first_(trainer.position().step),
       progress_{.stage = stage.name, .steps = stage.steps} {}
 
@@ -82,7 +84,8 @@ record::Metrics StageRun::validate_if_due() {
 
 void StageRun::save() {
   recorder_.sync();
-  const record::Position position = trainer_.position();
+  record::Position position = trainer_.position();
+  position.provenance = provenance_;
   record::write_checkpoint(folder_.checkpoints() + "/" + record::checkpoint_name(position), position, trainer_.state());
   record::prune_checkpoints(folder_.checkpoints(), static_cast<size_t>(stage_.keep_checkpoints));
 }

@@ -15,9 +15,9 @@ namespace astroclip::run {
 class StageRun {
  public:
   using WriteModel = std::function<void(const std::string& path)>;
-  /// `write_model` writes the current model.
+  /// `write_model` writes the current model. Checkpoints carry `provenance`.
   StageRun(const StageSpec& stage, const record::RunFolder& folder, train::Trainer& trainer, record::Console& console,
-           record::Recorder& recorder, WriteModel write_model);
+           record::Recorder& recorder, WriteModel write_model, const Provenance& provenance);
 
   /// Returns false when a signal stopped the stage early. In both cases the last state is in a checkpoint.
   bool run();
@@ -36,6 +36,7 @@ class StageRun {
   record::Console& console_;
   record::Recorder& recorder_;
   WriteModel write_model_;
+  const Provenance& provenance_;
   Clock::time_point start_ = Clock::now();
   int64_t first_;
   record::Progress progress_;

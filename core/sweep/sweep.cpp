@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "base/error.h"
+#include "config/toml.h"
+#include "experiment/fingerprint.h"
 #include "io/output/durable_file.h"
 #include "record/console.h"
 #include "run/run.h"
@@ -25,12 +27,32 @@ void prepare(const Plan& plan, const SweepFolder& folder) {
   io::write_text(folder.file(), plan.text);
 }
 
+/// New runs must be comparable with finished ones. What was begun is compared when it is resumed.
+void compare_finished(const Plan& plan, const SweepFolder& folder, Rebuilt rebuilt, record::Console& console) {
+  std::vector<const PlannedRun*> finished;
+  for (const PlannedRun& run : plan.runs) {
+    if (folder.state(run) == State::finished) finished.push_back(&run);
+  }
+  if (finished.size() == plan.runs.size()) return;
+  std::map<std::string, config::Table> datasets;  // fingerprints
+  for (const PlannedRun* run : finished) {
+    config::Table& dataset = datasets[config::to_toml(run->experiment.dataset.parameters)];
+    if (dataset.empty()) dataset = fingerprint(*run->experiment.dataset.make());
+    const auto own = record::RunFolder::open(folder.run(*run));
+    const std::string text = std::filesystem::exists(own.provenance()) ? io::read_text(own.provenance()) : "";
+    const std::string accepted = check_unchanged(Provenance::parse(text, own.provenance()),
+                                                 provenance_of(run->experiment, dataset), own.path(), rebuilt);
+    if (!accepted.empty()) console.say(accepted);
+  }
+}
+
 }  // namespace
 
-Outcome run(const Plan& plan, const std::string& path) {
+Outcome run(const Plan& plan, const std::string& path, Rebuilt rebuilt) {
   const SweepFolder folder(path);
   prepare(plan, folder);
   record::Console console;
+  compare_finished(plan, folder, rebuilt, console);
   std::vector<std::string> failures;
   size_t number = 0, finished_before = 0;
   for (const PlannedRun& run : plan.runs) {
@@ -43,7 +65,7 @@ Outcome run(const Plan& plan, const std::string& path) {
     try {
       const auto run_folder = folder.open(run);
       const run::CachedResults cached{folder.ended_stages(plan, run), folder.tokens(), plan.token_cache_mb << 20};
-      if (run::run(run.experiment, run_folder, cached) == run::Outcome::interrupted) {
+      if (run::run(run.experiment, run_folder, cached, rebuilt) == run::Outcome::interrupted) {
         console.say(fmt::format("stopped; resume with: astroclip run --resume {}", path));
         return Outcome::interrupted;
       }

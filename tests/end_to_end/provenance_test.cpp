@@ -25,8 +25,7 @@ constexpr int64_t survey_size = 100, training = 80;  // the last fifth of a grou
 const std::string& survey() {
   static const std::string path = [] {
     const std::string to = scratch("survey.h5");
-    const Outcome outcome =
-        run_program("simulate --galaxies " + std::to_string(survey_size) + " --output '" + to + "'");
+    const Outcome outcome = run_program("simulate '" + to + "' --galaxies " + std::to_string(survey_size));
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     return to;
   }();
@@ -110,6 +109,139 @@ TEST(Overlap, ATestSetCopiedFromTrainingIsRefusedBeforeTraining) {
   EXPECT_THAT(outcome.err, HasSubstr("[evaluation] 20 of 20 test objects are training objects, too (the same "
                                      "object_id); train_test_overlap = \"keep\" measures them nevertheless"));
   EXPECT_FALSE(fs::exists(folder));
+}
+
+/// Takes the end of a finished run away, so that it can be resumed.
+void unfinish(const std::string& folder) { fs::remove(folder + "/report.json"); }
+
+TEST(Provenance, ARunIsNotResumedOnOtherData) {
+  const std::string file = scratch("data.h5"), folder = scratch("data");
+  write_rows(file, every_row());
+  Outcome outcome = run_program("run " + on_file(file) + " --output '" + folder + "'");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(io::read_text(folder + "/provenance.toml"), HasSubstr("\"training objects\" = 80\n"));
+  unfinish(folder);
+  const std::string place = folder + "/checkpoints/stage-01-step-00000002.safetensors: was made when the dataset had ";
+
+  std::vector<int64_t> rows = every_row();
+  std::ranges::reverse(rows);  // others become the test objects
+  fs::remove(file);
+  write_rows(file, rows);
+  outcome = run_program("run --resume '" + folder + "' --accept-rebuilt");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "astroclip: error: " + place + "other object ids\n");
+
+  rows = every_row();
+  rows.resize(50);
+  fs::remove(file);
+  write_rows(file, rows);
+  outcome = run_program("run --resume '" + folder + "'");
+  EXPECT_EQ(outcome.err, "astroclip: error: " + place + "80 training objects; now it has 40\n");
+
+  fs::remove(file);
+  write_rows(file, every_row());
+  outcome = run_program("run --resume '" + folder + "'");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+}
+
+/// A folder with the template's dataset, and an experiment on it.
+struct OwnPlugin {
+  std::string folder = scratch("plugins"), file = folder + "/my_dataset.so";
+  OwnPlugin() {
+    fs::create_directories(folder);
+    fs::copy_file(TEST_DATASETS "/my_dataset.so", file, fs::copy_options::overwrite_existing);
+  }
+  void rebuild() const { std::ofstream(file, std::ios::app) << "another build"; }
+  Outcome run(const std::string& arguments) const { return run_program("--plugins '" + folder + "' run " + arguments); }
+};
+
+std::string on_own_plugin(const std::string& more) {
+  const std::string path = scratch("own.toml");
+  io::write_text(path, R"([experiment]
+name = "own"
+[dataset]
+plugin = "my_dataset"
+objects = 50
+side = 24
+pixels = 64
+[encoders.image]
+plugin = "vit"
+image = 24
+dim = 12
+depth = 1
+heads = 1
+chunks = 1
+head = { width = 12, heads = 1 }
+[encoders.spectrum]
+plugin = "specformer"
+pixels = 64
+window = 8
+stride = 8
+dim = 12
+depth = 1
+heads = 1
+head = { width = 12, heads = 1 }
+[[stages]]
+name = "alignment"
+loss = { plugin = "clip" }
+steps = 2
+batch = 8
+[evaluation]
+floors = []
+[[tasks]]
+plugin = "redshift"
+probes = ["knn"]
+k = 4
+)" + more);
+  return "'" + path + "'";
+}
+
+TEST(Provenance, ARunIsResumedWithARebuiltPluginOnRequestOnly) {
+  const OwnPlugin plugin;
+  const std::string folder = scratch("rebuilt");
+  ASSERT_EQ(plugin.run(on_own_plugin("") + " --output '" + folder + "'").status, 0);
+  unfinish(folder);
+  plugin.rebuild();
+  const std::string sentence =
+      folder + "/checkpoints/stage-00-step-00000002.safetensors: dataset 'my_dataset' was rebuilt since";
+  Outcome outcome = plugin.run("--resume '" + folder + "'");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "astroclip: error: " + sentence + "; --accept-rebuilt goes on with what there is now\n");
+  outcome = plugin.run("--resume '" + folder + "' --accept-rebuilt");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr(sentence + "\n"));
+  EXPECT_THAT(io::read_text(folder + "/provenance.toml"), HasSubstr("accepted = [\"" + sentence + "\"]"));
+}
+
+TEST(Provenance, ASweepTakesInNoRunsOfOtherCode) {
+  const OwnPlugin plugin;
+  const std::string folder = scratch("rebuilt_sweep");
+  const auto sweep = [&](const std::string& values, const std::string& option = "") {
+    return plugin.run(on_own_plugin("[sweep.cross]\n\"stages.alignment.optimizer.lr\" = [" + values + "]\n") +
+                      " --output '" + folder + "' " + option);
+  };
+  ASSERT_EQ(sweep("0.001").status, 0);
+  plugin.rebuild();
+  EXPECT_EQ(sweep("0.001").status, 0);  // nothing is left to do
+  const Outcome outcome = sweep("0.001, 0.002");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "astroclip: error: " + folder +
+                             "/lr=0.001: dataset 'my_dataset' was rebuilt since; "
+                             "--accept-rebuilt goes on with what there is now\n");
+  EXPECT_EQ(sweep("0.001, 0.002", "--accept-rebuilt").status, 0);
+}
+
+TEST(Provenance, EmbeddingsAreNotGoneOnWithAfterARebuild) {
+  const OwnPlugin plugin;
+  const std::string folder = scratch("embedded"), output = scratch("embedded.h5");
+  ASSERT_EQ(plugin.run(on_own_plugin("") + " --output '" + folder + "'").status, 0);
+  const std::string embed = "--plugins '" + plugin.folder + "' embed --model '" + folder +
+                            "/model.safetensors' --dataset " + on_own_plugin("") + " --output '" + output + "'";
+  ASSERT_EQ(run_program(embed).status, 0);
+  ASSERT_EQ(run_program(embed).status, 0);
+  plugin.rebuild();
+  EXPECT_EQ(run_program(embed).err,
+            "astroclip: error: " + output + ": dataset 'my_dataset' was rebuilt since; delete it to begin anew\n");
 }
 
 }  // namespace

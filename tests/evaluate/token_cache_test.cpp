@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "config/toml.h"
+#include "experiment/fingerprint.h"
 #include "model/model.h"
 #include "plugin/host.h"
 #include "support/scratch.h"
@@ -87,7 +88,7 @@ class TokenCacheTest : public testing::Test {
 };
 
 TEST_F(TokenCacheTest, GivesTheBitsThatTheBackboneGivesInAnyOrder) {
-  TokenCache cache(experiment_, *dataset_, folder_, plenty, nullptr);
+  TokenCache cache(experiment_, *dataset_, {}, folder_, plenty, nullptr);
   const std::vector<int64_t> rows = {33, 2, 39, 0, 17, 18, 5, 11, 36, 21, 20, 9, 4, 30, 1, 8};  // 40 in the split
   for (const std::string& name : model_.names()) {
     const auto kept = cache.open(request(name));
@@ -102,7 +103,7 @@ TEST_F(TokenCacheTest, GivesTheBitsThatTheBackboneGivesInAnyOrder) {
 }
 
 TEST_F(TokenCacheTest, KeepsOneFileForEqualBackbonesWhateverTheHeads) {
-  TokenCache cache(experiment_, *dataset_, folder_, plenty, nullptr);
+  TokenCache cache(experiment_, *dataset_, {}, folder_, plenty, nullptr);
   ASSERT_NE(cache.open(request("spectrum")), nullptr);
   const auto change = [&](const std::string& part) {
     for (NamedTensor& entry : model_.encoder("spectrum").parameters()) {
@@ -121,13 +122,62 @@ TEST_F(TokenCacheTest, KeepsOneFileForEqualBackbonesWhateverTheHeads) {
   EXPECT_EQ(changed->read(std::vector<int64_t>{3}).tokens.to_floats()[0], 0.0F);
 }
 
+/// The spectra of another dataset, those of later objects upside down.
+class LaterObjectsChanged final : public Dataset {
+ public:
+  explicit LaterObjectsChanged(const Dataset& all) : all_(all) {}
+  std::vector<Field> fields() const override { return all_.fields(); }
+  int64_t size(Split split) const override { return all_.size(split); }
+  config::Table preprocessing() const override { return all_.preprocessing(); }
+  void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
+            HostBatch& out) const override {
+    all_.read(split, rows, names, out);
+    if (!out.contains("spectrum")) return;
+    const auto values = out.at("spectrum").values<float>();
+    const size_t pixels = values.size() / rows.size();
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (rows[i / pixels] >= 32) values[i] = -values[i];
+    }
+  }
+
+ private:
+  const Dataset& all_;
+};
+
+TEST_F(TokenCacheTest, KnowsObjectsThatChangedBehindTheSamePath) {
+  const LaterObjectsChanged changed(*dataset_);
+  const std::vector<int64_t> late = {35};
+  std::vector<std::vector<float>> tokens;
+  for (const Dataset* dataset : {static_cast<const Dataset*>(dataset_.get()), static_cast<const Dataset*>(&changed)}) {
+    const Provenance provenance = provenance_of(experiment_, fingerprint(*dataset));
+    TokenCache cache(experiment_, *dataset, provenance, folder_, plenty, nullptr);
+    tokens.push_back(cache.open(request("spectrum"))->read(late).tokens.to_floats());
+  }
+  EXPECT_NE(tokens[0], tokens[1]);
+}
+
+TEST_F(TokenCacheTest, KnowsARebuiltEncoderButNoLossOrTask) {
+  Provenance provenance = provenance_of(experiment_, fingerprint(*dataset_));
+  const auto files_after = [&](const std::string& rebuilt) {
+    provenance.code.set(rebuilt, {"rebuilt", {}});
+    TokenCache cache(experiment_, *dataset_, provenance, folder_, plenty, nullptr);
+    EXPECT_NE(cache.open(request("spectrum")), nullptr);
+    return files();
+  };
+  EXPECT_EQ(files_after("loss clip"), 1U);
+  EXPECT_EQ(files_after("task redshift"), 1U);
+  EXPECT_EQ(files_after("encoder specformer"), 2U);
+  EXPECT_EQ(files_after("dataset simulated_survey"), 3U);
+  EXPECT_EQ(files_after("astroclip"), 4U);
+}
+
 TEST_F(TokenCacheTest, StaysWithinItsBound) {
   // 40 rows in batches of 16 make 48, each of 78 tokens of 32 floats.
   const int64_t one_file = 48 * 78 * 32 * 4, two_files = 2 * one_file + one_file / 2;
-  TokenCache small(experiment_, *dataset_, folder_, one_file - 1, nullptr);
+  TokenCache small(experiment_, *dataset_, {}, folder_, one_file - 1, nullptr);
   EXPECT_EQ(small.open(request("spectrum")), nullptr);
   EXPECT_EQ(files(), 0U);
-  TokenCache cache(experiment_, *dataset_, folder_, two_files, nullptr);
+  TokenCache cache(experiment_, *dataset_, {}, folder_, two_files, nullptr);
   for (const int64_t batch : {16, 8, 4}) ASSERT_NE(cache.open(request("spectrum", batch)), nullptr);
   EXPECT_EQ(files(), 2U);
 }

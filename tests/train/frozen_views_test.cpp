@@ -29,7 +29,7 @@ class Frozen {
       : experiment_(small_experiment(small)),
         dataset_(experiment_.dataset.make()),
         model_(testing_support::model_of(experiment_)),
-        cache_(experiment_, *dataset_, fresh_folder(), plenty, nullptr) {}
+        cache_(experiment_, *dataset_, {}, fresh_folder(), plenty, nullptr) {}
 
   /// Views that are taken from the cache in batches of `batch` objects.
   std::vector<std::string> kept(int64_t batch = 8) {

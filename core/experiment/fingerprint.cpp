@@ -1,0 +1,86 @@
+#include "experiment/fingerprint.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <numeric>
+
+#include "base/rng.h"
+#include "data/fields.h"
+#include "io/mapped_file.h"
+
+namespace astroclip {
+
+namespace {
+
+constexpr int64_t ids_at_once = 1 << 20;
+constexpr int64_t sampled_labels = 1 << 16;
+constexpr int64_t sampled_objects = 32;
+
+std::string hash_of(std::string_view text) { return fmt::format("{:016x}", stable_hash(text)); }
+
+std::string hash_of(std::span<const std::byte> bytes) {
+  return hash_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+std::string hash_of_ids(const Dataset& dataset) {
+  std::string hashes;
+  for (const Split split : {Split::train, Split::test}) {
+    for (int64_t begin = 0; begin < dataset.size(split); begin += ids_at_once) {
+      std::vector<int64_t> rows(static_cast<size_t>(std::min(ids_at_once, dataset.size(split) - begin)));
+      std::iota(rows.begin(), rows.end(), begin);
+      const std::vector<int64_t> ids = data::read_ids(dataset, split, rows);
+      hashes += hash_of(std::as_bytes(std::span(ids)));
+    }
+  }
+  return hash_of(hashes);
+}
+
+/// Of the named fields of up to `most` evenly spaced rows of each split.
+std::string hash_of_sample(const Dataset& dataset, const std::vector<std::string>& names, int64_t most) {
+  std::string hashes;
+  for (const Split split : {Split::train, Split::test}) {
+    const int64_t size = dataset.size(split), count = std::min(most, size);
+    std::vector<int64_t> rows;
+    for (int64_t i = 0; i < count; ++i) rows.push_back(i * size / count);
+    if (rows.empty()) continue;
+    for (const auto& [name, column] : data::read_fields(dataset, split, rows, names)) {
+      hashes += name + hash_of(column.bytes);
+    }
+  }
+  return hash_of(hashes);
+}
+
+}  // namespace
+
+config::Table fingerprint(const Dataset& dataset) {
+  std::vector<std::string> described, labels, all;
+  for (const Field& field : dataset.fields()) {
+    described.push_back(fmt::format("{} {} {} {}", field.name, name_of(field.dtype), field.shape.str(), field.unit));
+    if (field.shape.rank() == 0) labels.push_back(field.name);
+    all.push_back(field.name);
+  }
+  config::Table facts;
+  const auto set = [&](const char* name, config::Value::Data value) { facts.set(name, {std::move(value), {}}); };
+  set("training objects", dataset.size(Split::train));
+  set("test objects", dataset.size(Split::test));
+  set("fields", hash_of(fmt::format("{}", fmt::join(described, "\n"))));
+  if (std::ranges::find(labels, "object_id") != labels.end()) set("object ids", hash_of_ids(dataset));
+  set("labels", hash_of_sample(dataset, labels, sampled_labels));
+  set("values", hash_of_sample(dataset, all, sampled_objects));
+  return facts;
+}
+
+std::string file_hash(const std::string& path) {
+  static std::mutex mutex;
+  static std::map<std::string, std::string> known;
+  const std::scoped_lock lock(mutex);
+  auto found = known.find(path);
+  if (found == known.end()) found = known.emplace(path, hash_of(io::MappedFile(path).bytes())).first;
+  return found->second;
+}
+
+}  // namespace astroclip

@@ -1,0 +1,60 @@
+// Which changes of a dataset its fingerprint shows.
+#include "experiment/fingerprint.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/toml.h"
+
+namespace astroclip {
+namespace {
+
+/// Three hundred training objects and a hundred for testing.
+class Objects final : public Dataset {
+ public:
+  int64_t training = 300, first_id = 0, changed_from = 400;
+  std::string unit = "nJy";
+
+  std::vector<Field> fields() const override {
+    return {{"object_id", DType::i64, {}, "", ""}, {"image", DType::f32, {2}, unit, ""}};
+  }
+  int64_t size(Split split) const override { return split == Split::train ? training : 100; }
+  void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
+            HostBatch& out) const override {
+    for (const std::string& name : names) {
+      HostArray& column = out[name] = HostArray(fields()[name == "image" ? 1 : 0], std::ssize(rows));
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const int64_t object = rows[i] + (split == Split::test ? training : 0);
+        if (name == "object_id") column.values<int64_t>()[i] = first_id + object;
+        if (name == "image") column.values<float>()[2 * i] = object >= changed_from ? 2.0F : 1.0F;
+      }
+    }
+  }
+};
+
+std::vector<std::string> differing(const Objects& changed) {
+  const config::Table before = fingerprint(Objects()), after = fingerprint(changed);
+  std::vector<std::string> names;
+  for (const auto& entry : after.entries()) {
+    const config::Value* value = before.find(entry.key);
+    if (value == nullptr || config::to_toml(*value) != config::to_toml(entry.value)) names.push_back(entry.key);
+  }
+  return names;
+}
+
+TEST(Fingerprint, OfTheSameObjectsIsTheSame) { EXPECT_THAT(differing(Objects()), testing::IsEmpty()); }
+
+TEST(Fingerprint, ShowsWhatChanged) {
+  Objects more, others, units, values;
+  more.training = 301;
+  others.first_id = 1;
+  units.unit = "nanomaggies";
+  values.changed_from = 380;
+  EXPECT_THAT(differing(more), testing::Contains("training objects"));
+  EXPECT_THAT(differing(others), testing::ElementsAre("object ids", "labels", "values"));
+  EXPECT_THAT(differing(units), testing::ElementsAre("fields"));
+  EXPECT_THAT(differing(values), testing::ElementsAre("values"));
+}
+
+}  // namespace
+}  // namespace astroclip
