@@ -31,17 +31,19 @@ bool is_nearer(const Candidate& a, const Candidate& b) {
 /// The rows that may be among the k nearest to a query.
 class Shortlist {
  public:
-  Shortlist(std::span<const float> query, const Matrix& among, int64_t k) : query_(query), among_(among), k_(k) {}
+  Shortlist(std::span<const float> query, const Matrix& among, int64_t k)
+      : query_(query), among_(among), k_(k), most_(2 * k + 64) {
+    candidates_.reserve(static_cast<size_t>(std::min(most_, among.rows)));
+  }
 
   /// The k nearest have no larger squared distance.
   double limit() const { return limit_; }
 
   void add(const Candidate& candidate) {
     candidates_.push_back(candidate);
-    const int64_t most = 2 * k_ + 64;
-    if (std::ssize(candidates_) < most) return;
+    if (std::ssize(candidates_) < most_) return;
     drop_farther();
-    if (std::ssize(candidates_) > most - most / 4) settle();
+    if (std::ssize(candidates_) > most_ - most_ / 4) settle();
   }
 
   /// The k nearest, nearest first, by their float64 sums.
@@ -62,29 +64,33 @@ class Shortlist {
 
   /// Computes what is not known and keeps the k nearest.
   void settle() {
+    const std::vector<double> query(query_.begin(), query_.end());
     std::vector<Candidate*> open;
     for (Candidate& candidate : candidates_) {
       if (candidate.lower < candidate.upper) open.push_back(&candidate);
     }
-    for (size_t i = 0; i < open.size(); i += 4)
-      compute(std::span(open).subspan(i, std::min<size_t>(4, open.size() - i)));
+    for (size_t i = 0; i < open.size(); i += sums_at_once) {
+      compute(query.data(), std::span(open).subspan(i, std::min(sums_at_once, open.size() - i)));
+    }
     const auto kth = candidates_.begin() + (k_ - 1);
     std::ranges::nth_element(candidates_, kth, is_nearer);
     limit_ = kth->upper;
     candidates_.erase(kth + 1, candidates_.end());
   }
 
-  void compute(std::span<Candidate*> open) {
-    std::array<const float*, 4> queries, rows;
-    queries.fill(query_.data());
-    for (size_t i = 0; i < 4; ++i) rows[i] = among_.row(open[std::min(i, open.size() - 1)]->row).data();
-    const auto sums = exact_sums(queries, rows, among_.columns, squared_difference);
+  void compute(const double* query, std::span<Candidate*> open) {
+    std::array<const float*, sums_at_once> rows;
+    for (size_t i = 0; i < rows.size(); ++i) rows[i] = among_.row(open[std::min(i, open.size() - 1)]->row).data();
+    const auto sums = exact_sums<sums_at_once>(among_.columns, [&](size_t pair, int64_t i) {
+      const double difference = query[i] - double{rows[pair][i]};
+      return difference * difference;
+    });
     for (size_t i = 0; i < open.size(); ++i) open[i]->lower = open[i]->upper = sums[i];
   }
 
   std::span<const float> query_;
   const Matrix& among_;
-  int64_t k_;
+  int64_t k_, most_;
   double limit_ = infinite;
   std::vector<Candidate> candidates_;
 };
@@ -136,10 +142,11 @@ class BlockSearch {
       const double norm = among_.norm(first_row + i) * scale_;
       half_squares.push_back(static_cast<float>(0.5 * norm * norm));
     }
+    const auto* values = products.data_as<float>();
     parallel_for(columns, scan_width, [&](int64_t begin, int64_t end) {
       for (int64_t query = begin; query < end; ++query) set_limit(query, largest);
       for (int64_t i = 0; i < rows; ++i) {
-        const float* row = products.data_as<float>() + i * columns;
+        const float* row = values + i * columns;
         const float half_square = half_squares[static_cast<size_t>(i)];
         for (int64_t some = begin; some < end; some += scan_width) {
           const int64_t count = std::min(scan_width, end - some);
@@ -217,7 +224,7 @@ Neighbours nearest(const Matrix& queries, const Matrix& among, int64_t k) {
 Matrix unit_rows(Matrix rows) {
   for (int64_t i = 0; i < rows.rows; ++i) {
     const float* row = rows.row(i).data();
-    const double norm = std::sqrt(exact_sums<1>({row}, {row}, rows.columns, product_term)[0]);
+    const double norm = std::sqrt(exact_product(row, row, rows.columns));
     for (int64_t column = 0; norm > 0.0 && column < rows.columns; ++column) {
       float& value = rows.values[static_cast<size_t>(i * rows.columns + column)];
       value = static_cast<float>(value / norm);

@@ -26,16 +26,18 @@ std::vector<float> centre_of(const Matrix& rows) {
 
 Centred::Centred(const Matrix& rows, std::vector<float> centre)
     : rows_(rows), centre_(std::move(centre)), norms_(static_cast<size_t>(rows.rows)) {
-  constexpr size_t together = 4;
+  const std::vector<double> middle(centre_.begin(), centre_.end());
   parallel_for(rows.rows, 64, [&](int64_t begin, int64_t end) {
-    std::array<const float*, together> some, centres;
-    centres.fill(centre_.data());
-    for (int64_t first = begin; first < end; first += together) {
-      for (size_t i = 0; i < together; ++i) {
+    std::array<const float*, sums_at_once> some;
+    for (int64_t first = begin; first < end; first += std::ssize(some)) {
+      for (size_t i = 0; i < some.size(); ++i) {
         some[i] = rows.row(std::min(first + static_cast<int64_t>(i), end - 1)).data();
       }
-      const auto squares = exact_sums(some, centres, rows.columns, squared_difference);
-      for (int64_t i = first; i < std::min<int64_t>(first + together, end); ++i) {
+      const auto squares = exact_sums<sums_at_once>(rows.columns, [&](size_t pair, int64_t i) {
+        const double difference = double{some[pair][i]} - middle[static_cast<size_t>(i)];
+        return difference * difference;
+      });
+      for (int64_t i = first; i < std::min(first + std::ssize(some), end); ++i) {
         const double norm = std::sqrt(squares[static_cast<size_t>(i - first)]);
         norms_[static_cast<size_t>(i)] = std::isnan(norm) ? std::numeric_limits<double>::infinity() : norm;
       }

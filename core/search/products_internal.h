@@ -16,6 +16,8 @@ namespace astroclip::search {
 inline constexpr int64_t row_block = 2048, query_block = 2048;
 /// Products that are compared before a hit among them is looked for.
 inline constexpr int64_t scan_width = 16;
+/// Pairs of rows whose float64 sums are computed at once.
+inline constexpr size_t sums_at_once = 8;
 
 /// float32's and float64's unit roundoff.
 inline constexpr double float_roundoff = 0x1p-24, double_roundoff = 0x1p-53;
@@ -56,21 +58,20 @@ Tensor products(const Tensor& x, const Tensor& w);
 /// underflow.
 double product_error(int64_t columns, double norm_a, double norm_b, double scale);
 
-/// Σᵢ term(a[i], b[i]) in float64 of several pairs of rows at once, since an addition waits for the one before it. Each
-/// sum is bit for bit that of a loop over one pair.
+/// Σᵢ term(pair, i) in float64 over the columns, of several pairs of rows at once, since an addition waits for the one
+/// before it. Each sum is bit for bit that of a loop over one pair.
 template <size_t pairs, class Term>
-std::array<double, pairs> exact_sums(const std::array<const float*, pairs>& a, const std::array<const float*, pairs>& b,
-                                     int64_t columns, Term term) {
+std::array<double, pairs> exact_sums(int64_t columns, Term term) {
   std::array<double, pairs> sums{};
   for (int64_t i = 0; i < columns; ++i) {
-    for (size_t pair = 0; pair < pairs; ++pair) {
-      sums[pair] += term(static_cast<double>(a[pair][i]), static_cast<double>(b[pair][i]));
-    }
+    for (size_t pair = 0; pair < pairs; ++pair) sums[pair] += term(pair, i);
   }
   return sums;
 }
 
-inline double product_term(double a, double b) { return a * b; }
-inline double squared_difference(double a, double b) { return (a - b) * (a - b); }
+/// a·b in float64.
+inline double exact_product(const float* a, const float* b, int64_t columns) {
+  return exact_sums<1>(columns, [=](size_t, int64_t i) { return double{a[i]} * double{b[i]}; })[0];
+}
 
 }  // namespace astroclip::search

@@ -27,8 +27,7 @@ Side side_of(const Matrix& rows, const std::vector<float>& centre, double of_cen
   constexpr float infinite_float = std::numeric_limits<float>::infinity();
   Side side;
   for (int64_t i = 0; i < rows.rows; ++i) {
-    const double shift =
-        exact_sums<1>({rows.row(i).data()}, {centre.data()}, rows.columns, product_term)[0] - of_centres;
+    const double shift = exact_product(rows.row(i).data(), centre.data(), rows.columns) - of_centres;
     const double threshold = own[static_cast<size_t>(i)] - of_centres - shift;
     side.shift.push_back(std::isfinite(shift) ? static_cast<float>(shift) : infinite_float);
     side.threshold.push_back(std::isfinite(threshold) ? static_cast<float>(threshold) : -infinite_float);
@@ -77,13 +76,13 @@ class RankCounter {
   /// Both of unit rows.
   RankCounter(const Matrix& queries, const Matrix& among) : queries_(queries), among_(among) {
     for (int64_t i = 0; i < queries.rows; ++i) {
-      own_.push_back(exact_sums<1>({queries.row(i).data()}, {among.row(i).data()}, queries.columns, product_term)[0]);
+      own_.push_back(exact_product(queries.row(i).data(), among.row(i).data(), queries.columns));
     }
   }
 
   PartnerRanks run() {
     const std::vector<float> centre = centre_of(queries_), among_centre = centre_of(among_);
-    const double of_centres = exact_sums<1>({centre.data()}, {among_centre.data()}, queries_.columns, product_term)[0];
+    const double of_centres = exact_product(centre.data(), among_centre.data(), queries_.columns);
     query_side_ = side_of(queries_, among_centre, of_centres, own_);
     among_side_ = side_of(among_, centre, of_centres, own_);
     const double largest = std::max(largest_finite(query_side_), largest_finite(among_side_));
@@ -114,11 +113,12 @@ class RankCounter {
     const int64_t rows = products.size(0), columns = products.size(1);
     const float* shifts = query_side_.shift.data() + first_query;
     const float* thresholds = query_side_.threshold.data() + first_query;
+    const auto* values = products.data_as<float>();
     parallel_for(columns, scan_width, [&](int64_t begin, int64_t end) {
       std::vector<int32_t> above(static_cast<size_t>(end - begin));
       std::vector<OpenPair> open;
       for (int64_t i = 0; i < rows; ++i) {
-        const float* row = products.data_as<float>() + i * columns;
+        const float* row = values + i * columns;
         const float shift = among_side_.shift[static_cast<size_t>(first_row + i)];
         const float threshold = among_side_.threshold[static_cast<size_t>(first_row + i)];
         int64_t row_above = 0;
@@ -131,7 +131,7 @@ class RankCounter {
             const bool for_query = std::abs(row[query] + shift - thresholds[query]) < error;
             const bool for_row = std::abs(row[query] + shifts[query] - threshold) < error;
             if (for_query || for_row) open.push_back({first_query + query, first_row + i, for_query, for_row});
-            if (open.size() == 4) settle(open);
+            if (open.size() == sums_at_once) settle(open);
           }
         }
         add(among_side_, first_row + i, row_above);
@@ -143,15 +143,16 @@ class RankCounter {
     });
   }
 
-  /// Counts up to four pairs by their float64 sums.
+  /// Counts pairs by their float64 sums.
   void settle(std::vector<OpenPair>& open) {
-    std::array<const float*, 4> a, b;
-    for (size_t i = 0; i < 4; ++i) {
+    std::array<const float*, sums_at_once> a, b;
+    for (size_t i = 0; i < a.size(); ++i) {
       const OpenPair& pair = open[std::min(i, open.size() - 1)];
       a[i] = queries_.row(pair.query).data();
       b[i] = among_.row(pair.row).data();
     }
-    const auto cosines = exact_sums(a, b, queries_.columns, product_term);
+    const auto cosines = exact_sums<sums_at_once>(
+        queries_.columns, [&](size_t pair, int64_t i) { return double{a[pair][i]} * double{b[pair][i]}; });
     for (size_t i = 0; i < open.size(); ++i) {
       const auto [query, row, for_query, for_row] = open[i];
       if (for_query && !(cosines[i] < own_[static_cast<size_t>(query)])) add(query_side_, query, 1);
