@@ -7,33 +7,40 @@ namespace astroclip::app {
 Verb bench_verb() {
   return {
       .name = "bench",
-      .usages = {"[--only NAME] [--precision f32|bf16] [--against pytorch]"},
-      .meaning = "measure the speed of kernels, towers and file reading",
+      .usages = {"[--only NAME] [--precision f32|bf16] [--against PACKAGE]…"},
+      .meaning = "measure the speed of kernels, towers, search and file reading",
       .description =
-          "Measures kernels, embedding and training with the published towers, and reading of files, and prints their "
-          "rates and the share of the rate that a large matrix product of the same precision reaches. The product is "
-          "measured in turn with each row, so that other load on the machine affects both.",
+          "Measures kernels, embedding and training with the published towers, search for nearest neighbours, and "
+          "reading of files, and prints their rates and the share of the rate that a large matrix product of the same "
+          "precision reaches. The product is measured in turn with each row, so that other load on the machine affects "
+          "both.",
       .options = {Argument("seconds", "S", "time to measure each row").number_between(0, 3600).by_default("3"),
                   Argument("batch", "N", "batch size of the towers; 0: 8 spectra, 16 images, 32 for ResNet-18")
                       .between(0, 65536)
                       .by_default("0"),
                   Argument("precision", "", "precision of matrix products").one_of({"f32", "bf16"}).by_default("f32"),
-                  Argument("against", "pytorch",
-                           "also measure PyTorch on the towers, eager and compiled, with the same threads, "
-                           "precision and batch size, and its own OpenMP settings; the faster mode counts")
-                      .one_of({"pytorch"}),
-                  Argument("python", "FILE", "Python interpreter that has torch installed")
+                  Argument(
+                      "against", "PACKAGE",
+                      "also measure a Python package, with the same threads, precision and batch size, and its own "
+                      "OpenMP settings: PyTorch on the towers, where the faster of eager and compiled counts, "
+                      "scikit-learn and FAISS on the search")
+                      .one_of({"pytorch", "scikit-learn", "faiss"})
+                      .repeated(),
+                  Argument("python", "FILE", "Python interpreter that has the packages")
                       .by_default("python3")
                       .completed_by(Completes::file),
                   Argument("only", "NAME", "only rows whose name contains NAME")},
       .examples = {{"astroclip bench --only embed --precision bf16", "measures embedding with the published towers"},
                    {"astroclip bench --only train --against pytorch --python venv/bin/python",
-                    "compares training steps with PyTorch"}},
+                    "compares training steps with PyTorch"},
+                   {"astroclip bench --only search --against faiss --against scikit-learn --python venv/bin/python",
+                    "compares the search for nearest neighbours with FAISS and scikit-learn"}},
       .run = [](const Values& values) {
         const auto precision = values.text("precision") == "bf16" ? Precision::bf16 : Precision::f32;
         bench::run({{values.number("seconds"), values.integer("batch"), precision},
                     values.text("only"),
-                    values.has("against") ? values.text("python") : ""});
+                    values.texts("against"),
+                    values.text("python")});
         return 0;
       }};
 }

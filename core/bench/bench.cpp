@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/threads.h"
-#include "bench/pytorch_peer.h"
+#include "bench/peer.h"
 #include "experiment/precision.h"
 
 namespace astroclip::bench {
@@ -21,30 +21,38 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-struct Rates {
-  double row = 0.0;      ///< shortest time of one call, seconds
-  double product = 0.0;  ///< the same of the large product, measured in between
-  double peer = 0.0;     ///< the same of PyTorch's best mode; 0: not measured
-  std::string peer_mode = {};
+constexpr double long_time = 1e30;
+
+struct PeerRate {
+  std::string name;            ///< with its fastest mode
+  double seconds = long_time;  ///< of that
 };
 
+struct Rates {
+  double row = long_time;      ///< shortest time of one call, seconds
+  double product = long_time;  ///< the same of the large product, measured in between
+  std::vector<PeerRate> peers = {};
+};
+
+using Peers = std::vector<std::unique_ptr<Peer>>;
+
 /// They take turns and the shortest times count, so that other load on the machine affects all alike.
-Rates measure(const Work& row, const Work& product, double seconds, PytorchPeer* peer = nullptr) {
+Rates measure(const Work& row, const Work& product, double seconds, const Peers& peers = {}) {
   row.run();  // takes memory, plans the products
   product.run();
-  Rates best{1e30, 1e30};
+  Rates best;
+  best.peers.resize(peers.size());
   double spent = 0.0;
   for (int turn = 0; turn < 3 || (spent < seconds && turn < 1000); ++turn) {
     best.product = std::min(best.product, seconds_of(product.run));
     const double time = seconds_of(row.run);
     best.row = std::min(best.row, time);
     spent += time + best.product;
-    if (peer == nullptr) continue;
-    for (const std::string& mode : peer->modes()) {
-      const double theirs = peer->seconds(mode);
-      if (best.peer > 0.0 && theirs >= best.peer) continue;
-      best.peer = theirs;
-      best.peer_mode = mode;
+    for (size_t i = 0; i < peers.size(); ++i) {
+      for (const std::string& mode : peers[i]->modes()) {
+        const double theirs = peers[i]->seconds(mode);
+        if (theirs < best.peers[i].seconds) best.peers[i] = {peers[i]->package() + " " + mode, theirs};
+      }
     }
   }
   return best;
@@ -61,9 +69,9 @@ void print_row(const std::string& name, const Work& row, const Work& product, co
              cell(row.bytes > 0, row.bytes / rates.row / 1e9), cell(row.objects > 0, row.objects / rates.row),
              row.operations > 0 ? fmt::format("{:.0f} %", 100.0 * rate / product_rate) : "",
              row.note.empty() ? "" : "  " + row.note);
-  if (rates.peer > 0.0) {
-    fmt::print("{:<42}{:>11.2f}{:>40}  PyTorch {}: {:.2f} times as long\n", "", rates.peer * 1e3, "", rates.peer_mode,
-               rates.peer / rates.row);
+  for (const PeerRate& peer : rates.peers) {
+    fmt::print("{:<42}{:>11.2f}{:>40}  {}: {:.2f} times as long\n", "", peer.seconds * 1e3, "", peer.name,
+               peer.seconds / rates.row);
   }
   std::fflush(stdout);
 }
@@ -72,7 +80,7 @@ void print_row(const std::string& name, const Work& row, const Work& product, co
 std::vector<Row> rows_named(const std::string& part) {
   std::vector<Row> chosen;
   std::string names;
-  for (const auto& family : {tower_rows(), kernel_rows(), reading_rows()}) {
+  for (const auto& family : {tower_rows(), kernel_rows(), search_rows(), reading_rows()}) {
     for (const Row& row : family) {
       names += "\n  " + row.name;
       if (row.name.find(part) != std::string::npos) chosen.push_back(row);
@@ -82,11 +90,15 @@ std::vector<Row> rows_named(const std::string& part) {
   return chosen;
 }
 
-/// None unless PyTorch is to be measured and knows the row's work.
-std::unique_ptr<PytorchPeer> peer_of(const Request& request, const Row& row, const Work& work) {
-  if (request.python.empty() || !row.in_pytorch) return nullptr;
-  return std::make_unique<PytorchPeer>(request.python, row.name, static_cast<int64_t>(work.objects),
-                                       request.settings.precision);
+/// Those that are to be measured and know the row's work.
+Peers peers_of(const Request& request, const Row& row, const Work& work) {
+  Peers peers;
+  for (const std::string& package : request.against) {
+    if (std::ranges::find(row.peers, package) == row.peers.end()) continue;
+    peers.push_back(std::make_unique<Peer>(request.python, package, row.name, static_cast<int64_t>(work.objects),
+                                           request.settings.precision));
+  }
+  return peers;
 }
 
 }  // namespace
@@ -107,8 +119,7 @@ void run(const Request& request) {
   print_row("product 2304 x 3072 x 1024", product, product, measure(product, product, settings.seconds / 2));
   for (const Row& row : rows) {
     const Work work = row.make(settings);
-    const std::unique_ptr<PytorchPeer> peer = peer_of(request, row, work);
-    print_row(row.name, work, product, measure(work, product, settings.seconds, peer.get()));
+    print_row(row.name, work, product, measure(work, product, settings.seconds, peers_of(request, row, work)));
   }
 }
 

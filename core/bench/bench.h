@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "bench/row.h"
 
@@ -8,8 +9,9 @@ namespace astroclip::bench {
 
 struct Request {
   Settings settings;
-  std::string only;    ///< rows whose name contains this
-  std::string python;  ///< the Python whose PyTorch is measured, too; "" for none
+  std::string only;                  ///< rows whose name contains this
+  std::vector<std::string> against;  ///< packages that are measured, too: "pytorch", "scikit-learn", "faiss"
+  std::string python;                ///< the Python that has them
 };
 
 /// Measures and prints the rows, each beside a large matrix product. Throws Error when no row's name contains `only`

@@ -1,4 +1,4 @@
-#include "bench/pytorch_peer.h"
+#include "bench/peer.h"
 
 #include <fmt/format.h>
 
@@ -17,14 +17,17 @@ namespace {
 
 namespace process = boost::process;
 
-std::string script() {
+std::string script_of(const std::string& package) {
   const std::filesystem::path program(boost::dll::program_location().string());
-  return (program.parent_path().parent_path() / "share/astroclip/pytorch/bench.py").string();
+  return (program.parent_path().parent_path() / "share/astroclip/peers" /
+          (package == "pytorch" ? "pytorch.py" : "search.py"))
+      .string();
 }
 
 }  // namespace
 
-struct PytorchPeer::Process {
+struct Peer::Process {
+  std::string package;
   process::opstream requests;
   process::ipstream answers;
   process::child child;
@@ -33,15 +36,19 @@ struct PytorchPeer::Process {
   std::string answer() {
     std::string line;
     if (std::getline(answers, line)) return line;
-    throw Error("[bench] the PyTorch process ended; its output is above");
+    throw Error(fmt::format("[bench] the process of {} ended; its output is above", package));
   }
 };
 
-PytorchPeer::PytorchPeer(const std::string& python, const std::string& work, int64_t batch, Precision precision)
+Peer::Peer(const std::string& python, const std::string& package, const std::string& work, int64_t batch,
+           Precision precision)
     : process_(std::make_unique<Process>()) {
+  process_->package = package;
   const auto program = python.find('/') == std::string::npos ? process::search_path(python) : python;
   if (program.empty()) throw Error(fmt::format("[bench] there is no program '{}'", python));
-  const std::vector<std::string> arguments = {script(),
+  const std::vector<std::string> arguments = {script_of(package),
+                                              "--package",
+                                              package,
                                               "--work",
                                               work,
                                               "--batch",
@@ -50,7 +57,7 @@ PytorchPeer::PytorchPeer(const std::string& python, const std::string& work, int
                                               precision == Precision::bf16 ? "bf16" : "f32",
                                               "--threads",
                                               std::to_string(compute_threads())};
-  // PyTorch is measured as its users run it: with their OpenMP settings, but not with this program's.
+  // It is measured as its users run it: with their OpenMP settings, but not with this program's.
   process::environment environment = boost::this_process::environment();
   if (has_short_openmp_spinning()) environment.erase("GOMP_SPINCOUNT");
   try {
@@ -62,20 +69,22 @@ PytorchPeer::PytorchPeer(const std::string& python, const std::string& work, int
   std::istringstream words(process_->answer());
   std::string word;
   words >> word;
-  if (word != "ready")
-    throw Error(fmt::format("[bench] the PyTorch process printed '{}', expected 'ready'", words.str()));
+  if (word != "ready") {
+    throw Error(fmt::format("[bench] the process of {} printed '{}', expected 'ready'", package, words.str()));
+  }
   while (words >> word) process_->modes.push_back(word);
 }
 
-PytorchPeer::~PytorchPeer() {
+Peer::~Peer() {
   process_->requests.pipe().close();  // the end of its input is the end of it
   std::error_code ignored;
   process_->child.wait(ignored);
 }
 
-const std::vector<std::string>& PytorchPeer::modes() const { return process_->modes; }
+const std::string& Peer::package() const { return process_->package; }
+const std::vector<std::string>& Peer::modes() const { return process_->modes; }
 
-double PytorchPeer::seconds(const std::string& mode) {
+double Peer::seconds(const std::string& mode) {
   process_->requests << mode << std::endl;
   return std::stod(process_->answer());
 }

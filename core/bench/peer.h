@@ -8,16 +8,18 @@
 
 namespace astroclip::bench {
 
-/// PyTorch doing a row's work in a process of its own, a call at a time.
-class PytorchPeer {
+/// A Python package doing a row's work in a process of its own, a call at a time.
+class Peer {
  public:
   /// Starts `python` and waits until it has done the work once in each mode. Throws Error when that fails.
-  PytorchPeer(const std::string& python, const std::string& work, int64_t batch, Precision precision);
-  ~PytorchPeer();
-  PytorchPeer(const PytorchPeer&) = delete;
-  PytorchPeer& operator=(const PytorchPeer&) = delete;
+  Peer(const std::string& python, const std::string& package, const std::string& work, int64_t batch,
+       Precision precision);
+  ~Peer();
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
 
-  /// "eager", and "compiled" where it can be.
+  const std::string& package() const;
+  /// Its ways of doing the work: of PyTorch "eager", and "compiled" where it can be.
   const std::vector<std::string>& modes() const;
   /// Does the work once. Throws Error when the process has ended.
   double seconds(const std::string& mode);

@@ -27,7 +27,7 @@ struct Work {
 struct Row {
   std::string name;
   std::function<Work(const Settings&)> make;
-  bool in_pytorch = false;  ///< whether tools/pytorch/bench.py has work of this name
+  std::vector<std::string> peers = {};  ///< packages whose script in tools/peers/ has work of this name
 };
 
 /// The device that is measured: the fastest.
@@ -37,6 +37,8 @@ Work reference_product(const Settings& settings);
 std::vector<Row> kernel_rows();
 /// Embedding and training with the published towers, made by the plugin host.
 std::vector<Row> tower_rows();
+/// Exact nearest neighbours, and ranks of partners.
+std::vector<Row> search_rows();
 /// Reading images from HDF5 files that the page cache holds: through the library, and around its lock.
 std::vector<Row> reading_rows();
 

@@ -224,16 +224,16 @@ Work alignment(const Settings& settings) {
 
 std::vector<Row> tower_rows() {
   using S = Settings;
-  return {{"embedding specformer", [](const S& s) { return embedding(specformer, s); }, true},
-          {"training step specformer", [](const S& s) { return training(specformer, true, s); }, true},
-          {"embedding vit-l/12", [](const S& s) { return embedding(vit, s); }, true},
-          {"training step vit-l/12", [](const S& s) { return training(short_vit, false, s); }, true},
-          {"embedding resnet-18", [](const S& s) { return embedding(resnet, s); }, true},
-          {"training step resnet-18", [](const S& s) { return training(resnet, false, s); }, true},
-          {"head specformer, embedding", [](const S& s) { return head(specformer, false, s); }, true},
-          {"head specformer, training step", [](const S& s) { return head(specformer, true, s); }, true},
-          {"head vit-l/12, embedding", [](const S& s) { return head(vit, false, s); }, true},
-          {"head vit-l/12, training step", [](const S& s) { return head(vit, true, s); }, true},
+  return {{"embedding specformer", [](const S& s) { return embedding(specformer, s); }, {"pytorch"}},
+          {"training step specformer", [](const S& s) { return training(specformer, true, s); }, {"pytorch"}},
+          {"embedding vit-l/12", [](const S& s) { return embedding(vit, s); }, {"pytorch"}},
+          {"training step vit-l/12", [](const S& s) { return training(short_vit, false, s); }, {"pytorch"}},
+          {"embedding resnet-18", [](const S& s) { return embedding(resnet, s); }, {"pytorch"}},
+          {"training step resnet-18", [](const S& s) { return training(resnet, false, s); }, {"pytorch"}},
+          {"head specformer, embedding", [](const S& s) { return head(specformer, false, s); }, {"pytorch"}},
+          {"head specformer, training step", [](const S& s) { return head(specformer, true, s); }, {"pytorch"}},
+          {"head vit-l/12, embedding", [](const S& s) { return head(vit, false, s); }, {"pytorch"}},
+          {"head vit-l/12, training step", [](const S& s) { return head(vit, true, s); }, {"pytorch"}},
           {"pairs: embedding", pair_embedding},
           {"pairs: training the heads on frozen towers", alignment}};
 }

@@ -18,7 +18,7 @@ import tempfile
 import torch
 from safetensors.torch import load_file, save_file
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tools/pytorch"))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tools/peers"))
 import towers  # noqa: E402
 
 TOLERANCE = 1e-4

@@ -1,16 +1,11 @@
-"""PyTorch's side of `astroclip bench --against pytorch`: the same work, one call for each line on standard input.
+"""PyTorch's side of `astroclip bench`: towers, `eager` and, where torch.compile can, `compiled`."""
 
-Says `ready MODE…` when it is: `eager`, and `compiled` where torch.compile can. Each line names a mode; the answer is the
-call's seconds.
-"""
-
-import argparse
 import sys
-import time
 
 import torch
 import torch.nn.functional as F
 
+import peer
 import towers
 
 
@@ -91,29 +86,20 @@ def work_named(name, batch, dtype):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--work", required=True)
-    parser.add_argument("--batch", type=int, required=True)
-    parser.add_argument("--precision", choices=("f32", "bf16"), required=True)
-    parser.add_argument("--threads", type=int, required=True)
-    options = parser.parse_args()
+    options = peer.options()
     torch.set_num_threads(options.threads)
     dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
 
     function, run = work_named(options.work, options.batch, dtype)
-    functions = {"eager": function}
     run(function)
+    modes = {"eager": lambda: run(function)}
     try:
         compiled = torch.compile(function)
         run(compiled)
-        functions["compiled"] = compiled
+        modes["compiled"] = lambda: run(compiled)
     except Exception as error:  # no C++ compiler, an operator that cannot be compiled
         print(f"torch.compile: {error}", file=sys.stderr)
-    print("ready", *functions, flush=True)
-    for line in sys.stdin:
-        start = time.perf_counter()
-        run(functions[line.strip()])
-        print(time.perf_counter() - start, flush=True)
+    peer.serve(modes)
 
 
 if __name__ == "__main__":
