@@ -238,6 +238,7 @@ struct AdamwSegment {
   View second_moment;
   double learning_rate = 0.0;
   double weight_decay = 0.0;
+  int64_t step = 1;  ///< which of the parameter's own updates this is, from 1, for the bias correction
 };
 
 /// One AdamW step (Loshchilov & Hutter 2019, decoupled decay, as PyTorch's): p ← p(1 − lr·wd), then
@@ -246,8 +247,7 @@ struct AdamwStep {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  int64_t step = 1;  ///< from 1, for the bias correction
-  ConstView clip;    ///< [3] f64 from gradient_clip: {norm, factor, finite}
+  ConstView clip;  ///< [3] f64 from gradient_clip: {norm, factor, finite}
 };
 
 /// A recorded point in a device's queue of work.
@@ -283,7 +283,7 @@ class Backend {
   virtual void binary(BinaryOp op, ConstView a, ConstView b, View y) = 0;
   /// y = alpha·x + beta·y + gamma.
   virtual void scale_add(double alpha, ConstView x, double beta, double gamma, View y) = 0;
-  /// y = x·mask/(1 − p), where mask is drawn from Philox with `seed` keyed and the element's index counted.
+  /// y = x·mask/(1 − p), NaN included; mask is drawn from Philox with `seed` keyed and the element's index counted.
   virtual void dropout(ConstView x, double p, uint64_t seed, View y) = 0;
 
   // Layout.
@@ -344,7 +344,7 @@ class Backend {
   virtual void gradient_clip(std::span<const ConstView> gradients, double max_norm, View state) = 0;
   /// All parameters in one call; gradients are multiplied by the clip factor; nothing changes unless finite.
   virtual void adamw(std::span<const AdamwSegment> segments, const AdamwStep& step) = 0;
-  /// target ← decay · target + (1 − decay) · source, pairwise; shapes match.
+  /// target ← target + (1 − decay) · (source − target), pairwise; shapes match. Equal values stay as they are.
   virtual void exponential_average(std::span<const View> targets, std::span<const ConstView> sources, double decay) = 0;
 };
 

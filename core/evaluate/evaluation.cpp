@@ -173,7 +173,7 @@ class Evaluator {
 
   /// Towers of a model file for the experiment's modalities; one without a head gives its backbone's embedding.
   void add_model(const std::string& path, const std::string& name) {
-    const Model model(shared_encoders(experiment_, read_model_description(path)), device_, std::nullopt);
+    Model model(shared_encoders(experiment_, read_model_description(path)), device_, std::nullopt);
     for (const std::string& tower : model.names()) {
       const bool has_head = model.load(tower, path);
       add(name, tower, Role::baseline, model.shared_encoder(tower), has_head && wants_head(experiment_));

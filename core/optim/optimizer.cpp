@@ -40,6 +40,15 @@ Optimizer::Optimizer(std::vector<NamedTensor> parameters, const Options& options
     parameters_.push_back(std::move(parameters[i]));
     scales_.push_back(scales.empty() ? Scales{} : scales[i]);
   }
+  updates_ = Tensor::zeros({static_cast<int64_t>(parameters_.size())}, DType::i64, Device::host());
+}
+
+std::set<std::string> Optimizer::reached() const {
+  std::set<std::string> names;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (updates_.data_as<int64_t>()[i] > 0) names.insert(parameters_[i].name);
+  }
+  return names;
 }
 
 void Optimizer::clear_gradients() {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,18 +33,18 @@ class Optimizer {
   };
   virtual ~Optimizer() = default;
 
-  /// One step with the gradients of the parameters, which are cleared. Parameters without a gradient count as zero
-  /// gradient (as PyTorch's do when zeroed).
+  /// One step with the gradients of the parameters, which are cleared. A parameter without a gradient is left alone, as
+  /// PyTorch leaves one whose `grad` is None: it does not decay, and what is kept for it stays.
   virtual Norm step(double learning_rate) = 0;
-  /// What is kept for the parameters, for checkpoints: "first_moment.NAME".
+  /// What is kept for the parameters, for checkpoints: "first_moment.NAME"; "updates", how many each has had.
   virtual std::vector<NamedTensor> state() const = 0;
 
   const std::vector<NamedTensor>& parameters() const { return parameters_; }
+  /// Names of the parameters that have been updated at least once.
+  std::set<std::string> reached() const;
   void clear_gradients();
   /// Name of the first parameter whose gradient holds a non-finite value, or "".
   std::string first_non_finite() const;
-  int64_t steps_taken() const { return steps_; }
-  void set_steps_taken(int64_t steps) { steps_ = steps; }
 
  protected:
   /// Only trainable parameters take part. `scales[i]` are those of `parameters[i]`; none: 1 for each.
@@ -53,7 +53,7 @@ class Optimizer {
   std::vector<NamedTensor> parameters_;
   std::vector<Scales> scales_;  ///< of parameters_
   Options options_;
-  int64_t steps_ = 0;
+  Tensor updates_;  ///< i64 [parameters], on the host
 };
 
 /// The optimisers that an experiment can name.

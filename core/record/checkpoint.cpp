@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "config/toml.h"
 #include "io/weights/safetensors.h"
+#include "model/model_file.h"
 
 namespace astroclip::record {
 
@@ -45,9 +46,9 @@ void write_checkpoint(const std::string& path, const Position& position, const s
   io::Metadata metadata = {{format_key, format_name},
                            {"stage", std::to_string(position.stage)},
                            {"step", std::to_string(position.step)},
-                           {"optimizer_steps", std::to_string(position.optimizer_steps)},
                            {"threads", std::to_string(position.threads)},
-                           {"instructions", position.instructions}};
+                           {"instructions", position.instructions},
+                           {untrained_key, untrained_text(position.untrained)}};
   if (!position.selection.empty()) metadata["selection"] = config::to_toml(position.selection);
   if (!position.provenance.empty()) metadata["provenance"] = position.provenance.text();
   io::write_safetensors(path, tensors, metadata);
@@ -59,8 +60,7 @@ Position read_position(const std::string& path) {
   if (format == file.metadata().end() || format->second != format_name) {
     throw Error(fmt::format("{}: not an astroclip checkpoint", path));
   }
-  Position position{number(file, "stage"), number(file, "step"), number(file, "optimizer_steps"),
-                    static_cast<int>(number(file, "threads")), ""};
+  Position position{number(file, "stage"), number(file, "step"), static_cast<int>(number(file, "threads")), ""};
   const auto instructions = file.metadata().find("instructions");
   if (instructions != file.metadata().end()) position.instructions = instructions->second;
   const auto selection = file.metadata().find("selection");
@@ -69,6 +69,7 @@ Position read_position(const std::string& path) {
   }
   const auto provenance = file.metadata().find("provenance");
   if (provenance != file.metadata().end()) position.provenance = Provenance::parse(provenance->second, path);
+  position.untrained = read_untrained(file.metadata());
   return position;
 }
 

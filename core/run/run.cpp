@@ -113,7 +113,7 @@ class Run {
 
   /// The metadata says what the run was started with, which a resumed one repeats.
   void write_model(const std::string& path) const {
-    write_model_file(path, model_->state(), {experiment_.encoders, dataset_->preprocessing(), {}},
+    write_model_file(path, model_->state(), {experiment_.encoders, dataset_->preprocessing(), {}, model_->untrained()},
                      {{"experiment", io::read_text(folder_.resolved())},
                       {"provenance", provenance_.text()},
                       {"machine", machine()}});
@@ -138,10 +138,7 @@ class Run {
       return false;
     }
     compare(Provenance::parse(made["provenance"], source), source);
-    for (const std::string& name : encoders_up_to({experiment_, index})) {
-      auto targets = model_->encoder(name).state(encoder_prefix(name));
-      record::restore(source, targets);
-    }
+    for (const std::string& name : encoders_up_to({experiment_, index})) model_->load(name, source);
     console_.say(fmt::format("stage {}: weights copied from {}", experiment_.stages[index].name, source));
     write_model(folder_.stage(experiment_.stages[index].name));
     return true;
@@ -153,7 +150,7 @@ class Run {
     if (!resumes(index)) initialise(stage);
     train::Trainer trainer({experiment_, index}, *model_, *dataset_, resumes(index) ? checkpoint_ : std::nullopt,
                            cache_.get());
-    console_.say(fmt::format("stage {}: {} on {}, {:.2f} M trained parameters, {} objects", stage.name,
+    console_.say(fmt::format("stage {}: {} on {}, {:.2f} M trainable parameters, {} objects", stage.name,
                              stage.loss.plugin, fmt::join(stage.encoders, " and "),
                              static_cast<double>(trainer.trainable_parameters()) / 1e6, trainer.row_count()));
     StageRun stage_run(

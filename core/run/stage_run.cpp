@@ -1,6 +1,7 @@
 #include "run/stage_run.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "record/checkpoint.h"
 #include "record/stop_request.h"
@@ -44,7 +45,9 @@ bool StageRun::train() {
   if (!before.empty()) recorder_.write(stage_.name, trainer_.position().step, before);
   while (!trainer_.finished()) {
     if (stop.requested()) return false;
-    report(trainer_.step());
+    const train::StepReport step = trainer_.step();
+    if (step.step == first_ + 1) name_unreached();
+    report(step);
     if (trainer_.position().step % stage_.checkpoint_every == 0 && !trainer_.finished()) save();
   }
   return true;
@@ -69,6 +72,13 @@ void StageRun::report(const train::StepReport& step) {
   const record::Metrics validation = validate_if_due();
   line.insert(line.end(), validation.begin(), validation.end());
   recorder_.write(stage_.name, step.step, line);
+}
+
+void StageRun::name_unreached() {
+  const std::vector<std::string> parts = trainer_.unreached();
+  if (parts.empty()) return;
+  console_.say(fmt::format("stage {}: the loss does not reach {}; what it does not reach keeps its weights",
+                           stage_.name, fmt::join(parts, ", ")));
 }
 
 record::Metrics StageRun::validate_if_due() {

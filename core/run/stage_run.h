@@ -24,6 +24,8 @@ class StageRun {
 
  private:
   bool train();
+  /// Says after the first step what the loss left without a gradient.
+  void name_unreached();
   void report(const train::StepReport& step);
   /// Metrics of a validation if one is due, else none. Writes the model if it is the best so far.
   record::Metrics validate_if_due();

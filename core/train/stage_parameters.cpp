@@ -97,6 +97,31 @@ std::vector<NamedTensor> stage_parameters(const StageSpec& stage, const Model& m
   return all;
 }
 
+std::vector<std::string> unreached_parts(const StageSpec& stage, const std::vector<NamedTensor>& parameters,
+                                         const std::set<std::string>& reached) {
+  const auto parts_of = [&](const std::string& parameter) {
+    std::vector<std::string> parts;
+    const std::string name = written_name(stage, parameter) + ".";
+    for (size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+      parts.push_back(name.substr(0, dot));
+    }
+    return parts;
+  };
+  std::set<std::string> with_gradient;
+  for (const std::string& name : reached) {
+    for (std::string& part : parts_of(name)) with_gradient.insert(std::move(part));
+  }
+  std::vector<std::string> unreached;
+  for (const NamedTensor& entry : parameters) {
+    for (const std::string& part : parts_of(entry.name)) {
+      if (with_gradient.contains(part)) continue;
+      if (std::ranges::find(unreached, part) == unreached.end()) unreached.push_back(part);
+      break;
+    }
+  }
+  return unreached;
+}
+
 std::vector<optim::Scales> optimizer_scales(const StageSpec& stage, const std::vector<NamedTensor>& parameters) {
   std::vector<optim::Scales> scales(parameters.size());
   for (const std::string& encoder : stage.encoders) {

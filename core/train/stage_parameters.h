@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,11 @@ void freeze_parts(const StageSpec& stage, const Model& model);
 
 /// Parameters of the loss ("loss.…") and of the stage's encoders ("image_encoder.…"), frozen ones too.
 std::vector<NamedTensor> stage_parameters(const StageSpec& stage, const Model& model, const Loss& loss);
+
+/// The largest parts, as experiment files name them ("spectrum", "image.backbone.cls_token"), none of whose parameters
+/// is among `reached`.
+std::vector<std::string> unreached_parts(const StageSpec& stage, const std::vector<NamedTensor>& parameters,
+                                         const std::set<std::string>& reached);
 
 /// Factors on the learning rate and decay of each: those of the groups that name it, and on the learning rate of an
 /// encoder's backbone `layer_decay`^(L + 1 − depth). The depth of block i of L, from 0, is i + 1; what the encoder

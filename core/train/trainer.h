@@ -38,7 +38,7 @@ class Trainer {
  public:
   /// Begins the stage with the model's weights or goes on from a checkpoint of it. Features of frozen backbones are
   /// taken from `cache` where there is one.
-  Trainer(const Stage& stage, const Model& model, const Dataset& dataset,
+  Trainer(const Stage& stage, Model& model, const Dataset& dataset,
           const std::optional<record::Checkpoint>& from = std::nullopt, evaluate::TokenCache* cache = nullptr);
 
   /// All steps are done, or validations call for an end.
@@ -62,6 +62,8 @@ class Trainer {
   /// Seconds spent waiting for data so far.
   double waited() const { return loader_ ? loader_->waited() : 0.0; }
   int64_t trainable_parameters() const;
+  /// Parts of the stage that train and that no gradient has reached so far, as `unreached_parts` names them.
+  std::vector<std::string> unreached() const;
   int64_t row_count() const { return row_count_; }
 
  private:
@@ -74,7 +76,7 @@ class Trainer {
   [[noreturn]] void stop_on_bad_loss(const LossValue& value) const;
 
   Stage stage_;
-  const Model& model_;
+  Model& model_;
   const Dataset& dataset_;
   StageSetup setup_;
   FrozenViews frozen_;

@@ -16,7 +16,7 @@ std::vector<ConstView> gradients(Call& call) {
   return all;
 }
 
-/// All segments in one call, the second with a rate and a decay of its own.
+/// All segments in one call, the second with a rate and a decay of its own, the third updated for the first time.
 void adamw_case(Call& call, const std::vector<ConstView>& grads, int64_t step, double max_norm) {
   const View clip = call.output("clip", {3}, DType::f64);
   call.backend.gradient_clip(grads, max_norm, clip);
@@ -26,11 +26,10 @@ void adamw_case(Call& call, const std::vector<ConstView>& grads, int64_t step, d
     segments.push_back({call.in_place(fmt::format("parameter {}", i), shape), grads[i],
                         call.in_place(fmt::format("first moment {}", i), shape),
                         call.in_place(fmt::format("second moment {}", i), shape, 0.01, 1.0), i == 1 ? 0.05 : 0.01,
-                        i == 1 ? 0.0 : 0.3});
+                        i == 1 ? 0.0 : 0.3, i == 2 ? 1 : step});
   }
   AdamwStep settings;
   settings.beta2 = 0.95;
-  settings.step = step;
   settings.clip = clip;
   call.backend.adamw(segments, settings);
 }

@@ -60,10 +60,11 @@ void adamw_run(float* p, const float* gradient, float* m, float* v, const AdamwF
   });
 }
 
-void average_run(float* target, const float* source, float decay, float rest, int64_t size) {
-  const Vector keep = set(decay), take = set(rest);
+void average_run(float* target, const float* source, float share, int64_t size) {
+  const Vector take = set(share);
   sweep(size, [=](int64_t i, int64_t n) HWY_ATTR {
-    store(hn::MulAdd(keep, load(target + i, n), hn::Mul(take, load(source + i, n))), target + i, n);
+    const Vector before = load(target + i, n);
+    store(hn::MulAdd(take, hn::Sub(load(source + i, n), before), before), target + i, n);
   });
 }
 
@@ -110,10 +111,10 @@ void CpuBackend::gradient_clip(std::span<const ConstView> gradients, double max_
 void CpuBackend::adamw(std::span<const AdamwSegment> segments, const AdamwStep& step) {
   const double* clip = step.clip.as<double>();
   if (clip[2] == 0.0) return;
-  const auto steps = static_cast<double>(step.step);
-  const double correction1 = 1.0 - std::pow(step.beta1, steps), correction2 = 1.0 - std::pow(step.beta2, steps);
   for (const AdamwSegment& segment : segments) {
     expect_f32(segment.parameter, "adamw");
+    const auto steps = static_cast<double>(segment.step);
+    const double correction1 = 1.0 - std::pow(step.beta1, steps), correction2 = 1.0 - std::pow(step.beta2, steps);
     const AdamwFactors factors = {static_cast<float>(clip[1]),
                                   static_cast<float>(step.beta1),
                                   static_cast<float>(1.0 - step.beta1),
@@ -136,8 +137,7 @@ void CpuBackend::exponential_average(std::span<const View> targets, std::span<co
     expect_f32(targets[k], "exponential_average");
     parallel_for(targets[k].numel(), elementwise_grain, [&](int64_t begin, int64_t end) {
       HWY_DYNAMIC_DISPATCH(average_run)
-      (targets[k].as<float>() + begin, sources[k].as<float>() + begin, static_cast<float>(decay),
-       static_cast<float>(1.0 - decay), end - begin);
+      (targets[k].as<float>() + begin, sources[k].as<float>() + begin, static_cast<float>(1.0 - decay), end - begin);
     });
   }
 }

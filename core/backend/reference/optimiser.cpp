@@ -16,9 +16,9 @@ void ReferenceBackend::gradient_clip(std::span<const ConstView> gradients, doubl
 void ReferenceBackend::adamw(std::span<const AdamwSegment> segments, const AdamwStep& step) {
   const double* clip = step.clip.as<double>();
   if (clip[2] == 0.0) return;
-  const double correction1 = 1.0 - std::pow(step.beta1, static_cast<double>(step.step));
-  const double correction2 = 1.0 - std::pow(step.beta2, static_cast<double>(step.step));
   for (const AdamwSegment& segment : segments) {
+    const double correction1 = 1.0 - std::pow(step.beta1, static_cast<double>(segment.step));
+    const double correction2 = 1.0 - std::pow(step.beta2, static_cast<double>(segment.step));
     for (int64_t i = 0; i < segment.parameter.numel(); ++i) {
       const double gradient = segment.gradient.as<double>()[i] * clip[1];
       double& m = segment.first_moment.as<double>()[i];
@@ -37,7 +37,7 @@ void ReferenceBackend::exponential_average(std::span<const View> targets, std::s
   for (size_t k = 0; k < targets.size(); ++k) {
     for (int64_t i = 0; i < targets[k].numel(); ++i) {
       double& target = targets[k].as<double>()[i];
-      target = decay * target + (1.0 - decay) * sources[k].as<double>()[i];
+      target += (1.0 - decay) * (sources[k].as<double>()[i] - target);
     }
   }
 }
