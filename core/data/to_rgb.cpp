@@ -16,7 +16,7 @@ void to_rgb(std::span<const float> flux, const RgbStretch& stretch, std::span<fl
     float intensity = 0.0F;
     for (size_t band = 0; band < bands; ++band) {
       values[band] = scales[band] * flux[band * pixels + i] + offset;
-      intensity += std::max(0.0F, values[band]);
+      intensity += std::max(values[band], 0.0F);  // keeps NaN
     }
     intensity /= static_cast<float>(bands);
     const float stretched = std::asinh(q * intensity) * norm;

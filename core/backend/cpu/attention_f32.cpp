@@ -82,9 +82,9 @@ HWY_INLINE void multiply(const float* a, const float* b, int64_t depth, Vector (
 /// 2^z for z ≤ 0, and 0 from −127 downwards; NaN stays NaN. The polynomial's relative error is 2e-9.
 HWY_INLINE Vector power_of_two(Vector z) {
   const hn::RebindToSigned<Tag> integer;
-  // Adding it rounds to a whole number, which then stands in the low bits. Max gives its second operand for a NaN. At
-  // −127 the exponent's bits become 0 and the series is exactly 1, whose other bits are 0.
-  const Vector magic = set(12582912.0f);
+  // Adding it rounds to a whole number, which then stands in the low bits, 127 above itself like the exponent of a
+  // float. Max gives its second operand for a NaN, which the product at the end keeps. At −127 the factor is 0.
+  const Vector magic = set(12582912.0f + 127.0f);
   const Vector bounded = hn::Max(set(-127.0f), z);
   const Vector whole = hn::Add(bounded, magic);
   const Vector rest = hn::Sub(bounded, hn::Sub(whole, magic));
@@ -95,8 +95,7 @@ HWY_INLINE Vector power_of_two(Vector z) {
   series = hn::MulAdd(series, rest, set(2.40226469e-1f));
   series = hn::MulAdd(series, rest, set(6.93147206e-1f));
   series = hn::MulAdd(series, rest, set(1.0f));
-  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(integer, whole));
-  return hn::BitCast(Tag(), hn::Add(hn::BitCast(integer, series), exponent));
+  return hn::Mul(series, hn::BitCast(Tag(), hn::ShiftLeft<23>(hn::BitCast(integer, whole))));
 }
 
 /// One thread's buffers.

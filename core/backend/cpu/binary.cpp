@@ -32,9 +32,10 @@ void binary_run(BinaryOp op, const float* a, bool a_moves, const float* b, bool 
       return combine(a, a_moves, b, b_moves, y, size, [](Vector u, Vector v) HWY_ATTR { return hn::Mul(u, v); });
     case BinaryOp::divide:
       return combine(a, a_moves, b, b_moves, y, size, [](Vector u, Vector v) HWY_ATTR { return hn::Div(u, v); });
-    case BinaryOp::maximum:
-      return combine(a, a_moves, b, b_moves, y, size,
-                     [](Vector u, Vector v) HWY_ATTR { return hn::IfThenElse(hn::Lt(u, v), v, u); });
+    case BinaryOp::maximum:  // keeps NaN
+      return combine(a, a_moves, b, b_moves, y, size, [](Vector u, Vector v) HWY_ATTR {
+        return hn::IfThenElse(hn::Or(hn::Lt(u, v), hn::IsNaN(v)), v, u);
+      });
   }
 }
 

@@ -25,7 +25,7 @@ void CpuBackend::dropout(ConstView x, double p, uint64_t seed, View y) {
       const auto drawn = philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), 0, 0}, key);
       for (int64_t i = block * words; i < std::min(size, (block + 1) * words); ++i) {
         const bool kept = drawn[static_cast<size_t>(i % words)] * 0x1.0p-32 >= p;
-        out[i] = kept ? in[i] * keep_scale : 0.0f;
+        out[i] = in[i] * (kept ? keep_scale : 0.0f);
       }
     }
   });

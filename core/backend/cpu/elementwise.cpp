@@ -104,7 +104,7 @@ void unary_backward_range(UnaryOp op, const float* x, const float* y, const floa
       return chain(x, y, dy, dx, size, [](Vector v, Vector) HWY_ATTR { return sigmoid(hn::Neg(v)); });
     case UnaryOp::relu:
       return chain(x, y, dy, dx, size,
-                   [=](Vector v, Vector) HWY_ATTR { return hn::IfThenElse(hn::Gt(v, zero), one, zero); });
+                   [=](Vector v, Vector) HWY_ATTR { return hn::IfThenElse(hn::Le(v, zero), zero, one); });
     case UnaryOp::gelu:
       return chain(x, y, dy, dx, size, [](Vector v, Vector) HWY_ATTR {
         const Normal n = normal(v);

@@ -107,8 +107,12 @@ void CpuBackend::linear(const LinearArguments& arguments) {
   const float* bias = arguments.bias.as<float>();
   const float* residual = arguments.residual.as<float>();
   float* y = arguments.y.as<float>();
-  if (in == 0 || arguments.pre_activation) {  // the activation follows the product as a pass of its own
+  // ReLU follows the product as a pass of its own, because that of oneDNN makes 0 of a NaN; so does what needs the
+  // product by itself.
+  if (in == 0 || arguments.pre_activation || arguments.activation == Activation::relu) {
+    const Scratch apart(residual == y ? arguments.y.numel() * size_of(DType::f32) : 0);
     float* product = arguments.pre_activation ? arguments.pre_activation.as<float>() : y;
+    if (product == residual) product = apart.as<float>();
     if (in == 0) {
       fill_rows(product, rows, out, bias);
     } else {
@@ -116,7 +120,7 @@ void CpuBackend::linear(const LinearArguments& arguments) {
     }
     return activate(arguments.activation, product, residual, y, rows * out);
   }
-  spec.activation = arguments.activation;
+  spec.gelu = arguments.activation == Activation::gelu;
   if (residual != nullptr) spec.sum = residual == y ? Sum::itself : Sum::residual;
   run_with_weight(spec, arguments.x, arguments.weight, arguments.packed, y, bias, residual);
 }

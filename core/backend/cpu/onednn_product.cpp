@@ -55,8 +55,7 @@ dnnl::primitive_attr attributes_of(const ProductSpec& spec) {
   dnnl::post_ops last;
   using dnnl::algorithm;
   if (spec.alpha != 1.0f) last.append_eltwise(1.0f, algorithm::eltwise_linear, spec.alpha, 0.0f);
-  if (spec.activation == Activation::gelu) last.append_eltwise(1.0f, algorithm::eltwise_gelu_erf, 0.0f, 0.0f);
-  if (spec.activation == Activation::relu) last.append_eltwise(1.0f, algorithm::eltwise_relu, 0.0f, 0.0f);
+  if (spec.gelu) last.append_eltwise(1.0f, algorithm::eltwise_gelu_erf, 0.0f, 0.0f);
   if (spec.sum == Sum::itself) last.append_sum(1.0f);
   if (spec.sum == Sum::residual) {
     last.append_binary(algorithm::binary_add, matrix(1, spec.m, spec.n, spec.c_pitch, false, DType::f32));
@@ -148,7 +147,7 @@ struct KeyHash {
     for (const int64_t value : {s.batch, s.m, s.n, s.k, s.a_pitch, s.b_pitch, s.c_pitch}) hash.mix(value);
     hash.mix(static_cast<int64_t>(s.layout) << 1 | static_cast<int64_t>(s.serial));
     hash.mix(static_cast<int64_t>(s.transpose_a) << 1 | static_cast<int64_t>(s.transpose_b));
-    hash.mix(static_cast<int64_t>(s.sum) << 4 | static_cast<int64_t>(s.activation) << 1 | static_cast<int64_t>(s.bias));
+    hash.mix(static_cast<int64_t>(s.sum) << 2 | static_cast<int64_t>(s.gelu) << 1 | static_cast<int64_t>(s.bias));
     return hash.mix(key.threads).value();
   }
 };

@@ -11,7 +11,7 @@ namespace astroclip::cpu::onednn {
 /// What is added to a product at the end.
 enum class Sum { nothing, residual, itself };
 
-/// c = activation(alpha · op(a) op(b) + bias) + sum, with op(a) [m, k], op(b) [k, n] and c [m, n] float32. Pitches
+/// c = gelu(alpha · op(a) op(b) + bias) + sum, with op(a) [m, k], op(b) [k, n] and c [m, n] float32. Pitches
 /// are elements between rows as stored. With more than one batch everything is contiguous.
 struct ProductSpec {
   int64_t batch = 1;
@@ -20,7 +20,7 @@ struct ProductSpec {
   bool transpose_a = false, transpose_b = false;
   DType operand = DType::f32;  ///< of a and b: f32 or bf16
   bool bias = false;
-  Activation activation = Activation::none;
+  bool gelu = false;  ///< the activation; without it there is none
   Sum sum = Sum::nothing;
   float alpha = 1.0f;
   int layout = 0;       ///< of a packed b (see Packer); 0: b is stored by rows

@@ -113,7 +113,7 @@ double derivative(UnaryOp op, double x, double y) {
     case UnaryOp::log_sigmoid:
       return sigmoid(-x);
     case UnaryOp::relu:
-      return x > 0 ? 1.0 : 0.0;
+      return x <= 0 ? 0.0 : 1.0;
     case UnaryOp::gelu:
       return normal_cdf(x) + x * normal_density(x);
     case UnaryOp::nonzero:
@@ -133,7 +133,7 @@ double apply(BinaryOp op, double a, double b) {
     case BinaryOp::divide:
       return a / b;
     case BinaryOp::maximum:
-      return std::max(a, b);
+      return a < b || std::isnan(b) ? b : a;
   }
   return 0.0;
 }
@@ -204,7 +204,7 @@ void ReferenceBackend::dropout(ConstView x, double p, uint64_t seed, View y) {
       block = philox({static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32), 0, 0}, key);
     }
     const bool kept = block[i % 4] * 0x1.0p-32 >= p;
-    y.as<double>()[i] = kept ? x.as<double>()[i] * keep_scale : 0.0;
+    y.as<double>()[i] = x.as<double>()[i] * (kept ? keep_scale : 0.0);
   }
 }
 
