@@ -6,16 +6,19 @@ namespace astroclip::ops {
 
 namespace {
 
-/// The packed form of a weight for one use, remade if the weight was written since. Null if packing is not worthwhile,
-/// or if the weight is part of a larger storage, whose slots belong to the whole.
+/// The packed form of a weight for one use, remade if the weight was written since or has another shape. Null if
+/// packing is not worthwhile, or if the weight is part of a larger storage, whose slots belong to the whole.
 std::shared_ptr<Prepared> packed(const Tensor& weight, WeightUse use, Precision precision, int64_t rows) {
   Storage& storage = *weight.storage();
-  if (static_cast<const void*>(storage.data()) != weight.data() || storage.bytes() < weight.bytes()) return nullptr;
+  if (static_cast<const void*>(storage.data()) != weight.data() || storage.bytes() != weight.bytes()) return nullptr;
   Storage::Derived& slot = storage.derived(static_cast<int>(use));
-  if (!slot.form || slot.version != storage.version() || slot.tag != static_cast<int>(precision)) {
+  const bool is_current = slot.form && slot.version == storage.version() && slot.tag == static_cast<int>(precision) &&
+                          slot.shape == weight.shape();
+  if (!is_current) {
     slot.form = backend_of(weight.device()).prepare(weight, use, precision, rows);
     slot.version = storage.version();
     slot.tag = static_cast<int>(precision);
+    slot.shape = weight.shape();
     if (slot.form) storage.set_aside();
   }
   return std::static_pointer_cast<Prepared>(slot.form);

@@ -51,6 +51,7 @@ class Storage {
     std::shared_ptr<void> form;
     uint64_t version = 0;
     int tag = 0;  ///< distinguishes forms of one use (a precision)
+    Shape shape;  ///< as which the contents were taken
   };
   /// One slot for each use of a weight; see Backend::prepare.
   Derived& derived(int use) { return derived_[use]; }
