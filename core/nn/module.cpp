@@ -30,9 +30,9 @@ double draw(const Init& init, Rng& rng) {
     case Init::Kind::uniform:
       return rng.uniform(-init.value, init.value);
     case Init::Kind::truncated_normal: {
-      double value = rng.normal();
-      while (std::abs(value) > init.limit) value = rng.normal();
-      return init.value * value;
+      double value = init.value * rng.normal();
+      while (std::abs(value) > init.limit) value = init.value * rng.normal();
+      return value;
     }
   }
   return 0.0;

@@ -11,7 +11,8 @@
 
 namespace astroclip::nn {
 
-/// The initial distribution of a parameter. Truncated normal: cut at ±limit·std.
+/// The initial distribution of a parameter. Truncated normal: a normal of the standard deviation `value` cut at ±limit,
+/// by default as torch.nn.init.trunc_normal_ does, whose limits are absolute whatever the deviation.
 struct Init {
   enum class Kind { zeros, constant, normal, truncated_normal, uniform };
   Kind kind = Kind::zeros;

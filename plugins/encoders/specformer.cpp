@@ -29,7 +29,10 @@ struct SpecformerParameters {
   int64_t tokens() const { return windows() + 1; }
 };
 
-nn::Init scaled_normal(double inputs) { return nn::Init::truncated_normal(1.0 / std::sqrt(inputs), 3.0); }
+nn::Init scaled_normal(double inputs) {
+  const double deviation = 1.0 / std::sqrt(inputs);
+  return nn::Init::truncated_normal(deviation, 3.0 * deviation);
+}
 
 nn::BlockOptions block_options(const SpecformerParameters& p) {
   const int64_t hidden = p.hidden > 0 ? p.hidden : 4 * p.dim;
@@ -49,7 +52,7 @@ nn::BlockOptions block_options(const SpecformerParameters& p) {
 class Backbone final : public nn::Module {
  public:
   explicit Backbone(const SpecformerParameters& p)
-      : embed_(p.token_width(), p.dim, scaled_normal(static_cast<double>(p.dim))),
+      : embed_(p.token_width(), p.dim, scaled_normal(static_cast<double>(p.dim)), nn::uniform_fan_in(p.token_width())),
         norm_(p.dim, 1e-5),
         head_(p.dim, p.token_width(), scaled_normal(static_cast<double>(p.dim))) {
     child("data_embed", embed_);

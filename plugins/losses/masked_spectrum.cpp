@@ -15,7 +15,7 @@ class MaskedSpectrum final : public Loss {
   struct Parameters {
     int64_t spans = 6;
     int64_t span_length = 50;
-    std::string modality = "spectrum";
+    std::string encoder = "spectrum";
     bool augment = false;
     std::string observed;
   };
@@ -27,13 +27,14 @@ class MaskedSpectrum final : public Loss {
             .field("spans", &Parameters::spans, "hidden spans, one at random in each equal section of the sequence",
                    at_least(1))
             .field("span_length", &Parameters::span_length, "tokens of a hidden span", at_least(1))
-            .field("modality", &Parameters::modality, "whose tokens are modelled")
+            .field("encoder", &Parameters::encoder, "whose tokens are modelled")
             .field("augment", &Parameters::augment, "reconstruct augmented views, as [augmentation] describes them")
             .field("observed", &Parameters::observed,
                    "a field that is 0 where nothing was measured (\"spectrum_ivar\"): what is hidden there does not "
                    "count; none: all of it counts")
             .renamed("chunks", "spans")
             .renamed("width", "span_length")
+            .renamed("modality", "encoder")
             .example(R"(
 [[stages]]
 name = "pretraining"
@@ -46,14 +47,14 @@ loss = { plugin = "masked_spectrum", observed = "spectrum_ivar" }
   explicit MaskedSpectrum(const Parameters& parameters) : p_(parameters) {}
 
   std::vector<ViewRequest> views(const LossSetup&) const override {
-    std::vector<ViewRequest> all = {{.name = view, .tower = p_.modality, .augment = p_.augment}};
+    std::vector<ViewRequest> all = {{.name = view, .tower = p_.encoder, .augment = p_.augment}};
     if (!p_.observed.empty())
-      all.push_back({.name = observed, .tower = p_.modality, .field = p_.observed, .with = view});
+      all.push_back({.name = observed, .tower = p_.encoder, .field = p_.observed, .with = view});
     return all;
   }
 
   void attach(LossSetup& setup) override {
-    const Encoder& encoder = setup.encoder(p_.modality);
+    const Encoder& encoder = setup.encoder(p_.encoder);
     ability<Reconstruction>(encoder);
     if (!p_.observed.empty()) ability<TokenGrid>(encoder);
     const int64_t tokens = encoder.token_shape()[0];
@@ -82,14 +83,15 @@ loss = { plugin = "masked_spectrum", observed = "spectrum_ivar" }
   static constexpr const char* view = "masked";
   static constexpr const char* observed = "observed";
 
-  /// [B, T], 1 where hidden: one span in each of `spans` equal sections.
+  /// [B, T], 1 where hidden: one span in each of `spans` sections of T/spans tokens. Section i begins at ⌊i·T/spans⌋,
+  /// and the last place that would fit into it is never drawn, as in the published code.
   Tensor draw_mask(LossContext& context, int64_t batch, int64_t tokens) const {
     std::vector<float> mask(static_cast<size_t>(batch * tokens), 0.0F);
     const int64_t section = tokens / p_.spans;
     for (int64_t sample = 0; sample < batch; ++sample) {
       Rng rng = context.rng(RngStream::masks, sample);
       for (int64_t span = 0; span < p_.spans; ++span) {
-        const int64_t start = span * section + rng.below(section - p_.span_length + 1);
+        const int64_t start = span * tokens / p_.spans + rng.below(std::max<int64_t>(1, section - p_.span_length));
         std::fill_n(mask.begin() + sample * tokens + start, p_.span_length, 1.0F);
       }
     }

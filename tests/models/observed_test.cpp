@@ -1,6 +1,9 @@
 // What was not observed does not count in masked modelling.
 #include <gmock/gmock.h>
 
+#include <numeric>
+#include <set>
+
 #include "models/model_support.h"
 #include "ops/ops.h"
 #include "testing/plain_engine.h"
@@ -38,7 +41,7 @@ TEST(TokenGrid, PutsValuesWhereSpecformerReadsThem) {
 }
 
 /// One value a token; reconstructs zeros.
-class Values final : public Encoder, public Reconstruction, public TokenGrid {
+class Values : public Encoder, public Reconstruction, public TokenGrid {
  public:
   explicit Values(int64_t count) : count_(count) {}
   std::string modality() const override { return "spectrum"; }
@@ -58,6 +61,42 @@ class Values final : public Encoder, public Reconstruction, public TokenGrid {
  private:
   int64_t count_;
 };
+
+/// Keeps the mask that it is given.
+class MaskKeeper final : public Values {
+ public:
+  using Values::Values;
+  Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm form) const override {
+    seen = mask.to_doubles();
+    return Values::encode(tokens, mask, form);
+  }
+  mutable std::vector<double> seen;
+};
+
+/// AstroCLIP's 778 tokens: span i of 6 begins at ⌊i · 778/6⌋ and one of 0 … 78 = ⌊778/6⌋ − 50 − 1 behind it.
+TEST(MaskedSpectrum, SpansBeginWherePublishedOnesDo) {
+  constexpr int64_t tokens = 778, spans = 6, samples = 400;
+  const auto encoder = std::make_shared<MaskKeeper>(tokens);
+  const Tensor raw = Tensor::from_host(std::vector<double>(samples * tokens, 1.0), {samples, tokens}, DType::f32, cpu);
+  PlainEngine engine({{"spectrum", {encoder, raw}}}, cpu);
+  (void)make_loss("masked_spectrum")->forward(engine);
+  std::set<int64_t> offsets;
+  for (int64_t sample = 0; sample < samples; ++sample) {
+    const double* mask = encoder->seen.data() + sample * tokens;
+    std::vector<int64_t> starts;
+    for (int64_t t = 0; t < tokens; ++t) {
+      if (mask[t] == 1.0 && (t == 0 || mask[t - 1] == 0.0)) starts.push_back(t);
+    }
+    ASSERT_EQ(std::accumulate(mask, mask + tokens, 0.0), 300.0);
+    ASSERT_EQ(starts.size(), 6U);  // so that each is of 50, with a gap to the next
+    for (int64_t span = 0; span < spans; ++span) {
+      offsets.insert(starts[static_cast<size_t>(span)] - span * tokens / spans);
+    }
+  }
+  EXPECT_EQ(offsets.size(), 79U);
+  EXPECT_EQ(*offsets.begin(), 0);
+  EXPECT_EQ(*offsets.rbegin(), 78);
+}
 
 TEST(MaskedSpectrum, CountsOnlyWhatWasObserved) {
   const auto encoder = std::make_shared<Values>(4);
