@@ -44,9 +44,9 @@ class LossContext {
   virtual int64_t steps() const = 0;
   /// A stream for sample i of this batch: the same for any batch split or resume.
   virtual Rng rng(RngStream stream, int64_t sample) const = 0;
-  /// A view as the dataset made it [B, input shape].
+  /// A view before the encoder lays it out as tokens: [B · crops, view shape], an object's crops together.
   virtual Tensor raw(const std::string& view) = 0;
-  /// The raw tokens of a view [B, T, F], without gradient.
+  /// The tokens of a view [B · crops, T, F], without gradient.
   virtual Tensor tokens(const std::string& view) = 0;
   /// The backbone's features of a view; `mask` [B, T] may be undefined.
   virtual Encoded encode(const std::string& view, const Tensor& mask, TokenForm form) = 0;

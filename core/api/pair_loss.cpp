@@ -16,15 +16,11 @@ constexpr double smallest_norm = 1e-3;
 
 /// Adds weight · value, term by term.
 void add(LossValue& sum, const LossValue& value, double weight) {
-  const bool is_first = !sum.total.defined();
-  const auto added = [&](const Tensor& to, const Tensor& x) -> Tensor {
-    if (is_first) return weight * x;
-    return to + weight * x;
-  };
-  sum.total = added(sum.total, value.total);
-  if (is_first) sum.terms.resize(value.terms.size());
+  sum.total = add_weighted(sum.total, weight, value.total);
+  sum.terms.resize(value.terms.size());
   for (size_t i = 0; i < value.terms.size(); ++i) {
-    sum.terms[i] = {value.terms[i].first, added(sum.terms[i].second, value.terms[i].second)};
+    const auto& [name, term] = value.terms[i];
+    sum.terms[i] = {name, add_weighted(sum.terms[i].second, weight, term)};
   }
 }
 

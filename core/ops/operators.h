@@ -100,4 +100,10 @@ inline Tensor maximum(const Tensor& x, double s) {
 }
 
 }  // namespace ops
+/// sum + weight · x; weight · x where the sum is undefined.
+inline Tensor add_weighted(const Tensor& sum, double weight, const Tensor& x) {
+  const Tensor weighted = weight * x;
+  return sum.defined() ? sum + weighted : weighted;
+}
+
 }  // namespace astroclip

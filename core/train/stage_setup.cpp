@@ -12,8 +12,13 @@ namespace astroclip::train {
 
 namespace {
 
-void add_once(std::vector<std::string>& names, const std::string& name) {
-  if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+/// What the views have under `key`, each once.
+std::vector<std::string> distinct(const std::vector<data::ViewPlan>& views, std::string ViewRequest::*key) {
+  std::vector<std::string> all;
+  for (const data::ViewPlan& view : views) {
+    if (std::ranges::find(all, view.request.*key) == all.end()) all.push_back(view.request.*key);
+  }
+  return all;
 }
 
 }  // namespace
@@ -43,17 +48,9 @@ const data::ViewPlan& StageSetup::view(const std::string& name) const {
   throw Error(fmt::format("[stages.{}] the loss did not ask for a view '{}'", stage_.spec.name, name));
 }
 
-std::vector<std::string> StageSetup::towers_of_views() const {
-  std::vector<std::string> all;
-  for (const data::ViewPlan& view : views_) add_once(all, view.request.tower);
-  return all;
-}
+std::vector<std::string> StageSetup::towers_of_views() const { return distinct(views_, &ViewRequest::tower); }
 
-std::vector<std::string> StageSetup::modalities_of_views() const {
-  std::vector<std::string> all;
-  for (const data::ViewPlan& view : views_) add_once(all, view.request.modality);
-  return all;
-}
+std::vector<std::string> StageSetup::modalities_of_views() const { return distinct(views_, &ViewRequest::modality); }
 
 void StageSetup::set_mode(bool training, uint64_t seed) const {
   const auto prepare = [&](nn::Module& module, const std::string& name) {

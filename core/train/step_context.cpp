@@ -60,10 +60,14 @@ void StepContext::expect_whole(const std::string& view) const {
 
 Tensor StepContext::raw(const std::string& view) {
   expect_whole(view);
+  return raw_[view] = on_device(view);
+}
+
+Tensor StepContext::on_device(const std::string& view) const {
   const auto known = raw_.find(view);
   if (known != raw_.end()) return known->second;
   const HostArray& values = batch_.views.at(view);
-  return raw_[view] = upload(values.values<float>(), values.shape);
+  return upload(values.values<float>(), values.shape);
 }
 
 Tensor StepContext::tokens(const std::string& view) {
@@ -75,8 +79,7 @@ Tensor StepContext::tokens_of(const std::string& view) {
   const auto known = tokens_.find(view);
   if (known != tokens_.end()) return known->second;
   const autograd::NoGrad guard;
-  const HostArray& values = batch_.views.at(view);
-  return tokens_[view] = tower(view).tokenize(upload(values.values<float>(), values.shape));
+  return tokens_[view] = tower(view).tokenize(on_device(view));
 }
 
 Encoded StepContext::encode(const std::string& view, const Tensor& mask, TokenForm form) {

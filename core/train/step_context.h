@@ -49,6 +49,8 @@ class StepContext final : public LossContext {
   bool splits() const { return stage_.spec.micro_batch > 0 && stage_.spec.micro_batch < batch_size(); }
   /// Throws Error when the loss announced that it asks for the view's embedding alone.
   void expect_whole(const std::string& view) const;
+  /// The view on the device, from `raw` if the loss asked for it there.
+  Tensor on_device(const std::string& view) const;
   Tensor tokens_of(const std::string& view);
   /// The rows of a view in each micro-batch.
   std::vector<RowRange> parts(const std::string& view);

@@ -134,8 +134,7 @@ loss = { plugin = "sum", losses = [{ plugin = "clip" }, { plugin = "vicreg", cov
     LossValue value;
     for (const Part& part : parts_) {
       const LossValue own = part.loss->forward(context);
-      const Tensor weighted = part.weight * own.total;
-      value.total = value.total.defined() ? value.total + weighted : weighted;
+      value.total = add_weighted(value.total, part.weight, own.total);
       value.terms.emplace_back(part.name, own.total);
       for (const auto& [term, tensor] : own.terms) {
         if (term != part.plugin) value.terms.emplace_back(part.name + "." + term, tensor);

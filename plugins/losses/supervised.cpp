@@ -1,4 +1,4 @@
-// Supervised regression: a linear layer or a small network on one modality's embedding predicts labels, which is the
+// Supervised regression: a linear layer or a small network on one encoder's embedding predicts labels, which is the
 // usual baseline beside self-supervised embeddings (AstroCLIP compares with such networks: Parker et al. 2024,
 // section 5.2). Mean squared error of standardised labels.
 #include <algorithm>
@@ -19,7 +19,7 @@ class Supervised final : public Loss {
  public:
   struct Parameters {
     std::vector<std::string> labels = {"redshift"};
-    std::string modality = "image";
+    std::string encoder = "image";
     std::vector<int64_t> hidden;
     double dropout = 0.0;
     std::vector<double> mean;
@@ -29,10 +29,10 @@ class Supervised final : public Loss {
 
   static const config::Schema<Parameters>& schema() {
     static const auto schema =
-        config::Schema<Parameters>("Mean squared error of labels predicted from one modality's embedding.")
+        config::Schema<Parameters>("Mean squared error of labels predicted from one encoder's embedding.")
             .field("labels", &Parameters::labels,
                    "numeric labels to predict; an object's unknown ones (NaN) are left out")
-            .field("modality", &Parameters::modality, "whose embedding predicts them")
+            .field("encoder", &Parameters::encoder, "whose embedding predicts them")
             .field("hidden", &Parameters::hidden, "hidden widths of the head; none: linear",
                    config::each(config::at_least(1)))
             .field("dropout", &Parameters::dropout, "behind each hidden layer", config::between(0.0, 0.99))
@@ -41,6 +41,7 @@ class Supervised final : public Loss {
                    "each label's standard deviation; none: of all that training has seen so far",
                    config::each(config::above(0.0)))
             .field("augment", &Parameters::augment, "encode augmented views, as [augmentation] describes them")
+            .renamed("modality", "encoder")
             .check([](const Parameters& p) { return p.labels.empty() ? "'labels' must name at least one label" : ""; })
             .check([](const Parameters& p) {
               const size_t count = p.labels.size();
@@ -52,7 +53,7 @@ class Supervised final : public Loss {
 [[stages]]
 name = "supervised"
 encoders = ["image"]
-loss = { plugin = "supervised", modality = "image", labels = ["redshift"], hidden = [64] }
+loss = { plugin = "supervised", encoder = "image", labels = ["redshift"], hidden = [64] }
 )");
     return schema;
   }
@@ -60,14 +61,14 @@ loss = { plugin = "supervised", modality = "image", labels = ["redshift"], hidde
   explicit Supervised(const Parameters& parameters) : p_(parameters) {}
 
   std::vector<ViewRequest> views(const LossSetup&) const override {
-    return {{.name = p_.modality, .tower = p_.modality, .augment = p_.augment, .embedding_only = true}};
+    return {{.name = p_.encoder, .tower = p_.encoder, .augment = p_.augment, .embedding_only = true}};
   }
   std::vector<std::string> labels() const override { return p_.labels; }
 
   void attach(LossSetup& setup) override {
     std::vector<int64_t> widths = p_.hidden;
     widths.push_back(label_count());
-    head_ = std::make_unique<nn::Mlp>(setup.encoder(p_.modality).embedding_width(), widths, p_.dropout);
+    head_ = std::make_unique<nn::Mlp>(setup.encoder(p_.encoder).embedding_width(), widths, p_.dropout);
     child("head", *head_);
     if (!p_.mean.empty()) return;
     buffer("seen", seen_, {label_count()}, nn::Init::zeros());
@@ -79,7 +80,7 @@ loss = { plugin = "supervised", modality = "image", labels = ["redshift"], hidde
     const std::vector<std::vector<double>> values = gathered_labels(context);
     if (training() && p_.mean.empty()) update_moments(values);
     const Targets targets = standardise(values, context);
-    const Tensor predicted = (*head_)(context.embed(p_.modality));
+    const Tensor predicted = (*head_)(context.embed(p_.encoder));
     const Tensor errors = ops::square(predicted - targets.values) * targets.weights;
     const Tensor total = ops::sum(errors) / label_count();
     LossValue value{total, {{plugin_name(), total}}};

@@ -12,6 +12,19 @@
 namespace astroclip::data {
 namespace {
 
+/// Rows r of float64: r, r + 0.1, r + 0.2, r + 0.3.
+class Doubles final : public Dataset {
+ public:
+  std::vector<Field> fields() const override { return {{"spectrum", DType::f64, {4}, "", ""}}; }
+  int64_t size(Split) const override { return 8; }
+  void read(Split, std::span<const int64_t> rows, std::span<const std::string>, HostBatch& out) const override {
+    HostArray& array = out["spectrum"] = HostArray(fields()[0], static_cast<int64_t>(rows.size()));
+    for (size_t i = 0; i < 4 * rows.size(); ++i) {
+      array.values<double>()[i] = static_cast<double>(rows[i / 4]) + 0.1 * static_cast<double>(i % 4);
+    }
+  }
+};
+
 /// Rows that hold their own number, and it plus a half; row 5000 cannot be read.
 class Counting final : public Dataset {
  public:
@@ -62,6 +75,16 @@ LoaderOptions options_of(int64_t batch, int64_t steps, int threads) {
 
 std::vector<ViewPlan> two_crops() {
   return {{{.name = "v", .modality = "spectrum", .augment = true, .crops = 2}, {4}, {.noise = 0.1}}};
+}
+
+TEST(Loader, RoundsAFieldOfFloat64) {
+  const Doubles dataset;
+  LoaderOptions options = options_of(2, 1, 1);
+  options.shuffle = false;
+  Loader loader(dataset, {3, 5}, {{{.name = "v", .modality = "spectrum"}, {4}}}, {}, options);
+  const Batch batch = loader.next();
+  EXPECT_THAT(batch.views.at("v").values<float>(),
+              testing::Pointwise(testing::FloatEq(), {3.0F, 3.1F, 3.2F, 3.3F, 5.0F, 5.1F, 5.2F, 5.3F}));
 }
 
 TEST(Loader, BatchesDependOnTheStepAlone) {

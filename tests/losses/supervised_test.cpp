@@ -53,7 +53,7 @@ TEST_F(Supervised, IsTheMeanSquaredErrorOfKnownStandardisedLabels) {
 }
 
 TEST_F(Supervised, LooksAtTheModalityNamed) {
-  const auto loss = ready("modality = \"spectrum\"");
+  const auto loss = ready("encoder = \"spectrum\"");
   PlainEngine engine = engine_of(a_, b_, labels_), other = engine_of(b_, a_, labels_);
   EXPECT_NE(loss->forward(engine).total.item(), loss->forward(other).total.item());
   EXPECT_EQ(loss->views(engine).at(0).tower, "spectrum");
@@ -116,7 +116,7 @@ TEST_F(Supervised, Refusals) {
   EXPECT_THAT(refusal("supervised", "mean = [0.1]\ndeviation = [0.0]"), testing::HasSubstr("'deviation'"));
   EXPECT_THAT(refusal("supervised", "hidden = [0]"), testing::HasSubstr("'hidden'"));
   EXPECT_THAT(refusal("supervised", "dropout = 1.0"), testing::HasSubstr("'dropout' = 1.0"));
-  EXPECT_THROW(ready("modality = \"lightcurve\""), Error);
+  EXPECT_THROW(ready("encoder = \"lightcurve\""), Error);
 }
 
 }  // namespace
