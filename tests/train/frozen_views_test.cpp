@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "ops/operators.h"
 #include "plugin/host.h"
 #include "support/small_experiment.h"
 #include "train/trainer.h"
@@ -22,6 +23,19 @@ using testing_support::small_experiment;
 
 constexpr int64_t plenty = int64_t{1} << 30;
 
+/// Embeds the spectrum and looks at what was measured of it.
+class WithCompanion final : public Loss {
+ public:
+  std::vector<ViewRequest> views(const LossSetup&) const override {
+    return {{.name = "spectrum", .tower = "spectrum", .embedding_only = true},
+            {.name = "observed", .tower = "spectrum", .field = "spectrum", .with = "spectrum"}};
+  }
+  void attach(LossSetup&) override {}
+  LossValue forward(LossContext& context) override {
+    return {ops::mean(context.embed("spectrum")) + 0.0 * ops::mean(context.raw("observed")), {}};
+  }
+};
+
 /// A stage whose tokens are kept in a fresh folder.
 class Frozen {
  public:
@@ -31,6 +45,9 @@ class Frozen {
         model_(testing_support::model_of(experiment_)),
         cache_(experiment_, *dataset_, {}, fresh_folder(), plenty, nullptr) {}
 
+  void use(const std::shared_ptr<Loss>& loss) {
+    experiment_.stages[0].loss.make = [loss] { return loss; };
+  }
   /// Views that are taken from the cache in batches of `batch` objects.
   std::vector<std::string> kept(int64_t batch = 8) {
     const StageSetup setup({experiment_, 0}, model_);
@@ -91,6 +108,13 @@ TEST(FrozenViews, AreThoseWhoseFeaturesAreTheSameAtEveryStep) {
   masked.encoders = R"(["spectrum"])";
   masked.stage = "freeze = [\"spectrum.backbone\"]\n";
   EXPECT_THAT(Frozen(masked).kept(), IsEmpty());  // it hides tokens
+}
+
+TEST(FrozenViews, AreNotThoseThatAnotherViewGoesWith) {
+  Frozen stage({.stage = both_frozen, .steps = 1, .dropout = 0.0});
+  stage.use(std::make_shared<WithCompanion>());
+  EXPECT_THAT(stage.kept(), IsEmpty());
+  EXPECT_THAT(stage.train(true), testing::SizeIs(testing::Gt(1U)));  // neither view is missing
 }
 
 TEST(FrozenViews, ChangeNoBitOfTraining) {
