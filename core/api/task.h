@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,23 +19,44 @@ enum class Role {
   baseline,  ///< a trained rival: another model file
 };
 
-/// One way of describing every object by a vector: an embedding, principal components, magnitudes. The row of an
-/// object that lacks the modality is NaN, which happens only with `[evaluation] objects = "all"`.
+/// Vectors of some objects of a split. Objects that lack the modality are not among them.
+struct Vectors {
+  Matrix values;                      ///< a row for each object, all finite
+  std::vector<int64_t> objects = {};  ///< whose rows they are: places in the split's ids and labels, ascending
+};
+
+/// Vectors of all objects: of a matrix with a row for each.
+Vectors of_all(Matrix values);
+/// Those of `objects`, which are among them; ascending, as they are.
+Vectors of_some(const Vectors& vectors, std::span<const int64_t> objects);
+
+/// One way of describing every object by a vector: an embedding, principal components, magnitudes. All representations
+/// of a modality describe the same objects.
 struct Representation {
   std::string name;          ///< "aligned", "before alignment", "untrained", "pca-64", "magnitudes"
   std::string modality;      ///< "image", "spectrum"
   bool cross_modal = false;  ///< true when the other modality's representation of this name lives in the same space
   Role role = Role::model;
-  Matrix train, test;
+  Vectors train, test;
   bool has_units = false;  ///< columns are quantities of their own: principal components, magnitudes
 };
 
-/// What a task reads. Labels are columns over the rows of train and test; missing values are NaN.
+/// What a task reads. Labels are columns over the objects of train and test; missing values are NaN.
 struct TaskInput {
   std::vector<Representation> representations;
   std::map<std::string, std::vector<double>> train_labels, test_labels;
   std::vector<int64_t> train_ids, test_ids;
   uint64_t seed = 0;
+  int64_t resamples = 0;    ///< of test objects, for the errors of metrics; 0: no such errors
+  int64_t probe_seeds = 1;  ///< fits of each probe that starts from random weights
+};
+
+/// A metric's value on the test objects with its standard errors, NaN where they are not known.
+struct Metric {
+  std::string name;
+  double value = 0.0;
+  double object_error = std::numeric_limits<double>::quiet_NaN();  ///< over test objects, by the bootstrap
+  double seed_error = std::numeric_limits<double>::quiet_NaN();    ///< over the random starts of a probe
 };
 
 /// One line of a report.
@@ -41,7 +64,9 @@ struct Measurement {
   std::string representation, modality;
   std::string method;  ///< "knn", "mlp", "cosine", or the objects it is of: "12 → 7"
   Role role = Role::model;
-  std::vector<std::pair<std::string, double>> values;  ///< metric → value, in column order
+  std::vector<Metric> values;  ///< in column order
+  int64_t n_train = 0;         ///< training objects that something was fitted on or searched among
+  int64_t n_test = 0;          ///< test objects that it is of
 };
 
 /// Which values of a metric are better.
@@ -50,12 +75,13 @@ enum class Better { more, less, nearer_zero };
 /// A table a scientist can read.
 struct Report {
   std::string title;
-  std::string note;  ///< protocol in a sentence: k, sizes, metric definitions
+  std::string note;  ///< protocol in a sentence: k, metric definitions
   std::vector<Measurement> rows;
   std::map<std::string, Better> better = {};  ///< by metric; `astroclip compare` compares those that are named here
+  std::string protocol = {};                  ///< a published protocol's name; "" for none
 };
 
-/// What a task predicts of test objects from one representation.
+/// What a task predicts of test objects from one representation, by a probe of one seed.
 struct Prediction {
   std::string representation, modality;
   std::string method;  ///< as in a Measurement: "knn"
@@ -65,6 +91,7 @@ struct Prediction {
   std::vector<int64_t> ids;
   std::vector<double> truth, predicted;       ///< along ids
   std::map<std::string, Matrix> fitted = {};  ///< what was fitted on the training objects, by name
+  std::vector<int64_t> objects = {};          ///< along ids: places in the test labels
 };
 
 struct TaskResult {
@@ -78,6 +105,8 @@ class Task : public Plugin {
   virtual ~Task() = default;
   /// Labels the task reads. The engine refuses an experiment whose dataset lacks one.
   virtual std::vector<std::string> labels() const = 0;
+  /// Labels that the task reads where the dataset has them.
+  virtual std::vector<std::string> optional_labels() const { return {}; }
   virtual TaskResult run(const TaskInput& input) const = 0;
 };
 

@@ -26,6 +26,7 @@
 #include "io/weights/weights_file.h"
 #include "model/model.h"
 #include "model/model_file.h"
+#include "model/origins.h"
 #include "model/presets.h"
 #include "record/checkpoint.h"
 #include "record/console.h"
@@ -156,14 +157,14 @@ class Embedding {
 
   void load_model() {
     model_ = std::make_unique<Model>(encoders_, device_, std::nullopt);
+    const Origins origins = read_origins(weights_.metadata);
     const std::vector<NamedTensor> tensors = std::exchange(weights_, {}).tensors;
     for (const std::string& name : model_->names()) {
       const bool has_head = model_->load(name, tensors, request_.model);
-      if (wants_head() && !has_head) {
-        throw Error(
-            fmt::format("{}: encoder '{}' has no alignment head; --embedding pool gives the embedding before "
-                        "alignment",
-                        request_.model, name));
+      if (wants_head() && !(has_head && has_meaning(origins, name))) {
+        throw Error(fmt::format("{}: encoder '{}' has {}; --embedding pool gives the embedding before alignment",
+                                request_.model, name,
+                                has_head ? "a head that no stage has trained" : "no alignment head"));
       }
       embedders_.emplace_back(name, model_->shared_encoder(name), device_, precision_, wants_head());
     }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <iterator>
@@ -16,10 +17,12 @@
 #include "config/toml.h"
 #include "data/loader.h"
 #include "evaluate/embedder.h"
+#include "evaluate/left_out.h"
 #include "evaluate/object_files.h"
 #include "evaluate/overlap.h"
 #include "evaluate/report.h"
 #include "io/output/durable_file.h"
+#include "io/weights/weights_file.h"
 #include "model/model_file.h"
 #include "ops/ops.h"
 #include "search/pca.h"
@@ -59,7 +62,7 @@ std::vector<std::string> table_names(const std::vector<std::string>& paths) {
   return names;
 }
 
-/// Every label that tasks or floors read, once.
+/// Every label that tasks or floors must have, once.
 std::vector<std::string> label_names(const Experiment& experiment) {
   std::vector<std::string> names;
   const auto add = [&](const std::vector<std::string>& more) {
@@ -69,6 +72,19 @@ std::vector<std::string> label_names(const Experiment& experiment) {
   };
   for (const plugin::Spec<Task>& spec : experiment.tasks) add(spec.make()->labels());
   for_each_label_floor(experiment, [&](const std::string&, const LabelFloor& floor) { add(floor.labels); });
+  return names;
+}
+
+/// The same with the labels that tasks read where the dataset has them.
+std::vector<std::string> readable_labels(const Experiment& experiment, const Dataset& dataset) {
+  std::vector<std::string> names = label_names(experiment);
+  const std::vector<Field> fields = dataset.fields();
+  for (const plugin::Spec<Task>& spec : experiment.tasks) {
+    for (const std::string& name : spec.make()->optional_labels()) {
+      const bool known = std::ranges::find(names, name) != names.end();
+      if (!known && std::ranges::find(fields, name, &Field::name) != fields.end()) names.push_back(name);
+    }
+  }
   return names;
 }
 
@@ -103,14 +119,23 @@ struct Source {
 /// Gathers representations of both splits and hands them to the tasks.
 class Evaluator {
  public:
-  Evaluator(const Experiment& experiment, const Model& model, const Dataset& dataset, record::Console& console,
-            TokenCache* cache, const std::vector<bool>& in_both)
-      : experiment_(experiment), model_(model), dataset_(dataset), console_(console), cache_(cache), in_both_(in_both) {
+  Evaluator(const Experiment& experiment, const Model& model, const Origins& origins, const Dataset& dataset,
+            record::Console& console, TokenCache* cache, const std::vector<bool>& in_both)
+      : experiment_(experiment),
+        model_(model),
+        origins_(origins),
+        dataset_(dataset),
+        console_(console),
+        cache_(cache),
+        in_both_(in_both) {
     for (const Split split : {Split::train, Split::test}) choose_rows(split);
   }
 
+  /// Vectors may hold what is not finite.
   TaskInput gather() && {
     input_.seed = experiment_.seed;
+    input_.resamples = experiment_.evaluation.resamples;
+    input_.probe_seeds = experiment_.evaluation.probe_seeds;
     add_sources();
     const auto start = std::chrono::steady_clock::now();
     extract(Split::train);
@@ -145,15 +170,24 @@ class Evaluator {
   }
 
   void add_sources() {
-    const bool head = wants_head(experiment_);
+    std::map<std::string, bool> heads;
     for (const std::string& name : model_.names()) {
-      add(head ? "aligned" : "before alignment", name, Role::model, model_.shared_encoder(name), head);
+      const bool head = heads[name] = wants_head(experiment_) && has_meaning(origins_, name);
+      if (head != wants_head(experiment_)) {
+        console_.say(
+            fmt::format("encoder {}: no stage trained its head, so its backbone's embedding is measured", name));
+      }
+      const PartOrigins& origins = origins_.at(name);
+      const bool shared = head && (origins.head == Origin::aligned || origins.head == Origin::file);
+      add({embedding_name(origins, head), name, shared, Role::model, {}, {}}, model_.shared_encoder(name), head);
     }
     const auto& models = experiment_.evaluation.models;
     const std::vector<std::string> names = table_names(models);
     for (size_t i = 0; i < models.size(); ++i) add_model(models[i], names[i]);
     if (wants(experiment_, "untrained")) {
-      for (const std::string& name : model_.names()) add("untrained", name, Role::floor, untrained(name), head);
+      for (const std::string& name : model_.names()) {
+        add({"untrained", name, heads[name], Role::floor, {}, {}}, untrained(name), heads[name]);
+      }
     }
     if (wants(experiment_, "pca")) add_pca();
   }
@@ -165,18 +199,20 @@ class Evaluator {
 
   data::LoaderOptions loading(Split split) const { return reading_options(experiment_, split); }
 
-  void add(const std::string& name, const std::string& tower, Role role, std::shared_ptr<Encoder> encoder, bool head) {
-    const Embedder embedder(tower, std::move(encoder), device_, precision_, head);
-    input_.representations.push_back({name, tower, head, role, {}, {}});
+  void add(Representation representation, std::shared_ptr<Encoder> encoder, bool head) {
+    const Embedder embedder(representation.modality, std::move(encoder), device_, precision_, head);
+    input_.representations.push_back(std::move(representation));
     sources_.push_back({embedder.view(), embedder, std::nullopt});
   }
 
-  /// Towers of a model file for the experiment's modalities; one without a head gives its backbone's embedding.
+  /// Towers of a model file for the experiment's modalities; one without a trained head gives its backbone's embedding.
   void add_model(const std::string& path, const std::string& name) {
-    Model model(shared_encoders(experiment_, read_model_description(path)), device_, std::nullopt);
+    const io::Metadata metadata = io::list_weights(path).metadata;
+    const Origins origins = read_origins(metadata);
+    Model model(shared_encoders(experiment_, read_model_description(metadata, path)), device_, std::nullopt);
     for (const std::string& tower : model.names()) {
-      const bool has_head = model.load(tower, path);
-      add(name, tower, Role::baseline, model.shared_encoder(tower), has_head && wants_head(experiment_));
+      const bool head = model.load(tower, path) && has_meaning(origins, tower) && wants_head(experiment_);
+      add({name, tower, head, Role::baseline, {}, {}}, model.shared_encoder(tower), head);
     }
   }
 
@@ -203,7 +239,9 @@ class Evaluator {
         const Matrix all = as_matrix(objects.views.at(view.name));
         std::vector<int64_t> there;
         for (int64_t row = 0; row < all.rows; ++row) {
-          if (present_[0].at(view.modality)[places[first + static_cast<size_t>(row)]]) there.push_back(row);
+          const bool is_present = present_[0].at(view.modality)[places[first + static_cast<size_t>(row)]];
+          const bool is_finite = std::ranges::all_of(all.row(row), [](float value) { return std::isfinite(value); });
+          if (is_present && is_finite) there.push_back(row);
         }
         raw[i].append(select_rows(all, there));
       }
@@ -242,31 +280,49 @@ class Evaluator {
         Representation& target = input_.representations[i];
         Matrix rows = kept[i] ? source.embedder->embed(kept[i]->read(objects.rows))
                               : source.rows(objects.views.at(source.view.request.name));
-        blank_missing(rows, present_[index(split)].at(source.view.request.modality), first);
-        (split == Split::train ? target.train : target.test).append(rows);
+        append_present(split == Split::train ? target.train : target.test, std::move(rows),
+                       present_[index(split)].at(source.view.request.modality), first);
       }
       first += objects.rows.size();
       return true;
     });
   }
 
+  /// The rows of a batch, whose first is object `first`, of objects that have the modality.
+  static void append_present(Vectors& target, Matrix rows, const std::vector<bool>& present, size_t first) {
+    std::vector<int64_t> there;
+    for (int64_t row = 0; row < rows.rows; ++row) {
+      const size_t object = first + static_cast<size_t>(row);
+      if (!present[object]) continue;
+      there.push_back(row);
+      target.objects.push_back(static_cast<int64_t>(object));
+    }
+    target.values.append(std::ssize(there) == rows.rows ? std::move(rows) : select_rows(rows, there));
+  }
+
   void read_labels(Split split, std::map<std::string, std::vector<double>>& labels, std::vector<int64_t>& ids) const {
     const std::vector<int64_t>& rows = rows_[index(split)];
     ids = data::read_ids(dataset_, split, rows);
-    for (const auto& [name, column] : data::read_fields(dataset_, split, rows, label_names(experiment_))) {
+    for (const auto& [name, column] :
+         data::read_fields(dataset_, split, rows, readable_labels(experiment_, dataset_))) {
       labels[name] = data::as_doubles(column);
     }
   }
 
   void add_labels(const std::string& tower, const LabelFloor& floor) {
     Representation values{floor.name, tower, true, Role::floor, {}, {}, true};
-    const auto fill = [&](Matrix& matrix, const std::map<std::string, std::vector<double>>& labels, Split split) {
-      const size_t rows = rows_[index(split)].size();
-      matrix = {static_cast<int64_t>(rows), static_cast<int64_t>(floor.labels.size())};
-      for (size_t row = 0; row < rows; ++row) {
-        for (const std::string& name : floor.labels) matrix.values.push_back(static_cast<float>(labels.at(name)[row]));
+    const auto fill = [&](Vectors& vectors, const std::map<std::string, std::vector<double>>& labels, Split split) {
+      const std::vector<bool>& present = present_[index(split)].at(floor.modality);
+      vectors.values.columns = static_cast<int64_t>(floor.labels.size());
+      for (size_t object = 0; object < present.size(); ++object) {
+        const auto is_known = [&](const std::string& name) { return std::isfinite(labels.at(name)[object]); };
+        if (!present[object] || !std::ranges::all_of(floor.labels, is_known)) continue;
+        vectors.objects.push_back(static_cast<int64_t>(object));
+        ++vectors.values.rows;
+        for (const std::string& name : floor.labels) {
+          vectors.values.values.push_back(static_cast<float>(labels.at(name)[object]));
+        }
       }
-      blank_missing(matrix, present_[index(split)].at(floor.modality), 0);
     };
     fill(values.train, input_.train_labels, Split::train);
     fill(values.test, input_.test_labels, Split::test);
@@ -275,6 +331,7 @@ class Evaluator {
 
   const Experiment& experiment_;
   const Model& model_;
+  const Origins& origins_;
   const Dataset& dataset_;
   record::Console& console_;
   TokenCache* cache_;
@@ -297,6 +354,14 @@ void check_label_floors(const Experiment& experiment) {
     throw Error(
         fmt::format("[evaluation.label_floors] '{}' is of the modality '{}', which no encoder has; there are: {}",
                     floor.name, floor.modality, fmt::join(modalities, ", ")));
+  }
+}
+
+void expect_rows(const std::vector<Report>& reports, const std::string& task) {
+  for (const Report& report : reports) {
+    if (!report.rows.empty()) continue;
+    throw Error(fmt::format("[tasks] '{}' measured nothing: the table \"{}\" has no line ({})", task, report.title,
+                            report.note));
   }
 }
 
@@ -324,23 +389,30 @@ void check_models(const Experiment& experiment, const Dataset& dataset) {
   }
 }
 
-void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const Provenance& provenance,
-              const record::RunFolder& folder, record::Console& console, TokenCache* cache) {
+void evaluate(const Experiment& experiment, const Model& model, const Origins& origins, const Dataset& dataset,
+              const Provenance& provenance, const record::RunFolder& folder, record::Console& console,
+              TokenCache* cache) {
   const std::vector<bool> in_both = in_both_splits(dataset);
   const std::string overlap = describe_overlap(experiment, in_both);
-  const TaskInput input = Evaluator(experiment, model, dataset, console, cache, in_both).gather();
+  TaskInput input = Evaluator(experiment, model, origins, dataset, console, cache, in_both).gather();
   write_embeddings(folder.embeddings(), input,
                    {{"experiment", config::to_toml(experiment.resolved())}, {"provenance", provenance.text()}});
+  const std::vector<std::string> left_out = leave_out(input, experiment.evaluation.max_not_finite);
+  for (const std::string& sentence : left_out) console.say("left out of the tables: " + sentence);
   std::vector<Report> reports;
   if (!overlap.empty()) reports.push_back({"test objects in the training split", overlap, {}});
   std::map<std::string, std::vector<Prediction>> predictions;
   for (const plugin::Spec<Task>& spec : experiment.tasks) {
     TaskResult result = spec.make()->run(input);
+    expect_rows(result.reports, spec.plugin);
     std::ranges::move(result.reports, std::back_inserter(reports));
     if (result.predictions.empty()) continue;
     std::string name = spec.plugin;
     for (int number = 2; predictions.contains(name); ++number) name = fmt::format("{} {}", spec.plugin, number);
     predictions[name] = std::move(result.predictions);
+  }
+  for (Report& report : reports) {
+    if (!left_out.empty()) report.note += fmt::format(" Left out of every line: {}.", fmt::join(left_out, "; "));
   }
   if (!predictions.empty()) write_predictions(folder.predictions(), predictions);
   const std::string text = report_text(reports);

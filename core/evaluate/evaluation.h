@@ -5,16 +5,19 @@
 #include "experiment/experiment.h"
 #include "experiment/provenance.h"
 #include "model/model.h"
+#include "model/origins.h"
 #include "record/console.h"
 #include "record/run_folder.h"
 
 namespace astroclip::evaluate {
 
 /// Embeds training and test objects with the model, with each floor and each baseline, writes the embeddings, runs the
-/// tasks and writes and prints their report. What frozen backbones give is taken from `cache`, or kept there, if there
-/// is one.
-void evaluate(const Experiment& experiment, const Model& model, const Dataset& dataset, const Provenance& provenance,
-              const record::RunFolder& folder, record::Console& console, TokenCache* cache);
+/// tasks and writes and prints their report. An encoder whose head no stage has trained gives its backbone's embedding,
+/// as `origins` say. What frozen backbones give is taken from `cache`, or kept there, if there is one. Throws Error
+/// when too many representations are not finite, and when a task has nothing to measure.
+void evaluate(const Experiment& experiment, const Model& model, const Origins& origins, const Dataset& dataset,
+              const Provenance& provenance, const record::RunFolder& folder, record::Console& console,
+              TokenCache* cache);
 
 /// Throws Error naming the file unless every model file of the evaluation tells its encoders, one of them for a
 /// modality of the experiment, and takes what the dataset gives.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@ struct Measure {
   std::optional<Better> better;  ///< none: runs are not compared by it
   bool is_first = false;         ///< of its row among those to compare by: the metric that the task puts foremost
   double value = 0.0;
+  double object_error = std::numeric_limits<double>::quiet_NaN();  ///< as of a Metric
 };
 
 /// Every number of the rows that are about the model, in order. Names are metric, modality and method; where two are

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 #include <set>
 
 #include "io/hdf5/hdf5.h"
@@ -30,6 +32,18 @@ void write(io::Hdf5File& file, const std::string& name, const std::vector<double
   write(file, name, DType::f64, {static_cast<int64_t>(values.size())}, values);
 }
 
+/// A row for each of so many objects, NaN without a vector.
+Matrix of_each(const Vectors& vectors, int64_t objects) {
+  const int64_t columns = vectors.values.columns;
+  Matrix all{objects, columns,
+             std::vector<float>(static_cast<size_t>(objects * columns), std::numeric_limits<float>::quiet_NaN())};
+  for (int64_t row = 0; row < vectors.values.rows; ++row) {
+    std::ranges::copy(vectors.values.row(row),
+                      all.values.begin() + vectors.objects[static_cast<size_t>(row)] * columns);
+  }
+  return all;
+}
+
 /// A name as one step of a path.
 std::string step(std::string name) {
   std::ranges::replace(name, '/', '_');
@@ -44,10 +58,11 @@ void write_embeddings(const std::string& path, const TaskInput& input,
   auto file = io::Hdf5File::create(durable.file());
   for (const auto& [name, text] : attributes) file.write_attribute(name, text);
   const auto write_split = [&](const std::string& group, const std::vector<int64_t>& ids,
-                               Matrix Representation::*part) {
+                               Vectors Representation::*part) {
     write(file, group + "/object_id", ids);
     for (const Representation& one : input.representations) {
-      if (one.role == Role::model) write(file, fmt::format("{}/{}_embeddings", group, one.modality), one.*part);
+      if (one.role != Role::model) continue;
+      write(file, fmt::format("{}/{}_embeddings", group, one.modality), of_each(one.*part, std::ssize(ids)));
     }
   };
   write_split("train", input.train_ids, &Representation::train);

@@ -24,12 +24,23 @@ std::string number(double value) {
   return std::abs(value) >= 100.0 ? fmt::format("{:.1f}", value) : fmt::format("{:.4f}", value);
 }
 
+/// "0.797±0.009": to two digits of the error, or one from 35 on; the error joins those over objects and over seeds.
+std::string with_error(const Metric& metric) {
+  const auto known = [](double error) { return std::isfinite(error) ? error : 0.0; };
+  const double error = std::hypot(known(metric.object_error), known(metric.seed_error));
+  if (!std::isfinite(metric.value) || error == 0.0) return number(metric.value);
+  const double power = std::floor(std::log10(error));
+  const int digits = error / std::pow(10.0, power) < 3.5 ? 2 : 1;
+  const int decimals = std::clamp(digits - 1 - static_cast<int>(power), 0, 6);
+  return fmt::format("{:.{}f}±{:.{}f}", metric.value, decimals, error, decimals);
+}
+
 /// Every metric of the report, in order of first appearance.
 std::vector<std::string> metric_names(const Report& report) {
   std::vector<std::string> names;
   for (const Measurement& row : report.rows) {
-    for (const auto& [name, value] : row.values) {
-      if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+    for (const Metric& metric : row.values) {
+      if (std::ranges::find(names, metric.name) == names.end()) names.push_back(metric.name);
     }
   }
   return names;
@@ -41,13 +52,14 @@ std::string marked(Role role) {
 
 std::vector<TableRow> lines_of(const Report& report) {
   const std::vector<std::string> metrics = metric_names(report);
-  std::vector<TableRow> lines = {{"from", "representation", "method"}};
+  std::vector<TableRow> lines = {{"from", "representation", "method", "n train", "n test"}};
   lines[0].insert(lines[0].end(), metrics.begin(), metrics.end());
   for (const Measurement& row : report.rows) {
-    TableRow line = {row.modality, marked(row.role) + row.representation, row.method};
+    TableRow line = {row.modality, marked(row.role) + row.representation, row.method, std::to_string(row.n_train),
+                     std::to_string(row.n_test)};
     for (const std::string& metric : metrics) {
-      const auto found = std::ranges::find(row.values, metric, &std::pair<std::string, double>::first);
-      line.push_back(found == row.values.end() ? "" : number(found->second));
+      const auto found = std::ranges::find(row.values, metric, &Metric::name);
+      line.push_back(found == row.values.end() ? "" : with_error(*found));
     }
     lines.push_back(std::move(line));
   }
@@ -84,13 +96,20 @@ Enum named(const Json& name, const char* const (&names)[count]) {
   return static_cast<Enum>(values.at(name.get<std::string>()).get<size_t>());
 }
 
+Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+
 Report report_of(const Json& json) {
-  Report report{json.at("title"), json.at("note"), {}, {}};
+  const auto numeric = [](const Json& value) { return value.is_number() ? value.get<double>() : std::nan(""); };
+  Report report{json.at("title"), json.at("note"), {}, {}, json.at("protocol")};
   for (const Json& row : json.at("rows")) {
     report.rows.push_back(
         {row.at("representation"), row.at("modality"), row.at("method"), named<Role>(row.at("role"), role_names), {}});
+    Measurement& last = report.rows.back();
+    last.n_train = row.at("n_train");
+    last.n_test = row.at("n_test");
     for (const auto& [metric, value] : row.at("values").items()) {
-      report.rows.back().values.emplace_back(metric, value.is_number() ? value.get<double>() : std::nan(""));
+      const Json& errors = row.at("errors").at(metric);
+      last.values.push_back({metric, numeric(value), numeric(errors.at("objects")), numeric(errors.at("seeds"))});
     }
   }
   for (const auto& [metric, name] : json.at("better").items())
@@ -105,17 +124,28 @@ std::string report_json(const std::vector<Report>& reports) {
   for (const Report& report : reports) {
     Json rows = Json::array();
     for (const Measurement& row : report.rows) {
-      Json values = Json::object();
-      for (const auto& [name, value] : row.values) values[name] = std::isfinite(value) ? Json(value) : Json();
+      Json values = Json::object(), errors = Json::object();
+      for (const Metric& metric : row.values) {
+        values[metric.name] = finite_or_null(metric.value);
+        errors[metric.name] = {{"objects", finite_or_null(metric.object_error)},
+                               {"seeds", finite_or_null(metric.seed_error)}};
+      }
       rows.push_back({{"modality", row.modality},
                       {"representation", row.representation},
                       {"method", row.method},
                       {"role", role_names[static_cast<size_t>(row.role)]},
-                      {"values", values}});
+                      {"n_train", row.n_train},
+                      {"n_test", row.n_test},
+                      {"values", values},
+                      {"errors", errors}});
     }
     Json better = Json::object();
     for (const auto& [name, which] : report.better) better[name] = better_names[static_cast<size_t>(which)];
-    all.push_back({{"title", report.title}, {"note", report.note}, {"better", better}, {"rows", rows}});
+    all.push_back({{"title", report.title},
+                   {"note", report.note},
+                   {"protocol", report.protocol},
+                   {"better", better},
+                   {"rows", rows}});
   }
   return all.dump(2) + "\n";
 }

@@ -7,7 +7,7 @@
 
 namespace astroclip::evaluate {
 
-/// Tables for a terminal: a line for each measurement, floors and baselines marked as such.
+/// Tables for a terminal: a line for each measurement with its objects and errors, floors and baselines marked as such.
 std::string report_text(const std::vector<Report>& reports);
 /// The same as JSON.
 std::string report_json(const std::vector<Report>& reports);

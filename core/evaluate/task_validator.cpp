@@ -4,15 +4,17 @@
 #include <iterator>
 
 #include "evaluate/embedder.h"
+#include "evaluate/left_out.h"
 #include "evaluate/measure.h"
 
 namespace astroclip::evaluate {
 
 TaskValidator::TaskValidator(const Experiment& experiment, const StageSpec& stage, std::vector<std::string> towers,
-                             const Model& model, const Dataset& dataset, const std::vector<int64_t>& training,
-                             std::vector<int64_t> validation)
+                             const Model& model, const Origins& origins, const Dataset& dataset,
+                             const std::vector<int64_t>& training, std::vector<int64_t> validation)
     : experiment_(experiment),
       towers_(std::move(towers)),
+      origins_(origins),
       model_(model),
       dataset_(dataset),
       validation_(std::move(validation)) {
@@ -25,26 +27,29 @@ record::Metrics TaskValidator::measure() const {
   TaskInput input;
   input.seed = experiment_.seed;
   for (const std::string& tower : towers_) {
-    const bool head = experiment_.evaluation.embedding == Embedding::head;
+    const bool head = experiment_.evaluation.embedding == Embedding::head && has_meaning(origins_, tower);
     const Embedder embedder(tower, model_.shared_encoder(tower), experiment_.run_device(), experiment_.run_precision(),
                             head);
     Representation embedding{"model", tower, head, Role::model, {}, {}};
-    const auto embed = [&](const std::vector<int64_t>& rows, Matrix& matrix) {
+    const auto embed = [&](const std::vector<int64_t>& rows) {
+      Matrix matrix;
       for_each_batch(dataset_, rows, {embedder.view()}, reading_options(experiment_, Split::train),
                      [&](const data::Batch& batch) {
                        matrix.append(embedder.embed(batch.views.at(embedder.view().request.name)));
                        return true;
                      });
+      return of_all(std::move(matrix));
     };
-    embed(training_, embedding.train);
-    embed(validation_, embedding.test);
+    embedding.train = embed(training_);
+    embedding.test = embed(validation_);
     input.representations.push_back(std::move(embedding));
   }
   input.train_ids = data::read_ids(dataset_, Split::train, training_);
   input.test_ids = data::read_ids(dataset_, Split::train, validation_);
+  const bool whole = leave_out(input, experiment_.evaluation.max_not_finite).empty();
   std::vector<Report> reports;
   for (const auto& task : tasks_) {
-    for (const std::string& label : task->labels()) {
+    for (const std::string& label : labels_of(*task)) {
       input.train_labels[label] = data::read_label(dataset_, Split::train, training_, label);
       input.test_labels[label] = data::read_label(dataset_, Split::train, validation_, label);
     }
@@ -52,7 +57,20 @@ record::Metrics TaskValidator::measure() const {
   }
   record::Metrics metrics;
   for (const Measure& one : measures(reports)) metrics.emplace_back("validation." + one.name, one.value);
+  if (!whole) {
+    const auto measured = input.representations.front().test.objects.size();
+    metrics.emplace_back("validation.left_out", static_cast<double>(validation_.size() - measured));
+  }
   return metrics;
+}
+
+std::vector<std::string> TaskValidator::labels_of(const Task& task) const {
+  std::vector<std::string> names = task.labels();
+  const std::vector<Field> fields = dataset_.fields();
+  for (const std::string& name : task.optional_labels()) {
+    if (std::ranges::find(fields, name, &Field::name) != fields.end()) names.push_back(name);
+  }
+  return names;
 }
 
 }  // namespace astroclip::evaluate

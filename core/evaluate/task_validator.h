@@ -8,6 +8,7 @@
 #include "api/task.h"
 #include "experiment/experiment.h"
 #include "model/model.h"
+#include "model/origins.h"
 #include "record/metrics.h"
 
 namespace astroclip::evaluate {
@@ -15,18 +16,24 @@ namespace astroclip::evaluate {
 /// Runs the experiment's tasks on objects set apart, as the evaluation does on the test split.
 class TaskValidator {
  public:
-  /// Embeds with the encoders `towers`, whose modalities every row must have. Probes are fitted on `tasks` of the
-  /// `training` rows, evenly spaced.
+  /// Embeds with the encoders `towers`, whose modalities every row must have; those whose head no stage has trained, as
+  /// `origins` say, give their backbone's embedding. Probes are fitted on `tasks` of the `training` rows, evenly
+  /// spaced.
   TaskValidator(const Experiment& experiment, const StageSpec& stage, std::vector<std::string> towers,
-                const Model& model, const Dataset& dataset, const std::vector<int64_t>& training,
-                std::vector<int64_t> validation);
+                const Model& model, const Origins& origins, const Dataset& dataset,
+                const std::vector<int64_t>& training, std::vector<int64_t> validation);
 
-  /// "validation.R² image knn": what the tasks measure, named as a Measure is.
+  /// "validation.R² image knn": what the tasks measure, named as a Measure is. With
+  /// "validation.left_out" of objects that a representation is not finite for; Throws Error when they are too many.
   record::Metrics measure() const;
 
  private:
+  /// What it reads of this dataset.
+  std::vector<std::string> labels_of(const Task& task) const;
+
   const Experiment& experiment_;
   std::vector<std::string> towers_;
+  Origins origins_;
   const Model& model_;
   const Dataset& dataset_;
   std::vector<int64_t> training_, validation_;

@@ -102,6 +102,16 @@ const Schema<EvaluationSpec>& evaluation_schema() {
                  "model files measured beside the embedding as baselines, named after the files or their runs")
           .field("pca_components", &EvaluationSpec::pca_components, "components of the PCA floor", between(1, 4096))
           .field("pca_rows", &EvaluationSpec::pca_rows, "training objects the PCA is fitted on", between(2, 1 << 20))
+          .field(
+              "max_not_finite", &EvaluationSpec::max_not_finite,
+              "largest share of objects whose representation is not finite although they have the modality; they are "
+              "left out of all lines and reported, and more are an error",
+              between(0.0, 1.0))
+          .field("resamples", &EvaluationSpec::resamples,
+                 "bootstrap resamples of the test objects, for errors of the metrics; 0: no such errors",
+                 between(0, 100000))
+          .field("probe_seeds", &EvaluationSpec::probe_seeds,
+                 "fits of each probe with random initial weights; metrics are their means", between(1, 1000))
           .renamed("baselines", "floors")
           .renamed("image_magnitudes", "label_floors")
           .renamed("spectrum_magnitudes", "label_floors")

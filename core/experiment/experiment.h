@@ -109,6 +109,9 @@ struct EvaluationSpec {
   std::vector<std::string> models;  ///< model files: the baselines
   int64_t pca_components = 64;
   int64_t pca_rows = 4096;
+  double max_not_finite = 0.01;  ///< share of a representation's objects
+  int64_t resamples = 200;
+  int64_t probe_seeds = 3;
 };
 
 struct Experiment {

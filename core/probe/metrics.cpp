@@ -1,6 +1,7 @@
 #include "probe/metrics.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <numeric>
 
@@ -28,6 +29,14 @@ std::vector<double> errors(std::span<const double> predicted, std::span<const do
   std::vector<double> all;
   for (size_t i = 0; i < truth.size(); ++i) all.push_back(predicted[i] - truth[i]);
   return all;
+}
+
+bool is_redshift(const std::string& label) {
+  std::string name;
+  for (const char letter : label) name += static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  static constexpr const char* names[] = {"z",      "z_hp",   "z_spec",  "zspec",  "z_phot", "zphot",
+                                          "z_best", "z_true", "photo_z", "photoz", "spec_z", "specz"};
+  return name.find("redshift") != std::string::npos || std::ranges::find(names, name) != std::end(names);
 }
 
 std::vector<double> redshift_errors(std::span<const double> predicted, std::span<const double> truth) {
@@ -60,6 +69,17 @@ double nmad(std::vector<double> errors) {
   const double centre = median(errors);
   for (double& error : errors) error = std::abs(error - centre);
   return 1.4826 * median(errors);
+}
+
+double iqr_deviation(std::vector<double> errors) {
+  if (errors.empty()) return std::nan("");
+  std::ranges::sort(errors);
+  const auto quantile = [&](double share) {
+    const double place = share * static_cast<double>(errors.size() - 1);
+    const auto low = static_cast<size_t>(place), high = std::min(low + 1, errors.size() - 1);
+    return std::lerp(errors[low], errors[high], place - std::floor(place));
+  };
+  return (quantile(0.75) - quantile(0.25)) / 1.349;
 }
 
 double outlier_fraction(std::span<const double> errors, double limit) {

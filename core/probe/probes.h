@@ -35,10 +35,13 @@ struct MlpOptions {
   int64_t batch = 64;
   double lr = 1e-3;
   double dropout = 0.1;
+  double validation =
+      0.0;  ///< share of the training objects set apart to choose the best epoch; 0: the last one is kept
 };
 
-/// A network with ReLU, trained by Adam on the mean squared error of standardised labels: "layers.N.weight" [out, in],
-/// "layers.N.bias" [1, out], "label_mean" and "label_deviation" [1, 1]. `name` and `seed` key the random streams.
+/// A network with ReLU, trained by Adam on the mean squared error of standardised labels; with `validation`, the
+/// weights of the epoch with the least error on the objects set apart: "layers.N.weight" [out, in], "layers.N.bias" [1,
+/// out], "label_mean" and "label_deviation" [1, 1]. `name` and `seed` key the random streams.
 Fit mlp(const Sample& train, const Sample& test, const MlpOptions& options, const std::string& name, uint64_t seed);
 
 }  // namespace astroclip::probe

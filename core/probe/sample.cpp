@@ -37,18 +37,18 @@ Matrix Standardiser::operator()(const Matrix& rows) const {
   return scaled;
 }
 
-Sample labelled(const Matrix& matrix, const std::vector<double>& labels, const std::vector<int64_t>& ids,
-                const Standardiser& standardise) {
+Sample labelled(const Vectors& vectors, const std::vector<double>& labels, const std::vector<int64_t>& ids) {
   Sample sample;
   std::vector<int64_t> rows;
-  for (const int64_t i : present_rows(matrix)) {
-    const auto row = static_cast<size_t>(i);
-    if (!std::isfinite(labels.at(row))) continue;
-    rows.push_back(i);
-    sample.labels.push_back(labels[row]);
-    sample.ids.push_back(ids.at(row));
+  for (size_t row = 0; row < vectors.objects.size(); ++row) {
+    const auto object = static_cast<size_t>(vectors.objects[row]);
+    if (!std::isfinite(labels.at(object))) continue;
+    rows.push_back(static_cast<int64_t>(row));
+    sample.labels.push_back(labels[object]);
+    sample.ids.push_back(ids.at(object));
+    sample.objects.push_back(vectors.objects[row]);
   }
-  sample.features = standardise(select_rows(matrix, rows));
+  sample.features = select_rows(vectors.values, rows);
   return sample;
 }
 

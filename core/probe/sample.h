@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "tensor/matrix.h"
+#include "api/task.h"
 
 namespace astroclip::probe {
 
@@ -28,10 +28,10 @@ struct Sample {
   Matrix features;  ///< a row each
   std::vector<double> labels;
   std::vector<int64_t> ids;
+  std::vector<int64_t> objects = {};  ///< places in the ids and labels of the split
 };
 
-/// The rows that are present and whose label is finite, with standardised columns.
-Sample labelled(const Matrix& matrix, const std::vector<double>& labels, const std::vector<int64_t>& ids,
-                const Standardiser& standardise);
+/// The objects whose label is finite. `labels` and `ids` are of all objects of the split.
+Sample labelled(const Vectors& vectors, const std::vector<double>& labels, const std::vector<int64_t>& ids);
 
 }  // namespace astroclip::probe

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "autograd/tape.h"
 #include "base/error.h"
 #include "ops/ops.h"
 #include "record/metrics.h"
@@ -37,21 +36,35 @@ data::Batch first_batch(const train::StageSetup& setup, const Dataset& dataset, 
   return data::Loader(dataset, std::move(rows), setup.views(), setup.loss().labels(), options).next();
 }
 
-void check_batch(const Stage& stage, const Model& model, const Dataset& dataset) {
+/// Names of the parameters with a gradient, which goes.
+std::vector<std::string> take_gradients(const std::vector<NamedTensor>& parameters) {
+  std::vector<std::string> reached;
+  for (NamedTensor entry : parameters) {
+    if (!entry.tensor.grad().defined()) continue;
+    reached.push_back(entry.name);
+    entry.tensor.set_grad({});
+  }
+  return reached;
+}
+
+std::vector<std::string> check_batch(const Stage& stage, const Model& model, const Dataset& dataset) {
   const train::StageSetup setup(stage, model);
   data::RowSplit rows = train::stage_rows(setup, dataset);
-  if (stage.spec.steps == 0) return;
-  const autograd::NoGrad no_grad;
+  if (stage.spec.steps == 0) return {};
   const ops::PrecisionScope precision(stage.experiment.run_precision());
   const data::Batch batch = first_batch(setup, dataset, std::move(rows.training));
   const train::FrozenViews none;
   train::StepContext context(setup, none, batch, 0, train::Mode::validation);
-  record::Metrics metrics = record::metrics_of(setup.loss().forward(context));
+  const LossValue loss = setup.loss().forward(context);
+  context.backward(loss.total, 1.0);
+  const std::vector<std::string> reached = take_gradients(train::stage_parameters(stage.spec, model, setup.loss()));
+  record::Metrics metrics = record::metrics_of(loss);
   // What the tasks add is known when they have run.
   const ValidationSpec& validation = stage.spec.validation;
-  if (validation.every == 0 || validation.tasks > 0) return;
+  if (validation.every == 0 || validation.tasks > 0) return reached;
   for (auto& [name, value] : metrics) name = "validation." + name;
   train::Selection(validation).offer(0, metrics);
+  return reached;
 }
 
 }  // namespace
@@ -65,13 +78,16 @@ void check_stages(const Experiment& experiment, const Model& model, size_t first
   }
 }
 
-void check_batches(const Experiment& experiment, const Model& model, const Dataset& dataset, size_t first) {
-  for (size_t index = first; index < experiment.stages.size(); ++index) {
-    check_batch({experiment, index}, model, dataset);
+std::vector<std::vector<std::string>> check_batches(const Experiment& experiment, const Model& model,
+                                                    const Dataset& dataset) {
+  std::vector<std::vector<std::string>> reached;
+  for (size_t index = 0; index < experiment.stages.size(); ++index) {
+    reached.push_back(check_batch({experiment, index}, model, dataset));
   }
   // Weights packed for a few objects, and stages that train much later, would stay.
   for (const NamedTensor& entry : model.state()) entry.tensor.storage()->drop_derived();
   memory_of(experiment.run_device()).trim();
+  return reached;
 }
 
 }  // namespace astroclip::run

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "api/dataset.h"
 #include "experiment/experiment.h"
 #include "model/model.h"
@@ -10,8 +13,10 @@ namespace astroclip::run {
 /// freeze, groups of parameters, what losses ask of encoders. The encoders need no weights.
 void check_stages(const Experiment& experiment, const Model& model, size_t first);
 
-/// Checks them with data: one small batch goes through each stage's loss, in evaluation mode, so that views, labels,
-/// sizes and the names of validation metrics are known to fit. Leaves the weights as they are.
-void check_batches(const Experiment& experiment, const Model& model, const Dataset& dataset, size_t first);
+/// Checks all stages with data: one small batch goes through each stage's loss and back, in evaluation mode, so that
+/// views, labels, sizes and the names of validation metrics are known to fit. Leaves the weights as they are. Gives the
+/// names of the parameters that each stage's gradient reaches; none for a stage without steps.
+std::vector<std::vector<std::string>> check_batches(const Experiment& experiment, const Model& model,
+                                                    const Dataset& dataset);
 
 }  // namespace astroclip::run

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <filesystem>
 #include <optional>
 
 #include "base/error.h"
@@ -15,6 +16,7 @@
 #include "io/output/durable_file.h"
 #include "io/weights/weights_file.h"
 #include "model/model_file.h"
+#include "model/origins.h"
 #include "record/console.h"
 #include "record/recorder.h"
 #include "run/checks.h"
@@ -66,7 +68,7 @@ class Run {
     model_ = std::make_unique<Model>(experiment_.encoders, experiment_.run_device(), experiment_.seed);
     const auto first = static_cast<size_t>(position.stage + (checkpoint_ ? 1 : 0));
     check_stages(experiment_, *model_, first);
-    check_batches(experiment_, *model_, *dataset_, first);
+    reached_ = check_batches(experiment_, *model_, *dataset_);
     if (cached_.token_bytes > 0) {
       cache_ = std::make_unique<evaluate::TokenCache>(experiment_, *dataset_, provenance_, cached_.tokens,
                                                       cached_.token_bytes, &console_);
@@ -75,11 +77,17 @@ class Run {
     io::write_text(folder_.provenance(), provenance_.text());
     recorder_ = std::make_unique<record::Recorder>(folder_, stage_names(experiment_), position.stage,
                                                    checkpoint_ ? position.step : -1);
+    for (const std::string& name : model_->names()) origins_[name] = {};
+    if (position.stage > 0) {
+      const StageSpec& last = experiment_.stages[static_cast<size_t>(position.stage) - 1];
+      origins_ = read_origins(io::list_weights(folder_.stage(last.name)).metadata);
+    }
     for (auto stage = static_cast<size_t>(position.stage); stage < experiment_.stages.size(); ++stage) {
+      note_origins(stage);
       if (!take_stage(stage) && !train_stage(stage)) return Outcome::interrupted;
     }
     write_model(folder_.model());
-    evaluate::evaluate(experiment_, *model_, *dataset_, provenance_, folder_, console_, cache_.get());
+    evaluate::evaluate(experiment_, *model_, origins_, *dataset_, provenance_, folder_, console_, cache_.get());
     return Outcome::finished;
   }
 
@@ -113,16 +121,32 @@ class Run {
 
   /// The metadata says what the run was started with, which a resumed one repeats.
   void write_model(const std::string& path) const {
+    io::Metadata metadata = origins_metadata(origins_);
+    metadata["experiment"] = io::read_text(folder_.resolved());
+    metadata["provenance"] = provenance_.text();
+    metadata["machine"] = machine();
     write_model_file(path, model_->state(), {experiment_.encoders, dataset_->preprocessing(), {}, model_->untrained()},
-                     {{"experiment", io::read_text(folder_.resolved())},
-                      {"provenance", provenance_.text()},
-                      {"machine", machine()}});
+                     metadata);
   }
 
   void initialise(const StageSpec& stage) {
     for (const InitSpec& init : stage.init) {
       model_->load(init.encoder, init.is_stage ? folder_.stage(init.source) : init.source);
     }
+  }
+
+  /// What the weights are once the stage is over.
+  void note_origins(size_t index) {
+    for (const InitSpec& init : experiment_.stages[index].init) {
+      const std::string path = init.is_stage ? folder_.stage(init.source) : init.source;
+      if (!std::filesystem::exists(path)) {  // it was there when the stage began that is resumed
+        origins_[init.encoder] = {Origin::file, Origin::file};
+        continue;
+      }
+      const Model from({experiment_.encoder(init.encoder)}, experiment_.run_device(), std::nullopt);
+      add_file(origins_, init.encoder, path, from.load(init.encoder, path));
+    }
+    add_stage(origins_, *model_, reached_[index]);
   }
 
   bool resumes(size_t stage) const { return checkpoint_ && static_cast<size_t>(checkpoint_->position.stage) == stage; }
@@ -149,7 +173,7 @@ class Run {
     const StageSpec& stage = experiment_.stages[index];
     if (!resumes(index)) initialise(stage);
     train::Trainer trainer({experiment_, index}, *model_, *dataset_, resumes(index) ? checkpoint_ : std::nullopt,
-                           cache_.get());
+                           cache_.get(), origins_);
     console_.say(fmt::format("stage {}: {} on {}, {:.2f} M trainable parameters, {} objects", stage.name,
                              stage.loss.plugin, fmt::join(stage.encoders, " and "),
                              static_cast<double>(trainer.trainable_parameters()) / 1e6, trainer.row_count()));
@@ -185,6 +209,8 @@ class Run {
   std::shared_ptr<Dataset> dataset_;
   std::string overlap_;  ///< what becomes of test objects that are training objects, too; "" without any
   std::unique_ptr<Model> model_;
+  std::vector<std::vector<std::string>> reached_;  ///< parameters, by stage
+  Origins origins_;                                ///< of the model's weights at the end of the current stage
   std::unique_ptr<evaluate::TokenCache> cache_;
   std::unique_ptr<record::Recorder> recorder_;
 };

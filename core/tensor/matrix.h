@@ -19,8 +19,6 @@ struct Matrix {
   void append(const Matrix& more);
 };
 
-/// The rows without NaN.
-std::vector<int64_t> present_rows(const Matrix& matrix);
 Matrix select_rows(const Matrix& matrix, std::span<const int64_t> rows);
 
 }  // namespace astroclip

@@ -17,12 +17,12 @@
 namespace astroclip::train {
 
 Trainer::Trainer(const Stage& stage, Model& model, const Dataset& dataset,
-                 const std::optional<record::Checkpoint>& from, evaluate::TokenCache* cache)
+                 const std::optional<record::Checkpoint>& from, evaluate::TokenCache* cache, const Origins& origins)
     : stage_(stage), model_(model), dataset_(dataset), setup_(stage, model), selection_(stage.spec.validation) {
   make_optimizer();
   if (from) restore(*from);
   if (cache != nullptr && !finished()) frozen_ = FrozenViews(setup_, *cache);
-  open_dataset();
+  open_dataset(origins);
 }
 
 void Trainer::make_optimizer() {
@@ -38,11 +38,11 @@ void Trainer::make_optimizer() {
   if (spec.ema > 0.0) average_ = std::make_unique<optim::WeightAverage>(optimizer_->parameters(), spec.ema);
 }
 
-void Trainer::open_dataset() {
+void Trainer::open_dataset(const Origins& origins) {
   const StageSpec& spec = stage_.spec;
   data::RowSplit rows = stage_rows(setup_, dataset_);
   row_count_ = static_cast<int64_t>(rows.training.size());
-  make_validators(rows);
+  make_validators(rows, origins);
   data::LoaderOptions options = stage_.loader_options(spec.batch);
   options.first_step = step_ * spec.accumulate;
   options.steps = spec.steps * spec.accumulate;
@@ -50,12 +50,13 @@ void Trainer::open_dataset() {
                                            setup_.loss().labels(), options);
 }
 
-void Trainer::make_validators(const data::RowSplit& rows) {
+void Trainer::make_validators(const data::RowSplit& rows, const Origins& origins) {
   if (stage_.spec.validation.every == 0) return;
   validator_ = std::make_unique<Validator>(setup_, frozen_, dataset_, rows.validation);
   if (stage_.spec.validation.tasks == 0) return;
-  task_validator_ = std::make_unique<evaluate::TaskValidator>(stage_.experiment, stage_.spec, setup_.towers_of_views(),
-                                                              model_, dataset_, rows.training, rows.validation);
+  task_validator_ =
+      std::make_unique<evaluate::TaskValidator>(stage_.experiment, stage_.spec, setup_.towers_of_views(), model_,
+                                                origins, dataset_, rows.training, rows.validation);
 }
 
 record::Metrics Trainer::add_gradients() {

@@ -7,6 +7,7 @@
 
 #include "data/holdout.h"
 #include "evaluate/task_validator.h"
+#include "model/origins.h"
 #include "optim/optimizer.h"
 #include "optim/weight_average.h"
 #include "record/checkpoint.h"
@@ -37,9 +38,10 @@ struct Validation {
 class Trainer {
  public:
   /// Begins the stage with the model's weights or goes on from a checkpoint of it. Features of frozen backbones are
-  /// taken from `cache` where there is one.
+  /// taken from `cache` where there is one. `origins` are those of the weights at the end of the stage.
   Trainer(const Stage& stage, Model& model, const Dataset& dataset,
-          const std::optional<record::Checkpoint>& from = std::nullopt, evaluate::TokenCache* cache = nullptr);
+          const std::optional<record::Checkpoint>& from = std::nullopt, evaluate::TokenCache* cache = nullptr,
+          const Origins& origins = {});
 
   /// All steps are done, or validations call for an end.
   bool finished() const { return step_ == stage_.spec.steps || selection_.exhausted(); }
@@ -69,8 +71,8 @@ class Trainer {
  private:
   void make_optimizer();
   void restore(const record::Checkpoint& checkpoint);
-  void open_dataset();
-  void make_validators(const data::RowSplit& rows);
+  void open_dataset(const Origins& origins);
+  void make_validators(const data::RowSplit& rows, const Origins& origins);
   /// Forward and backward of every batch of the step.
   record::Metrics add_gradients();
   [[noreturn]] void stop_on_bad_loss(const LossValue& value) const;

@@ -63,14 +63,13 @@ limit = 100
     std::vector<double> labels;
     std::vector<int64_t> queries;  ///< rows of embeddings
 
-    void add(const Matrix& matrix, const std::vector<int64_t>& all_ids, const std::vector<double>& all_labels,
+    void add(const Vectors& vectors, const std::vector<int64_t>& all_ids, const std::vector<double>& all_labels,
              bool are_queries) {
-      const std::vector<int64_t> there = present_rows(matrix);
-      embeddings.append(select_rows(matrix, there));
-      for (const int64_t row : there) {
+      embeddings.append(vectors.values);
+      for (const int64_t object : vectors.objects) {
         if (are_queries) queries.push_back(static_cast<int64_t>(ids.size()));
-        ids.push_back(all_ids[static_cast<size_t>(row)]);
-        labels.push_back(all_labels[static_cast<size_t>(row)]);
+        ids.push_back(all_ids[static_cast<size_t>(object)]);
+        labels.push_back(all_labels[static_cast<size_t>(object)]);
       }
     }
   };
@@ -113,7 +112,9 @@ limit = 100
            from.modality,
            std::to_string(objects.ids[query]) + " → " + std::to_string(objects.ids[other]),
            from.role,
-           {{"cosine", cosine}, {p_.label, objects.labels[query]}, {"its " + p_.label, objects.labels[other]}}});
+           {{"cosine", cosine}, {p_.label, objects.labels[query]}, {"its " + p_.label, objects.labels[other]}},
+           from.train.values.rows,
+           from.test.values.rows});
     }
   }
 

@@ -1,5 +1,6 @@
 // Properties of galaxies from an embedding: any labels of the dataset, each by the same probes.
 #include <algorithm>
+#include <iterator>
 
 #include "plugin/record.h"
 #include "probe/metrics.h"
@@ -36,22 +37,17 @@ labels = ["log_mass", "log_sfr"]
     TaskResult result;
     Report report;
     report.title = "properties of test objects from representations of training objects";
-    report.note = "columns standardised on " + std::to_string(input.train_ids.size()) + " training objects; " +
-                  std::to_string(input.test_ids.size()) + " test objects. MAE, σ_NMAD in the label's unit.";
+    report.note = "knn: k = " + std::to_string(p_.k) +
+                  ", or all training objects where there are fewer; columns standardised on the training objects. MAE, "
+                  "σ_NMAD in the label's unit.";
     report.better = {{"R²", Better::more}, {"MAE", Better::less}, {"σ_NMAD", Better::less}};
     for (const std::string& label : p_.labels) {
       const auto first = static_cast<std::ptrdiff_t>(report.rows.size());
       for (const Representation& from : input.representations) {
-        for (Prediction& one : probe::predict(from, input, label, p_)) {
-          const std::vector<double> errors = probe::errors(one.predicted, one.truth);
-          report.rows.push_back({one.representation,
-                                 one.modality,
-                                 label + " " + one.method,
-                                 one.role,
-                                 {{"R²", probe::r_squared(one.predicted, one.truth)},
-                                  {"MAE", probe::mean_absolute_error(errors)},
-                                  {"σ_NMAD", probe::nmad(errors)}}});
-          result.predictions.push_back(std::move(one));
+        for (probe::BySeed& predictions : probe::predict(from, input, label, p_)) {
+          const std::string method = label + " " + predictions.front().method;
+          report.rows.push_back(probe::measure(predictions, method, metrics, input));
+          std::ranges::move(predictions, std::back_inserter(result.predictions));
         }
       }
       std::stable_sort(report.rows.begin() + first, report.rows.end(), [](const auto& a, const auto& b) {
@@ -63,6 +59,13 @@ labels = ["log_mass", "log_sfr"]
   }
 
  private:
+  static std::vector<Metric> metrics(std::span<const double> predicted, std::span<const double> truth) {
+    const std::vector<double> errors = probe::errors(predicted, truth);
+    return {{"R²", probe::r_squared(predicted, truth)},
+            {"MAE", probe::mean_absolute_error(errors)},
+            {"σ_NMAD", probe::nmad(errors)}};
+  }
+
   Parameters p_;
 };
 

@@ -1,6 +1,9 @@
 // Redshift from an embedding, by nearest neighbours and by a small network: the few-shot protocols of AstroCLIP
 // (Parker et al. 2024, section 5.2).
 #include <algorithm>
+#include <cmath>
+#include <functional>
+#include <iterator>
 
 #include "plugin/record.h"
 #include "probe/metrics.h"
@@ -9,17 +12,37 @@
 namespace astroclip {
 namespace {
 
+enum class Protocol { own, published, corrected };
+
+/// The label and the selection of the published redshifts, which are those of PROVABGS (Hahn et al. 2022).
+constexpr const char* provabgs_redshift = "Z_HP";
+constexpr const char* provabgs_positive[] = {"PROVABGS_LOGMSTAR_BF", "MAG_G", "MAG_R", "MAG_Z"};
+
 class Redshift final : public Task {
  public:
   struct Parameters : probe::Options {
     std::string label = "redshift";
+    Protocol protocol = Protocol::own;
+    std::vector<double> bins;
+    std::string bin_by;
   };
 
   static const config::Schema<Parameters>& schema() {
     static const auto schema =
-        probe::with_options(config::Schema<Parameters>("Redshift by nearest neighbours and by a small network.")
-                                .field("label", &Parameters::label, "the label to predict"),
-                            "none: as published, [32] for images and [64, 64] for spectra")
+        probe::with_options(
+            config::Schema<Parameters>("Redshift by nearest neighbours and by a small network.")
+                .field("label", &Parameters::label, "the redshift to predict; 'properties' predicts other labels")
+                .choice(
+                    "protocol", &Parameters::protocol,
+                    "published: that of AstroCLIP, on the objects with PROVABGS_LOGMSTAR_BF, MAG_G, MAG_R and "
+                    "MAG_Z above 0, with the label Z_HP, where the dataset has these labels; corrected: the same "
+                    "with the best epoch of the MLP probe, chosen on a tenth of the training objects; own: as the "
+                    "other keys say, on all objects",
+                    {{"own", Protocol::own}, {"published", Protocol::published}, {"corrected", Protocol::corrected}})
+                .field("bins", &Parameters::bins, "edges of bins that are measured by themselves, too; none: no bins")
+                .field("bin_by", &Parameters::bin_by, "label that is binned; none: the redshift itself")
+                .check([](const Parameters& p) { return refusal(p); }),
+            "none: as published, [32] for images and [64, 64] for spectra")
             .example(R"(
 [[tasks]]
 plugin = "redshift"
@@ -30,49 +53,156 @@ probes = ["knn"]
 
   explicit Redshift(const Parameters& parameters) : p_(parameters) {}
 
-  std::vector<std::string> labels() const override { return {p_.label}; }
+  std::vector<std::string> labels() const override {
+    std::vector<std::string> names = {p_.label};
+    if (!p_.bin_by.empty()) names.push_back(p_.bin_by);
+    return names;
+  }
 
-  TaskResult run(const TaskInput& input) const override {
+  std::vector<std::string> optional_labels() const override {
+    if (p_.protocol == Protocol::own) return {};
+    std::vector<std::string> names = {provabgs_redshift};
+    names.insert(names.end(), std::begin(provabgs_positive), std::end(provabgs_positive));
+    return names;
+  }
+
+  TaskResult run(const TaskInput& given) const override {
+    TaskInput input{{},         given.train_labels, given.test_labels, given.train_ids, given.test_ids,
+                    given.seed, given.resamples,    given.probe_seeds};
+    std::string label = p_.label, selection;
+    if (p_.protocol != Protocol::own) {
+      selection = select(input);
+      if (given.test_labels.contains(provabgs_redshift)) label = provabgs_redshift;
+    }
     TaskResult result;
     Report report;
-    report.better = {{"R²", Better::more},
-                     {"bias", Better::nearer_zero},
-                     {"σ_NMAD", Better::less},
-                     {"out>0.05", Better::less},
-                     {"out>0.15", Better::less}};
-    report.title = "redshift: " + p_.label + " of test objects from representations of training objects";
-    int64_t k = 0;
-    for (const Representation& from : input.representations) {
-      for (Prediction& one : probe::predict(from, input, p_.label, options_for(from.modality))) {
-        k = probe::neighbours(p_, one.trained_on);
-        report.rows.push_back({one.representation, one.modality, one.method, one.role, metrics(one)});
-        result.predictions.push_back(std::move(one));
-      }
+    report.title = "redshift: " + label + " of test objects from representations of training objects";
+    if (p_.protocol != Protocol::own) report.protocol = p_.protocol == Protocol::published ? "published" : "corrected";
+    Report binned = report;
+    binned.title += ", in bins of " + (p_.bin_by.empty() ? label : p_.bin_by);
+    std::vector<probe::BySeed> all;
+    for (const Representation& from : given.representations) {
+      std::ranges::move(probe::predict(from, input, label, options_for(from.modality)), std::back_inserter(all));
     }
-    std::ranges::stable_sort(report.rows, {},
-                             [](const Measurement& row) { return std::pair(row.method, row.modality); });
-    report.note = "knn: k = " + std::to_string(k) + ", weighted by inverse distance, columns standardised on the " +
-                  std::to_string(input.train_ids.size()) + " training objects; " +
-                  std::to_string(input.test_ids.size()) + " test objects. bias, σ_NMAD and outliers of Δz/(1+z).";
+    std::ranges::stable_sort(
+        all, {}, [](const probe::BySeed& one) { return std::pair(one.front().method, one.front().modality); });
+    for (const probe::BySeed& one : all) {
+      report.rows.push_back(probe::measure(one, one.front().method, metrics, input));
+    }
+    for (size_t bin = 0; bin + 1 < p_.bins.size(); ++bin) {
+      for (const probe::BySeed& one : all) add_bin(bin, one, input, binned);
+    }
+    for (Report* one : {&report, &binned}) one->note = note(*one, selection);
+    for (probe::BySeed& one : all) std::ranges::move(one, std::back_inserter(result.predictions));
+    report.better = {{"R²", Better::more},    {"bias", Better::nearer_zero}, {"σ_NMAD", Better::less},
+                     {"σ_IQR", Better::less}, {"out>0.05", Better::less},    {"out>0.15", Better::less},
+                     {"out>5σ", Better::less}};
     result.reports = {std::move(report)};
+    if (!binned.rows.empty()) result.reports.push_back(std::move(binned));
     return result;
   }
 
  private:
+  static std::string refusal(const Parameters& p) {
+    if (!probe::is_redshift(p.label)) {
+      return "'label' = \"" + p.label +
+             "\" is no redshift (\"redshift\", \"z\", \"Z_HP\", \"z_spec\" …), and the metrics are of Δz/(1 + z); the "
+             "task 'properties' predicts any label";
+    }
+    if (!std::ranges::is_sorted(p.bins, std::less_equal()) || p.bins.size() == 1) {
+      return "'bins' must be rising edges, two or more";
+    }
+    const probe::Options published;
+    const bool differs = p.k != published.k || p.hidden != published.hidden || p.epochs != published.epochs ||
+                         p.batch != published.batch || p.lr != published.lr || p.dropout != published.dropout ||
+                         p.validation != published.validation;
+    if (p.protocol == Protocol::own || !differs) return "";
+    return "'protocol' sets k = 64, hidden = [32] for images and [64, 64] for spectra, epochs = 10, batch = 64, lr = "
+           "0.001, dropout = 0.1 and validation; leave these keys out, or 'protocol'";
+  }
+
+  /// Takes the labels from objects that the published selection leaves out; gives the selection in a sentence.
+  static std::string select(TaskInput& input) {
+    std::string there, lacking;
+    for (const char* name : provabgs_positive) {
+      std::string& list = input.test_labels.contains(name) ? there : lacking;
+      list += (list.empty() ? "" : ", ") + std::string(name);
+    }
+    const auto take = [](std::map<std::string, std::vector<double>>& labels) {
+      int64_t kept = 0;
+      const size_t count = labels.begin()->second.size();
+      for (size_t i = 0; i < count; ++i) {
+        const bool selected = std::ranges::all_of(provabgs_positive, [&](const char* name) {
+          const auto found = labels.find(name);
+          return found == labels.end() || found->second[i] > 0.0;
+        });
+        kept += selected ? 1 : 0;
+        if (selected) continue;
+        for (auto& [name, values] : labels) values[i] = std::nan("");
+      }
+      return std::to_string(kept) + " of " + std::to_string(count);
+    };
+    const std::string train = take(input.train_labels), test = take(input.test_labels);
+    std::string sentence;
+    if (!there.empty()) {
+      sentence = " Selected by " + there + " > 0: " + train + " training and " + test + " test objects.";
+    }
+    if (!lacking.empty()) {
+      sentence += " The published numbers are of galaxies selected by " + lacking +
+                  " > 0; the dataset has no such label, so that these are not of the same sample.";
+    }
+    return sentence;
+  }
+
   probe::Options options_for(const std::string& modality) const {
     probe::Options options = p_;
+    if (p_.protocol == Protocol::corrected) options.validation = 0.1;
     if (options.hidden.empty())
       options.hidden = modality == "spectrum" ? std::vector<int64_t>{64, 64} : std::vector<int64_t>{32};
     return options;
   }
 
-  static std::vector<std::pair<std::string, double>> metrics(const Prediction& one) {
-    const std::vector<double> errors = probe::redshift_errors(one.predicted, one.truth);
-    return {{"R²", probe::r_squared(one.predicted, one.truth)},
-            {"bias", probe::mean_error(errors)},
-            {"σ_NMAD", probe::nmad(errors)},
+  /// A line of the test objects in a bin, if there are any.
+  void add_bin(size_t bin, const probe::BySeed& predictions, const TaskInput& input, Report& report) const {
+    const Prediction& one = predictions.front();
+    const double low = p_.bins[bin], high = p_.bins[bin + 1];
+    std::vector<int64_t> places;
+    for (size_t i = 0; i < one.truth.size(); ++i) {
+      const double value =
+          p_.bin_by.empty() ? one.truth[i] : input.test_labels.at(p_.bin_by)[static_cast<size_t>(one.objects[i])];
+      if (value >= low && value < high) places.push_back(static_cast<int64_t>(i));
+    }
+    if (places.empty()) return;
+    const std::string method = one.method + " " + short_number(low) + "–" + short_number(high);
+    report.rows.push_back(probe::measure(predictions, method, metrics, input, places));
+  }
+
+  static std::string short_number(double value) {
+    std::string text = std::to_string(value);
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.ends_with('.')) text.pop_back();
+    return text;
+  }
+
+  std::string note(const Report& report, const std::string& selection) const {
+    const bool cut = std::ranges::any_of(report.rows, [&](const Measurement& row) { return row.n_train < p_.k; });
+    std::string text = report.protocol.empty() ? "" : "protocol " + report.protocol + "; ";
+    text += "knn: k = " + std::to_string(p_.k) + (cut ? ", or all training objects where there are fewer" : "") +
+            ", weighted by inverse distance; columns standardised on the training objects. Of Δz/(1+z): bias (median), "
+            "σ_NMAD, σ_IQR, outliers; out>5σ: beyond 5 σ_NMAD.";
+    return text + selection;
+  }
+
+  static std::vector<Metric> metrics(std::span<const double> predicted, std::span<const double> truth) {
+    const std::vector<double> errors = probe::redshift_errors(predicted, truth);
+    const double sigma = probe::nmad(errors);
+    return {{"R²", probe::r_squared(predicted, truth)},
+            {"bias", probe::median(errors)},
+            {"σ_NMAD", sigma},
+            {"σ_IQR", probe::iqr_deviation(errors)},
             {"out>0.05", probe::outlier_fraction(errors, 0.05)},
-            {"out>0.15", probe::outlier_fraction(errors, 0.15)}};
+            {"out>0.15", probe::outlier_fraction(errors, 0.15)},
+            {"out>5σ", probe::outlier_fraction(errors, 5.0 * sigma)}};
   }
 
   Parameters p_;

@@ -42,15 +42,12 @@ limit = 500
                   {}};
     for (const Representation& one : input.representations) {
       if (one.has_units) continue;  // principal components and magnitudes lie on no sphere
-      std::vector<int64_t> rows = present_rows(one.test);
-      rows.resize(std::min(rows.size(), static_cast<size_t>(p_.limit)));
-      if (rows.size() < 2) continue;
-      const auto objects = static_cast<double>(rows.size());
-      report.rows.push_back({one.name,
-                             one.modality,
-                             "sphere",
-                             one.role,
-                             {{"uniformity", uniformity(select_rows(one.test, rows))}, {"objects", objects}}});
+      std::vector<int64_t> objects = one.test.objects;
+      objects.resize(std::min(objects.size(), static_cast<size_t>(p_.limit)));
+      if (objects.size() < 2) continue;
+      const Matrix vectors = of_some(one.test, objects).values;
+      report.rows.push_back(
+          {one.name, one.modality, "sphere", one.role, {{"uniformity", uniformity(vectors)}}, 0, vectors.rows});
     }
     return {{report}};
   }

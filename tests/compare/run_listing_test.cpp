@@ -30,11 +30,14 @@ name = "second"
 steps = 20
 )";
 
-constexpr const char* report = R"([{"title": "redshift", "note": "", "better": {"R²": "more", "bias": "nearer zero"},
+constexpr const char* report =
+    R"([{"title": "redshift", "note": "", "protocol": "", "better": {"R²": "more", "bias": "nearer zero"},
 "rows": [{"modality": "image", "representation": "aligned", "method": "knn", "role": "model",
-          "values": {"R²": 0.75, "bias": 0.01}},
+          "n_train": 8, "n_test": 2, "values": {"R²": 0.75, "bias": 0.01},
+          "errors": {"R²": {"objects": 0.1, "seeds": null}, "bias": {"objects": null, "seeds": null}}},
          {"modality": "image", "representation": "untrained", "method": "knn", "role": "floor",
-          "values": {"R²": 0.5, "bias": 0.02}}]}])";
+          "n_train": 8, "n_test": 2, "values": {"R²": 0.5},
+          "errors": {"R²": {"objects": 0.1, "seeds": null}}}]}])";
 
 class RunListing : public testing::Test {
  protected:

@@ -36,7 +36,7 @@ constexpr const char* labels_there =
     "mag_z)";
 
 TEST(Labels, OfATask) {
-  EXPECT_EQ(refusal("[[tasks]]\nplugin = \"redshift\"\nlabel = \"redshfit\"\n"),
+  EXPECT_EQ(refusal("[[tasks]]\nplugin = \"retrieval\"\nlabel = \"redshfit\"\n"),
             std::string("dataset 'simulated_survey' has no label 'redshfit', which the tasks or floors read") +
                 labels_there + "; did you mean 'redshift'?");
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "evaluate/measure.h"
@@ -21,11 +22,18 @@ using testing::HasSubstr;
 
 std::vector<Report> reports() {
   Report one{"redshift: z", "k = 16", {}, {{"R²", Better::more}, {"bias", Better::nearer_zero}, {"σ", Better::less}}};
-  one.rows = {{"aligned", "image", "knn", Role::model, {{"objects", 7.0}, {"R²", 0.5}, {"bias", NAN}, {"σ", 0.1}}},
+  one.rows = {{"aligned",
+               "image",
+               "knn",
+               Role::model,
+               {{"objects", 7.0}, {"R²", 0.5123, 0.0031, 0.001}, {"bias", NAN}, {"σ", 0.1, 0.0062}},
+               80,
+               20},
               {"pca-8", "image", "knn", Role::floor, {{"R²", 0.25}}},
               {"runs/other", "image", "knn", Role::baseline, {{"R²", 0.75}}}};
   Report two{"redshift: age", "", {}, {{"R²", Better::more}}};
   two.rows = {{"aligned", "image", "knn", Role::model, {{"R²", 0.125}}}};
+  two.protocol = "published";
   return {one, two};
 }
 
@@ -46,6 +54,24 @@ TEST(ReportText, MarksFloorsAndBaselines) {
   EXPECT_THAT(text, HasSubstr("\n  image  aligned  "));
   EXPECT_THAT(text, HasSubstr("\n  image    floor: pca-8  "));
   EXPECT_THAT(text, HasSubstr("\n  image    baseline: runs/other  knn"));
+}
+
+/// √(0.0031² + 0.001²) = 0.00326 has two digits, 0.0062 one.
+TEST(ReportText, HasObjectsAndErrors) {
+  const std::string text = report_text(reports());
+  EXPECT_THAT(text, HasSubstr("method  n train  n test"));
+  EXPECT_THAT(text, testing::ContainsRegex("knn +80 +20 +7.0000  0.5123±0.0033 +–  0.100±0.006"));
+}
+
+TEST(ReportJson, HoldsObjectsAndBothErrors) {
+  const auto parsed = nlohmann::json::parse(report_json(reports()));
+  const auto& row = parsed[0]["rows"][0];
+  EXPECT_EQ(row["n_train"], 80);
+  EXPECT_EQ(row["n_test"], 20);
+  EXPECT_EQ(row["errors"]["R²"]["objects"], 0.0031);
+  EXPECT_EQ(row["errors"]["R²"]["seeds"], 0.001);
+  EXPECT_TRUE(row["errors"]["objects"]["seeds"].is_null());
+  EXPECT_EQ(parsed[1]["protocol"], "published");
 }
 
 TEST(ReportJson, IsReadAsItWasWritten) {

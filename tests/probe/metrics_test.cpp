@@ -35,6 +35,19 @@ TEST(Errors, OfEitherSignCountTowardsOutliersAndTheAbsoluteMean) {
   EXPECT_NEAR(mean_absolute_error(some), 0.511 / 5, 1e-15);
 }
 
+TEST(IqrDeviation, InterpolatesQuartiles) {
+  // The quartiles of 0, 1, 2, 3 are 0.75 and 2.25.
+  EXPECT_NEAR(iqr_deviation({3, 1, 0, 2}), 1.5 / 1.349, 1e-12);
+  EXPECT_EQ(iqr_deviation({7}), 0.0);
+  EXPECT_TRUE(std::isnan(iqr_deviation({})));
+}
+
+TEST(IsRedshift, ByName) {
+  for (const char* name : {"redshift", "desi_redshift", "z", "Z_HP", "z_spec", "PhotoZ"})
+    EXPECT_TRUE(is_redshift(name));
+  for (const char* name : {"log_mass", "mag_z", "Z_MW", "zwarn", "dust"}) EXPECT_FALSE(is_redshift(name));
+}
+
 TEST(Nmad, IsUnmovedByAnOutlierAndByAShift) {
   // Deviations from the median 10: 2, 1, 0, 1, 90, whose median is 1.
   EXPECT_NEAR(nmad({8, 9, 10, 11, 100}), 1.4826, 1e-12);

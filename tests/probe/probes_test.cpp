@@ -25,11 +25,12 @@ TEST(Standardiser, TakesMeansAndDeviationsOfTheRowsItIsFittedOn) {
 }
 
 TEST(Labelled, LeavesOutRowsWithoutRepresentationOrLabel) {
-  const Matrix rows{4, 1, {1, NAN, 3, 5}};
-  const Sample sample = labelled(rows, {0.1, 0.2, NAN, 0.4}, {10, 11, 12, 13}, Standardiser({2, 1, {0, 2}}));
-  EXPECT_THAT(sample.features.values, ElementsAre(0, 4));
+  const Vectors vectors{{3, 1, {1, 3, 5}}, {0, 2, 3}};
+  const Sample sample = labelled(vectors, {0.1, 0.2, NAN, 0.4}, {10, 11, 12, 13});
+  EXPECT_THAT(sample.features.values, ElementsAre(1, 5));
   EXPECT_THAT(sample.labels, ElementsAre(0.1, 0.4));
   EXPECT_THAT(sample.ids, ElementsAre(10, 13));
+  EXPECT_THAT(sample.objects, ElementsAre(0, 3));
 }
 
 TEST(Knn, PublishedRegressionOf64Neighbours) {
@@ -105,6 +106,28 @@ TEST(MlpProbe, LearnsWhatIsNotLinear) {
   EXPECT_EQ(fit.fitted.at("layers.0.weight").rows, 16);
   EXPECT_EQ(mlp(train, test, options, "probe", 1).predicted, fit.predicted);
   EXPECT_NE(mlp(train, test, options, "probe", 2).predicted, fit.predicted);
+}
+
+/// Beyond its best epoch the network fits noise: the objects set apart stop it there.
+TEST(MlpProbe, KeepsItsBestEpochOnObjectsSetApart) {
+  Rng rng(6, RngStream::tests);
+  const auto sample = [&](int64_t count) {
+    Sample made{{count, 8}, {}, {}};
+    for (int64_t i = 0; i < count; ++i) {
+      for (int column = 0; column < 8; ++column) made.features.values.push_back(static_cast<float>(rng.normal()));
+      made.labels.push_back(rng.normal());
+    }
+    return made;
+  };
+  const Sample train = sample(60), test = sample(400);
+  MlpOptions options{.hidden = {64}, .epochs = 60, .batch = 10, .lr = 1e-2, .dropout = 0.0};
+  const auto error = [&] {
+    const std::vector<double> found = errors(mlp(train, test, options, "probe", 1).predicted, test.labels);
+    return mean_absolute_error(found);
+  };
+  const double last = error();
+  options.validation = 0.3;
+  EXPECT_LT(error(), 0.9 * last);
 }
 
 }  // namespace

@@ -2,8 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
+#include "base/error.h"
 #include "base/rng.h"
 #include "testing/plugins.h"
 
@@ -15,32 +18,40 @@ std::vector<Report> reports(const std::string& task, const std::string& toml, co
 }
 
 double value_of(const Measurement& row, const std::string& metric) {
-  for (const auto& [name, value] : row.values) {
-    if (name == metric) return value;
+  for (const Metric& one : row.values) {
+    if (one.name == metric) return one.value;
   }
   ADD_FAILURE() << "no metric " << metric;
   return NAN;
+}
+
+/// Takes objects out of a representation, as the evaluation does with those that lack the modality.
+void remove(Vectors& vectors, const std::vector<int64_t>& objects) {
+  std::vector<int64_t> kept;
+  std::ranges::set_difference(vectors.objects, objects, std::back_inserter(kept));
+  vectors = of_some(vectors, kept);
 }
 
 /// `train` rows of a redshift that one column shows plainly and another not at all.
 TaskInput plain_input() {
   TaskInput input;
   Rng rng(4, RngStream::tests);
-  Representation telling{"telling", "image", false, Role::model, {0, 2, {}}, {0, 2, {}}};
-  Representation noise{"noise", "image", false, Role::floor, {0, 2, {}}, {0, 2, {}}};
-  const auto fill = [&](int64_t rows, Matrix Representation::*part, std::vector<double>& labels,
+  Representation telling{"telling", "image", false, Role::model, {}, {}};
+  Representation noise{"noise", "image", false, Role::floor, {}, {}};
+  const auto fill = [&](int64_t rows, Vectors Representation::*part, std::vector<double>& labels,
                         std::vector<int64_t>& ids) {
+    Matrix plain{rows, 2}, random{rows, 2};
     for (int64_t i = 0; i < rows; ++i) {
       const double z = rng.uniform(0.0, 0.6);
       labels.push_back(z);
       ids.push_back(i);
-      (telling.*part).values.push_back(static_cast<float>(100.0 * z));
-      (telling.*part).values.push_back(7.0F);
-      (noise.*part).values.push_back(static_cast<float>(rng.normal()));
-      (noise.*part).values.push_back(static_cast<float>(rng.normal()));
-      ++(telling.*part).rows;
-      ++(noise.*part).rows;
+      plain.values.push_back(static_cast<float>(100.0 * z));
+      plain.values.push_back(7.0F);
+      random.values.push_back(static_cast<float>(rng.normal()));
+      random.values.push_back(static_cast<float>(rng.normal()));
     }
+    telling.*part = of_all(plain);
+    noise.*part = of_all(random);
   };
   fill(200, &Representation::train, input.train_labels["redshift"], input.train_ids);
   fill(50, &Representation::test, input.test_labels["redshift"], input.test_ids);
@@ -49,7 +60,7 @@ TaskInput plain_input() {
 }
 
 TEST(RedshiftTask, EachProbeReadsATellingColumnAndFindsNothingInNoise) {
-  const auto found = reports("redshift", "probes = [\"ridge\", \"knn\"]", plain_input());
+  const auto found = reports("redshift", "probes = [\"ridge\", \"knn\"]\nk = 16", plain_input());
   ASSERT_EQ(found.size(), 1U);
   ASSERT_EQ(found[0].rows.size(), 4U);
   for (const Measurement& row : found[0].rows) {
@@ -85,7 +96,8 @@ TEST(RedshiftTask, GivesPredictionsAndWhatItFitted) {
 TEST(RedshiftTask, MetricsOfFiveKnownErrors) {
   // One neighbour decides: predictions are the training labels.
   TaskInput input;
-  Representation index{"index", "image", false, Role::model, {5, 1, {0, 1, 2, 3, 4}}, {5, 1, {0, 1, 2, 3, 4}}};
+  Representation index{
+      "index", "image", false, Role::model, of_all({5, 1, {0, 1, 2, 3, 4}}), of_all({5, 1, {0, 1, 2, 3, 4}})};
   input.representations = {index};
   input.train_labels["redshift"] = {0.02, -0.04, 0.10, 0.30, 0.70};
   input.test_labels["redshift"] = {0, 0, 0, 0.1, 0.5};
@@ -93,7 +105,10 @@ TEST(RedshiftTask, MetricsOfFiveKnownErrors) {
   const auto found = reports("redshift", "probes = [\"knn\"]\nk = 1", input);
   const Measurement& row = found.at(0).rows.at(0);
   // Errors over 1 + z: 0.02, −0.04, 0.10, 0.2/1.1 and 0.2/1.5, of which 0.2/1.1 alone is beyond 0.15.
-  EXPECT_NEAR(value_of(row, "bias"), (0.02 - 0.04 + 0.10 + 0.2 / 1.1 + 0.2 / 1.5) / 5, 1e-12);
+  EXPECT_NEAR(value_of(row, "bias"), 0.10, 1e-12);
+  // Of five values in order the quartiles are the second and the fourth.
+  EXPECT_NEAR(value_of(row, "σ_IQR"), (0.2 / 1.5 - 0.02) / 1.349, 1e-12);
+  EXPECT_EQ(value_of(row, "out>5σ"), 0.0);
   EXPECT_NEAR(value_of(row, "out>0.05"), 0.6, 1e-12);
   EXPECT_NEAR(value_of(row, "out>0.15"), 0.2, 1e-12);
   // Their median is 0.10; deviations from it, sorted: 0, 0.2/1.5 − 0.1, 0.08, 0.2/1.1 − 0.1, 0.14.
@@ -106,24 +121,102 @@ TEST(RedshiftTask, LeavesOutObjectsWithoutALabel) {
   TaskInput input = plain_input();
   for (size_t i = 0; i < 100; ++i) input.train_labels["redshift"][i] = NAN;
   input.test_labels["redshift"][0] = NAN;
-  const auto found = reports("redshift", "probes = [\"knn\"]", input);
+  const auto found = reports("redshift", "probes = [\"knn\"]\nk = 16", input);
   EXPECT_GT(value_of(found.at(0).rows.at(0), "R²"), 0.99);
+  EXPECT_EQ(found[0].rows[0].n_train, 100);
+  EXPECT_EQ(found[0].rows[0].n_test, 49);
 }
 
-/// Every third object of both splits is blanked in the telling representation, with labels that would spoil it.
+/// Every third object of both splits lacks the telling representation, with labels that would spoil it.
 TEST(RedshiftTask, LeavesOutObjectsWithoutTheModality) {
   TaskInput input = plain_input();
-  const auto blank = [](Matrix& matrix, std::vector<double>& labels) {
-    for (size_t row = 0; row < labels.size(); row += 3) {
-      matrix.values[2 * row] = matrix.values[2 * row + 1] = NAN;
-      labels[row] = 100.0;
+  const auto blank = [](Vectors& vectors, std::vector<double>& labels) {
+    std::vector<int64_t> without;
+    for (size_t object = 0; object < labels.size(); object += 3) {
+      without.push_back(static_cast<int64_t>(object));
+      labels[object] = 100.0;
     }
+    remove(vectors, without);
   };
   blank(input.representations[0].train, input.train_labels["redshift"]);
   blank(input.representations[0].test, input.test_labels["redshift"]);
-  const auto found = reports("redshift", "probes = [\"knn\"]", input);
-  EXPECT_EQ(found.at(0).rows.at(0).representation, "telling");
-  EXPECT_GT(value_of(found.at(0).rows.at(0), "R²"), 0.999);
+  const auto found = reports("redshift", "probes = [\"knn\"]\nk = 16", input);
+  const Measurement& row = found.at(0).rows.at(0);
+  EXPECT_EQ(row.representation, "telling");
+  EXPECT_GT(value_of(row, "R²"), 0.999);
+  EXPECT_EQ(row.n_train, 200 - 67);
+  EXPECT_EQ(row.n_test, 50 - 17);
+  EXPECT_EQ(found[0].rows.at(1).n_test, 50);
+}
+
+TEST(RedshiftTask, NothingToMeasureIsAnError) {
+  TaskInput input = plain_input();
+  for (double& label : input.test_labels["redshift"]) label = NAN;
+  EXPECT_THAT([&] { reports("redshift", "", input); },
+              testing::ThrowsMessage<Error>(
+                  "label 'redshift': 200 of 200 training objects and 0 of 50 test objects have the label and the "
+                  "representation 'telling' of 'image'; two of each are needed"));
+}
+
+TEST(RedshiftTask, RefusesALabelThatIsNoRedshift) {
+  EXPECT_THAT([] { testing_support::make_task("redshift", "label = \"log_mass\""); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("'label' = \"log_mass\" is no redshift")));
+  for (const std::string label : {"redshift", "Z_HP", "z", "photo_z", "desi_redshift"}) {
+    EXPECT_EQ(testing_support::make_task("redshift", "label = \"" + label + "\"")->labels().at(0), label);
+  }
+}
+
+/// Five objects of the training set and of the test set lack what PROVABGS selects by.
+TEST(RedshiftTask, ThePublishedProtocolSelectsByProvabgs) {
+  TaskInput input = plain_input();
+  input.train_labels["Z_HP"] = input.train_labels["redshift"];
+  input.test_labels["Z_HP"] = input.test_labels["redshift"];
+  for (const char* name : {"PROVABGS_LOGMSTAR_BF", "MAG_G", "MAG_R", "MAG_Z"}) {
+    input.train_labels[name].assign(200, 10.0);
+    input.test_labels[name].assign(50, 10.0);
+  }
+  for (size_t i = 0; i < 5; ++i) {
+    input.train_labels["PROVABGS_LOGMSTAR_BF"][i] = -99.0;
+    input.test_labels["MAG_Z"][i] = i == 0 ? NAN : 0.0;
+  }
+  const Report report = reports("redshift", "probes = [\"knn\"]\nprotocol = \"published\"", input).at(0);
+  EXPECT_EQ(report.protocol, "published");
+  EXPECT_EQ(report.rows.at(0).n_train, 195);
+  EXPECT_EQ(report.rows.at(0).n_test, 45);
+  EXPECT_THAT(report.note, testing::HasSubstr("195 of 200 training and 45 of 50 test objects"));
+  EXPECT_THAT(report.note, testing::HasSubstr("k = 64,"));
+  EXPECT_THAT(reports("redshift", "probes = [\"knn\"]\nprotocol = \"published\"", plain_input()).at(0).note,
+              testing::HasSubstr("the dataset has no such label"));
+  EXPECT_THAT([] { testing_support::make_task("redshift", "protocol = \"published\"\nk = 16"); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("'protocol' sets k = 64")));
+}
+
+TEST(RedshiftTask, MeasuresBinsByThemselves) {
+  TaskInput input = plain_input();
+  const auto found = reports("redshift", "probes = [\"knn\"]\nbins = [0.0, 0.3, 0.6, 9.0]", input);
+  ASSERT_EQ(found.size(), 2U);
+  ASSERT_EQ(found[1].rows.size(), 4U);  // no object is beyond 0.6
+  EXPECT_EQ(found[1].rows[0].method, "knn 0–0.3");
+  const auto low = std::ranges::count_if(input.test_labels["redshift"], [](double z) { return z < 0.3; });
+  EXPECT_EQ(found[1].rows[0].n_test, low);
+  EXPECT_EQ(found[1].rows[3].method, "knn 0.3–0.6");
+  EXPECT_EQ(found[1].rows[0].n_test + found[1].rows[3].n_test, 50);
+}
+
+/// Errors of a mean of n values with deviation s are s / √n, here of outliers with the share p: √(p (1 − p) / n).
+TEST(RedshiftTask, HasErrorsOverTestObjectsAndOverSeedsOfTheProbe) {
+  TaskInput input = plain_input();
+  input.resamples = 400;
+  input.probe_seeds = 3;
+  const auto found = reports("redshift", "epochs = 2", input);
+  for (const Measurement& row : found.at(0).rows) {
+    for (const Metric& metric : row.values) {
+      EXPECT_EQ(std::isfinite(metric.seed_error), row.method == "mlp") << row.method << " " << metric.name;
+      if (metric.name != "out>0.05" || row.method != "knn") continue;
+      EXPECT_NEAR(metric.object_error, std::sqrt(metric.value * (1.0 - metric.value) / 50.0), 0.012);
+    }
+  }
+  EXPECT_EQ(testing_support::make_task("redshift", "epochs = 2")->run(input).predictions.size(), 2U * (1U + 3U));
 }
 
 /// Images and spectra of four objects in one space; the pairs of objects 2 and 3 are swapped.
@@ -131,9 +224,9 @@ TaskInput paired_input() {
   TaskInput input;
   const std::vector<float> corners = {1, 0, 0, 1, -1, 0, 0, -1};
   const std::vector<float> swapped = {1, 0, 0, 1, 0, -1, -1, 0};
-  input.representations = {{"aligned", "image", true, Role::model, {4, 2, corners}, {4, 2, corners}},
-                           {"aligned", "spectrum", true, Role::model, {4, 2, swapped}, {4, 2, swapped}},
-                           {"pca-2", "image", false, Role::floor, {4, 2, corners}, {4, 2, corners}}};
+  input.representations = {{"aligned", "image", true, Role::model, of_all({4, 2, corners}), of_all({4, 2, corners})},
+                           {"aligned", "spectrum", true, Role::model, of_all({4, 2, swapped}), of_all({4, 2, swapped})},
+                           {"pca-2", "image", false, Role::floor, of_all({4, 2, corners}), of_all({4, 2, corners})}};
   input.train_labels["redshift"] = input.test_labels["redshift"] = {0.1, 0.1, 0.5, 0.5};
   input.train_ids = input.test_ids = {1, 2, 3, 4};
   return input;
@@ -176,8 +269,8 @@ TEST(RetrievalTask, StandardisesColumnsThatHaveUnits) {
   input.representations[1] = input.representations[0];
   Representation& spectrum = input.representations[1];
   spectrum.modality = "spectrum";
-  for (Matrix* matrix : {&spectrum.train, &spectrum.test}) {
-    for (float& value : matrix->values) value += 100.0F;
+  for (Vectors* vectors : {&spectrum.train, &spectrum.test}) {
+    for (float& value : vectors->values.values) value += 100.0F;
   }
   const auto share_right = [&] { return value_of(reports("retrieval", "", input)[0].rows.at(0), "recall@1"); };
   EXPECT_LT(share_right(), 1.0);
@@ -196,20 +289,23 @@ TEST(RetrievalTask, AgreementLeavesTheObjectItselfOut) {
 TEST(RetrievalTask, LeavesOutObjectsWithoutTheModality) {
   TaskInput input = paired_input();
   // Without the swapped objects only right pairs are left: object 2 lacks its image, object 3 its spectrum.
-  input.representations[0].test.values[4] = input.representations[0].test.values[5] = NAN;
-  input.representations[1].test.values[6] = input.representations[1].test.values[7] = NAN;
+  remove(input.representations[0].test, {2});
+  remove(input.representations[1].test, {3});
   const auto found = reports("retrieval", "", input);
   ASSERT_EQ(found[0].rows.size(), 2U);
-  for (const Measurement& row : found[0].rows) EXPECT_EQ(value_of(row, "recall@1"), 1.0);
-  EXPECT_THAT(found[0].note, testing::StartsWith("among 2 test objects"));
+  for (const Measurement& row : found[0].rows) {
+    EXPECT_EQ(value_of(row, "recall@1"), 1.0);
+    EXPECT_EQ(row.n_test, 2);
+  }
   // Images 0, 1, 3: of the two others, one agrees with 0 and with 1, none with 3.
   EXPECT_EQ(found[1].rows[0].modality, "image → image");
+  EXPECT_EQ(found[1].rows[0].n_test, 3);
   EXPECT_NEAR(value_of(found[1].rows[0], "agree@5"), 2.0 / 6.0, 1e-12);
 }
 
 TEST(RetrievalTask, CountsWhatIsNotFiniteAgainstTheObject) {
   TaskInput input = paired_input();
-  input.representations[0].test.values[0] = INFINITY;
+  input.representations[0].test.values.values[0] = INFINITY;
   const auto found = reports("retrieval", "", input);
   // Image 0 finds nothing and comes before every other image.
   EXPECT_EQ(value_of(found[0].rows[0], "recall@1"), 0.25);
@@ -219,6 +315,15 @@ TEST(RetrievalTask, CountsWhatIsNotFiniteAgainstTheObject) {
   EXPECT_NEAR(value_of(found[1].rows[0], "agree@5"), 2.0 / 12.0, 1e-12);
 }
 
+/// Masses of 10.1 and 10.5 differ by more than 0.3, but by less than 0.3 · (1 + mass).
+TEST(RetrievalTask, OnlyRedshiftsAgreeRelatively) {
+  TaskInput input = paired_input();
+  input.test_labels["log_mass"] = {10.1, 10.1, 10.5, 10.5};
+  const auto found = reports("retrieval", "label = \"log_mass\"\ntolerance = 0.3", input);
+  for (const Measurement& row : found[1].rows) EXPECT_NEAR(value_of(row, "agree@5"), 1.0 / 3.0, 1e-12);
+  EXPECT_THAT(found[1].note, testing::HasSubstr("|Δ log_mass| < 0.3"));
+}
+
 /// Directions at 0°, 10°, 60° (training) and 15° (test); object 12 lacks the modality.
 TaskInput directions() {
   TaskInput input;
@@ -226,13 +331,9 @@ TaskInput directions() {
     const double angle = degrees * M_PI / 180.0;
     return std::vector<float>{static_cast<float>(3.0 * std::cos(angle)), static_cast<float>(3.0 * std::sin(angle))};
   };
-  Representation one{"aligned", "spectrum", true, Role::model, {0, 2, {}}, {0, 2, {}}};
-  for (const double degrees : {0.0, 10.0, std::nan(""), 60.0}) {
-    const auto row = at(degrees);
-    one.train.values.insert(one.train.values.end(), row.begin(), row.end());
-    ++one.train.rows;
-  }
-  one.test = {1, 2, at(15.0)};
+  Representation one{"aligned", "spectrum", true, Role::model, {}, of_all({1, 2, at(15.0)})};
+  for (const double degrees : {0.0, 10.0, 60.0}) one.train.values.append({1, 2, at(degrees)});
+  one.train.objects = {0, 1, 3};
   input.representations = {one};
   input.representations.push_back(one);
   input.representations.back().role = Role::floor;

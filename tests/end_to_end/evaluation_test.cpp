@@ -1,0 +1,183 @@
+// What the lines of a report are of: which objects, which weights.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <hdf5.h>
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "io/output/durable_file.h"
+#include "support/program.h"
+#include "support/scratch.h"
+
+namespace astroclip {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::run_program;
+using testing_support::scratch;
+
+constexpr int64_t galaxies = 100, of_group = 10, test_of_group = 2;
+
+/// A paired file whose first `bad` test images, group by group, have a NaN pixel.
+std::string survey(const std::string& name, int64_t bad) {
+  const std::string path = scratch(name);
+  std::filesystem::remove(path);
+  EXPECT_EQ(run_program(fmt::format("simulate '{}' --galaxies {}", path, galaxies)).status, 0);
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  for (int64_t i = 0; i < bad; ++i) {
+    const std::string images = fmt::format("{}/images", i / test_of_group);
+    const hid_t dataset = H5Dopen2(file, images.c_str(), H5P_DEFAULT);
+    const hid_t space = H5Dget_space(dataset), one = H5Screate(H5S_SCALAR);
+    const hsize_t pixel[] = {static_cast<hsize_t>(of_group - test_of_group + i % test_of_group), 76, 76, 0};
+    const hsize_t count[] = {1, 1, 1, 1};
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, pixel, nullptr, count, nullptr);
+    const float nan = std::nanf("");
+    EXPECT_GE(H5Dwrite(dataset, H5T_NATIVE_FLOAT, one, space, H5P_DEFAULT, &nan), 0);
+    H5Sclose(one);
+    H5Sclose(space);
+    H5Dclose(dataset);
+  }
+  H5Fclose(file);
+  return path;
+}
+
+/// An experiment with one stage of two steps; further text goes at its end.
+std::string experiment(const std::string& name, const std::string& data, const std::string& stage,
+                       const std::string& more) {
+  const std::string path = scratch(name + ".toml");
+  io::write_text(path, fmt::format(R"([experiment]
+seed = 7
+[dataset]
+plugin = "astroclip_hdf5"
+path = "{}"
+[encoders.image]
+plugin = "vit"
+image = 24
+dim = 16
+depth = 1
+heads = 2
+chunks = 1
+head = {{ width = 16, heads = 2 }}
+[encoders.spectrum]
+plugin = "specformer"
+window = 200
+stride = 200
+dim = 16
+depth = 1
+heads = 2
+head = {{ width = 16, heads = 2 }}
+[[stages]]
+name = "stage"
+steps = 2
+batch = 8
+{}
+[[tasks]]
+plugin = "redshift"
+probes = ["knn"]
+k = 8
+[[tasks]]
+plugin = "retrieval"
+[evaluation]
+resamples = 20
+{}
+)",
+                                   data, stage, more));
+  return path;
+}
+
+struct Outcome {
+  int status;
+  std::string err;
+  nlohmann::json reports;
+  std::string log;
+};
+
+Outcome run(const std::string& name, const std::string& file) {
+  const std::string folder = scratch(name);
+  std::filesystem::remove_all(folder);
+  const auto outcome = run_program("run '" + file + "' --output '" + folder + "'");
+  Outcome found{outcome.status, outcome.err, {}, {}};
+  if (std::filesystem::exists(folder + "/log.txt")) found.log = io::read_text(folder + "/log.txt");
+  if (outcome.status == 0) found.reports = nlohmann::json::parse(io::read_text(folder + "/report.json"));
+  return found;
+}
+
+constexpr const char* clip = R"(loss = { plugin = "clip" })";
+
+TEST(Evaluation, FailuresAreCountedNamedAndLeftOutOfEveryLine) {
+  const std::string data = survey("few.h5", 3);
+  const Outcome found =
+      run("few", experiment("few", data, clip, "max_not_finite = 0.2\nfloors = [\"pca\", \"magnitudes\"]"));
+  ASSERT_EQ(found.status, 0) << found.err;
+  EXPECT_THAT(found.log, HasSubstr("the representation 'aligned' of 'image' is not finite for 3 of 20 test objects"));
+  for (const auto& report : found.reports) {
+    EXPECT_THAT(report["note"].get<std::string>(), HasSubstr("is not finite for 3 of 20 test objects"));
+    ASSERT_FALSE(report["rows"].empty());
+    for (const auto& row : report["rows"]) EXPECT_EQ(row["n_test"], 17) << row;
+  }
+  EXPECT_EQ(found.reports[0]["rows"][0]["n_train"], 80);
+}
+
+TEST(Evaluation, MoreFailuresThanTheBoundAreAnError) {
+  const std::string data = survey("half.h5", 10);
+  const Outcome found = run("half", experiment("half", data, clip, ""));
+  EXPECT_EQ(found.status, 1);
+  EXPECT_THAT(found.err, HasSubstr("[evaluation] the representation 'aligned' of 'image' is not finite for 10 of 20 "
+                                   "test objects that have the modality (object_id "));
+  EXPECT_THAT(found.err, HasSubstr("'max_not_finite' = 0.01"));
+}
+
+TEST(Evaluation, AnEmptyTableIsAnError) {
+  const std::string data = survey("none.h5", 20);
+  const Outcome found = run("none", experiment("none", data, clip, "max_not_finite = 1.0"));
+  EXPECT_EQ(found.status, 1);
+  EXPECT_THAT(found.err, HasSubstr("and 0 of 20 test objects have the label and the representation"));
+}
+
+/// An untrained head is not measured under the name of a trained one.
+TEST(Evaluation, AHeadThatNoStageTrainedIsNotMeasured) {
+  const std::string data = survey("clean.h5", 0);
+  const Outcome found = run("masked", experiment("masked", data,
+                                                 R"(encoders = ["spectrum"]
+loss = { plugin = "masked_spectrum", spans = 2, span_length = 3 })",
+                                                 "floors = []"));
+  ASSERT_EQ(found.status, 0) << found.err;
+  EXPECT_THAT(found.log,
+              HasSubstr("encoder spectrum: no stage trained its head, so its backbone's embedding is measured"));
+  for (const auto& report : found.reports) {
+    for (const auto& row : report["rows"]) {
+      const bool is_spectrum = row["modality"].get<std::string>().starts_with("spectrum");
+      EXPECT_EQ(row["representation"], is_spectrum ? "before alignment" : "untrained");
+    }
+  }
+  EXPECT_EQ(found.reports.size(), 2U);  // no retrieval across modalities
+  // The same weights as another experiment's baseline.
+  const std::string model = scratch("masked") + "/model.safetensors";
+  const Outcome beside =
+      run("beside_masked", experiment("beside_masked", data, clip, "floors = []\nmodels = [\"" + model + "\"]"));
+  ASSERT_EQ(beside.status, 0) << beside.err;
+  const auto value_of = [](const Outcome& outcome, const std::string& name) {
+    for (const auto& row : outcome.reports[0]["rows"]) {
+      if (row["representation"] == name && row["modality"] == "spectrum") return row["values"]["R²"].get<double>();
+    }
+    return std::nan("");
+  };
+  EXPECT_EQ(value_of(beside, std::filesystem::path(scratch("masked")).filename()), value_of(found, "before alignment"));
+}
+
+TEST(Evaluation, ASupervisedHeadIsTrainedButNotAligned) {
+  const std::string data = survey("clean.h5", 0);
+  const Outcome found = run("supervised", experiment("supervised", data,
+                                                     R"(encoders = ["image"]
+loss = { plugin = "supervised", labels = ["redshift"], modality = "image" })",
+                                                     "floors = []"));
+  ASSERT_EQ(found.status, 0) << found.err;
+  for (const auto& row : found.reports[0]["rows"]) {
+    EXPECT_EQ(row["representation"], row["modality"] == "image" ? "trained" : "untrained");
+  }
+}
+
+}  // namespace
+}  // namespace astroclip
