@@ -91,20 +91,29 @@ size_t baseline_of(const std::vector<Group>& groups, const std::string& name) {
   throw Error(fmt::format("there is no configuration '{}'; the configurations are: {}", name, fmt::join(labels, ", ")));
 }
 
-std::vector<double> differences(const Group& group, const Group& baseline, const std::string& measure) {
+/// What a seed's value counts for: what should be near zero, by its distance from it.
+double counted(const MeasuredRun& run, const Measure& measure) {
+  const double value = find(run, measure.name)->value;
+  return measure.better == Better::nearer_zero ? std::abs(value) : value;
+}
+
+std::vector<double> differences(const Group& group, const Group& baseline, const Measure& measure) {
   std::vector<double> all;
   for (const auto& [seed, run] : group.runs) {
     const auto paired = baseline.runs.find(seed);
-    if (paired != baseline.runs.end())
-      all.push_back(find(*run, measure)->value - find(*paired->second, measure)->value);
+    if (paired != baseline.runs.end()) all.push_back(counted(*run, measure) - counted(*paired->second, measure));
   }
   return all;
 }
 
-Cell make_cell(const Group& group, const Group* baseline, const std::string& measure) {
-  std::vector<double> values;
-  for (const auto& [seed, run] : group.runs) values.push_back(find(*run, measure)->value);
-  Cell cell{values.size(), mean(values), standard_error(values), false, 0, nan, {nan, nan}, nan, nan};
+Cell make_cell(const Group& group, const Group* baseline, const Measure& measure) {
+  std::vector<double> values, object_errors;
+  for (const auto& [seed, run] : group.runs) {
+    values.push_back(counted(*run, measure));
+    object_errors.push_back(find(*run, measure.name)->object_error);
+  }
+  Cell cell{values.size(), mean(values), standard_error(values), mean(object_errors), false, 0, nan, {nan, nan},
+            nan,           nan};
   if (baseline == nullptr || baseline == &group) return cell;
   const std::vector<double> paired = differences(group, *baseline, measure);
   cell.pairs = paired.size();
@@ -116,10 +125,7 @@ Cell make_cell(const Group& group, const Group* baseline, const std::string& mea
 }
 
 /// Greater is better.
-double merit(double value, Better better) {
-  if (better == Better::more) return value;
-  return better == Better::less ? -value : -std::abs(value);
-}
+double merit(double value, Better better) { return better == Better::more ? value : -value; }
 
 void mark_best(std::vector<Cell*>& column, Better better) {
   double best = -std::numeric_limits<double>::infinity();
@@ -153,10 +159,11 @@ Comparison compare(const std::vector<MeasuredRun>& runs, const Request& request)
   for (const Group& group : groups) {
     table.configurations.push_back(group.label);
     table.cells.emplace_back();
-    for (const Measure& measure : measures) table.cells.back().push_back(make_cell(group, baseline, measure.name));
+    for (const Measure& measure : measures) table.cells.back().push_back(make_cell(group, baseline, measure));
   }
   for (size_t m = 0; m < measures.size(); ++m) {
-    table.measures.push_back(measures[m].name);
+    const bool is_distance = measures[m].better == Better::nearer_zero;
+    table.measures.push_back(is_distance ? fmt::format("|{}|", measures[m].name) : measures[m].name);
     std::vector<Cell*> column;
     for (auto& row : table.cells) column.push_back(&row[m]);
     mark_best(column, *measures[m].better);

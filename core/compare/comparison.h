@@ -11,9 +11,10 @@ namespace astroclip::compare {
 /// One configuration and one metric.
 struct Cell {
   size_t seeds = 0;
-  double mean = 0.0;
-  double error = 0.0;    ///< standard error over seeds
-  bool is_best = false;  ///< no configuration has a better mean
+  double mean = 0.0;          ///< over seeds; of a metric that should be near zero, of its absolute values
+  double error = 0.0;         ///< standard error over seeds
+  double object_error = 0.0;  ///< mean over seeds of the standard error over test objects; NaN: not known
+  bool is_best = false;       ///< no configuration has a better mean
   // Against the baseline, paired by seed; NaN without one or with fewer than two common seeds.
   size_t pairs = 0;
   double difference = 0.0;
@@ -24,7 +25,7 @@ struct Cell {
 
 struct Comparison {
   std::vector<std::string> configurations;
-  std::vector<std::string> measures;
+  std::vector<std::string> measures;     ///< "|bias image knn|" where absolute values are compared
   std::string baseline;                  ///< "" for none
   std::vector<std::vector<Cell>> cells;  ///< [configuration][measure]
 };

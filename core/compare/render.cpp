@@ -77,13 +77,16 @@ std::vector<TableRow> difference_table(const Comparison& c, const Style& style) 
   return lines;
 }
 
-constexpr const char* main_note = "Mean ± standard error over seeds; best in bold.";
+constexpr const char* main_note =
+    "Mean ± standard error over training seeds, measured on the same test objects; best in bold. Of metrics in bars, "
+    "absolute values are taken for each seed.";
 
 std::string difference_note(const Comparison& c) {
   return fmt::format(
       "Differences from {} paired by seed, with a percentile bootstrap interval of their mean (too narrow for few "
-      "seeds: it never leaves their range). p: paired t test over seeds; corrected by Holm's method over the "
-      "configurations of a measure; * below {}.",
+      "seeds: it never leaves their range). p: paired t test over training seeds on the same test objects, so that it "
+      "speaks of other seeds, not of other objects; corrected by Holm's method over the configurations of a measure; * "
+      "below {}.",
       c.baseline, significant);
 }
 
@@ -101,7 +104,7 @@ std::string latex_table(const std::vector<TableRow>& lines, size_t text_columns)
 std::string latex_text(const std::string& text) {
   static const std::pair<const char*, const char*> replaced[] = {
       {"²", "$^2$"}, {"σ", "$\\sigma$"}, {"→", "$\\to$"}, {"–", "--"},  {"…", "\\ldots{}"}, {">", "$>$"},
-      {"<", "$<$"},  {"_", "\\_"},       {"%", "\\%"},    {"&", "\\&"}, {"#", "\\#"}};
+      {"<", "$<$"},  {"_", "\\_"},       {"%", "\\%"},    {"&", "\\&"}, {"#", "\\#"},       {"|", "$|$"}};
   std::string out;
   for (size_t at = 0; at < text.size();) {
     const auto found = std::ranges::find_if(
@@ -146,7 +149,8 @@ std::string to_latex(const Comparison& c) {
 
 std::string to_csv(const Comparison& c) {
   std::string text =
-      "configuration,measure,seeds,mean,standard_error,best,baseline,pairs,difference,ci95_low,ci95_high,p,p_holm\n";
+      "configuration,measure,seeds,mean,standard_error,object_error,best,baseline,pairs,difference,ci95_low,ci95_high,"
+      "p,p_holm\n";
   const auto full = [](double value) { return std::isnan(value) ? std::string() : fmt::format("{}", value); };
   for (size_t i = 0; i < c.configurations.size(); ++i) {
     for (size_t m = 0; m < c.measures.size(); ++m) {
@@ -156,6 +160,7 @@ std::string to_csv(const Comparison& c) {
                              std::to_string(cell.seeds),
                              full(cell.mean),
                              full(cell.error),
+                             full(cell.object_error),
                              cell.is_best ? "true" : "false",
                              in_quotes(c.baseline),
                              std::to_string(cell.pairs),
