@@ -21,6 +21,7 @@ class Problems {
   void add(const Location& location, const std::string& message);
   void append(const Problems& other);
   bool empty() const { return problems_.empty(); }
+  size_t size() const { return problems_.size(); }
   /// Sorted by place: files in the order they were first mentioned, then line and column.
   std::vector<std::string> messages() const;
   /// Throws one ProblemList with every message on a line of its own when there is any.

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <type_traits>
 
+#include "base/text.h"
 #include "config/toml.h"
 
 namespace astroclip::config {
@@ -64,6 +66,9 @@ Constraint<std::string> file_name() {
 namespace detail {
 
 namespace {
+
+/// The key that names a plugin in the table of its parameters.
+constexpr const char* plugin_key = "plugin";
 
 template <class T>
 Constraint<T> make_between(T low, T high) {
@@ -127,21 +132,11 @@ bool read_list(const Value& value, const std::string& key, const std::string& wa
   return is_sound;
 }
 
-template <class T>
-Value write_list(const std::vector<T>& values) {
-  Array array;
-  for (const auto& value : values) array.push_back(write(value));
-  return {array, {}};
+void add_broken_constraint(const Value& value, const std::string& key, const std::string& complaint,
+                           const std::string& suggestion, const Section& section, Problems& problems) {
+  const auto message = fmt::format("'{}' = {} is {}{}", key, to_toml(value), complaint, suggestion);
+  problems.add(value.location(), section.says(message));
 }
-
-}  // namespace
-
-Constraint<int64_t> between(int64_t low, int64_t high) { return make_between(low, high); }
-Constraint<double> between(double low, double high) { return make_between(low, high); }
-Constraint<int64_t> at_least(int64_t low) { return make_at_least(low); }
-Constraint<double> at_least(double low) { return make_at_least(low); }
-Constraint<int64_t> above(int64_t low) { return make_above(low); }
-Constraint<double> above(double low) { return make_above(low); }
 
 bool read(const Value& value, const std::string& key, const Section& section, Problems& problems, bool& out) {
   return read_exactly(value, key, "true or false", section, problems, out);
@@ -198,6 +193,13 @@ Value write(int64_t value) { return {value, {}}; }
 Value write(uint64_t value) { return {static_cast<int64_t>(value), {}}; }
 Value write(double value) { return {value, {}}; }
 Value write(const std::string& value) { return {value, {}}; }
+template <class T>
+Value write_list(const std::vector<T>& values) {
+  Array array;
+  for (const auto& value : values) array.push_back(write(value));
+  return {array, {}};
+}
+
 Value write(const std::vector<int64_t>& values) { return write_list(values); }
 Value write(const std::vector<double>& values) { return write_list(values); }
 Value write(const std::vector<std::string>& values) { return write_list(values); }
@@ -212,8 +214,6 @@ std::string type_name(const std::vector<int64_t>*) { return "list of integers"; 
 std::string type_name(const std::vector<double>*) { return "list of numbers"; }
 std::string type_name(const std::vector<std::string>*) { return "list of strings"; }
 std::string type_name(const Value*) { return "table"; }
-
-std::string text_of(const Value& value) { return to_toml(value); }
 
 void add_unknown_key(const Table::Entry& entry, const std::vector<std::string>& names, const Section& section,
                      Problems& problems) {
@@ -230,12 +230,6 @@ void add_renamed_key(const Table::Entry& entry, const std::string& new_name, con
 
 void add_missing_key(const FieldDescription& field, const Section& section, const Location& place, Problems& problems) {
   problems.add(place, section.says(fmt::format("'{}' is missing ({}: {})", field.name, field.type, field.meaning)));
-}
-
-void add_broken_constraint(const Value& value, const std::string& key, const std::string& complaint,
-                           const std::string& suggestion, const Section& section, Problems& problems) {
-  const auto message = fmt::format("'{}' = {} is {}{}", key, to_toml(value), complaint, suggestion);
-  problems.add(value.location(), section.says(message));
 }
 
 const Table* read_section(const Value& value, const std::string& key, const Section& section, Problems& problems) {
@@ -271,6 +265,189 @@ Table with_new_keys(const Table& table, const std::vector<std::pair<std::string,
     read.set(old == renamed.end() ? entry.key : old->second, entry.value, entry.location);
   }
   return read;
+}
+
+}  // namespace
+
+Constraint<int64_t> between(int64_t low, int64_t high) { return make_between(low, high); }
+Constraint<double> between(double low, double high) { return make_between(low, high); }
+Constraint<int64_t> at_least(int64_t low) { return make_at_least(low); }
+Constraint<double> at_least(double low) { return make_at_least(low); }
+Constraint<int64_t> above(int64_t low) { return make_above(low); }
+Constraint<double> above(double low) { return make_above(low); }
+
+template <class T>
+void Fields::add(std::string name, Access<T> access, std::string meaning, Constraint<T> constraint, bool is_required) {
+  const auto read_checked = [=](void* p, const Value& value, const Section& where, Problems& problems) {
+    T found{};
+    if (!read(value, name, where, problems, found)) return;
+    if (constraint.holds && !constraint.holds(found)) {
+      std::string hint;
+      if constexpr (std::is_same_v<T, std::string>) hint = suggestion(found, constraint.choices);
+      const auto complaint = constraint.complaint.empty() ? "not " + constraint.describe : constraint.complaint;
+      add_broken_constraint(value, name, complaint, hint, where, problems);
+      return;
+    }
+    access.set(p, std::move(found));
+  };
+  const auto describe = [=](const void* start) {
+    const std::string fallback = is_required ? "" : to_toml(detail::write(access.get(start)));
+    return FieldDescription{name, type_name(static_cast<const T*>(nullptr)), fallback, constraint.describe, meaning,
+                            {}};
+  };
+  fields_.push_back(
+      {name, is_required, read_checked, [access](const void* p) { return detail::write(access.get(p)); }, describe});
+}
+
+template void Fields::add(std::string, Access<bool>, std::string, Constraint<bool>, bool);
+template void Fields::add(std::string, Access<int64_t>, std::string, Constraint<int64_t>, bool);
+template void Fields::add(std::string, Access<uint64_t>, std::string, Constraint<uint64_t>, bool);
+template void Fields::add(std::string, Access<double>, std::string, Constraint<double>, bool);
+template void Fields::add(std::string, Access<std::string>, std::string, Constraint<std::string>, bool);
+template void Fields::add(std::string, Access<std::vector<int64_t>>, std::string, Constraint<std::vector<int64_t>>,
+                          bool);
+template void Fields::add(std::string, Access<std::vector<double>>, std::string, Constraint<std::vector<double>>, bool);
+template void Fields::add(std::string, Access<std::vector<std::string>>, std::string,
+                          Constraint<std::vector<std::string>>, bool);
+template void Fields::add(std::string, Access<Value>, std::string, Constraint<Value>, bool);
+
+void Fields::add_table(std::string name, std::function<void*(void*)> member, TableAccess table, std::string meaning,
+                       bool is_required) {
+  const auto const_member = [member](const void* p) -> const void* { return member(const_cast<void*>(p)); };
+  fields_.push_back({name, is_required,
+                     [=](void* p, const Value& value, const Section& where, Problems& problems) {
+                       if (!read_section(value, name, where, problems)) return;
+                       table.read(member(p), value, where.inner(name), problems);
+                     },
+                     [=](const void* p) { return Value(table.write(const_member(p)), {}); },
+                     [=](const void* start) {
+                       return FieldDescription{name, table.noun, "", "", meaning, table.describe(const_member(start))};
+                     }});
+}
+
+void Fields::add_list(std::string name, ListAccess list, TableAccess table, std::string meaning) {
+  const auto write_all = [=](const void* p) {
+    Array array;
+    for (size_t i = 0; i < list.size(p); ++i) array.emplace_back(table.write(list.element(p, i)), Location{});
+    return Value(array, {});
+  };
+  fields_.push_back({name, false,
+                     [=](void* p, const Value& value, const Section& where, Problems& problems) {
+                       list.clear(p);
+                       for (const Value& element : read_tables(value, name, where, problems)) {
+                         const Section own = element_section(*element.get_if<Table>(), name, where);
+                         table.read(list.append(p, ""), element, own, problems);
+                       }
+                     },
+                     write_all,
+                     [=](const void* start) {
+                       return FieldDescription{
+                           name,    fmt::format("list of {}s", table.noun), to_toml(write_all(start)), "",
+                           meaning, table.describe(table.start.get())};
+                     }});
+}
+
+void Fields::add_named(std::string name, ListAccess list, TableAccess table, std::string meaning, bool is_required) {
+  const auto describe = [=](const void*) {
+    return FieldDescription{name,    fmt::format("table of {}s", table.noun), is_required ? "" : "{}", "",
+                            meaning, table.describe(table.start.get())};
+  };
+  fields_.push_back({name, is_required,
+                     [=](void* p, const Value& value, const Section& where, Problems& problems) {
+                       const Table* tables = read_section(value, name, where, problems);
+                       if (tables == nullptr) return;
+                       list.clear(p);
+                       for (const auto& entry : tables->entries()) {
+                         if (!read_section(entry.value, entry.key, where.inner(name), problems)) continue;
+                         table.read(list.append(p, entry.key), entry.value, where.inner(name).inner(entry.key),
+                                    problems);
+                       }
+                       if (is_required && tables->empty()) {
+                         add_missing_key(describe(p), where, value.location(), problems);
+                       }
+                     },
+                     [=](const void* p) {
+                       Table tables;
+                       for (size_t i = 0; i < list.size(p); ++i) {
+                         tables.set(list.key(p, i), Value(table.write(list.element(p, i)), {}));
+                       }
+                       return Value(tables, {});
+                     },
+                     describe});
+}
+
+void Fields::add_pairs(std::string name, ListAccess list, std::string meaning) {
+  fields_.push_back({name, false,
+                     [=](void* p, const Value& value, const Section& where, Problems& problems) {
+                       const Table* table = read_section(value, name, where, problems);
+                       if (table == nullptr) return;
+                       list.clear(p);
+                       for (const auto& entry : table->entries()) {
+                         auto& text = *static_cast<std::string*>(list.append(p, entry.key));
+                         read(entry.value, entry.key, where.inner(name), problems, text);
+                       }
+                     },
+                     [=](const void* p) {
+                       Table table;
+                       for (size_t i = 0; i < list.size(p); ++i) {
+                         const auto& text = *static_cast<const std::string*>(list.element(p, i));
+                         table.set(list.key(p, i), detail::write(text));
+                       }
+                       return Value(table, {});
+                     },
+                     [=](const void*) { return FieldDescription{name, "table of strings", "{}", "", meaning, {}}; }});
+}
+
+void Fields::add_renamed(std::string old_name, std::string new_name) {
+  renamed_.emplace_back(std::move(old_name), std::move(new_name));
+}
+
+void Fields::parse(void* parameters, const Table& given, const Section& where, const Location& place,
+                   Problems& problems) const {
+  const size_t before = problems.size();
+  const Table table = where.takes_old_keys ? with_new_keys(given, renamed_) : given;
+  const auto has_old_key = [&](const std::string& name) {
+    return std::ranges::any_of(renamed_, [&](const auto& r) { return r.second == name && table.find(r.first); });
+  };
+  std::vector<std::string> known;
+  for (const auto& field : fields_) {
+    known.push_back(field.name);
+    if (const Value* value = table.find(field.name)) {
+      field.read(parameters, *value, where, problems);
+    } else if (field.is_required && !has_old_key(field.name)) {
+      add_missing_key(field.describe(parameters), where, place, problems);
+    }
+  }
+  for (const auto& entry : table.entries()) {
+    const bool names_plugin = entry.key == plugin_key && !where.plugin.empty();
+    if (names_plugin || std::ranges::find(known, entry.key) != known.end()) continue;
+    const auto old = std::ranges::find(renamed_, entry.key, &std::pair<std::string, std::string>::first);
+    if (old != renamed_.end()) {
+      add_renamed_key(entry, old->second, where, problems);
+    } else {
+      add_unknown_key(entry, known, where, problems);
+    }
+  }
+  if (problems.size() > before) return;
+  for (const auto& rule : checks_) {
+    const std::string message = rule(parameters);
+    if (!message.empty()) problems.add(place, where.says(message));
+  }
+}
+
+Table Fields::dump(const void* parameters) const {
+  Table table;
+  for (const auto& field : fields_) table.set(field.name, field.write(parameters));
+  return table;
+}
+
+std::vector<FieldDescription> Fields::describe(const void* start) const {
+  std::vector<FieldDescription> descriptions;
+  for (const auto& field : fields_) {
+    descriptions.push_back(field.describe(start));
+    descriptions.back().affects_results = field.affects_results;
+  }
+  return descriptions;
 }
 
 }  // namespace detail

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -89,6 +90,72 @@ Constraint<std::string> file_name();
 template <class T>
 Constraint<std::vector<T>> each(Constraint<T> element);
 
+namespace detail {
+
+/// Reads and writes one value of a struct that is given by its address.
+template <class T>
+struct Access {
+  std::function<T(const void*)> get;
+  std::function<void(void*, T)> set;
+};
+
+/// The elements of a list in such a struct, each with a key where the list has keys.
+struct ListAccess {
+  std::function<void(void*)> clear;
+  std::function<void*(void*, const std::string& key)> append;  ///< gives the new element
+  std::function<size_t(const void*)> size;
+  std::function<const void*(const void*, size_t)> element;
+  std::function<std::string(const void*, size_t)> key;
+};
+
+/// What stands in a table of its own: a section or a plugin.
+struct TableAccess {
+  std::string noun;
+  std::function<void(void*, const Value& table, const Section&, Problems&)> read;
+  std::function<Table(const void*)> write;
+  std::function<std::vector<FieldDescription>(const void* start)> describe;
+  std::shared_ptr<const void> start;  ///< the defaults of an element of a list
+};
+
+/// The fields of a schema without the type of its struct, so that little is compiled for each struct.
+class Fields {
+ public:
+  /// T: what Schema::field takes.
+  template <class T>
+  void add(std::string name, Access<T> access, std::string meaning, Constraint<T> constraint, bool is_required);
+  void add_table(std::string name, std::function<void*(void*)> member, TableAccess table, std::string meaning,
+                 bool is_required);
+  /// [[name]]
+  void add_list(std::string name, ListAccess list, TableAccess table, std::string meaning);
+  /// [name.KEY]; one is required where `is_required`.
+  void add_named(std::string name, ListAccess list, TableAccess table, std::string meaning, bool is_required);
+  /// A table of strings.
+  void add_pairs(std::string name, ListAccess list, std::string meaning);
+  void add_check(std::function<std::string(const void*)> rule) { checks_.push_back(std::move(rule)); }
+  void set_no_effect_on_results() { fields_.back().affects_results = false; }
+  void add_renamed(std::string old_name, std::string new_name);
+
+  void parse(void* parameters, const Table& table, const Section& where, const Location& place,
+             Problems& problems) const;
+  Table dump(const void* parameters) const;
+  std::vector<FieldDescription> describe(const void* start) const;
+
+ private:
+  struct Field {
+    std::string name;
+    bool is_required;
+    std::function<void(void*, const Value&, const Section&, Problems&)> read;
+    std::function<Value(const void*)> write;
+    std::function<FieldDescription(const void* start)> describe;
+    bool affects_results = true;
+  };
+  std::vector<Field> fields_;
+  std::vector<std::pair<std::string, std::string>> renamed_;
+  std::vector<std::function<std::string(const void*)>> checks_;
+};
+
+}  // namespace detail
+
 template <class B, class P>
 concept BaseOf = std::is_base_of_v<B, P>;
 
@@ -174,22 +241,13 @@ class Schema {
   const std::string& example() const { return example_; }
 
  private:
-  struct Field {
-    std::string name;
-    bool is_required = false;
-    bool affects_results = true;
-    std::function<bool(P&, const Value&, const Section&, Problems&)> read;  ///< false: added a problem
-    std::function<Value(const P&)> write;
-    std::function<FieldDescription(const P& start)> describe;
-  };
-  template <class T>
-  Schema& add(std::string name, T P::*member, std::string meaning, Constraint<T> constraint, bool is_required);
-  std::vector<std::string> names() const;
+  template <class>
+  friend class Schema;
+  /// How a table of this schema is read and written as part of another.
+  detail::TableAccess access() const;
 
   std::string summary_, example_;
-  std::vector<Field> fields_;
-  std::vector<std::pair<std::string, std::string>> renamed_;
-  std::vector<std::function<std::string(const P&)>> checks_;
+  detail::Fields fields_;
 };
 
 }  // namespace astroclip::config

@@ -93,11 +93,7 @@ const Schema<EvaluationSpec>& evaluation_schema() {
               "floors", &EvaluationSpec::floors,
               "untrained references measured beside the embedding: \"untrained\" encoders, \"pca\" of the views, and "
               "those of 'label_floors' by name")
-          .tables(
-              "label_floors", &EvaluationSpec::label_floors,
-              "labels measured as a floor; by default \"magnitudes\": mag_g, mag_r, mag_z of images and fibermag_g, "
-              "fibermag_r, fibermag_z of spectra",
-              label_floor_schema())
+          .tables("label_floors", &EvaluationSpec::label_floors, "labels measured as a floor", label_floor_schema())
           .field("models", &EvaluationSpec::models,
                  "model files measured beside the embedding as baselines, named after the files or their runs")
           .field("pca_components", &EvaluationSpec::pca_components, "components of the PCA floor", between(1, 4096))
@@ -119,25 +115,33 @@ const Schema<EvaluationSpec>& evaluation_schema() {
   return schema;
 }
 
+void add_encoders(Schema<Experiment>& schema) {
+  schema.named_plugins("encoders", &Experiment::encoders, &EncoderSpec::name, &EncoderSpec::plugin,
+                       "the encoders by name, like [encoders.image]");
+}
+
 const Schema<Experiment>& encoders_schema() {
-  static const auto schema = Schema<Experiment>("The encoders of a model.")
-                                 .named_plugins("encoders", &Experiment::encoders, &EncoderSpec::name,
-                                                &EncoderSpec::plugin, "the encoders by name, like [encoders.image]");
+  static const auto schema = [] {
+    Schema<Experiment> encoders("The encoders of a model.");
+    add_encoders(encoders);
+    return encoders;
+  }();
   return schema;
 }
 
 const Schema<Experiment>& experiment_schema() {
-  static const auto schema =
-      Schema<Experiment>("An experiment file.")
-          .section("experiment", "the run", general_schema())
-          .plugin("dataset", &Experiment::dataset, "the dataset and its parameters")
-          .named_sections("augmentation", &Experiment::augmentation,
-                          "how augmented views are made, one table for each encoder", data::augmentation_schema())
-          .named_plugins("encoders", &Experiment::encoders, &EncoderSpec::name, &EncoderSpec::plugin,
-                         "the encoders by name, like [encoders.image]")
-          .tables("stages", &Experiment::stages, "training, in order", stage_schema())
-          .section("evaluation", &Experiment::evaluation, "what tasks measure", evaluation_schema())
-          .plugins("tasks", &Experiment::tasks, "measurements at the end");
+  static const auto schema = [] {
+    Schema<Experiment> file("An experiment file.");
+    file.section("experiment", "the run", general_schema())
+        .plugin("dataset", &Experiment::dataset, "the dataset and its parameters")
+        .named_sections("augmentation", &Experiment::augmentation,
+                        "how augmented views are made, one table for each encoder", data::augmentation_schema());
+    add_encoders(file);
+    file.tables("stages", &Experiment::stages, "training, in order", stage_schema())
+        .section("evaluation", &Experiment::evaluation, "what tasks measure", evaluation_schema())
+        .plugins("tasks", &Experiment::tasks, "measurements at the end");
+    return file;
+  }();
   return schema;
 }
 

@@ -305,18 +305,16 @@ std::shared_ptr<Interface> Host::make(const std::string& name, const config::Tab
 template <class Interface>
 Spec<Interface> Spec<Interface>::read(const config::Value& value, const config::Section& where,
                                       config::Problems& problems) {
-  const auto* table = value.get_if<config::Table>();
-  const config::Value* name = table == nullptr ? nullptr : table->find(plugin_key);
+  const auto& table = *value.get_if<config::Table>();
+  const config::Value* name = table.find(plugin_key);
   const auto* text = name == nullptr ? nullptr : name->get_if<std::string>();
-  if (table == nullptr) {
-    problems.add(value.location(), where.says(fmt::format("must be a table with a plugin, found {}", value.kind())));
-  } else if (name == nullptr) {
+  if (name == nullptr) {
     problems.add(value.location(), where.says("lacks the required key 'plugin'"));
   } else if (text == nullptr) {
     problems.add(name->location(), where.says(fmt::format("'plugin' must be a string, found {}", name->kind())));
   } else {
     try {
-      return Host::instance().read<Interface>(*text, *table, where, value.location(), problems);
+      return Host::instance().read<Interface>(*text, table, where, value.location(), problems);
     } catch (const Error& error) {
       problems.add(name->location(), where.says(error.what()));
     }

@@ -18,7 +18,7 @@ struct Spec {
   /// that names it.
   std::function<std::shared_ptr<Interface>()> make;
 
-  /// Reads a table with the key "plugin" by the schema of the plugin that it names. Problems are added.
+  /// Reads a value that is a table with the key "plugin" by the schema of the plugin that it names. Problems are added.
   static Spec read(const config::Value& value, const config::Section& where, config::Problems& problems);
 };
 
