@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "bench/row.h"
+#include "data/loader.h"
+#include "data/survey_dataset.h"
 #include "io/hdf5/row_reader.h"
 #include "io/output/durable_file.h"
 
@@ -111,6 +113,26 @@ Work rows(bool is_compressed, bool by_library, int threads) {
   return {run, 0.0, static_cast<double>(objects * image_bytes), static_cast<double>(objects)};
 }
 
+/// The views of a batch of DINOv2 for ViT-L/12: two crops of 144² and eight of 60² of every image.
+Work crops(int threads) {
+  const auto noise = std::make_shared<NoiseFile>(false);
+  const auto dataset = std::make_shared<data::SurveyDataset>(
+      data::SurveyDataset::Options{.files = {noise->path()}, .train_fraction = 1.0});
+  const auto plan = [](const std::string& name, int64_t size, int64_t count) {
+    return data::ViewPlan{{.name = name, .modality = "image", .augment = true, .crops = count}, {3, size, size}};
+  };
+  const std::vector<data::ViewPlan> views = {plan("global", 144, 2), plan("local", 60, 8)};
+  std::vector<int64_t> rows(objects);
+  std::iota(rows.begin(), rows.end(), 0);
+  const auto run = [=] {
+    constexpr int64_t batch = 64;
+    data::Loader loader(*dataset, rows, views, {}, {.batch = batch, .steps = objects / batch, .threads = threads});
+    for (int64_t step = 0; step < objects / batch; ++step) loader.next();
+    (void)noise;
+  };
+  return {run, 0.0, 0.0, static_cast<double>(objects)};
+}
+
 }  // namespace
 
 std::vector<Row> reading_rows() {
@@ -124,6 +146,10 @@ std::vector<Row> reading_rows() {
         table.push_back({fmt::format("read {}, {}, {} thread{}", kind, by_library ? "H5Dread" : "around the lock",
                                      threads, threads == 1 ? "" : "s"),
                          [=](const Settings&) { return rows(is_compressed, by_library, threads); }});
+  }
+  for (const int threads : {1, 2, 4, 16}) {
+    table.push_back({fmt::format("load 10 crops of an image, {} thread{}", threads, threads == 1 ? "" : "s"),
+                     [=](const Settings&) { return crops(threads); }});
   }
   return table;
 }

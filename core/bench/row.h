@@ -39,7 +39,8 @@ std::vector<Row> kernel_rows();
 std::vector<Row> tower_rows();
 /// Exact nearest neighbours, and ranks of partners.
 std::vector<Row> search_rows();
-/// Reading images from HDF5 files that the page cache holds: through the library, and around its lock.
+/// Reading images from HDF5 files that the page cache holds: through the library, around its lock, and as the loader
+/// does with the views of a batch.
 std::vector<Row> reading_rows();
 
 }  // namespace astroclip::bench
