@@ -22,7 +22,7 @@ namespace astroclip::bench {
 
 namespace {
 
-constexpr int64_t objects = 256, together = 16;
+constexpr int64_t object_count = 256, together = 16;
 constexpr int64_t image_size = int64_t{3} * 152 * 152;
 constexpr int64_t image_bytes = image_size * 4;
 
@@ -33,10 +33,10 @@ class NoiseFile {
       : path_((std::filesystem::temp_directory_path() / fmt::format("astroclip_bench_{}.h5", getpid())).string()) {
     io::DurableFile durable(path_);
     auto file = io::Hdf5File::create(durable.file());
-    file.make_dataset("images", DType::f32, {objects, 3, 152, 152}, is_compressed ? together : 0);
+    file.make_dataset("images", DType::f32, {object_count, 3, 152, 152}, is_compressed ? together : 0);
     Rng rng(1, RngStream::tests);
     std::vector<float> images(static_cast<size_t>(together * image_size));
-    for (int64_t row = 0; row < objects; row += together) {
+    for (int64_t row = 0; row < object_count; row += together) {
       for (float& value : images) value = static_cast<float>(0.01 * rng.normal());
       file.write_rows("images", row, together, DType::f32, images.data());
     }
@@ -60,7 +60,8 @@ void read_all(int threads, std::vector<std::vector<float>>& buffers,
   std::mutex lock;
   const auto work = [&](std::vector<float>& buffer) {
     try {
-      for (int64_t row = next.fetch_add(together); row < objects; row = next.fetch_add(together)) read(row, buffer);
+      for (int64_t row = next.fetch_add(together); row < object_count; row = next.fetch_add(together))
+        read(row, buffer);
     } catch (...) {
       const std::lock_guard guard(lock);
       failure = std::current_exception();
@@ -110,7 +111,7 @@ Work rows(bool is_compressed, bool by_library, int threads) {
     });
     (void)noise;
   };
-  return {run, 0.0, static_cast<double>(objects * image_bytes), static_cast<double>(objects)};
+  return {run, 0.0, static_cast<double>(object_count * image_bytes), static_cast<double>(object_count)};
 }
 
 /// The views of a batch of DINOv2 for ViT-L/12: two crops of 144² and eight of 60² of every image.
@@ -122,15 +123,15 @@ Work crops(int threads) {
     return data::ViewPlan{{.name = name, .modality = "image", .augment = true, .crops = count}, {3, size, size}};
   };
   const std::vector<data::ViewPlan> views = {plan("global", 144, 2), plan("local", 60, 8)};
-  std::vector<int64_t> rows(objects);
+  std::vector<int64_t> rows(object_count);
   std::iota(rows.begin(), rows.end(), 0);
   const auto run = [=] {
     constexpr int64_t batch = 64;
-    data::Loader loader(*dataset, rows, views, {}, {.batch = batch, .steps = objects / batch, .threads = threads});
-    for (int64_t step = 0; step < objects / batch; ++step) loader.next();
+    data::Loader loader(*dataset, rows, views, {}, {.batch = batch, .steps = object_count / batch, .threads = threads});
+    for (int64_t step = 0; step < object_count / batch; ++step) loader.next();
     (void)noise;
   };
-  return {run, 0.0, 0.0, static_cast<double>(objects)};
+  return {run, 0.0, 0.0, static_cast<double>(object_count)};
 }
 
 }  // namespace
