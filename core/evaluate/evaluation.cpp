@@ -131,12 +131,14 @@ class Evaluator {
     for (const Split split : {Split::train, Split::test}) choose_rows(split);
   }
 
-  /// Vectors may hold what is not finite.
-  TaskInput gather() && {
+  /// Representations of everything, or of the floors alone. Vectors may hold what is not finite.
+  TaskInput gather(bool floors_alone) && {
     input_.seed = experiment_.seed;
     input_.resamples = experiment_.evaluation.resamples;
     input_.probe_seeds = experiment_.evaluation.probe_seeds;
-    add_sources();
+    const Heads heads = measured_heads();
+    if (!floors_alone) add_models(heads);
+    add_floors(heads);
     const auto start = std::chrono::steady_clock::now();
     extract(Split::train);
     extract(Split::test);
@@ -169,14 +171,21 @@ class Evaluator {
     }
   }
 
-  void add_sources() {
-    std::map<std::string, bool> heads;
+  /// Whether each encoder is measured by its head, else by its backbone.
+  using Heads = std::vector<std::pair<std::string, bool>>;
+
+  Heads measured_heads() const {
+    Heads heads;
     for (const std::string& name : model_.names()) {
-      const bool head = heads[name] = wants_head(experiment_) && has_meaning(origins_, name);
-      if (head != wants_head(experiment_)) {
-        console_.say(
-            fmt::format("encoder {}: no stage trained its head, so its backbone's embedding is measured", name));
-      }
+      heads.emplace_back(name, wants_head(experiment_) && has_meaning(origins_, name));
+      if (heads.back().second == wants_head(experiment_)) continue;
+      console_.say(fmt::format("encoder {}: no stage trained its head, so its backbone's embedding is measured", name));
+    }
+    return heads;
+  }
+
+  void add_models(const Heads& heads) {
+    for (const auto& [name, head] : heads) {
       const PartOrigins& origins = origins_.at(name);
       const bool shared = head && (origins.head == Origin::aligned || origins.head == Origin::file);
       add({embedding_name(origins, head), name, shared, Role::model, {}, {}}, model_.shared_encoder(name), head);
@@ -184,10 +193,11 @@ class Evaluator {
     const auto& models = experiment_.evaluation.models;
     const std::vector<std::string> names = table_names(models);
     for (size_t i = 0; i < models.size(); ++i) add_model(models[i], names[i]);
+  }
+
+  void add_floors(const Heads& heads) {
     if (wants(experiment_, "untrained")) {
-      for (const std::string& name : model_.names()) {
-        add({"untrained", name, heads[name], Role::floor, {}, {}}, untrained(name), heads[name]);
-      }
+      for (const auto& [name, head] : heads) add({"untrained", name, head, Role::floor, {}, {}}, untrained(name), head);
     }
     if (wants(experiment_, "pca")) add_pca();
   }
@@ -365,6 +375,32 @@ void expect_rows(const std::vector<Report>& reports, const std::string& task) {
   }
 }
 
+/// What all tasks give.
+struct Results {
+  std::vector<Report> reports;
+  std::map<std::string, std::vector<Prediction>> predictions;  ///< by task
+};
+
+/// Leaves out of the input what is not finite.
+Results run_tasks(const Experiment& experiment, TaskInput& input, record::Console& console) {
+  const std::vector<std::string> left_out = leave_out(input, experiment.evaluation.max_not_finite);
+  for (const std::string& sentence : left_out) console.say("left out of the tables: " + sentence);
+  Results all;
+  for (const plugin::Spec<Task>& spec : experiment.tasks) {
+    TaskResult result = spec.make()->run(input);
+    expect_rows(result.reports, spec.plugin);
+    std::ranges::move(result.reports, std::back_inserter(all.reports));
+    if (result.predictions.empty()) continue;
+    std::string name = spec.plugin;
+    for (int number = 2; all.predictions.contains(name); ++number) name = fmt::format("{} {}", spec.plugin, number);
+    all.predictions[name] = std::move(result.predictions);
+  }
+  for (Report& report : all.reports) {
+    if (!left_out.empty()) report.note += fmt::format(" Left out of every line: {}.", fmt::join(left_out, "; "));
+  }
+  return all;
+}
+
 }  // namespace
 
 void check_labels(const Experiment& experiment, const Dataset& dataset) {
@@ -393,32 +429,23 @@ void evaluate(const Experiment& experiment, const Model& model, const Origins& o
               const Provenance& provenance, const record::RunFolder& folder, record::Console& console,
               TokenCache* cache) {
   const std::vector<bool> in_both = in_both_splits(dataset);
-  const std::string overlap = describe_overlap(experiment, in_both);
-  TaskInput input = Evaluator(experiment, model, origins, dataset, console, cache, in_both).gather();
+  TaskInput input = Evaluator(experiment, model, origins, dataset, console, cache, in_both).gather(false);
   write_embeddings(folder.embeddings(), input,
                    {{"experiment", config::to_toml(experiment.resolved())}, {"provenance", provenance.text()}});
-  const std::vector<std::string> left_out = leave_out(input, experiment.evaluation.max_not_finite);
-  for (const std::string& sentence : left_out) console.say("left out of the tables: " + sentence);
-  std::vector<Report> reports;
-  if (!overlap.empty()) reports.push_back({"test objects in the training split", overlap, {}});
-  std::map<std::string, std::vector<Prediction>> predictions;
-  for (const plugin::Spec<Task>& spec : experiment.tasks) {
-    TaskResult result = spec.make()->run(input);
-    expect_rows(result.reports, spec.plugin);
-    std::ranges::move(result.reports, std::back_inserter(reports));
-    if (result.predictions.empty()) continue;
-    std::string name = spec.plugin;
-    for (int number = 2; predictions.contains(name); ++number) name = fmt::format("{} {}", spec.plugin, number);
-    predictions[name] = std::move(result.predictions);
-  }
-  for (Report& report : reports) {
-    if (!left_out.empty()) report.note += fmt::format(" Left out of every line: {}.", fmt::join(left_out, "; "));
-  }
+  auto [reports, predictions] = run_tasks(experiment, input, console);
+  const std::string overlap = describe_overlap(experiment, in_both);
+  if (!overlap.empty()) reports.insert(reports.begin(), {"test objects in the training split", overlap, {}});
   if (!predictions.empty()) write_predictions(folder.predictions(), predictions);
   const std::string text = report_text(reports);
   io::write_text(folder.report_text(), text);
   io::write_text(folder.report_json(), report_json(reports));
   console.say(text);
+}
+
+void show_floors(const Experiment& experiment, const Model& model, const Dataset& dataset, record::Console& console) {
+  const std::vector<bool> in_both = in_both_splits(dataset);
+  TaskInput input = Evaluator(experiment, model, {}, dataset, console, nullptr, in_both).gather(true);
+  console.say("floors, before training:\n" + report_text(run_tasks(experiment, input, console).reports));
 }
 
 }  // namespace astroclip::evaluate

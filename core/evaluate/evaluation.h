@@ -19,6 +19,9 @@ void evaluate(const Experiment& experiment, const Model& model, const Origins& o
               const Provenance& provenance, const record::RunFolder& folder, record::Console& console,
               TokenCache* cache);
 
+/// Prints the tables of the floors alone, which need no training. Throws Error as evaluate does.
+void show_floors(const Experiment& experiment, const Model& model, const Dataset& dataset, record::Console& console);
+
 /// Throws Error naming the file unless every model file of the evaluation tells its encoders, one of them for a
 /// modality of the experiment, and takes what the dataset gives.
 void check_models(const Experiment& experiment, const Dataset& dataset);

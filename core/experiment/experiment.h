@@ -104,6 +104,7 @@ struct EvaluationSpec {
   TrainTestOverlap train_test_overlap = TrainTestOverlap::exclude;
   int64_t batch = 32;
   std::vector<std::string> floors = {"untrained", "pca", "magnitudes"};
+  bool floors_first = false;
   std::vector<LabelFloor> label_floors = {{"magnitudes", "image", {"mag_g", "mag_r", "mag_z"}},
                                           {"magnitudes", "spectrum", {"fibermag_g", "fibermag_r", "fibermag_z"}}};
   std::vector<std::string> models;  ///< model files: the baselines

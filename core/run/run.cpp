@@ -77,6 +77,9 @@ class Run {
     io::write_text(folder_.provenance(), provenance_.text());
     recorder_ = std::make_unique<record::Recorder>(folder_, stage_names(experiment_), position.stage,
                                                    checkpoint_ ? position.step : -1);
+    if (!checkpoint_ && experiment_.evaluation.floors_first) {
+      evaluate::show_floors(experiment_, *model_, *dataset_, console_);
+    }
     for (const std::string& name : model_->names()) origins_[name] = {};
     if (position.stage > 0) {
       const StageSpec& last = experiment_.stages[static_cast<size_t>(position.stage) - 1];

@@ -15,6 +15,7 @@ namespace astroclip {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing_support::run_program;
 using testing_support::scratch;
 
@@ -118,6 +119,22 @@ TEST(Evaluation, FailuresAreCountedNamedAndLeftOutOfEveryLine) {
     for (const auto& row : report["rows"]) EXPECT_EQ(row["n_test"], 17) << row;
   }
   EXPECT_EQ(found.reports[0]["rows"][0]["n_train"], 80);
+}
+
+TEST(Evaluation, FloorsAreShownBeforeTrainingOnRequestAndChangeNoResult) {
+  const std::string data = survey("early.h5", 0);
+  const Outcome late = run("late", experiment("late", data, clip, ""));
+  const Outcome early = run("early", experiment("early", data, clip, "floors_first = true"));
+  ASSERT_EQ(late.status, 0) << late.err;
+  ASSERT_EQ(early.status, 0) << early.err;
+  const size_t floors = early.log.find("floors, before training:"), stage = early.log.find("stage stage: clip on");
+  ASSERT_NE(stage, std::string::npos);
+  ASSERT_LT(floors, stage);
+  const std::string first_table = early.log.substr(floors, stage - floors);
+  for (const char* floor : {"untrained", "pca-64", "magnitudes"}) EXPECT_THAT(first_table, HasSubstr(floor));
+  EXPECT_THAT(first_table, Not(HasSubstr("aligned")));
+  EXPECT_THAT(late.log, Not(HasSubstr("before training")));
+  EXPECT_EQ(early.reports, late.reports);
 }
 
 TEST(Evaluation, MoreFailuresThanTheBoundAreAnError) {

@@ -370,7 +370,7 @@ TEST(NeighboursTask, ListsAsManyObjectsAsAsked) {
 
 TEST(NeighboursTask, ListsNoneThatIsNotFinite) {
   TaskInput input = directions();
-  input.representations[0].train.values[2] = INFINITY;  // object 11
+  input.representations[0].train.values.values[2] = INFINITY;  // object 11
   const auto found = reports("neighbours", "k = 9\nqueries = \"all\"", input);
   std::vector<std::string> listed;
   for (const Measurement& row : found.at(0).rows) listed.push_back(row.method);
