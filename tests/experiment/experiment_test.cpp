@@ -172,7 +172,7 @@ TEST(Experiment, AllProblemsComeTogetherInOrder) {
   text.replace(text.find("plugin = \"redshift\""), 19, "plugin = \"redshift\"\nk = -1");
   EXPECT_EQ(message_of(text),
             "e.toml:5:12: error: [dataset] 'galaxies' = 3 is outside 10..10000000\n"
-            "e.toml:21:5: error: [tasks] 'k' = -1 is below 0");
+            "e.toml:21:5: error: [tasks] 'k' = -1 is below 1");
 }
 
 TEST(Experiment, ALossMayTakeLosses) {

@@ -81,7 +81,7 @@ const std::vector<std::string> changes = {"experiment.seed=4",
                                           "evaluation.embedding=pool",
                                           "evaluation.batch=7",
                                           "tasks.redshift.k=2",
-                                          "tasks.redshift.label=log_mass"};
+                                          "tasks.redshift.bins=[0.1, 0.3]"};
 
 Experiment with(const std::string& change) {
   config::Table file = config::parse_text(experiment_file(), "e.toml");
