@@ -27,10 +27,10 @@ void write_tensors(io::WeightsFile& weights, const std::string& to, bool is_mode
 void write_model(const std::string& from, const std::vector<NamedTensor>& source, const std::string& to,
                  const std::string& architecture, io::Metadata metadata) {
   const std::vector<EncoderSpec> encoders = load_architecture(architecture);
-  Model model(encoders, {}, std::nullopt);
+  const Model model(encoders, {}, std::nullopt);
   std::vector<std::string> without_head;
   for (const std::string& name : model.names()) {
-    if (!model.load(name, source, from, read_untrained(metadata))) without_head.push_back(encoder_prefix(name) + ".");
+    if (!model.load(name, source, from)) without_head.push_back(encoder_prefix(name) + ".");
   }
   std::vector<NamedTensor> tensors = model.state();
   for (const std::string& tower : without_head) {
@@ -39,8 +39,8 @@ void write_model(const std::string& from, const std::vector<NamedTensor>& source
       return entry.name.starts_with(tower) && !entry.name.starts_with(tower + "backbone.");
     });
   }
-  const std::string hash = write_model_file(
-      to, tensors, {encoders, data::published_preprocessing(), {}, model.untrained()}, std::move(metadata));
+  const std::string hash =
+      write_model_file(to, tensors, {encoders, data::published_preprocessing(), {}}, std::move(metadata));
   fmt::print("{}: {} as in {}, {} tensors, model {}\n", to, fmt::join(model.names(), " and "),
              std::filesystem::path(architecture).filename().string(), tensors.size(), hash);
 }

@@ -219,7 +219,7 @@ class Evaluator {
   void add_model(const std::string& path, const std::string& name) {
     const io::Metadata metadata = io::list_weights(path).metadata;
     const Origins origins = read_origins(metadata);
-    Model model(shared_encoders(experiment_, read_model_description(metadata, path)), device_, std::nullopt);
+    const Model model(shared_encoders(experiment_, read_model_description(metadata, path)), device_, std::nullopt);
     for (const std::string& tower : model.names()) {
       const bool head = model.load(tower, path) && has_meaning(origins, tower) && wants_head(experiment_);
       add({name, tower, head, Role::baseline, {}, {}}, model.shared_encoder(tower), head);

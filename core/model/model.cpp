@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "io/weights/weights_file.h"
-#include "model/model_file.h"
 #include "nn/published_weights.h"
 
 namespace astroclip {
@@ -35,10 +34,7 @@ std::shared_ptr<Encoder> make_encoder(const EncoderSpec& spec, Device device, st
 
 Model::Model(const std::vector<EncoderSpec>& encoders, Device device, std::optional<uint64_t> seed)
     : loading_(seed ? nn::Loading::copied : nn::Loading::shared) {
-  for (const EncoderSpec& spec : encoders) {
-    const auto encoder = encoders_.emplace_back(spec.name, make_encoder(spec, device, seed)).second;
-    for (const NamedTensor& entry : encoder->parameters(encoder_prefix(spec.name))) untrained_.insert(entry.name);
-  }
+  for (const EncoderSpec& spec : encoders) encoders_.emplace_back(spec.name, make_encoder(spec, device, seed));
 }
 
 Encoder& Model::encoder(const std::string& name) const { return *shared_encoder(name); }
@@ -64,32 +60,16 @@ std::vector<NamedTensor> Model::state() const {
   return all;
 }
 
-void Model::mark_trained(const std::set<std::string>& names) {
-  std::erase_if(untrained_, [&](const std::string& name) { return names.contains(name); });
+bool Model::load(const std::string& name, const std::string& path) const {
+  return load(name, io::read_weights(path, Device::host()).tensors, path);
 }
 
-bool Model::has_trained_head(const std::string& name) const {
-  const std::string prefix = encoder_prefix(name), backbone = prefix + ".backbone.";
-  std::vector<NamedTensor> parameters = encoder(name).parameters(prefix);
-  const auto heads =
-      std::ranges::partition(parameters, [&](const NamedTensor& entry) { return entry.name.starts_with(backbone); });
-  const auto is_trained = [&](const NamedTensor& entry) { return !untrained_.contains(entry.name); };
-  return std::ranges::any_of(heads.empty() ? std::ranges::subrange(parameters) : heads, is_trained);
-}
-
-bool Model::load(const std::string& name, const std::string& path) {
-  io::WeightsFile file = io::read_weights(path, Device::host());
-  return load(name, std::move(file.tensors), path, read_untrained(file.metadata));
-}
-
-bool Model::load(const std::string& name, std::vector<NamedTensor> source, const std::string& path,
-                 const std::set<std::string>& untrained) {
+bool Model::load(const std::string& name, std::vector<NamedTensor> source, const std::string& path) const {
   Encoder& target = encoder(name);
   // What stands under the name of a tower is that tower's alone: another of the same architecture may be beside it.
   const std::string prefix = encoder_prefix(name) + ".", backbone = prefix + "backbone.";
   const auto is_own = [&](const NamedTensor& entry) { return entry.name.starts_with(prefix); };
-  const bool names_it = std::ranges::any_of(source, is_own);
-  if (names_it) std::erase_if(source, std::not_fn(is_own));
+  if (std::ranges::any_of(source, is_own)) std::erase_if(source, std::not_fn(is_own));
   const std::string place = fmt::format("{}: encoder '{}'", path, name);
   // Where the file tells backbone and head apart, what stands beside the backbone is the head's, and must all be known.
   const auto is_backbones = [&](const NamedTensor& entry) { return entry.name.starts_with(backbone); };
@@ -98,18 +78,6 @@ bool Model::load(const std::string& name, std::vector<NamedTensor> source, const
                                         : nn::count_published(target, source, place) >
                                               nn::count_published(target, source, place, "backbone");
   nn::load_published(target, source, place, has_head ? "" : "backbone", loading_);
-  std::set<std::string> drawn;
-  for (const std::string& entry : untrained) {
-    if (!names_it || entry.starts_with(prefix)) drawn.insert(prefix + entry.substr(entry.find('.') + 1));
-  }
-  for (const NamedTensor& entry : target.parameters(encoder_prefix(name))) {
-    if (!has_head && !is_backbones(entry)) continue;
-    if (drawn.contains(entry.name)) {
-      untrained_.insert(entry.name);
-    } else {
-      untrained_.erase(entry.name);
-    }
-  }
   return has_head;
 }
 

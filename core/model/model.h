@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,27 +34,17 @@ class Model {
   std::vector<std::string> names() const;
   /// Everything, under encoder_prefix.
   std::vector<NamedTensor> state() const;
-  /// Parameters, named as in `state`, that are as they were drawn: no file gave them and no stage trained them.
-  const std::set<std::string>& untrained() const { return untrained_; }
-  void set_untrained(std::set<std::string> names) { untrained_ = std::move(names); }
-  void mark_trained(const std::set<std::string>& names);
-  /// Whether the embedding of an encoder says something: a file or a stage gave weights to its head, which is all
-  /// beside "backbone"; to the backbone where there is no head.
-  bool has_trained_head(const std::string& encoder) const;
   /// Takes one encoder's tensors from a PyTorch or safetensors file, whatever their prefix, as nn::load_published does.
   /// From a file with nothing of the head (published before alignment) comes the backbone; the head stays as it is.
   /// A model made without a seed uses the file's bytes where they stand. Says whether the head came, too. Throws Error
   /// listing what is missing, misshapen or unexpected.
-  bool load(const std::string& encoder, const std::string& path);
-  /// The same from the tensors of a file, which `path` names in messages. Those that its metadata calls `untrained`
-  /// stay so.
-  bool load(const std::string& encoder, std::vector<NamedTensor> tensors, const std::string& path,
-            const std::set<std::string>& untrained = {});
+  bool load(const std::string& encoder, const std::string& path) const;
+  /// The same from the tensors of a file, which `path` names in messages.
+  bool load(const std::string& encoder, std::vector<NamedTensor> tensors, const std::string& path) const;
 
  private:
   nn::Loading loading_;
   std::vector<std::pair<std::string, std::shared_ptr<Encoder>>> encoders_;
-  std::set<std::string> untrained_;
 };
 
 }  // namespace astroclip

@@ -1,9 +1,6 @@
 #include "model/model_file.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <sstream>
 
 #include "base/error.h"
 #include "config/toml.h"
@@ -18,24 +15,12 @@ std::string architecture_text(const std::vector<EncoderSpec>& encoders) {
   return config::to_toml(file);
 }
 
-std::string untrained_text(const std::set<std::string>& names) { return fmt::format("{}", fmt::join(names, "\n")); }
-
-std::set<std::string> read_untrained(const io::Metadata& metadata) {
-  std::set<std::string> names;
-  const auto found = metadata.find(untrained_key);
-  if (found == metadata.end()) return names;
-  std::istringstream lines(found->second);
-  for (std::string name; std::getline(lines, name);) names.insert(name);
-  return names;
-}
-
 std::string write_model_file(const std::string& path, const std::vector<NamedTensor>& tensors,
                              const ModelDescription& description, io::Metadata metadata) {
   const std::string hash = io::model_hash(tensors);
   metadata["architecture"] = architecture_text(description.encoders);
   metadata["preprocessing"] = config::to_toml(description.preprocessing);
   metadata["model_hash"] = hash;
-  metadata[untrained_key] = untrained_text(description.untrained);
   io::write_safetensors(path, tensors, metadata);
   return hash;
 }
@@ -55,7 +40,7 @@ ModelDescription read_model_description(const io::Metadata& metadata, const std:
   };
   const std::string architecture = text("architecture"), preprocessing = text("preprocessing");
   return {read_architecture(config::parse_text(architecture, path + ": architecture"), path, true),
-          config::parse_text(preprocessing, path + ": preprocessing"), text("model_hash"), read_untrained(metadata)};
+          config::parse_text(preprocessing, path + ": preprocessing"), text("model_hash")};
 }
 
 void check_views(const ModelDescription& description, const Dataset& dataset, const std::string& modality,

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <set>
 #include <string>
 #include <vector>
 
@@ -13,16 +12,10 @@ namespace astroclip {
 
 /// What a model file tells beside its tensors, so that the file alone suffices to embed.
 struct ModelDescription {
-  std::vector<EncoderSpec> encoders;     ///< metadata "architecture": TOML with [encoders.*]
-  config::Table preprocessing;           ///< metadata "preprocessing": TOML of what Dataset::preprocessing gives
-  std::string hash;                      ///< metadata "model_hash": io::model_hash of the tensors
-  std::set<std::string> untrained = {};  ///< metadata "untrained": Model::untrained, one a line
+  std::vector<EncoderSpec> encoders;  ///< metadata "architecture": TOML with [encoders.*]
+  config::Table preprocessing;        ///< metadata "preprocessing": TOML of what Dataset::preprocessing gives
+  std::string hash;                   ///< metadata "model_hash": io::model_hash of the tensors
 };
-
-/// The metadata "untrained", one name a line, and back; empty of a file that does not tell.
-inline constexpr const char* untrained_key = "untrained";
-std::string untrained_text(const std::set<std::string>& names);
-std::set<std::string> read_untrained(const io::Metadata& metadata);
 
 /// Writes tensors with the description of their model (whose hash is computed here, and returned) and what else
 /// `metadata` tells.

@@ -29,7 +29,7 @@ bool has_names(const std::vector<EncoderSpec>& encoders, const std::vector<Named
 bool fits(const std::vector<EncoderSpec>& encoders, const std::vector<NamedTensor>& tensors) {
   try {
     if (!has_names(encoders, tensors)) return false;
-    Model model(encoders, {}, std::nullopt);
+    const Model model(encoders, {}, std::nullopt);
     for (const std::string& name : model.names()) model.load(name, tensors, "");
     return true;
   } catch (const Error&) {

@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "config/toml.h"
 #include "io/weights/safetensors.h"
-#include "model/model_file.h"
 
 namespace astroclip::record {
 
@@ -47,8 +46,7 @@ void write_checkpoint(const std::string& path, const Position& position, const s
                            {"stage", std::to_string(position.stage)},
                            {"step", std::to_string(position.step)},
                            {"threads", std::to_string(position.threads)},
-                           {"instructions", position.instructions},
-                           {untrained_key, untrained_text(position.untrained)}};
+                           {"instructions", position.instructions}};
   if (!position.selection.empty()) metadata["selection"] = config::to_toml(position.selection);
   if (!position.provenance.empty()) metadata["provenance"] = position.provenance.text();
   io::write_safetensors(path, tensors, metadata);
@@ -69,7 +67,6 @@ Position read_position(const std::string& path) {
   }
   const auto provenance = file.metadata().find("provenance");
   if (provenance != file.metadata().end()) position.provenance = Provenance::parse(provenance->second, path);
-  position.untrained = read_untrained(file.metadata());
   return position;
 }
 

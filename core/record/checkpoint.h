@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -15,13 +14,11 @@ namespace astroclip::record {
 /// The progress of a run, and what must be equal for it to resume with the same bits.
 struct Position {
   int64_t stage = 0;
-  int64_t step = 0;                      ///< finished steps of the stage
-  int threads = 1;                       ///< compute threads
-  std::string instructions;              ///< instruction-set tier the kernels ran on
-  config::Table selection = {};          ///< which validation was the best (train::Selection); empty without
-                                         ///< validations
-  std::set<std::string> untrained = {};  ///< Model::untrained
-  Provenance provenance = {};            ///< data and code so far
+  int64_t step = 0;              ///< finished steps of the stage
+  int threads = 1;               ///< compute threads
+  std::string instructions;      ///< instruction-set tier the kernels ran on
+  config::Table selection = {};  ///< which validation was the best (train::Selection); empty without validations
+  Provenance provenance = {};    ///< data and code so far
 };
 
 /// A checkpoint's file and what its metadata says.

@@ -128,8 +128,7 @@ class Run {
     metadata["experiment"] = io::read_text(folder_.resolved());
     metadata["provenance"] = provenance_.text();
     metadata["machine"] = machine();
-    write_model_file(path, model_->state(), {experiment_.encoders, dataset_->preprocessing(), {}, model_->untrained()},
-                     metadata);
+    write_model_file(path, model_->state(), {experiment_.encoders, dataset_->preprocessing(), {}}, metadata);
   }
 
   void initialise(const StageSpec& stage) {

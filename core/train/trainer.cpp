@@ -16,7 +16,7 @@
 
 namespace astroclip::train {
 
-Trainer::Trainer(const Stage& stage, Model& model, const Dataset& dataset,
+Trainer::Trainer(const Stage& stage, const Model& model, const Dataset& dataset,
                  const std::optional<record::Checkpoint>& from, evaluate::TokenCache* cache, const Origins& origins)
     : stage_(stage), model_(model), dataset_(dataset), setup_(stage, model), selection_(stage.spec.validation) {
   make_optimizer();
@@ -87,7 +87,6 @@ StepReport Trainer::step() {
         stage_.spec.name, step_ + 1, optimizer_->first_non_finite(), report.loss(), cause.empty() ? "" : "; " + cause));
   }
   report.gradient_norm = norm.norm;
-  model_.mark_trained(optimizer_->reached());
   setup_.loss().after_update(setup_, step_);
   if (average_) average_->update(step_);
   report.step = ++step_;
@@ -129,12 +128,8 @@ void Trainer::stop_on_bad_loss(const LossValue& value) const {
 }
 
 record::Position Trainer::position() const {
-  return {static_cast<int64_t>(stage_.index),
-          step_,
-          compute_threads(),
-          instruction_tier(),
-          validator_ ? selection_.state() : config::Table(),
-          model_.untrained()};
+  return {static_cast<int64_t>(stage_.index), step_, compute_threads(), instruction_tier(),
+          validator_ ? selection_.state() : config::Table()};
 }
 
 std::vector<NamedTensor> Trainer::state() const {
@@ -150,7 +145,6 @@ void Trainer::restore(const record::Checkpoint& checkpoint) {
   std::vector<NamedTensor> targets = state();
   record::restore(path, targets);
   step_ = position.step;
-  model_.set_untrained(position.untrained);
   if (stage_.spec.validation.every == 0) return;
   if (position.selection.empty()) {
     throw Error(

@@ -39,7 +39,7 @@ class Trainer {
  public:
   /// Begins the stage with the model's weights or goes on from a checkpoint of it. Features of frozen backbones are
   /// taken from `cache` where there is one. `origins` are those of the weights at the end of the stage.
-  Trainer(const Stage& stage, Model& model, const Dataset& dataset,
+  Trainer(const Stage& stage, const Model& model, const Dataset& dataset,
           const std::optional<record::Checkpoint>& from = std::nullopt, evaluate::TokenCache* cache = nullptr,
           const Origins& origins = {});
 
@@ -78,7 +78,7 @@ class Trainer {
   [[noreturn]] void stop_on_bad_loss(const LossValue& value) const;
 
   Stage stage_;
-  Model& model_;
+  const Model& model_;
   const Dataset& dataset_;
   StageSetup setup_;
   FrozenViews frozen_;

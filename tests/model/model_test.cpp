@@ -7,9 +7,7 @@
 #include "base/error.h"
 #include "config/toml.h"
 #include "io/weights/safetensors.h"
-#include "model/model_file.h"
 #include "support/fixtures.h"
-#include "support/scratch.h"
 
 namespace astroclip {
 namespace {
@@ -49,7 +47,7 @@ std::string plain(std::string name) {
 TEST(Model, TakesBothTowersOfAnAlignedFile) {
   const auto expected = io::SafetensorsFile::open(fixture("astroclip.weights.safetensors"));
   for (const int chunks : {1, 2}) {
-    Model model = tiny(chunks);
+    const Model model = tiny(chunks);
     model.load("image", fixture("astroclip.ckpt"));
     model.load("spectrum", fixture("astroclip.ckpt"));
     std::map<std::string, Tensor> found;
@@ -64,7 +62,7 @@ TEST(Model, TakesBothTowersOfAnAlignedFile) {
 }
 
 TEST(Model, TakesABackboneAndLeavesTheHead) {
-  Model model = tiny(2);
+  const Model model = tiny(2);
   const Model untouched = tiny(2);
   model.load("image", fixture("astrodino.ckpt"));
   model.load("spectrum", fixture("specformer.fp16.legacy.ckpt"));
@@ -94,7 +92,7 @@ TEST(Model, AHeadOfOtherNamesIsReported) {
     if (head != std::string::npos) name.replace(head, 17, ".attention.");
     renamed.push_back({name, tensor});
   }
-  Model model = tiny(2);
+  const Model model = tiny(2);
   EXPECT_TRUE(model.load("spectrum", wrapped, "wrapped"));
   try {
     model.load("spectrum", renamed, "renamed");
@@ -107,7 +105,7 @@ TEST(Model, AHeadOfOtherNamesIsReported) {
 
 TEST(Model, ReportsAllThatDoesNotFitTogetherAndChangesNothing) {
   const std::string path = fixture("specformer.ckpt");
-  Model model = tiny(2, 3);
+  const Model model = tiny(2, 3);
   const std::vector<float> before = model.state().front().tensor.to_floats();
   try {
     model.load("spectrum", path);
@@ -116,7 +114,7 @@ TEST(Model, ReportsAllThatDoesNotFitTogetherAndChangesNothing) {
     EXPECT_THAT(error.what(), testing::StartsWith(path + ": encoder 'spectrum': its tensors do not fit the module\n"
                                                          "  missing (12): backbone.blocks.2."));
   }
-  Model wide = tiny(2, 1);
+  const Model wide = tiny(2, 1);
   try {
     wide.load("spectrum", path);
     FAIL();
@@ -124,38 +122,6 @@ TEST(Model, ReportsAllThatDoesNotFitTogetherAndChangesNothing) {
     EXPECT_THAT(error.what(), HasSubstr("\n  unexpected (12): blocks.1."));
   }
   EXPECT_EQ(model.state().front().tensor.to_floats(), before);
-}
-
-TEST(Model, KnowsWhichParametersAreStillAsDrawn) {
-  Model model = tiny(2);
-  EXPECT_EQ(model.untrained().size(),
-            model.encoder("image").parameters().size() + model.encoder("spectrum").parameters().size());
-  model.load("image", fixture("astrodino.ckpt"));
-  EXPECT_FALSE(model.untrained().contains("image_encoder.backbone.norm.weight"));
-  EXPECT_TRUE(model.untrained().contains("image_encoder.mlp.encoder.weight"));
-  EXPECT_FALSE(model.has_trained_head("image"));
-  model.mark_trained({"image_encoder.mlp.encoder.weight"});
-  EXPECT_TRUE(model.has_trained_head("image"));
-  EXPECT_FALSE(model.has_trained_head("spectrum"));
-}
-
-TEST(Model, TakesFromAModelFileWhatItSaysOfItsTraining) {
-  Model source = tiny(2);
-  std::set<std::string> trained;
-  for (const NamedTensor& entry : source.state()) {
-    if (entry.name.starts_with("spectrum_encoder.backbone.")) trained.insert(entry.name);
-  }
-  source.mark_trained(trained);
-  const std::string path = testing_support::scratch("untrained.safetensors");
-  write_model_file(path, source.state(), {{}, {}, {}, source.untrained()}, {});
-  Model model = tiny(2);
-  model.load("spectrum", path);
-  EXPECT_EQ(model.untrained(), source.untrained());
-  EXPECT_FALSE(model.has_trained_head("spectrum"));
-  model.load("spectrum", fixture("astroclip.ckpt"));
-  EXPECT_TRUE(model.has_trained_head("spectrum"));
-  model.load("spectrum", path);  // weights as they were drawn are so again
-  EXPECT_EQ(model.untrained(), source.untrained());
 }
 
 }  // namespace

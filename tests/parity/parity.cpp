@@ -22,7 +22,7 @@ using namespace astroclip;
 
 void compare(const std::string& architecture, const std::string& weights, const std::string& inputs,
              const std::string& to) {
-  Model model(load_architecture(architecture), {DeviceKind::cpu}, 0);
+  const Model model(load_architecture(architecture), {DeviceKind::cpu}, 0);
   const auto given = io::SafetensorsFile::open(inputs);
   const Device cpu{DeviceKind::cpu};
   std::vector<NamedTensor> found;

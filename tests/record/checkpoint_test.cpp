@@ -30,7 +30,7 @@ class Checkpoints : public testing::Test {
     fs::create_directories(folder_);
   }
   std::string write(int64_t stage, int64_t step) {
-    Position position{stage, step, 2, "avx2", {}, {"image_encoder.a", "image_encoder.b"}};
+    Position position{stage, step, 2, "avx2"};
     position.provenance.code.set("encoder vit", {"2a", {}});
     const std::string path = folder_ + "/" + checkpoint_name(position);
     write_checkpoint(path, position, {{"w", vector_of({1, 2, static_cast<double>(step)})}});
@@ -47,7 +47,6 @@ TEST_F(Checkpoints, GoBackAndForth) {
   EXPECT_EQ(position.threads, 2);
   EXPECT_EQ(position.instructions, "avx2");
   EXPECT_NE(position.provenance.code.find("encoder vit"), nullptr);
-  EXPECT_THAT(position.untrained, ElementsAre("image_encoder.a", "image_encoder.b"));
   std::vector<NamedTensor> targets = {{"w", vector_of({0, 0, 0})}};
   restore(path, targets);
   EXPECT_THAT(targets[0].tensor.to_doubles(), ElementsAre(1, 2, 400));

@@ -62,7 +62,7 @@ class Frozen {
 
   /// The losses of a whole stage, and weights at its end.
   std::vector<double> train(bool cached) {
-    Model model = testing_support::model_of(experiment_);
+    const Model model = testing_support::model_of(experiment_);
     Trainer trainer({experiment_, 0}, model, *dataset_, std::nullopt, cached ? &cache_ : nullptr);
     std::vector<double> numbers;
     while (!trainer.finished()) {

@@ -64,7 +64,7 @@ steps = 2
 )";
   const Experiment experiment = read_experiment(config::parse_text(text, "e.toml"));
   const auto dataset = experiment.dataset.make();
-  Model model = testing_support::model_of(experiment);
+  const Model model = testing_support::model_of(experiment);
   const StageSetup setup({experiment, 0}, model);
   EXPECT_THAT(setup.towers(), ElementsAre("large", "small"));
   EXPECT_THAT(setup.modalities_of_views(), ElementsAre("image"));
