@@ -51,7 +51,7 @@ class RunListing : public testing::Test {
     return run;
   }
   static void checkpoint(const record::RunFolder& run, int64_t stage, int64_t step) {
-    const record::Position position{stage, step, step, 1, "avx2"};
+    const record::Position position{stage, step, 1, "avx2"};
     record::write_checkpoint(run.checkpoints() + "/" + record::checkpoint_name(position), position, {});
   }
   /// Writes without making the run look younger.
