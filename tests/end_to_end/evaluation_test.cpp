@@ -188,7 +188,7 @@ TEST(Evaluation, ASupervisedHeadIsTrainedButNotAligned) {
   const std::string data = survey("clean.h5", 0);
   const Outcome found = run("supervised", experiment("supervised", data,
                                                      R"(encoders = ["image"]
-loss = { plugin = "supervised", labels = ["redshift"], modality = "image" })",
+loss = { plugin = "supervised", labels = ["redshift"], encoder = "image" })",
                                                      "floors = []"));
   ASSERT_EQ(found.status, 0) << found.err;
   for (const auto& row : found.reports[0]["rows"]) {

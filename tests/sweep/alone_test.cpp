@@ -49,7 +49,7 @@ batch = 8
 [[stages]]
 name = "chosen"
 encoders = ["spectrum"]
-loss = { plugin = "supervised", labels = ["redshift"], modality = "spectrum" }
+loss = { plugin = "supervised", labels = ["redshift"], encoder = "spectrum" }
 steps = 12
 batch = 16
 optimizer = { lr = 3e-3 }
