@@ -1,4 +1,4 @@
-"""The side of scikit-learn and FAISS of `astroclip bench`: exact search for nearest neighbours, in float32."""
+"""The side of scikit-learn and FAISS of `astroclip bench`: exact search for nearest neighbours among float32 rows."""
 
 import re
 
