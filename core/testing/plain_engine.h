@@ -24,6 +24,11 @@ class PlainEngine final : public LossSetup, public LossContext {
       : towers_(std::move(towers)), device_(device) {}
 
   void set_label(const std::string& name, Tensor values) { labels_[name] = std::move(values); }
+  /// 0 of 1 unless set.
+  void set_step(int64_t step, int64_t steps) {
+    step_ = step;
+    steps_ = steps;
+  }
   void set_communicator(Communicator& communicator) { communicator_ = &communicator; }
 
   // LossSetup
@@ -37,8 +42,8 @@ class PlainEngine final : public LossSetup, public LossContext {
 
   // LossContext; every view is named after its tower, or "masked".
   int64_t batch_size() const override { return towers_.front().second.raw.size(0); }
-  int64_t step() const override { return 0; }
-  int64_t steps() const override { return 1; }
+  int64_t step() const override { return step_; }
+  int64_t steps() const override { return steps_; }
   Rng rng(RngStream stream, int64_t sample) const override { return {1, stream, 0, static_cast<uint64_t>(sample)}; }
   Tensor raw(const std::string& view) override { return tower(view).raw; }
   Tensor tokens(const std::string& view) override { return tower(view).encoder->tokenize(tower(view).raw); }
@@ -67,6 +72,7 @@ class PlainEngine final : public LossSetup, public LossContext {
   std::vector<std::pair<std::string, Tower>> towers_;
   Device device_;
   std::map<std::string, Tensor> labels_;
+  int64_t step_ = 0, steps_ = 1;
   Communicator* communicator_ = &single_process();
 };
 
