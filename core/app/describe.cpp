@@ -5,6 +5,7 @@
 #include "app/verbs.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "config/toml.h"
 #include "experiment/experiment.h"
 #include "plugin/host.h"
 #include "sweep/plan.h"
@@ -122,11 +123,30 @@ std::vector<plugin::Listing> find_all(const std::string& name) {
   throw Error(fmt::format("there is no plugin '{}'{}", name, near.empty() ? "; see: astroclip list" : near));
 }
 
+/// What the dataset of an experiment file reads of each object.
+void print_fields(const std::string& path) {
+  const config::Table file = config::parse_file(path);
+  const config::Value* section = file.find("dataset");
+  if (section == nullptr) throw Error(fmt::format("{}: has no section [dataset]", path));
+  config::Problems problems;
+  const auto spec = plugin::Spec<Dataset>::read(*section, {"dataset"}, problems);
+  problems.throw_if_any();
+  const std::shared_ptr<Dataset> dataset = spec.make();
+  std::vector<TableRow> rows = {{"field", "type", "shape", "unit", "meaning"}};
+  for (const Field& field : dataset->fields()) {
+    rows.push_back({field.name, std::string(name_of(field.dtype)), field.shape.str(), field.unit, field.meaning});
+  }
+  fmt::print("dataset '{}': {} training and {} test objects\n\n{}", spec.plugin, dataset->size(Split::train),
+             dataset->size(Split::test), format_table(rows));
+}
+
 int describe(const Values& values) {
   const bool as_markdown = values.has("markdown");
   const std::string name = values.text("plugin");
   if (name == "experiment") {
     print_experiment(as_markdown);
+  } else if (name.ends_with(".toml")) {
+    print_fields(name);
   } else if (!name.empty()) {
     const auto plugins = find_all(name);
     for (const auto& plugin : plugins) {
@@ -145,16 +165,19 @@ int describe(const Values& values) {
 
 Verb describe_verb() {
   return {.name = "describe",
-          .usages = {"PLUGIN [--markdown]", "experiment [--markdown]", "--markdown"},
+          .usages = {"PLUGIN [--markdown]", "experiment [--markdown]", "FILE.toml", "--markdown"},
           .meaning = "print the parameters of a plugin or of the experiment file",
           .description =
               "Prints type, default, range and meaning of every parameter of a plugin, of every key of the experiment "
-              "file, or, with --markdown alone, of every parameter of every plugin.",
+              "file, or, with --markdown alone, of every parameter of every plugin. Of an experiment file, prints the "
+              "fields of its dataset with their units: measurements, and labels (of shape []), which losses, tasks and "
+              "floors can use. A simulated survey is simulated first.",
           .positionals =
-              {Argument("plugin", "PLUGIN", "name of a plugin, or \"experiment\"").completed_by(Completes::plugin)},
+              {Argument("plugin", "PLUGIN", "name of a plugin, \"experiment\", or an experiment file").completed_by(Completes::plugin)},
           .options = {Argument("markdown", "", "print Markdown")},
           .examples = {{"astroclip describe clip", "prints the parameters of the loss clip"},
-                       {"astroclip describe experiment", "prints the keys of an experiment file"}},
+                       {"astroclip describe experiment", "prints the keys of an experiment file"},
+                       {"astroclip describe experiments/quickstart.toml", "prints the fields and labels of its dataset"}},
           .run = describe};
 }
 

@@ -5,7 +5,9 @@
 #include <fstream>
 
 #include "app/verbs.h"
+#include "io/output/durable_file.h"
 #include "support/program.h"
+#include "support/scratch.h"
 
 namespace {
 
@@ -145,6 +147,23 @@ TEST(CommandLine, DescribePrintsEveryParameter) {
                              "  probes        list of strings  [\"knn\"]                     what to train\n"
                              "  pace          section                                      how fast\n"
                              "  pace.seconds  number           0.5       above 0           time for each\n");
+}
+
+TEST(CommandLine, DescribeOfAnExperimentPrintsTheFieldsOfItsDataset) {
+  namespace io = astroclip::io;
+  using astroclip::testing_support::scratch;
+  const std::string file = scratch("described.toml");
+  io::write_text(file,
+                 "[dataset]\nplugin = \"simulated_survey\"\ngalaxies = 20\ncache = \"" + scratch("described") + "\"\n");
+  auto outcome = run("describe " + file);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("dataset 'simulated_survey': 16 training and 4 test objects\n\n"
+                                     "  field       type  shape"));
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("\n  age +f64 +\\[\\] +Gyr +age of the old stars\n"));
+  io::write_text(file, "[datasets]\n");
+  outcome = run("describe " + file);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "astroclip: error: " + file + ": has no section [dataset]\n");
 }
 
 TEST(CommandLine, DescribeOfWhatIsNotThere) {
