@@ -15,7 +15,7 @@ namespace astroclip::app {
 
 namespace {
 
-/// Constructs what the experiment names, which checks what no schema can.
+/// Constructs encoders and losses, to check what no schema can.
 void check_built(const Experiment& experiment) {
   Model model(experiment.encoders, experiment.run_device(), std::nullopt);
   run::check_stages(experiment, model, 0);

@@ -11,7 +11,7 @@ Verb completion_verb() {
           .meaning = "print the completion script of a shell",
           .description =
               "Prints a script that makes the shell complete verbs, options and their values, files, and names of "
-              "plugins. `make install` puts the scripts where the shells find them.",
+              "plugins. An installation has the scripts where the shells look for them.",
           .positionals = {Argument("shell", "SHELL", "bash, zsh or fish").required().one_of({"bash", "zsh", "fish"})},
           .examples = {{"source <(astroclip completion bash)", "for this shell; in ~/.bashrc, for every bash"},
                        {"astroclip completion zsh > ~/.zfunc/_astroclip", "for zsh, with ~/.zfunc in fpath"},

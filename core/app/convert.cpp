@@ -15,7 +15,7 @@ namespace astroclip::app {
 
 namespace {
 
-/// The tensors unchanged.
+/// Copies the tensors unchanged.
 void write_tensors(io::WeightsFile& weights, const std::string& to, bool is_model) {
   weights.metadata["model_hash"] = io::model_hash(weights.tensors);
   io::write_safetensors(to, weights.tensors, weights.metadata);
@@ -23,7 +23,7 @@ void write_tensors(io::WeightsFile& weights, const std::string& to, bool is_mode
              is_model ? "" : "; they match no preset: to embed with them, convert with --architecture");
 }
 
-/// The encoders of an architecture, as a model file.
+/// Writes a model file with the encoders of an architecture.
 void write_model(const std::string& from, const std::vector<NamedTensor>& source, const std::string& to,
                  const std::string& architecture, io::Metadata metadata) {
   const std::vector<EncoderSpec> encoders = load_architecture(architecture);

@@ -37,7 +37,7 @@ namespace astroclip::embed {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-// What a kill can cost at most: a second, or so many batches.
+// A kill costs at most a second or this many batches.
 constexpr std::chrono::seconds between_commits(1);
 constexpr int64_t batches_between_commits = 64;
 constexpr int64_t batches_of_a_stretch = 1024;  // whose row numbers are held at a time
@@ -46,7 +46,7 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
 }
 
-/// What the model's file tells, or what it is said to be. Throws Error when the tensors are not those that it tells of.
+/// The model as its file or the request describes it. Throws Error when the tensors do not match the description.
 ModelDescription describe_model(const Request& request, const io::WeightsFile& weights) {
   const std::string hash = io::model_hash(weights.tensors);
   if (!request.architecture.empty()) {
@@ -135,7 +135,7 @@ class Embedding {
     }
   }
 
-  /// Names of the inputs' fields but for labels.
+  /// Names of the inputs' fields, without labels.
   std::vector<std::string> measurements() const {
     std::vector<std::string> names;
     for (const Input& input : inputs_) {
@@ -146,7 +146,7 @@ class Embedding {
     return names;
   }
 
-  /// The model must be given what it was trained on.
+  /// Throws Error unless the inputs have the views that the model was trained on.
   void check_inputs(const ModelDescription& description) const {
     for (const Input& input : inputs_) {
       for (const auto& encoder : encoders_) {
@@ -201,7 +201,7 @@ class Embedding {
 
   Memory& memory() const { return memory_of(device_); }
 
-  /// To be called when no activation is alive.
+  /// Call only when no activation is alive.
   void report_memory() {
     const MemoryStatistics statistics = memory().statistics();
     console_.say(fmt::format("memory: {} MB of packed weights, an arena of {} MB", statistics.used_bytes >> 20,
@@ -268,7 +268,7 @@ class Embedding {
           data::observed(*input.objects, input.split, rows, embedder.view().request.modality);
     }
     int64_t row = from;
-    bool goes_on = true;
+    bool continues = true;
     const data::LoaderOptions loading{
         .split = input.split, .batch = request_.batch, .threads = static_cast<int>(request_.loader_threads)};
     evaluate::for_each_batch(*input.objects, rows, there, loading, [&](const data::Batch& batch) {
@@ -291,21 +291,21 @@ class Embedding {
       if (last_count_ == 0) report_memory();
       last_count_ = count;
       row += count;
-      goes_on = !stop_.requested();
+      continues = !stop_.requested();
       const bool due = begin + row - file.done() >= batches_between_commits * request_.batch ||
                        Clock::now() - committed_ > between_commits;
-      if (row == end || !goes_on || due) {
+      if (row == end || !continues || due) {
         file.commit(begin + row);
         committed_ = Clock::now();
       }
       progress(begin + row);
-      return goes_on;
+      return continues;
     });
-    return goes_on;
+    return continues;
   }
 
-  /// Takes objects whose view is not finite throughout for missing; the batch's first is `present[first]`. Gives how
-  /// many there were.
+  /// Marks objects whose view has a value that is not finite as missing; the batch begins at `present[first]`. Returns
+  /// their number.
   static int64_t leave_out_bad(const HostArray& view, std::vector<bool>& present, size_t first) {
     const auto values = view.values<float>();
     const auto count = static_cast<size_t>(view.shape[0]), of_each = values.size() / std::max<size_t>(1, count);
@@ -333,7 +333,7 @@ class Embedding {
 
   const Request& request_;
   std::vector<Input> inputs_;
-  io::WeightsFile weights_;  ///< until the model has them
+  io::WeightsFile weights_;  ///< empty once the model has them
   int64_t rows_ = 0;
   std::string hash_, provenance_;
   std::vector<EncoderSpec> encoders_;
@@ -346,8 +346,8 @@ class Embedding {
   record::StopRequest stop_;
   Clock::time_point start_, committed_;
   int64_t first_ = 0;       ///< rows that an earlier call finished
-  int64_t last_count_ = 0;  ///< objects of the batch before
-  int64_t not_finite_ = 0;  ///< images and spectra
+  int64_t last_count_ = 0;  ///< objects of the previous batch
+  int64_t not_finite_ = 0;  ///< images and spectra with such a value
 };
 
 }  // namespace

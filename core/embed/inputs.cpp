@@ -63,7 +63,7 @@ std::vector<Input> open_files(const std::vector<std::string>& named, const std::
   return inputs;
 }
 
-/// The section [dataset] of a TOML file, or one that names a plugin, with the request's assignments.
+/// The section [dataset] of a TOML file, or one made for a plugin's name, with the request's assignments.
 config::Value dataset_section(const Request& request) {
   const bool is_file = request.dataset.ends_with(".toml");
   config::Table file = is_file ? config::parse_file(request.dataset) : config::Table();

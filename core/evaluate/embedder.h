@@ -24,7 +24,7 @@ class Embedder {
   Embedder(std::string tower, std::shared_ptr<Encoder> encoder, Device device, Precision precision, bool head);
   /// Views [objects, input shape] to [objects, width].
   Matrix embed(const HostArray& views) const;
-  /// The same from what the backbone gave of the views in the form `form()`.
+  /// The same from the backbone's features of the views in the form `form()`.
   Matrix embed(const Encoded& encoded) const;
 
   const Encoder& encoder() const { return *encoder_; }
@@ -45,12 +45,12 @@ class Embedder {
 /// How an evaluation loads a split: in batches of `[evaluation] batch` objects.
 data::LoaderOptions reading_options(const Experiment& experiment, Split split);
 
-/// Calls `use(batch)` with views of `rows`, batch by batch in order, until it says false; views by name, one of each.
-/// Of the options split, batch and threads count.
+/// Calls `use(batch)` with views of `rows`, batch by batch in order, until it returns false. Views of one name are
+/// made once. Only split, batch and threads of the options are used.
 void for_each_batch(const Dataset& dataset, const std::vector<int64_t>& rows, const std::vector<data::ViewPlan>& views,
                     data::LoaderOptions options, const std::function<bool(const data::Batch& batch)>& use);
 
-/// NaN in the rows of objects without the modality: row i is there when present[first + i] is.
+/// Writes NaN into the rows of objects without the modality: row i has it if present[first + i].
 void blank_missing(Matrix& matrix, const std::vector<bool>& present, size_t first);
 
 }  // namespace astroclip::evaluate

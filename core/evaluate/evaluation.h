@@ -22,8 +22,8 @@ void evaluate(const Experiment& experiment, const Model& model, const Origins& o
 /// Prints the tables of the floors alone, which need no training. Throws Error as evaluate does.
 void show_floors(const Experiment& experiment, const Model& model, const Dataset& dataset, record::Console& console);
 
-/// Throws Error naming the file unless every model file of the evaluation tells its encoders, one of them for a
-/// modality of the experiment, and takes what the dataset gives.
+/// Throws Error naming the file unless every model file of the evaluation describes its encoders, has one for a
+/// modality of the experiment, and takes the views that the dataset has.
 void check_models(const Experiment& experiment, const Dataset& dataset);
 
 /// Throws Error unless the dataset has every label that tasks and floors read.

@@ -11,9 +11,9 @@ namespace astroclip::evaluate {
 
 /// One number that the tasks report of the model.
 struct Measure {
-  std::string name;              ///< "R² image knn", unlike any other of the run
+  std::string name;              ///< "R² image knn", unique in the run
   std::optional<Better> better;  ///< none: runs are not compared by it
-  bool is_first = false;         ///< of its row among those to compare by: the metric that the task puts foremost
+  bool is_first = false;         ///< the first metric of its row that runs are compared by
   double value = 0.0;
   double object_error = std::numeric_limits<double>::quiet_NaN();  ///< as of a Metric
 };

@@ -24,8 +24,8 @@ class FrozenTokens {
   FrozenTokens(const FrozenTokens&) = delete;
   FrozenTokens& operator=(const FrozenTokens&) = delete;
 
-  /// In the order of `rows` of the split, bit for bit as the backbone would give them again. A row that lacks the
-  /// modality gets another's.
+  /// In the order of `rows` of the split, bit for bit as the backbone would compute them. A row that lacks the
+  /// modality gets another row's.
   Encoded read(std::span<const int64_t> rows) const;
 
  private:
@@ -38,7 +38,7 @@ class FrozenTokens {
 /// Whether an encoder has a backbone, no parameter of which is trained.
 bool has_frozen_backbone(const Encoder& encoder);
 
-/// Which tokens: of an encoder whose frozen tensors do not change meanwhile, for plain views of a split.
+/// Which tokens to keep: an encoder's, whose frozen tensors do not change meanwhile, of plain views of a split.
 struct TokenRequest {
   std::string name;  ///< the encoder's
   const Encoder& encoder;
@@ -53,13 +53,13 @@ struct TokenRequest {
 /// and instructions.
 class TokenCache {
  public:
-  /// What it does is said on `console` where there is one.
+  /// Reports what it does on `console`, if there is one.
   TokenCache(const Experiment& experiment, const Dataset& dataset, const Provenance& provenance, std::string folder,
              int64_t bytes, record::Console* console);
 
-  /// Runs the backbone over all rows that have the modality unless that was done before; an interrupted pass goes on.
-  /// Files that were not used for longest make room. None when the tokens do not fit the bound or the disk, or are
-  /// not of the device's compute dtype.
+  /// Runs the backbone over all rows that have the modality unless that was done before; an interrupted pass is
+  /// resumed. The least recently used files are removed to make room. Null when the tokens do not fit the bound or the
+  /// disk, or are not of the device's compute dtype.
   std::shared_ptr<const FrozenTokens> open(const TokenRequest& request);
 
  private:

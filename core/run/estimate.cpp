@@ -17,14 +17,14 @@ namespace astroclip::run {
 
 namespace {
 
-/// As many rows as there are, from the first on.
+/// The first `count` rows, or all if there are fewer.
 std::vector<int64_t> first_rows(int64_t count, int64_t size) {
   std::vector<int64_t> rows(static_cast<size_t>(std::min(count, size)));
   std::iota(rows.begin(), rows.end(), 0);
   return rows;
 }
 
-/// A folder that goes with the object.
+/// A folder that is removed with the object.
 class TemporaryFolder {
  public:
   TemporaryFolder()
@@ -63,7 +63,7 @@ double seconds_per_step(const Stage& planned, const Dataset& dataset, bool keeps
   set_compute_threads(static_cast<int>(experiment.threads));
   Model model(experiment.encoders, experiment.run_device(), stage.seed());
   const data::Subset few(dataset, first_rows(2 * spec.batch, dataset.size(Split::train)), {});
-  // Objects of one modality may stand first.
+  // The first objects may have one modality only.
   std::vector<std::string> modalities;
   for (const std::string& encoder : spec.encoders) modalities.push_back(model.encoder(encoder).modality());
   const bool suffice = static_cast<int64_t>(data::rows_with(few, Split::train, modalities).size()) >= spec.batch;
