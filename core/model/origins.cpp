@@ -15,6 +15,11 @@ std::string metadata_key(const std::string& encoder, const char* part) { return 
 
 }  // namespace
 
+bool has_own_head(const Encoder& encoder) {
+  const auto is_heads = [](const NamedTensor& entry) { return !entry.name.starts_with("backbone."); };
+  return std::ranges::any_of(encoder.parameters(), is_heads);
+}
+
 void add_stage(Origins& origins, const Model& model, const std::vector<std::string>& reached) {
   std::set<std::string> backbones, heads, modalities;
   for (const std::string& encoder : model.names()) {
@@ -23,6 +28,7 @@ void add_stage(Origins& origins, const Model& model, const std::vector<std::stri
       if (!name.starts_with(prefix)) continue;
       (name.starts_with(backbone) ? backbones : heads).insert(encoder);
     }
+    if (!has_own_head(model.encoder(encoder)) && backbones.contains(encoder)) heads.insert(encoder);
     if (heads.contains(encoder)) modalities.insert(model.encoder(encoder).modality());
   }
   for (const std::string& encoder : model.names()) {

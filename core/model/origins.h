@@ -27,6 +27,9 @@ using Origins = std::map<std::string, PartOrigins>;
 /// After a stage whose loss's gradient reached the parameters of these full names ("image_encoder.mlp.encoder.weight").
 void add_stage(Origins& origins, const Model& model, const std::vector<std::string>& reached);
 
+/// Whether an encoder has a head besides its backbone; if not, its embedding is as good as its backbone.
+bool has_own_head(const Encoder& encoder);
+
 /// After an encoder's weights were taken from a file, with its head or without.
 void add_file(Origins& origins, const std::string& encoder, const std::string& path, bool with_head);
 

@@ -146,7 +146,8 @@ class Run {
         continue;
       }
       const Model from({experiment_.encoder(init.encoder)}, experiment_.run_device(), std::nullopt);
-      add_file(origins_, init.encoder, path, from.load(init.encoder, path));
+      const bool brings_head = from.load(init.encoder, path);
+      add_file(origins_, init.encoder, path, brings_head || !has_own_head(from.encoder(init.encoder)));
     }
     add_stage(origins_, *model_, reached_[index]);
   }
