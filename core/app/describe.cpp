@@ -164,21 +164,22 @@ int describe(const Values& values) {
 }  // namespace
 
 Verb describe_verb() {
-  return {.name = "describe",
-          .usages = {"PLUGIN [--markdown]", "experiment [--markdown]", "FILE.toml", "--markdown"},
-          .meaning = "print the parameters of a plugin or of the experiment file",
-          .description =
-              "Prints type, default, range and meaning of every parameter of a plugin, of every key of the experiment "
-              "file, or, with --markdown alone, of every parameter of every plugin. Of an experiment file, prints the "
-              "fields of its dataset with their units: measurements, and labels (of shape []), which losses, tasks and "
-              "floors can use. A simulated survey is simulated first.",
-          .positionals =
-              {Argument("plugin", "PLUGIN", "name of a plugin, \"experiment\", or an experiment file").completed_by(Completes::plugin)},
-          .options = {Argument("markdown", "", "print Markdown")},
-          .examples = {{"astroclip describe clip", "prints the parameters of the loss clip"},
-                       {"astroclip describe experiment", "prints the keys of an experiment file"},
-                       {"astroclip describe experiments/quickstart.toml", "prints the fields and labels of its dataset"}},
-          .run = describe};
+  return {
+      .name = "describe",
+      .usages = {"PLUGIN [--markdown]", "experiment [--markdown]", "FILE.toml", "--markdown"},
+      .meaning = "print the parameters of a plugin or of the experiment file",
+      .description =
+          "Prints type, default, range and meaning of every parameter of a plugin, of every key of the experiment "
+          "file, or, with --markdown alone, of every parameter of every plugin. Of an experiment file, prints the "
+          "fields of its dataset with their units: measurements, and labels (of shape []), which losses, tasks and "
+          "floors can use. A simulated survey is simulated first.",
+      .positionals = {Argument("plugin", "PLUGIN", "name of a plugin, \"experiment\", or an experiment file")
+                          .completed_by(Completes::plugin)},
+      .options = {Argument("markdown", "", "print Markdown")},
+      .examples = {{"astroclip describe clip", "prints the parameters of the loss clip"},
+                   {"astroclip describe experiment", "prints the keys of an experiment file"},
+                   {"astroclip describe experiments/quickstart.toml", "prints the fields and labels of its dataset"}},
+      .run = describe};
 }
 
 }  // namespace astroclip::app

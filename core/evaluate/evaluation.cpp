@@ -21,6 +21,7 @@
 #include "evaluate/object_files.h"
 #include "evaluate/overlap.h"
 #include "evaluate/report.h"
+#include "evaluate/run_task.h"
 #include "io/output/durable_file.h"
 #include "io/weights/weights_file.h"
 #include "model/model_file.h"
@@ -47,8 +48,8 @@ void for_each_label_floor(const Experiment& experiment,
   }
 }
 
-/// What tables call model files: by their names, and those of runs, which all runs name alike, by the run's folder;
-/// where that does not tell two apart, as they are written in the experiment.
+/// Names of model files in tables: the file's, or the run's folder for the model.safetensors of a run; where two would
+/// be equal, the path as the experiment has it.
 std::vector<std::string> table_names(const std::vector<std::string>& paths) {
   std::vector<std::string> short_names, names;
   for (const std::string& path : paths) {
@@ -105,7 +106,7 @@ Matrix as_matrix(const HostArray& views) {
   return {rows, views.shape.numel() / rows, {values.begin(), values.end()}};
 }
 
-/// What makes the rows of a representation out of views.
+/// Computes the rows of a representation from views.
 struct Source {
   data::ViewPlan view;
   std::optional<Embedder> embedder;  ///< none: principal components
@@ -267,7 +268,7 @@ class Evaluator {
     }
   }
 
-  /// What a frozen backbone gives of a split, where it is kept.
+  /// The cached tokens of a frozen backbone for a split, if there are any.
   std::shared_ptr<const FrozenTokens> kept_tokens(const Source& source, Split split) const {
     if (cache_ == nullptr || !source.embedder || !has_frozen_backbone(source.embedder->encoder())) return nullptr;
     const ops::PrecisionScope scope(precision_);
@@ -354,7 +355,7 @@ class Evaluator {
   std::vector<Source> sources_;  ///< of the first representations
 };
 
-/// The default floors may be of modalities that an experiment does without.
+/// The default floors may be of modalities that the experiment lacks.
 void check_label_floors(const Experiment& experiment) {
   if (experiment.evaluation.label_floors == EvaluationSpec().label_floors) return;
   std::vector<std::string> modalities;
@@ -387,7 +388,7 @@ Results run_tasks(const Experiment& experiment, TaskInput& input, record::Consol
   for (const std::string& sentence : left_out) console.say("left out of the tables: " + sentence);
   Results all;
   for (const plugin::Spec<Task>& spec : experiment.tasks) {
-    TaskResult result = spec.make()->run(input);
+    TaskResult result = run_task(*spec.make(), input);
     expect_rows(result.reports, spec.plugin);
     std::ranges::move(result.reports, std::back_inserter(all.reports));
     if (result.predictions.empty()) continue;
@@ -411,7 +412,7 @@ void check_labels(const Experiment& experiment, const Dataset& dataset) {
   }
   for (const std::string& label : label_names(experiment)) {
     if (std::ranges::find(there, label) != there.end()) continue;
-    throw Error(fmt::format("dataset '{}' has no label '{}', which the tasks or floors read ({}){}",
+    throw Error(fmt::format("dataset '{}' has no label '{}', which the tasks or floors read; its labels are {}{}",
                             experiment.dataset.plugin, label, fmt::join(there, ", "), suggestion(label, there)));
   }
 }

@@ -6,6 +6,7 @@
 #include "evaluate/embedder.h"
 #include "evaluate/left_out.h"
 #include "evaluate/measure.h"
+#include "evaluate/run_task.h"
 
 namespace astroclip::evaluate {
 
@@ -53,7 +54,8 @@ record::Metrics TaskValidator::measure() const {
       input.train_labels[label] = data::read_label(dataset_, Split::train, training_, label);
       input.test_labels[label] = data::read_label(dataset_, Split::train, validation_, label);
     }
-    std::ranges::move(task->run(input).reports, std::back_inserter(reports));
+    TaskResult result = run_task(*task, input);
+    std::ranges::move(result.reports, std::back_inserter(reports));
   }
   record::Metrics metrics;
   for (const Measure& one : measures(reports)) metrics.emplace_back("validation." + one.name, one.value);

@@ -12,8 +12,10 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "base/text.h"
+#include "plugin/guarded.h"
 #include "plugin/record_check_internal.h"
 
 namespace astroclip::plugin {
@@ -93,17 +95,14 @@ Opened open(const fs::path& file) {
   return opened;
 }
 
-/// Calls into a plugin; whatever it throws leaves as an Error that names it.
-template <class F>
-auto guarded(Kind kind, const std::string& name, const F& call) {
-  try {
-    return call();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw Error(fmt::format("{} '{}' failed: {}", kind_name(kind), name, error.what()));
-  } catch (...) {
-    throw Error(fmt::format("{} '{}' failed with an exception of an unknown type", kind_name(kind), name));
+/// "loss 'clip'"
+std::string title(Kind kind, const std::string& name) { return fmt::format("{} '{}'", kind_name(kind), name); }
+
+/// Throws Error when a schema has two fields of one name, of which only the first would be read.
+void expect_distinct(const std::string& plugin, const std::vector<config::FieldDescription>& fields) {
+  std::set<std::string> names;
+  for (const config::FieldDescription& field : fields) {
+    if (!names.insert(field.name).second) throw Error(fmt::format("{} has two parameters '{}'", plugin, field.name));
   }
 }
 
@@ -257,7 +256,7 @@ std::vector<Listing> Host::list() {
     const Record* record = state_->open_once(candidate.file).record;
     if (one.problem.empty()) {
       try {
-        one.summary = guarded(*one.kind, one.name, [&] { return record->describe().summary; });
+        one.summary = guarded(title(*one.kind, one.name), [&] { return record->describe().summary; });
       } catch (const Error& error) {
         one.problem = fmt::format("cannot describe itself: {}", error.what());
       }
@@ -274,7 +273,7 @@ Listing Host::find(Kind kind, const std::string& name) { return state_->find(kin
 
 Description Host::describe(Kind kind, const std::string& name) {
   const Record& record = state_->record(kind, name);
-  return guarded(kind, name, [&] { return record.describe(); });
+  return guarded(title(kind, name), [&] { return record.describe(); });
 }
 
 template <class Interface>
@@ -283,9 +282,10 @@ Spec<Interface> Host::read(const std::string& name, const config::Table& paramet
   const Kind kind = KindOf<Interface>::value;
   const Record& record = state_->record(kind, name);
   where.plugin = name;
-  const Checked checked = guarded(kind, name, [&] { return record.check(parameters, where, place, problems); });
+  expect_distinct(title(kind, name), describe(kind, name).fields);
+  const Checked checked = guarded(title(kind, name), [&] { return record.check(parameters, where, place, problems); });
   Spec<Interface> spec{name, {}, [kind, name, make = checked.make] {
-                         return std::shared_ptr<Interface>(static_cast<Interface*>(guarded(kind, name, make)));
+                         return std::shared_ptr<Interface>(static_cast<Interface*>(guarded(title(kind, name), make)));
                        }};
   const config::Value* written = parameters.find(plugin_key);
   spec.parameters.set(plugin_key, {name, written == nullptr ? place : written->location()});

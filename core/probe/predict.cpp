@@ -23,6 +23,12 @@ Matrix as_row(const std::vector<double>& values) {
   return {1, static_cast<int64_t>(values.size()), {values.begin(), values.end()}};
 }
 
+const std::vector<double>& column(const std::map<std::string, std::vector<double>>& labels, const std::string& label) {
+  const auto found = labels.find(label);
+  if (found != labels.end()) return found->second;
+  throw Error("the task's labels() do not name '" + label + "', which it predicts");
+}
+
 /// The seed of the probe's start number `start`, from 0.
 uint64_t seed_of(const TaskInput& input, int64_t start) {
   return start == 0 ? input.seed : input.seed ^ stable_hash(fmt::format("probe start {}", start));
@@ -42,8 +48,8 @@ void need_objects(const Representation& from, const TaskInput& input, const std:
 
 std::vector<BySeed> predict(const Representation& from, const TaskInput& input, const std::string& label,
                             const Options& options) {
-  Sample train = labelled(from.train, input.train_labels.at(label), input.train_ids);
-  Sample test = labelled(from.test, input.test_labels.at(label), input.test_ids);
+  Sample train = labelled(from.train, column(input.train_labels, label), input.train_ids);
+  Sample test = labelled(from.test, column(input.test_labels, label), input.test_ids);
   need_objects(from, input, label, train, test);
   const Standardiser standardise(train.features);
   train.features = standardise(train.features);

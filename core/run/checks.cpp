@@ -3,9 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <type_traits>
 
+#include "autograd/tape.h"
 #include "base/error.h"
 #include "ops/ops.h"
+#include "plugin/guarded.h"
 #include "record/metrics.h"
 #include "train/selection.h"
 #include "train/stage_parameters.h"
@@ -23,6 +28,69 @@ void check_weights(const Stage& stage) {
     Model({experiment.encoder(init.encoder)}, experiment.run_device(), std::nullopt).load(init.encoder, init.source);
   }
 }
+
+/// A tensor under two names would be trained twice, and two under one name cannot be saved.
+void check_names(const std::string& owner, const std::vector<NamedTensor>& tensors) {
+  std::set<std::string> names;
+  std::map<const void*, std::string> seen;
+  for (const NamedTensor& entry : tensors) {
+    if (!names.insert(entry.name).second) throw Error(fmt::format("{}: two tensors are named '{}'", owner, entry.name));
+    if (!entry.tensor.defined()) continue;  // of an encoder without weights
+    const auto [known, is_new] = seen.emplace(entry.tensor.id(), entry.name);
+    if (!is_new) throw Error(fmt::format("{}: '{}' and '{}' are the same tensor", owner, known->second, entry.name));
+  }
+}
+
+/// What an encoder's functions give of a few objects, compared with what it declares.
+class EncoderCheck {
+ public:
+  EncoderCheck(const EncoderSpec& spec, Encoder& encoder, Device device)
+      : spec_(spec), encoder_(encoder), device_(device), dtype_(backend_of(device).compute_dtype()) {}
+
+  void run() const {
+    encoder_.set_training(false);
+    const Shape tokens_of_one = encoder_.token_shape();
+    const Tensor raw = Tensor::zeros(HostArray::rows_of(encoder_.input_shape(), objects), dtype_, device_);
+    const Tensor tokens = call("tokenize", [&] { return encoder_.tokenize(raw); });
+    expect("tokenize", tokens, HostArray::rows_of(tokens_of_one, objects), "objects, token_shape()");
+    const Encoded aligned = features(tokens, TokenForm::alignment), plain = features(tokens, TokenForm::pretraining);
+    const Tensor embedding = call("embed", [&] { return encoder_.embed(aligned); });
+    expect("embed", embedding, {objects, encoder_.embedding_width()}, "objects, embedding_width()");
+    const Tensor pooled = call("pool", [&] { return encoder_.pool(plain); });
+    expect("pool", pooled, {objects, encoder_.dim()}, "objects, dim()");
+  }
+
+ private:
+  static constexpr int64_t objects = 2;
+
+  Encoded features(const Tensor& tokens, TokenForm form) const {
+    Encoded encoded = call("encode", [&] { return encoder_.encode(tokens, {}, form); });
+    const bool is_sequence = encoded.tokens.defined() && encoded.tokens.rank() == 3;
+    const int64_t length = is_sequence ? encoded.tokens.size(1) : tokens.size(1);
+    expect("encode", encoded.tokens, {objects, length, encoder_.dim()}, "objects, tokens, dim()");
+    if (encoded.cls_token.defined()) expect("encode", encoded.cls_token, {objects, encoder_.dim()}, "objects, dim()");
+    return encoded;
+  }
+
+  template <class F>
+  std::invoke_result_t<F> call(const char* function, const F& code) const {
+    return plugin::traced(fmt::format("{} of encoder '{}' of [encoders.{}]", function, spec_.plugin.plugin, spec_.name),
+                          code);
+  }
+
+  void expect(const char* function, const Tensor& found, const Shape& shape, const char* meaning) const {
+    if (found.defined() && found.shape() == shape && found.dtype() == dtype_) return;
+    throw Error(fmt::format(
+        "[encoders.{}] {} of encoder '{}' gives {}, expected {} {} ({})", spec_.name, function, spec_.plugin.plugin,
+        found.defined() ? fmt::format("{} {}", name_of(found.dtype()), found.shape().str()) : "an undefined tensor",
+        name_of(dtype_), shape.str(), meaning));
+  }
+
+  const EncoderSpec& spec_;
+  Encoder& encoder_;
+  Device device_;
+  DType dtype_;
+};
 
 /// A few objects; with `micro_batch` enough to split.
 data::Batch first_batch(const train::StageSetup& setup, const Dataset& dataset, std::vector<int64_t> rows) {
@@ -47,6 +115,25 @@ std::vector<std::string> take_gradients(const std::vector<NamedTensor>& paramete
   return reached;
 }
 
+/// What the total and each term must be, and names that lines of metrics.jsonl take themselves.
+void check_value(const StageSpec& stage, const LossValue& value) {
+  const std::string title = fmt::format("[stages.{}] loss '{}'", stage.name, stage.loss.plugin);
+  const auto expect_number = [&](const std::string& what, const Tensor& tensor) {
+    if (tensor.defined() && tensor.numel() == 1) return;
+    throw Error(fmt::format("{}: the {} is {}, expected one number", title, what,
+                            tensor.defined() ? "of shape " + tensor.shape().str() : "an undefined tensor"));
+  };
+  expect_number("total", value.total);
+  std::set<std::string> taken = {
+      "stage", "step", "time", "loss", "learning_rate", "gradient_norm", "objects_per_second", "wait_share"};
+  for (const auto& [name, term] : value.terms) {
+    expect_number("term '" + name + "'", term);
+    if (!taken.insert(name).second) {
+      throw Error(fmt::format("{}: a term is named '{}', as another term or entry of metrics.jsonl", title, name));
+    }
+  }
+}
+
 std::vector<std::string> check_batch(const Stage& stage, const Model& model, const Dataset& dataset) {
   const train::StageSetup setup(stage, model);
   data::RowSplit rows = train::stage_rows(setup, dataset);
@@ -55,7 +142,8 @@ std::vector<std::string> check_batch(const Stage& stage, const Model& model, con
   const data::Batch batch = first_batch(setup, dataset, std::move(rows.training));
   const train::FrozenViews none;
   train::StepContext context(setup, none, batch, 0, train::Mode::validation);
-  const LossValue loss = setup.loss().forward(context);
+  const LossValue loss = setup.forward(context);
+  check_value(stage.spec, loss);
   context.backward(loss.total, 1.0);
   const std::vector<std::string> reached = take_gradients(train::stage_parameters(stage.spec, model, setup.loss()));
   record::Metrics metrics = record::metrics_of(loss);
@@ -70,11 +158,23 @@ std::vector<std::string> check_batch(const Stage& stage, const Model& model, con
 }  // namespace
 
 void check_stages(const Experiment& experiment, const Model& model, size_t first) {
+  for (const std::string& name : model.names()) {
+    check_names(fmt::format("[encoders.{}]", name), model.encoder(name).state());
+  }
   for (size_t index = first; index < experiment.stages.size(); ++index) {
     const Stage stage(experiment, index);
     check_weights(stage);
     const train::StageSetup setup(stage, model);
+    check_names(fmt::format("[stages.{}] loss", stage.spec.name), setup.state());
     (void)train::optimizer_scales(stage.spec, train::stage_parameters(stage.spec, model, setup.loss()));
+  }
+}
+
+void check_encoders(const Experiment& experiment, const Model& model) {
+  const autograd::NoGrad no_grad;
+  const ops::PrecisionScope precision(experiment.run_precision());
+  for (const EncoderSpec& spec : experiment.encoders) {
+    EncoderCheck(spec, model.encoder(spec.name), experiment.run_device()).run();
   }
 }
 

@@ -10,12 +10,15 @@
 namespace astroclip::run {
 
 /// Checks the stages from `first` on without data, before one of them trains: the files they start from, parts to
-/// freeze, groups of parameters, what losses ask of encoders. The encoders need no weights.
+/// freeze, groups of parameters, what losses ask of encoders, names of tensors. The encoders need no weights.
 void check_stages(const Experiment& experiment, const Model& model, size_t first);
 
+/// Checks that each encoder's functions give the shapes and dtype that it declares, on a few blank objects.
+void check_encoders(const Experiment& experiment, const Model& model);
+
 /// Checks all stages with data: one small batch goes through each stage's loss and back, in evaluation mode, so that
-/// views, labels, sizes and the names of validation metrics are known to fit. Leaves the weights as they are. Gives the
-/// names of the parameters that each stage's gradient reaches; none for a stage without steps.
+/// views, labels, sizes and the names of terms and validation metrics are known to fit. Leaves the weights as they are.
+/// Gives the names of the parameters that each stage's gradient reaches; none for a stage without steps.
 std::vector<std::vector<std::string>> check_batches(const Experiment& experiment, const Model& model,
                                                     const Dataset& dataset);
 

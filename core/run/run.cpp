@@ -68,6 +68,7 @@ class Run {
     model_ = std::make_unique<Model>(experiment_.encoders, experiment_.run_device(), experiment_.seed);
     const auto first = static_cast<size_t>(position.stage + (checkpoint_ ? 1 : 0));
     check_stages(experiment_, *model_, first);
+    check_encoders(experiment_, *model_);
     reached_ = check_batches(experiment_, *model_, *dataset_);
     if (cached_.token_bytes > 0) {
       cache_ = std::make_unique<evaluate::TokenCache>(experiment_, *dataset_, provenance_, cached_.tokens,
@@ -122,7 +123,7 @@ class Run {
     if (checkpoint_) console_.say(fmt::format("resuming from {}", checkpoint_->path));
   }
 
-  /// The metadata says what the run was started with, which a resumed one repeats.
+  /// The metadata has the experiment as the run was started with it; a resumed run writes the same.
   void write_model(const std::string& path) const {
     io::Metadata metadata = origins_metadata(origins_);
     metadata["experiment"] = io::read_text(folder_.resolved());
@@ -154,7 +155,7 @@ class Run {
 
   bool resumes(size_t stage) const { return checkpoint_ && static_cast<size_t>(checkpoint_->position.stage) == stage; }
 
-  /// The weights that another run has at the stage's end; false when there are none to take.
+  /// Copies the weights with which another run ended the stage; false if there are none.
   bool take_stage(size_t index) {
     const std::string source = index < cached_.stages.size() ? cached_.stages[index] : "";
     if (source.empty() || resumes(index)) return false;
@@ -208,7 +209,7 @@ class Run {
   Rebuilt rebuilt_;
   record::Console& console_;
   Provenance provenance_;
-  std::optional<record::Checkpoint> checkpoint_;  ///< to go on from
+  std::optional<record::Checkpoint> checkpoint_;  ///< what the run resumes from
   std::shared_ptr<Dataset> dataset_;
   std::string overlap_;  ///< what becomes of test objects that are training objects, too; "" without any
   std::unique_ptr<Model> model_;

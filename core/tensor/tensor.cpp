@@ -159,7 +159,11 @@ Tensor Tensor::backed(std::shared_ptr<const Backing> backing, const std::byte* d
 }
 
 const Tensor::Body& Tensor::body() const {
-  if (!body_) throw Error("[tensor] an undefined tensor was used");
+  if (!body_)
+    throw Error(
+        "[tensor] an undefined tensor was used: an optional one that is missing, or a parameter of a module that was "
+        "not "
+        "declared with child() or has not been materialized");
   return *body_;
 }
 

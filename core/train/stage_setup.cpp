@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "plugin/guarded.h"
 #include "train/stage_parameters.h"
 
 namespace astroclip::train {
@@ -27,9 +28,31 @@ StageSetup::StageSetup(const Stage& stage, const Model& model) : stage_(stage), 
   const StageSpec& spec = stage_.spec;
   freeze_parts(spec, model_);
   loss_ = spec.loss.make();
-  loss_->attach(*this);
+  plugin::traced(loss_title(), [&] { loss_->attach(*this); });
   loss_->materialize(stage_.experiment.run_device(), stage_.seed(), "loss." + spec.name);
-  for (const ViewRequest& request : loss_->views(*this)) views_.push_back(plan(request));
+  plan_views();
+}
+
+std::string StageSetup::loss_title() const {
+  return fmt::format("loss '{}' of stage '{}'", stage_.spec.loss.plugin, stage_.spec.name);
+}
+
+LossValue StageSetup::forward(LossContext& context) const {
+  return plugin::traced(loss_title(), [&] { return loss_->forward(context); });
+}
+
+void StageSetup::after_update(int64_t step) {
+  plugin::traced(loss_title(), [&] { loss_->after_update(*this, step); });
+}
+
+void StageSetup::plan_views() {
+  for (const ViewRequest& request : plugin::traced(loss_title(), [&] { return loss_->views(*this); })) {
+    const auto same = [&](const data::ViewPlan& view) { return view.request.name == request.name; };
+    if (std::ranges::any_of(views_, same)) {
+      throw Error(fmt::format("[stages.{}] the loss asks for two views '{}'", stage_.spec.name, request.name));
+    }
+    views_.push_back(plan(request));
+  }
 }
 
 data::ViewPlan StageSetup::plan(ViewRequest request) const {
@@ -70,14 +93,15 @@ std::vector<NamedTensor> StageSetup::state() const {
 Encoder& StageSetup::tower(const std::string& name) const {
   const std::vector<std::string>& known = stage_.spec.encoders;
   if (std::ranges::find(known, name) != known.end()) return model_.encoder(name);
-  throw Error(fmt::format("[stages.{}] the loss asks for '{}', the stage has the encoders {}", stage_.spec.name, name,
+  throw Error(fmt::format("[stages.{}] the loss asks for an encoder '{}', the stage has {}", stage_.spec.name, name,
                           fmt::join(known, ", ")));
 }
 
 Encoder& StageSetup::rebuild(const std::string& tower, const std::string& name) {
+  const Encoder& original = this->tower(tower);
   const Experiment& experiment = stage_.experiment;
   auto copy = make_encoder(experiment.encoder(tower), experiment.run_device(), std::nullopt);
-  nn::load_state(copy->state(), this->tower(tower).state());
+  nn::load_state(copy->state(), original.state());
   copy->set_trainable("", false);
   rebuilt_.emplace_back(name, copy);
   return *copy;

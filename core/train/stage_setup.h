@@ -21,6 +21,9 @@ class StageSetup final : public LossSetup {
   const Stage& stage() const { return stage_; }
   const Model& model() const { return model_; }
   Loss& loss() const { return *loss_; }
+  /// The loss's own forward and after_update, whose errors name it.
+  LossValue forward(LossContext& context) const;
+  void after_update(int64_t step);
   /// What the loss asks for.
   const std::vector<data::ViewPlan>& views() const { return views_; }
   /// Throws Error when the loss did not ask for a view of that name.
@@ -41,6 +44,9 @@ class StageSetup final : public LossSetup {
   Encoder& rebuild(const std::string& tower, const std::string& name) override;
 
  private:
+  /// "loss 'clip' of stage 'alignment'"
+  std::string loss_title() const;
+  void plan_views();
   data::ViewPlan plan(ViewRequest request) const;
 
   Stage stage_;

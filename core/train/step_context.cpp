@@ -32,6 +32,12 @@ StepContext::StepContext(const StageSetup& setup, const FrozenViews& frozen, con
 }
 
 void StepContext::backward(const Tensor& total, double share) {
+  if (!total.requires_grad()) {
+    throw Error(
+        fmt::format("[stages.{}] the total of loss '{}' depends on no parameter that trains: it is detached, or "
+                    "all that it was computed from is frozen",
+                    stage_.spec.name, stage_.spec.loss.plugin));
+  }
   Tensor cotangent = Tensor::empty(total.shape(), total.dtype(), total.device());
   backend_of(total.device()).fill(cotangent, share);
   autograd::backward(total, std::move(cotangent));

@@ -64,7 +64,7 @@ record::Metrics Trainer::add_gradients() {
   for (int64_t i = 0; i < stage_.spec.accumulate; ++i) {
     batch_ = loader_->next();
     StepContext context(setup_, frozen_, batch_, step_, Mode::training);
-    const LossValue value = setup_.loss().forward(context);
+    const LossValue value = setup_.forward(context);
     const record::Metrics metrics = record::metrics_of(value);
     if (!std::isfinite(metrics.front().second)) stop_on_bad_loss(value);
     context.backward(value.total, 1.0 / static_cast<double>(stage_.spec.accumulate));
@@ -87,7 +87,7 @@ StepReport Trainer::step() {
         stage_.spec.name, step_ + 1, optimizer_->first_non_finite(), report.loss(), cause.empty() ? "" : "; " + cause));
   }
   report.gradient_norm = norm.norm;
-  setup_.loss().after_update(setup_, step_);
+  setup_.after_update(step_);
   if (average_) average_->update(step_);
   report.step = ++step_;
   return report;

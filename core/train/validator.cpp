@@ -34,7 +34,7 @@ record::Metrics Validator::measure(int64_t step) const {
   for (int64_t i = 0; i < options.steps; ++i) {
     const data::Batch batch = loader.next();
     StepContext context(setup_, frozen_, batch, step, Mode::validation);
-    means.add(record::metrics_of(setup_.loss().forward(context)));
+    means.add(record::metrics_of(setup_.forward(context)));
   }
   record::Metrics found = means.means();
   for (auto& [name, value] : found) name = "validation." + name;

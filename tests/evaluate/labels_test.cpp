@@ -32,8 +32,9 @@ heads = 1
 }
 
 constexpr const char* labels_there =
-    " (redshift, object_id, age, dust, fibermag_g, fibermag_r, fibermag_z, log_mass, log_sfr, mag_g, mag_r, "
-    "mag_z)";
+    "; its labels are redshift, object_id, age, dust, fibermag_g, fibermag_r, fibermag_z, log_mass, log_sfr, mag_g, "
+    "mag_r, "
+    "mag_z";
 
 TEST(Labels, OfATask) {
   EXPECT_EQ(refusal("[[tasks]]\nplugin = \"retrieval\"\nlabel = \"redshfit\"\n"),

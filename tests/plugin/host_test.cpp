@@ -187,6 +187,13 @@ TEST_F(HostTest, ExceptionsOfAPluginBecomeErrorsThatNameIt) {
             "\"runtime_error\", \"error\", \"number\"");
 }
 
+TEST_F(HostTest, RefusesASchemaWithTwoFieldsOfOneName) {
+  install("repeated");
+  Host host({folder_});
+  EXPECT_EQ(error_of([&] { host.make<Task>("repeated", table("count = 3"), "task"); }),
+            "task 'repeated' has two parameters 'count'");
+}
+
 TEST_F(HostTest, ListsEverythingWithTheReasonWhatIsUnusable) {
   install("counter");
   install("other_api");

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "io/weights/safetensors.h"
 #include "probe/metrics.h"
+#include "probe/predict.h"
 #include "support/fixtures.h"
 
 namespace astroclip::probe {
@@ -31,6 +32,12 @@ TEST(Labelled, LeavesOutRowsWithoutRepresentationOrLabel) {
   EXPECT_THAT(sample.labels, ElementsAre(0.1, 0.4));
   EXPECT_THAT(sample.ids, ElementsAre(10, 13));
   EXPECT_THAT(sample.objects, ElementsAre(0, 3));
+}
+
+TEST(Predict, NamesALabelThatTheTaskDidNotAskFor) {
+  const Representation from{"aligned", "image", false, Role::model, {2, 1, {0, 1}}, {2, 1, {0, 1}}};
+  EXPECT_THAT([&] { (void)predict(from, {}, "age", {}); },
+              testing::ThrowsMessage<Error>("the task's labels() do not name 'age', which it predicts"));
 }
 
 TEST(Knn, PublishedRegressionOf64Neighbours) {

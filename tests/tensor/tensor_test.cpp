@@ -11,6 +11,7 @@ namespace astroclip {
 namespace {
 
 using testing::ElementsAre;
+using testing::StartsWith;
 using testing::ThrowsMessage;
 
 constexpr Device cpu{DeviceKind::cpu};
@@ -111,7 +112,8 @@ TEST(Tensor, SharingReachesEveryHandle) {
 }
 
 TEST(Tensor, RefusesMisuse) {
-  EXPECT_THAT([] { (void)Tensor().shape(); }, ThrowsMessage<Error>("[tensor] an undefined tensor was used"));
+  EXPECT_THAT([] { (void)Tensor().shape(); },
+              ThrowsMessage<Error>(StartsWith("[tensor] an undefined tensor was used")));
   EXPECT_THAT([] { (void)Tensor::zeros({2}, DType::f32, cpu).data_as<double>(); },
               ThrowsMessage<Error>("[tensor] expected dtype f64, found f32"));
   EXPECT_THAT([] { (void)Tensor::zeros({2}, DType::f32, cpu).item(); },

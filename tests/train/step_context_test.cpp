@@ -31,7 +31,7 @@ TEST(StepContext, OfAViewThatIsOnlyEmbeddedNothingElseIsGiven) {
   EXPECT_THAT([&] { context.raw("picture"); },
               ThrowsMessage<Error>("[stages.stage] the loss did not ask for a view 'picture'"));
   EXPECT_THAT([&] { setup.encoder("picture"); },
-              ThrowsMessage<Error>("[stages.stage] the loss asks for 'picture', the stage has the encoders image, "
+              ThrowsMessage<Error>("[stages.stage] the loss asks for an encoder 'picture', the stage has image, "
                                    "spectrum"));
 }
 
