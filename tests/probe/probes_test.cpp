@@ -35,7 +35,7 @@ TEST(Labelled, LeavesOutRowsWithoutRepresentationOrLabel) {
 }
 
 TEST(Predict, NamesALabelThatTheTaskDidNotAskFor) {
-  const Representation from{"aligned", "image", false, Role::model, {2, 1, {0, 1}}, {2, 1, {0, 1}}};
+  const Representation from{"aligned", "image", false, Role::model, of_all({2, 1, {0, 1}}), of_all({2, 1, {0, 1}})};
   EXPECT_THAT([&] { (void)predict(from, {}, "age", {}); },
               testing::ThrowsMessage<Error>("the task's labels() do not name 'age', which it predicts"));
 }
