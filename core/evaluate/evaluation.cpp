@@ -439,6 +439,7 @@ void evaluate(const Experiment& experiment, const Model& model, const Origins& o
   if (!predictions.empty()) write_predictions(folder.predictions(), predictions);
   const std::string text = report_text(reports);
   io::write_text(folder.report_text(), text);
+  reports.push_back({"provenance", provenance.text(), {}});
   io::write_text(folder.report_json(), report_json(reports));
   console.say(text);
 }

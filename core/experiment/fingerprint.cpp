@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t ids_at_once = 1 << 20;
 constexpr int64_t sampled_labels = 1 << 16;
-constexpr int64_t sampled_objects = 32;
+constexpr int64_t sampled_objects = 32, sampled_bytes = int64_t{32} << 20;  // of a split, the larger of the two
 
 std::string hash_of(std::string_view text) { return fmt::format("{:016x}", stable_hash(text)); }
 
@@ -58,10 +58,12 @@ std::string hash_of_sample(const Dataset& dataset, const std::vector<std::string
 
 config::Table fingerprint(const Dataset& dataset) {
   std::vector<std::string> described, labels, all;
+  int64_t object_bytes = 1;
   for (const Field& field : dataset.fields()) {
     described.push_back(fmt::format("{} {} {} {}", field.name, name_of(field.dtype), field.shape.str(), field.unit));
     if (field.shape.rank() == 0) labels.push_back(field.name);
     all.push_back(field.name);
+    object_bytes += field.shape.numel() * static_cast<int64_t>(size_of(field.dtype));
   }
   config::Table facts;
   const auto set = [&](const char* name, config::Value::Data value) { facts.set(name, {std::move(value), {}}); };
@@ -70,7 +72,7 @@ config::Table fingerprint(const Dataset& dataset) {
   set("fields", hash_of(fmt::format("{}", fmt::join(described, "\n"))));
   if (std::ranges::find(labels, "object_id") != labels.end()) set("object ids", hash_of_ids(dataset));
   set("labels", hash_of_sample(dataset, labels, sampled_labels));
-  set("values", hash_of_sample(dataset, all, sampled_objects));
+  set("values", hash_of_sample(dataset, all, std::max(sampled_objects, sampled_bytes / object_bytes)));
   return facts;
 }
 
