@@ -142,7 +142,7 @@ TEST(RealGalaxies, AreImportedEmbeddedAndCompared) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   // The real pair went through both towers.
   const auto reports = nlohmann::json::parse(io::read_text(folder + "/report.json"));
-  ASSERT_EQ(reports.size(), 2U);
+  ASSERT_EQ(reports.size(), 3U);  // the last is the provenance
   EXPECT_EQ(reports[0].at("rows").size(), 2U);
   EXPECT_EQ(reports[0].at("rows")[0].at("method"), "266516020001 → 1");
   EXPECT_EQ(reports[1].at("rows").size(), 27U * 3U);
