@@ -101,7 +101,9 @@ Outcome run(const std::string& name, const std::string& file) {
   const auto outcome = run_program("run '" + file + "' --output '" + folder + "'");
   Outcome found{outcome.status, outcome.err, {}, {}};
   if (std::filesystem::exists(folder + "/log.txt")) found.log = io::read_text(folder + "/log.txt");
-  if (outcome.status == 0) found.reports = nlohmann::json::parse(io::read_text(folder + "/report.json"));
+  if (outcome.status != 0) return found;
+  found.reports = nlohmann::json::parse(io::read_text(folder + "/report.json"));
+  found.reports.erase(found.reports.size() - 1);  // the provenance
   return found;
 }
 
