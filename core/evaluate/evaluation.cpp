@@ -368,11 +368,17 @@ void check_label_floors(const Experiment& experiment) {
   }
 }
 
-void expect_rows(const std::vector<Report>& reports, const std::string& task) {
-  for (const Report& report : reports) {
-    if (!report.rows.empty()) continue;
-    throw Error(fmt::format("[tasks] '{}' measured nothing: the table \"{}\" has no line ({})", task, report.title,
-                            report.note));
+/// Says which tables have no line. Throws Error when none has.
+void expect_rows(std::vector<Report>& reports, const std::string& task) {
+  const auto is_empty = [](const Report& report) { return report.rows.empty(); };
+  const bool measured_nothing = std::ranges::all_of(reports, is_empty);
+  for (Report& report : reports) {
+    if (!is_empty(report)) continue;
+    if (measured_nothing) {
+      throw Error(fmt::format("[tasks] '{}' measured nothing: the table \"{}\" has no line ({})", task, report.title,
+                              report.note));
+    }
+    report.note = "No line: too few objects have what it measures. " + report.note;
   }
 }
 
