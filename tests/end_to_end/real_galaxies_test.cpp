@@ -82,8 +82,6 @@ pca_components = 2
 plugin = "neighbours"
 queries = "all"
 k = 9
-[[tasks]]
-plugin = "retrieval"
 )");
   return path;
 }

@@ -278,7 +278,7 @@ TEST(Check, BuildsWhatTheFileNames) {
   for (const auto& [assignment, complaint] :
        {std::pair<std::string, std::string>{"encoders.image.head.width=48", "must be equally wide"},
         {"stages.alignment.encoders='[\"image\"]'", "two"},
-        {"stages.alignment.loss='{ plugin=\"masked_spectrum\", modality=\"image\", spans=1, span_length=1 }'",
+        {"stages.alignment.loss='{ plugin=\"masked_spectrum\", encoder=\"image\", spans=1, span_length=1 }'",
          "encoder 'vit' cannot reconstruct its tokens"},
         {"evaluation.models='[\"/nowhere/m.safetensors\"]'", "/nowhere/m.safetensors: cannot read"}}) {
     const auto outcome = run_program(check + assignment);
