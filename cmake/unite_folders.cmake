@@ -1,5 +1,5 @@
 # In Release the sources of a folder are one translation unit: each reads the same headers and generates the same templates,
-# so a build from nothing takes half the time. In other builds each source is one, and a change rebuilds it alone.
+# so a build from nothing takes less time. In other builds each source is one, and a change rebuilds it alone.
 function(unite_folders target)
   if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
     return()

@@ -34,7 +34,7 @@ std::vector<std::string> full_run(const std::string& folder) {
            "stages.alignment.accumulate=2", "stages.alignment.ema=0.9", "stages.alignment.checkpoint_every=4",
            "stages.alignment.keep_checkpoints=3",
            "stages.alignment.validation={every=6, patience=3, metric=\"validation.clip\", tasks=50}",
-           "stages.alignment.optimizer={lr=1e-2, layer_decay=0.7, groups=[{match=\"*.bias\", decay_scale=0.0}]}"}) {
+           "stages.alignment.optimizer={lr=1e-3, layer_decay=0.7, groups=[{match=\"*.bias\", decay_scale=0.0}]}"}) {
     words.insert(words.end(), {"--set", assignment});
   }
   return words;
