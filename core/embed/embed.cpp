@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <numeric>
 #include <utility>
 
 #include "base/error.h"
+#include "base/finite.h"
 #include "base/instructions.h"
 #include "base/threads.h"
 #include "config/toml.h"
@@ -312,7 +312,7 @@ class Embedding {
     int64_t bad = 0;
     for (size_t i = 0; i < count; ++i) {
       const auto own = values.subspan(i * of_each, of_each);
-      if (!present[first + i] || std::ranges::all_of(own, [](float value) { return std::isfinite(value); })) continue;
+      if (!present[first + i] || all_finite(own)) continue;
       present[first + i] = false;
       ++bad;
     }

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/finite.h"
 #include "base/text.h"
 #include "config/toml.h"
 #include "data/loader.h"
@@ -251,8 +252,7 @@ class Evaluator {
         std::vector<int64_t> there;
         for (int64_t row = 0; row < all.rows; ++row) {
           const bool is_present = present_[0].at(view.modality)[places[first + static_cast<size_t>(row)]];
-          const bool is_finite = std::ranges::all_of(all.row(row), [](float value) { return std::isfinite(value); });
-          if (is_present && is_finite) there.push_back(row);
+          if (is_present && all_finite(all.row(row))) there.push_back(row);
         }
         raw[i].append(select_rows(all, there));
       }

@@ -4,13 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
 #include <iterator>
 #include <map>
 #include <span>
 #include <utility>
 
 #include "base/error.h"
+#include "base/finite.h"
 
 namespace astroclip::evaluate {
 
@@ -37,8 +37,7 @@ std::string first_ids(const Places& objects, const Places& ids) {
 Places not_finite(const Vectors& vectors) {
   Places bad;
   for (int64_t row = 0; row < vectors.values.rows; ++row) {
-    const bool finite = std::ranges::all_of(vectors.values.row(row), [](float value) { return std::isfinite(value); });
-    if (!finite) bad.push_back(vectors.objects[static_cast<size_t>(row)]);
+    if (!all_finite(vectors.values.row(row))) bad.push_back(vectors.objects[static_cast<size_t>(row)]);
   }
   return bad;
 }

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "autograd/tape.h"
+#include "base/finite.h"
 #include "base/threads.h"
 #include "ops/ops.h"
 #include "search/products_internal.h"
@@ -15,7 +16,7 @@ std::vector<float> centre_of(const Matrix& rows) {
   double count = 0.0;
   for (int64_t i = 0; i < rows.rows; i += std::max<int64_t>(1, rows.rows / sampled)) {
     const auto row = rows.row(i);
-    if (!std::ranges::all_of(row, [](float value) { return std::isfinite(value); })) continue;
+    if (!all_finite(row)) continue;
     for (size_t column = 0; column < sums.size(); ++column) sums[column] += static_cast<double>(row[column]);
     ++count;
   }
