@@ -433,9 +433,8 @@ void check_models(const Experiment& experiment, const Dataset& dataset) {
 }
 
 void evaluate(const Experiment& experiment, const Model& model, const Origins& origins, const Dataset& dataset,
-              const Provenance& provenance, const record::RunFolder& folder, record::Console& console,
-              TokenCache* cache) {
-  const std::vector<bool> in_both = in_both_splits(dataset);
+              const std::vector<bool>& in_both, const Provenance& provenance, const record::RunFolder& folder,
+              record::Console& console, TokenCache* cache) {
   TaskInput input = Evaluator(experiment, model, origins, dataset, console, cache, in_both).gather(false);
   write_embeddings(folder.embeddings(), input,
                    {{"experiment", config::to_toml(experiment.resolved())}, {"provenance", provenance.text()}});
@@ -450,8 +449,8 @@ void evaluate(const Experiment& experiment, const Model& model, const Origins& o
   console.say(text);
 }
 
-void show_floors(const Experiment& experiment, const Model& model, const Dataset& dataset, record::Console& console) {
-  const std::vector<bool> in_both = in_both_splits(dataset);
+void show_floors(const Experiment& experiment, const Model& model, const Dataset& dataset,
+                 const std::vector<bool>& in_both, record::Console& console) {
   TaskInput input = Evaluator(experiment, model, {}, dataset, console, nullptr, in_both).gather(true);
   console.say("floors, before training:\n" + report_text(run_tasks(experiment, input, console).reports));
 }

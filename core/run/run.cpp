@@ -64,7 +64,8 @@ class Run {
     if (checkpoint_) compare(checkpoint_->position.provenance, checkpoint_->path);
     evaluate::check_labels(experiment_, *dataset_);
     evaluate::check_models(experiment_, *dataset_);
-    overlap_ = evaluate::describe_overlap(experiment_, evaluate::in_both_splits(*dataset_));
+    in_both_ = evaluate::in_both_splits(*dataset_);
+    overlap_ = evaluate::describe_overlap(experiment_, in_both_);
     model_ = std::make_unique<Model>(experiment_.encoders, experiment_.run_device(), experiment_.seed);
     const auto first = static_cast<size_t>(position.stage + (checkpoint_ ? 1 : 0));
     check_stages(experiment_, *model_, first);
@@ -79,7 +80,7 @@ class Run {
     recorder_ = std::make_unique<record::Recorder>(folder_, stage_names(experiment_), position.stage,
                                                    checkpoint_ ? position.step : -1);
     if (!checkpoint_ && experiment_.evaluation.floors_first) {
-      evaluate::show_floors(experiment_, *model_, *dataset_, console_);
+      evaluate::show_floors(experiment_, *model_, *dataset_, in_both_, console_);
     }
     for (const std::string& name : model_->names()) origins_[name] = {};
     if (position.stage > 0) {
@@ -91,7 +92,8 @@ class Run {
       if (!take_stage(stage) && !train_stage(stage)) return Outcome::interrupted;
     }
     write_model(folder_.model());
-    evaluate::evaluate(experiment_, *model_, origins_, *dataset_, provenance_, folder_, console_, cache_.get());
+    evaluate::evaluate(experiment_, *model_, origins_, *dataset_, in_both_, provenance_, folder_, console_,
+                       cache_.get());
     return Outcome::finished;
   }
 
@@ -211,7 +213,8 @@ class Run {
   Provenance provenance_;
   std::optional<record::Checkpoint> checkpoint_;  ///< what the run resumes from
   std::shared_ptr<Dataset> dataset_;
-  std::string overlap_;  ///< what becomes of test objects that are training objects, too; "" without any
+  std::vector<bool> in_both_;  ///< rows of the test split that are training objects, too
+  std::string overlap_;        ///< what becomes of test objects that are training objects, too; "" without any
   std::unique_ptr<Model> model_;
   std::vector<std::vector<std::string>> reached_;  ///< parameters, by stage
   Origins origins_;                                ///< of the model's weights at the end of the current stage
