@@ -8,25 +8,15 @@
 #include "config/toml.h"
 #include "experiment/experiment.h"
 #include "io/output/durable_file.h"
+#include "support/experiment_text.h"
 #include "support/scratch.h"
 
 namespace astroclip::compare {
 namespace {
 
-const std::string sound = R"([dataset]
-plugin = "simulated_survey"
-[encoders.image]
-plugin = "vit"
-[encoders.spectrum]
-plugin = "specformer"
-[[stages]]
-name = "alignment"
-loss = { plugin = "clip" }
-)";
-
 /// A finished run with some keys set.
 MeasuredRun run_with(const std::string& name, const std::string& assignment) {
-  config::Table file = config::parse_text(sound, "e.toml");
+  config::Table file = config::parse_text(testing_support::plain_experiment, "e.toml");
   config::apply_override(file, assignment);
   const std::string folder = testing_support::scratch(name);
   std::filesystem::create_directories(folder);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/output/durable_file.h"
+#include "support/experiment_text.h"
 #include "support/program.h"
 #include "support/scratch.h"
 
@@ -53,23 +54,7 @@ seed = 7
 [dataset]
 plugin = "astroclip_hdf5"
 path = "{}"
-[encoders.image]
-plugin = "vit"
-image = 24
-dim = 16
-depth = 1
-heads = 2
-chunks = 1
-head = {{ width = 16, heads = 2 }}
-[encoders.spectrum]
-plugin = "specformer"
-window = 200
-stride = 200
-dim = 16
-depth = 1
-heads = 2
-head = {{ width = 16, heads = 2 }}
-[[stages]]
+{}[[stages]]
 name = "stage"
 steps = 2
 batch = 8
@@ -84,7 +69,7 @@ plugin = "retrieval"
 resamples = 20
 {}
 )",
-                                   data, stage, more));
+                                   data, testing_support::small_towers, stage, more));
   return path;
 }
 

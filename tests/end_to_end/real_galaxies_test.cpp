@@ -8,6 +8,7 @@
 #include "data/layouts/paired_file.h"
 #include "io/hdf5/hdf5.h"
 #include "io/output/durable_file.h"
+#include "support/experiment_text.h"
 #include "support/program.h"
 #include "support/real_data.h"
 #include "support/whole_dataset.h"
@@ -58,24 +59,8 @@ std::string write_survey() {
 /// Small towers, no training.
 std::string write_experiment(const std::string& data) {
   const std::string path = scratch("partial.toml");
-  io::write_text(path, "[dataset]\nplugin = \"astroclip_hdf5\"\npath = \"" + data + R"("
-[encoders.image]
-plugin = "vit"
-image = 24
-dim = 16
-depth = 1
-heads = 2
-chunks = 1
-head = { width = 16, heads = 2 }
-[encoders.spectrum]
-plugin = "specformer"
-window = 200
-stride = 200
-dim = 16
-depth = 1
-heads = 2
-head = { width = 16, heads = 2 }
-[evaluation]
+  io::write_text(path, "[dataset]\nplugin = \"astroclip_hdf5\"\npath = \"" + data + "\"\n" +
+                           testing_support::small_towers + R"([evaluation]
 floors = ["untrained", "pca"]
 pca_components = 2
 [[tasks]]

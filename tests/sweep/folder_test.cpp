@@ -6,24 +6,14 @@
 #include "base/error.h"
 #include "config/toml.h"
 #include "run/estimate.h"
+#include "support/experiment_text.h"
 #include "support/scratch.h"
 
 namespace astroclip::sweep {
 namespace {
 
-const std::string sound = R"([dataset]
-plugin = "simulated_survey"
-[encoders.image]
-plugin = "vit"
-[encoders.spectrum]
-plugin = "specformer"
-[[stages]]
-name = "alignment"
-loss = { plugin = "clip" }
-)";
-
 Experiment with(const std::vector<std::string>& assignments) {
-  config::Table file = config::parse_text(sound, "e.toml");
+  config::Table file = config::parse_text(testing_support::plain_experiment, "e.toml");
   for (const std::string& assignment : assignments) config::apply_override(file, assignment);
   return read_experiment(file);
 }
