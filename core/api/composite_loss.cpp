@@ -100,14 +100,20 @@ void CompositeLoss::attach(LossSetup& setup) {
 LossValue CompositeLoss::forward(LossContext& step) {
   SharedEmbeddings context(step);
   LossValue value;
+  value.of_single_objects = true;
   std::vector<Tensor> totals;
   for (const auto& [name, loss] : parts_) {
-    const LossValue own = loss->forward(context);
+    LossValue own = loss->forward(context);
     totals.push_back(own.total);
     value.terms.emplace_back(name, own.total);
     for (const auto& [term, tensor] : own.terms) {
       if (term != loss->plugin_name()) value.terms.emplace_back(name + "." + term, tensor);
     }
+    for (RootMeanSquare& root : own.roots) {
+      root.name = name + "." + root.name;
+      value.roots.push_back(std::move(root));
+    }
+    value.of_single_objects = value.of_single_objects && own.of_single_objects;
   }
   value.total = combined(totals, step);
   return value;

@@ -13,10 +13,20 @@
 
 namespace astroclip {
 
+/// A root mean square over the objects of a batch, which the log joins over batches as a mean of squares.
+struct RootMeanSquare {
+  std::string name;
+  Tensor mean_square;  ///< one element
+  double unit = 1.0;   ///< of the root
+  double objects = 0;  ///< that the mean is over
+};
+
 /// What training minimises at one step.
 struct LossValue {
   Tensor total;                                       ///< one element, recorded
   std::vector<std::pair<std::string, Tensor>> terms;  ///< one element each, for the log and for the non-finite check
+  std::vector<RootMeanSquare> roots = {};             ///< for the log
+  bool of_single_objects = false;  ///< objects of a batch do not meet: a validation may join batches of any size
 };
 
 /// What the engine offers a loss while it attaches. Towers are encoders by their names, the keys under [encoders].

@@ -38,23 +38,38 @@ const std::string& pruned(const std::string& path, const std::vector<std::string
 }  // namespace
 
 Metrics metrics_of(const LossValue& value) {
+  MetricMeans means;
+  means.add(value);
+  return means.means();
+}
+
+Metrics MetricMeans::add(const LossValue& value) {
   Metrics metrics = {{"loss", value.total.item()}};
   for (const auto& [name, term] : value.terms) metrics.emplace_back(name, term.item());
+  if (sums_.empty()) {
+    sums_ = metrics;
+  } else {
+    for (size_t i = 0; i < sums_.size(); ++i) sums_[i].second += metrics.at(i).second;
+  }
+  count_ += 1.0;
+  add_roots(value);
   return metrics;
 }
 
-void MetricMeans::add(const Metrics& metrics) {
-  count_ += 1.0;
-  if (sums_.empty()) {
-    sums_ = metrics;
-    return;
+void MetricMeans::add_roots(const LossValue& value) {
+  roots_.resize(value.roots.size());
+  for (size_t i = 0; i < roots_.size(); ++i) {
+    const RootMeanSquare& root = value.roots[i];
+    roots_[i].name = root.name;
+    roots_[i].squares += root.objects * root.unit * root.unit * root.mean_square.item();
+    roots_[i].objects += root.objects;
   }
-  for (size_t i = 0; i < sums_.size(); ++i) sums_[i].second += metrics.at(i).second;
 }
 
 Metrics MetricMeans::means() const {
   Metrics means = sums_;
   for (auto& [name, value] : means) value /= count_;
+  for (const Root& root : roots_) means.emplace_back(root.name, std::sqrt(root.squares / root.objects));
   return means;
 }
 

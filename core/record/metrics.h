@@ -13,17 +13,25 @@ namespace astroclip::record {
 
 using Metrics = std::vector<std::pair<std::string, double>>;
 
-/// A loss and its terms, read from the device: "loss" first.
+/// A loss, its terms and its roots, read from the device: "loss" first.
 Metrics metrics_of(const LossValue& value);
 
-/// Means of metrics over batches.
+/// Means of a loss and its terms over batches, and its roots over all objects.
 class MetricMeans {
  public:
-  void add(const Metrics& metrics);
+  /// Gives the metrics of this batch.
+  Metrics add(const LossValue& value);
+  /// Adds the roots alone.
+  void add_roots(const LossValue& value);
   Metrics means() const;
 
  private:
+  struct Root {
+    std::string name;
+    double squares = 0.0, objects = 0.0;
+  };
   Metrics sums_;
+  std::vector<Root> roots_;
   double count_ = 0.0;
 };
 

@@ -122,6 +122,21 @@ std::vector<std::string> unreached_parts(const StageSpec& stage, const std::vect
   return unreached;
 }
 
+std::vector<NamedTensor> trained_moments(const StageSpec& stage, const Model& model) {
+  std::vector<NamedTensor> moments;
+  for (const std::string& encoder : stage.encoders) {
+    const std::vector<NamedTensor> state = model.encoder(encoder).state(encoder_prefix(encoder));
+    for (const NamedTensor& entry : state) {
+      const size_t dot = entry.name.rfind('.');
+      const std::string module = entry.name.substr(0, dot), own = entry.name.substr(dot + 1);
+      if (own != "running_mean" && own != "running_var") continue;
+      const auto weight = std::ranges::find(state, module + ".weight", &NamedTensor::name);
+      if (weight != state.end() && weight->trainable) moments.push_back(entry);
+    }
+  }
+  return moments;
+}
+
 std::vector<optim::Scales> optimizer_scales(const StageSpec& stage, const std::vector<NamedTensor>& parameters) {
   std::vector<optim::Scales> scales(parameters.size());
   for (const std::string& encoder : stage.encoders) {

@@ -23,6 +23,9 @@ std::vector<NamedTensor> stage_parameters(const StageSpec& stage, const Model& m
 std::vector<std::string> unreached_parts(const StageSpec& stage, const std::vector<NamedTensor>& parameters,
                                          const std::set<std::string>& reached);
 
+/// The moments of batch norms whose weight the stage trains: buffers that change with it.
+std::vector<NamedTensor> trained_moments(const StageSpec& stage, const Model& model);
+
 /// Factors on the learning rate and decay of each: those of the groups that name it, and on the learning rate of an
 /// encoder's backbone `layer_decay`^(L + 1 − depth). The depth of block i of L, from 0, is i + 1; what the encoder
 /// declares before its blocks (embeddings, tokens) has 0 and all else L + 1 (Clark et al. 2020, "ELECTRA", appendix A;

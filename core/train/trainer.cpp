@@ -35,7 +35,11 @@ void Trainer::make_optimizer() {
   if (optimizer_->parameters().empty() && spec.steps > 0) {
     throw Error(fmt::format("[stages.{}] freeze leaves nothing to train", spec.name));
   }
-  if (spec.ema > 0.0) average_ = std::make_unique<optim::WeightAverage>(optimizer_->parameters(), spec.ema);
+  if (spec.ema > 0.0) {
+    std::vector<NamedTensor> averaged = optimizer_->parameters();
+    nn::append_state(averaged, trained_moments(spec, model_));
+    average_ = std::make_unique<optim::WeightAverage>(std::move(averaged), spec.ema);
+  }
 }
 
 void Trainer::open_dataset(const Origins& origins) {
@@ -65,10 +69,9 @@ record::Metrics Trainer::add_gradients() {
     batch_ = loader_->next();
     StepContext context(setup_, frozen_, batch_, step_, Mode::training);
     const LossValue value = setup_.forward(context);
-    const record::Metrics metrics = record::metrics_of(value);
+    const record::Metrics metrics = means.add(value);
     if (!std::isfinite(metrics.front().second)) stop_on_bad_loss(value);
     context.backward(value.total, 1.0 / static_cast<double>(stage_.spec.accumulate));
-    means.add(metrics);
   }
   return means.means();
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "autograd/tape.h"
 #include "base/error.h"
@@ -31,14 +32,31 @@ record::Metrics Validator::measure(int64_t step) const {
   options.steps = count / options.batch;
   data::Loader loader(dataset_, rows_, frozen_.to_load(setup_, options.batch), setup_.loss().labels(), options);
   record::MetricMeans means;
+  std::set<int64_t> rest(rows_.begin(), rows_.end());
+  bool needs_rest = false;
   for (int64_t i = 0; i < options.steps; ++i) {
     const data::Batch batch = loader.next();
     StepContext context(setup_, frozen_, batch, step, Mode::validation);
-    means.add(record::metrics_of(setup_.forward(context)));
+    const LossValue value = setup_.forward(context);
+    means.add(value);
+    needs_rest = value.of_single_objects && !value.roots.empty();
+    for (const int64_t row : batch.rows) rest.erase(row);
   }
+  if (needs_rest && !rest.empty()) add_rest({rest.begin(), rest.end()}, step, means);
   record::Metrics found = means.means();
   for (auto& [name, value] : found) name = "validation." + name;
   return found;
+}
+
+void Validator::add_rest(std::vector<int64_t> rows, int64_t step, record::MetricMeans& means) const {
+  const auto count = static_cast<int64_t>(rows.size());
+  data::LoaderOptions options = setup_.stage().loader_options(count);
+  options.steps = 1;
+  options.shuffle = false;
+  data::Loader loader(dataset_, std::move(rows), frozen_.to_load(setup_, count), setup_.loss().labels(), options);
+  const data::Batch batch = loader.next();
+  StepContext context(setup_, frozen_, batch, step, Mode::validation);
+  means.add_roots(setup_.forward(context));
 }
 
 }  // namespace astroclip::train

@@ -17,11 +17,14 @@ class Validator {
   Validator(const StageSetup& setup, const FrozenViews& frozen, const Dataset& dataset, std::vector<int64_t> rows);
 
   /// "validation.loss" and "validation.TERM", means over batches that are the same each time: same objects together,
-  /// same draws of the views that training sees, without dropout. What does not fill a batch is left out. `step` is
-  /// where training stands; nothing of it changes.
+  /// same draws of the views that training sees, without dropout. What does not fill a batch is left out, but for the
+  /// roots of a loss of single objects. `step` is where training stands; nothing of it changes.
   record::Metrics measure(int64_t step) const;
 
  private:
+  /// Adds the roots of rows that fill no batch.
+  void add_rest(std::vector<int64_t> rows, int64_t step, record::MetricMeans& means) const;
+
   const StageSetup& setup_;
   const FrozenViews& frozen_;
   const Dataset& dataset_;

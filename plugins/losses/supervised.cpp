@@ -86,10 +86,11 @@ loss = { plugin = "supervised", encoder = "image", labels = ["redshift"], hidden
     LossValue value{total, {{plugin_name(), total}}};
     const Tensor of_each = ops::sum(errors.detach(), {0});
     for (int64_t l = 0; l < label_count(); ++l) {
-      const Tensor rms = ops::sqrt(ops::reshape(ops::narrow(of_each, 0, l, 1), {}));
       const auto at = static_cast<size_t>(l);
-      value.terms.emplace_back("rms_error." + p_.labels[at], rms * targets.deviations[at]);
+      value.roots.push_back({"rms_error." + p_.labels[at], ops::reshape(ops::narrow(of_each, 0, l, 1), {}),
+                             targets.deviations[at], targets.known[at]});
     }
+    value.of_single_objects = true;
     return value;
   }
 
@@ -97,6 +98,7 @@ loss = { plugin = "supervised", encoder = "image", labels = ["redshift"], hidden
   struct Targets {
     Tensor values, weights;          ///< [B, labels]; the weights of a label sum to 1 over all processes' mean
     std::vector<double> deviations;  ///< of each label
+    std::vector<double> known;       ///< objects of all processes that have each label
   };
 
   int64_t label_count() const { return static_cast<int64_t>(p_.labels.size()); }
@@ -120,8 +122,10 @@ loss = { plugin = "supervised", encoder = "image", labels = ["redshift"], hidden
     const int64_t rows = context.batch_size(), first = context.communicator().rank() * rows;
     const auto processes = static_cast<double>(context.communicator().size());
     std::vector<float> targets(static_cast<size_t>(rows * label_count()), 0.0F), weights = targets;
+    std::vector<double> counts;
     for (size_t l = 0; l < values.size(); ++l) {
       const auto known = std::ranges::count_if(values[l], [](double v) { return std::isfinite(v); });
+      counts.push_back(static_cast<double>(known));
       for (int64_t row = 0; row < rows; ++row) {
         const double value = values[l][static_cast<size_t>(first + row)];
         if (!std::isfinite(value)) continue;
@@ -131,7 +135,7 @@ loss = { plugin = "supervised", encoder = "image", labels = ["redshift"], hidden
       }
     }
     const Shape shape{rows, label_count()};
-    return {context.upload(targets, shape), context.upload(weights, shape), deviations};
+    return {context.upload(targets, shape), context.upload(weights, shape), deviations, counts};
   }
 
   /// Joins the moments of a batch with those of all before (Chan et al. 1979).

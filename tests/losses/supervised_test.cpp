@@ -45,11 +45,15 @@ TEST_F(Supervised, IsTheMeanSquaredErrorOfKnownStandardisedLabels) {
     if (std::isfinite(mass_[i])) mass += square(dot(x[i], weight[1]) + bias[1] - (mass_[i] - 10.0) / 0.5) / 2.0;
   }
   EXPECT_NEAR(value.total.item(), 0.5 * (redshift + mass), 1e-6);
-  ASSERT_EQ(value.terms.size(), 3U);
-  EXPECT_EQ(value.terms[1].first, "rms_error.redshift");
-  EXPECT_NEAR(value.terms[1].second.item(), 0.2 * std::sqrt(redshift), 1e-6);
-  EXPECT_EQ(value.terms[2].first, "rms_error.mass");
-  EXPECT_NEAR(value.terms[2].second.item(), 0.5 * std::sqrt(mass), 1e-6);
+  ASSERT_EQ(value.roots.size(), 2U);
+  EXPECT_EQ(value.roots[0].name, "rms_error.redshift");
+  EXPECT_NEAR(value.roots[0].mean_square.item(), redshift, 1e-6);
+  EXPECT_EQ(value.roots[0].unit, 0.2);
+  EXPECT_EQ(value.roots[0].objects, 4.0);
+  EXPECT_EQ(value.roots[1].name, "rms_error.mass");
+  EXPECT_NEAR(value.roots[1].mean_square.item(), mass, 1e-6);
+  EXPECT_EQ(value.roots[1].objects, 2.0);
+  EXPECT_TRUE(value.of_single_objects);
 }
 
 TEST_F(Supervised, LooksAtTheModalityNamed) {

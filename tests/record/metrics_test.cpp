@@ -39,11 +39,25 @@ TEST(MetricsFile, ARunThatBeginsAnewKeepsNothing) {
   EXPECT_EQ(io::read_text(path), "");
 }
 
+Tensor one(double value) { return Tensor::from_host(std::vector<double>{value}, {}, DType::f64, Device::host()); }
+
 TEST(MetricMeans, AreMetricByMetric) {
   MetricMeans means;
-  means.add({{"loss", 1.0}, {"clip", 5.0}});
-  means.add({{"loss", 2.0}, {"clip", 7.0}});
+  means.add({one(1.0), {{"clip", one(5.0)}}});
+  means.add({one(2.0), {{"clip", one(7.0)}}});
   EXPECT_EQ(means.means(), (Metrics{{"loss", 1.5}, {"clip", 6.0}}));
+}
+
+/// Three objects with a mean square of 4 and one with 16, in units of 2: 2 · √((3 · 4 + 16) / 4) = 2 · √7.
+TEST(MetricMeans, RootsAreOfTheMeanOverAllObjects) {
+  MetricMeans means;
+  const Metrics first = means.add({one(1.0), {}, {{"rms", one(4.0), 2.0, 3.0}}});
+  EXPECT_EQ(first, (Metrics{{"loss", 1.0}}));
+  means.add_roots({one(9.0), {}, {{"rms", one(16.0), 2.0, 1.0}}});
+  const Metrics found = means.means();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].second, 1.0);
+  EXPECT_DOUBLE_EQ(found[1].second, 2.0 * std::sqrt(7.0));
 }
 
 }  // namespace

@@ -54,6 +54,31 @@ TEST(LayerDecay, DepthsAreThoseOfDinov2) {
   }
 }
 
+/// Moments of batch norms that are frozen stay as they are.
+TEST(TrainedMoments, AreThoseOfBatchNormsThatTrain) {
+  const auto moments = [](const std::string& freeze) {
+    const Experiment experiment = read_experiment(config::parse_text(R"([dataset]
+plugin = "simulated_survey"
+[encoders.image]
+plugin = "resnet"
+image = 32
+dim = 8
+blocks = [1]
+[[stages]]
+name = "stage"
+loss = { plugin = "supervised" }
+)" + freeze, "e.toml"));
+    const Model model = testing_support::model_of(experiment);
+    freeze_parts(experiment.stages[0], model);
+    std::vector<std::string> names;
+    for (const NamedTensor& entry : trained_moments(experiment.stages[0], model)) names.push_back(entry.name);
+    return names;
+  };
+  EXPECT_THAT(moments(""), testing::Contains("image_encoder.backbone.bn1.running_mean"));
+  EXPECT_THAT(moments(""), testing::Contains("image_encoder.backbone.bn1.running_var"));
+  EXPECT_THAT(moments("freeze = [\"image.backbone\"]"), testing::IsEmpty());
+}
+
 TEST(Groups, MatchNamesAsTheExperimentWritesThemAndMultiply) {
   const auto scales = scales_with(R"([[stages.optimizer.groups]]
 match = "*.bias"

@@ -90,6 +90,23 @@ TEST(Validation, RunsTheTasksOnRequest) {
   EXPECT_EQ(training.weights(), alone.weights());
 }
 
+/// Whatever the batch: the last objects, which fill none, are among them.
+TEST(Validation, RootMeanSquaresAreOverAllObjects) {
+  const auto rms = [](int64_t batch) {
+    Small small = validating();
+    small.loss = R"({ plugin = "supervised", labels = ["redshift"], encoder = "image", augment = false })";
+    small.encoders = R"(["image"])";
+    small.batch = batch;
+    Training training(small);
+    const record::Metrics metrics = training.trainer.validate().metrics;
+    return std::map<std::string, double>(metrics.begin(), metrics.end()).at("validation.rms_error.redshift");
+  };
+  const double whole = rms(8);  // five objects are set apart
+  EXPECT_GT(whole, 0.0);
+  EXPECT_NEAR(rms(4), whole, 1e-5 * whole);
+  EXPECT_NEAR(rms(3), whole, 1e-5 * whole);
+}
+
 TEST(Validation, UsesTheAverageOfWeightsAndGivesThemBack) {
   Training training(validating("ema = 0.9\n"));
   for (int i = 0; i < 3; ++i) training.trainer.step();
