@@ -59,8 +59,7 @@ void PairLoss::attach(LossSetup& setup) {
 LossValue PairLoss::forward(LossContext& context) {
   std::vector<Tower> towers;
   for (const std::string& name : towers_) {
-    const Tensor own = prepared(towers.size(), context.embed(name));
-    towers.push_back({name, own, ops::all_gather(own, context.communicator())});
+    towers.push_back(tower(towers.size(), context.embed(name), context.communicator()));
   }
   LossValue mean;
   auto weight = weights_.begin();
@@ -70,8 +69,9 @@ LossValue PairLoss::forward(LossContext& context) {
   return mean;
 }
 
-Tensor PairLoss::prepared(size_t, const Tensor& embeddings) const {
-  return ops::normalize_rows(embeddings, smallest_norm);
+Tower PairLoss::tower(size_t index, const Tensor& embeddings, Communicator& communicator) const {
+  const Tensor own = ops::normalize_rows(embeddings, smallest_norm);
+  return {towers_[index], own, ops::all_gather(own, communicator)};
 }
 
 void PairLoss::need_objects(int64_t count, const Tower& tower) const {
@@ -82,13 +82,16 @@ void PairLoss::need_objects(int64_t count, const Tower& tower) const {
 void ProjectedPairLoss::attach(LossSetup& setup) {
   PairLoss::attach(setup);
   for (const std::string& tower : towers()) {
-    networks_.push_back(std::make_unique<nn::Mlp>(setup.encoder(tower).embedding_width(), widths_));
+    networks_.push_back(std::make_unique<nn::Mlp>(setup.encoder(tower).embedding_width(), widths_,
+                                                  nn::MlpOptions{.batch_norm = batch_norm_}));
     child(name_ + "." + tower, *networks_.back());
   }
 }
 
-Tensor ProjectedPairLoss::prepared(size_t tower, const Tensor& embeddings) const {
-  return (*networks_[tower])(embeddings);
+Tower ProjectedPairLoss::tower(size_t index, const Tensor& embeddings, Communicator& communicator) const {
+  const int64_t rows = embeddings.size(0);
+  const Tensor all = (*networks_[index])(ops::all_gather(embeddings, communicator));
+  return {towers()[index], ops::narrow(all, 0, communicator.rank() * rows, rows), all};
 }
 
 Tensor own_or_other(const LossContext& context, int64_t rows, int64_t columns, float own, float other) {

@@ -37,8 +37,8 @@ class PairLoss : public Loss {
  protected:
   /// The loss of two towers. Every pair has the same terms.
   virtual LossValue pair_loss(const Tower& a, const Tower& b, LossContext& context) const = 0;
-  /// What pairs are made of, from the embeddings [B, E] of a tower: here their directions, at unit length.
-  virtual Tensor prepared(size_t tower, const Tensor& embeddings) const;
+  /// What pairs are made of, from this process's embeddings [B, E] of a tower: here their directions, at unit length.
+  virtual Tower tower(size_t index, const Tensor& embeddings, Communicator& communicator) const;
   /// Names of the towers in the order of the stage, from `attach` on.
   const std::vector<std::string>& towers() const { return towers_; }
   /// Throws Error when the batches of all processes together have fewer objects.
@@ -50,21 +50,22 @@ class PairLoss : public Loss {
   std::vector<double> weights_;  ///< of pairs; their sum is 1
 };
 
-/// A pair loss of what a network without batch normalisation, one for each tower, makes of the embeddings: projectors,
-/// expanders.
+/// A pair loss of what a network, one for each tower, makes of the embeddings: projectors, expanders.
 class ProjectedPairLoss : public PairLoss {
  public:
   /// Parameters are named "NAME.TOWER.layers.0.weight". Without `widths` there is no network.
-  ProjectedPairLoss(PairParameters parameters, std::string name, std::vector<int64_t> widths)
-      : PairLoss(std::move(parameters)), name_(std::move(name)), widths_(std::move(widths)) {}
+  ProjectedPairLoss(PairParameters parameters, std::string name, std::vector<int64_t> widths, bool batch_norm)
+      : PairLoss(std::move(parameters)), name_(std::move(name)), widths_(std::move(widths)), batch_norm_(batch_norm) {}
   void attach(LossSetup& setup) override;
 
  protected:
-  Tensor prepared(size_t tower, const Tensor& embeddings) const override;
+  /// Each process maps the objects of all, so that batch norms see the whole batch.
+  Tower tower(size_t index, const Tensor& embeddings, Communicator& communicator) const override;
 
  private:
   std::string name_;
   std::vector<int64_t> widths_;
+  bool batch_norm_;
   std::vector<std::unique_ptr<nn::Mlp>> networks_;
 };
 

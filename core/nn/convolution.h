@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "nn/batch_norm.h"
 #include "nn/module.h"
 #include "ops/ops.h"
 
@@ -45,28 +46,6 @@ class Conv1d final : public Module {
 
 /// Max pooling of a sequence x [B, L, C].
 Tensor max_pool1d(const Tensor& x, int64_t window, int64_t stride, int64_t padding);
-
-/// Batch norm (Ioffe & Szegedy 2015): `weight`, `bias` and the buffers `running_mean`, `running_var` [channels].
-/// Training normalises by batch statistics and updates the buffers with `momentum`. Evaluation, and training with a
-/// frozen weight, normalise by the buffers.
-class BatchNorm final : public Module {
- public:
-  explicit BatchNorm(int64_t channels, double epsilon = 1e-5, double momentum = 0.1);
-  /// x [..., channels], at least two rows in training.
-  Tensor operator()(const Tensor& x) const;
-  /// The norm as factor · x + shift, both [channels]; undefined if it uses batch statistics.
-  struct Affine {
-    Tensor factor, shift;
-  };
-  Affine affine() const;
-
- private:
-  void remember(const ops::BatchMoments& moments, int64_t rows) const;
-
-  double epsilon_, momentum_;
-  Tensor weight_, bias_;
-  mutable Tensor running_mean_, running_var_;
-};
 
 /// relu(norm(conv(x)) + residual) of a convolution without bias and a batch norm, each with its own name. A norm that
 /// does not use batch statistics is folded into the convolution's weight.

@@ -21,20 +21,29 @@ Tensor Linear::operator()(const Tensor& x, const ops::LinearOptions& options) co
   return ops::linear(x, weight_, bias_, options);
 }
 
-Mlp::Mlp(int64_t in, const std::vector<int64_t>& widths, double dropout) : dropout_(dropout) {
-  declare_dropout(dropout);
+Mlp::Mlp(int64_t in, const std::vector<int64_t>& widths, MlpOptions options) : options_(options) {
+  declare_dropout(options.dropout);
   for (const int64_t width : widths) {
     layers_.push_back(std::make_unique<Linear>(in, width, uniform_fan_in(in), uniform_fan_in(in)));
     child(fmt::format("layers.{}", layers_.size() - 1), *layers_.back());
     in = width;
+  }
+  if (!options.batch_norm) return;
+  for (size_t i = 0; i + 1 < widths.size(); ++i) {
+    norms_.push_back(std::make_unique<BatchNorm>(widths[i]));
+    child(fmt::format("norms.{}", i), *norms_.back());
   }
 }
 
 Tensor Mlp::operator()(const Tensor& x) const {
   Tensor y = x;
   for (size_t i = 0; i + 1 < layers_.size(); ++i) {
-    y = (*layers_[i])(y, {.activation = Activation::relu, .residual = {}});
-    if (training()) y = ops::dropout(y, dropout_, dropout_seed());
+    if (options_.batch_norm) {
+      y = ops::relu((*norms_[i])((*layers_[i])(y)));
+    } else {
+      y = (*layers_[i])(y, {.activation = Activation::relu, .residual = {}});
+    }
+    if (training()) y = ops::dropout(y, options_.dropout, dropout_seed());
   }
   return layers_.empty() ? y : (*layers_.back())(y);
 }

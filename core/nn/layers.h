@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/batch_norm.h"
 #include "nn/module.h"
 #include "ops/ops.h"
 
@@ -27,17 +28,23 @@ class Linear final : public Module {
   Tensor weight_, bias_;
 };
 
-/// Linear layers with ReLU and dropout between: `layers.N.weight`, `layers.N.bias`.
+struct MlpOptions {
+  double dropout = 0.0;     ///< behind each ReLU
+  bool batch_norm = false;  ///< before each ReLU
+};
+
+/// Linear layers with ReLU between: `layers.N.weight`, `layers.N.bias`, `norms.N.*`.
 class Mlp final : public Module {
  public:
   /// From `in` through `widths`; the last one is the output width. Without widths it is the identity.
-  Mlp(int64_t in, const std::vector<int64_t>& widths, double dropout = 0.0);
+  Mlp(int64_t in, const std::vector<int64_t>& widths, MlpOptions options = {});
   /// x [..., in] → [..., last width]
   Tensor operator()(const Tensor& x) const;
 
  private:
-  double dropout_;
+  MlpOptions options_;
   std::vector<std::unique_ptr<Linear>> layers_;
+  std::vector<std::unique_ptr<BatchNorm>> norms_;  ///< of each layer but the last, if any
 };
 
 /// Over the last axis: `weight`, `bias` [width].

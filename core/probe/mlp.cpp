@@ -82,7 +82,7 @@ Fit mlp(const Sample& train, const Sample& test, const MlpOptions& options, cons
 
   std::vector<int64_t> widths = options.hidden;
   widths.push_back(1);
-  nn::Mlp network(train.features.columns, widths, options.dropout);
+  nn::Mlp network(train.features.columns, widths, {.dropout = options.dropout});
   network.materialize(Device::host(), seed, name);
   optim::Adamw adam(network.parameters(), {});
   network.set_training(true);

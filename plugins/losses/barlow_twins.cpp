@@ -1,6 +1,5 @@
 // Redundancy reduction (Zbontar et al. 2021, "Barlow Twins: self-supervised learning via redundancy reduction",
-// equations 1 and 2): the correlations of one tower's components with the other's approach the unit matrix. The
-// projectors are without batch normalisation.
+// equations 1 and 2): the correlations of one tower's components with the other's approach the unit matrix.
 #include "api/pair_loss.h"
 #include "ops/operators.h"
 #include "plugin/record.h"
@@ -13,6 +12,7 @@ class BarlowTwins final : public ProjectedPairLoss {
   struct Parameters : PairParameters {
     double redundancy = 0.005;
     std::vector<int64_t> projector;
+    bool batch_norm = true;
   };
 
   static const config::Schema<Parameters>& schema() {
@@ -24,6 +24,8 @@ class BarlowTwins final : public ProjectedPairLoss {
             .field("projector", &Parameters::projector,
                    "widths of each tower's network between embedding and loss; none: no network",
                    config::each(at_least(1)))
+            .field("batch_norm", &Parameters::batch_norm,
+                   "a batch norm behind each layer of the projector but the last, as published")
             .example(R"(
 [[stages]]
 name = "alignment"
@@ -33,7 +35,7 @@ loss = { plugin = "barlow_twins", projector = [512, 512] }
   }
 
   explicit BarlowTwins(const Parameters& parameters)
-      : ProjectedPairLoss(parameters, "projector", parameters.projector), p_(parameters) {}
+      : ProjectedPairLoss(parameters, "projector", parameters.projector, parameters.batch_norm), p_(parameters) {}
 
  private:
   LossValue pair_loss(const Tower& a, const Tower& b, LossContext&) const override {

@@ -68,7 +68,8 @@ loss = { plugin = "supervised", encoder = "image", labels = ["redshift"], hidden
   void attach(LossSetup& setup) override {
     std::vector<int64_t> widths = p_.hidden;
     widths.push_back(label_count());
-    head_ = std::make_unique<nn::Mlp>(setup.encoder(p_.encoder).embedding_width(), widths, p_.dropout);
+    head_ = std::make_unique<nn::Mlp>(setup.encoder(p_.encoder).embedding_width(), widths,
+                                      nn::MlpOptions{.dropout = p_.dropout});
     child("head", *head_);
     if (!p_.mean.empty()) return;
     buffer("seen", seen_, {label_count()}, nn::Init::zeros());

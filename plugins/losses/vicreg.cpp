@@ -1,6 +1,5 @@
 // Variance–invariance–covariance regularisation (Bardes et al. 2022, "VICReg", equations 1 to 6; the invariance is a
-// mean over components, as in algorithm 1, which is what the published weights are for). The expanders are without
-// batch normalisation.
+// mean over components, as in algorithm 1, which is what the published weights are for).
 #include "api/pair_loss.h"
 #include "ops/operators.h"
 #include "plugin/record.h"
@@ -16,6 +15,7 @@ class Vicreg final : public ProjectedPairLoss {
     double covariance = 1.0;
     double deviation = 1.0;
     std::vector<int64_t> expander;
+    bool batch_norm = true;
   };
 
   static const config::Schema<Parameters>& schema() {
@@ -32,6 +32,8 @@ class Vicreg final : public ProjectedPairLoss {
             .field("expander", &Parameters::expander,
                    "widths of each tower's network between embedding and loss; none: no network",
                    config::each(at_least(1)))
+            .field("batch_norm", &Parameters::batch_norm,
+                   "a batch norm behind each layer of the expander but the last, as published")
             .example(R"(
 [[stages]]
 name = "alignment"
@@ -41,7 +43,7 @@ loss = { plugin = "vicreg", invariance = 25.0, variance = 25.0, covariance = 1.0
   }
 
   explicit Vicreg(const Parameters& parameters)
-      : ProjectedPairLoss(parameters, "expander", parameters.expander), p_(parameters) {}
+      : ProjectedPairLoss(parameters, "expander", parameters.expander, parameters.batch_norm), p_(parameters) {}
 
  private:
   LossValue pair_loss(const Tower& a, const Tower& b, LossContext&) const override {

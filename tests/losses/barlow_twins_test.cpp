@@ -53,5 +53,21 @@ TEST_F(BarlowTwins, Refusals) {
               testing::ThrowsMessage<Error>("[barlow_twins] needs a batch of at least 2 objects, found 1"));
 }
 
+/// A batch norm takes scale and shift from what the first layer makes of the embeddings.
+TEST_F(BarlowTwins, ProjectorsHaveBatchNorms) {
+  const auto value = [&](const std::string& toml, double scale) {
+    std::vector<double> values = a_.to_doubles();
+    for (double& one : values) one *= scale;
+    const Tensor scaled = Tensor::from_host(values, a_.shape(), DType::f64, reference_device);
+    PlainEngine engine = engine_of(scaled, b_);
+    const auto loss = ready_loss("barlow_twins", toml, engine);
+    loss->set_training(true);
+    return loss->forward(engine).total.item();
+  };
+  EXPECT_NEAR(value("projector = [5, 3]", 10.0), value("projector = [5, 3]", 1.0), 1e-3);
+  const std::string without = "projector = [5, 3]\nbatch_norm = false";
+  EXPECT_GT(std::abs(value(without, 10.0) - value(without, 1.0)), 1e-3);
+}
+
 }  // namespace
 }  // namespace astroclip

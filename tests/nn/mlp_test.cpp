@@ -30,7 +30,7 @@ TEST(Mlp, WithoutLayersHandsItsInputOn) {
 }
 
 TEST(Mlp, DropsHiddenValuesInTrainingOnly) {
-  Mlp mlp(3, {64, 2}, 0.5);
+  Mlp mlp(3, {64, 2}, {.dropout = 0.5});
   mlp.materialize(reference, 1);
   const Tensor x = Tensor::from_host(std::vector<double>{1, -2, 3}, {1, 3}, DType::f64, reference);
   EXPECT_EQ(mlp(x).to_doubles(), mlp(x).to_doubles());
