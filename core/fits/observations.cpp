@@ -156,35 +156,9 @@ void read_redshifts(const FitsFile& file, Observations& found) {
   for (size_t i = 0; i < id.size(); ++i) found.redshifts.push_back({id[i], redshift[i], warning[i]});
 }
 
-Wcs wcs_of(const FitsFile& file, const std::string& hdu) {
-  const std::string cards = file.header(hdu);
-  try {
-    return Wcs::from_header(cards);
-  } catch (const Error& error) {
-    throw Error(fmt::format("HDU '{}': {}", hdu, error.what()));
-  }
-}
-
-void read_image(const FitsFile& file, const std::string& hdu, Observations& found) {
-  const Shape& shape = file.hdu(hdu).shape;
-  if (shape[0] < 1 || shape[0] > most_bands) {
-    throw Error(
-        fmt::format("HDU '{}': expected an image of shape [bands, height, width] with at most {} bands, found {}", hdu,
-                    most_bands, shape.str()));
-  }
-  const Wcs wcs = wcs_of(file, hdu);
-  const int64_t height = shape[1], width = shape[2];
-  ObservedImage image;
-  image.planes = survey_cutout(file.image(hdu), height, width, wcs);
-  image.position = wcs.position_of({0.5 * static_cast<double>(width + 1), 0.5 * static_cast<double>(height + 1)});
-  found.images.push_back(std::move(image));
-}
-
 /// The layout a file has, and how to read it.
 void read(const FitsFile& file, Observations& found) {
   const auto is_arm = [&](const char* name) { return file.find(std::string(name) + "_FLUX") != nullptr; };
-  const auto cube =
-      std::ranges::find_if(file.hdus(), [](const io::FitsHdu& hdu) { return !hdu.is_table && hdu.shape.rank() == 3; });
   if (std::ranges::any_of(arms, is_arm)) {
     found.kind = "DESI coadd";
     read_coadd(file, found);
@@ -197,9 +171,9 @@ void read(const FitsFile& file, Observations& found) {
   } else if (file.find("FLUX") != nullptr && file.find("WAVE") != nullptr) {
     found.kind = "stacked spectra";
     read_stack(file, found);
-  } else if (cube != file.hdus().end()) {
+  } else if (has_image(file)) {
     found.kind = "image";
-    read_image(file, cube->name, found);
+    found.images.push_back(read_image(file));
   } else {
     std::vector<std::string> names;
     for (const io::FitsHdu& hdu : file.hdus()) names.push_back(hdu.name);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "data/survey.h"
-#include "fits/image_grid.h"
+#include "fits/image_reader.h"
 #include "fits/spectrum_grid.h"
 
 /// What FITS files hold, on the survey's grids.
@@ -22,11 +22,6 @@ struct ObservedSpectrum {
   std::optional<SkyPosition> position;
   double redshift = unknown;
   double redshift_warning = unknown;  ///< 0 where the fit found nothing wrong
-};
-
-struct ObservedImage {
-  std::vector<float> planes;  ///< [bands, 152, 152] nanomaggies
-  SkyPosition position;       ///< of its centre
 };
 
 struct FittedRedshift {
@@ -52,16 +47,13 @@ struct Observations {
 /// Spectra with fewer measured pixels are refused.
 inline constexpr int64_t fewest_measured = data::spectrum_pixels / 2;
 
-/// Images of more planes than bands that a survey may have are spectral cubes, and refused.
-inline constexpr int64_t most_bands = 16;
-
 /// Reads a file by what is in it, whatever its name:
 ///  - DESI coadds: arms B, R, Z (X_WAVELENGTH on the grid, X_FLUX, X_IVAR; a non-zero X_MASK takes a pixel out), with
 ///    TARGETID and positions where there is a FIBERMAP, whose fibres without a target are refused;
 ///  - SDSS spectra: the table COADD (loglam, flux, ivar), with redshift and position from SPECOBJ; the object's number
 ///    is made of the digits of plate, MJD (5) and fibre (4);
 ///  - stacked spectra: FLUX, IVAR and WAVE, redshifts from STACKINFO;
-///  - images: a cube [bands, height, width] with celestial world coordinates;
+///  - images (image_reader.h);
 ///  - redshifts: the table REDSHIFTS with TARGETID, Z and ZWARN.
 /// Never throws for what a file holds: what cannot be taken is refused with the reason.
 Observations read_observations(const std::string& path);
