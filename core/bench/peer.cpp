@@ -1,5 +1,6 @@
 #include "bench/peer.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <boost/dll/runtime_symbol_info.hpp>
@@ -65,6 +66,10 @@ Peer::Peer(const std::string& python, const std::string& package, const std::str
                                      (process::std_in < process_->requests), (process::std_out > process_->answers));
   } catch (const process::process_error& error) {
     throw Error(fmt::format("[bench] {}: cannot start: {}", program.string(), error.what()));
+  }
+  // A later peer must not inherit these ends: it would keep this one waiting for input after the destructor's close.
+  for (const int end : {process_->requests.pipe().native_sink(), process_->answers.pipe().native_source()}) {
+    fcntl(end, F_SETFD, FD_CLOEXEC);
   }
   std::istringstream words(process_->answer());
   std::string word;
