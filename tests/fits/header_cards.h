@@ -8,10 +8,10 @@
 
 namespace astroclip::fits {
 
-using Header = std::map<std::string, std::variant<double, std::string>>;
+using Keywords = std::map<std::string, std::variant<double, std::string>>;
 
 /// As cards of 80 characters.
-inline std::string cards_of(const Header& header) {
+inline std::string cards_of(const Keywords& header) {
   std::string cards;
   for (const auto& [key, value] : header) {
     const auto* number = std::get_if<double>(&value);

@@ -17,8 +17,8 @@ constexpr double arcsec = 1.0 / 3600.0;
 constexpr Pixel middle{100.5, 100.5};
 
 /// The header of an image of 200 by 200 pixels of 0.262", north up and east left, but for what `changes` say.
-Header survey_header(const Header& changes) {
-  Header header = {
+Keywords survey_header(const Keywords& changes) {
+  Keywords header = {
       {"NAXIS", 3.0},         {"NAXIS1", 200.0},      {"NAXIS2", 200.0},          {"NAXIS3", 3.0},
       {"CTYPE1", "RA---TAN"}, {"CTYPE2", "DEC--TAN"}, {"CRVAL1", 180.0},          {"CRVAL2", 5.0},
       {"CRPIX1", 100.5},      {"CRPIX2", 100.5},      {"CD1_1", -0.262 * arcsec}, {"CD2_2", 0.262 * arcsec}};
@@ -26,7 +26,7 @@ Header survey_header(const Header& changes) {
   return header;
 }
 
-Wcs wcs_of(const Header& changes) { return Wcs::from_header(cards_of(survey_header(changes))); }
+Wcs wcs_of(const Keywords& changes) { return Wcs::from_header(cards_of(survey_header(changes))); }
 
 /// Degrees from north through east of the direction that is up in the image.
 double angle_of_up(const Wcs& wcs) {
@@ -58,7 +58,7 @@ TEST(Wcs, FindsPositionsInATangentPlane) {
 TEST(Wcs, PutsPixelsWhereAstropyDoes) {
   struct Case {
     const char* name;
-    Header changes;
+    Keywords changes;
     SkyPosition centre;
     double up;  // degrees; NaN: not compared
   };
@@ -99,9 +99,9 @@ TEST(Wcs, PutsPixelsWhereAstropyDoes) {
 /// With CDELT and an angle, or with a matrix that has nothing on its diagonal, up is east.
 TEST(Wcs, ObeysRotations) {
   const double scale = 0.262 * arcsec;
-  Header angle = survey_header({{"CDELT1", -scale}, {"CDELT2", scale}, {"CROTA2", 90.0}});
-  Header matrix = survey_header({{"CD1_2", scale}, {"CD2_1", scale}});
-  for (Header* header : {&angle, &matrix}) {
+  Keywords angle = survey_header({{"CDELT1", -scale}, {"CDELT2", scale}, {"CROTA2", 90.0}});
+  Keywords matrix = survey_header({{"CD1_2", scale}, {"CD2_1", scale}});
+  for (Keywords* header : {&angle, &matrix}) {
     header->erase("CD1_1");
     header->erase("CD2_2");
     EXPECT_NEAR(std::abs(angle_of_up(Wcs::from_header(cards_of(*header)))), 90.0, 1e-4);
@@ -109,7 +109,7 @@ TEST(Wcs, ObeysRotations) {
 }
 
 TEST(Wcs, SaysWhatIsNotRead) {
-  const auto refusal = [](const Header& changes, const std::string& message) {
+  const auto refusal = [](const Keywords& changes, const std::string& message) {
     EXPECT_THAT([&] { wcs_of(changes); }, ThrowsMessage<Error>(message));
   };
   refusal({{"CTYPE1", "LINEAR"}, {"CTYPE2", "LINEAR"}},

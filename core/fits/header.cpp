@@ -1,0 +1,54 @@
+#include "fits/header.h"
+
+#include <charconv>
+#include <cmath>
+
+namespace astroclip::fits {
+
+namespace {
+
+std::string_view without_blanks(std::string_view text) {
+  const size_t begin = text.find_first_not_of(' ');
+  return begin == std::string_view::npos ? "" : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
+}
+
+/// What stands between quotes, two of which are one; or what stands before the comment.
+std::string value_of(std::string_view field) {
+  field = without_blanks(field);
+  if (!field.starts_with('\'')) return std::string(without_blanks(field.substr(0, field.find('/'))));
+  std::string text;
+  for (size_t i = 1; i < field.size(); ++i) {
+    if (field[i] == '\'' && !field.substr(i + 1).starts_with('\'')) break;
+    if (field[i] == '\'') ++i;
+    text += field[i];
+  }
+  return std::string(without_blanks(text));
+}
+
+}  // namespace
+
+std::optional<std::string> Header::text(std::string_view key) const {
+  constexpr size_t card_size = 80;
+  for (size_t at = 0; at + card_size <= cards_.size(); at += card_size) {
+    std::string_view card = std::string_view(cards_).substr(at, card_size);
+    const size_t equals = card.find('=');
+    if (equals == std::string_view::npos) continue;
+    std::string_view name = card.substr(0, equals);
+    if (name.starts_with("HIERARCH ")) name.remove_prefix(9);
+    if (without_blanks(name) == key) return value_of(card.substr(equals + 1));
+  }
+  return std::nullopt;
+}
+
+std::optional<double> Header::number(std::string_view key) const {
+  const auto found = text(key);
+  if (!found) return std::nullopt;
+  std::string digits = found->substr(found->starts_with('+') ? 1 : 0);
+  if (const size_t exponent = digits.find_first_of("Dd"); exponent != std::string::npos) digits[exponent] = 'E';
+  double value = 0.0;
+  const char* end = digits.data() + digits.size();
+  const auto [rest, error] = std::from_chars(digits.data(), end, value);
+  return error == std::errc() && rest == end && std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+}  // namespace astroclip::fits
