@@ -99,9 +99,9 @@ TEST(ImageUnit, IsTurnedIntoNanomaggies) {
       {{{"BUNIT", "ADU"}, {"MAGZPT", 25.0}}, 0.1},
       {{{"BUNIT", "DN"}, {"PHOTZP", 27.5}}, 0.01},
       {{{"BUNIT", "electron/s"}, {"ZPAB", 22.5}}, 1.0},
-      // F814W of ACS: 25.947 AB.
+      // By the zero point as ACS's handbook gives it, section 5.1: ABMAG_ZPT.
       {{{"BUNIT", "ELECTRONS/S"}, {"PHOTFLAM", 7.0723600e-20}, {"PHOTPLAM", 8045.53}},
-       std::pow(10.0, 0.4 * (22.5 - 25.9436))},
+       std::pow(10.0, 0.4 * (22.5 + 2.5 * std::log10(7.07236e-20) + 5.0 * std::log10(8045.53) + 2.408))},
       {{{"BUNIT", "erg/s/cm2/Angstrom"}, {"PHOTPLAM", 5000.0}}, 5000.0 * 5000.0 / 2.99792458e18 * 1e23 / 3.631e-6},
   };
   for (const Case& row : cases) {
