@@ -46,6 +46,16 @@ std::vector<Group> grouped(const std::vector<MeasuredRun>& runs) {
   return groups;
 }
 
+std::vector<std::string> unlike_first(const std::vector<MeasuredRun>& runs) {
+  std::vector<std::string> sentences;
+  for (const MeasuredRun& run : runs) {
+    const std::vector<std::string> names = differences(runs.front().provenance, run.provenance);
+    if (names.empty()) continue;
+    sentences.push_back(fmt::format("{} and {} differ in {}", runs.front().path, run.path, fmt::join(names, ", ")));
+  }
+  return sentences;
+}
+
 const Measure* find(const MeasuredRun& run, const std::string& measure) {
   const auto found = std::ranges::find(run.measures, measure, &Measure::name);
   return found == run.measures.end() ? nullptr : &*found;
@@ -150,6 +160,7 @@ Comparison compare(const std::vector<MeasuredRun>& runs, const Request& request)
   const std::vector<Measure> measures = chosen(common_measures(runs), request.patterns);
   const Group* baseline = nullptr;
   Comparison table;
+  table.unlike = unlike_first(runs);
   if (!request.baseline.empty()) {  // it stands first
     const auto at = groups.begin() + static_cast<std::ptrdiff_t>(baseline_of(groups, request.baseline));
     std::rotate(groups.begin(), at, at + 1);

@@ -28,6 +28,8 @@ struct Comparison {
   std::vector<std::string> measures;     ///< "|bias image knn|" where absolute values are compared
   std::string baseline;                  ///< "" for none
   std::vector<std::vector<Cell>> cells;  ///< [configuration][measure]
+  /// One for each run made from other data or by other code than the first.
+  std::vector<std::string> unlike;
 };
 
 struct Request {

@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "config/toml.h"
 #include "evaluate/report.h"
+#include "io/output/durable_file.h"
+#include "record/run_folder.h"
 #include "sweep/folder.h"
 
 namespace astroclip::compare {
@@ -36,6 +38,8 @@ MeasuredRun read_run(const fs::path& path, const std::string& label) {
   run.seed = *general.find("seed")->get_if<int64_t>();
   general.erase("seed");
   run.configuration = config::to_toml(affecting_results(resolved));
+  const std::string provenance = record::RunFolder::open(path.string()).provenance();
+  if (fs::exists(provenance)) run.provenance = Provenance::parse(io::read_text(provenance), provenance);
   return run;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "evaluate/measure.h"
+#include "experiment/provenance.h"
 
 namespace astroclip::compare {
 
@@ -15,6 +16,7 @@ struct MeasuredRun {
   std::string configuration;  ///< resolved TOML without what may differ between seeds
   int64_t seed = 0;
   std::vector<evaluate::Measure> measures;  ///< of the model, not of floors and baselines
+  Provenance provenance = {};               ///< data and code that it was made with
 };
 
 /// What runs are compared by, of a run's report.json. Throws Error naming the file when it is damaged.

@@ -77,14 +77,18 @@ std::vector<TableRow> difference_table(const Comparison& c, const Style& style) 
   return lines;
 }
 
-constexpr const char* main_note =
-    "Mean ± standard error over training seeds, measured on the same test objects; best in bold. Of metrics in bars, "
-    "absolute values are taken for each seed.";
+std::string main_note(const Comparison& c) {
+  std::string note =
+      "Mean ± standard error over training seeds; best in bold. Of metrics in bars, absolute values are taken for each "
+      "seed.";
+  for (const std::string& sentence : c.unlike) note += " " + sentence + ".";
+  return note;
+}
 
 std::string difference_note(const Comparison& c) {
   return fmt::format(
       "Differences from {} paired by seed, with a percentile bootstrap interval of their mean (too narrow for few "
-      "seeds: it never leaves their range). p: paired t test over training seeds on the same test objects, so that it "
+      "seeds: it never leaves their range). p: paired t test over training seeds, so that it "
       "speaks of other seeds, not of other objects; corrected by Holm's method over the configurations of a measure; * "
       "below {}.",
       c.baseline, significant);
@@ -129,7 +133,7 @@ std::string in_quotes(std::string text) {
 std::string to_markdown(const Comparison& c) {
   const Style style{[](const std::string& text) { return fmt::format("**{}**", text); },
                     [](const std::string& text) { return text; }, " ± ", "*"};
-  std::string text = markdown_table(main_table(c, style)) + "\n" + main_note + "\n";
+  std::string text = markdown_table(main_table(c, style)) + "\n" + main_note(c) + "\n";
   if (c.baseline.empty()) return text;
   return text + "\n" + markdown_table(difference_table(c, style)) + "\n" + difference_note(c) + "\n";
 }
@@ -138,7 +142,7 @@ std::string to_latex(const Comparison& c) {
   const Style style{[](const std::string& text) { return fmt::format("\\textbf{{{}}}", text); }, latex_text, " $\\pm$ ",
                     "$^*$"};
   const auto comment = [](const std::string& text) { return fmt::format("% {}\n", text); };
-  std::string text = comment(main_note) + latex_table(main_table(c, style), 1);
+  std::string text = comment(main_note(c)) + latex_table(main_table(c, style), 1);
   if (c.baseline.empty()) return text;
   std::vector<TableRow> differences = difference_table(c, style);
   for (TableRow& line : differences) {

@@ -122,6 +122,14 @@ Provenance provenance_of(const Experiment& experiment, const config::Table& data
   return provenance;
 }
 
+std::vector<std::string> differences(const Provenance& a, const Provenance& b) {
+  std::vector<std::string> names;
+  for (const std::string& name : differing(a.dataset, b.dataset)) names.push_back("the dataset's " + name);
+  for (const std::string& path : differing(a.files, b.files)) names.push_back("the contents of " + path);
+  for (const std::string& name : differing(a.code, b.code)) names.push_back(shown(name));
+  return names;
+}
+
 std::string check_unchanged(const Provenance& then, const Provenance& now, const std::string& place, Rebuilt rebuilt,
                             const std::string& advice) {
   if (then.empty()) {

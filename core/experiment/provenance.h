@@ -30,6 +30,9 @@ Provenance provenance_of(const Experiment& experiment, const config::Table& data
 /// Hashes of astroclip and of every plugin that `value` names, at any depth.
 config::Table code_of(const config::Value& value);
 
+/// What two results were not made from alike, of the facts that both have: "the dataset's labels", "encoder 'vit'".
+std::vector<std::string> differences(const Provenance& a, const Provenance& b);
+
 /// Whether results of an earlier build of astroclip or its plugins may be reused.
 enum class Rebuilt { refuse, accept };
 

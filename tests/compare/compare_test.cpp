@@ -137,6 +137,18 @@ TEST(Compare, SaysWhatItCannotCompare) {
   EXPECT_EQ(message(twice, {}), "runs/loss=clip,seed=1 and runs/loss=clip,seed=1 have the same configuration and seed");
 }
 
+TEST(Compare, SaysWhichRunsAreOfOtherDataOrCode) {
+  auto all = runs();
+  for (MeasuredRun& one : all)
+    one.provenance = Provenance::parse("dataset = { labels = \"a\" }\ncode = { astroclip = \"1\" }", "");
+  EXPECT_THAT(compare(all, {}).unlike, testing::IsEmpty());
+  all[4].provenance = Provenance::parse("dataset = { labels = \"b\" }\ncode = { astroclip = \"2\" }", "");
+  const std::string sentence =
+      "runs/loss=clip,seed=1 and runs/loss=siglip,seed=2 differ in the dataset's labels, astroclip";
+  EXPECT_THAT(compare(all, {}).unlike, ElementsAre(sentence));
+  EXPECT_THAT(to_markdown(compare(all, {})), HasSubstr(sentence + "."));
+}
+
 TEST(Render, MarkdownIsAlignedAndMarksTheBest) {
   const std::string text = to_markdown(compare(runs(), {"clip", {"rank"}}));
   EXPECT_THAT(text, HasSubstr("| configuration | seeds | median rank image |\n"

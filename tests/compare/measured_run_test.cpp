@@ -22,6 +22,7 @@ MeasuredRun run_with(const std::string& name, const std::string& assignment) {
   std::filesystem::create_directories(folder);
   io::write_text(folder + "/resolved.toml", config::to_toml(read_experiment(file).resolved()));
   io::write_text(folder + "/report.json", "[]");
+  io::write_text(folder + "/provenance.toml", "dataset = { labels = \"" + name + "\" }\n");
   size_t left_out = 0;
   return read_runs({folder}, left_out).at(0);
 }
@@ -38,6 +39,12 @@ TEST(MeasuredRun, AConfigurationIsWhatResultsDependOnButTheSeed) {
   for (const std::string key : {"stages.alignment.batch=7", "evaluation.pca_components=7", "experiment.threads=1"}) {
     EXPECT_NE(run_with("telling", key).configuration, base.configuration) << key;
   }
+}
+
+TEST(MeasuredRun, KnowsWhatItWasMadeOf) {
+  const MeasuredRun a = run_with("a", "experiment.seed=0"), b = run_with("b", "experiment.seed=1");
+  EXPECT_THAT(differences(a.provenance, b.provenance), testing::ElementsAre("the dataset's labels"));
+  EXPECT_THAT(differences(a.provenance, a.provenance), testing::IsEmpty());
 }
 
 }  // namespace
