@@ -6,17 +6,15 @@
 #include <wcshdr.h>
 #include <wcsmath.h>
 
-#include <algorithm>
-#include <cmath>
-#include <numbers>
+#include <cstdio>
+#include <string_view>
 
 #include "base/error.h"
+#include "fits/header.h"
 
 namespace astroclip::fits {
 
 namespace {
-
-constexpr double degree = std::numbers::pi / 180.0;
 
 std::shared_ptr<wcsprm> empty_parameters() {
   const auto release = [](wcsprm* parameters) {
@@ -32,8 +30,56 @@ void check(int status) {
   if (status != 0) throw Error(fmt::format("its world coordinates cannot be used: {}", wcs_errmsg[status]));
 }
 
-/// The coordinates of the first two axes of a header's primary description; those of other axes do not matter.
-std::shared_ptr<wcsprm> image_axes(std::string& cards) {
+constexpr size_t card_size = 80;
+
+/// Distortions by tables lie in HDUs of their own, which wcslib does not know of.
+void check_distortions(const Header& header) {
+  for (const int axis : {1, 2}) {
+    for (const char* key : {"CPDIS", "CQDIS", "D2IMDIS"}) {
+      const std::string name = fmt::format("{}{}", key, axis);
+      const std::string kind = header.text(name).value_or("");
+      if (kind.starts_with("LOOKUP") || kind.starts_with("Lookup")) {
+        throw Error(fmt::format("its positions are distorted by a table ({} = '{}'), which is not read", name, kind));
+      }
+    }
+  }
+  if (header.number("AXISCORR")) throw Error("its positions are distorted by a table (AXISCORR), which is not read");
+}
+
+/// Whether a card is a PVi_m of the polynomials of TPV, and of no tangent projection.
+bool is_polynomial(std::string_view card) {
+  int axis = 0, term = 0;
+  return std::sscanf(std::string(card.substr(0, 8)).c_str(), "PV%d_%d", &axis, &term) == 2 &&
+         (term > 4 || (axis == 2 && term > 0));
+}
+
+/// Says by CTYPE what the polynomials of a tangent projection mean where the header does not: those of SIP need the
+/// suffix, those of PV are TPV's, as SCAMP wrote them before 2012. Where there are both, those of PV stand for the same
+/// distortion once more, and go.
+void name_polynomials(std::string& cards) {
+  const Header header(cards);
+  bool has_pv = false;
+  for (size_t at = 0; at + card_size <= cards.size(); at += card_size) {
+    has_pv = has_pv || is_polynomial(std::string_view(cards).substr(at, card_size));
+  }
+  const bool has_sip = header.number("A_ORDER") && header.number("B_ORDER");
+  if (!has_pv && !has_sip) return;
+  for (size_t at = 0; at + card_size <= cards.size(); at += card_size) {
+    const std::string_view card = std::string_view(cards).substr(at, card_size);
+    const std::string name(card.substr(0, card.find_last_not_of(' ', 7) + 1));
+    if (has_sip && card.starts_with("PV") && header.number(name)) {
+      cards.replace(at, card_size, card_size, ' ');
+    } else if (name == "CTYPE1" || name == "CTYPE2") {
+      const std::string type = *header.text(name);
+      if (type != "RA---TAN" && type != "DEC--TAN") continue;
+      const std::string named = has_sip ? type + "-SIP" : type.substr(0, 5) + "TPV";
+      cards.replace(at, card_size, fmt::format("{:<80}", fmt::format("{:<8}= '{}'", name, named)));
+    }
+  }
+}
+
+/// The coordinates of two axes in a header's primary description; those of other axes do not matter.
+std::shared_ptr<wcsprm> image_axes(std::string& cards, int first) {
   struct Descriptions {
     int count = 0;
     wcsprm* all = nullptr;
@@ -42,60 +88,51 @@ std::shared_ptr<wcsprm> image_axes(std::string& cards) {
   int rejected = 0;
   check(wcspih(cards.data(), static_cast<int>(cards.size() / 80), WCSHDR_all, 0, &rejected, &found.count, &found.all));
   auto parameters = empty_parameters();
-  int axes[] = {1, 2}, count = 2;
-  if (found.count == 0 || found.all[0].alt[0] != ' ' || found.all[0].naxis < count) return nullptr;
+  int axes[] = {first, first + 1}, count = 2;
+  if (found.count == 0 || found.all[0].alt[0] != ' ' || found.all[0].naxis <= first) return nullptr;
   check(wcssub(1, found.all, &count, axes, parameters.get()));
   return parameters;
 }
 
-/// Turns galactic coordinates into equatorial ones, and refuses others that are not ICRS to a small part of a second.
-void make_icrs(wcsprm& wcs) {
+/// By the rules of the FITS standard, section 8.3.
+SkyFrame frame_of(const wcsprm& wcs) {
   const std::string longitude = wcs.lngtyp, latitude = wcs.lattyp;
-  if (longitude == "GLON" && latitude == "GLAT") {
-    // J2000 position of the galactic pole, galactic longitude of the J2000 pole (ESA 1997, SP-1200, section 1.5.3).
-    check(wcsccs(&wcs, 192.85948, 27.12825, 122.93192, "RA", "DEC", "ICRS", 0.0, nullptr));
-    return check(wcsset(&wcs));
-  }
+  if (longitude == "GLON" && latitude == "GLAT") return SkyFrame::galactic();
   if (longitude != "RA" || latitude != "DEC") {
     throw Error(
         fmt::format("its coordinates are {} and {}; equatorial and galactic ones are read", longitude, latitude));
   }
   const bool has_equinox = !undefined(wcs.equinox);
   std::string system = wcs.radesys;
-  if (system.empty()) system = has_equinox && wcs.equinox < 1984.0 ? "FK4" : "FK5";  // FITS standard, section 8.3
-  if (system == "ICRS" || (system == "FK5" && (!has_equinox || wcs.equinox == 2000.0))) return;
-  throw Error(fmt::format("its coordinates are {}{}; ICRS, FK5 of equinox 2000 and galactic ones are read", system,
-                          has_equinox ? fmt::format(" of equinox {}", wcs.equinox) : ""));
+  if (system.empty()) system = !has_equinox ? "ICRS" : wcs.equinox < 1984.0 ? "FK4" : "FK5";
+  if (system == "ICRS") return SkyFrame::icrs();
+  if (system == "FK5") return SkyFrame::fk5(has_equinox ? wcs.equinox : 2000.0);
+  if (system == "FK4") return SkyFrame::fk4(has_equinox ? wcs.equinox : 1950.0, true);
+  if (system == "FK4-NO-E") return SkyFrame::fk4(has_equinox ? wcs.equinox : 1950.0, false);
+  throw Error(fmt::format("its coordinates are {} (RADESYS); ICRS, FK5, FK4 and galactic ones are read", system));
 }
 
 }  // namespace
 
-double separation(const SkyPosition& a, const SkyPosition& b) {
-  const double ra = std::sin(0.5 * degree * (a.ra - b.ra)), dec = std::sin(0.5 * degree * (a.dec - b.dec));
-  const double h = dec * dec + std::cos(a.dec * degree) * std::cos(b.dec * degree) * ra * ra;
-  return 2.0 * std::asin(std::min(1.0, std::sqrt(h))) / degree;
-}
-
-Wcs Wcs::from_header(std::string cards) {
-  Wcs wcs;
-  wcs.parameters_ = image_axes(cards);
-  if (wcs.parameters_ == nullptr) throw Error("it has no world coordinates");
-  wcsprm& parameters = *wcs.parameters_;
+Wcs Wcs::from_header(std::string cards, int first) {
+  check_distortions(Header(cards));
+  name_polynomials(cards);
+  const auto axes = image_axes(cards, first);
+  if (axes == nullptr) throw Error("it has no world coordinates");
+  wcsprm& parameters = *axes;
   unitfix(0, &parameters);  // units and projections as they were spelt of old; what is left is found by the next
   celfix(&parameters);
   check(wcsset(&parameters));
   if (parameters.lng < 0 || parameters.lat < 0) {
-    throw Error(fmt::format("its first two axes are no positions on the sky (CTYPE1 = '{}', CTYPE2 = '{}')",
-                            parameters.ctype[0], parameters.ctype[1]));
+    throw Error(fmt::format("its axes are no positions on the sky (CTYPE{} = '{}', CTYPE{} = '{}')", first,
+                            parameters.ctype[0], first + 1, parameters.ctype[1]));
   }
-  make_icrs(parameters);
-  return wcs;
+  return {axes, frame_of(parameters)};
 }
 
 Wcs Wcs::tangent(const SkyPosition& centre, const Pixel& at, double scale) {
-  Wcs wcs;
-  wcs.parameters_ = empty_parameters();
-  wcsprm& parameters = *wcs.parameters_;
+  const auto plane = empty_parameters();
+  wcsprm& parameters = *plane;
   check(wcsini(1, 2, &parameters));
   constexpr const char* types[] = {"RA---TAN", "DEC--TAN"};
   const double values[] = {centre.ra, centre.dec}, pixels[] = {at.x, at.y}, steps[] = {-scale, scale};
@@ -106,7 +143,7 @@ Wcs Wcs::tangent(const SkyPosition& centre, const Pixel& at, double scale) {
     parameters.cdelt[axis] = steps[axis];
   }
   check(wcsset(&parameters));
-  return wcs;
+  return {plane, SkyFrame::icrs()};
 }
 
 SkyPosition Wcs::position_of(const Pixel& pixel) const {
@@ -116,13 +153,14 @@ SkyPosition Wcs::position_of(const Pixel& pixel) const {
   if (wcsp2s(parameters_.get(), 1, 2, from, plane, &phi, &theta, world, &bad) != 0) {
     throw Error(fmt::format("its projection gives pixel ({:.1f}, {:.1f}) no place on the sky", pixel.x, pixel.y));
   }
-  return {std::fmod(world[parameters_->lng] + 360.0, 360.0), world[parameters_->lat]};
+  return frame_.to_icrs({world[parameters_->lng], world[parameters_->lat]});
 }
 
 Pixel Wcs::pixel_of(const SkyPosition& position) const {
+  const SkyPosition own = frame_.from_icrs(position);
   double world[2], phi = 0.0, theta = 0.0, plane[2], pixel[2];
-  world[parameters_->lng] = position.ra;
-  world[parameters_->lat] = position.dec;
+  world[parameters_->lng] = own.ra;
+  world[parameters_->lat] = own.dec;
   int bad = 0;
   if (wcss2p(parameters_.get(), 1, 2, world, &phi, &theta, plane, pixel, &bad) != 0) {
     throw Error(fmt::format("its projection does not reach RA {:.4f}, Dec {:.4f}", position.ra, position.dec));

@@ -2,30 +2,26 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+
+#include "fits/sky_frame.h"
 
 struct wcsprm;
 
 namespace astroclip::fits {
-
-/// A position on the sky, in degrees (ICRS).
-struct SkyPosition {
-  double ra = 0.0, dec = 0.0;
-};
-
-/// Degrees between two positions.
-double separation(const SkyPosition& a, const SkyPosition& b);
 
 /// A place in an image, as FITS counts: the centre of the first pixel is (1, 1).
 struct Pixel {
   double x = 0.0, y = 0.0;
 };
 
-/// Where an image's pixels lie on the sky: the world coordinates of a FITS header's first two axes, by wcslib.
+/// Where an image's pixels lie on the sky: the world coordinates of two axes of a FITS header, by wcslib.
 class Wcs {
  public:
-  /// From a header's cards of 80 characters. Every projection, rotation and distortion that wcslib knows is taken, in
-  /// equatorial coordinates (ICRS, or FK5 of J2000) or galactic ones. Throws Error saying what is wrong with others.
-  static Wcs from_header(std::string cards);
+  /// From a header's cards of 80 characters, of the axes `first` (from 1) and the next. Every projection, rotation and
+  /// distortion by a formula that wcslib knows is taken, in ICRS, FK5, FK4 (with or without the terms of aberration)
+  /// and galactic coordinates. Throws Error saying what is wrong with others.
+  static Wcs from_header(std::string cards, int first = 1);
   /// A tangent projection, north up and east left, of pixels of `scale` degrees, with `centre` at a pixel.
   static Wcs tangent(const SkyPosition& centre, const Pixel& at, double scale);
 
@@ -34,7 +30,10 @@ class Wcs {
   Pixel pixel_of(const SkyPosition& position) const;
 
  private:
+  Wcs(std::shared_ptr<wcsprm> parameters, const SkyFrame& frame) : parameters_(std::move(parameters)), frame_(frame) {}
+
   std::shared_ptr<wcsprm> parameters_;
+  SkyFrame frame_;
 };
 
 }  // namespace astroclip::fits

@@ -215,7 +215,7 @@ TEST(Image, NeedsAPlaceOnTheSkyAndFewBands) {
   FitsWriter(file).image("", {3, 200, 200}, std::vector<double>(120000, 1.0));
   ASSERT_EQ(read_observations(file).refused.size(), 1U);
   EXPECT_EQ(read_observations(file).refused[0].reason,
-            "HDU 'PRIMARY': its first two axes are no positions on the sky (CTYPE1 = '', CTYPE2 = '')");
+            "HDU 'PRIMARY': its axes are no positions on the sky (CTYPE1 = '', CTYPE2 = '')");
   FitsWriter(file)
       .image("", {3, 200, 200}, std::vector<double>(120000, 1.0))
       .key("CTYPE1", "RA---TAN")
