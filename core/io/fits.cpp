@@ -55,9 +55,11 @@ struct FitsFile::State {
     if (status != 0) throw Error(fmt::format("{}: {}: {}", path, what, reason(status)));
   }
 
+  static std::string unnamed(size_t index) { return index == 0 ? "PRIMARY" : fmt::format("HDU {}", index + 1); }
+
   std::string label(size_t index) const {
     const std::string& name = hdus[index].name;
-    return name.empty() ? fmt::format("HDU {}", index + 1) : fmt::format("HDU '{}'", name);
+    return index > 0 && name == unnamed(index) ? name : fmt::format("HDU '{}'", name);
   }
 
   size_t index_of(const std::string& name) const {
@@ -72,7 +74,7 @@ struct FitsFile::State {
     const size_t index = index_of(name);
     if (index == hdus.size()) {
       std::vector<std::string> names;
-      for (const FitsHdu& hdu : hdus) names.push_back(hdu.name.empty() ? "(unnamed)" : hdu.name);
+      for (const FitsHdu& hdu : hdus) names.push_back(hdu.name);
       throw Error(fmt::format("{}: has no HDU '{}'; it has {}", path, name, fmt::join(names, ", ")));
     }
     int status = 0;
@@ -119,7 +121,7 @@ struct FitsFile::State {
     fits_read_key(file, TSTRING, "EXTNAME", name, nullptr, &status);
     if (status != 0) fits_clear_errmsg();
     FitsHdu hdu{.name = trimmed(name), .shape = {}, .columns = {}};
-    if (hdu.name.empty() && hdus.empty()) hdu.name = "PRIMARY";
+    if (hdu.name.empty()) hdu.name = unnamed(hdus.size());
     hdus.push_back(hdu);
     status = 0;
     fits_get_hdu_type(file, &type, &status);
@@ -159,35 +161,130 @@ struct FitsFile::State {
     hdu.shape = Shape(std::span<const int64_t>(slowest_first));
   }
 
-  /// Index of a column, and its number of values per row.
-  int column_number(size_t hdu, const std::string& name, bool text) const {
-    const auto& names = hdus[hdu].columns;
-    const auto found = std::ranges::find_if(names, [&](const std::string& one) { return same_name(one, name); });
+  struct Column {
+    size_t hdu = 0;
+    int number = 0, type = 0;     ///< its type with TSCAL and TZERO
+    int64_t width = 0, rows = 0;  ///< values per row
+    bool is_variable = false;     ///< rows differ in width
+    std::string label;
+
+    bool is_text() const { return type == TSTRING; }
+  };
+
+  Column column(const std::string& name, const std::string& wanted) const {
+    Column column;
+    column.hdu = go_to(name);
+    const auto& names = hdus[column.hdu].columns;
+    const auto found = std::ranges::find_if(names, [&](const std::string& one) { return same_name(one, wanted); });
     if (found == names.end()) {
-      throw Error(fmt::format("{}: {} has no column '{}'; it has {}", path, label(hdu), name, fmt::join(names, ", ")));
+      throw Error(
+          fmt::format("{}: {} has no column '{}'; it has {}", path, label(column.hdu), wanted, fmt::join(names, ", ")));
     }
-    const int number = static_cast<int>(found - names.begin()) + 1;
-    int type = 0, status = 0;
-    LONGLONG repeat = 0, width = 0;
-    fits_get_coltypell(file, number, &type, &repeat, &width, &status);
-    check(status, fmt::format("{}, column '{}'", label(hdu), name));
-    if ((type == TSTRING) != text || (!text && repeat != 1)) {
-      throw Error(fmt::format("{}: {}, column '{}': expected {} per row, found {}", path, label(hdu), name,
-                              text ? "text" : "one number",
-                              type == TSTRING ? "text" : fmt::format("{} numbers", repeat)));
+    column.number = static_cast<int>(found - names.begin()) + 1;
+    column.rows = hdus[column.hdu].rows;
+    column.label = fmt::format("{}, column '{}'", label(column.hdu), wanted);
+    int status = 0;
+    LONGLONG repeat = 0, bytes = 0;
+    fits_get_eqcoltypell(file, column.number, &column.type, &repeat, &bytes, &status);
+    check(status, column.label);
+    column.is_variable = column.type < 0;
+    column.type = std::abs(column.type);
+    column.width = column.is_text() ? 0 : repeat;
+    for (int64_t row = 1; column.is_variable && row <= column.rows; ++row) {
+      column.width = std::max(column.width, elements(column, row));
     }
-    return number;
+    return column;
   }
 
+  Column column(const std::string& name, const std::string& wanted, bool text) const {
+    Column found = column(name, wanted);
+    if (found.is_text() != text || (!text && (found.width != 1 || found.is_variable))) {
+      throw Error(fmt::format("{}: {}: expected {} per row, found {}", path, found.label, text ? "text" : "one number",
+                              found.is_text() ? "text" : fmt::format("{} numbers", found.width)));
+    }
+    return found;
+  }
+
+  /// How many a row of varying width has.
+  int64_t elements(const Column& column, int64_t row) const {
+    LONGLONG count = 0, offset = 0;
+    int status = 0;
+    fits_read_descriptll(file, column.number, row, &count, &offset, &status);
+    check(status, column.label);
+    return count;
+  }
+
+  /// `count` values of type T from a row on, `undefined` where there are none.
   template <class T>
-  std::vector<T> column(const std::string& name, const std::string& wanted, int type, T undefined) const {
-    const size_t hdu = go_to(name);
-    const int number = column_number(hdu, wanted, false);
-    std::vector<T> values(static_cast<size_t>(hdus[hdu].rows));
+  void read(const Column& column, int64_t row, int64_t count, int type, T undefined, T* values) const {
     int status = 0, any_undefined = 0;
-    fits_read_col(file, type, number, 1, 1, hdus[hdu].rows, &undefined, values.data(), &any_undefined, &status);
-    check(status, fmt::format("{}, column '{}'", label(hdu), wanted));
+    fits_read_col(file, type, column.number, row, 1, count, &undefined, values, &any_undefined, &status);
+    check(status, column.label);
+  }
+
+  void read_numbers(const Column& column, int64_t row, int64_t count, double* values) const {
+    if (column.type != TLOGICAL) return read(column, row, count, TDOUBLE, nan, values);
+    constexpr char undefined = 2;
+    std::vector<char> flags(static_cast<size_t>(count));
+    read(column, row, count, TLOGICAL, undefined, flags.data());
+    std::ranges::transform(flags, values, [](char flag) { return flag == undefined ? nan : flag; });
+  }
+
+  bool is_ascii_table() const {
+    int type = 0, status = 0;
+    fits_get_hdu_type(file, &type, &status);
+    return type == ASCII_TBL;
+  }
+
+  /// The fields of an ASCII table's column as they stand there: cfitsio turns integers into floating-point numbers.
+  std::vector<std::string> fields(const Column& column) const {
+    char form[FLEN_VALUE] = "";
+    long first = 0;
+    int status = 0;
+    fits_get_acolparms(file, column.number, nullptr, &first, nullptr, form, nullptr, nullptr, nullptr, nullptr,
+                       &status);
+    int type = 0, decimals = 0;
+    long width = 0;
+    fits_ascii_tform(form, &type, &width, &decimals, &status);
+    std::vector<std::string> texts;
+    std::string text(static_cast<size_t>(width), ' ');
+    for (int64_t row = 1; row <= column.rows && status == 0; ++row) {
+      fits_read_tblbytes(file, row, first, width, reinterpret_cast<unsigned char*>(text.data()), &status);
+      texts.push_back(trimmed(text));
+    }
+    check(status, column.label);
+    return texts;
+  }
+
+  std::vector<std::string> texts(const Column& column) const {
+    int width = 0, status = 0, any_undefined = 0;
+    fits_get_col_display_width(file, column.number, &width, &status);
+    std::vector<std::string> values;
+    std::vector<char> buffer(static_cast<size_t>(width) + 1);
+    for (int64_t row = 1; row <= column.rows && status == 0; ++row) {
+      char* text = buffer.data();
+      char blank[] = "";
+      fits_read_col_str(file, column.number, row, 1, 1, blank, &text, &any_undefined, &status);
+      values.push_back(trimmed(buffer.data()));
+    }
+    check(status, column.label);
     return values;
+  }
+
+  /// Integers of type T as text, "" where undefined.
+  template <class T>
+  std::vector<std::string> integers(const Column& column, int type) const {
+    std::vector<T> values(static_cast<size_t>(column.rows));
+    std::vector<char> undefined(values.size());
+    int status = 0, any_undefined = 0;
+    fits_read_colnull(file, type, column.number, 1, 1, column.rows, values.data(), undefined.data(), &any_undefined,
+                      &status);
+    check(status, column.label);
+    std::vector<std::string> texts;
+    for (size_t i = 0; i < values.size(); ++i) {
+      texts.push_back(undefined[i] != 0 ? "" : fmt::format("{}", static_cast<T>(values[i])));
+    }
+    return texts;
   }
 };
 
@@ -264,29 +361,73 @@ std::vector<double> FitsFile::image(const std::string& name, const Shape& expect
 }
 
 std::vector<double> FitsFile::column(const std::string& hdu, const std::string& name) const {
-  return state_->column<double>(hdu, name, TDOUBLE, nan);
+  const auto column = state_->column(hdu, name, false);
+  std::vector<double> values(static_cast<size_t>(column.rows));
+  state_->read_numbers(column, 1, column.rows, values.data());
+  return values;
+}
+
+int64_t FitsFile::column_width(const std::string& hdu, const std::string& name) const {
+  return state_->column(hdu, name).width;
+}
+
+std::vector<double> FitsFile::vectors(const std::string& hdu, const std::string& name) const {
+  const auto column = state_->column(hdu, name);
+  if (column.is_text()) throw Error(fmt::format("{}: {}: expected numbers, found text", path(), column.label));
+  std::vector<double> values(static_cast<size_t>(column.rows * column.width), nan);
+  if (!column.is_variable) {
+    state_->read_numbers(column, 1, column.rows * column.width, values.data());
+    return values;
+  }
+  for (int64_t row = 0; row < column.rows; ++row) {
+    state_->read_numbers(column, row + 1, state_->elements(column, row + 1), values.data() + row * column.width);
+  }
+  return values;
+}
+
+std::string FitsFile::column_unit(const std::string& hdu, const std::string& name) const {
+  const auto column = state_->column(hdu, name);
+  char unit[FLEN_VALUE] = "";
+  int status = 0;
+  fits_read_key(state_->file, TSTRING, fmt::format("TUNIT{}", column.number).c_str(), unit, nullptr, &status);
+  if (status != 0) fits_clear_errmsg();
+  return trimmed(unit);
 }
 
 std::vector<int64_t> FitsFile::integer_column(const std::string& hdu, const std::string& name) const {
-  const auto values = state_->column<LONGLONG>(hdu, name, TLONGLONG, 0);
+  const auto column = state_->column(hdu, name, false);
+  std::vector<LONGLONG> values(static_cast<size_t>(column.rows));
+  state_->read<LONGLONG>(column, 1, column.rows, TLONGLONG, 0, values.data());
   return {values.begin(), values.end()};
 }
 
 std::vector<std::string> FitsFile::text_column(const std::string& name, const std::string& wanted) const {
-  const size_t hdu = state_->go_to(name);
-  const int number = state_->column_number(hdu, wanted, true);
-  int width = 0, status = 0, any_undefined = 0;
-  fits_get_col_display_width(state_->file, number, &width, &status);
-  std::vector<std::string> values;
-  std::vector<char> buffer(static_cast<size_t>(width) + 1);
-  for (int64_t row = 1; row <= state_->hdus[hdu].rows && status == 0; ++row) {
-    char* text = buffer.data();
-    char blank[] = "";
-    fits_read_col_str(state_->file, number, row, 1, 1, blank, &text, &any_undefined, &status);
-    values.push_back(trimmed(buffer.data()));
+  return state_->texts(state_->column(name, wanted, true));
+}
+
+std::vector<std::string> FitsFile::id_column(const std::string& hdu, const std::string& name) const {
+  const auto column = state_->column(hdu, name);
+  if (column.is_text()) return state_->texts(column);
+  const bool is_floating = column.type == TFLOAT || column.type == TDOUBLE;
+  if (state_->is_ascii_table() && !is_floating) return state_->fields(column);
+  if (column.width != 1 || column.is_variable) {
+    throw Error(fmt::format("{}: {}: expected one number or text per row, found {} numbers", path(), column.label,
+                            column.width));
   }
-  state_->check(status, fmt::format("{}, column '{}'", state_->label(hdu), wanted));
-  return values;
+  if (column.type == TULONGLONG) return state_->integers<ULONGLONG>(column, TULONGLONG);
+  if (!is_floating) return state_->integers<LONGLONG>(column, TLONGLONG);
+  std::vector<double> values(static_cast<size_t>(column.rows));
+  state_->read_numbers(column, 1, column.rows, values.data());
+  std::vector<std::string> texts;
+  constexpr double most = 9007199254740992.0;  // 2^53
+  for (const double value : values) {
+    if (!std::isnan(value) && (std::abs(value) > most || value != std::round(value))) {
+      throw Error(
+          fmt::format("{}: {}: {} as a floating-point number is no exact identifier", path(), column.label, value));
+    }
+    texts.push_back(std::isnan(value) ? "" : fmt::format("{:.0f}", value));
+  }
+  return texts;
 }
 
 std::string FitsFile::header(const std::string& name) const {

@@ -11,7 +11,7 @@ namespace astroclip::io {
 
 /// One header and data unit of a FITS file.
 struct FitsHdu {
-  std::string name;  ///< EXTNAME; "" if there is none
+  std::string name;  ///< EXTNAME; "PRIMARY" or "HDU 2", "HDU 3" … if there is none
   bool is_table = false;
   Shape shape;                       ///< of an image, slowest axis first; [] without data
   int64_t rows = 0;                  ///< of a table
@@ -27,7 +27,7 @@ class FitsFile {
 
   const std::string& path() const;
   const std::vector<FitsHdu>& hdus() const;
-  /// The first HDU of that name, ignoring case; null if there is none. The primary HDU without a name is "PRIMARY".
+  /// The first HDU of that name, ignoring case; null if there is none.
   const FitsHdu* find(const std::string& hdu) const;
   /// As find, but throws Error listing the existing HDUs if there is none.
   const FitsHdu& hdu(const std::string& name) const;
@@ -37,9 +37,19 @@ class FitsFile {
   std::vector<double> image(const std::string& hdu) const;
   /// The same; throws Error naming both shapes if the image has another shape.
   std::vector<double> image(const std::string& hdu, const Shape& expected) const;
-  /// A column with one number per row. Throws Error for several numbers or text.
+  /// A column with one number per row, 0 or 1 for logical ones; undefined ones are NaN. Throws Error for several
+  /// numbers or text.
   std::vector<double> column(const std::string& hdu, const std::string& column) const;
   std::vector<int64_t> integer_column(const std::string& hdu, const std::string& column) const;
+  /// Numbers per row of a column, the most if rows differ; 0 for text.
+  int64_t column_width(const std::string& hdu, const std::string& column) const;
+  /// A column with any number of numbers per row: [rows, column_width]. Short rows end with NaN.
+  std::vector<double> vectors(const std::string& hdu, const std::string& column) const;
+  /// TUNIT, "" if there is none.
+  std::string column_unit(const std::string& hdu, const std::string& column) const;
+  /// A column of identifiers, exactly: integers of up to 64 bits in decimal digits, or text; "" where undefined. Throws
+  /// Error for floating-point numbers that are beyond 2^53 or not whole.
+  std::vector<std::string> id_column(const std::string& hdu, const std::string& column) const;
   /// A column of text, without surrounding blanks.
   std::vector<std::string> text_column(const std::string& hdu, const std::string& column) const;
   /// The cards of a header but for comments, 80 characters each.

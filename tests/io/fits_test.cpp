@@ -79,6 +79,59 @@ TEST_F(FitsTest, SaysWhatWasExpectedAndFound) {
               ThrowsMessage<Error>(name + ": HDU 'GALAXIES', column 'NAME': expected one number per row, found text"));
 }
 
+TEST_F(FitsTest, ReadsLogicalAndVectorColumnsAndUnits) {
+  const std::string file = path();
+  FitsWriter(file).empty_primary().table(
+      "", 2, {{"ZWARN", "L", {0, 1}}, {"FLUX", "3E", {1, 2, 3, 4, 5, 6}, {}, {}, {}, "Jy"}, {"WAVE", "PD(3)", {}}});
+  {
+    fitsfile* open = nullptr;
+    int status = 0;
+    fits_open_diskfile(&open, file.c_str(), READWRITE, &status);
+    fits_movabs_hdu(open, 2, nullptr, &status);
+    double values[] = {7, 8, 9};
+    fits_write_col(open, TDOUBLE, 3, 1, 1, 1, values, &status);
+    fits_write_col(open, TDOUBLE, 3, 2, 1, 3, values, &status);
+    fits_close_file(open, &status);
+    ASSERT_EQ(status, 0);
+  }
+  const auto read = FitsFile::open(file);
+  EXPECT_EQ(read.hdus()[1].name, "HDU 2");
+  EXPECT_THAT(read.column("HDU 2", "ZWARN"), ElementsAre(0.0, 1.0));
+  EXPECT_EQ(read.column_width("HDU 2", "FLUX"), 3);
+  EXPECT_THAT(read.vectors("HDU 2", "FLUX"), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_EQ(read.column_unit("HDU 2", "FLUX"), "Jy");
+  EXPECT_EQ(read.column_unit("HDU 2", "ZWARN"), "");
+  EXPECT_THAT(read.vectors("HDU 2", "WAVE"), ElementsAre(7, testing::IsNan(), testing::IsNan(), 7, 8, 9));
+}
+
+TEST_F(FitsTest, ReadsIdentifiersExactly) {
+  const std::string file = path();
+  const std::vector<int64_t> ids = {39633300968442591, 39633300968442592};
+  FitsWriter(file)
+      .empty_primary()
+      .table("A", 2,
+             {{"K", "K", {}, {-5, 39633300968442591}},
+              {"W", "W", {}, {}, {}, {14127161586843054080U, 7}},
+              {"TEXT", "22A", {}, {}, {"   299489676975171584", "a-1"}},
+              {"D", "D", {17.0, NAN}},
+              {"LOST", "D", {39633300968442591.0, 1.0}},
+              {"HALF", "D", {3.5, 1.0}},
+              {"TWO", "2K", {}, {1, 2, 3, 4}}})
+      .table("ASCII", 2, {{"ID", "I20", {}, {}, {"39633300968442591", "39633300968442592"}}}, ASCII_TBL);
+  const auto read = FitsFile::open(file);
+  EXPECT_THAT(read.id_column("A", "K"), ElementsAre("-5", "39633300968442591"));
+  EXPECT_THAT(read.id_column("A", "W"), ElementsAre("14127161586843054080", "7"));
+  EXPECT_THAT(read.id_column("A", "TEXT"), ElementsAre("299489676975171584", "a-1"));
+  EXPECT_THAT(read.id_column("A", "D"), ElementsAre("17", ""));
+  EXPECT_THAT(read.id_column("ASCII", "ID"), ElementsAre("39633300968442591", "39633300968442592"));
+  for (const char* name : {"LOST", "HALF"}) {
+    EXPECT_THAT([&] { read.id_column("A", name); },
+                ThrowsMessage<Error>(testing::EndsWith("as a floating-point number is no exact identifier")));
+  }
+  EXPECT_THAT([&] { read.id_column("A", "TWO"); },
+              ThrowsMessage<Error>(testing::EndsWith("expected one number or text per row, found 2 numbers")));
+}
+
 TEST_F(FitsTest, RefusesWhatIsNoFitsFile) {
   const std::string file = path("text.fits");
   write_text(file, "SIMPLE words, and no FITS file\n");

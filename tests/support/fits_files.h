@@ -41,14 +41,18 @@ class FitsWriter {
     std::vector<double> numbers;
     std::vector<int64_t> integers = {};
     std::vector<std::string> texts = {};
+    std::vector<uint64_t> unsigneds = {};  ///< with form "W"
+    std::string unit = {};
   };
-  FitsWriter& table(const std::string& name, int64_t rows, std::vector<Column> columns) {
-    std::vector<char*> names, forms;
+  /// `form` as of the standard's ASCII tables ("I20", "D25.17") for an ASCII table.
+  FitsWriter& table(const std::string& name, int64_t rows, std::vector<Column> columns, int type = BINARY_TBL) {
+    std::vector<char*> names, forms, units;
     for (Column& column : columns) {
       names.push_back(column.name.data());
+      units.push_back(column.unit.data());
       forms.push_back(column.form.data());
     }
-    fits_create_tbl(file_, BINARY_TBL, rows, static_cast<int>(columns.size()), names.data(), forms.data(), nullptr,
+    fits_create_tbl(file_, type, rows, static_cast<int>(columns.size()), names.data(), forms.data(), units.data(),
                     name.c_str(), &status_);
     for (size_t i = 0; i < columns.size(); ++i) write(static_cast<int>(i) + 1, columns[i]);
     return checked();
@@ -78,9 +82,15 @@ class FitsWriter {
       std::vector<char*> texts;
       for (std::string& text : column.texts) texts.push_back(text.data());
       fits_write_col(file_, TSTRING, number, 1, 1, static_cast<LONGLONG>(texts.size()), texts.data(), &status_);
+    } else if (!column.unsigneds.empty()) {
+      std::vector<ULONGLONG> values(column.unsigneds.begin(), column.unsigneds.end());
+      fits_write_col(file_, TULONGLONG, number, 1, 1, static_cast<LONGLONG>(values.size()), values.data(), &status_);
     } else if (!column.integers.empty()) {
       std::vector<LONGLONG> values(column.integers.begin(), column.integers.end());
       fits_write_col(file_, TLONGLONG, number, 1, 1, static_cast<LONGLONG>(values.size()), values.data(), &status_);
+    } else if (column.form == "L") {
+      std::vector<char> values(column.numbers.begin(), column.numbers.end());
+      fits_write_col(file_, TLOGICAL, number, 1, 1, static_cast<LONGLONG>(values.size()), values.data(), &status_);
     } else {
       fits_write_col(file_, TDOUBLE, number, 1, 1, static_cast<LONGLONG>(column.numbers.size()), column.numbers.data(),
                      &status_);
