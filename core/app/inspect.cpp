@@ -21,7 +21,7 @@ void print_listing(const std::string& path, const io::WeightsListing& listing) {
   }
   fmt::print("{}\n{}: {} tensors, {} numbers\n\n{}", path, listing.format, listing.entries.size(), numbers,
              format_table(rows));
-  if (!listing.skipped.empty()) fmt::print("\nnot readable as tensors\n");
+  if (!listing.skipped.empty()) fmt::print("\ncannot be read\n");
   for (const auto& name : listing.skipped) fmt::print("  {}\n", shown(name));
   if (!listing.metadata.empty()) fmt::print("\nmetadata\n");
   for (const auto& [key, value] : listing.metadata) fmt::print("  {} = {}\n", shown(key), shown(value));

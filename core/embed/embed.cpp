@@ -48,7 +48,7 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
 
 /// The model as its file or the request describes it. Throws Error when the tensors do not match the description.
 ModelDescription describe_model(const Request& request, const io::WeightsFile& weights) {
-  const std::string hash = io::model_hash(weights.tensors);
+  const std::string hash = io::model_hash(weights.state_dict());
   if (!request.architecture.empty()) {
     return {load_architecture(architecture_path(request.architecture)), data::published_preprocessing(), hash};
   }
@@ -160,11 +160,14 @@ class Embedding {
     const Origins origins = read_origins(weights_.metadata);
     const std::vector<NamedTensor> tensors = std::exchange(weights_, {}).tensors;
     for (const std::string& name : model_->names()) {
-      const bool has_head = model_->load(name, tensors, request_.model);
-      if (wants_head() && !(has_head && has_meaning(origins, name))) {
+      const LoadedEncoder loaded = model_->load(name, tensors, request_.model);
+      if (!request_.architecture.empty()) {
+        console_.say(fmt::format("{}: {} from {}", request_.model, name, loaded.from.text()));
+      }
+      if (wants_head() && !(loaded.has_head && has_meaning(origins, name))) {
         throw Error(fmt::format("{}: encoder '{}' has {}; --embedding pool gives the embedding before alignment",
                                 request_.model, name,
-                                has_head ? "a head that no stage has trained" : "no alignment head"));
+                                loaded.has_head ? "a head that no stage has trained" : "no alignment head"));
       }
       embedders_.emplace_back(name, model_->shared_encoder(name), device_, precision_, wants_head());
     }

@@ -223,7 +223,7 @@ class Evaluator {
     const Origins origins = read_origins(metadata);
     const Model model(shared_encoders(experiment_, read_model_description(metadata, path)), device_, std::nullopt);
     for (const std::string& tower : model.names()) {
-      const bool head = model.load(tower, path) && has_meaning(origins, tower) && wants_head(experiment_);
+      const bool head = model.load(tower, path).has_head && has_meaning(origins, tower) && wants_head(experiment_);
       add({name, tower, head, Role::baseline, {}, {}}, model.shared_encoder(tower), head);
     }
   }

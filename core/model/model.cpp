@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "io/weights/weights_file.h"
-#include "nn/published_weights.h"
 
 namespace astroclip {
 
@@ -19,6 +18,21 @@ std::shared_ptr<Encoder> make_without_storage(const EncoderSpec& spec) { return 
 }  // namespace
 
 std::string encoder_prefix(const std::string& encoder) { return encoder + "_encoder"; }
+
+namespace {
+
+/// Whether a name has the components, which end in a dot, anywhere.
+bool has_path(const std::string& name, const std::string& components) {
+  return ("." + name).find("." + components) != std::string::npos;
+}
+
+}  // namespace
+
+std::vector<NamedTensor> tensors_for(const std::string& encoder, std::vector<NamedTensor> tensors) {
+  const auto is_own = [&](const NamedTensor& entry) { return has_path(entry.name, encoder_prefix(encoder) + "."); };
+  if (std::ranges::any_of(tensors, is_own)) std::erase_if(tensors, std::not_fn(is_own));
+  return tensors;
+}
 
 std::string modality_of(const EncoderSpec& spec) { return make_without_storage(spec)->modality(); }
 
@@ -60,25 +74,24 @@ std::vector<NamedTensor> Model::state() const {
   return all;
 }
 
-bool Model::load(const std::string& name, const std::string& path) const {
+LoadedEncoder Model::load(const std::string& name, const std::string& path) const {
   return load(name, io::read_weights(path, Device::host()).tensors, path);
 }
 
-bool Model::load(const std::string& name, std::vector<NamedTensor> source, const std::string& path) const {
+LoadedEncoder Model::load(const std::string& name, std::vector<NamedTensor> source, const std::string& path,
+                          const std::optional<std::string>& prefix) const {
   Encoder& target = encoder(name);
-  // What stands under the name of a tower is that tower's alone: another of the same architecture may be beside it.
-  const std::string prefix = encoder_prefix(name) + ".", backbone = prefix + "backbone.";
-  const auto is_own = [&](const NamedTensor& entry) { return entry.name.starts_with(prefix); };
-  if (std::ranges::any_of(source, is_own)) std::erase_if(source, std::not_fn(is_own));
+  source = tensors_for(name, std::move(source));
   const std::string place = fmt::format("{}: encoder '{}'", path, name);
   // Where the file tells backbone and head apart, what stands beside the backbone is the head's, and must all be known.
-  const auto is_backbones = [&](const NamedTensor& entry) { return entry.name.starts_with(backbone); };
+  const auto is_backbones = [&](const NamedTensor& entry) {
+    return has_path(entry.name, encoder_prefix(name) + ".backbone.");
+  };
   const auto of_backbone = std::ranges::count_if(source, is_backbones);
   const bool has_head = of_backbone > 0 ? of_backbone < std::ssize(source)
                                         : nn::count_published(target, source, place) >
                                               nn::count_published(target, source, place, "backbone");
-  nn::load_published(target, source, place, has_head ? "" : "backbone", loading_);
-  return has_head;
+  return {has_head, nn::load_published(target, source, place, has_head ? "" : "backbone", loading_, prefix)};
 }
 
 }  // namespace astroclip

@@ -30,8 +30,9 @@ bool fits(const std::vector<EncoderSpec>& encoders, const std::vector<NamedTenso
   try {
     if (!has_names(encoders, tensors)) return false;
     const Model model(encoders, {}, std::nullopt);
-    for (const std::string& name : model.names()) model.load(name, tensors, "");
-    return true;
+    return std::ranges::all_of(model.names(), [&](const std::string& name) {
+      return !nn::fitting_prefixes(model.encoder(name), tensors_for(name, tensors), "", "backbone").empty();
+    });
   } catch (const Error&) {
     return false;
   }

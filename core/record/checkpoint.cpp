@@ -74,9 +74,9 @@ void restore(const std::string& path, std::vector<NamedTensor>& targets) {
   const auto file = io::SafetensorsFile::open(path);
   for (NamedTensor& target : targets) {
     const auto& found = file.entry(target.name);
-    if (found.shape != target.tensor.shape() || found.dtype != target.tensor.dtype()) {
+    if (found.shape != target.tensor.shape() || io::dtype_of_elements(found.type) != target.tensor.dtype()) {
       throw Error(fmt::format("{}: tensor '{}': expected {} {}, found {} {}", path, target.name,
-                              name_of(target.tensor.dtype()), target.tensor.shape().str(), name_of(found.dtype),
+                              name_of(target.tensor.dtype()), target.tensor.shape().str(), io::name_of(found.type),
                               found.shape.str()));
     }
     target.tensor.copy_from(file.read(target.name, target.tensor.dtype(), target.tensor.device()));

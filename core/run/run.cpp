@@ -136,7 +136,11 @@ class Run {
 
   void initialise(const StageSpec& stage) {
     for (const InitSpec& init : stage.init) {
-      model_->load(init.encoder, init.is_stage ? folder_.stage(init.source) : init.source);
+      const std::string path = init.is_stage ? folder_.stage(init.source) : init.source;
+      const LoadedEncoder loaded = model_->load(init.encoder, path);
+      if (!init.is_stage) {
+        console_.say(fmt::format("stage {}: {} from {}: {}", stage.name, init.encoder, path, loaded.from.text()));
+      }
     }
   }
 
@@ -149,7 +153,7 @@ class Run {
         continue;
       }
       const Model from({experiment_.encoder(init.encoder)}, experiment_.run_device(), std::nullopt);
-      const bool brings_head = from.load(init.encoder, path);
+      const bool brings_head = from.load(init.encoder, path).has_head;
       add_file(origins_, init.encoder, path, brings_head || !has_own_head(from.encoder(init.encoder)));
     }
     add_stage(origins_, *model_, reached_[index]);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "backend/backend.h"
@@ -24,7 +25,10 @@ struct VitParameters {
   int64_t heads = 16;
   int64_t hidden = 0;
   int64_t chunks = 4;
+  bool class_token = true;
+  int64_t registers = 0;
   double layer_scale = 1e-5;
+  double epsilon = 1e-6;
   double dropout = 0.0;
   double drop_path = 0.0;
   bool alignment_positions = false;
@@ -32,6 +36,7 @@ struct VitParameters {
 
   int64_t side() const { return image / patch; }
   int64_t patches() const { return side() * side(); }
+  int64_t classes() const { return class_token ? 1 : 0; }
   int64_t patch_values() const { return channels * patch * patch; }
 };
 
@@ -64,8 +69,8 @@ nn::BlockOptions block_options(const VitParameters& p) {
   return {.dim = p.dim,
           .heads = p.heads,
           .hidden = p.hidden > 0 ? p.hidden : 4 * p.dim,
-          .epsilon = 1e-6,
-          .layer_scale = p.layer_scale,
+          .epsilon = p.epsilon,
+          .layer_scale = p.layer_scale > 0.0 ? std::optional(p.layer_scale) : std::nullopt,
           .dropout = p.dropout,
           .drop_path = p.drop_path,
           .input_weight = nn::Init::truncated_normal(0.02),
@@ -82,9 +87,10 @@ std::string block_name(const VitParameters& p, int64_t block) {
 /// Patches → features: everything that the published "backbone" file holds.
 class Backbone final : public nn::Module {
  public:
-  explicit Backbone(const VitParameters& p) : p_(p), norm_(p.dim, 1e-6) {
-    parameter("cls_token", cls_token_, {1, 1, p.dim}, nn::Init::normal(1e-6));
-    parameter("pos_embed", positions_, {1, 1 + p.patches(), p.dim}, nn::Init::truncated_normal(0.02));
+  explicit Backbone(const VitParameters& p) : p_(p), norm_(p.dim, p.epsilon) {
+    if (p.class_token) parameter("cls_token", cls_token_, {1, 1, p.dim}, nn::Init::normal(1e-6));
+    if (p.registers > 0) parameter("register_tokens", registers_, {1, p.registers, p.dim}, nn::Init::normal(1e-6));
+    parameter("pos_embed", positions_, {1, p.classes() + p.patches(), p.dim}, nn::Init::truncated_normal(0.02));
     parameter("mask_token", mask_token_, {1, p.dim}, nn::Init::zeros());
     parameter("patch_embed.proj.weight", patch_weight_, {p.dim, p.channels, p.patch, p.patch},
               nn::uniform_fan_in(p.patch_values()));
@@ -104,18 +110,22 @@ class Backbone final : public nn::Module {
     child("norm", norm_);
   }
 
-  /// patches [B, T, C·P·P] → features, with class token and positions or without both.
+  /// patches [B, T, C·P·P] → features, with class token, registers and positions or without all three.
   Encoded encode(const Tensor& patches, const Tensor& mask, bool with_positions) const {
     const int64_t batch = patches.size(0), count = patches.size(1);
     Tensor x = ops::linear(patches, ops::reshape(patch_weight_, {p_.dim, p_.patch_values()}), patch_bias_);
     if (mask.defined()) x = hide(x, mask);
     if (with_positions) {
-      x = ops::concat({ops::broadcast_to(cls_token_, {batch, 1, p_.dim}), x}, 1) + positions_for(count);
+      if (p_.class_token) x = ops::concat({ops::broadcast_to(cls_token_, {batch, 1, p_.dim}), x}, 1);
+      x = x + positions_for(count);
+      if (p_.registers > 0) x = with_registers(x);
     }
     for (const auto& block : blocks_) x = (*block)(x);
     x = norm_(x);
     if (!with_positions) return {{}, x};
-    return {ops::reshape(ops::narrow(x, 1, 0, 1), {batch, p_.dim}), ops::narrow(x, 1, 1, count)};
+    const Tensor patch_tokens = ops::narrow(x, 1, p_.classes() + p_.registers, count);
+    if (!p_.class_token) return {{}, patch_tokens};
+    return {ops::reshape(ops::narrow(x, 1, 0, 1), {batch, p_.dim}), patch_tokens};
   }
 
  private:
@@ -125,7 +135,16 @@ class Backbone final : public nn::Module {
     return x * (1 - hidden) + hidden * mask_token_;
   }
 
-  /// Positions [1, 1 + count, dim] for a square crop of `count` patches.
+  /// Registers (Darcet et al. 2024), which have no positions, between class token and patches.
+  Tensor with_registers(const Tensor& x) const {
+    const int64_t batch = x.size(0), classes = p_.classes();
+    const Tensor registers = ops::broadcast_to(registers_, {batch, p_.registers, p_.dim});
+    const Tensor patches = ops::narrow(x, 1, classes, x.size(1) - classes);
+    if (classes == 0) return ops::concat({registers, patches}, 1);
+    return ops::concat({ops::narrow(x, 1, 0, classes), registers, patches}, 1);
+  }
+
+  /// Positions [1, class token + count, dim] for a square crop of `count` patches.
   Tensor positions_for(int64_t count) const {
     if (count == p_.patches()) return positions_;
     const auto to = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(count))));
@@ -133,15 +152,17 @@ class Backbone final : public nn::Module {
     const int64_t from = p_.side();
     const Tensor axis = Tensor::from_host(resampling(from, to), {to, from}, positions_.dtype(), positions_.device());
     // Rows first ([from, from · dim]), then columns, by the same weights.
-    const Tensor grid = ops::reshape(ops::narrow(positions_, 1, 1, from * from), {from, from * p_.dim});
+    const Tensor grid = ops::reshape(ops::narrow(positions_, 1, p_.classes(), from * from), {from, from * p_.dim});
     const Tensor rows = ops::reshape(ops::matmul(axis, grid), {to, from, p_.dim});
     const Tensor columns = ops::matmul(axis, ops::reshape(ops::permute(rows, {1, 0, 2}), {from, to * p_.dim}));
     const Tensor resampled = ops::permute(ops::reshape(columns, {to, to, p_.dim}), {1, 0, 2});
-    return ops::concat({ops::narrow(positions_, 1, 0, 1), ops::reshape(resampled, {1, count, p_.dim})}, 1);
+    const Tensor of_patches = ops::reshape(resampled, {1, count, p_.dim});
+    if (!p_.class_token) return of_patches;
+    return ops::concat({ops::narrow(positions_, 1, 0, 1), of_patches}, 1);
   }
 
   VitParameters p_;
-  Tensor cls_token_, positions_, mask_token_, patch_weight_, patch_bias_;
+  Tensor cls_token_, registers_, positions_, mask_token_, patch_weight_, patch_bias_;
   std::vector<std::unique_ptr<nn::TransformerBlock>> blocks_;
   nn::LayerNorm norm_;
 };
@@ -164,12 +185,21 @@ class Vit final : public Encoder {
             .field("hidden", &Parameters::hidden, "hidden width of the MLPs; 0 means 4 · dim", at_least(0))
             .field("chunks", &Parameters::chunks, "chunks that block names are grouped in; divides depth",
                    between(1, 1000))
-            .field("layer_scale", &Parameters::layer_scale, "initial LayerScale factor", between(0.0, 10.0))
+            .field("class_token", &Parameters::class_token,
+                   "whether a class token goes before the patches; the embedding before alignment is the mean token "
+                   "without it")
+            .field("registers", &Parameters::registers, "register tokens, as in DINOv2 with registers", between(0, 64))
+            .field("layer_scale", &Parameters::layer_scale,
+                   "initial LayerScale factor; 0: no LayerScale, as in most ViTs of timm, torchvision and transformers",
+                   between(0.0, 10.0))
+            .field("epsilon", &Parameters::epsilon, "epsilon of the layer norms; transformers' ViT has 1e-12",
+                   between(0.0, 0.1))
             .field("dropout", &Parameters::dropout, "dropout in the blocks", between(0.0, 0.99))
             .field("drop_path", &Parameters::drop_path, "stochastic depth rate, the same in every block",
                    between(0.0, 0.99))
-            .field("alignment_positions", &Parameters::alignment_positions,
-                   "use class token and positions in alignment too; the published towers were aligned without")
+            .field(
+                "alignment_positions", &Parameters::alignment_positions,
+                "use class token, registers and positions in alignment too; the published towers were aligned without")
             .section("head", &Parameters::head, "the head that alignment trains", nn::head_schema())
             .check([](const Parameters& p) -> std::string {
               if (p.image % p.patch != 0) return "'patch' must divide 'image'";
@@ -220,7 +250,9 @@ head = { width = 256, heads = 4 }
   }
 
   Tensor embed(const Encoded& encoded) const override { return head_(encoded.tokens); }
-  Tensor pool(const Encoded& encoded) const override { return encoded.cls_token; }
+  Tensor pool(const Encoded& encoded) const override {
+    return p_.class_token ? encoded.cls_token : ops::mean(encoded.tokens, {1});
+  }
 
  private:
   Parameters p_;

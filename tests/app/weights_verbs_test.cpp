@@ -18,7 +18,7 @@ TEST(WeightsVerbs, InspectListsTensorsAndMetadata) {
   const auto outcome = run_program("inspect '" + fixture("specformer.ckpt") + "'");
   EXPECT_EQ(outcome.status, 0);
   EXPECT_THAT(outcome.out, HasSubstr("PyTorch, zip: 31 tensors, 97"));
-  EXPECT_THAT(outcome.out, ::testing::ContainsRegex("\n  position_embed.weight +f32   \\[800, 48\\]\n"));
+  EXPECT_THAT(outcome.out, ::testing::ContainsRegex("\n  state_dict.position_embed.weight +f32   \\[800, 48\\]\n"));
   EXPECT_THAT(outcome.out, HasSubstr("\n  hyper_parameters.embed_dim = 48\n"));
 }
 
@@ -92,6 +92,63 @@ TEST(WeightsVerbs, ConvertKnowsThePresetsByTheirTensors) {
   outcome = run_program("convert '" + in + "' '" + scratch("vit_base_model.safetensors") + "' --architecture vit-base");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, HasSubstr("cls_token: expected [1, 1, 768], found [1, 1, 384]"));
+}
+
+/// One ViT twice, under the names of MoCo, with a queue beside it.
+std::string moco_file() {
+  using namespace astroclip;
+  std::vector<NamedTensor> tensors = {{"queue", Tensor::zeros({4, 2}, DType::f32, {DeviceKind::cpu})}};
+  for (const std::string encoder : {"module.encoder_q.", "module.encoder_k."}) {
+    const double value = encoder == "module.encoder_q." ? 0.25 : 0.5;
+    const auto add = [&](const std::string& name, const Shape& shape) {
+      const std::vector<double> values(static_cast<size_t>(shape.numel()), value);
+      tensors.push_back({encoder + name, Tensor::from_host(values, shape, DType::f32, {DeviceKind::cpu})});
+    };
+    add("cls_token", {1, 1, 8});
+    add("pos_embed", {1, 5, 8});
+    add("patch_embed.proj.weight", {8, 3, 2, 2});
+    add("patch_embed.proj.bias", {8});
+    for (const char* name : {"norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias", "attn.proj.bias"}) {
+      add("blocks.0." + std::string(name), {8});
+    }
+    add("blocks.0.attn.qkv.weight", {24, 8});
+    add("blocks.0.attn.qkv.bias", {24});
+    add("blocks.0.attn.proj.weight", {8, 8});
+    add("blocks.0.mlp.fc1.weight", {32, 8});
+    add("blocks.0.mlp.fc1.bias", {32});
+    add("blocks.0.mlp.fc2.weight", {8, 32});
+    add("blocks.0.mlp.fc2.bias", {8});
+    add("norm.weight", {8});
+    add("norm.bias", {8});
+    add("head.weight", {10, 8});
+  }
+  const std::string path = scratch("moco.safetensors");
+  io::write_safetensors(path, tensors);
+  return path;
+}
+
+/// facebookresearch/moco#94: encoder_q is the one that is used, but a file does not tell.
+TEST(WeightsVerbs, OfSeveralSetsOfWeightsConvertTakesTheOneAskedFor) {
+  using namespace astroclip;
+  const std::string in = moco_file(), out = scratch("moco_q.safetensors"), architecture = scratch("vit8.toml");
+  io::write_text(architecture,
+                 "[encoders.image]\nplugin = \"vit\"\nimage = 4\npatch = 2\ndim = 8\ndepth = 1\nheads = 2\n"
+                 "chunks = 1\nlayer_scale = 0.0\n");
+  const std::string command = "convert '" + in + "' '" + out + "' --architecture '" + architecture + "'";
+  auto outcome = run_program(command);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "astroclip: error: " + in +
+                             ": encoder 'image': holds 2 sets of weights that fit, under 'module.encoder_k.' and "
+                             "'module.encoder_q.'; choose one by --prefix of `astroclip convert`\n");
+  EXPECT_FALSE(std::filesystem::exists(out));
+  outcome = run_program(command + " --prefix module.encoder_q");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out,
+              HasSubstr("image: from 'module.encoder_q.'; not needed: module.encoder_q.head.weight; not in "
+                        "the file, and zero without: backbone.mask_token\n"));
+  const auto file = io::SafetensorsFile::open(out);
+  EXPECT_EQ(file.read("image_encoder.backbone.norm.bias", DType::f32, {DeviceKind::cpu}).to_doubles(),
+            std::vector<double>(8, 0.25));
 }
 
 TEST(WeightsVerbs, ConvertToAnotherArchitectureNamesEveryMisfit) {

@@ -39,7 +39,8 @@ bool is_events(const std::string& file) { return file.find("tfevents") != std::s
 void read_whole(const std::string& path) {
   if (path.ends_with(".safetensors")) {
     const auto file = io::SafetensorsFile::open(path);
-    for (const auto& entry : file.entries()) (void)file.read(entry.name, entry.dtype, {DeviceKind::cpu});
+    for (const auto& entry : file.entries())
+      (void)file.read(entry.name, io::dtype_of_elements(entry.type), {DeviceKind::cpu});
   } else if (path.ends_with(".h5")) {
     (void)io::Hdf5File::open(path);
   } else if (path.ends_with(".toml")) {

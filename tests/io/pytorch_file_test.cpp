@@ -58,7 +58,7 @@ TEST(PytorchFile, ReadsALightningFileWithPlainHyperParameters) {
   const auto file = PytorchFile::open(fixture("specformer.ckpt"));
   EXPECT_EQ(file.format(), "zip");
   EXPECT_EQ(file.section(), "state_dict");
-  expect_holds(file, "", "specformer.weights.safetensors", 0);
+  expect_holds(file, "state_dict.", "specformer.weights.safetensors", 0);
   EXPECT_EQ(file.entries().size(), SafetensorsFile::open(fixture("specformer.weights.safetensors")).entries().size());
   EXPECT_EQ(file.metadata().at("hyper_parameters.embed_dim"), "48");
   EXPECT_EQ(file.metadata().at("hyper_parameters.num_layers"), "2");
@@ -67,7 +67,7 @@ TEST(PytorchFile, ReadsALightningFileWithPlainHyperParameters) {
 
 TEST(PytorchFile, ReadsALightningFileThatPicklesUnknownClasses) {
   const auto file = PytorchFile::open(fixture("astroclip.ckpt"));
-  expect_holds(file, "", "astroclip.weights.safetensors", 0);
+  expect_holds(file, "state_dict.", "astroclip.weights.safetensors", 0);
   EXPECT_EQ(file.entries().size(), SafetensorsFile::open(fixture("astroclip.weights.safetensors")).entries().size());
   EXPECT_EQ(file.metadata().at("hyper_parameters.image_encoder"), "<astroclip.models.astroclip.ImageHead>");
 }
@@ -76,17 +76,17 @@ TEST(PytorchFile, ReadsTheLegacyFormatInHalfPrecision) {
   const auto file = PytorchFile::open(fixture("specformer.fp16.legacy.ckpt"));
   EXPECT_EQ(file.format(), "legacy");
   for (const auto& entry : file.entries()) EXPECT_EQ(entry.type, ElementType::f16) << entry.name;
-  expect_holds(file, "", "specformer.weights.safetensors", 0x1p-11);
+  expect_holds(file, std::string(file.section()) + ".", "specformer.weights.safetensors", 0x1p-11);
 }
 
 TEST(PytorchFile, ReadsATeacherWithItsHead) {
   const auto file = PytorchFile::open(fixture("astrodino.ckpt"));
   EXPECT_EQ(file.section(), "teacher");
-  expect_holds(file, "backbone.", "vit.weights.safetensors", 0);
+  expect_holds(file, "teacher.backbone.", "vit.weights.safetensors", 0);
   const auto head = SafetensorsFile::open(fixture("dino_head.safetensors"));
   for (const auto& entry : file.entries()) {
-    if (!entry.name.starts_with("dino_head.")) continue;
-    const std::string name = "weights." + entry.name.substr(std::string("dino_head.").size());
+    if (!entry.name.starts_with("teacher.dino_head.")) continue;
+    const std::string name = "weights." + entry.name.substr(std::string("teacher.dino_head.").size());
     ASSERT_TRUE(head.contains(name)) << name;
     EXPECT_EQ(file.read(entry.name, DType::f64, cpu).to_doubles(), head.read(name, DType::f64, cpu).to_doubles());
   }
@@ -163,14 +163,43 @@ TEST(PytorchFile, SaysWhatItLeavesOut) {
   const std::string whole = pickled_tensor("FloatStorage", "0", 1, 0, {1}, {1});
   const auto file =
       open_bytes(legacy_file(pickled_dict({{"w", whole}, {"s", sparse}, {"n", pickled(7)}}), {{"0", 1, floats({3})}}));
-  EXPECT_THAT(file.skipped(), ElementsAre("s <torch._utils._rebuild_sparse_tensor>", "n"));
+  EXPECT_THAT(file.skipped(), ElementsAre("s <torch._utils._rebuild_sparse_tensor>"));
+  EXPECT_EQ(file.metadata().at("n"), "7");
 }
 
-TEST(PytorchFile, RefusesNegatedBytes) {
-  const std::string plain = pickled_tensor("FloatStorage", "0", 2, 0, {2}, {1});
-  const std::string negated = plain.substr(0, plain.size() - 2) + pickled_dict({{"neg", "\x88"}}) + "tR";
-  EXPECT_EQ(message_of_bytes(legacy_file(pickled_dict({{"w", negated}}), {{"0", 2, floats({3, 4})}})),
-            "tensor 'w': it is a lazy negative or conjugate; save the result of resolve_neg() or resolve_conj()");
+/// A tensor that cannot be read does not keep the others from being read, in either format.
+TEST(PytorchFile, LeavesOutTensorsOfOtherKindsAlone) {
+  const std::string whole = pickled_tensor("FloatStorage", "0", 1, 0, {1}, {1});
+  const std::string complex = pickled_tensor("ComplexFloatStorage", "1", 1, 0, {1}, {1});
+  const std::string long_shape =
+      pickled_tensor("FloatStorage", "0", 1, 0, {1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1});
+  const std::string negated = whole.substr(0, whole.size() - 2) + pickled_dict({{"neg", "\x88"}}) + "tR";
+  const std::string float8 =
+      "ctorch._utils\n_rebuild_tensor_v3\n(NK\0"s + pickled({1}) + pickled({1}) + "\x89}ctorch\nfloat8_e4m3fn\ntR";
+  const std::string object =
+      pickled_dict({{"w", whole}, {"c", complex}, {"axes", long_shape}, {"neg", negated}, {"f8", float8}});
+  for (const std::string& bytes :
+       {legacy_file(object, {{"0", 1, floats({3})}, {"1", 1, floats({0, 1})}}),
+        zip_file({{"a/data.pkl", whole_pickle(object)}, {"a/data/0", floats({3})}, {"a/data/1", floats({0, 1})}})}) {
+    const auto file = open_bytes(bytes);
+    EXPECT_EQ(file.entries().size(), 1U);
+    EXPECT_EQ(file.read("w", DType::f32, cpu).item(), 3);
+    EXPECT_THAT(file.skipped(),
+                ElementsAre("c <torch.ComplexFloatStorage>", "axes <7 axes; at most 6 are supported>",
+                            "neg <a lazy negative or conjugate; save the result of resolve_neg() or resolve_conj()>",
+                            "f8 <torch.float8_e4m3fn>"));
+  }
+  EXPECT_EQ(message_of_bytes(legacy_file(pickled_dict({{"c", complex}}), {{"1", 1, floats({0, 1})}})),
+            "holds no tensors that can be read: c <torch.ComplexFloatStorage>");
+}
+
+/// [state_dict, {"epoch": 3}]
+TEST(PytorchFile, ReadsTheItemsOfAList) {
+  const std::string dict = pickled_dict({{"w", pickled_tensor("FloatStorage", "0", 1, 0, {1}, {1})}});
+  const auto file =
+      open_bytes(legacy_file("](" + dict + pickled_dict({{"epoch", pickled(3)}}) + "e", {{"0", 1, floats({3})}}));
+  EXPECT_EQ(file.read("0.w", DType::f32, cpu).item(), 3);
+  EXPECT_EQ(file.metadata().at("1.epoch"), "3");
 }
 
 /// Python's newer protocols frame the magic number.
@@ -250,18 +279,25 @@ TEST(PytorchFile, RefusesTensorsThatLeaveTheirStorage) {
             "tensor 'w': its shape [1099511627776, 1099511627776] is too large");
   EXPECT_EQ(message(pickled_tensor("FloatStorage", "0", 4, 0, {1LL << 30}, {0})),
             "tensor 'w': its shape [1073741824] repeats a storage of 4 elements too often");
-  EXPECT_EQ(message(pickled_tensor("FloatStorage", "0", 4, 0, {1, 1, 1, 1, 1, 1, 4}, {1, 1, 1, 1, 1, 1, 1})),
-            "tensor 'w': it has 7 axes; at most 6 are supported");
 }
 
 TEST(PytorchFile, RefusesArchivesThatPyTorchDoesNotWrite) {
   const std::string object = whole_pickle(pickled_dict({{"w", pickled_tensor("FloatStorage", "0", 1, 0, {1}, {1})}}));
   const std::string invalid = "not a valid zip archive: ";
   EXPECT_EQ(message_of_bytes(zip_file({{"a/data.pkl", object}}, false, 8)),
-            invalid + "entry 'a/data.pkl' is compressed (method 8); PyTorch stores its entries uncompressed");
+            invalid +
+                "entry 'a/data.pkl' is compressed (method 8), and PyTorch stores its entries uncompressed; unzip "
+                "the archive and pack it again with zip -0");
   EXPECT_EQ(message_of_bytes(zip_file({{"a/data.pkl", object}, {"a/data.pkl", object}})),
             invalid + "entry 'a/data.pkl' is listed twice");
-  EXPECT_EQ(message_of_bytes(zip_file({{"readme", ""}})), "not a valid PyTorch file: the archive holds no data.pkl");
+  EXPECT_EQ(message_of_bytes(zip_file({{"readme", ""}})),
+            "not a valid PyTorch file: the archive holds no data.pkl; it holds readme");
+  EXPECT_EQ(message_of_bytes(zip_file(
+                {{"net/code/__torch__.py", "x"}, {"net/constants.pkl", ""}, {"net/data.pkl", object}}, false, 8)),
+            "is a TorchScript archive, a program with its weights; save the module's state_dict(): "
+            "torch.save(torch.jit.load('made.ckpt').state_dict(), 'weights.pt')");
+  EXPECT_EQ(message_of_bytes(zip_file({{"w.npy", ""}})),
+            "is a NumPy archive (.npz); save its arrays with safetensors.numpy.save_file");
   EXPECT_EQ(message_of_bytes(zip_file({{"a/data.pkl", object}})), "tensor 'w': the file lacks its storage '0'");
   EXPECT_EQ(message_of_bytes(zip_file({{"a/data.pkl", object}, {"a/byteorder", "big"}, {"a/data/0", "1234"}})),
             "not a valid PyTorch file: its numbers are not little-endian");

@@ -1,5 +1,6 @@
 #include "io/weights/safetensors.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -116,6 +117,47 @@ TEST(Safetensors, RefusesWhatDoesNotFit) {
             prefix + "'k' appears twice in '__metadata__'");
   EXPECT_EQ(message_of("[1, 2]", 8), prefix + "its header is not a JSON object");
   EXPECT_EQ(message_of(R"({"a":3})", 8), prefix + "tensor 'a' lacks dtype, shape or data_offsets");
+}
+
+/// The reference library reads all of these. What we cannot read is named, and does not keep the rest from being read.
+TEST(Safetensors, LeavesOutTensorsOfOtherTypes) {
+  const std::pair<const char*, int> types[] = {{"U16", 2},     {"U32", 4},     {"U64", 8},    {"C64", 8},
+                                               {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"F8_E8M0", 1}};
+  for (const auto& [type, size] : types) {
+    const std::string header =
+        fmt::format(R"({{"__metadata__":null,"a":{{"dtype":"F16","shape":[2],"data_offsets":[0,4]}},)"
+                    R"("b":{{"dtype":"{}","shape":[2,1],"data_offsets":[4,{}]}}}})",
+                    type, 4 + 2 * size);
+    const auto file = SafetensorsFile::open(file_with(header, static_cast<size_t>(4 + 2 * size)));
+    ASSERT_EQ(file.entries().size(), 1U);
+    EXPECT_EQ(file.entries()[0].type, ElementType::f16);
+    EXPECT_FALSE(file.contains("b"));
+    EXPECT_THAT(file.skipped(), ElementsAre(fmt::format("b <{} [2, 1]>", type)));
+  }
+  const auto packed = SafetensorsFile::open(file_with(
+      R"({"p":{"dtype":"F4","shape":[4],"data_offsets":[0,2]},"q":{"dtype":"U8","shape":[1,1,1,1,1,1,2],"data_offsets":[2,4]}})",
+      4));
+  EXPECT_TRUE(packed.entries().empty());
+  EXPECT_THAT(packed.skipped(), ElementsAre("p <F4 [4]>", "q <7 axes; at most 6 are supported>"));
+}
+
+/// Files of other formats, by their first bytes.
+TEST(Safetensors, SaysWhatAFileIsInstead) {
+  const std::string path = testing_support::scratch("other.bin");
+  const std::pair<std::string, std::string> files[] = {
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:",
+       "a Git LFS pointer, not the file itself; fetch it with git lfs pull"},
+      {"\x80\x04\x95\x10numpy and more",
+       "a Python pickle; load it in Python and save its tensors with "
+       "safetensors.torch.save_file or torch.save"},
+      {"<!DOCTYPE html><html>", "a web page, perhaps a failed download"},
+      {"\x89HDF\r\n\x1a\n and more", "an HDF5 file"},
+      {"GGUF and more of it", "a GGUF file of quantised weights"}};
+  for (const auto& [bytes, what] : files) {
+    write_text(path, bytes);
+    EXPECT_THAT([&] { SafetensorsFile::open(path); },
+                ThrowsMessage<Error>(path + ": is not a file of weights but " + what));
+  }
 }
 
 TEST(Safetensors, ATruncatedFileIsAlwaysRefused) {

@@ -5,6 +5,8 @@
 
 #include <filesystem>
 
+#include "base/error.h"
+#include "io/output/durable_file.h"
 #include "support/fixtures.h"
 #include "support/scratch.h"
 
@@ -23,7 +25,7 @@ TEST(WeightsFile, ReadsBothFormatsAlike) {
   ASSERT_EQ(pytorch.tensors.size(), safe.tensors.size());
   const auto by_name = [](const WeightsFile& file) {
     std::map<std::string, std::vector<double>> values;
-    for (const NamedTensor& entry : file.tensors) values[entry.name] = entry.tensor.to_doubles();
+    for (const NamedTensor& entry : file.state_dict()) values[entry.name] = entry.tensor.to_doubles();
     return values;
   };
   EXPECT_EQ(by_name(pytorch), by_name(safe));
@@ -36,15 +38,55 @@ TEST(WeightsFile, ListsTypesAsStored) {
   for (const auto& entry : listing.entries) EXPECT_EQ(entry.type, "f16") << entry.name;
 }
 
+TEST(WeightsFile, ListsTypesOfSafetensorsAsStored) {
+  const std::string path = testing_support::scratch("half.safetensors");
+  const std::string header = R"({"h":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},)"
+                             R"("i":{"dtype":"I16","shape":[2],"data_offsets":[4,8]},)"
+                             R"("c":{"dtype":"C64","shape":[1],"data_offsets":[8,16]}})";
+  const uint64_t length = header.size();
+  write_text(path, std::string(reinterpret_cast<const char*>(&length), sizeof length) + header + std::string(16, '\0'));
+  const auto listing = list_weights(path);
+  ASSERT_EQ(listing.entries.size(), 2U);
+  EXPECT_EQ(listing.entries[0].type, "f16");
+  EXPECT_EQ(listing.entries[1].type, "i16");
+  EXPECT_THAT(listing.skipped, testing::ElementsAre("c <C64 [1]>"));
+}
+
+/// Hugging Face's libraries write large models in several files beside an index.
+TEST(WeightsFile, ReadsTheShardsOfAnIndex) {
+  const Tensor a = Tensor::from_host(std::vector<double>{1, 2}, {2}, DType::f32, cpu);
+  const std::string first = testing_support::scratch("model-1.safetensors");
+  write_safetensors(first, {{{"a", a}}}, {{"format", "pt"}});
+  write_safetensors(testing_support::scratch("model-2.safetensors"), {{{"b", a}}});
+  const std::string index = testing_support::scratch("model.safetensors.index.json");
+  write_text(
+      index,
+      R"({"metadata": {"total_size": 16}, "weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}})");
+  const auto weights = read_weights(index, cpu);
+  EXPECT_EQ(weights.format, "safetensors in 2 shards");
+  ASSERT_EQ(weights.tensors.size(), 2U);
+  EXPECT_EQ(weights.tensors[1].name, "b");
+  EXPECT_THAT(weights.tensors[1].tensor.to_doubles(), testing::ElementsAre(1, 2));
+  EXPECT_EQ(weights.metadata.at("format"), "pt");
+  std::filesystem::remove(first);
+  EXPECT_THAT([&] { read_weights(index, cpu); },
+              testing::ThrowsMessage<Error>(index + ": is an index of 2 shards, and the shard 'model-1.safetensors' is "
+                                                    "not beside it"));
+  write_text(index, R"({"weight_map": {"a": "../model-1.safetensors"}})");
+  EXPECT_THAT(
+      [&] { read_weights(index, cpu); },
+      testing::ThrowsMessage<Error>(index + ": is an index of shards, but '../model-1.safetensors' is no file name"));
+}
+
 TEST(WeightsFile, AConvertedFileHoldsTheSameModel) {
   const auto weights = read_weights(fixture("specformer.ckpt"), cpu);
   const std::string path = testing_support::scratch("converted.safetensors");
   // Text that is not UTF-8, as old pickles hold, must not stop the writing.
   auto metadata = weights.metadata;
   metadata["note"] = "\xff";
-  write_safetensors(path, weights.tensors, metadata);
+  write_safetensors(path, weights.state_dict(), metadata);
   const auto again = read_weights(path, cpu);
-  EXPECT_EQ(model_hash(again.tensors), model_hash(weights.tensors));
+  EXPECT_EQ(model_hash(again.tensors), model_hash(weights.state_dict()));
   EXPECT_EQ(again.metadata.at("hyper_parameters.embed_dim"), "48");
 }
 

@@ -93,7 +93,7 @@ TEST(Model, AHeadOfOtherNamesIsReported) {
     renamed.push_back({name, tensor});
   }
   const Model model = tiny(2);
-  EXPECT_TRUE(model.load("spectrum", wrapped, "wrapped"));
+  EXPECT_TRUE(model.load("spectrum", wrapped, "wrapped").has_head);
   try {
     model.load("spectrum", renamed, "renamed");
     FAIL();
@@ -111,15 +111,16 @@ TEST(Model, ReportsAllThatDoesNotFitTogetherAndChangesNothing) {
     model.load("spectrum", path);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), testing::StartsWith(path + ": encoder 'spectrum': its tensors do not fit the module\n"
-                                                         "  missing (12): backbone.blocks.2."));
+    EXPECT_THAT(error.what(), testing::StartsWith(
+                                  path + ": encoder 'spectrum': its tensors under 'state_dict.' do not fit the module\n"
+                                         "  missing (12): backbone.blocks.2."));
   }
   const Model wide = tiny(2, 1);
   try {
     wide.load("spectrum", path);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("\n  unexpected (12): blocks.1."));
+    EXPECT_THAT(error.what(), HasSubstr("\n  unexpected (12): state_dict.blocks.1."));
   }
   EXPECT_EQ(model.state().front().tensor.to_floats(), before);
 }

@@ -1,6 +1,7 @@
 // Encoders loaded straight from the files that PyTorch and Lightning wrote.
 #include "models/model_support.h"
 #include "nn/published_weights.h"
+#include "ops/ops.h"
 
 namespace astroclip {
 namespace {
@@ -8,6 +9,7 @@ namespace {
 using testing_support::Fixture;
 using testing_support::fixture;
 using testing_support::make_encoder;
+using testing_support::relative_error;
 using testing_support::tiny_specformer;
 using testing_support::tiny_vit;
 
@@ -61,6 +63,46 @@ TEST_P(LoadingPublishedFiles, AnEncoderWithoutChunks) {
   }
 }
 
+/// ViTs of other libraries give the numbers of their own forward passes.
+TEST_P(LoadingPublishedFiles, VisionTransformersOfOtherLibraries) {
+  const Fixture file("vits_of_libraries", device());
+  struct Case {
+    std::string name, parameters, naming;
+    std::vector<std::string> zeros = {};
+  };
+  const std::string no_scale = "layer_scale = 0.0\n", mask = "backbone.mask_token";
+  const Case cases[] = {
+      {"timm", no_scale, "", {mask}},
+      {"timm_no_bias", no_scale, "", {mask, "backbone.blocks.0.attn.qkv.bias", "backbone.blocks.1.attn.qkv.bias"}},
+      {"timm_registers", "registers = 2\n", "", {mask}},
+      {"timm_placed_registers", no_scale + "registers = 2\n", "", {mask}},
+      {"timm_no_class_token", no_scale + "class_token = false\n", "", {mask}},
+      {"torchvision", no_scale, "torchvision", {mask}},
+      {"transformers_dinov2", "", "transformers"},
+      {"transformers_registers", "registers = 2\n", "transformers"},
+      {"transformers_vit", no_scale + "epsilon = 1e-12\n", "transformers", {mask}},
+      {"transformers_vit_saved", no_scale + "epsilon = 1e-12\n", "transformers", {mask}},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.name);
+    const auto vit = make_encoder("vit",
+                                  "image = 16\npatch = 4\ndim = 8\ndepth = 2\nheads = 2\nhidden = 16\nchunks = 1\n"
+                                  "head = { width = 8, heads = 2 }\n" +
+                                      one.parameters,
+                                  device());
+    const nn::Published from = nn::load_published(*vit, file.all(one.name + ".weights."), one.name, "backbone");
+    EXPECT_EQ(from.naming, one.naming);
+    EXPECT_EQ(from.zeros, one.zeros);
+    const Encoded encoded = vit->encode(vit->tokenize(file["images"]), {}, TokenForm::pretraining);
+    EXPECT_LT(relative_error(encoded.tokens, file[one.name + ".patch_tokens"]), 1e-5);
+    const bool has_class = one.name != "timm_no_class_token";
+    ASSERT_EQ(encoded.cls_token.defined(), has_class);
+    const Tensor pooled =
+        has_class ? file[one.name + ".class_token"] : ops::mean(file[one.name + ".patch_tokens"], {1});
+    EXPECT_LT(relative_error(vit->pool(encoded), pooled), 1e-5);
+  }
+}
+
 TEST_P(LoadingPublishedFiles, AnotherArchitectureIsAListedError) {
   std::string narrow = tiny_specformer;
   narrow.replace(narrow.find("depth = 2"), 9, "depth = 3");
@@ -69,9 +111,10 @@ TEST_P(LoadingPublishedFiles, AnotherArchitectureIsAListedError) {
     nn::load_published(*spectrum, fixture("specformer.ckpt"), "backbone");
     FAIL();
   } catch (const Error& error) {
-    EXPECT_TRUE(std::string(error.what())
-                    .starts_with(fixture("specformer.ckpt") +
-                                 ": its tensors do not fit the module\n  missing (12): backbone.blocks.2."))
+    EXPECT_TRUE(
+        std::string(error.what())
+            .starts_with(fixture("specformer.ckpt") +
+                         ": its tensors under 'state_dict.' do not fit the module\n  missing (12): backbone.blocks.2."))
         << error.what();
   }
 }

@@ -73,6 +73,60 @@ TEST(PublishedWeights, ATeacherComesBeforeItsStudent) {
   EXPECT_THAT(module.values(0), ElementsAre(2));
 }
 
+/// What was used is always told, in the file's own names.
+TEST(PublishedWeights, OfSeveralSetsOneMustBeChosen) {
+  Vectors module({{"a", 1}, {"b", 1}});
+  const std::vector<NamedTensor> moco = {{"module.encoder_k.a", row({1})},
+                                         {"module.encoder_k.b", row({1})},
+                                         {"module.encoder_q.a", row({2})},
+                                         {"module.encoder_q.b", row({2})},
+                                         {"module.queue", row({9, 9})}};
+  EXPECT_EQ(
+      message_of(module, moco),
+      "w.ckpt: holds 2 sets of weights that fit, under 'module.encoder_k.' and 'module.encoder_q.'; choose one by "
+      "--prefix of `astroclip convert`");
+  EXPECT_THAT(module.values(0), ElementsAre(0));
+  for (const char* prefix : {"module.encoder_q", "module.encoder_q."}) {
+    EXPECT_EQ(load_published(module, moco, "w.ckpt", "", Loading::copied, prefix).prefix, "module.encoder_q.");
+    EXPECT_THAT(module.values(0), ElementsAre(2));
+  }
+  EXPECT_THAT([&] { load_published(module, moco, "w.ckpt", "", Loading::copied, "queue."); },
+              testing::ThrowsMessage<Error>("w.ckpt: none of its 5 tensors is named 'queue.…'"));
+  // Without a prefix beside one with: "" chooses the former.
+  const std::vector<NamedTensor> averaged = {
+      {"a", row({3})}, {"b", row({3})}, {"ema.a", row({4})}, {"ema.b", row({4})}};
+  EXPECT_THAT(message_of(module, averaged), testing::HasSubstr("under '' and 'ema.'"));
+  EXPECT_EQ(load_published(module, averaged, "w.ckpt", "", Loading::copied, "").text(),
+            "the whole file; not needed: ema.a, ema.b");
+  EXPECT_THAT(module.values(0), ElementsAre(3));
+  // Sets of other shapes or with more blocks are no choice.
+  EXPECT_EQ(message_of(module, {{"x.a", row({5})}, {"x.b", row({5})}, {"y.a", row({6, 6})}, {"y.b", row({6})}}),
+            "loaded");
+  EXPECT_THAT(module.values(0), ElementsAre(5));
+}
+
+TEST(PublishedWeights, LeavesOutHeadsAndBuffersButNoPartOfTheNetwork) {
+  Vectors module({{"blocks.0.norm.weight", 1}, {"layer1.weight", 1}});
+  const std::vector<NamedTensor> own = {{"m.blocks.0.norm.weight", row({5})}, {"m.layer1.weight", row({6})}};
+  const Tensor count = Tensor::from_host(std::vector<int64_t>{5}, {}, cpu);
+  for (const NamedTensor& more : std::vector<NamedTensor>{{"m.head.weight", row({9})},
+                                                          {"m.buf.scalar", row({9})},
+                                                          {"m.n_averaged", count},
+                                                          {"m.blocks.0.position_index", count},
+                                                          {"m.decoder_blocks.0.norm.weight", row({9})}}) {
+    auto source = own;
+    source.push_back(more);
+    EXPECT_THAT(load_published(module, source, "w.ckpt").left_out, ElementsAre(more.name));
+  }
+  for (const std::string more :
+       {"blocks.1.norm.weight", "blocks.0.ls1.gamma", "layer2.weight", "register_tokens", "norm_pre.weight"}) {
+    auto source = own;
+    source.push_back({"m." + more, row({9})});
+    EXPECT_EQ(message_of(module, source),
+              "w.ckpt: its tensors under 'm.' do not fit the module\n  unexpected (1): m." + more);
+  }
+}
+
 TEST(PublishedWeights, AttentionProjectionsAreFusedOrSplitAsTheModuleNeeds) {
   Vectors fused({{"attn.in_proj_weight", 6}, {"attn.qkv.bias", 3}, {"other.weight", 1}});
   EXPECT_EQ(message_of(fused, {{"attn.q_proj_weight", row({1, 2})},
@@ -116,7 +170,9 @@ TEST(PublishedWeights, ReadsThemOutOfAFile) {
     load_published(module, path);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), testing::StartsWith(path + ": its tensors do not fit the module\n  unexpected (29): "));
+    EXPECT_THAT(
+        error.what(),
+        testing::StartsWith(path + ": its tensors under 'state_dict.' do not fit the module\n  unexpected (29): "));
     EXPECT_THAT(error.what(),
                 testing::EndsWith("\n  misshapen (1): position_embed.weight: expected [1], found [800, 48]"));
   }

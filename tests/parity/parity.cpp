@@ -27,7 +27,7 @@ void compare(const std::string& architecture, const std::string& weights, const 
   const Device cpu{DeviceKind::cpu};
   std::vector<NamedTensor> found;
   for (const std::string& name : model.names()) {
-    if (!model.load(name, weights)) throw Error(fmt::format("{}: encoder '{}' has no head", weights, name));
+    if (!model.load(name, weights).has_head) throw Error(fmt::format("{}: encoder '{}' has no head", weights, name));
     Encoder& encoder = model.encoder(name);
     encoder.set_training(false);
     const Tensor raw = given.read(name, DType::f32, cpu);

@@ -24,14 +24,21 @@ using Kind = Value::Kind;
 constexpr std::string_view sections[] = {"state_dict", "model", "teacher"};
 
 // Values of a pickle may share parts, so a small file can describe a huge tree. These limits bound the walk.
-constexpr int most_tensors = 100'000;
-constexpr int most_metadata = 10'000;
+constexpr size_t most_tensors = 100'000;
+constexpr size_t most_metadata = 10'000;
+constexpr int most_visits = 1'000'000;
 constexpr int deepest_name = 16;
 constexpr size_t longest_name = 512;
 constexpr size_t longest_text = 4096;
 constexpr int64_t most_elements = int64_t{1} << 40;
 /// An expanded tensor may have at most this many elements more than its storage.
 constexpr int64_t most_repeated = int64_t{1} << 24;
+
+/// A tensor that is sound, but of a kind that cannot be read.
+class Unreadable : public Error {
+ public:
+  using Error::Error;
+};
 
 bool is_dict(const Value& value) {
   return value.is(Kind::dict) ||
@@ -41,7 +48,17 @@ bool is_dict(const Value& value) {
 
 /// Whether the value is a pickled tensor.
 bool is_rebuilt(const Value& value) {
-  return value.text.starts_with("torch._utils._rebuild_") || value.text.starts_with("torch._tensor._rebuild_");
+  return value.is(Kind::object) &&
+         (value.text.starts_with("torch._utils._rebuild_") || value.text.starts_with("torch._tensor._rebuild_"));
+}
+
+/// The dtype of such a tensor where the pickle tells it, else the function that makes it.
+const std::string& kind_of_tensor(const Value& value) {
+  constexpr size_t place_of_dtype = 6;
+  const auto& parts = value.arguments->items;
+  const bool tells_dtype = value.text == "torch._utils._rebuild_tensor_v3" && parts.size() > place_of_dtype &&
+                           parts[place_of_dtype]->is(Kind::global);
+  return tells_dtype ? parts[place_of_dtype]->text : value.text;
 }
 
 std::string join(const std::string& prefix, const std::string& name) {
@@ -61,7 +78,7 @@ std::vector<int64_t> integers_of(const Value& tuple, const char* what) {
     integers.push_back(item->integer);
   }
   if (integers.size() > Shape::max_rank) {
-    throw Error(fmt::format("it has {} axes; at most {} are supported", integers.size(), Shape::max_rank));
+    throw Unreadable(fmt::format("{} axes; at most {} are supported", integers.size(), Shape::max_rank));
   }
   return integers;
 }
@@ -116,34 +133,31 @@ struct PytorchFile::Contents {
   explicit Contents(const std::string& file) : path(file), mapping(file) {
     archive = read_pytorch_archive(mapping.bytes(), path);
     const Value& root = archive.document.root();
-    if (read_tensor("tensor", root)) return;
-    if (!is_dict(root)) {
+    const bool is_sequence = root.is(Kind::list) || root.is(Kind::tuple);
+    if (!is_dict(root) && !is_sequence && !is_rebuilt(root)) {
       throw Error(fmt::format(
           "{}: holds {}, not a dict of tensors; save the model's state_dict() instead", path,
           root.is(Kind::object) ? fmt::format("an object of class {}", printable(root.text)) : "a plain value"));
     }
-    const Value* state = nullptr;
-    for (const std::string_view name : sections) {
-      const Value* value = root.find(name);
-      if (value == nullptr || !is_dict(*value)) continue;
-      collect_tensors(*value, "", 0);
-      if (entries.empty()) {  // the section holds something else
-        skipped.clear();
-        continue;
-      }
-      section = name;
-      state = value;
-      break;
+    if (is_sequence) {  // [state_dict, …]
+      for (size_t i = 0; i < root.items.size(); ++i) collect(*root.items[i], std::to_string(i), 0);
+    } else {
+      collect(root, "", 0);
     }
-    if (state == nullptr) collect_tensors(root, "", 0);
     if (entries.empty()) {
       const bool has_object = std::ranges::any_of(
           root.entries, [](const auto& entry) { return entry.second->is(Kind::object) && !is_dict(*entry.second); });
-      throw Error(fmt::format("{}: holds no tensors{}", path,
-                              has_object ? "; save the model's state_dict() rather than the model itself" : ""));
+      throw Error(fmt::format("{}: holds no tensors{}{}", path, skipped.empty() ? "" : " that can be read: ",
+                              !skipped.empty() ? printable(fmt::format("{}", fmt::join(skipped, ", ")))
+                              : has_object     ? "; save the model's state_dict() rather than the model itself"
+                                               : ""));
     }
-    for (const auto& [key, value] : root.entries) {
-      if (value != state && key->is(Kind::text)) collect_metadata(*value, key->text, 0);
+    for (const std::string_view name : sections) {
+      const std::string begin = std::string(name) + ".";
+      if (std::ranges::any_of(entries, [&](const Entry& entry) { return entry.name.starts_with(begin); })) {
+        section = name;
+        break;
+      }
     }
   }
 
@@ -173,20 +187,21 @@ struct PytorchFile::Contents {
       throw Error("its description is not in the form that PyTorch writes");
     constexpr size_t place_of_flags = 6;
     if (parts.size() > place_of_flags && !parts[place_of_flags]->entries.empty()) {
-      throw Error("it is a lazy negative or conjugate; save the result of resolve_neg() or resolve_conj()");
+      throw Unreadable("a lazy negative or conjugate; save the result of resolve_neg() or resolve_conj()");
     }
     const auto reference = storage_reference(*parts[0]);
     if (!reference) throw Error("it has no storage");
+    if (!reference->type) throw Unreadable(reference->type_name);
     const auto storage = archive.storages.find(reference->key);
     if (storage == archive.storages.end()) throw Error(fmt::format("the file lacks its storage '{}'", reference->key));
-    const int64_t elements = static_cast<int64_t>(storage->second.size()) / size_of(reference->type);
+    const int64_t elements = static_cast<int64_t>(storage->second.size()) / size_of(*reference->type);
     if (elements < reference->elements) {
       throw Error(fmt::format("its storage '{}' should hold {} elements, but the file has {}", reference->key,
                               reference->elements, elements));
     }
     const auto extents = integers_of(*parts[2], "shape");
     check_count(extents, elements);
-    StridedElements strided{reference->type, storage->second, parts[1]->integer, Shape(extents),
+    StridedElements strided{*reference->type, storage->second, parts[1]->integer, Shape(extents),
                             integers_of(*parts[3], "strides")};
     if (!strided.fits(reference->elements)) {
       throw Error(fmt::format("its shape {}, strides [{}] and offset {} exceed its storage of {} elements",
@@ -210,33 +225,33 @@ struct PytorchFile::Contents {
       entries.push_back({name, tensor->type, tensor->shape});
       tensors.push_back(*tensor);
       return true;
+    } catch (const Unreadable& unreadable) {
+      skipped.push_back(fmt::format("{} <{}>", name, unreadable.what()));
+      return true;
     } catch (const Error& error) {
       refuse(name, error.what());
     }
   }
 
-  void collect_tensors(const Value& dict, const std::string& prefix, int depth) {
-    if (depth > deepest_name) refuse(prefix, fmt::format("more than {} nested dicts", deepest_name));
-    for (const auto& [key, value] : dict.entries) {
-      if (++visits > most_tensors) throw Error(fmt::format("{}: more than {} tensors", path, most_tensors));
-      if (!key->is(Kind::text) && !key->is(Kind::integer)) continue;
-      if (prefix.size() + key->text.size() > longest_name) {
-        refuse(prefix, fmt::format("a name below it is longer than {} bytes", longest_name));
+  /// Sorts a value, and what it holds, into tensors, tensors that cannot be read, and metadata.
+  void collect(const Value& value, const std::string& name, int depth) {
+    if (++visits > most_visits) throw Error(fmt::format("{}: more than {} values", path, most_visits));
+    if (entries.size() > most_tensors) throw Error(fmt::format("{}: more than {} tensors", path, most_tensors));
+    if (depth > deepest_name || name.size() > longest_name) return;
+    if (value.is(Kind::object) && read_tensor(name.empty() ? "tensor" : name, value)) return;
+    if (is_rebuilt(value)) {
+      skipped.push_back(fmt::format("{} <{}>", name, kind_of_tensor(value)));
+    } else if (is_dict(value)) {
+      for (const auto& [key, part] : value.entries) {
+        if (key->is(Kind::text) || key->is(Kind::integer)) collect(*part, join(name, plain_text(*key)), depth + 1);
       }
-      const std::string name = join(prefix, plain_text(*key));
-      if (read_tensor(name, *value)) continue;
-      if (is_dict(*value)) {
-        collect_tensors(*value, name, depth + 1);
-      } else {
-        skipped.push_back(value->is(Kind::object) && value->text.size() <= longest_name
-                              ? fmt::format("{} <{}>", name, value->text)
-                              : name);
-      }
+    } else if (metadata.size() < most_metadata) {
+      note(value, name);
     }
   }
 
-  void collect_metadata(const Value& value, const std::string& name, int depth) {
-    if (++metadata_visits > most_metadata || depth > deepest_name || name.size() > longest_name) return;
+  /// Plain values, short lists of them, and the classes of objects.
+  void note(const Value& value, const std::string& name) {
     const bool is_sequence = value.is(Kind::list) || value.is(Kind::tuple);
     if (is_plain(value)) {
       metadata[name] = plain_text(value);
@@ -246,12 +261,7 @@ struct PytorchFile::Contents {
       for (const Value* item : value.items) texts.push_back(plain_text(*item));
       const std::string text = fmt::format("[{}]", fmt::join(texts, ", "));
       if (text.size() <= longest_text) metadata[name] = text;
-    } else if (is_dict(value)) {
-      for (const auto& [key, part] : value.entries) {
-        if (key->is(Kind::text) && key->text.size() <= longest_name)
-          collect_metadata(*part, join(name, key->text), depth + 1);
-      }
-    } else if (value.is(Kind::object) && value.text.size() <= longest_name && !is_rebuilt(value)) {
+    } else if (value.is(Kind::object) && value.text.size() <= longest_name) {
       metadata[name] = "<" + value.text + ">";
     }
   }
@@ -266,7 +276,6 @@ struct PytorchFile::Contents {
   std::vector<std::string> skipped;
   Metadata metadata;
   int visits = 0;
-  int metadata_visits = 0;
 };
 
 PytorchFile PytorchFile::open(const std::string& path) {

@@ -14,8 +14,8 @@ namespace astroclip::io {
 
 /// A memory-mapped file written by torch.save or Lightning, in the zip format (PyTorch 1.6 and later) or the legacy
 /// format. Its pickles are read as data: nothing in them is called or imported, and objects of classes other than
-/// tensors stay opaque. The tensors are those of the state dict: the entry `state_dict`, `model` or `teacher`, or else
-/// the whole file. Their names are dotted and do not include the name of that entry.
+/// tensors stay opaque. The tensors are those of all nested dicts, and of the items of an outermost list, under dotted
+/// names: "state_dict.module.norm.weight".
 class PytorchFile {
  public:
   struct Entry {
@@ -33,7 +33,7 @@ class PytorchFile {
   const std::string& path() const;
   /// "zip" or "legacy"
   std::string_view format() const;
-  /// Where the tensors were found: "state_dict", "model", "teacher", or "" for the whole file.
+  /// The entry that holds the state dict: "state_dict", "model" or "teacher", in this order, or "" for the whole file.
   std::string_view section() const;
   /// In the order of the file.
   const std::vector<Entry>& entries() const;
@@ -43,11 +43,11 @@ class PytorchFile {
   /// A tensor, converted to `dtype` (integers only to integers or floats), on the device; see read_elements for when it
   /// shares the mapped bytes.
   Tensor read(const std::string& name, DType dtype, Device device) const;
-  /// Names of the state dict's entries that are neither supported tensors nor dicts of them, with the class of an
-  /// object in angle brackets.
+  /// Names of tensors that cannot be read (complex or quantised ones, those with more axes than a Shape may have), with
+  /// the reason in angle brackets.
   const std::vector<std::string>& skipped() const;
-  /// All plain values outside the state dict, by dotted name: "hyper_parameters.embed_dim" = "768". An object of
-  /// another class shows as "<module.name>".
+  /// All plain values by dotted name: "hyper_parameters.embed_dim" = "768". An object of another class shows as
+  /// "<module.name>".
   const Metadata& metadata() const;
   /// The whole contents of the file.
   const pickle::Value& root() const;

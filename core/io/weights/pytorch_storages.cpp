@@ -1,7 +1,9 @@
 // The layout follows torch/serialization.py.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
+#include <filesystem>
 
 #include "base/error.h"
 #include "base/printable.h"
@@ -23,6 +25,16 @@ constexpr int64_t legacy_protocol = 1001;
 struct StorageClass {
   std::string_view name;
   ElementType type;
+};
+/// Classes whose elements cannot be read, and the size of an element.
+struct OpaqueClass {
+  std::string_view name;
+  int64_t bytes;
+};
+constexpr OpaqueClass opaque_classes[] = {
+    {"torch.ComplexFloatStorage", 8},    {"torch.ComplexDoubleStorage", 16}, {"torch.QInt8Storage", 1},
+    {"torch.QUInt8Storage", 1},          {"torch.QInt32Storage", 4},         {"torch.UntypedStorage", 1},
+    {"torch.storage.UntypedStorage", 1},
 };
 constexpr StorageClass storage_classes[] = {
     {"torch.DoubleStorage", ElementType::f64}, {"torch.FloatStorage", ElementType::f32},
@@ -56,27 +68,39 @@ PytorchArchive read_zip(std::span<const std::byte> bytes, const std::string& pat
   const ZipArchive zip(bytes, path);
   const std::string object_name = "/data.pkl";
   std::string folder;
+  const auto holds = [&](const char* ending) {
+    return std::ranges::any_of(zip.entries(), [&](const auto& entry) { return entry.first.ends_with(ending); });
+  };
+  if (holds("/constants.pkl") && holds(".py")) {
+    throw Error(
+        fmt::format("{}: is a TorchScript archive, a program with its weights; save the module's state_dict(): "
+                    "torch.save(torch.jit.load('{}').state_dict(), 'weights.pt')",
+                    path, std::filesystem::path(path).filename().string()));
+  }
+  if (holds(".npy")) {
+    throw Error(fmt::format("{}: is a NumPy archive (.npz); save its arrays with safetensors.numpy.save_file", path));
+  }
   for (const auto& [name, entry] : zip.entries()) {
     if (!name.ends_with(object_name)) continue;
     if (!folder.empty()) not_pytorch(path, fmt::format("it holds both {}/data.pkl and {}", folder, name));
     folder = name.substr(0, name.size() - object_name.size());
   }
-  if (folder.empty()) not_pytorch(path, "the archive holds no data.pkl");
+  if (folder.empty()) not_pytorch(path, fmt::format("the archive holds no data.pkl; it holds {}", zip.some_names()));
   const auto order = zip.entries().find(folder + "/byteorder");
   if (order != zip.entries().end()) {
-    const auto text = zip.bytes_of(order->second);
+    const auto text = zip.bytes_of(order->first);
     if (std::string_view(reinterpret_cast<const char*>(text.data()), text.size()) != "little") {
       not_pytorch(path, "its numbers are not little-endian");
     }
   }
   PytorchArchive archive;
   archive.format = "zip";
-  const auto& object = zip.entries().at(folder + object_name);
   zip.verify(folder + object_name);
-  archive.document = Document::parse(zip.bytes_of(object), path, object.offset);
+  archive.document =
+      Document::parse(zip.bytes_of(folder + object_name), path, zip.entries().at(folder + object_name).offset);
   const std::string data = folder + "/data/";
   for (auto at = zip.entries().lower_bound(data); at != zip.entries().end() && at->first.starts_with(data); ++at) {
-    archive.storages[at->first.substr(data.size())] = zip.bytes_of(at->second);
+    archive.storages[at->first.substr(data.size())] = zip.bytes_of(at->first);
   }
   return archive;
 }
@@ -111,39 +135,45 @@ class LegacyReader {
     return document;
   }
 
-  std::map<std::string, ElementType> types_of(const Document& document) const {
-    std::map<std::string, ElementType> types;
+  /// Bytes of an element, by the key of the storage.
+  std::map<std::string, int64_t> sizes_of(const Document& document) const {
+    std::map<std::string, int64_t> sizes;
     for (const Value& value : document.values()) {
       if (!value.is(Kind::persistent)) continue;
       try {
-        if (const auto storage = storage_reference(value)) types.emplace(storage->key, storage->type);
+        const auto storage = storage_reference(value);
+        if (!storage) continue;
+        if (!storage->element_bytes)
+          throw Error(
+              fmt::format("its storage '{}' is a {}, whose size is not known", storage->key, storage->type_name));
+        sizes.emplace(storage->key, *storage->element_bytes);
       } catch (const Error& error) {
         not_pytorch(path_, error.what());
       }
     }
-    return types;
+    return sizes;
   }
 
   void read_storages(const Value& keys, PytorchArchive& archive) {
     if (!keys.is(Kind::list)) not_pytorch(path_, "its list of storages is missing");
-    const auto types = types_of(archive.document);
+    const auto sizes = sizes_of(archive.document);
     for (const Value* key : keys.items) {
-      const auto type = types.find(key->text);
-      if (!key->is(Kind::text) || type == types.end()) not_pytorch(path_, "it lists a storage that no tensor uses");
+      const auto found = sizes.find(key->text);
+      if (!key->is(Kind::text) || found == sizes.end()) not_pytorch(path_, "it lists a storage that no tensor uses");
       int64_t elements = 0;
       const uint64_t left = bytes_.size() - at_;
       if (left < sizeof(elements))
         not_pytorch(path_, fmt::format("storage '{}' is cut off at byte {}", key->text, at_));
       std::memcpy(&elements, bytes_.data() + at_, sizeof(elements));
       at_ += sizeof(elements);
-      const int64_t room = static_cast<int64_t>(bytes_.size() - at_) / size_of(type->second);
+      const int64_t room = static_cast<int64_t>(bytes_.size() - at_) / found->second;
       if (elements < 0 || elements > room) {
         not_pytorch(path_,
                     fmt::format("storage '{}' at byte {} claims {} elements, but the file has room for {} (is the "
                                 "file truncated?)",
                                 key->text, at_, elements, room));
       }
-      const auto size = static_cast<size_t>(elements * size_of(type->second));
+      const auto size = static_cast<size_t>(elements * found->second);
       archive.storages[key->text] = bytes_.subspan(at_, size);
       at_ += size;
     }
@@ -176,12 +206,17 @@ std::optional<StorageReference> storage_reference(const Value& persistent) {
   if (parts.size() > 5 && !parts[5]->is(Kind::none)) {
     throw Error(fmt::format("storage '{}' is a view of another, which only PyTorch before 0.4 wrote", parts[2]->text));
   }
+  if (parts[4]->integer < 0) throw Error(fmt::format("storage '{}' has a negative size", parts[2]->text));
+  StorageReference reference{parts[1]->text, std::nullopt, std::nullopt, parts[2]->text, parts[4]->integer};
   for (const StorageClass& one : storage_classes) {
-    if (one.name != parts[1]->text) continue;
-    if (parts[4]->integer < 0) throw Error(fmt::format("storage '{}' has a negative size", parts[2]->text));
-    return StorageReference{one.type, parts[2]->text, parts[4]->integer};
+    if (one.name != reference.type_name) continue;
+    reference.type = one.type;
+    reference.element_bytes = size_of(one.type);
   }
-  throw Error(fmt::format("storage '{}' is a {}, which cannot be read", parts[2]->text, parts[1]->text));
+  for (const OpaqueClass& one : opaque_classes) {
+    if (one.name == reference.type_name) reference.element_bytes = one.bytes;
+  }
+  return reference;
 }
 
 }  // namespace astroclip::io

@@ -23,7 +23,9 @@ bool looks_like_pytorch(std::span<const std::byte> bytes);
 
 /// The storage that a persistent identifier refers to.
 struct StorageReference {
-  ElementType type;
+  std::string type_name;                 ///< the class of the storage, "torch.FloatStorage"
+  std::optional<ElementType> type;       ///< none if its elements cannot be read
+  std::optional<int64_t> element_bytes;  ///< none if the class is unknown
   std::string key;
   int64_t elements;
 };

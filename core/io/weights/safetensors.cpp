@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "io/file_format.h"
 #include "io/mapped_file.h"
 #include "io/output/durable_file.h"
 #include "io/weights/elements.h"
@@ -36,15 +37,31 @@ constexpr FileType file_types[] = {
     {"U8", ElementType::u8},   {"BOOL", ElementType::boolean},
 };
 
+/// Types that the format knows and that cannot be read.
+struct OpaqueType {
+  const char* name;
+  int64_t bits;
+};
+constexpr OpaqueType opaque_types[] = {
+    {"U16", 16},    {"U32", 32},    {"U64", 64},    {"C64", 64},        {"F8_E4M3", 8}, {"F8_E5M2", 8},
+    {"F8_E8M0", 8}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F8_E4M3FNUZ", 8}, {"F4", 4},      {"F8_E5M2FNUZ", 8},
+};
+
+const OpaqueType* find_opaque(const std::string& name) {
+  const auto* found = std::ranges::find(opaque_types, name, &OpaqueType::name);
+  return found == std::end(opaque_types) ? nullptr : found;
+}
+
 const FileType* find_type(const std::string& name) {
   const auto* found = std::ranges::find_if(file_types, [&](const FileType& type) { return name == type.name; });
   return found == std::end(file_types) ? nullptr : found;
 }
 
 struct Stored {
-  SafetensorsFile::Entry entry;
-  ElementType type;
-  int64_t begin;  // from the start of the file
+  std::string name;
+  std::optional<SafetensorsFile::Entry> entry;  // none if the tensor cannot be read
+  std::string reason;                           // why not
+  int64_t begin;                                // from the start of the file
   int64_t end;
 };
 
@@ -68,16 +85,17 @@ Stored parse_entry(const std::string& path, const std::string& name, const Json&
   if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") || !value.contains("data_offsets")) {
     bad("lacks dtype, shape or data_offsets");
   }
-  const FileType* type = value["dtype"].is_string() ? find_type(value["dtype"].get<std::string>()) : nullptr;
-  if (type == nullptr) bad(fmt::format("has the unknown dtype {}", value["dtype"].dump()));
-  if (!value["shape"].is_array() || value["shape"].size() > Shape::max_rank) {
-    bad(fmt::format("needs a shape of at most {} axes", Shape::max_rank));
-  }
+  const std::string type_name = value["dtype"].is_string() ? value["dtype"].get<std::string>() : "";
+  const FileType* type = find_type(type_name);
+  const OpaqueType* opaque = find_opaque(type_name);
+  if (type == nullptr && opaque == nullptr) bad(fmt::format("has the unknown dtype {}", value["dtype"].dump()));
+  if (!value["shape"].is_array()) bad("has an invalid shape");
   std::vector<int64_t> extents;
-  int64_t bytes = size_of(type->type);
+  constexpr int64_t bits_of_byte = 8;
+  int64_t bits = type != nullptr ? bits_of_byte * size_of(type->type) : opaque->bits;
   for (const Json& extent : value["shape"]) {
     const auto count = as_count(extent);
-    if (!count || *count > largest_extent || __builtin_mul_overflow(bytes, *count, &bytes)) bad("has an invalid shape");
+    if (!count || *count > largest_extent || __builtin_mul_overflow(bits, *count, &bits)) bad("has an invalid shape");
     extents.push_back(*count);
   }
   const Json& offsets = value["data_offsets"];
@@ -88,10 +106,18 @@ Stored parse_entry(const std::string& path, const std::string& name, const Json&
     bad(fmt::format("ends at byte {} of the data, which has {} bytes (is the file truncated?)", *end,
                     file_bytes - data_begin));
   }
-  if (*end - *begin != bytes) {
-    bad(fmt::format("has {} bytes, but its shape and dtype need {}", *end - *begin, bytes));
+  if (bits % bits_of_byte != 0 || *end - *begin != bits / bits_of_byte) {
+    bad(fmt::format("has {} bytes, but its shape and dtype need {}", *end - *begin, bits / bits_of_byte));
   }
-  return {{name, dtype_of_elements(type->type), Shape(extents)}, type->type, data_begin + *begin, data_begin + *end};
+  Stored stored{name, std::nullopt, "", data_begin + *begin, data_begin + *end};
+  if (extents.size() > Shape::max_rank) {
+    stored.reason = fmt::format("{} axes; at most {} are supported", extents.size(), Shape::max_rank);
+  } else if (type == nullptr) {
+    stored.reason = fmt::format("{} {}", type_name, Shape(extents).str());
+  } else {
+    stored.entry = {name, type->type, Shape(extents)};
+  }
+  return stored;
 }
 
 /// Parses the header. A repeated key is an error; a JSON parser alone would keep the last one.
@@ -130,6 +156,7 @@ struct SafetensorsFile::Mapping {
   Metadata metadata;
   std::vector<Stored> stored;
   std::vector<Entry> entries;
+  std::vector<std::string> skipped;
   std::unordered_map<std::string, size_t> index;
 
   explicit Mapping(const std::string& from) : path(from), file(from) { parse(); }
@@ -137,6 +164,9 @@ struct SafetensorsFile::Mapping {
  private:
   void parse() {
     const auto bytes = static_cast<int64_t>(file.bytes().size());
+    if (const std::string other = other_format(file.bytes()); !other.empty()) {
+      throw Error(fmt::format("{}: is not a file of weights but {}", path, other));
+    }
     if (bytes <= length_bytes) not_safetensors(path, fmt::format("{} bytes are too few for a header", bytes));
     const std::byte* data = file.bytes().data();
     uint64_t length = 0;
@@ -159,12 +189,16 @@ struct SafetensorsFile::Mapping {
     int64_t expected = data_begin;  // the format allows neither overlaps nor gaps
     for (size_t i = 0; i < stored.size(); ++i) {
       if (stored[i].begin != expected) {
-        not_safetensors(path, fmt::format("tensor '{}' begins at byte {} of the data, expected {}",
-                                          stored[i].entry.name, stored[i].begin - data_begin, expected - data_begin));
+        not_safetensors(path, fmt::format("tensor '{}' begins at byte {} of the data, expected {}", stored[i].name,
+                                          stored[i].begin - data_begin, expected - data_begin));
       }
       expected = stored[i].end;
-      entries.push_back(stored[i].entry);
-      index[stored[i].entry.name] = i;
+      if (!stored[i].entry) {
+        skipped.push_back(fmt::format("{} <{}>", stored[i].name, stored[i].reason));
+        continue;
+      }
+      entries.push_back(*stored[i].entry);
+      index[stored[i].name] = i;
     }
     if (expected != bytes) {
       not_safetensors(path, fmt::format("its tensors end at byte {} of the data, which has {} bytes",
@@ -173,6 +207,7 @@ struct SafetensorsFile::Mapping {
   }
 
   void read_metadata(const Json& value) {
+    if (value.is_null()) return;
     if (!value.is_object()) not_safetensors(path, "__metadata__ is not an object");
     for (const auto& [key, text] : value.items()) {
       if (!text.is_string()) not_safetensors(path, fmt::format("__metadata__ '{}' is not a string", key));
@@ -190,12 +225,13 @@ SafetensorsFile SafetensorsFile::open(const std::string& path) {
 const std::string& SafetensorsFile::path() const { return mapping_->path; }
 const Metadata& SafetensorsFile::metadata() const { return mapping_->metadata; }
 const std::vector<SafetensorsFile::Entry>& SafetensorsFile::entries() const { return mapping_->entries; }
+const std::vector<std::string>& SafetensorsFile::skipped() const { return mapping_->skipped; }
 bool SafetensorsFile::contains(const std::string& name) const { return mapping_->index.contains(name); }
 
 const SafetensorsFile::Entry& SafetensorsFile::entry(const std::string& name) const {
   const auto found = mapping_->index.find(name);
   if (found == mapping_->index.end()) throw Error(fmt::format("{}: holds no tensor '{}'", path(), name));
-  return mapping_->entries[found->second];
+  return *mapping_->stored[found->second].entry;
 }
 
 Tensor SafetensorsFile::read(const std::string& name, DType dtype, Device device) const {
@@ -205,7 +241,7 @@ Tensor SafetensorsFile::read(const std::string& name, DType dtype, Device device
       mapping_->file.bytes().subspan(static_cast<size_t>(stored.begin), static_cast<size_t>(stored.end - stored.begin));
   const std::shared_ptr<const Backing> backing(mapping_, &mapping_->file);
   try {
-    return read_elements({stored.type, bytes, 0, shape, contiguous_strides(shape)}, dtype, device, backing);
+    return read_elements({stored.entry->type, bytes, 0, shape, contiguous_strides(shape)}, dtype, device, backing);
   } catch (const Error& error) {
     throw Error(fmt::format("{}: tensor '{}' {}", path(), name, error.what()));
   }

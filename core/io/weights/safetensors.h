@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/weights/elements.h"
 #include "tensor/named_tensor.h"
 
 namespace astroclip::io {
@@ -20,7 +21,7 @@ class SafetensorsFile {
  public:
   struct Entry {
     std::string name;
-    DType dtype;  ///< F16 reads as f32, I16 and I8 as i32, BOOL as u8
+    ElementType type;
     Shape shape;
   };
 
@@ -29,8 +30,10 @@ class SafetensorsFile {
 
   const std::string& path() const;
   const Metadata& metadata() const;
-  /// In the order of their bytes in the file.
+  /// The tensors that can be read, in the order of their bytes in the file.
   const std::vector<Entry>& entries() const;
+  /// Names of tensors of a type or with a number of axes that cannot be read, with the reason in angle brackets.
+  const std::vector<std::string>& skipped() const;
   bool contains(const std::string& name) const;
   /// Throws Error naming the path and the tensor if there is none of that name.
   const Entry& entry(const std::string& name) const;

@@ -12,14 +12,20 @@ namespace astroclip::io {
 
 /// The tensors of a weight file of any supported format.
 struct WeightsFile {
-  std::string format;  ///< "safetensors", "PyTorch, zip" or "PyTorch, legacy"
+  std::string format;  ///< "safetensors", "safetensors in 3 shards", "PyTorch, zip" or "PyTorch, legacy"
   std::vector<NamedTensor> tensors;
-  std::vector<std::string> skipped;  ///< entries that are not supported tensors (see PytorchFile::skipped)
+  /// The beginning of the names that make up the state dict ("state_dict."); "" for the whole file.
+  std::string section;
+  std::vector<std::string> skipped;  ///< tensors that cannot be read, with the reason (see PytorchFile::skipped)
   Metadata metadata;
+
+  /// The state dict: the tensors of the section, named without it.
+  std::vector<NamedTensor> state_dict() const;
 };
 
-/// Reads safetensors and PyTorch files, distinguished by their first bytes. Each tensor keeps its dtype if it is
-/// supported (f16 becomes f32), and stays in the mapped file if it needs no conversion. Throws Error naming the path.
+/// Reads safetensors and PyTorch files, distinguished by their first bytes, and the shards that an index lists
+/// ("model.safetensors.index.json"). Each tensor keeps its dtype if it is supported (f16 becomes f32), and stays in the
+/// mapped file if it needs no conversion. Throws Error naming the path.
 WeightsFile read_weights(const std::string& path, Device device);
 
 /// The contents of such a file, without reading the tensors.
@@ -31,6 +37,7 @@ struct WeightsListing {
   };
   std::string format;
   std::vector<Entry> entries;
+  std::string section;
   std::vector<std::string> skipped;
   Metadata metadata;
 };

@@ -1,10 +1,12 @@
 #include "io/weights/zip_archive.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <libdeflate.h>
 
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/printable.h"
@@ -36,14 +38,30 @@ bool ZipArchive::looks_like_one(std::span<const std::byte> bytes) {
   return word == local_signature;
 }
 
-std::span<const std::byte> ZipArchive::bytes_of(const Entry& entry) const {
+std::string ZipArchive::some_names() const {
+  constexpr size_t most = 4;
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_) {
+    if (names.size() < most) names.push_back(printable(name, 80));
+  }
+  return fmt::format("{}{}", fmt::join(names, ", "), entries_.size() > most ? ", …" : "");
+}
+
+std::span<const std::byte> ZipArchive::bytes_of(const std::string& name) const {
+  const Entry& entry = entries_.at(name);
+  if (entry.method != 0) {
+    refuse(
+        fmt::format("entry '{}' is compressed (method {}), and PyTorch stores its entries uncompressed; unzip the "
+                    "archive and pack it again with zip -0",
+                    name, entry.method));
+  }
   return bytes_.subspan(static_cast<size_t>(entry.offset), static_cast<size_t>(entry.size));
 }
 
 void ZipArchive::verify(const std::string& name) const {
-  const Entry& entry = entries_.at(name);
-  const std::span<const std::byte> bytes = bytes_of(entry);
-  if (entry.checksum != 0 && entry.checksum != libdeflate_crc32(0, bytes.data(), bytes.size())) {
+  const std::span<const std::byte> bytes = bytes_of(name);
+  const uint32_t checksum = entries_.at(name).checksum;
+  if (checksum != 0 && checksum != libdeflate_crc32(0, bytes.data(), bytes.size())) {
     refuse(fmt::format("entry '{}' is damaged (its checksum differs)", name));
   }
 }
@@ -109,9 +127,6 @@ uint64_t ZipArchive::read_entry(uint64_t header, uint64_t directory_end) {
   const auto flags = at<uint16_t>(header + 8);
   const auto method = at<uint16_t>(header + 10);
   if ((flags & 0x2041) != 0) refuse(fmt::format("entry '{}' is encrypted", name));
-  if (method != 0) {
-    refuse(fmt::format("entry '{}' is compressed (method {}); PyTorch stores its entries uncompressed", name, method));
-  }
   uint64_t stored = at<uint32_t>(header + 20);
   uint64_t size = at<uint32_t>(header + 24);
   uint64_t local = at<uint32_t>(header + 42);
@@ -130,11 +145,13 @@ uint64_t ZipArchive::read_entry(uint64_t header, uint64_t directory_end) {
     }
     field = to;
   }
-  if (stored != size) refuse(fmt::format("entry '{}' is uncompressed but stores {} bytes for {}", name, stored, size));
+  if (method == 0 && stored != size)
+    refuse(fmt::format("entry '{}' is uncompressed but stores {} bytes for {}", name, stored, size));
   const uint64_t data = data_offset(local, name);
-  expect(data, size, "an entry");
+  expect(data, stored, "an entry");
   if (!entries_
-           .try_emplace(name, Entry{static_cast<int64_t>(data), static_cast<int64_t>(size), at<uint32_t>(header + 16)})
+           .try_emplace(
+               name, Entry{static_cast<int64_t>(data), static_cast<int64_t>(stored), at<uint32_t>(header + 16), method})
            .second) {
     refuse(fmt::format("entry '{}' is listed twice", name));
   }

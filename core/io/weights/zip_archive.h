@@ -8,8 +8,8 @@
 
 namespace astroclip::io {
 
-/// The directory of a zip archive in memory (PKWARE's APPNOTE), zip64 included. Only what PyTorch writes: one disk, no
-/// encryption, entries stored without compression.
+/// The directory of a zip archive in memory (PKWARE's APPNOTE), zip64 included. Only one disk and no encryption, as
+/// PyTorch writes them; entries stored with compression are listed and cannot be read.
 class ZipArchive {
  public:
   /// Checks the whole directory. `path` is for messages; the bytes must outlive the archive.
@@ -24,10 +24,14 @@ class ZipArchive {
     int64_t offset = 0;
     int64_t size = 0;
     uint32_t checksum = 0;  ///< 0 if the writer omitted it
+    uint16_t method = 0;    ///< of compression; 0: none
   };
   /// By name.
   const std::map<std::string, Entry>& entries() const { return entries_; }
-  std::span<const std::byte> bytes_of(const Entry& entry) const;
+  /// The first names, for a message.
+  std::string some_names() const;
+  /// Throws Error if the entry is compressed.
+  std::span<const std::byte> bytes_of(const std::string& name) const;
   /// Reads a whole entry and throws Error if its checksum differs.
   void verify(const std::string& name) const;
 

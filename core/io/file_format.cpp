@@ -1,0 +1,72 @@
+#include "io/file_format.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace astroclip::io {
+
+namespace {
+
+using namespace std::string_view_literals;
+
+struct Format {
+  std::string_view begin;  ///< the file's first bytes
+  std::string_view what;
+};
+constexpr Format formats[] = {
+    {"SIMPLE  ="sv, "a FITS file"},
+    {"\x89HDF\r\n\x1a\n"sv, "an HDF5 file"},
+    {"CDF\x01"sv, "a netCDF 3 file"},
+    {"PAR1"sv, "a Parquet file"},
+    {"\x93NUMPY"sv, "a NumPy array (.npy)"},
+    {"PK\x03\x04"sv, "a zip archive"},
+    {"\x1f\x8b"sv, "compressed by gzip; decompress it with gunzip"},
+    {"BZh"sv, "compressed by bzip2; decompress it with bunzip2"},
+    {"\xfd\x37zXZ"sv, "compressed by xz; decompress it with unxz"},
+    {"\x28\xb5\x2f\xfd"sv, "compressed by zstd; decompress it with unzstd"},
+    {"GGUF"sv, "a GGUF file of quantised weights"},
+    {"version https://git-lfs.github.com"sv, "a Git LFS pointer, not the file itself; fetch it with git lfs pull"},
+    {"<!DOCTYPE html"sv, "a web page, perhaps a failed download"},
+    {"<!doctype html"sv, "a web page, perhaps a failed download"},
+    {"<html"sv, "a web page, perhaps a failed download"},
+    {"\x89PNG"sv, "a PNG image"},
+    {"\xff\xd8\xff"sv, "a JPEG image"},
+};
+
+/// Protocols 2 to 5 begin with their number and a frame, a dict, a list, a class or a memo; older ones are text.
+bool looks_like_pickle(std::string_view text) {
+  constexpr std::string_view second = "\x95}]c(\x8c\x8a"sv;
+  return text.size() > 2 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5 && second.find(text[2]) != second.npos;
+}
+
+}  // namespace
+
+std::string other_format(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const auto* found = std::ranges::find_if(formats, [&](const Format& one) { return text.starts_with(one.begin); });
+  if (found != std::end(formats)) return std::string(found->what);
+  if (looks_like_pickle(text)) {
+    return "a Python pickle; load it in Python and save its tensors with safetensors.torch.save_file or torch.save";
+  }
+  constexpr size_t place_of_magic = 257;
+  if (text.size() > place_of_magic && text.substr(place_of_magic).starts_with("ustar")) return "a tar archive";
+  return "";
+}
+
+void require_regular_file(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) throw Error(fmt::format("{}: cannot open: {}", path, std::strerror(errno)));
+  if (S_ISREG(status.st_mode)) return;
+  throw Error(fmt::format("{}: {}", path,
+                          S_ISDIR(status.st_mode) ? "is a folder; name the files in it"
+                                                  : "is a pipe or device; save its data to a file first"));
+}
+
+}  // namespace astroclip::io

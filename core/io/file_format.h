@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace astroclip::io {
+
+/// What a file is by its first bytes, with what to do about it, for a message of a reader that expected another format:
+/// "a Git LFS pointer, not the file itself; fetch it with `git lfs pull`". "" if it is nothing that is known.
+std::string other_format(std::span<const std::byte> bytes);
+
+/// Throws Error naming the path if it is no file that can be read at any place: a folder, a pipe or a terminal. Opens
+/// nothing, so that it does not wait for a writer.
+void require_regular_file(const std::string& path);
+
+}  // namespace astroclip::io
