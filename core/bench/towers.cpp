@@ -130,7 +130,7 @@ Work training(const Tower& tower, bool reconstructs, const Settings& settings) {
   const auto run = [=, raw = random_batch(*encoder, batch), precision = settings.precision] {
     const ops::PrecisionScope scope(precision);
     autograd::backward(objective(*encoder, raw, reconstructs));
-    optimizer->step(1e-5);
+    optimizer->step({1e-5});
   };
   const auto objects = static_cast<double>(batch);
   const double forward = operations.backbone + (reconstructs ? operations.reconstruction : operations.head);
@@ -158,7 +158,7 @@ Work head(const Tower& tower, bool trains, const Settings& settings) {
     const ops::PrecisionScope scope(precision);
     if (trains) {
       autograd::backward(ops::mean(ops::square(encoder->embed(tokens))));
-      optimizer->step(1e-5);
+      optimizer->step({1e-5});
     } else {
       const autograd::NoGrad no_grad;
       encoder->embed(tokens);
@@ -214,7 +214,7 @@ Work alignment(const Settings& settings) {
   const auto run = [=, precision = settings.precision] {
     const ops::PrecisionScope scope(precision);
     autograd::backward(loss->forward(*engine).total);
-    optimizer->step(1e-5);
+    optimizer->step({1e-5});
   };
   const auto objects = static_cast<double>(batch);
   return {run, objects * pair.operations, 0.0, objects, fmt::format("both towers, batch {}", batch)};

@@ -28,17 +28,21 @@ struct GroupSpec {
   std::string match;
   double lr_scale = 1.0;
   double decay_scale = 1.0;
+  int64_t frozen_steps = 0;
 };
 
 struct OptimizerSpec {
   std::string name = "adamw";
   double lr = 1e-4;
   double weight_decay = 0.05;
+  double decay_scale_end = 1.0;
   std::vector<double> betas = {0.9, 0.999};
   double epsilon = 1e-8;
   int64_t warmup = 0;
+  bool warmup_ends_at_peak = false;
   double min_lr = 0.0;
   double max_grad_norm = 1.0;
+  std::vector<std::string> clip_apart;
   bool decay_vectors = true;
   double layer_decay = 1.0;
   std::vector<GroupSpec> groups;

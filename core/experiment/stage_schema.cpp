@@ -17,7 +17,9 @@ const Schema<GroupSpec>& group_schema() {
           .required("match", &GroupSpec::match,
                     "their names, with * for anything: \"image.backbone.*\", \"*.bias\", \"loss.*\"")
           .field("lr_scale", &GroupSpec::lr_scale, "factor on the learning rate", at_least(0.0))
-          .field("decay_scale", &GroupSpec::decay_scale, "factor on the weight decay", at_least(0.0));
+          .field("decay_scale", &GroupSpec::decay_scale, "factor on the weight decay", at_least(0.0))
+          .field("frozen_steps", &GroupSpec::frozen_steps,
+                 "steps at the start in which they stay as they are, while their moments run on", at_least(0));
   return schema;
 }
 
@@ -27,14 +29,21 @@ const Schema<OptimizerSpec>& optimizer_schema() {
           .field("name", &OptimizerSpec::name, "the optimiser", config::one_of(optim::optimizer_names()))
           .field("lr", &OptimizerSpec::lr, "peak learning rate", above(0.0))
           .field("weight_decay", &OptimizerSpec::weight_decay, "decoupled decay", at_least(0.0))
+          .field("decay_scale_end", &OptimizerSpec::decay_scale_end,
+                 "factor on the weight decay at the end of the stage, reached from 1 on a cosine", at_least(0.0))
           .field("betas", &OptimizerSpec::betas, "decay of both moments", config::each(between(0.0, 0.999999)))
           .field("epsilon", &OptimizerSpec::epsilon, "added to the root of the second moment", above(0.0))
           .field("warmup", &OptimizerSpec::warmup, "steps of linear warm-up", at_least(0))
+          .field("warmup_ends_at_peak", &OptimizerSpec::warmup_ends_at_peak,
+                 "the last step of the warm-up has the peak rate, as in DINOv2; otherwise the first step after it")
           .field("min_lr", &OptimizerSpec::min_lr, "learning rate at the end of the cosine", at_least(0.0))
           .renamed("floor", "min_lr")
           .field("max_grad_norm", &OptimizerSpec::max_grad_norm, "bound on the norm of all gradients; 0: none",
                  at_least(0.0))
           .renamed("clip", "max_grad_norm")
+          .field("clip_apart", &OptimizerSpec::clip_apart,
+                 "parameters by name, as in groups: those of each entry have a gradient norm of their own, with the "
+                 "same bound")
           .field("decay_vectors", &OptimizerSpec::decay_vectors, "decay biases, norms and scales too")
           .field("layer_decay", &OptimizerSpec::layer_decay,
                  "factor on the learning rate from each block of an encoder to the one before", between(0.01, 1.0))

@@ -7,17 +7,20 @@
 namespace astroclip::optim {
 
 /// AdamW (Loshchilov & Hutter 2019, "Decoupled weight decay regularization") over all parameters in one kernel, with
-/// clipping of their common norm. Its state is "first_moment.NAME", "second_moment.NAME".
+/// clipping of the norm of each part. Its state is "first_moment.NAME", "second_moment.NAME".
 class Adamw final : public Optimizer {
  public:
   Adamw(std::vector<NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales = {});
 
-  Norm step(double learning_rate) override;
+  Norm step(const Rates& rates) override;
   std::vector<NamedTensor> state() const override;
 
  private:
+  Norm read_norm() const;
+
   std::vector<Tensor> first_, second_;
-  Tensor clip_state_;
+  std::vector<std::vector<size_t>> parts_;  ///< indices of parameters_
+  std::vector<Tensor> clip_states_;         ///< of each part
 };
 
 }  // namespace astroclip::optim

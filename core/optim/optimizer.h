@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,10 +11,19 @@
 
 namespace astroclip::optim {
 
-/// Factors on a parameter's learning rate and weight decay.
+/// How a parameter is treated otherwise than the rest.
 struct Scales {
-  double learning_rate = 1.0;
-  double weight_decay = 1.0;
+  double learning_rate = 1.0;  ///< factor
+  double weight_decay = 1.0;   ///< factor
+  int64_t frozen_steps = 0;    ///< before it, its learning rate is 0; its moments run on
+  size_t part = 0;             ///< parameters of one part have a common gradient norm, which is clipped
+};
+
+/// What schedules say of a step.
+struct Rates {
+  double learning_rate = 0.0;
+  std::optional<double> weight_decay = {};  ///< none: that of the options
+  int64_t step = 0;                         ///< from 0
 };
 
 /// Updates parameters from their gradients and owns what it keeps for each of them, such as moments.
@@ -23,19 +34,20 @@ class Optimizer {
     double beta2 = 0.999;
     double epsilon = 1e-8;
     double weight_decay = 0.0;
-    double clip_norm = 0.0;  ///< bound on the norm of all gradients; 0: none
+    double clip_norm = 0.0;  ///< bound on the norm of each part's gradients; 0: none
     /// Decay of one-dimensional parameters too: biases, norms and scales. Scalars (temperatures) never decay.
     bool decay_vectors = true;
   };
   struct Norm {
-    double norm = 0.0;   ///< of all gradients, before clipping
-    bool finite = true;  ///< false: nothing was updated
+    double norm = 0.0;          ///< of all gradients, before clipping
+    bool finite = true;         ///< false: nothing was updated
+    std::vector<double> parts;  ///< norm of each part
   };
   virtual ~Optimizer() = default;
 
   /// One step with the gradients of the parameters, which are cleared. A parameter without a gradient is left alone, as
   /// PyTorch leaves one whose `grad` is None: it does not decay, and what is kept for it stays.
-  virtual Norm step(double learning_rate) = 0;
+  virtual Norm step(const Rates& rates) = 0;
   /// What is kept for the parameters, for checkpoints: "first_moment.NAME"; "updates", how many each has had.
   virtual std::vector<NamedTensor> state() const = 0;
 

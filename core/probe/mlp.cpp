@@ -103,7 +103,7 @@ Fit mlp(const Sample& train, const Sample& test, const MlpOptions& options, cons
       network.set_step_seed(rng.next());
       const Tensor error = network(as_tensor(select_rows(train.features, batch))) - as_tensor(labels);
       autograd::backward(ops::mean(ops::square(error)));
-      adam.step(options.lr);
+      adam.step({options.lr});
     }
     best.offer(mean, deviation);
   }

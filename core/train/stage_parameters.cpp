@@ -34,13 +34,20 @@ std::vector<std::string> patterns_for(const std::string& name) {
   return patterns;
 }
 
-[[noreturn]] void refuse(const StageSpec& stage, const std::string& pattern, const std::vector<std::string>& names) {
+/// The names that a pattern fits. Throws Error naming the key that has it when it fits none.
+std::vector<size_t> matching(const StageSpec& stage, const std::string& key, const std::string& pattern,
+                             const std::vector<std::string>& names) {
+  std::vector<size_t> found;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (fnmatch(pattern.c_str(), names[i].c_str(), 0) == 0) found.push_back(i);
+  }
+  if (!found.empty()) return found;
   std::vector<std::string> candidates;
   for (const std::string& name : names) {
     for (std::string& candidate : patterns_for(name)) candidates.push_back(std::move(candidate));
   }
   const std::string near = suggestion(pattern, candidates);
-  throw Error(fmt::format("[stages.{}.optimizer.groups] 'match' = \"{}\" names no parameter{}", stage.name, pattern,
+  throw Error(fmt::format("[stages.{}.optimizer.{} \"{}\" names no parameter{}", stage.name, key, pattern,
                           near.empty() ? fmt::format("; they are called like '{}'", names.front()) : near));
 }
 
@@ -149,14 +156,15 @@ std::vector<optim::Scales> optimizer_scales(const StageSpec& stage, const std::v
   std::vector<std::string> names;
   for (const NamedTensor& entry : parameters) names.push_back(written_name(stage, entry.name));
   for (const GroupSpec& group : stage.optimizer.groups) {
-    bool found = false;
-    for (size_t i = 0; i < names.size(); ++i) {
-      if (fnmatch(group.match.c_str(), names[i].c_str(), 0) != 0) continue;
-      found = true;
+    for (const size_t i : matching(stage, "groups] 'match' =", group.match, names)) {
       scales[i].learning_rate *= group.lr_scale;
       scales[i].weight_decay *= group.decay_scale;
+      scales[i].frozen_steps = std::max(scales[i].frozen_steps, group.frozen_steps);
     }
-    if (!found) refuse(stage, group.match, names);
+  }
+  for (size_t part = 0; part < stage.optimizer.clip_apart.size(); ++part) {
+    for (const size_t i : matching(stage, "clip_apart]", stage.optimizer.clip_apart[part], names))
+      scales[i].part = part + 1;
   }
   return scales;
 }

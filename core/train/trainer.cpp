@@ -81,8 +81,10 @@ StepReport Trainer::step() {
   StepReport report;
   report.losses = add_gradients();
   const OptimizerSpec& o = stage_.spec.optimizer;
-  report.learning_rate = optim::warmup_cosine(step_, o.lr, o.min_lr, o.warmup, stage_.spec.steps);
-  const optim::Optimizer::Norm norm = optimizer_->step(report.learning_rate);
+  const int64_t steps = stage_.spec.steps;
+  report.learning_rate = optim::warmup_cosine(step_, o.lr, o.min_lr, o.warmup, steps, o.warmup_ends_at_peak);
+  const double decay = o.weight_decay * optim::cosine(step_, 1.0, o.decay_scale_end, steps);
+  const optim::Optimizer::Norm norm = optimizer_->step({report.learning_rate, decay, step_});
   if (!norm.finite) {
     const std::string cause = bad_input(batch_, dataset_);
     throw Error(fmt::format(
@@ -90,6 +92,9 @@ StepReport Trainer::step() {
         stage_.spec.name, step_ + 1, optimizer_->first_non_finite(), report.loss(), cause.empty() ? "" : "; " + cause));
   }
   report.gradient_norm = norm.norm;
+  for (size_t i = 0; i + 1 < norm.parts.size(); ++i) {
+    report.losses.emplace_back("gradient_norm." + o.clip_apart[i], norm.parts[i + 1]);
+  }
   setup_.after_update(step_);
   if (average_) average_->update(step_);
   report.step = ++step_;

@@ -56,7 +56,7 @@ TEST_F(Clip, NoDecayPullsTheScale) {
   for (NamedTensor& entry : loss->parameters()) {
     entry.tensor.set_grad(Tensor::zeros(entry.tensor.shape(), entry.tensor.dtype(), entry.tensor.device()));
   }
-  adamw.step(0.1);  // with a gradient of 0 only decay could move it
+  adamw.step({0.1});  // with a gradient of 0 only decay could move it
   EXPECT_EQ(loss->parameters().at(0).tensor.item(), std::log(15.5));
 }
 

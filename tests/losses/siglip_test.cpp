@@ -33,7 +33,7 @@ TEST_F(Siglip, NoDecayPullsScaleAndBias) {
   for (NamedTensor& entry : loss->parameters()) {
     entry.tensor.set_grad(Tensor::zeros(entry.tensor.shape(), entry.tensor.dtype(), entry.tensor.device()));
   }
-  adamw.step(0.1);  // with gradients of 0 only decay could move them
+  adamw.step({0.1});  // with gradients of 0 only decay could move them
   EXPECT_EQ(loss->parameters().at(0).tensor.item(), std::log(10.0));
   EXPECT_EQ(loss->parameters().at(1).tensor.item(), -10.0);
 }

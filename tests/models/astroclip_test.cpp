@@ -89,7 +89,7 @@ TEST_P(AstroclipFixture, SixStepsOfTheHeadsOnFrozenBackbones) {
   for (size_t step = 0; step < 6; ++step) {
     const Tensor total = loss->forward(plain).total;
     autograd::backward(total);
-    const auto norm = adamw.step(1e-3);
+    const auto norm = adamw.step({1e-3});
     EXPECT_NEAR(total.item() / expected[2 * step], 1.0, 1e-4) << "step " << step;
     EXPECT_NEAR(norm.norm / expected[2 * step + 1], 1.0, 1e-4) << "step " << step;
   }

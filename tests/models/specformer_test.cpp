@@ -87,7 +87,7 @@ TEST_P(SpecformerFixture, SixStepsOfAdamw) {
   for (size_t step = 0; step < 6; ++step) {
     const Tensor loss = masked_loss();
     autograd::backward(loss);
-    const auto norm = adamw.step(1e-3);
+    const auto norm = adamw.step({1e-3});
     EXPECT_NEAR(loss.item() / expected[2 * step], 1.0, 1e-4) << "step " << step;
     EXPECT_NEAR(norm.norm / expected[2 * step + 1], 1.0, 1e-4) << "step " << step;
   }

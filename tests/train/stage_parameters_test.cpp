@@ -54,6 +54,16 @@ TEST(LayerDecay, DepthsAreThoseOfDinov2) {
   }
 }
 
+TEST(ClipApart, NamesPartsByTheirParameters) {
+  const auto scales = scales_with("optimizer = { clip_apart = [\"image.backbone.*\", \"loss.*\"] }\n");
+  EXPECT_EQ(scales.at("image_encoder.backbone.norm.weight").part, 1U);
+  EXPECT_EQ(scales.at("loss.logit_scale.log").part, 2U);
+  EXPECT_EQ(scales.at("image_encoder.cross_attention.query").part, 0U);
+  EXPECT_THAT(
+      [] { (void)scales_with("optimizer = { clip_apart = [\"image.spine.*\"] }\n"); },
+      ThrowsMessage<Error>(testing::HasSubstr("[stages.stage.optimizer.clip_apart] \"image.spine.*\" names no")));
+}
+
 /// Moments of batch norms that are frozen stay as they are.
 TEST(TrainedMoments, AreThoseOfBatchNormsThatTrain) {
   const auto moments = [](const std::string& freeze) {
@@ -67,7 +77,8 @@ blocks = [1]
 [[stages]]
 name = "stage"
 loss = { plugin = "supervised" }
-)" + freeze, "e.toml"));
+)" + freeze,
+                                                                     "e.toml"));
     const Model model = testing_support::model_of(experiment);
     freeze_parts(experiment.stages[0], model);
     std::vector<std::string> names;
