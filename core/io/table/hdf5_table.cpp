@@ -1,0 +1,280 @@
+#include <fmt/format.h>
+#include <hdf5.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <optional>
+
+#include "base/error.h"
+#include "io/hdf5/hdf5.h"
+#include "io/hdf5/hdf5_library_internal.h"
+#include "io/table/table_source_internal.h"
+
+namespace astroclip::io {
+
+namespace {
+
+/// What a datatype is read as.
+enum class StoredAs { i64, u64, f64, truth, enumeration, text, other };
+
+/// Whether an enumeration is numpy's bool, as h5py writes it.
+bool is_truth(hid_t type) {
+  if (H5Tget_nmembers(type) != 2) return false;
+  bool found[2] = {};
+  for (unsigned i = 0; i < 2; ++i) {
+    char* name = H5Tget_member_name(type, i);
+    found[i] = name != nullptr && (std::strcmp(name, "FALSE") == 0 || std::strcmp(name, "TRUE") == 0);
+    H5free_memory(name);
+  }
+  return found[0] && found[1];
+}
+
+StoredAs kind_of(hid_t type) {
+  switch (H5Tget_class(type)) {
+    case H5T_INTEGER:
+      return H5Tget_sign(type) == H5T_SGN_NONE && H5Tget_size(type) >= 8 ? StoredAs::u64 : StoredAs::i64;
+    case H5T_FLOAT:
+      return StoredAs::f64;
+    case H5T_ENUM:
+      return is_truth(type) ? StoredAs::truth : StoredAs::enumeration;
+    case H5T_STRING:
+      return StoredAs::text;
+    default:
+      return StoredAs::other;
+  }
+}
+
+/// A dataset, or a member of a compound one.
+struct ColumnPlace {
+  std::string name, dataset, member;
+};
+
+class Hdf5Table final : public TableSource {
+ public:
+  explicit Hdf5Table(const std::string& path) {
+    format = "HDF5 table";
+    (void)Hdf5File::open(path);  // for its errors
+    const Hdf5Lock lock;
+    file_ = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (file_ < 0) throw Error(fmt::format("{}: cannot be opened as HDF5: {}", path, library_reason()));
+  }
+  ~Hdf5Table() override {
+    const Hdf5Lock lock;
+    H5Fclose(file_);
+  }
+
+  void choose(const std::string& path, const std::string& table);
+
+  Column read(size_t column, const std::string& place) const override {
+    Column values = read_alone(column, place);
+    // astropy writes a masked column with its mask beside it.
+    const auto mask = std::ranges::find(columns, columns[column] + ".mask");
+    if (mask == columns.end()) return values;
+    const Column masked = read_alone(static_cast<size_t>(mask - columns.begin()), place);
+    const auto* flags = std::get_if<std::vector<bool>>(&masked.values);
+    for (size_t i = 0; flags != nullptr && i < flags->size(); ++i) {
+      if ((*flags)[i]) values.set_missing(static_cast<int64_t>(i));
+    }
+    return values;
+  }
+
+ private:
+  Column read_alone(size_t column, const std::string& place) const {
+    Column values{.name = columns[column]};
+    if (rows == 0) return values;
+    const Hdf5Lock lock;
+    const Hdf5Id set(H5Dopen2(file_, places_[column].dataset.c_str(), H5P_DEFAULT), H5Dclose);
+    H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
+    H5Dget_space_status(set, &status);
+    if (status == H5D_SPACE_STATUS_NOT_ALLOCATED) throw Error(fmt::format("{}: nothing was written to it", place));
+    const Hdf5Id whole(H5Dget_type(set), H5Tclose);
+    const std::string& member = places_[column].member;
+    const Hdf5Id type(
+        member.empty() ? H5Tcopy(whole)
+                       : H5Tget_member_type(whole, static_cast<unsigned>(H5Tget_member_index(whole, member.c_str()))),
+        H5Tclose);
+    const Reader reader{set, member, static_cast<size_t>(rows), place};
+    switch (kind_of(type)) {
+      case StoredAs::i64:
+        values.values = reader.numbers<int64_t>(H5T_NATIVE_INT64);
+        break;
+      case StoredAs::u64:
+        values.values = reader.numbers<uint64_t>(H5T_NATIVE_UINT64);
+        break;
+      case StoredAs::f64:
+        values.values = reader.numbers<double>(H5T_NATIVE_DOUBLE);
+        break;
+      case StoredAs::truth:
+      case StoredAs::enumeration: {
+        const std::vector<int64_t> numbers = reader.enumeration(type);
+        if (kind_of(type) == StoredAs::enumeration)
+          values.values = numbers;
+        else
+          values.values = std::vector<bool>(numbers.begin(), numbers.end());
+        break;
+      }
+      case StoredAs::text:
+        values.values = reader.texts(type);
+        set_empty_missing(values);
+        break;
+      case StoredAs::other:
+        break;  // no column
+    }
+    return values;
+  }
+
+  static void set_empty_missing(Column& column) {
+    const auto& texts = std::get<std::vector<std::string>>(column.values);
+    for (size_t i = 0; i < texts.size(); ++i) {
+      if (texts[i].empty()) column.set_missing(static_cast<int64_t>(i));
+    }
+  }
+
+  /// Reads the values of an open dataset, or of its member.
+  struct Reader {
+    hid_t set;
+    const std::string& member;
+    size_t rows;
+    const std::string& place;
+
+    void read(hid_t type, void* out) const {
+      hid_t wanted = H5Tcopy(type);
+      if (!member.empty()) {
+        H5Tclose(wanted);
+        wanted = H5Tcreate(H5T_COMPOUND, H5Tget_size(type));
+        H5Tinsert(wanted, member.c_str(), 0, type);
+      }
+      const Hdf5Id memory(wanted, H5Tclose);
+      if (H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
+        throw Error(fmt::format("{}: cannot be read: {}", place, library_reason()));
+    }
+
+    template <class T>
+    std::vector<T> numbers(hid_t type) const {
+      std::vector<T> values(rows);
+      read(type, values.data());
+      return values;
+    }
+
+    std::vector<int64_t> enumeration(hid_t type) const {
+      const Hdf5Id native(H5Tget_native_type(type, H5T_DIR_ASCEND), H5Tclose);
+      const Hdf5Id base(H5Tget_super(native), H5Tclose);
+      std::vector<int64_t> values(rows);
+      if (H5Tget_size(native) > sizeof(int64_t)) throw Error(fmt::format("{}: has values of over 64 bits", place));
+      read(native, values.data());
+      H5Tconvert(base, H5T_NATIVE_INT64, rows, values.data(), nullptr, H5P_DEFAULT);  // widens them in place
+      return values;
+    }
+
+    std::vector<std::string> texts(hid_t type) const {
+      std::vector<std::string> values;
+      if (H5Tis_variable_str(type) > 0) {
+        std::vector<char*> pointers(rows);
+        read(type, pointers.data());
+        for (const char* text : pointers) values.emplace_back(text == nullptr ? "" : text);
+        const Hdf5Id space(H5Dget_space(set), H5Sclose);
+        H5Dvlen_reclaim(type, space, H5P_DEFAULT, pointers.data());
+        return values;
+      }
+      const size_t size = H5Tget_size(type);
+      std::vector<char> bytes(size * rows);
+      read(type, bytes.data());
+      for (size_t i = 0; i < rows; ++i) {
+        std::string_view text(bytes.data() + i * size, size);
+        text = text.substr(0, text.find('\0'));
+        values.emplace_back(text.substr(0, text.find_last_not_of(' ') + 1));
+      }
+      return values;
+    }
+  };
+
+  hid_t file_ = -1;
+  std::vector<ColumnPlace> places_;
+};
+
+/// A group of datasets, or a compound dataset.
+struct Candidate {
+  std::string name;
+  int64_t rows = 0;
+  std::vector<ColumnPlace> places = {};
+};
+
+std::vector<std::string> datasets_of(hid_t file) {
+  std::vector<std::string> names;
+  const auto visit = [](hid_t, const char* name, const H5O_info_t* info, void* out) -> herr_t {
+    // Beside its table astropy writes the columns' units as text.
+    const bool is_about_table = std::string_view(name).ends_with(".__table_column_meta__");
+    if (info->type == H5O_TYPE_DATASET && !is_about_table)
+      static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+    return 0;
+  };
+  H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, visit, &names, H5O_INFO_BASIC);
+  return names;
+}
+
+Candidate compound_table(const std::string& name, int64_t rows, hid_t type) {
+  Candidate table{name, rows};
+  for (int i = 0; i < H5Tget_nmembers(type); ++i) {
+    const Hdf5Id member(H5Tget_member_type(type, static_cast<unsigned>(i)), H5Tclose);
+    char* text = H5Tget_member_name(type, static_cast<unsigned>(i));
+    if (kind_of(member) != StoredAs::other) table.places.push_back({text, name, text});
+    H5free_memory(text);
+  }
+  return table;
+}
+
+/// The datasets of a group that have as many rows as most of them.
+Candidate group_table(const std::string& group, const std::map<int64_t, std::vector<ColumnPlace>>& by_rows) {
+  const auto most = std::ranges::max_element(by_rows, {}, [](const auto& some) { return some.second.size(); });
+  return {group.empty() ? "/" : group, most->first, most->second};
+}
+
+std::vector<Candidate> tables_of(hid_t file) {
+  std::vector<Candidate> tables;
+  std::map<std::string, std::map<int64_t, std::vector<ColumnPlace>>> groups;
+  for (const std::string& name : datasets_of(file)) {
+    const Hdf5Id set(H5Dopen2(file, name.c_str(), H5P_DEFAULT), H5Dclose);
+    if (set < 0) continue;
+    const Hdf5Id type(H5Dget_type(set), H5Tclose);
+    const Hdf5Id space(H5Dget_space(set), H5Sclose);
+    hsize_t extent = 0;
+    if (H5Sget_simple_extent_ndims(space) != 1) continue;
+    H5Sget_simple_extent_dims(space, &extent, nullptr);
+    const auto rows = static_cast<int64_t>(extent);
+    if (H5Tget_class(type) == H5T_COMPOUND) {
+      tables.push_back(compound_table(name, rows, type));
+    } else if (kind_of(type) != StoredAs::other) {
+      const size_t slash = name.rfind('/');
+      const std::string group = slash == std::string::npos ? "" : name.substr(0, slash);
+      groups[group][rows].push_back({name.substr(slash + 1), name, ""});
+    }
+  }
+  for (const auto& [group, by_rows] : groups) tables.push_back(group_table(group, by_rows));
+  std::erase_if(tables, [](const Candidate& table) { return table.places.empty(); });
+  return tables;
+}
+
+void Hdf5Table::choose(const std::string& path, const std::string& table) {
+  std::vector<Candidate> tables;
+  {
+    const Hdf5Lock lock;
+    tables = tables_of(file_);
+  }
+  std::vector<std::string> names;
+  for (const Candidate& one : tables) names.push_back(one.name);
+  const Candidate& chosen = tables[choose_table(path, names, table)];
+  rows = chosen.rows;
+  places_ = chosen.places;
+  for (const ColumnPlace& place : places_) columns.push_back(place.name);
+}
+
+}  // namespace
+
+std::shared_ptr<const TableSource> open_hdf5_table(const std::string& path, const std::string& table) {
+  const auto opened = std::make_shared<Hdf5Table>(path);
+  opened->choose(path, table);
+  return opened;
+}
+
+}  // namespace astroclip::io

@@ -1,0 +1,143 @@
+#include "io/table/table.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <libdeflate.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "io/mapped_file.h"
+#include "io/table/number_text_internal.h"
+#include "io/table/table_source_internal.h"
+
+namespace astroclip::io {
+
+namespace {
+
+FileText mapped_text(const std::string& path) {
+  auto file = std::make_shared<const MappedFile>(path);
+  const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  return {std::move(file), text};
+}
+
+/// All members of a gzip file.
+FileText gunzipped(const std::string& path, std::string_view packed) {
+  const std::unique_ptr<libdeflate_decompressor, void (*)(libdeflate_decompressor*)> decompressor(
+      libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
+  constexpr size_t most_expanded = 1032;  // what a byte of a deflate stream makes at most
+  auto whole = std::make_shared<std::string>();
+  while (!packed.empty()) {
+    const size_t begin = whole->size();
+    size_t room = std::max<size_t>(4 * packed.size(), 1 << 16), used = 0, made = 0;
+    libdeflate_result result = LIBDEFLATE_INSUFFICIENT_SPACE;
+    for (; result == LIBDEFLATE_INSUFFICIENT_SPACE && room < 2 * most_expanded * packed.size() + (1 << 17); room *= 2) {
+      whole->resize(begin + room);
+      result = libdeflate_gzip_decompress_ex(decompressor.get(), packed.data(), packed.size(), whole->data() + begin,
+                                             room, &used, &made);
+    }
+    if (result != LIBDEFLATE_SUCCESS)
+      throw Error(fmt::format("{}: is damaged: its gzip stream cannot be decoded", path));
+    whole->resize(begin + made);
+    packed.remove_prefix(used);
+  }
+  const std::string_view text = *whole;
+  return {std::move(whole), text};
+}
+
+/// What is known of a file by its first bytes and is no table that can be read; "" of others.
+std::string foreign_format(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, const char*>, 9> formats = {{
+      {"PAR1", "a Parquet file; write the table as FITS, HDF5 or CSV"},
+      {"ARROW1", "an Arrow file; write the table as FITS, HDF5 or CSV"},
+      {"PK\x03\x04", "a zip archive; unpack it, or write the table as CSV"},
+      {"BZh", "compressed by bzip2; unpack it"},
+      {"\xFD"
+       "7zXZ",
+       "compressed by xz; unpack it"},
+      {"\x28\xB5\x2F\xFD", "compressed by zstd; unpack it"},
+      {"\x93NUMPY", "a NumPy array; write the table as FITS, HDF5 or CSV"},
+      {"\xFF\xFE", "text in UTF-16; write it in UTF-8"},
+      {"\xFE\xFF", "text in UTF-16; write it in UTF-8"},
+  }};
+  for (const auto& [begin, what] : formats) {
+    if (text.starts_with(begin)) return what;
+  }
+  const bool has_zero = text.substr(0, 4096).find('\0') != std::string_view::npos;
+  return has_zero ? "a binary file of no known table format" : "";
+}
+
+std::shared_ptr<const TableSource> open_source(const std::string& path, const std::string& table) {
+  FileText file = mapped_text(path);
+  if (file.text.starts_with("\x1F\x8B")) file = gunzipped(path, file.text);
+  if (file.text.starts_with("SIMPLE  =")) return open_fits_table(path, table);
+  constexpr std::string_view hdf5 = "\x89HDF\r\n\x1A\n";
+  for (size_t block = 0; block < file.text.size(); block = std::max<size_t>(512, 2 * block)) {  // behind a user block
+    if (file.text.substr(block).starts_with(hdf5)) return open_hdf5_table(path, table);
+  }
+  const std::string foreign = foreign_format(file.text);
+  if (!foreign.empty()) throw Error(fmt::format("{}: is {}", path, foreign));
+  if (file.text.starts_with("\xEF\xBB\xBF")) file.text.remove_prefix(3);  // a byte order mark
+  if (trimmed_view(file.text.substr(0, 4096)).starts_with('<')) return open_votable(path, std::move(file), table);
+  if (!table.empty())
+    throw Error(fmt::format("{}: holds one table without a name; table '{}' was asked for", path, table));
+  return open_csv(path, std::move(file));
+}
+
+}  // namespace
+
+size_t choose_table(const std::string& path, const std::vector<std::string>& tables, const std::string& wanted) {
+  if (tables.empty()) throw Error(fmt::format("{}: holds no table", path));
+  if (wanted.empty() && tables.size() == 1) return 0;
+  if (wanted.empty()) {
+    throw Error(
+        fmt::format("{}: holds {} tables; say which is wanted: '{}'", path, tables.size(), fmt::join(tables, "', '")));
+  }
+  const auto found = std::ranges::find_if(tables, [&](const auto& name) { return same_letters(name, wanted); });
+  if (found == tables.end()) {
+    throw Error(fmt::format("{}: has no table '{}'; it has '{}'{}", path, wanted, fmt::join(tables, "', '"),
+                            suggestion(wanted, tables)));
+  }
+  return static_cast<size_t>(found - tables.begin());
+}
+
+Table Table::open(const std::string& path, const std::string& table) {
+  Table opened;
+  opened.path_ = path;
+  opened.source_ = open_source(path, table);
+  return opened;
+}
+
+const std::string& Table::format() const { return source_->format; }
+int64_t Table::rows() const { return source_->rows; }
+const std::vector<std::string>& Table::columns() const { return source_->columns; }
+
+bool Table::has(const std::string& column) const {
+  return std::ranges::any_of(columns(), [&](const auto& name) { return same_letters(name, column); });
+}
+
+Column Table::read(const std::string& column) const {
+  std::vector<size_t> exact, same;
+  for (size_t i = 0; i < columns().size(); ++i) {
+    if (columns()[i] == column) exact.push_back(i);
+    if (same_letters(columns()[i], column)) same.push_back(i);
+  }
+  const std::vector<size_t>& found = exact.empty() ? same : exact;
+  if (found.empty()) {
+    throw Error(fmt::format("{}: has no column '{}'; it has {}{}", path_, column, fmt::join(columns(), ", "),
+                            suggestion(column, columns())));
+  }
+  if (found.size() > 1) throw Error(fmt::format("{}: has {} columns '{}'", path_, found.size(), column));
+  const std::string& name = columns()[found.front()];
+  const std::string place = fmt::format("{}: column '{}'", path_, name);
+  Column values = source_->read(found.front(), place);
+  values.name = name;
+  values.place = place;
+  return values;
+}
+
+}  // namespace astroclip::io

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/table/column.h"
+
+namespace astroclip::io {
+
+/// A table of any format that astronomers use, of which the columns asked for are read:
+/// CSV and other separated text (commas, tabs, semicolons, bars or blanks; quotes; '#' comments before the header and
+/// between rows; ECSV), perhaps gzipped; FITS binary and ASCII tables; HDF5 groups of datasets with one number, text or
+/// boolean a row, and compound datasets; VOTable (TABLEDATA, BINARY, BINARY2). The format is known by the contents.
+/// Errors name the file, the column and the row or line.
+class Table {
+ public:
+  /// `table` is one of the file's tables: the name or "HDU n" of a FITS HDU, the path of an HDF5 group or dataset, the
+  /// name or ID of a VOTable's table; "" where there is only one. Throws Error when there are several, naming them,
+  /// and when the file is damaged or of another format.
+  static Table open(const std::string& path, const std::string& table = "");
+
+  const std::string& path() const { return path_; }
+  /// "CSV", "FITS table" …
+  const std::string& format() const;
+  int64_t rows() const;
+  /// The columns that can be read: those with one value a row.
+  const std::vector<std::string>& columns() const;
+  bool has(const std::string& column) const;
+  /// A column by its name, or, where no other has the same letters, by that name in another case. Throws Error when
+  /// there is none or there are several, and when a value is not of the column's type.
+  Column read(const std::string& column) const;
+
+ private:
+  std::string path_;
+  std::shared_ptr<const struct TableSource> source_;
+};
+
+}  // namespace astroclip::io
