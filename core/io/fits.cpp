@@ -83,6 +83,15 @@ struct FitsFile::State {
     return index;
   }
 
+  /// Moves to one of `hdus`; returns its label.
+  std::string go_to(const FitsHdu& hdu) const {
+    const auto index = static_cast<size_t>(&hdu - hdus.data());
+    int status = 0;
+    fits_movabs_hdu(file, static_cast<int>(index) + 1, nullptr, &status);
+    check(status, label(index));
+    return label(index);
+  }
+
   int64_t key(const char* name, int64_t fallback) const {
     LONGLONG value = 0;
     int status = 0;
@@ -430,16 +439,43 @@ std::vector<std::string> FitsFile::id_column(const std::string& hdu, const std::
   return texts;
 }
 
-std::string FitsFile::header(const std::string& name) const {
-  const size_t hdu = state_->go_to(name);
+std::string FitsFile::header(const std::string& name) const { return header(hdu(name)); }
+
+std::string FitsFile::header(const FitsHdu& hdu) const {
+  const std::string label = state_->go_to(hdu);
   char* cards = nullptr;
   int count = 0, status = 0;
   fits_convert_hdr2str(state_->file, 1, nullptr, 0, &cards, &count, &status);
   const std::string text = cards == nullptr ? "" : cards;
   int ignored = 0;
   fits_free_memory(cards, &ignored);
-  state_->check(status, state_->label(hdu));
+  state_->check(status, label);
   return text;
+}
+
+std::vector<double> FitsFile::section(const FitsHdu& hdu, std::span<const int64_t> first,
+                                      std::span<const int64_t> extent) const {
+  const std::string label = state_->go_to(hdu);
+  const auto axes = static_cast<size_t>(hdu.shape.rank());
+  std::vector<long> begin(axes), end(axes), step(axes, 1);
+  int64_t count = 1;
+  for (size_t axis = 0; axis < axes; ++axis) {
+    begin[axes - 1 - axis] = first[axis] + 1;
+    end[axes - 1 - axis] = first[axis] + extent[axis];
+    count *= extent[axis];
+  }
+  std::vector<double> values(static_cast<size_t>(count));
+  int status = 0, any_undefined = 0;
+  double undefined = nan;
+  fits_read_subset(state_->file, TDOUBLE, begin.data(), end.data(), step.data(), &undefined, values.data(),
+                   &any_undefined, &status);
+  state_->check(status, label);
+  return values;
+}
+
+int64_t FitsFile::tile_height(const FitsHdu& hdu) const {
+  state_->go_to(hdu);
+  return std::max<int64_t>(1, state_->key("ZTILE2", 1));
 }
 
 }  // namespace astroclip::io

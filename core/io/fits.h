@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,15 @@ class FitsFile {
   std::vector<std::string> text_column(const std::string& hdu, const std::string& column) const;
   /// The cards of a header but for comments, 80 characters each.
   std::string header(const std::string& hdu) const;
+
+  /// The same of one of `hdus()`, whatever its name.
+  std::string header(const FitsHdu& hdu) const;
+  /// Part of an image: `extent` pixels from `first` on in each axis, slowest axis first, as a whole image's are given.
+  /// Of a compressed image only the tiles that hold them are unpacked.
+  std::vector<double> section(const FitsHdu& hdu, std::span<const int64_t> first,
+                              std::span<const int64_t> extent) const;
+  /// Rows of a compressed image that are unpacked together; 1 for other images.
+  int64_t tile_height(const FitsHdu& hdu) const;
 
  private:
   struct State;

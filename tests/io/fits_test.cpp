@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <filesystem>
 
@@ -181,6 +182,25 @@ TEST_F(FitsTest, RefusesTheTruncatedObservation) {
       [&] { FitsFile::open(file); },
       ThrowsMessage<Error>(
           file + ": is truncated: the data of HDU 'PRIMARY' end at byte 2160192, but the file ends at byte 1389044"));
+}
+
+TEST_F(FitsTest, ReadsPartsOfImages) {
+  std::vector<double> values;
+  for (int i = 0; i < 3 * 40 * 50; ++i) values.push_back(i);
+  for (const bool is_compressed : {false, true}) {
+    const std::string file = path("parts.fits");
+    FitsWriter writer(file);
+    writer.empty_primary();
+    if (is_compressed) writer.compress(8);
+    writer.image("", {3, 40, 50}, values);
+    writer.close();
+    const FitsFile fits = FitsFile::open(file);
+    const auto& hdu = fits.hdus().at(1);
+    const auto part = fits.section(hdu, std::array<int64_t, 3>{1, 30, 47}, std::array<int64_t, 3>{2, 3, 2});
+    EXPECT_THAT(part, ElementsAre(3547, 3548, 3597, 3598, 3647, 3648, 5547, 5548, 5597, 5598, 5647, 5648));
+    EXPECT_EQ(fits.tile_height(hdu), is_compressed ? 8 : 1);
+    EXPECT_THAT(fits.header(hdu), testing::HasSubstr("NAXIS3  =                    3"));
+  }
 }
 
 }  // namespace

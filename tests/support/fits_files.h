@@ -27,6 +27,15 @@ class FitsWriter {
     return checked();
   }
 
+  /// The images that follow are compressed without loss, in tiles of whole rows, `rows` of them.
+  FitsWriter& compress(long rows = 1) {
+    const long tile[] = {100000, rows};
+    fits_set_compression_type(file_, GZIP_1, &status_);
+    fits_set_tile_dim(file_, 2, const_cast<long*>(tile), &status_);
+    fits_set_quantize_level(file_, 0.0F, &status_);
+    return checked();
+  }
+
   /// `shape` slowest axis first; BITPIX as in the standard: −32 float, −64 double, 32 integer.
   FitsWriter& image(const std::string& name, std::vector<long> shape, std::vector<double> values, int bitpix = -32) {
     const std::vector<long> axes(shape.rbegin(), shape.rend());
