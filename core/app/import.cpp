@@ -28,6 +28,7 @@ void print(const fits::ImportedFile& file) {
         rows.empty() ? "" : fmt::format("{} {}: ", rows.size() == 1 ? "row" : "rows", fmt::join(rows, ", "));
     fmt::print("{:16} refused: {}{}\n", "", where, reason);
   }
+  for (const std::string& note : file.notes) fmt::print("{:16} note: {}\n", "", note);
   if (file.numbers.size() == 1) fmt::print("{:16} numbered {}\n", "", file.numbers[0]);
   if (file.numbers.size() > 1) {
     fmt::print("{:16} numbered {} to {} in the order of rows\n", "", file.numbers.front(), file.numbers.back());

@@ -61,7 +61,7 @@ class Importer {
   }
 
   void add(Observations found) {
-    ImportedFile entry{found.file, found.kind, 0, std::move(found.refused), {}};
+    ImportedFile entry{found.file, found.kind, 0, std::move(found.refused), std::move(found.notes), {}};
     for (ObservedSpectrum& one : found.spectra) {
       if (one.id && !ids_.insert(*one.id).second) {
         entry.refused.push_back({one.row, fmt::format("object {} was taken already", *one.id)});

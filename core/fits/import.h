@@ -23,6 +23,7 @@ struct ImportedFile {
   std::string file, kind;
   int64_t taken = 0;  ///< images, spectra or redshifts
   std::vector<Refusal> refused;
+  std::vector<std::string> notes;
   std::vector<int64_t> numbers;  ///< given to its objects, in the order of its rows, where they had none of their own
 };
 

@@ -190,7 +190,9 @@ Observations read_observations(const std::string& path) {
   Observations found;
   found.file = path;
   try {
-    read(FitsFile::open(path), found);
+    const FitsFile file = FitsFile::open(path);
+    if (!file.warning().empty()) found.notes.push_back(file.warning());
+    read(file, found);
   } catch (const Error& error) {
     const std::string reason = error.what(), prefix = path + ": ";
     found.refused.push_back({{}, reason.starts_with(prefix) ? reason.substr(prefix.size()) : reason});

@@ -42,6 +42,7 @@ struct Observations {
   std::vector<ObservedImage> images;
   std::vector<FittedRedshift> redshifts;
   std::vector<Refusal> refused;
+  std::vector<std::string> notes;  ///< what was ignored of the file, or done to what was taken
 };
 
 /// Spectra with fewer measured pixels are refused.

@@ -4,8 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <fstream>
 #include <string_view>
 
 #include "base/error.h"
@@ -60,13 +59,22 @@ std::string other_format(std::span<const std::byte> bytes) {
   return "";
 }
 
+std::string other_format(const std::string& path) {
+  constexpr size_t most = 512;
+  std::string bytes(most, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(bytes.data(), static_cast<std::streamsize>(most));
+  return other_format(std::as_bytes(std::span(bytes.data(), static_cast<size_t>(file.gcount()))));
+}
+
 void require_regular_file(const std::string& path) {
   struct stat status {};
-  if (stat(path.c_str(), &status) != 0) throw Error(fmt::format("{}: cannot open: {}", path, std::strerror(errno)));
-  if (S_ISREG(status.st_mode)) return;
+  const bool exists = stat(path.c_str(), &status) == 0;
+  if (exists ? S_ISREG(status.st_mode) : path != "-") return;
   throw Error(fmt::format("{}: {}", path,
-                          S_ISDIR(status.st_mode) ? "is a folder; name the files in it"
-                                                  : "is a pipe or device; save its data to a file first"));
+                          exists && S_ISDIR(status.st_mode) ? "is a folder; name the files in it"
+                          : exists                          ? "is a pipe or device; save its data to a file first"
+                                   : "standard input cannot be read; save its data to a file first"));
 }
 
 }  // namespace astroclip::io

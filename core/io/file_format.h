@@ -9,9 +9,11 @@ namespace astroclip::io {
 /// What a file is by its first bytes, with what to do about it, for a message of a reader that expected another format:
 /// "a Git LFS pointer, not the file itself; fetch it with `git lfs pull`". "" if it is nothing that is known.
 std::string other_format(std::span<const std::byte> bytes);
+/// The same of a file; "" if it cannot be read.
+std::string other_format(const std::string& path);
 
-/// Throws Error naming the path if it is no file that can be read at any place: a folder, a pipe or a terminal. Opens
-/// nothing, so that it does not wait for a writer.
+/// Throws Error naming the path if it is no file that can be read at any place: a folder, a pipe, a terminal, or "-",
+/// which stands for one. Opens nothing, so that it does not wait for a writer, and leaves missing files to the caller.
 void require_regular_file(const std::string& path);
 
 }  // namespace astroclip::io

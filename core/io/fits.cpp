@@ -13,6 +13,10 @@
 #include <limits>
 
 #include "base/error.h"
+#include "io/file_format.h"
+
+/// cfitsio's reader of bytes from where ffmbyt has gone; fitsio.h declares the latter alone.
+extern "C" int ffgbyt(fitsfile* file, LONGLONG count, void* bytes, int* status);
 
 namespace astroclip::io {
 
@@ -42,6 +46,7 @@ struct FitsFile::State {
   std::string path;
   fitsfile* file = nullptr;
   std::vector<FitsHdu> hdus;
+  std::string warning;
 
   explicit State(std::string of) : path(std::move(of)) {}
   State(const State&) = delete;
@@ -122,6 +127,26 @@ struct FitsFile::State {
     int status = 0;
     fits_get_hduaddrll(file, &header, &data, &end, &status);
     return static_cast<int64_t>(data);
+  }
+
+  /// Whether all bytes in [begin, end) of the file, decompressed, are zeros, blanks or ends of lines, which some
+  /// programs write after the last HDU.
+  bool is_padding(int64_t begin, int64_t end) const {
+    int status = 0;
+    fits_movabs_hdu(file, static_cast<int>(hdus.size()), nullptr, &status);
+    ffmbyt(file, begin, 0, &status);
+    constexpr int64_t at_once = 1 << 16;
+    std::vector<char> bytes(static_cast<size_t>(at_once));
+    const std::string_view padding("\0 \n\r\x1a", 5);
+    for (; begin < end && status == 0; begin += at_once) {
+      const int64_t count = std::min(at_once, end - begin);
+      ffgbyt(file, count, bytes.data(), &status);
+      if (std::string_view(bytes.data(), static_cast<size_t>(count)).find_first_not_of(padding) !=
+          std::string_view::npos)
+        return false;
+    }
+    fits_clear_errmsg();
+    return status == 0;
   }
 
   void add_current() {
@@ -298,6 +323,7 @@ struct FitsFile::State {
 };
 
 FitsFile FitsFile::open(const std::string& path) {
+  require_regular_file(path);
   if (!std::ifstream(path)) throw Error(fmt::format("{}: cannot open: {}", path, std::strerror(errno)));
   FitsFile opened;
   opened.state_ = std::make_shared<State>(path);
@@ -306,15 +332,21 @@ FitsFile FitsFile::open(const std::string& path) {
   fits_open_diskfile(&state.file, path.c_str(), READONLY, &status);
   if (status != 0) {
     fits_clear_errmsg();
-    throw Error(fmt::format("{}: is not a FITS file", path));
+    const std::string other = other_format(path);
+    throw Error(fmt::format("{}: is not a FITS file{}", path, other.empty() ? "" : " but " + other));
   }
   const int64_t size = state.file->Fptr->filesize;
   int64_t end = 0;
   for (int hdu = 1; end < size; ++hdu) {
     fits_movabs_hdu(state.file, hdu, nullptr, &status);
     if (status != 0) {
-      throw Error(
-          fmt::format("{}: is damaged: the {} bytes after HDU {} are not an HDU", path, size - end, state.hdus.size()));
+      fits_clear_errmsg();
+      if (end == 0 || !state.is_padding(end, size)) {
+        throw Error(fmt::format("{}: is damaged: the {} bytes after HDU {} are not an HDU", path, size - end,
+                                state.hdus.size()));
+      }
+      state.warning = fmt::format("{} bytes of padding after the last HDU are ignored", size - end);
+      break;
     }
     const int64_t begin = state.data_begin(), bytes = state.data_bytes();
     state.add_current();
@@ -330,6 +362,8 @@ FitsFile FitsFile::open(const std::string& path) {
 
 const std::string& FitsFile::path() const { return state_->path; }
 const std::vector<FitsHdu>& FitsFile::hdus() const { return state_->hdus; }
+
+const std::string& FitsFile::warning() const { return state_->warning; }
 
 const FitsHdu* FitsFile::find(const std::string& hdu) const {
   const size_t index = state_->index_of(hdu);

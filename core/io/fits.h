@@ -23,11 +23,13 @@ struct FitsHdu {
 /// was found. Not thread-safe.
 class FitsFile {
  public:
-  /// Throws Error if the file is missing, not FITS, or ends before the data that its headers declare.
+  /// Throws Error if the file is missing, a pipe, not FITS, or ends before the data that its headers declare.
   static FitsFile open(const std::string& path);
 
   const std::string& path() const;
   const std::vector<FitsHdu>& hdus() const;
+  /// What of the file was ignored, "" if nothing: zeros, blanks or ends of lines after the last HDU.
+  const std::string& warning() const;
   /// The first HDU of that name, ignoring case; null if there is none.
   const FitsHdu* find(const std::string& hdu) const;
   /// As find, but throws Error listing the existing HDUs if there is none.

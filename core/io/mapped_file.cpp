@@ -11,16 +11,17 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "io/file_format.h"
 
 namespace astroclip::io {
 
 MappedFile::MappedFile(const std::string& path) {
+  require_regular_file(path);
   const auto fail = [&](int reason) { throw Error(fmt::format("{}: cannot read: {}", path, std::strerror(reason))); };
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) fail(errno);
   struct stat status {};
   int reason = fstat(descriptor, &status) == 0 ? 0 : errno;
-  if (reason == 0 && !S_ISREG(status.st_mode)) reason = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
   void* mapped = nullptr;
   const auto size = static_cast<size_t>(status.st_size);
   if (reason == 0 && size > 0) {

@@ -1,7 +1,9 @@
 #include "io/fits.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -78,6 +80,43 @@ TEST_F(FitsTest, SaysWhatWasExpectedAndFound) {
                                           "numbers"));
   EXPECT_THAT([&] { file.column("GALAXIES", "NAME"); },
               ThrowsMessage<Error>(name + ": HDU 'GALAXIES', column 'NAME': expected one number per row, found text"));
+}
+
+/// astropy and ds9 read such files, too.
+TEST_F(FitsTest, IgnoresPaddingAfterTheLastHduWithAWarning) {
+  const std::string name = two_hdus(), whole = read_text(name);
+  EXPECT_EQ(FitsFile::open(name).warning(), "");
+  for (const std::string& padding :
+       {std::string(2880, '\0'), std::string("\n"), std::string(100000, ' '), std::string("\r\n\x1a")}) {
+    write_text(name, whole + padding);
+    const auto file = FitsFile::open(name);
+    EXPECT_EQ(file.warning(), fmt::format("{} bytes of padding after the last HDU are ignored", padding.size()));
+    EXPECT_EQ(file.hdus().size(), 2U);
+    EXPECT_EQ(file.image("PRIMARY")[3], 4.0);
+    EXPECT_THAT(file.column("GALAXIES", "Z"), ElementsAre(0.25, 0.5));
+  }
+  for (const std::string& more : {std::string(2880, '\0') + "x", std::string("XTENSION= 'IMAGE   '")}) {
+    write_text(name, whole + more);
+    EXPECT_THAT([&] { FitsFile::open(name); },
+                ThrowsMessage<Error>(
+                    fmt::format("{}: is damaged: the {} bytes after HDU 2 are not an HDU", name, more.size())));
+  }
+}
+
+/// Nothing waits for the other end of a pipe.
+TEST_F(FitsTest, RefusesWhatIsNoFile) {
+  const std::string pipe = path("pipe");
+  fs::remove(pipe);
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT([&] { FitsFile::open(pipe); },
+              ThrowsMessage<Error>(pipe + ": is a pipe or device; save its data to a file first"));
+  EXPECT_THAT([] { FitsFile::open("-"); },
+              ThrowsMessage<Error>("-: standard input cannot be read; save its data to a file first"));
+  const std::string folder = fs::path(pipe).parent_path();
+  EXPECT_THAT([&] { FitsFile::open(folder); }, ThrowsMessage<Error>(folder + ": is a folder; name the files in it"));
+  const std::string other = path("other.h5");
+  write_text(other, "\x89HDF\r\n\x1a\n and more");
+  EXPECT_THAT([&] { FitsFile::open(other); }, ThrowsMessage<Error>(other + ": is not a FITS file but an HDF5 file"));
 }
 
 TEST_F(FitsTest, ReadsLogicalAndVectorColumnsAndUnits) {
