@@ -63,8 +63,9 @@ class Importer {
   void add(Observations found) {
     ImportedFile entry{found.file, found.kind, 0, std::move(found.refused), std::move(found.notes), {}};
     for (ObservedSpectrum& one : found.spectra) {
-      if (one.id && !ids_.insert(*one.id).second) {
-        entry.refused.push_back({one.row, fmt::format("object {} was taken already", *one.id)});
+      const auto number = number_of(one.id);
+      if (number && !ids_.insert(*number).second) {
+        entry.refused.push_back({one.row, fmt::format("object {} was taken already", *number)});
         continue;
       }
       spectra_.push_back({found.file, std::move(one)});
@@ -82,6 +83,14 @@ class Importer {
     for (const FittedRedshift& one : found.redshifts) redshifts_[one.id] = one;
     entry.taken += std::ssize(found.redshifts);
     report_.files.push_back(std::move(entry));
+  }
+
+  static std::optional<int64_t> number_of(const std::optional<ObjectId>& id) {
+    int64_t number = 0;
+    if (!id) return {};
+    const char* end = id->value.data() + id->value.size();
+    const auto read = std::from_chars(id->value.data(), end, number);
+    return read.ec == std::errc() && read.ptr == end ? std::optional(number) : std::nullopt;
   }
 
   void join_redshifts() {
@@ -180,7 +189,7 @@ class Importer {
   void number() {
     int64_t next = 1;
     for (Object& object : objects_) {
-      const auto own = object.spectrum == none ? std::optional<int64_t>() : spectrum(object).what.id;
+      const auto own = object.spectrum == none ? std::optional<int64_t>() : number_of(spectrum(object).what.id);
       while (!own && !ids_.insert(next).second) ++next;
       object.id = own.value_or(next);
       if (!own) number_in_file(object, next);
@@ -265,7 +274,7 @@ class Importer {
   ImportReport report_;
   std::vector<From<ObservedImage>> images_;
   std::vector<From<ObservedSpectrum>> spectra_;
-  std::map<int64_t, FittedRedshift> redshifts_;
+  std::map<ObjectId, FittedRedshift> redshifts_;
   std::set<int64_t> ids_;
   int64_t bands_ = 0;  ///< of the images
   std::vector<Object> objects_;

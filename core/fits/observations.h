@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,25 +8,27 @@
 #include "data/survey.h"
 #include "fits/image_reader.h"
 #include "fits/spectrum_grid.h"
+#include "fits/survey_table.h"
 
 /// What FITS files hold, on the survey's grids.
 namespace astroclip::fits {
 
-inline constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
-
 struct ObservedSpectrum {
   int64_t row = 0;  ///< in its file
   GridSpectrum spectrum;
-  std::optional<int64_t> id;
+  std::optional<ObjectId> id;
   std::optional<SkyPosition> position;
   double redshift = unknown;
   double redshift_warning = unknown;  ///< 0 where the fit found nothing wrong
 };
 
 struct FittedRedshift {
-  int64_t id = 0;
+  int64_t row = 0;  ///< in its file
+  ObjectId id;
   double redshift = unknown;
   double warning = unknown;
+  double delta_chi2 = unknown;
+  bool is_primary = false;
 };
 
 struct Refusal {
@@ -37,26 +38,24 @@ struct Refusal {
 
 struct Observations {
   std::string file;
-  std::string kind;  ///< "DESI coadd", "SDSS spectrum", "stacked spectra", "image", "redshifts"; "" for none of these
+  /// "DESI coadd", "DESI exposures", "SDSS spectrum", "stacked spectra", "spectra", "image", "redshifts"; "" for none.
+  std::string kind;
   std::vector<ObservedSpectrum> spectra;
   std::vector<ObservedImage> images;
   std::vector<FittedRedshift> redshifts;
   std::vector<Refusal> refused;
-  std::vector<std::string> notes;  ///< what was ignored of the file, or done to what was taken
+  std::vector<std::string> notes;  ///< what was ignored of the file, done to the numbers or assumed of them
 };
 
 /// Spectra with fewer measured pixels are refused.
 inline constexpr int64_t fewest_measured = data::spectrum_pixels / 2;
 
-/// Reads a file by what is in it, whatever its name:
-///  - DESI coadds: arms B, R, Z (X_WAVELENGTH on the grid, X_FLUX, X_IVAR; a non-zero X_MASK takes a pixel out), with
-///    TARGETID and positions where there is a FIBERMAP, whose fibres without a target are refused;
-///  - SDSS spectra: the table COADD (loglam, flux, ivar), with redshift and position from SPECOBJ; the object's number
-///    is made of the digits of plate, MJD (5) and fibre (4);
-///  - stacked spectra: FLUX, IVAR and WAVE, redshifts from STACKINFO;
-///  - images (image_reader.h);
-///  - redshifts: the table REDSHIFTS with TARGETID, Z and ZWARN.
-/// Never throws for what a file holds: what cannot be taken is refused with the reason.
+/// Takes a spectrum; or refuses it when too little of it was measured.
+void add_spectrum(Observations& found, ObservedSpectrum one);
+
+/// Reads a file by what is in it, whatever its name: spectra of DESI (desi_files.h) and others (spectrum_files.h),
+/// images (image_reader.h), and redshifts: a table with identifiers (survey_table.h), Z or REDSHIFT, ZWARN or ZWARNING,
+/// DELTACHI2 and ZCAT_PRIMARY. Never throws for what a file holds: what cannot be taken is refused with the reason.
 Observations read_observations(const std::string& path);
 
 }  // namespace astroclip::fits

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/error.h"
 #include "data/survey.h"
@@ -17,16 +18,23 @@ constexpr int64_t end_pixels = 100;
 
 bool is_measured(double flux, double ivar) { return std::isfinite(flux) && std::isfinite(ivar) && ivar > 0.0; }
 
-int64_t pixel_of(double wavelength) {
+/// None: of no pixel.
+std::optional<int64_t> find_pixel(double wavelength) {
   const double position = std::round((wavelength - data::first_wavelength) / data::wavelength_step);
-  const bool inside = position >= 0.0 && position < static_cast<double>(data::spectrum_pixels);
-  const auto pixel = inside ? static_cast<int64_t>(position) : 0;
-  if (!inside || std::abs(wavelength - data::wavelength_of(pixel)) > tolerance) {
+  if (!(position >= 0.0 && position < static_cast<double>(data::spectrum_pixels))) return {};
+  const auto pixel = static_cast<int64_t>(position);
+  if (std::abs(wavelength - data::wavelength_of(pixel)) > tolerance) return {};
+  return pixel;
+}
+
+int64_t pixel_of(double wavelength) {
+  const auto pixel = find_pixel(wavelength);
+  if (!pixel) {
     throw Error(fmt::format("{:.2f} Å is no pixel of the grid from {} to {} Å in steps of {} Å", wavelength,
                             data::first_wavelength, data::wavelength_of(data::spectrum_pixels - 1),
                             data::wavelength_step));
   }
-  return pixel;
+  return *pixel;
 }
 
 /// From sums of ivar · flux and of ivar.
@@ -79,6 +87,10 @@ float end_level(const GridSpectrum& spectrum, const std::vector<size_t>& measure
 }
 
 }  // namespace
+
+bool is_on_grid(std::span<const double> wavelength) {
+  return std::ranges::all_of(wavelength, [](double one) { return find_pixel(one).has_value(); });
+}
 
 GridSpectrum on_grid(std::span<const SpectrumPiece> pieces) {
   std::vector<double> weighted(data::spectrum_pixels, 0.0), weight(data::spectrum_pixels, 0.0);

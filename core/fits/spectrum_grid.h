@@ -19,6 +19,9 @@ struct SpectrumPiece {
   std::span<const double> wavelength, flux, ivar;
 };
 
+/// Whether every wavelength is one of the grid's, to 0.01 Å.
+bool is_on_grid(std::span<const double> wavelength);
+
 /// Pieces whose wavelengths are the grid's own (DESI's arms), put together; where they overlap, the mean weighted by
 /// inverse variance. Throws Error naming the first wavelength that is more than 0.01 Å from a pixel of the grid.
 GridSpectrum on_grid(std::span<const SpectrumPiece> pieces);

@@ -96,7 +96,7 @@ TEST(DesiCoadd, ReadsTheFiberMapAndLeavesSkyOut) {
   }
   const Observations found = read_observations(file);
   ASSERT_EQ(found.spectra.size(), 1U);
-  EXPECT_EQ(found.spectra[0].id, 39633123456789012);
+  EXPECT_EQ(found.spectra[0].id->str(), "TARGETID 39633123456789012");
   EXPECT_EQ(found.spectra[0].position->ra, 150.0);
   EXPECT_EQ(found.spectra[0].position->dec, 2.0);
   ASSERT_EQ(found.refused.size(), 1U);
@@ -136,8 +136,70 @@ TEST(DesiCoadd, SaysWhatIsWrong) {
                    [](FitsWriter& file) {
                      file.image("FLUX", {2}, {1, 2});
                    }),
-            "is neither a DESI coadd, an SDSS spectrum, stacked spectra, redshifts nor an image cube; its HDUs are "
-            "PRIMARY, FLUX");
+            "holds neither spectra, redshifts nor images that are known; its HDUs are PRIMARY, FLUX");
+}
+
+/// A coadd of all arms with the rows of a FIBERMAP, and fluxes 1, 2, … in its rows.
+Observations with_fibers(const std::string& name, std::vector<Column> columns, const std::vector<double>& ivars,
+                         const std::vector<std::pair<std::string, int64_t>>& arms = {{"BRZ", 0}}) {
+  const auto rows = static_cast<int64_t>(ivars.size());
+  {
+    FitsWriter writer(path(name));
+    writer.empty_primary().table("FIBERMAP", rows, std::move(columns));
+    for (const auto& [arm, first] : arms) {
+      const int64_t pixels = arms.size() == 1 ? 7781 : 4000;
+      std::vector<double> flux, ivar;
+      for (int64_t row = 0; row < rows; ++row) {
+        flux.insert(flux.end(), static_cast<size_t>(pixels), static_cast<double>(row + 1));
+        ivar.insert(ivar.end(), static_cast<size_t>(pixels), ivars[static_cast<size_t>(row)]);
+      }
+      writer.image(arm + "_WAVELENGTH", {pixels}, grid(first, pixels), -64)
+          .image(arm + "_FLUX", {rows, pixels}, flux)
+          .image(arm + "_IVAR", {rows, pixels}, ivar);
+    }
+  }
+  return read_observations(path(name));
+}
+
+TEST(DesiCoadd, RefusesFibresThatAreNotToBeUsed) {
+  const Observations found = with_fibers(
+      "status.fits", {Column{"TARGETID", "K", {}, {1, 2, 3, -4}}, Column{"COADD_FIBERSTATUS", "J", {0, 512, 8, 0}}},
+      {1, 1, 1, 1});
+  ASSERT_EQ(found.spectra.size(), 2U);
+  EXPECT_EQ(found.spectra[1].id->value, "3");
+  EXPECT_EQ(found.spectra[1].spectrum.flux[7780], 3.0F);
+  ASSERT_EQ(found.refused.size(), 2U);
+  EXPECT_EQ(found.refused[0].reason, "the fibre is not to be used: its COADD_FIBERSTATUS is 512, and neither 0 nor 8");
+  EXPECT_EQ(found.refused[1].reason, "the fibre has no target (TARGETID -4)");
+}
+
+TEST(DesiCoadd, MakesTargetIdsOfTheirParts) {
+  const Observations found = with_fibers(
+      "parts.fits", {Column{"RELEASE", "I", {9010}}, Column{"BRICKID", "J", {330368}}, Column{"BRICK_OBJID", "J", {7}}},
+      {1});
+  ASSERT_EQ(found.spectra.size(), 1U);
+  EXPECT_EQ(found.spectra[0].id->str(), "TARGETID 39627784728870919");
+}
+
+TEST(DesiExposures, AreCoaddedByInverseVariance) {
+  // Of the first target three exposures, of which the last has a broken fibre (bit 2); the fourth row has no good
+  // amplifier of camera B (bit 22).
+  const Observations found =
+      with_fibers("exposures.fits",
+                  {Column{"TARGETID", "K", {}, {5, 5, 6, 6, 5}}, Column{"FIBERSTATUS", "J", {0, 2, 8, 1 << 22, 4}}},
+                  {1, 3, 1, 1, 100}, {{"B", 0}, {"Z", 3781}});
+  EXPECT_EQ(found.kind, "DESI exposures");
+  ASSERT_EQ(found.spectra.size(), 2U);
+  EXPECT_EQ(found.spectra[0].id->value, "5");
+  EXPECT_FLOAT_EQ(found.spectra[0].spectrum.flux[100], 1.75F);  // (1·1 + 3·2) / 4
+  EXPECT_FLOAT_EQ(found.spectra[0].spectrum.ivar[100], 4.0F);
+  EXPECT_FLOAT_EQ(found.spectra[1].spectrum.flux[100], 3.0F);
+  EXPECT_FLOAT_EQ(found.spectra[1].spectrum.ivar[100], 1.0F);
+  EXPECT_FLOAT_EQ(found.spectra[1].spectrum.flux[7000], 3.5F);
+  ASSERT_EQ(found.refused.size(), 1U);
+  EXPECT_EQ(found.refused[0].row, 4);
+  EXPECT_EQ(found.refused[0].reason, "the fibre is not to be used: its FIBERSTATUS is 4");
+  EXPECT_THAT(found.notes, testing::ElementsAre("4 exposures of 2 targets were coadded by inverse variance"));
 }
 
 TEST(SdssSpectrum, IsResampledAndBringsItsRedshift) {
@@ -159,7 +221,7 @@ TEST(SdssSpectrum, IsResampledAndBringsItsRedshift) {
   EXPECT_EQ(found.kind, "SDSS spectrum");
   ASSERT_EQ(found.spectra.size(), 1U);
   const ObservedSpectrum& one = found.spectra[0];
-  EXPECT_EQ(one.id, 266516020001);
+  EXPECT_EQ(one.id->str(), "PLATE-MJD-FIBERID 0266-51602-0001");
   EXPECT_EQ(one.redshift, 0.25);
   EXPECT_EQ(one.redshift_warning, 4.0);
   EXPECT_EQ(one.position->dec, -1.04);
@@ -205,9 +267,41 @@ TEST(Redshifts, AreRead) {
   const Observations found = read_observations(file);
   EXPECT_EQ(found.kind, "redshifts");
   ASSERT_EQ(found.redshifts.size(), 2U);
-  EXPECT_EQ(found.redshifts[0].id, 39633123456789012);
+  EXPECT_EQ(found.redshifts[0].id.str(), "TARGETID 39633123456789012");
   EXPECT_EQ(found.redshifts[1].redshift, 1.25);
   EXPECT_EQ(found.redshifts[1].warning, 4.0);
+}
+
+TEST(Redshifts, OfTablesWrittenOtherwiseAreRead) {
+  const std::string file = path("zcatalog.fits");
+  FitsWriter(file).empty_primary().table(
+      "ZCATALOG", 5,
+      {Column{"TARGETID", "W", {}, {}, {}, {14127161586843054080U, 7, 8, 9, 10}},
+       Column{"Z", "E", {1.5, 0.25, 0.5, -1.0, 0.75}}, Column{"ZWARN", "L", {1, 0, 0, 0, 0}},
+       Column{"DELTACHI2", "D", {3, 90, 5, 6, 7}}, Column{"ZCAT_PRIMARY", "L", {0, 1, 1, 1, 1}},
+       Column{"COADD_FIBERSTATUS", "J", {0, 8, 512, 0, 0}}});
+  const Observations found = read_observations(file);
+  ASSERT_EQ(found.redshifts.size(), 3U);
+  EXPECT_EQ(found.redshifts[0].id.value, "14127161586843054080");
+  EXPECT_EQ(found.redshifts[0].warning, 1.0);
+  EXPECT_FALSE(found.redshifts[0].is_primary);
+  EXPECT_EQ(found.redshifts[1].delta_chi2, 90.0);
+  EXPECT_TRUE(found.redshifts[1].is_primary);
+  EXPECT_EQ(found.redshifts[2].row, 4);
+  ASSERT_EQ(found.refused.size(), 2U);
+  EXPECT_EQ(found.refused[0].reason, "the fibre is not to be used (COADD_FIBERSTATUS)");
+  EXPECT_EQ(found.refused[1].reason, "there is no redshift above -1");
+
+  const std::string ascii = path("ascii.fits");
+  FitsWriter(ascii).empty_primary().table(
+      "ZBEST", 2,
+      {Column{"TARGETID", "I20", {}, {}, {"39633300968442591", "39633300968442592"}},
+       Column{"Z", "D25.17", {0.1, 0.2}}},
+      ASCII_TBL);
+  const Observations exact = read_observations(ascii);
+  ASSERT_EQ(exact.redshifts.size(), 2U);
+  EXPECT_EQ(exact.redshifts[0].id.value, "39633300968442591");
+  EXPECT_EQ(exact.redshifts[0].redshift, 0.1);
 }
 
 TEST(Image, NeedsAPlaceOnTheSkyAndFewBands) {
@@ -275,7 +369,7 @@ TEST(RealObservations, TheSdssSpectrumAndTheImageAreOfOneGalaxy) {
   const Observations sdss = read_observations(spectrum), decals = read_observations(image);
   ASSERT_EQ(sdss.spectra.size(), 1U);
   EXPECT_NEAR(sdss.spectra[0].redshift, 0.021275, 1e-6);
-  EXPECT_EQ(sdss.spectra[0].id, 266516020001);
+  EXPECT_EQ(sdss.spectra[0].id->str(), "SPECOBJID 299489676975171584");
   ASSERT_EQ(decals.images.size(), 1U);
   EXPECT_LT(separation(*sdss.spectra[0].position, decals.images[0].position), 1.0 / 3600.0);
 }
