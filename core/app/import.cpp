@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "app/verbs.h"
+#include "fits/bands.h"
 
 namespace astroclip::app {
 
@@ -57,12 +59,46 @@ int import(const fits::ImportRequest& request) {
   return 0;
 }
 
-std::pair<std::string, std::string> pair_of(const std::string& text) {
-  const size_t mark = text.find('=');
-  if (mark == std::string::npos || mark == 0 || mark + 1 == text.size()) {
-    throw UsageError(fmt::format("--pair must be IMAGE=SPECTRUM, found '{}'", text));
+/// As the one of the files that it names in another spelling ("./x" for "x"), or as it is.
+std::string spelling_of(const std::string& name, const std::vector<std::string>& files) {
+  if (std::ranges::find(files, name) != files.end()) return name;
+  const auto same = std::ranges::find_if(files, [&](const std::string& file) {
+    std::error_code none;
+    return std::filesystem::equivalent(file, name, none);
+  });
+  return same == files.end() ? name : *same;
+}
+
+/// Paths may hold '=' as well: of the places to split, the one at which both sides are files.
+std::pair<std::string, std::string> pair_of(const std::string& text, const std::vector<std::string>& files) {
+  std::pair<std::string, std::string> found;
+  for (size_t mark = text.find('='); mark != std::string::npos; mark = text.find('=', mark + 1)) {
+    const std::string image = spelling_of(text.substr(0, mark), files), right = text.substr(mark + 1);
+    const size_t row = std::min(right.rfind('#'), right.size());
+    const bool has_row = std::ranges::find(files, spelling_of(right, files)) == files.end();
+    const std::string spectrum = spelling_of(has_row ? right.substr(0, row) : right, files);
+    if (image.empty() || spectrum.empty()) continue;
+    const bool are_files =
+        std::ranges::find(files, image) != files.end() && std::ranges::find(files, spectrum) != files.end();
+    if (found.first.empty() || are_files) found = {image, spectrum + (has_row ? right.substr(row) : "")};
+    if (are_files) break;
   }
-  return {text.substr(0, mark), text.substr(mark + 1)};
+  if (found.first.empty()) throw UsageError(fmt::format("--pair must be IMAGE=SPECTRUM, found '{}'", text));
+  return found;
+}
+
+fits::ImageOptions image_options(const Values& values) {
+  fits::ImageOptions options;
+  options.bands = fits::bands_of(values.text("bands"));
+  const std::set<std::string> different(options.bands.begin(), options.bands.end());
+  if (options.bands.empty() || different.size() != options.bands.size()) {
+    throw UsageError(
+        fmt::format("--bands must name different bands, as griz or VIS,Y,J,H, found '{}'", values.text("bands")));
+  }
+  const std::string kept = values.text("image-values");
+  if (kept == "flux") options.values = fits::PixelValues::flux;
+  if (kept == "brightness") options.values = fits::PixelValues::brightness;
+  return options;
 }
 
 }  // namespace
@@ -70,12 +106,15 @@ std::pair<std::string, std::string> pair_of(const std::string& text) {
 Verb import_verb() {
   return {
       .name = "import",
-      .usages = {"FILE… --output OUT.h5 [--pair IMAGE=SPECTRUM]…"},
+      .usages = {"FILE… --output OUT.h5 [--pair IMAGE=SPECTRUM]… [--at CATALOGUE] [--bands grz] [--image-values KIND]"},
       .meaning = "convert FITS spectra and images to the paired layout",
       .description =
           "Converts FITS files to the published paired layout: DESI coadds with redshifts of Redrock, SDSS spectra, "
-          "stacked spectra, and images in g, r and z. An image and a spectrum within 1\" of each other become one "
-          "object.",
+          "stacked spectra, and images: cubes of bands, a HDU or a file for each band, or stamps cut out of larger "
+          "images "
+          "(bricks) at the places of a catalogue. Bands, units, projections, masks and inverse variances are taken "
+          "from "
+          "the headers. An image and a spectrum within 1\" of each other become one object.",
       .positionals = {Argument("file", "FILE", "FITS files; their kind is recognised by their content")
                           .required()
                           .many()
@@ -83,14 +122,26 @@ Verb import_verb() {
       .options = {Argument("output", "OUT.h5", "file to write").required().completed_by(Completes::file),
                   Argument("pair", "IMAGE=SPECTRUM",
                            "pair two files whatever their positions; SPECTRUM#ROW selects a row")
-                      .repeated()},
+                      .repeated(),
+                  Argument("at", "CATALOGUE",
+                           "cut images out at the positions of a table (CSV, FITS, HDF5, VOTable), none whole")
+                      .completed_by(Completes::file),
+                  Argument("bands", "BANDS", "bands of the images, as griz or VIS,Y,J,H").by_default("grz"),
+                  Argument("image-values", "",
+                           "what a pixel's value is: the flux in it, whose sum is kept, or brightness, which is "
+                           "interpolated; 'header': flux if it has a unit of flux, else brightness")
+                      .one_of({"header", "flux", "brightness"})
+                      .by_default("header")},
       .examples = {{"astroclip import spectra/*.fits images/*.fits --output galaxies.h5",
                     "pairs by position; unpaired images and spectra are kept, too"},
                    {"astroclip import a.fits b.fits --pair a.fits=b.fits --output one.h5",
-                    "writes one object from two files"}},
+                    "writes one object from two files"},
+                   {"astroclip import bricks/*.fits.fz spectra/*.fits --at catalogue.csv --output pairs.h5",
+                    "cuts an image at every place of the catalogue, and pairs them with spectra"}},
       .run = [](const Values& values) {
-        fits::ImportRequest request{values.texts("file"), values.text("output"), {}};
-        for (const std::string& pair : values.texts("pair")) request.pairs.push_back(pair_of(pair));
+        fits::ImportRequest request{
+            values.texts("file"), values.text("output"), {}, image_options(values), values.text("at")};
+        for (const std::string& pair : values.texts("pair")) request.pairs.push_back(pair_of(pair, request.files));
         return import(request);
       }};
 }

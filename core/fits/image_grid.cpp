@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "base/error.h"
 #include "data/survey.h"
@@ -13,39 +12,157 @@ namespace astroclip::fits {
 
 namespace {
 
-/// Where the pixels of the result, from 0, lie in the source, from 0.
-class Sampling {
- public:
-  Sampling(const Wcs& source, int64_t height, int64_t width)
-      : source_(source),
-        target_(Wcs::tangent(source.position_of({middle(width), middle(height)}),
-                             {middle(data::image_side), middle(data::image_side)}, data::pixel_scale / 3600.0)) {}
-  Pixel at(int64_t x, int64_t y) const {
-    const Pixel pixel = source_.pixel_of(target_.position_of({static_cast<double>(x + 1), static_cast<double>(y + 1)}));
-    return {pixel.x - 1.0, pixel.y - 1.0};
-  }
+constexpr int64_t lattice_step = 8, lattice_side = data::image_side / lattice_step + 1;
+static_assert(data::image_side % lattice_step == 0);
+constexpr int64_t last_pixel = data::image_side - 1;
+constexpr double middle_pixel = 0.5 * static_cast<double>(last_pixel);
 
- private:
-  static double middle(int64_t side) { return 0.5 * static_cast<double>(side + 1); }
-
-  const Wcs& source_;
-  Wcs target_;
+struct Weighted {
+  double sum = 0.0, weight = 0.0;
 };
 
-void check_extent(const Sampling& sampling, int64_t height, int64_t width) {
-  constexpr double slack = 0.01;  // pixels; for scales that are rounded in the header
-  constexpr int64_t last = data::image_side - 1;
-  for (const auto& [x, y] : {std::pair<int64_t, int64_t>(0, 0), {last, 0}, {0, last}, {last, last}}) {
-    const Pixel from = sampling.at(x, y);
-    if (from.x >= -slack && from.y >= -slack && from.x <= static_cast<double>(width - 1) + slack &&
-        from.y <= static_cast<double>(height - 1) + slack) {
-      continue;
+}  // namespace
+
+Sampling::Sampling(const Wcs& source, const SkyPosition& centre) : centre_(centre) {
+  const Wcs target = Wcs::tangent(centre, {middle_pixel + 1.0, middle_pixel + 1.0}, data::pixel_scale / 3600.0);
+  const auto source_pixel = [&](double x, double y) {
+    const Pixel pixel = source.pixel_of(target.position_of({x + 1.0, y + 1.0}));
+    return Pixel{pixel.x - 1.0, pixel.y - 1.0};
+  };
+  for (int64_t y = 0; y < lattice_side; ++y) {
+    for (int64_t x = 0; x < lattice_side; ++x) {
+      lattice_.push_back(source_pixel(static_cast<double>(x * lattice_step), static_cast<double>(y * lattice_step)));
     }
-    const Pixel first = sampling.at(last / 2, last / 2), next = sampling.at(last / 2 + 1, last / 2);
-    throw Error(fmt::format("too small: {} x {} pixels of {:.3f}\" do not hold {} x {} pixels of {}\", north up", width,
-                            height, data::pixel_scale / std::hypot(next.x - first.x, next.y - first.y),
-                            data::image_side, data::image_side, data::pixel_scale));
   }
+  const Pixel middle = source_pixel(middle_pixel, middle_pixel);
+  const Pixel right = source_pixel(middle_pixel + 1.0, middle_pixel),
+              up = source_pixel(middle_pixel, middle_pixel + 1.0);
+  area_ = std::abs((right.x - middle.x) * (up.y - middle.y) - (right.y - middle.y) * (up.x - middle.x));
+
+  constexpr double parallel = 0.25;  // pixels
+  is_cut_ = true;
+  for (const int64_t y : {int64_t{0}, last_pixel}) {
+    for (const int64_t x : {int64_t{0}, last_pixel}) {
+      const Pixel corner = at(x, y);
+      is_cut_ = is_cut_ && std::abs(corner.x - middle.x - (static_cast<double>(x) - middle_pixel)) < parallel &&
+                std::abs(corner.y - middle.y - (static_cast<double>(y) - middle_pixel)) < parallel;
+    }
+  }
+  if (!is_cut_) return;
+  // A hair is taken off, so that a place between two pixels goes to the same one whatever the rounding.
+  const double first_x = std::round(middle.x - middle_pixel - 1e-6),
+               first_y = std::round(middle.y - middle_pixel - 1e-6);
+  for (int64_t y = 0; y < lattice_side; ++y) {
+    for (int64_t x = 0; x < lattice_side; ++x) {
+      lattice_[static_cast<size_t>(y * lattice_side + x)] = {first_x + static_cast<double>(x * lattice_step),
+                                                             first_y + static_cast<double>(y * lattice_step)};
+    }
+  }
+  centre_ = source.position_of({first_x + middle_pixel + 1.0, first_y + middle_pixel + 1.0});
+}
+
+Pixel Sampling::at(int64_t x, int64_t y) const {
+  const int64_t left = x / lattice_step, low = y / lattice_step;
+  const double tx = static_cast<double>(x % lattice_step) / lattice_step;
+  const double ty = static_cast<double>(y % lattice_step) / lattice_step;
+  const Pixel* corner = lattice_.data() + low * lattice_side + left;
+  const auto between = [&](double Pixel::*axis) {
+    return (1.0 - ty) * ((1.0 - tx) * corner[0].*axis + tx * corner[1].*axis) +
+           ty * ((1.0 - tx) * corner[lattice_side].*axis + tx * corner[lattice_side + 1].*axis);
+  };
+  return {between(&Pixel::x), between(&Pixel::y)};
+}
+
+double Sampling::source_scale() const { return data::pixel_scale / std::sqrt(area_); }
+
+PixelWindow Sampling::window(int64_t width, int64_t height) const {
+  Pixel least = lattice_[0], most = lattice_[0];
+  for (const Pixel& pixel : lattice_) {
+    least = {std::min(least.x, pixel.x), std::min(least.y, pixel.y)};
+    most = {std::max(most.x, pixel.x), std::max(most.y, pixel.y)};
+  }
+  // The lattice ends one pixel after the image's last one, which holds the second pixel that weights need.
+  const auto whole = [](double value, int64_t limit) {
+    return std::clamp<int64_t>(static_cast<int64_t>(std::floor(value)), 0, limit);
+  };
+  const int64_t x = whole(least.x - 1.0, width - 1), y = whole(least.y - 1.0, height - 1);
+  return {x, y, whole(most.x + 2.0, width) - x, whole(most.y + 2.0, height) - y};
+}
+
+double Sampling::margin(int64_t width, int64_t height) const {
+  double margin = static_cast<double>(std::max(width, height));
+  for (const int64_t y : {int64_t{0}, last_pixel}) {
+    for (const int64_t x : {int64_t{0}, last_pixel}) {
+      const Pixel corner = at(x, y);
+      margin = std::min({margin, corner.x, corner.y, static_cast<double>(width - 1) - corner.x,
+                         static_cast<double>(height - 1) - corner.y});
+    }
+  }
+  return margin;
+}
+
+std::vector<float> Sampling::apply(std::span<const double> pixels, std::span<const uint8_t> measured,
+                                   const PixelWindow& window, PixelValues values) const {
+  const double factor = values == PixelValues::flux ? area_ : 1.0;
+  std::vector<float> image(static_cast<size_t>(data::image_side * data::image_side));
+  if (is_cut_) {
+    const auto first_x = static_cast<int64_t>(lattice_[0].x) - window.x;
+    const auto first_y = static_cast<int64_t>(lattice_[0].y) - window.y;
+    for (int64_t y = 0; y < data::image_side; ++y) {
+      const auto from = static_cast<size_t>((first_y + y) * window.width + first_x);
+      const auto to = static_cast<size_t>(y * data::image_side);
+      for (size_t x = 0; x < static_cast<size_t>(data::image_side); ++x) {
+        const bool is_measured = measured.empty() || measured[from + x] != 0;
+        image[to + x] = is_measured ? static_cast<float>(factor * pixels[from + x]) : 0.0F;
+      }
+    }
+    return image;
+  }
+  const auto add = [&](Weighted& total, int64_t x, int64_t y, double weight) {
+    const auto index = static_cast<size_t>(y * window.width + x);
+    if (weight == 0.0 || (!measured.empty() && measured[index] == 0)) return;
+    total.sum += weight * pixels[index];
+    total.weight += weight;
+  };
+  // Bilinear between the centres of pixels, of the outermost ones beyond them.
+  const auto add_between = [&](Weighted& total, double x, double y) {
+    x = std::clamp(x - static_cast<double>(window.x), 0.0, static_cast<double>(window.width - 1));
+    y = std::clamp(y - static_cast<double>(window.y), 0.0, static_cast<double>(window.height - 1));
+    const int64_t left = std::min(static_cast<int64_t>(x), window.width - 2);
+    const int64_t low = std::min(static_cast<int64_t>(y), window.height - 2);
+    const double tx = x - static_cast<double>(left), ty = y - static_cast<double>(low);
+    add(total, left, low, (1.0 - tx) * (1.0 - ty));
+    add(total, left + 1, low, tx * (1.0 - ty));
+    add(total, left, low + 1, (1.0 - tx) * ty);
+    add(total, left + 1, low + 1, tx * ty);
+  };
+  // The flux in a pixel of the image that is larger than those of the source is summed over points within it.
+  const auto points = values == PixelValues::brightness
+                          ? int64_t{1}
+                          : std::max<int64_t>(1, static_cast<int64_t>(std::ceil(std::sqrt(area_) - 0.05)));
+  for (int64_t y = 0; y < data::image_side; ++y) {
+    for (int64_t x = 0; x < data::image_side; ++x) {
+      const Pixel centre = at(x, y);
+      Weighted total;
+      if (points == 1) {
+        add_between(total, centre.x, centre.y);
+      } else {
+        const Pixel next_x = at(x == last_pixel ? x - 1 : x + 1, y), next_y = at(x, y == last_pixel ? y - 1 : y + 1);
+        for (int64_t j = 0; j < points; ++j) {
+          for (int64_t i = 0; i < points; ++i) {
+            const double dx = (static_cast<double>(i) + 0.5) / static_cast<double>(points) - 0.5;
+            const double dy = (static_cast<double>(j) + 0.5) / static_cast<double>(points) - 0.5;
+            add_between(total, centre.x + dx * (next_x.x - centre.x) + dy * (next_y.x - centre.x),
+                        centre.y + dx * (next_x.y - centre.y) + dy * (next_y.y - centre.y));
+          }
+        }
+      }
+      const double least = 0.5 * static_cast<double>(points * points);
+      image[static_cast<size_t>(y * data::image_side + x)] =
+          total.weight < least ? 0.0F : static_cast<float>(factor * total.sum / total.weight);
+    }
+  }
+  return image;
 }
 
 void check_band(std::span<const float> band, const std::string& name) {
@@ -54,42 +171,11 @@ void check_band(std::span<const float> band, const std::string& name) {
   const auto zeros = static_cast<double>(std::ranges::count(band, 0.0F));
   const double share = zeros / static_cast<double>(band.size());
   if (share > zero_share_limit) {
-    throw Error(fmt::format("{:.0f} % of the pixels in {} are exactly 0, the limit is {:.0f} %", 100.0 * share, name,
-                            100.0 * zero_share_limit));
+    throw Error(fmt::format("{:.0f} % of the pixels in {} are exactly 0 or not measured, the limit is {:.0f} %",
+                            100.0 * share, name, 100.0 * zero_share_limit));
   }
-}
-
-}  // namespace
-
-std::vector<float> survey_cutout(std::span<const double> planes, int64_t height, int64_t width, const Wcs& wcs) {
-  const Sampling sampling(wcs, height, width);
-  check_extent(sampling, height, width);
-  const int64_t bands = std::ssize(planes) / (height * width);
-  std::vector<float> result(static_cast<size_t>(bands * data::image_side * data::image_side));
-  for (int64_t y = 0; y < data::image_side; ++y) {
-    for (int64_t x = 0; x < data::image_side; ++x) {
-      auto [from_x, from_y] = sampling.at(x, y);
-      from_x = std::clamp(from_x, 0.0, static_cast<double>(width - 1));  // bilinear weights reach one pixel further
-      from_y = std::clamp(from_y, 0.0, static_cast<double>(height - 1));
-      const auto left = std::min(static_cast<int64_t>(from_x), std::max<int64_t>(0, width - 2));
-      const auto low = std::min(static_cast<int64_t>(from_y), std::max<int64_t>(0, height - 2));
-      const double tx = from_x - static_cast<double>(left), ty = from_y - static_cast<double>(low);
-      for (int64_t band = 0; band < bands; ++band) {
-        const auto pixel = [&](int64_t dx, int64_t dy) {
-          return planes[static_cast<size_t>((band * height + low + dy) * width + left + dx)];
-        };
-        const double below = (1.0 - tx) * pixel(0, 0) + tx * pixel(1, 0);
-        const double above = (1.0 - tx) * pixel(0, 1) + tx * pixel(1, 1);
-        result[static_cast<size_t>((band * data::image_side + y) * data::image_side + x)] =
-            static_cast<float>((1.0 - ty) * below + ty * above);
-      }
-    }
-  }
-  const auto plane = static_cast<size_t>(data::image_side * data::image_side);
-  for (int64_t band = 0; band < bands; ++band) {
-    check_band(std::span(result).subspan(static_cast<size_t>(band) * plane, plane), data::band_name(band, bands));
-  }
-  return result;
+  const auto [least, most] = std::ranges::minmax(band);
+  if (least == most) throw Error(fmt::format("all pixels in {} are {}: nothing was observed", name, least));
 }
 
 }  // namespace astroclip::fits

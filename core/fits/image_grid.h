@@ -12,10 +12,48 @@ namespace astroclip::fits {
 /// Share of a band's pixels that may be exactly 0, which marks what was not observed.
 inline constexpr double zero_share_limit = 0.05;
 
-/// The central 152×152 pixels of 0.262″, north up and east left, of planes [bands, height, width] in nanomaggies a
-/// pixel of 0.262″: the source is read between its pixels by bilinear interpolation, and its values are not scaled.
-/// Throws Error saying what is wrong when the source is smaller than the result, has pixels that are not finite within
-/// it, or when more than 5 % of a band of the result are exactly 0.
-std::vector<float> survey_cutout(std::span<const double> planes, int64_t height, int64_t width, const Wcs& wcs);
+/// Pixels of an image, from 0.
+struct PixelWindow {
+  int64_t x = 0, y = 0, width = 0, height = 0;
+};
+
+/// What an image's values are of, and so what a pixel of another size has.
+enum class PixelValues {
+  flux,        ///< the flux that falls in a pixel: its sum is kept
+  brightness,  ///< surface brightness: interpolated
+};
+
+/// Where the pixels of a survey image (152×152 of 0.262″, north up and east left) lie in a source. A source on such
+/// pixels, to a quarter of one over the image, is cut and not resampled; the image's centre is then up to half a pixel
+/// from the place asked for.
+class Sampling {
+ public:
+  Sampling(const Wcs& source, const SkyPosition& centre);
+
+  SkyPosition centre() const { return centre_; }
+  bool is_cut() const { return is_cut_; }
+  /// Seconds of arc in a pixel of the source.
+  double source_scale() const;
+  /// The pixels that the image is made of, of a source of that size.
+  PixelWindow window(int64_t width, int64_t height) const;
+  /// How many pixels of a source of that size lie around the image; negative: it does not hold it.
+  double margin(int64_t width, int64_t height) const;
+  /// The image [152, 152] of the window's pixels, of which only those with `measured` (all, where it is empty) count. A
+  /// pixel of the image of which less than half is measured is 0.
+  std::vector<float> apply(std::span<const double> pixels, std::span<const uint8_t> measured, const PixelWindow& window,
+                           PixelValues values) const;
+
+ private:
+  Pixel at(int64_t x, int64_t y) const;
+
+  SkyPosition centre_;
+  bool is_cut_ = false;
+  /// Of every eighth pixel of the image, [20, 20], their place in the source from 0; lines between them are straight.
+  std::vector<Pixel> lattice_;
+  double area_ = 1.0;  ///< of a pixel of the image, at its centre, in pixels of the source
+};
+
+/// Throws Error naming the band unless its pixels are finite, differ, and at most 5 % are exactly 0.
+void check_band(std::span<const float> band, const std::string& name);
 
 }  // namespace astroclip::fits

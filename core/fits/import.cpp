@@ -1,6 +1,7 @@
 #include "fits/import.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +14,7 @@
 #include "base/error.h"
 #include "data/layouts/paired_file.h"
 #include "data/survey.h"
+#include "fits/places.h"
 
 namespace astroclip::fits {
 
@@ -29,10 +31,11 @@ struct Object {
 
 class Importer {
  public:
-  explicit Importer(const ImportRequest& request) : request_(request) {}
+  explicit Importer(const ImportRequest& request) : request_(request), image_reader_(request.images) {}
 
   ImportReport run() {
     for (const std::string& file : request_.files) add(read_observations(file));
+    read_images();
     join_redshifts();
     pair_as_named();
     pair_by_position();
@@ -56,10 +59,6 @@ class Importer {
     int64_t partner = none;
   };
 
-  static int64_t bands_of(const ObservedImage& image) {
-    return std::ssize(image.planes) / (data::image_side * data::image_side);
-  }
-
   void add(Observations found) {
     ImportedFile entry{found.file, found.kind, 0, std::move(found.refused), std::move(found.notes), {}};
     for (ObservedSpectrum& one : found.spectra) {
@@ -71,15 +70,7 @@ class Importer {
       spectra_.push_back({found.file, std::move(one)});
       ++entry.taken;
     }
-    for (ObservedImage& one : found.images) {
-      if (bands_ == 0) bands_ = bands_of(one);
-      if (bands_of(one) != bands_) {
-        entry.refused.push_back({{}, fmt::format("has {} bands, the images before it have {}", bands_of(one), bands_)});
-        continue;
-      }
-      images_.push_back({found.file, std::move(one)});
-      ++entry.taken;
-    }
+    image_reader_.add(std::move(found.images));
     for (const FittedRedshift& one : found.redshifts) redshifts_[one.id] = one;
     entry.taken += std::ssize(found.redshifts);
     report_.files.push_back(std::move(entry));
@@ -91,6 +82,30 @@ class Importer {
     const char* end = id->value.data() + id->value.size();
     const auto read = std::from_chars(id->value.data(), end, number);
     return read.ec == std::errc() && read.ptr == end ? std::optional(number) : std::nullopt;
+  }
+
+  void read_images() {
+    if (request_.at.empty()) return take(image_reader_.whole_images());
+    const Places places = read_places(request_.at);
+    StampsAtPlaces stamps = image_reader_.stamps(places.positions);
+    ImportedFile entry{request_.at, "places", 0, {}, {}, {}};
+    for (const auto& [row, reason] : stamps.refused) entry.refused.push_back({row, reason});
+    entry.taken = std::ssize(places.positions) - std::ssize(stamps.refused);
+    report_.files.push_back(std::move(entry));
+    take(std::move(stamps.files));
+  }
+
+  void take(std::vector<ImagesOfFile> all) {
+    for (ImagesOfFile& of : all) {
+      ImportedFile& entry = *std::ranges::find(report_.files, of.file, &ImportedFile::file);
+      for (const std::string& reason : of.refused) entry.refused.push_back({{}, reason});
+      entry.notes.insert(entry.notes.end(), of.notes.begin(), of.notes.end());
+      entry.taken += std::ssize(of.images);
+      for (const std::string& other : of.others) {
+        std::ranges::find(report_.files, other, &ImportedFile::file)->notes.push_back("joined with " + of.file);
+      }
+      for (ObservedImage& image : of.images) images_.push_back({of.file, std::move(image)});
+    }
   }
 
   void join_redshifts() {
@@ -238,7 +253,7 @@ class Importer {
   void write() const {
     static const std::vector<std::string> labels = {"has_image", "has_spectrum", "ra", "dec", "zwarn"};
     const int64_t sizes[] = {report_.objects};
-    const int64_t bands = images_.empty() ? std::ssize(data::published_bands) : bands_;
+    const int64_t bands = std::ssize(request_.images.bands);
     data::PairedWriter writer(request_.output, sizes, labels, true, bands);
     const std::vector<float> no_image(static_cast<size_t>(bands * data::image_side * data::image_side), 0.0F);
     const std::vector<float> no_spectrum(static_cast<size_t>(data::spectrum_pixels), 0.0F);
@@ -267,16 +282,20 @@ class Importer {
                     {"zwarn", {&warning, 1}}};
       writer.write(row);
     }
+    writer.write_attribute("bands", fmt::format("{}", fmt::join(request_.images.bands, ",")));
+    writer.write_attribute("image_values", !request_.images.values                        ? "by the unit"
+                                           : *request_.images.values == PixelValues::flux ? "flux"
+                                                                                          : "brightness");
     writer.commit();
   }
 
   const ImportRequest& request_;
   ImportReport report_;
+  ImageReader image_reader_;
   std::vector<From<ObservedImage>> images_;
   std::vector<From<ObservedSpectrum>> spectra_;
   std::map<ObjectId, FittedRedshift> redshifts_;
   std::set<int64_t> ids_;
-  int64_t bands_ = 0;  ///< of the images
   std::vector<Object> objects_;
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "fits/image_reader.h"
 #include "fits/observations.h"
 
 namespace astroclip::fits {
@@ -17,6 +18,9 @@ struct ImportRequest {
   std::string output;
   /// (image file, spectrum file) as given in `files`; a spectrum's file may be followed by "#ROW".
   std::vector<std::pair<std::string, std::string>> pairs;
+  ImageOptions images = {};
+  /// A table of places (places.h): images are not taken whole, but cut out there. "": none.
+  std::string at = {};
 };
 
 struct ImportedFile {
@@ -44,8 +48,9 @@ struct ImportReport {
 
 /// Turns FITS files into one file of the paired layout (io/paired_file.h), in one group. Redshifts are joined by
 /// TARGETID. What an object lacks is zeros, and the labels `has_image` and `has_spectrum` (1 or 0) say so; further
-/// labels are `ra`, `dec` (degrees) and `zwarn`; what is unknown is NaN. An image with another number of bands than the
-/// first one is refused. Objects without a number of their own get
+/// labels are `ra`, `dec` (degrees) and `zwarn`; what is unknown is NaN. The file's attributes say `bands` and how
+/// images were resampled
+/// (`image_values`). Objects without a number of their own get
 /// 1, 2, … ; a number that is there already refuses the later spectrum. In the layout the first 80 % of the rows are
 /// for training: of the pairs, of the images alone and of the spectra alone every fifth whole is for testing, what is
 /// left over to 20 % of all comes from the most numerous of the three. A single pair is for training.

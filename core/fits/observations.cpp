@@ -63,7 +63,7 @@ void read(const FitsFile& file, Observations& found) {
   }
   if (has_image(file)) {
     found.kind = "image";
-    found.images.push_back(read_image(file));
+    found.images = image_planes(file);
     return;
   }
   std::vector<std::string> names;

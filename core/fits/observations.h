@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "data/survey.h"
-#include "fits/image_reader.h"
+#include "fits/image_planes.h"
 #include "fits/spectrum_grid.h"
 #include "fits/survey_table.h"
 
@@ -41,7 +41,7 @@ struct Observations {
   /// "DESI coadd", "DESI exposures", "SDSS spectrum", "stacked spectra", "spectra", "image", "redshifts"; "" for none.
   std::string kind;
   std::vector<ObservedSpectrum> spectra;
-  std::vector<ObservedImage> images;
+  ImagePlanes images;
   std::vector<FittedRedshift> redshifts;
   std::vector<Refusal> refused;
   std::vector<std::string> notes;  ///< what was ignored of the file, done to the numbers or assumed of them
@@ -54,7 +54,7 @@ inline constexpr int64_t fewest_measured = data::spectrum_pixels / 2;
 void add_spectrum(Observations& found, ObservedSpectrum one);
 
 /// Reads a file by what is in it, whatever its name: spectra of DESI (desi_files.h) and others (spectrum_files.h),
-/// images (image_reader.h), and redshifts: a table with identifiers (survey_table.h), Z or REDSHIFT, ZWARN or ZWARNING,
+/// images (image_planes.h), and redshifts: a table with identifiers (survey_table.h), Z or REDSHIFT, ZWARN or ZWARNING,
 /// DELTACHI2 and ZCAT_PRIMARY. Never throws for what a file holds: what cannot be taken is refused with the reason.
 Observations read_observations(const std::string& path);
 

@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "io/output/durable_file.h"
+#include "support/fits_files.h"
 #include "support/program.h"
 
 namespace astroclip {
@@ -38,6 +41,47 @@ TEST(Import, ChecksItsArguments) {
   EXPECT_EQ(outcome.status, 2);
   EXPECT_EQ(outcome.err,
             "astroclip: error: --pair must be IMAGE=SPECTRUM, found 'a.fits'\nsee: astroclip import --help\n");
+}
+
+/// An image and a spectrum far from each other.
+void write_pair(const std::string& image, const std::string& spectrum) {
+  std::filesystem::create_directories(std::filesystem::path(image).parent_path());
+  std::vector<double> values(3UL * 152 * 152), loglam, flux;
+  for (size_t i = 0; i < values.size(); ++i) values[i] = 1.0 + static_cast<double>(i % 7);
+  testing_support::FitsWriter(image)
+      .image("", {3, 152, 152}, values)
+      .key("CTYPE1", "RA---TAN")
+      .key("CTYPE2", "DEC--TAN")
+      .key("CRVAL1", 150.0)
+      .key("CRVAL2", 2.0)
+      .key("CRPIX1", 76.5)
+      .key("CRPIX2", 76.5)
+      .key("CDELT1", -0.262 / 3600)
+      .key("CDELT2", 0.262 / 3600);
+  for (int i = 0; i < 3900; ++i) loglam.push_back(3.58 + 1e-4 * i);
+  flux.assign(loglam.size(), 1.0);
+  testing_support::FitsWriter(spectrum).empty_primary().table(
+      "COADD", 3900, {{"loglam", "D", loglam}, {"flux", "E", flux}, {"ivar", "E", flux}});
+}
+
+TEST(Import, PairsPathsThatHoldEqualsSignsAndOtherSpellings) {
+  const std::string folder = scratch("healpix=583"), output = scratch("pairs.h5");
+  write_pair(folder + "/im=1.fits", folder + "/spec.fits");
+  for (const std::string& pair : {folder + "/im=1.fits=" + folder + "/spec.fits",
+                                  folder + "/./im=1.fits=" + folder + "/../healpix=583/spec.fits#0"}) {
+    std::filesystem::remove(output);
+    const auto outcome = run_program("import '" + folder + "/im=1.fits' '" + folder + "/spec.fits' --output '" +
+                                     output + "' --pair '" + pair + "'");
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, testing::HasSubstr("1 objects, 1 with an image, 1 with a spectrum, 1 with both"));
+  }
+}
+
+TEST(Import, TellsWhatIsWrongWithItsBands) {
+  EXPECT_EQ(
+      run_program("import a.fits --output x.h5 --bands gg").err,
+      "astroclip: error: --bands must name different bands, as griz or VIS,Y,J,H, found 'gg'\nsee: astroclip import "
+      "--help\n");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "fits/import.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +10,8 @@
 #include "base/error.h"
 #include "data/loader.h"
 #include "data/paired_dataset.h"
+#include "io/hdf5/hdf5.h"
+#include "io/output/durable_file.h"
 #include "support/fits_files.h"
 #include "support/real_data.h"
 #include "support/scratch.h"
@@ -51,8 +54,10 @@ class ImportTest : public testing::Test {
     return path(name);
   }
   std::string image(const std::string& name, double ra, double dec, int64_t bands = 3) const {
+    std::vector<double> values(static_cast<size_t>(bands) * 152 * 152, 5.0);
+    for (size_t i = 1; i < values.size(); i += 2) values[i] = 6.0;
     FitsWriter(path(name))
-        .image("", {bands, 152, 152}, std::vector<double>(static_cast<size_t>(bands) * 152 * 152, 5.0))
+        .image("", {bands, 152, 152}, values)
         .key("CTYPE1", "RA---TAN")
         .key("CTYPE2", "DEC--TAN")
         .key("CRVAL1", ra)
@@ -166,14 +171,57 @@ TEST_F(ImportTest, NumbersAreUnique) {
   EXPECT_THAT(labels(dataset, Split::test, "object_id"), ElementsAre(3, 4));
 }
 
-TEST_F(ImportTest, AllImagesHaveTheBandsOfTheFirst) {
-  const ImportReport report = import_files(
-      {{image("griz.fits", 1.0, 1.0, 4), image("grz.fits", 2.0, 2.0), image("two.fits", 3.0, 3.0, 4)}, output_, {}});
+TEST_F(ImportTest, WritesTheBandsAskedFor) {
+  ImportRequest request{
+      {image("griz.fits", 1.0, 1.0, 4), image("grz.fits", 2.0, 2.0), image("two.fits", 3.0, 3.0, 4)}, output_, {}};
+  request.images.bands = {"g", "r", "i", "z"};
+  request.images.values = PixelValues::brightness;
+  const ImportReport report = import_files(request);
   EXPECT_EQ(report.images, 2);
   ASSERT_EQ(report.files[1].refused.size(), 1U);
-  EXPECT_EQ(report.files[1].refused[0].reason, "has 3 bands, the images before it have 4");
+  EXPECT_EQ(report.files[1].refused[0].reason,
+            "HDU 'PRIMARY': no word names the bands of its 3 planes (BANDS, BAND0 …), and 4 are wanted: g, r, i, z");
   const data::PairedDataset dataset(output_);
   EXPECT_EQ(data::field_of(dataset, "image").shape, (Shape{4, 152, 152}));
+  const auto file = io::Hdf5File::open(output_);
+  EXPECT_EQ(file.attribute("bands"), "g,r,i,z");
+  EXPECT_EQ(file.attribute("image_values"), "brightness");
+}
+
+TEST_F(ImportTest, CutsStampsAtTheRowsOfACatalogue) {
+  // A brick of 400 by 400 pixels; the first place is 100 pixels to the west of its centre, the second off the brick.
+  std::vector<double> values;
+  for (int i = 0; i < 3 * 400 * 400; ++i) values.push_back(1.0 + i % 400);
+  FitsWriter(path("brick.fits"))
+      .empty_primary()
+      .compress()
+      .image("", {3, 400, 400}, values)
+      .key("CTYPE1", "RA---TAN")
+      .key("CTYPE2", "DEC--TAN")
+      .key("CRVAL1", 150.0)
+      .key("CRVAL2", 0.0)
+      .key("CRPIX1", 200.5)
+      .key("CRPIX2", 200.5)
+      .key("CDELT1", -0.262 / 3600)
+      .key("CDELT2", 0.262 / 3600);
+  const double west = 150.0 - 26.2 / 3600;
+  io::write_text(path("places.csv"), fmt::format("RA,Dec,name\n{:.9f},0.0,a\n10,10,b\n,,c\n", west));
+  ImportRequest request{{path("brick.fits"), image("whole.fits", 10.0, -10.0)}, output_, {}};
+  request.at = path("places.csv");
+  const ImportReport report = import_files(request);
+  EXPECT_EQ(report.images, 1);
+  EXPECT_EQ(report.files[0].taken, 1);
+  EXPECT_EQ(report.files[1].taken, 0);
+  ASSERT_EQ(report.files[2].refused.size(), 2U);
+  EXPECT_EQ(report.files[2].refused[0].row, 1);
+  EXPECT_EQ(report.files[2].refused[0].reason, "lies on none of the images");
+  EXPECT_EQ(report.files[2].refused[1].reason, "its position is not on the sky");
+  const data::PairedDataset dataset(output_);
+  EXPECT_NEAR(labels(dataset, Split::test, "ra").at(0), west, 1e-8);
+  HostBatch batch;
+  dataset.read(Split::test, std::vector<int64_t>{0}, std::vector<std::string>{"image"}, batch);
+  EXPECT_EQ(batch.at("image").values<float>()[0], 1.0F + 124.0F + 100.0F);
+  EXPECT_EQ(batch.at("image").values<float>()[151], 1.0F + 124.0F + 251.0F);
 }
 
 TEST_F(ImportTest, WritesNothingWhenThereIsNothing) {

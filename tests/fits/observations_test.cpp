@@ -304,34 +304,6 @@ TEST(Redshifts, OfTablesWrittenOtherwiseAreRead) {
   EXPECT_EQ(exact.redshifts[0].redshift, 0.1);
 }
 
-TEST(Image, NeedsAPlaceOnTheSkyAndFewBands) {
-  const std::string file = path("image.fits");
-  FitsWriter(file).image("", {3, 200, 200}, std::vector<double>(120000, 1.0));
-  ASSERT_EQ(read_observations(file).refused.size(), 1U);
-  EXPECT_EQ(read_observations(file).refused[0].reason,
-            "HDU 'PRIMARY': its axes are no positions on the sky (CTYPE1 = '', CTYPE2 = '')");
-  FitsWriter(file)
-      .image("", {3, 200, 200}, std::vector<double>(120000, 1.0))
-      .key("CTYPE1", "RA---TAN")
-      .key("CTYPE2", "DEC--TAN")
-      .key("CRVAL1", 150.0)
-      .key("CRVAL2", 2.0)
-      .key("CRPIX1", 90.5)
-      .key("CRPIX2", 100.5)
-      .key("CDELT1", -0.25 / 3600)
-      .key("CDELT2", 0.25 / 3600);
-  const Observations found = read_observations(file);
-  ASSERT_EQ(found.images.size(), 1U);
-  EXPECT_EQ(found.images[0].planes.size(), 3U * 152U * 152U);
-  // The centre lies 10 pixels to the west of the reference.
-  EXPECT_NEAR(found.images[0].position.ra, 150.0 - 2.5 / 3600 / std::cos(2.0 * M_PI / 180.0), 1e-8);
-  EXPECT_NEAR(found.images[0].position.dec, 2.0, 1e-8);
-  FitsWriter(file).image("", {46, 200, 200}, std::vector<double>(46UL * 200 * 200, 1.0));
-  EXPECT_EQ(
-      read_observations(file).refused[0].reason,
-      "HDU 'PRIMARY': expected an image of shape [bands, height, width] with at most 16 bands, found [46, 200, 200]");
-}
-
 TEST(Refused, WhatIsNoFitsFile) {
   const std::string file = path("text.fits");
   io::write_text(file, "not FITS");
@@ -360,34 +332,6 @@ TEST(RealObservations, TwentyFiveFibres) {
   EXPECT_EQ(found.spectra.size(), 24U);
   ASSERT_EQ(found.refused.size(), 1U);
   EXPECT_EQ(found.refused[0].row, 11);
-}
-
-TEST(RealObservations, TheSdssSpectrumAndTheImageAreOfOneGalaxy) {
-  const std::string spectrum = real_file("spectra/sdss_spec-0266-51602-0001.fits");
-  const std::string image = real_file("images/gzdecals_example_a.fits");
-  if (spectrum.empty() || image.empty()) GTEST_SKIP() << "no real observations";
-  const Observations sdss = read_observations(spectrum), decals = read_observations(image);
-  ASSERT_EQ(sdss.spectra.size(), 1U);
-  EXPECT_NEAR(sdss.spectra[0].redshift, 0.021275, 1e-6);
-  EXPECT_EQ(sdss.spectra[0].id->str(), "SPECOBJID 299489676975171584");
-  ASSERT_EQ(decals.images.size(), 1U);
-  EXPECT_LT(separation(*sdss.spectra[0].position, decals.images[0].position), 1.0 / 3600.0);
-}
-
-TEST(RealObservations, ImagesThatAreRefused) {
-  const std::string bad = real_file("images/gzdecals_example_bad_pix.fits");
-  if (bad.empty()) GTEST_SKIP() << "no real observations";
-  const auto reason = [](const std::string& name) {
-    const Observations found = read_observations(real_file("images/" + name));
-    return found.refused.size() == 1 && found.images.empty() ? found.refused[0].reason : "";
-  };
-  EXPECT_THAT(reason("gzdecals_example_bad_pix.fits"),
-              testing::MatchesRegex("[0-9]+ % of the pixels in g are exactly 0, the limit is 5 %"));
-  EXPECT_EQ(reason("gzdecals_example_incomplete.fits"),
-            "is truncated: the data of HDU 'PRIMARY' end at byte 2160192, but the file ends at byte 1389044");
-  EXPECT_EQ(
-      reason("des46_g.fits"),
-      "HDU 'PRIMARY': expected an image of shape [bands, height, width] with at most 16 bands, found [46, 91, 91]");
 }
 
 }  // namespace
