@@ -71,9 +71,10 @@ std::vector<ViewRequest> CompositeLoss::views(const LossSetup& setup) const {
       if (known == all.end()) {
         all.push_back(std::move(view));
       } else if (*known != view) {
-        fail(fmt::format("the losses want different views '{}' ('{}' disagrees with those before it): give them the "
-                         "same 'augment'",
-                         view.name, name));
+        fail(
+            fmt::format("the losses want different views '{}' ('{}' disagrees with those before it): give them the "
+                        "same 'augment'",
+                        view.name, name));
       }
     }
   }
@@ -119,11 +120,22 @@ LossValue CompositeLoss::forward(LossContext& step) {
   return value;
 }
 
-void CompositeLoss::after_update(LossSetup& setup, int64_t step) {
+void CompositeLoss::begin() {
+  for (const auto& [name, loss] : parts_) loss->begin();
+}
+
+void CompositeLoss::after_update(LossSetup& setup, int64_t step, int64_t steps) {
   for (const auto& [name, loss] : parts_) {
     PartSetup own(setup, name);
-    loss->after_update(own, step);
+    loss->after_update(own, step, steps);
   }
+}
+
+const Encoder* CompositeLoss::product(const std::string& tower) const {
+  for (const auto& [name, loss] : parts_) {
+    if (const Encoder* found = loss->product(tower)) return found;
+  }
+  return nullptr;
 }
 
 }  // namespace astroclip

@@ -19,7 +19,10 @@ class CompositeLoss : public Loss {
   void attach(LossSetup& setup) override;
   /// Terms are the total of each part, under its name, and its own terms: "clip", "vicreg.variance".
   LossValue forward(LossContext& context) override;
-  void after_update(LossSetup& setup, int64_t step) override;
+  void begin() override;
+  void after_update(LossSetup& setup, int64_t step, int64_t steps) override;
+  /// That of the first part which has one.
+  const Encoder* product(const std::string& tower) const override;
 
  protected:
   /// Adds a part, a child of the module under this name; call in the constructor.

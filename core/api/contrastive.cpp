@@ -45,6 +45,6 @@ LossValue ContrastiveLoss::forward(LossContext& context) {
   return value;
 }
 
-void ContrastiveLoss::after_update(LossSetup&, int64_t) { scale_.clamp(); }
+void ContrastiveLoss::after_update(LossSetup&, int64_t, int64_t) { scale_.clamp(); }
 
 }  // namespace astroclip

@@ -42,7 +42,7 @@ class ContrastiveLoss : public PairLoss {
  public:
   explicit ContrastiveLoss(const ContrastiveParameters& parameters);
   LossValue forward(LossContext& context) override;
-  void after_update(LossSetup& setup, int64_t step) override;
+  void after_update(LossSetup& setup, int64_t step, int64_t steps) override;
 
  protected:
   /// cosines · factor

@@ -80,9 +80,14 @@ class Loss : public nn::Module, public Plugin {
   virtual std::vector<std::string> labels() const { return {}; }
   /// Builds heads and teachers from the encoders; called once, before parameters get their storage.
   virtual void attach(LossSetup& setup) = 0;
+  /// Called once when parameters have their initial values, before a checkpoint is restored: what begins as a copy.
+  virtual void begin() {}
   virtual LossValue forward(LossContext& context) = 0;
-  /// After each optimiser step: teachers, queues, centres.
-  virtual void after_update(LossSetup& /*setup*/, int64_t /*step*/) {}
+  /// After optimiser step `step` of `steps`, from 0: teachers, queues, centres.
+  virtual void after_update(LossSetup& /*setup*/, int64_t /*step*/, int64_t /*steps*/) {}
+  /// The encoder, made by `rebuild`, whose weights are meant for use in place of a tower's: model files, evaluation,
+  /// validation by tasks and what comes after the stage take them. None: the tower's own.
+  virtual const Encoder* product(const std::string& /*tower*/) const { return nullptr; }
 };
 
 }  // namespace astroclip

@@ -22,17 +22,19 @@ void WeightAverage::update(int64_t updates) {
 }
 
 void WeightAverage::swap() {
-  for (size_t i = 0; i < tensors_.size(); ++i) {
-    const Tensor kept = tensors_[i].tensor.clone();
-    tensors_[i].tensor.copy_from(averages_[i]);
-    averages_[i].copy_from(kept);
-  }
+  for (size_t i = 0; i < tensors_.size(); ++i) trade_places(tensors_[i].tensor, averages_[i]);
 }
 
 std::vector<NamedTensor> WeightAverage::state() const {
   std::vector<NamedTensor> all;
   for (size_t i = 0; i < tensors_.size(); ++i) all.push_back({"average." + tensors_[i].name, averages_[i], false});
   return all;
+}
+
+void trade_places(Tensor a, Tensor b) {
+  const Tensor kept = a.clone();
+  a.copy_from(b);
+  b.copy_from(kept);
 }
 
 }  // namespace astroclip::optim

@@ -27,21 +27,7 @@ class WeightAverage {
   double decay_;
 };
 
-/// While it lives, the tensors hold their averages.
-class EmaScope {
- public:
-  /// Without an average the tensors stay as they are.
-  explicit EmaScope(WeightAverage* average) : average_(average) {
-    if (average_ != nullptr) average_->swap();
-  }
-  ~EmaScope() {
-    if (average_ != nullptr) average_->swap();
-  }
-  EmaScope(const EmaScope&) = delete;
-  EmaScope& operator=(const EmaScope&) = delete;
-
- private:
-  WeightAverage* average_;
-};
+/// Two tensors trade their values, bit for bit.
+void trade_places(Tensor a, Tensor b);
 
 }  // namespace astroclip::optim

@@ -205,7 +205,7 @@ class Run {
                                trainer.selection().step_of_best(), stage.validation.metric,
                                trainer.selection().best_value()));
     } else {
-      trainer.keep_average();
+      trainer.keep_weights_in_use();
     }
   }
 

@@ -83,9 +83,11 @@ void StageRun::name_unreached() {
 
 record::Metrics StageRun::validate_if_due() {
   if (!trainer_.validation_due()) return {};
-  const optim::EmaScope scope = trainer_.ema_scope();
   const train::Validation validation = trainer_.validate();
-  if (validation.is_best) write_model_(folder_.best(stage_.name));
+  if (validation.is_best) {
+    const train::WeightsInUse::Scope scope = trainer_.use();
+    write_model_(folder_.best(stage_.name));
+  }
   console_.say(fmt::format("{} after {} steps: {} = {:.6g}{}", stage_.name, trainer_.position().step,
                            stage_.validation.metric, trainer_.selection().last_value(),
                            validation.is_best ? ", the best so far" : ""));

@@ -30,6 +30,8 @@ StageSetup::StageSetup(const Stage& stage, const Model& model) : stage_(stage), 
   loss_ = spec.loss.make();
   plugin::traced(loss_title(), [&] { loss_->attach(*this); });
   loss_->materialize(stage_.experiment.run_device(), stage_.seed(), "loss." + spec.name);
+  plugin::traced(loss_title(), [&] { loss_->begin(); });
+  refuse_two_averages();
   plan_views();
 }
 
@@ -42,7 +44,15 @@ LossValue StageSetup::forward(LossContext& context) const {
 }
 
 void StageSetup::after_update(int64_t step) {
-  plugin::traced(loss_title(), [&] { loss_->after_update(*this, step); });
+  plugin::traced(loss_title(), [&] { loss_->after_update(*this, step, stage_.spec.steps); });
+}
+
+void StageSetup::refuse_two_averages() const {
+  for (const std::string& tower : stage_.spec.encoders) {
+    if (stage_.spec.ema == 0.0 || loss_->product(tower) == nullptr) continue;
+    throw Error(fmt::format("[stages.{}] 'ema' averages the weights of '{}', in whose place loss '{}' gives its own",
+                            stage_.spec.name, tower, stage_.spec.loss.plugin));
+  }
 }
 
 void StageSetup::plan_views() {

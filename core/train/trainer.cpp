@@ -40,6 +40,7 @@ void Trainer::make_optimizer() {
     nn::append_state(averaged, trained_moments(spec, model_));
     average_ = std::make_unique<optim::WeightAverage>(std::move(averaged), spec.ema);
   }
+  in_use_ = std::make_unique<WeightsInUse>(setup_, average_.get());
 }
 
 void Trainer::open_dataset(const Origins& origins) {
@@ -102,16 +103,17 @@ StepReport Trainer::step() {
 }
 
 Validation Trainer::validate() {
-  Validation validation{validator_->measure(step_)};
+  Validation validation;
+  // The loss is not of what it produces: a teacher is no student.
+  if (average_) average_->swap();
+  validation.metrics = validator_->measure(step_);
+  if (average_) average_->swap();
   if (task_validator_) {
+    const WeightsInUse::Scope scope = use();
     for (auto& metric : task_validator_->measure()) validation.metrics.push_back(std::move(metric));
   }
   validation.is_best = selection_.offer(step_, validation.metrics);
   return validation;
-}
-
-void Trainer::keep_average() {
-  if (average_) average_->swap();
 }
 
 void Trainer::stop_on_bad_loss(const LossValue& value) const {

@@ -9,13 +9,13 @@
 #include "evaluate/task_validator.h"
 #include "model/origins.h"
 #include "optim/optimizer.h"
-#include "optim/weight_average.h"
 #include "record/checkpoint.h"
 #include "record/metrics.h"
 #include "train/frozen_views.h"
 #include "train/selection.h"
 #include "train/stage_setup.h"
 #include "train/validator.h"
+#include "train/weights_in_use.h"
 
 namespace astroclip::train {
 
@@ -50,13 +50,14 @@ class Trainer {
   StepReport step();
 
   bool validation_due() const { return selection_.due(step_, stage_.spec.steps); }
-  /// Measures the model as it stands on objects set apart.
+  /// Measures on objects set apart: the loss, with the average of the weights where there is one, and the tasks, with
+  /// the weights in use.
   Validation validate();
   const Selection& selection() const { return selection_; }
-  /// While it lives, the model has the weights that are meant for use: with `ema` their average.
-  optim::EmaScope ema_scope() { return optim::EmaScope(average_.get()); }
+  /// While it lives, the model has the weights that are meant for use.
+  WeightsInUse::Scope use() const { return WeightsInUse::Scope(*in_use_); }
   /// Gives the model those weights for good; the stage is over.
-  void keep_average();
+  void keep_weights_in_use() const { in_use_->trade(); }
 
   record::Position position() const;
   /// Everything that the rest of the run depends on.
@@ -84,6 +85,7 @@ class Trainer {
   FrozenViews frozen_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<optim::WeightAverage> average_;  ///< none without `ema`
+  std::unique_ptr<WeightsInUse> in_use_;
   std::unique_ptr<data::Loader> loader_;
   std::unique_ptr<Validator> validator_;                     ///< none without `validation`
   std::unique_ptr<evaluate::TaskValidator> task_validator_;  ///< none without `validation.tasks`

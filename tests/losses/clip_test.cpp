@@ -39,13 +39,13 @@ TEST_F(Clip, AScaleBeyondTheBoundReturnsToItAndStillLearns) {
   const auto loss = ready_loss("clip", "logit_scale = 20.0\nlearn_logit_scale = true\nmax_logit_scale = 20.0", engine);
   Tensor log_scale = loss->parameters().at(0).tensor;
   log_scale.mutable_data_as<double>()[0] = std::log(30.0);
-  loss->after_update(engine, 0);
+  loss->after_update(engine, 0, 2);
   EXPECT_NEAR(log_scale.item(), std::log(20.0), 1e-15);
   autograd::backward(loss->forward(engine).total);
   EXPECT_NE(log_scale.grad().item(), 0.0);
 
   log_scale.mutable_data_as<double>()[0] = std::log(10.0);
-  loss->after_update(engine, 1);
+  loss->after_update(engine, 1, 2);
   EXPECT_EQ(log_scale.item(), std::log(10.0));
 }
 

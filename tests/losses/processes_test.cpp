@@ -107,8 +107,9 @@ TEST_P(OverProcesses, HalvesMakeTheWhole) {
   }
 }
 
-// Every loss but masked_spectrum, of which each process hides tokens of its own and averages over those.
-INSTANTIATE_TEST_SUITE_P(, OverProcesses, testing::ValuesIn(losses_but({"masked_spectrum", "sum"})),
+// Every loss but masked_spectrum, of which each process hides tokens of its own and averages over those, and dinov2,
+// whose crops and nearest neighbours are of a process.
+INSTANTIATE_TEST_SUITE_P(, OverProcesses, testing::ValuesIn(losses_but({"dinov2", "masked_spectrum", "sum"})),
                          [](const auto& row) { return row.param; });
 
 }  // namespace

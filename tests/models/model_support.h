@@ -70,7 +70,8 @@ inline double relative_error(const Tensor& found, const Tensor& expected) {
 /// exact arithmetic (softmax does not see a shift of all scores), so what AdamW makes of it is rounding divided by
 /// itself: of that third only the bound on AdamW's steps can hold.
 inline void expect_trained(const std::string& name, const Tensor& found, const Tensor& expected, double step_bound) {
-  const bool attention_bias = name.ends_with("in_proj_bias") || name.ends_with("attention.attention.bias");
+  const bool attention_bias =
+      name.ends_with("in_proj_bias") || name.ends_with("attention.attention.bias") || name.ends_with("attn.qkv.bias");
   if (!attention_bias) {
     EXPECT_LT(relative_error(found, expected), 1e-4) << name;
     return;

@@ -39,7 +39,7 @@ class Stage0 {
 
   void train() {
     while (!trainer.finished()) trainer.step();
-    trainer.keep_average();
+    trainer.keep_weights_in_use();
   }
   /// Names of the model's tensors that training has changed.
   std::set<std::string> moved() const {

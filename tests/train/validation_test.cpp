@@ -112,11 +112,11 @@ TEST(Validation, UsesTheAverageOfWeightsAndGivesThemBack) {
   for (int i = 0; i < 3; ++i) training.trainer.step();
   const auto weights = training.weights();
   {
-    const auto scope = training.trainer.ema_scope();
+    const auto scope = training.trainer.use();
     EXPECT_NE(training.weights(), weights);
   }
   EXPECT_EQ(training.weights(), weights);
-  training.trainer.keep_average();
+  training.trainer.keep_weights_in_use();
   EXPECT_NE(training.weights(), weights);
 }
 

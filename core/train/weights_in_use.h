@@ -1,0 +1,37 @@
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "optim/weight_average.h"
+#include "train/stage_setup.h"
+
+namespace astroclip::train {
+
+/// The weights of a stage that are meant for use where they are not those that train: with `ema` their average, and
+/// what the loss says is its product.
+class WeightsInUse {
+ public:
+  /// `average`: none without `ema`. Both arguments outlive it.
+  WeightsInUse(const StageSetup& setup, optim::WeightAverage* average);
+  /// The weights that train and those in use trade places; a second call trades them back.
+  void trade() const;
+
+  /// While it lives, the model has the weights in use.
+  class Scope {
+   public:
+    explicit Scope(const WeightsInUse& weights) : weights_(weights) { weights_.trade(); }
+    ~Scope() { weights_.trade(); }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    const WeightsInUse& weights_;
+  };
+
+ private:
+  optim::WeightAverage* average_;
+  std::vector<std::pair<Tensor, Tensor>> products_;  ///< a tower's tensor and the product's
+};
+
+}  // namespace astroclip::train
