@@ -12,8 +12,6 @@ namespace astroclip::fits {
 
 namespace {
 
-constexpr int64_t lattice_step = 8, lattice_side = data::image_side / lattice_step + 1;
-static_assert(data::image_side % lattice_step == 0);
 constexpr int64_t last_pixel = data::image_side - 1;
 constexpr double middle_pixel = 0.5 * static_cast<double>(last_pixel);
 
@@ -29,46 +27,42 @@ Sampling::Sampling(const Wcs& source, const SkyPosition& centre) : centre_(centr
     const Pixel pixel = source.pixel_of(target.position_of({x + 1.0, y + 1.0}));
     return Pixel{pixel.x - 1.0, pixel.y - 1.0};
   };
-  for (int64_t y = 0; y < lattice_side; ++y) {
-    for (int64_t x = 0; x < lattice_side; ++x) {
-      lattice_.push_back(source_pixel(static_cast<double>(x * lattice_step), static_cast<double>(y * lattice_step)));
-    }
-  }
   const Pixel middle = source_pixel(middle_pixel, middle_pixel);
   const Pixel right = source_pixel(middle_pixel + 1.0, middle_pixel),
               up = source_pixel(middle_pixel, middle_pixel + 1.0);
   area_ = std::abs((right.x - middle.x) * (up.y - middle.y) - (right.y - middle.y) * (up.x - middle.x));
 
-  constexpr double parallel = 0.25;  // pixels
-  is_cut_ = true;
-  for (const int64_t y : {int64_t{0}, last_pixel}) {
-    for (const int64_t x : {int64_t{0}, last_pixel}) {
-      const Pixel corner = at(x, y);
-      is_cut_ = is_cut_ && std::abs(corner.x - middle.x - (static_cast<double>(x) - middle_pixel)) < parallel &&
-                std::abs(corner.y - middle.y - (static_cast<double>(y) - middle_pixel)) < parallel;
+  const auto is_parallel = [&](double x, double y) {
+    constexpr double slack = 0.25;  // pixels
+    const Pixel pixel = source_pixel(x, y);
+    return std::abs(pixel.x - middle.x - (x - middle_pixel)) < slack &&
+           std::abs(pixel.y - middle.y - (y - middle_pixel)) < slack;
+  };
+  constexpr auto last = static_cast<double>(last_pixel), side = static_cast<double>(data::image_side);
+  is_cut_ = is_parallel(0.0, 0.0) && is_parallel(last, 0.0) && is_parallel(0.0, last) && is_parallel(last, last);
+  if (is_cut_) {
+    // A hair is taken off, so that a place between two pixels goes to the same one whatever the rounding.
+    const double x = std::round(middle.x - middle_pixel - 1e-6), y = std::round(middle.y - middle_pixel - 1e-6);
+    step_ = data::image_side;
+    lattice_ = {{x, y}, {x + side, y}, {x, y + side}, {x + side, y + side}};
+    centre_ = source.position_of({x + middle_pixel + 1.0, y + middle_pixel + 1.0});
+    return;
+  }
+  for (int64_t y = 0; y <= data::image_side; y += step_) {
+    for (int64_t x = 0; x <= data::image_side; x += step_) {
+      lattice_.push_back(source_pixel(static_cast<double>(x), static_cast<double>(y)));
     }
   }
-  if (!is_cut_) return;
-  // A hair is taken off, so that a place between two pixels goes to the same one whatever the rounding.
-  const double first_x = std::round(middle.x - middle_pixel - 1e-6),
-               first_y = std::round(middle.y - middle_pixel - 1e-6);
-  for (int64_t y = 0; y < lattice_side; ++y) {
-    for (int64_t x = 0; x < lattice_side; ++x) {
-      lattice_[static_cast<size_t>(y * lattice_side + x)] = {first_x + static_cast<double>(x * lattice_step),
-                                                             first_y + static_cast<double>(y * lattice_step)};
-    }
-  }
-  centre_ = source.position_of({first_x + middle_pixel + 1.0, first_y + middle_pixel + 1.0});
 }
 
 Pixel Sampling::at(int64_t x, int64_t y) const {
-  const int64_t left = x / lattice_step, low = y / lattice_step;
-  const double tx = static_cast<double>(x % lattice_step) / lattice_step;
-  const double ty = static_cast<double>(y % lattice_step) / lattice_step;
-  const Pixel* corner = lattice_.data() + low * lattice_side + left;
+  const int64_t left = x / step_, low = y / step_, side = data::image_side / step_ + 1;
+  const auto step = static_cast<double>(step_);
+  const double tx = static_cast<double>(x % step_) / step, ty = static_cast<double>(y % step_) / step;
+  const Pixel* corner = lattice_.data() + low * side + left;
   const auto between = [&](double Pixel::*axis) {
     return (1.0 - ty) * ((1.0 - tx) * corner[0].*axis + tx * corner[1].*axis) +
-           ty * ((1.0 - tx) * corner[lattice_side].*axis + tx * corner[lattice_side + 1].*axis);
+           ty * ((1.0 - tx) * corner[side].*axis + tx * corner[side + 1].*axis);
   };
   return {between(&Pixel::x), between(&Pixel::y)};
 }
@@ -166,15 +160,20 @@ std::vector<float> Sampling::apply(std::span<const double> pixels, std::span<con
 }
 
 void check_band(std::span<const float> band, const std::string& name) {
-  const auto bad = std::ranges::count_if(band, [](float value) { return !std::isfinite(value); });
+  int64_t bad = 0, zeros = 0;
+  float least = band[0], most = band[0];
+  for (const float value : band) {
+    bad += std::isfinite(value) ? 0 : 1;
+    zeros += value == 0.0F ? 1 : 0;
+    least = std::min(least, value);
+    most = std::max(most, value);
+  }
   if (bad > 0) throw Error(fmt::format("{} of {} pixels in {} are not finite", bad, band.size(), name));
-  const auto zeros = static_cast<double>(std::ranges::count(band, 0.0F));
-  const double share = zeros / static_cast<double>(band.size());
+  const double share = static_cast<double>(zeros) / static_cast<double>(band.size());
   if (share > zero_share_limit) {
     throw Error(fmt::format("{:.0f} % of the pixels in {} are exactly 0 or not measured, the limit is {:.0f} %",
                             100.0 * share, name, 100.0 * zero_share_limit));
   }
-  const auto [least, most] = std::ranges::minmax(band);
   if (least == most) throw Error(fmt::format("all pixels in {} are {}: nothing was observed", name, least));
 }
 

@@ -48,7 +48,9 @@ class Sampling {
 
   SkyPosition centre_;
   bool is_cut_ = false;
-  /// Of every eighth pixel of the image, [20, 20], their place in the source from 0; lines between them are straight.
+  int64_t step_ = 8;  ///< of the lattice, in pixels of the image
+  /// Places in the source, from 0, of the image's pixels at steps from its first to the one after its last, in both
+  /// axes; lines between them are straight.
   std::vector<Pixel> lattice_;
   double area_ = 1.0;  ///< of a pixel of the image, at its centre, in pixels of the source
 };
