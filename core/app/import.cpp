@@ -109,12 +109,11 @@ Verb import_verb() {
       .usages = {"FILE… --output OUT.h5 [--pair IMAGE=SPECTRUM]… [--at CATALOGUE] [--bands grz] [--image-values KIND]"},
       .meaning = "convert FITS spectra and images to the paired layout",
       .description =
-          "Converts FITS files to the published paired layout: DESI coadds with redshifts of Redrock, SDSS spectra, "
-          "stacked spectra, and images: cubes of bands, a HDU or a file for each band, or stamps cut out of larger "
-          "images "
+          "Converts FITS files to the published paired layout: spectra of DESI, SDSS, LAMOST and others with their "
+          "redshifts, and images: cubes of bands, a HDU or a file for each band, or stamps cut out of larger images "
           "(bricks) at the places of a catalogue. Bands, units, projections, masks and inverse variances are taken "
-          "from "
-          "the headers. An image and a spectrum within 1\" of each other become one object.",
+          "from the headers. Images and spectra with the same identifier, or within 1\" of each other, become one "
+          "object, of whose spectra, images and redshifts the best is taken.",
       .positionals = {Argument("file", "FILE", "FITS files; their kind is recognised by their content")
                           .required()
                           .many()

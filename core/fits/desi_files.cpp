@@ -154,7 +154,7 @@ void read_desi_spectra(const FitsFile& file, Observations& found) {
   }
   if (coadded > 0) {
     found.notes.push_back(
-        fmt::format("{} exposures of {} targets were coadded by inverse variance", exposures, coadded));
+        fmt::format("exposures coadded by inverse variance: {}, spectra made of them: {}", exposures, coadded));
   }
 }
 

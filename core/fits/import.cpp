@@ -8,13 +8,18 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
+#include <span>
+#include <tuple>
 
 #include "base/error.h"
 #include "data/layouts/paired_file.h"
 #include "data/survey.h"
 #include "fits/places.h"
+#include "fits/seen_files.h"
+#include "search/sky.h"
 
 namespace astroclip::fits {
 
@@ -23,27 +28,86 @@ namespace {
 constexpr double arcsec_per_degree = 3600.0;
 constexpr int64_t none = -1;
 
-/// A row to write: an image, a spectrum or both, by their numbers.
+/// Two spellings of one redshift.
+constexpr double same_redshift = 1e-6;
+
+/// A row to write: an image, a spectrum or both, by their numbers, and a redshift.
 struct Object {
   int64_t image = none, spectrum = none;
   int64_t id = 0;
+  double redshift = unknown, warning = unknown;
 };
+
+/// All observations of one object, by their numbers.
+struct Group {
+  std::vector<int64_t> images, spectra;
+};
+
+/// The median over the measured pixels.
+double signal_to_noise(const GridSpectrum& spectrum) {
+  std::vector<double> ratios;
+  for (size_t i = 0; i < spectrum.ivar.size(); ++i) {
+    if (spectrum.ivar[i] > 0.0F) ratios.push_back(spectrum.flux[i] * std::sqrt(static_cast<double>(spectrum.ivar[i])));
+  }
+  if (ratios.empty()) return 0.0;
+  const auto middle = ratios.begin() + std::ssize(ratios) / 2;
+  std::ranges::nth_element(ratios, middle);
+  return *middle;
+}
+
+/// One of several redshifts of an object.
+struct RedshiftChoice {
+  FittedRedshift fit;
+  std::string file;
+  bool is_of_taken = false;  ///< comes with the spectrum that was taken
+
+  /// The less, the better; no two of different rows are equal.
+  auto order() const {
+    const int fault = fit.warning == 0.0 ? 0 : std::isnan(fit.warning) ? 1 : 2;
+    const double chi2 = std::isnan(fit.delta_chi2) ? 0.0 : -fit.delta_chi2;
+    return std::tuple(fault, !fit.is_primary, !is_of_taken, chi2, file, fit.row);
+  }
+  bool is_same(const RedshiftChoice& other) const {
+    return std::abs(fit.redshift - other.fit.redshift) < same_redshift &&
+           std::get<0>(order()) == std::get<0>(other.order());
+  }
+};
+
+/// Why the first was taken.
+std::string reason(const RedshiftChoice& taken, const RedshiftChoice& other) {
+  const auto [fault, is_secondary, is_other, chi2, file, row] = taken.order();
+  const auto [other_fault, other_secondary, other_other, other_chi2, other_file, other_row] = other.order();
+  if (fault != other_fault) return fmt::format("ZWARN {}, here {}", taken.fit.warning, other.fit.warning);
+  if (is_secondary != other_secondary) return "ZCAT_PRIMARY";
+  if (is_other != other_other) return "it comes with the spectrum that was taken";
+  if (chi2 != other_chi2)
+    return fmt::format("DELTACHI2 {:.4g}, here {:.4g}", taken.fit.delta_chi2, other.fit.delta_chi2);
+  return "the first by name and row";
+}
 
 class Importer {
  public:
   explicit Importer(const ImportRequest& request) : request_(request), image_reader_(request.images) {}
 
   ImportReport run() {
-    for (const std::string& file : request_.files) add(read_observations(file));
+    for (const std::string& file : request_.files) {
+      if (const auto same = seen_.find_or_add(file)) {
+        report_.files.push_back({file, "repeated", 0, {{{}, fmt::format("is the same file as '{}'", *same)}}, {}, {}});
+      } else {
+        add(read_observations(file));
+      }
+    }
     read_images();
-    join_redshifts();
     pair_as_named();
-    pair_by_position();
-    collect();
+    for (const Group& group : groups()) objects_.push_back(choose(group));
+    std::ranges::stable_sort(objects_, {}, kind);
     number();
     report_.objects = static_cast<int64_t>(objects_.size());
-    report_.images = static_cast<int64_t>(images_.size());
-    report_.spectra = static_cast<int64_t>(spectra_.size());
+    for (const Object& object : objects_) {
+      report_.images += object.image != none ? 1 : 0;
+      report_.spectra += object.spectrum != none ? 1 : 0;
+      report_.redshifts += std::isfinite(object.redshift) ? 1 : 0;
+    }
     if (!objects_.empty()) {
       split();
       write();
@@ -62,26 +126,13 @@ class Importer {
   void add(Observations found) {
     ImportedFile entry{found.file, found.kind, 0, std::move(found.refused), std::move(found.notes), {}};
     for (ObservedSpectrum& one : found.spectra) {
-      const auto number = number_of(one.id);
-      if (number && !ids_.insert(*number).second) {
-        entry.refused.push_back({one.row, fmt::format("object {} was taken already", *number)});
-        continue;
-      }
       spectra_.push_back({found.file, std::move(one)});
       ++entry.taken;
     }
     image_reader_.add(std::move(found.images));
-    for (const FittedRedshift& one : found.redshifts) redshifts_[one.id] = one;
+    for (const FittedRedshift& one : found.redshifts) redshifts_[one.id].push_back({one, found.file});
     entry.taken += std::ssize(found.redshifts);
     report_.files.push_back(std::move(entry));
-  }
-
-  static std::optional<int64_t> number_of(const std::optional<ObjectId>& id) {
-    int64_t number = 0;
-    if (!id) return {};
-    const char* end = id->value.data() + id->value.size();
-    const auto read = std::from_chars(id->value.data(), end, number);
-    return read.ec == std::errc() && read.ptr == end ? std::optional(number) : std::nullopt;
   }
 
   void read_images() {
@@ -97,25 +148,14 @@ class Importer {
 
   void take(std::vector<ImagesOfFile> all) {
     for (ImagesOfFile& of : all) {
-      ImportedFile& entry = *std::ranges::find(report_.files, of.file, &ImportedFile::file);
+      ImportedFile& entry = file_of(of.file);
       for (const std::string& reason : of.refused) entry.refused.push_back({{}, reason});
       entry.notes.insert(entry.notes.end(), of.notes.begin(), of.notes.end());
       entry.taken += std::ssize(of.images);
       for (const std::string& other : of.others) {
-        std::ranges::find(report_.files, other, &ImportedFile::file)->notes.push_back("joined with " + of.file);
+        file_of(other).notes.push_back("joined with " + of.file);
       }
       for (ObservedImage& image : of.images) images_.push_back({of.file, std::move(image)});
-    }
-  }
-
-  void join_redshifts() {
-    for (auto& [file, one, partner] : spectra_) {
-      const auto fitted = one.id ? redshifts_.find(*one.id) : redshifts_.end();
-      if (fitted != redshifts_.end()) {
-        one.redshift = fitted->second.redshift;
-        one.redshift_warning = fitted->second.warning;
-      }
-      report_.redshifts += std::isfinite(one.redshift) ? 1 : 0;
     }
   }
 
@@ -163,51 +203,174 @@ class Importer {
     }
   }
 
-  /// The closest first; nothing is paired twice.
-  void pair_by_position() {
-    struct Match {
-      double distance;
-      int64_t image, spectrum;
+  ImportedFile& file_of(const std::string& name) {
+    return *std::ranges::find(report_.files, name, &ImportedFile::file);
+  }
+
+  /// Notes that an observation was passed over for another one of its object.
+  void pass_over(const std::string& name, std::optional<int64_t> row, std::string why) {
+    ImportedFile& file = file_of(name);
+    --file.taken;
+    file.refused.push_back({row, std::move(why)});
+  }
+
+  /// Images and spectra of equal identifiers, named pairs, or positions joined by steps of at most the radius, in the
+  /// order of their first ones. An image of a named pair has no position.
+  std::vector<Group> groups() const {
+    const size_t count = images_.size() + spectra_.size();
+    std::vector<size_t> root(count);
+    std::iota(root.begin(), root.end(), size_t{0});
+    const auto find = [&](size_t i) {
+      while (root[i] != i) i = root[i] = root[root[i]];
+      return i;
     };
-    std::vector<Match> matches;
+    const auto join = [&](size_t a, size_t b) {
+      a = find(a);
+      b = find(b);
+      root[std::max(a, b)] = std::min(a, b);
+    };
+    std::vector<double> ra(count, unknown), dec(count, unknown);
+    const auto place = [&](size_t i, const SkyPosition& position) {
+      std::tie(ra[i], dec[i]) = std::pair(position.ra, position.dec);
+    };
     for (size_t i = 0; i < images_.size(); ++i) {
-      for (size_t s = 0; s < spectra_.size(); ++s) {
-        if (!spectra_[s].what.position) continue;
-        const double distance = separation(images_[i].what.position, *spectra_[s].what.position) * arcsec_per_degree;
-        if (distance <= pairing_radius) {
-          matches.push_back({distance, static_cast<int64_t>(i), static_cast<int64_t>(s)});
-        }
-      }
+      if (images_[i].partner == none)
+        place(i, images_[i].what.position);
+      else
+        join(i, images_.size() + static_cast<size_t>(images_[i].partner));
     }
-    std::ranges::stable_sort(matches, {}, &Match::distance);
-    for (const Match& match : matches) {
-      if (images_[static_cast<size_t>(match.image)].partner == none &&
-          spectra_[static_cast<size_t>(match.spectrum)].partner == none) {
-        pair(match.image, match.spectrum);
-      }
-    }
-  }
-
-  /// Pairs, images alone, spectra alone, each in the order of the files.
-  void collect() {
-    std::vector<Object> alone;
-    for (size_t i = 0; i < images_.size(); ++i) {
-      const Object object{static_cast<int64_t>(i), images_[i].partner};
-      (object.spectrum != none ? objects_ : alone).push_back(object);
-    }
+    std::map<ObjectId, size_t> by_id;
     for (size_t s = 0; s < spectra_.size(); ++s) {
-      if (spectra_[s].partner == none) alone.push_back({none, static_cast<int64_t>(s)});
+      const size_t i = images_.size() + s;
+      const ObservedSpectrum& one = spectra_[s].what;
+      if (one.position) place(i, *one.position);
+      if (one.id) join(i, by_id.emplace(*one.id, i).first->second);
     }
-    objects_.insert(objects_.end(), alone.begin(), alone.end());
+    const auto near = search::sky_groups(ra, dec, pairing_radius);
+    for (size_t i = 0; i < count; ++i) join(i, static_cast<size_t>(near[i]));
+    std::map<size_t, Group> found;
+    for (size_t i = 0; i < count; ++i) {
+      Group& group = found[find(i)];
+      if (i < images_.size())
+        group.images.push_back(static_cast<int64_t>(i));
+      else
+        group.spectra.push_back(static_cast<int64_t>(i - images_.size()));
+    }
+    std::vector<Group> groups;
+    for (auto& [first, group] : found) groups.push_back(std::move(group));
+    return groups;
   }
 
+  /// Of several observations of an object the best, whatever the order of the files; the others are refused with the
+  /// reason.
+  Object choose(const Group& group) {
+    Object object;
+    object.spectrum = choose_spectrum(group.spectra);
+    object.image = choose_image(group.images, object.spectrum);
+    choose_redshift(group.spectra, object);
+    return object;
+  }
+
+  int64_t choose_spectrum(const std::vector<int64_t>& all) {
+    if (all.size() < 2) return all.empty() ? none : all[0];
+    std::map<int64_t, double> ratio;
+    for (const int64_t s : all) ratio[s] = signal_to_noise(spectra_[static_cast<size_t>(s)].what.spectrum);
+    const auto order = [&](int64_t s) {
+      const auto& one = spectra_[static_cast<size_t>(s)];
+      return std::tuple(one.partner == none, -ratio[s], one.file, one.what.row);
+    };
+    const int64_t best = *std::ranges::min_element(all, {}, order);
+    const auto& taken = spectra_[static_cast<size_t>(best)];
+    for (const int64_t s : all) {
+      if (s == best) continue;
+      const auto& one = spectra_[static_cast<size_t>(s)];
+      const std::string why = taken.partner != none && one.partner == none ? "--pair names it"
+                              : ratio[s] == ratio[best]
+                                  ? "the first by name and row"
+                                  : fmt::format("its S/N is {:.3g}, here {:.3g}", ratio[best], ratio[s]);
+      pass_over(
+          one.file, one.what.row,
+          fmt::format("of this object the spectrum of '{}', row {}, was taken: {}", taken.file, taken.what.row, why));
+    }
+    return best;
+  }
+
+  int64_t choose_image(const std::vector<int64_t>& all, int64_t of_spectrum) {
+    if (all.size() < 2) return all.empty() ? none : all[0];
+    const auto position = of_spectrum == none ? std::nullopt : spectra_[static_cast<size_t>(of_spectrum)].what.position;
+    const auto distance = [&](int64_t i) {
+      return position ? separation(images_[static_cast<size_t>(i)].what.position, *position) * arcsec_per_degree : 0.0;
+    };
+    const auto order = [&](int64_t i) {
+      const auto& one = images_[static_cast<size_t>(i)];
+      return std::tuple(one.partner == none || one.partner != of_spectrum, distance(i), one.file, i);
+    };
+    const int64_t best = *std::ranges::min_element(all, {}, order);
+    const auto& taken = images_[static_cast<size_t>(best)];
+    for (const int64_t i : all) {
+      if (i == best) continue;
+      const auto& one = images_[static_cast<size_t>(i)];
+      const std::string why =
+          taken.partner != none && taken.partner == of_spectrum ? "--pair names it"
+          : distance(i) != distance(best)
+              ? fmt::format("its middle is {:.2f}\" from the spectrum, here {:.2f}\"", distance(best), distance(i))
+              : "the first by name";
+      pass_over(one.file, {}, fmt::format("of this object the image of '{}' was taken: {}", taken.file, why));
+    }
+    return best;
+  }
+
+  void choose_redshift(const std::vector<int64_t>& all, Object& object) {
+    std::vector<RedshiftChoice> choices;
+    std::set<ObjectId> ids;
+    for (const int64_t s : all) {
+      const auto& [file, one, partner] = spectra_[static_cast<size_t>(s)];
+      if (one.id) ids.insert(*one.id);
+      if (!std::isfinite(one.redshift)) continue;
+      choices.push_back({{one.row, {}, one.redshift, one.redshift_warning}, file, s == object.spectrum});
+    }
+    const size_t own = choices.size();
+    for (const ObjectId& id : ids) {
+      if (const auto found = redshifts_.find(id); found != redshifts_.end()) {
+        choices.insert(choices.end(), found->second.begin(), found->second.end());
+      }
+    }
+    if (choices.empty()) return;
+    const RedshiftChoice& best = *std::ranges::min_element(choices, {}, &RedshiftChoice::order);
+    object.redshift = best.fit.redshift;
+    object.warning = best.fit.warning;
+    for (size_t i = 0; i < choices.size(); ++i) {
+      const RedshiftChoice& one = choices[i];
+      if (one.is_same(best)) continue;
+      std::string why = fmt::format("of this object the redshift {:.6g} of '{}' was taken, not {:.6g}: {}",
+                                    best.fit.redshift, best.file, one.fit.redshift, reason(best, one));
+      if (i >= own)
+        pass_over(one.file, one.fit.row, std::move(why));
+      else
+        file_of(one.file).notes.push_back(fmt::format("row {}: {}", one.fit.row, why));
+    }
+  }
+
+  /// The identifier of the spectrum, if it is a number of 64 bits and no other object's; else 1, 2, …, and it is said.
   void number() {
+    std::set<int64_t> used;
+    std::vector<std::optional<int64_t>> own(objects_.size());
+    for (size_t i = 0; i < objects_.size(); ++i) {
+      const auto& id = objects_[i].spectrum == none ? std::nullopt : spectrum(objects_[i]).what.id;
+      if (!id) continue;
+      own[i] = number_of(id->value);
+      if (own[i] && used.insert(*own[i]).second) continue;
+      file_of(spectrum(objects_[i]).file)
+          .notes.push_back(fmt::format("{} is {}, so a number stands for it", id->str(),
+                                       own[i] ? "another object's number" : "no signed number of 64 bits"));
+      own[i].reset();
+    }
     int64_t next = 1;
-    for (Object& object : objects_) {
-      const auto own = object.spectrum == none ? std::optional<int64_t>() : number_of(spectrum(object).what.id);
-      while (!own && !ids_.insert(next).second) ++next;
-      object.id = own.value_or(next);
-      if (!own) number_in_file(object, next);
+    for (size_t i = 0; i < objects_.size(); ++i) {
+      Object& object = objects_[i];
+      while (!own[i] && !used.insert(next).second) ++next;
+      object.id = own[i].value_or(next);
+      if (!own[i]) number_in_file(object, next);
       if (object.image == none || object.spectrum == none) continue;
       const auto& image = images_[static_cast<size_t>(object.image)];
       const auto& position = spectrum(object).what.position;
@@ -216,17 +379,24 @@ class Importer {
     }
   }
 
+  static std::optional<int64_t> number_of(const std::string& text) {
+    int64_t number = 0;
+    const char* end = text.data() + text.size();
+    const auto read = std::from_chars(text.data(), end, number);
+    return read.ec == std::errc() && read.ptr == end ? std::optional(number) : std::nullopt;
+  }
+
   void number_in_file(const Object& object, int64_t id) {
     const std::string& file =
         object.spectrum == none ? images_[static_cast<size_t>(object.image)].file : spectrum(object).file;
-    std::ranges::find(report_.files, file, &ImportedFile::file)->numbers.push_back(id);
+    file_of(file).numbers.push_back(id);
   }
+
+  /// Pairs, images alone, spectra alone.
+  static int kind(const Object& o) { return o.image != none && o.spectrum != none ? 0 : o.image != none ? 1 : 2; }
 
   /// Moves the test objects to the end.
   void split() {
-    const auto kind = [](const Object& o) {
-      return o.image != none && o.spectrum != none ? 0 : o.image != none ? 1 : 2;
-    };
     std::array<std::vector<Object>, 3> kinds;
     for (const Object& object : objects_) kinds[static_cast<size_t>(kind(object))].push_back(object);
     report_.training = report_.objects * 8 / 10;
@@ -265,21 +435,19 @@ class Importer {
       const SkyPosition position = one != nullptr && one->position ? *one->position
                                    : image != nullptr              ? image->position
                                                                    : nowhere;
-      const double redshift = one == nullptr ? unknown : one->redshift;
-      const double warning = one == nullptr ? unknown : one->redshift_warning;
       const double flags[] = {has_image ? 1.0 : 0.0, has_spectrum ? 1.0 : 0.0};
       data::PairedRows row;
       row.count = 1;
       row.images = image == nullptr ? no_image : image->planes;
       row.spectra = one == nullptr ? no_spectrum : one->spectrum.flux;
       row.ivar = one == nullptr ? no_spectrum : one->spectrum.ivar;
-      row.redshifts = {&redshift, 1};
+      row.redshifts = {&object.redshift, 1};
       row.object_ids = {&object.id, 1};
       row.labels = {{"has_image", {flags, 1}},
                     {"has_spectrum", {flags + 1, 1}},
                     {"ra", {&position.ra, 1}},
                     {"dec", {&position.dec, 1}},
-                    {"zwarn", {&warning, 1}}};
+                    {"zwarn", {&object.warning, 1}}};
       writer.write(row);
     }
     writer.write_attribute("bands", fmt::format("{}", fmt::join(request_.images.bands, ",")));
@@ -294,8 +462,8 @@ class Importer {
   ImageReader image_reader_;
   std::vector<From<ObservedImage>> images_;
   std::vector<From<ObservedSpectrum>> spectra_;
-  std::map<ObjectId, FittedRedshift> redshifts_;
-  std::set<int64_t> ids_;
+  std::map<ObjectId, std::vector<RedshiftChoice>> redshifts_;
+  SeenFiles seen_;
   std::vector<Object> objects_;
 };
 

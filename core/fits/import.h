@@ -10,7 +10,7 @@
 
 namespace astroclip::fits {
 
-/// Images and spectra this close on the sky are of one object, unless pairs are named.
+/// Images and spectra joined by steps this small on the sky are of one object.
 inline constexpr double pairing_radius = 1.0;  // seconds of arc
 
 struct ImportRequest {
@@ -46,16 +46,19 @@ struct ImportReport {
   int64_t training = 0, testing = 0;
 };
 
-/// Turns FITS files into one file of the paired layout (io/paired_file.h), in one group. Redshifts are joined by
-/// TARGETID. What an object lacks is zeros, and the labels `has_image` and `has_spectrum` (1 or 0) say so; further
-/// labels are `ra`, `dec` (degrees) and `zwarn`; what is unknown is NaN. The file's attributes say `bands` and how
-/// images were resampled
-/// (`image_values`). Objects without a number of their own get
-/// 1, 2, … ; a number that is there already refuses the later spectrum. In the layout the first 80 % of the rows are
-/// for training: of the pairs, of the images alone and of the spectra alone every fifth whole is for testing, what is
-/// left over to 20 % of all comes from the most numerous of the three. A single pair is for training.
-/// The output appears when complete; none is written when nothing could be taken. Throws Error when a named pair
-/// cannot be made or the output not be written.
+/// Turns FITS files into one file of the paired layout (io/paired_file.h), in one group, a row an object. Images and
+/// spectra are of one object when `pairs` names them, their identifiers are equal or their positions within the radius;
+/// an image that `pairs` names goes by that alone. Of an object's spectra the one with the highest S/N is taken, of its
+/// images the one nearest to the spectrum, of its redshifts the one without a warning, then the survey's choice
+/// (ZCAT_PRIMARY), that of the spectrum taken, the highest DELTACHI2; then the first by name and row, whatever the
+/// order of the files. What is passed over is among the refused. Redshifts are joined by identifier; a file that comes
+/// again is refused. What an object lacks is zeros, and the labels `has_image` and `has_spectrum` (1 or 0) say so;
+/// further labels are `ra`, `dec` (degrees) and `zwarn`; what is unknown is NaN. The file's attributes say `bands`
+/// and how images were resampled (`image_values`). Objects without an identifier of their own get 1, 2, … In the layout
+/// the first 80 % of the rows are for training: of the pairs, of the images alone and of the spectra alone every fifth
+/// whole is for testing, what is left over to 20 % of all comes from the most numerous of the three. A single pair is
+/// for training. The output appears when complete; none is written when nothing could be taken. Throws Error when a
+/// named pair cannot be made or the output not be written.
 ImportReport import_files(const ImportRequest& request);
 
 }  // namespace astroclip::fits

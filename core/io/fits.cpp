@@ -437,13 +437,6 @@ std::string FitsFile::column_unit(const std::string& hdu, const std::string& nam
   return trimmed(unit);
 }
 
-std::vector<int64_t> FitsFile::integer_column(const std::string& hdu, const std::string& name) const {
-  const auto column = state_->column(hdu, name, false);
-  std::vector<LONGLONG> values(static_cast<size_t>(column.rows));
-  state_->read<LONGLONG>(column, 1, column.rows, TLONGLONG, 0, values.data());
-  return {values.begin(), values.end()};
-}
-
 std::vector<std::string> FitsFile::text_column(const std::string& name, const std::string& wanted) const {
   return state_->texts(state_->column(name, wanted, true));
 }

@@ -43,7 +43,6 @@ class FitsFile {
   /// A column with one number per row, 0 or 1 for logical ones; undefined ones are NaN. Throws Error for several
   /// numbers or text.
   std::vector<double> column(const std::string& hdu, const std::string& column) const;
-  std::vector<int64_t> integer_column(const std::string& hdu, const std::string& column) const;
   /// Numbers per row of a column, the most if rows differ; 0 for text.
   int64_t column_width(const std::string& hdu, const std::string& column) const;
   /// A column with any number of numbers per row: [rows, column_width]. Short rows end with NaN.

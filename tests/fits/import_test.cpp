@@ -32,7 +32,8 @@ class ImportTest : public testing::Test {
   ImportTest() { fs::remove(output_); }
 
   /// `count` fibres with flux 1, 2, … and TARGETIDs 100, 101, … along declination `dec`, one degree apart.
-  std::string coadd(const std::string& name, int64_t count, double dec, int64_t first_id = 100) const {
+  std::string coadd(const std::string& name, int64_t count, double dec, int64_t first_id = 100,
+                    double ivar = 1.0) const {
     constexpr int64_t pixels = 5000;
     std::vector<double> wavelength, flux, ra;
     std::vector<int64_t> id;
@@ -47,7 +48,7 @@ class ImportTest : public testing::Test {
         .empty_primary()
         .image("B_WAVELENGTH", {pixels}, wavelength, -64)
         .image("B_FLUX", {count, pixels}, flux)
-        .image("B_IVAR", {count, pixels}, std::vector<double>(rows * pixels, 1.0))
+        .image("B_IVAR", {count, pixels}, std::vector<double>(rows * pixels, ivar))
         .table("FIBERMAP", count,
                {Column{"TARGETID", "K", {}, id}, Column{"TARGET_RA", "D", ra},
                 Column{"TARGET_DEC", "D", std::vector<double>(rows, dec)}});
@@ -68,12 +69,15 @@ class ImportTest : public testing::Test {
         .key("CD2_2", 0.262 / 3600);
     return path(name);
   }
-  std::string redrock(const std::string& name, std::vector<int64_t> id, std::vector<double> z) const {
+  std::string redrock(const std::string& name, std::vector<int64_t> id, std::vector<double> z, double zwarn = 0.0,
+                      double delta_chi2 = 30.0, double primary = 0.0) const {
     const auto rows = static_cast<int64_t>(id.size());
-    const std::vector<double> fine(id.size(), 0.0);
+    const auto all = [&](double value) { return std::vector<double>(id.size(), value); };
     FitsWriter(path(name))
         .empty_primary()
-        .table("REDSHIFTS", rows, {Column{"TARGETID", "K", {}, id}, Column{"Z", "D", z}, Column{"ZWARN", "K", fine}});
+        .table("REDSHIFTS", rows,
+               {Column{"TARGETID", "K", {}, id}, Column{"Z", "D", z}, Column{"ZWARN", "K", all(zwarn)},
+                Column{"DELTACHI2", "D", all(delta_chi2)}, Column{"ZCAT_PRIMARY", "L", all(primary)}});
     return path(name);
   }
 
@@ -156,19 +160,122 @@ TEST_F(ImportTest, SaysWhichPairCannotBeMade) {
 }
 
 TEST_F(ImportTest, NumbersAreUnique) {
+  const ImportReport report =
+      import_files({{image("a.fits", 1.0, 1.0), image("b.fits", 2.0, 2.0), coadd("c.fits", 3, 2.0, 1)}, output_, {}});
+  EXPECT_THAT(report.files[0].numbers, ElementsAre(4));
+  EXPECT_THAT(report.files[1].numbers, ElementsAre(5));
+  EXPECT_TRUE(report.files[2].numbers.empty());
+  const data::PairedDataset dataset(output_);
+  EXPECT_THAT(labels(dataset, Split::train, "object_id"), ElementsAre(4, 5, 1, 2));
+  EXPECT_THAT(labels(dataset, Split::test, "object_id"), ElementsAre(3));
+}
+
+TEST_F(ImportTest, ObservationsOfOneObjectAreOneWhateverTheirOrder) {
+  const double arcsec = 1.0 / 3600.0;
+  // Two images and three spectra of one object: two by their identifier, one by its place; and a neighbour 3″ away.
+  std::vector<std::string> files = {
+      image("dr9.fits", 150.0, 2.0 + 0.3 * arcsec),  image("dr10.fits", 150.0, 2.0),
+      image("next.fits", 150.0, 2.0 + 3.0 * arcsec), coadd("one.fits", 1, 2.0, 100, 4.0),
+      coadd("two.fits", 1, 2.0, 100, 9.0),           coadd("sv.fits", 1, 2.0 + 0.5 * arcsec, 7, 1.0)};
+  for (const bool reversed : {false, true}) {
+    if (reversed) std::ranges::reverse(files);
+    fs::remove(output_);
+    const ImportReport report = import_files({files, output_, {}});
+    EXPECT_EQ(report.objects, 2);
+    EXPECT_EQ(report.spectra, 1);
+    EXPECT_EQ(report.images, 2);
+    ASSERT_EQ(report.pairs.size(), 1U);
+    EXPECT_EQ(report.pairs[0].image, path("dr10.fits"));
+    EXPECT_EQ(report.pairs[0].spectrum, path("two.fits"));
+    EXPECT_EQ(report.pairs[0].object_id, 100);
+    const auto refused = [&](const std::string& name) {
+      const auto& file = *std::ranges::find(report.files, path(name), &ImportedFile::file);
+      EXPECT_EQ(file.taken, 0);
+      return file.refused.size() == 1 ? file.refused[0].reason : "";
+    };
+    // The S/N is flux · √ivar: 1 · 3, and 1 · 2.
+    EXPECT_EQ(refused("one.fits"),
+              "of this object the spectrum of '" + path("two.fits") + "', row 0, was taken: its S/N is 3, here 2");
+    EXPECT_THAT(refused("sv.fits"), testing::EndsWith("its S/N is 3, here 1"));
+    EXPECT_EQ(refused("dr9.fits"), "of this object the image of '" + path("dr10.fits") +
+                                       "' was taken: its middle is 0.00\" from the spectrum, here 0.30\"");
+  }
+}
+
+TEST_F(ImportTest, PositionsAreJoinedByStepsWithinTheRadius) {
+  const double arcsec = 1.0 / 3600.0;
   const ImportReport report = import_files(
-      {{image("a.fits", 1.0, 1.0), image("b.fits", 2.0, 2.0), coadd("c.fits", 3, 2.0, 1), coadd("d.fits", 2, 2.0, 3)},
+      {{image("a.fits", 10.0, 60.0), image("b.fits", 10.0, 60.0 + 0.8 * arcsec),
+        image("c.fits", 10.0, 60.0 + 1.6 * arcsec), image("d.fits", 10.0 + 2.1 * arcsec, 60.0)},  // 1.05″ on the sky
        output_,
        {}});
-  EXPECT_THAT(report.files[0].numbers, ElementsAre(5));
-  EXPECT_THAT(report.files[1].numbers, ElementsAre(6));
-  EXPECT_TRUE(report.files[2].numbers.empty());
-  EXPECT_EQ(report.files[3].taken, 1);
-  ASSERT_EQ(report.files[3].refused.size(), 1U);
-  EXPECT_EQ(report.files[3].refused[0].reason, "object 3 was taken already");
-  const data::PairedDataset dataset(output_);
-  EXPECT_THAT(labels(dataset, Split::train, "object_id"), ElementsAre(5, 6, 1, 2));
-  EXPECT_THAT(labels(dataset, Split::test, "object_id"), ElementsAre(3, 4));
+  EXPECT_EQ(report.objects, 2);
+  EXPECT_EQ(report.files[1].refused.at(0).reason,
+            "of this object the image of '" + path("a.fits") + "' was taken: the first by name");
+}
+
+TEST_F(ImportTest, TheBestOfSeveralRedshiftsIsTaken) {
+  const std::string file = coadd("c.fits", 1, 2.0);
+  const auto taken = [&](std::vector<std::string> files) {
+    std::vector<double> found;
+    for (const bool reversed : {false, true}) {
+      if (reversed) std::ranges::reverse(files);
+      fs::remove(output_);
+      import_files({files, output_, {}});
+      found.push_back(labels(data::PairedDataset(output_), Split::test, "redshift").at(0));
+    }
+    EXPECT_EQ(found[0], found[1]);
+    return found[0];
+  };
+  const std::string fine = redrock("main.fits", {100}, {0.1}), warned = redrock("sv1.fits", {100}, {1.65}, 4.0, 900.0);
+  EXPECT_EQ(taken({file, fine, warned}), 0.1);
+  const std::string sure = redrock("sure.fits", {100}, {0.3}, 0.0, 400.0);
+  EXPECT_EQ(taken({sure, file, fine}), 0.3);
+  const std::string primary = redrock("primary.fits", {100}, {0.4}, 0.0, 10.0, 1.0);
+  EXPECT_EQ(taken({sure, file, primary, fine}), 0.4);
+  fs::remove(output_);
+  const ImportReport report = import_files({{warned, sure, file, fine}, output_, {}});
+  EXPECT_EQ(report.files[0].refused.at(0).reason,
+            "of this object the redshift 0.3 of '" + sure + "' was taken, not 1.65: ZWARN 0, here 4");
+  EXPECT_EQ(report.files[3].refused.at(0).reason,
+            "of this object the redshift 0.3 of '" + sure + "' was taken, not 0.1: DELTACHI2 400, here 30");
+  EXPECT_EQ(report.files[0].taken, 0);
+}
+
+TEST_F(ImportTest, AFileIsTakenOnce) {
+  const std::string file = image("a.fits", 1.0, 1.0), copy = path("copy.fits");
+  fs::copy_file(file, copy, fs::copy_options::overwrite_existing);
+  const ImportReport report = import_files({{file, file, image("b.fits", 2.0, 2.0), copy}, output_, {}});
+  EXPECT_EQ(report.objects, 2);
+  EXPECT_EQ(report.files[1].refused.at(0).reason, "is the same file as '" + file + "'");
+  EXPECT_EQ(report.files[3].refused.at(0).reason, "is the same file as '" + file + "'");
+}
+
+TEST_F(ImportTest, SaysWhenANumberStandsForAnIdentifier) {
+  const auto coadd_of = [&](const std::string& name, double dec, Column id) {
+    std::vector<double> wavelength;
+    for (int i = 0; i < 5000; ++i) wavelength.push_back(3600.0 + 0.8 * i);
+    FitsWriter(path(name))
+        .empty_primary()
+        .image("B_WAVELENGTH", {5000}, wavelength, -64)
+        .image("B_FLUX", {1, 5000}, std::vector<double>(5000, 1.0))
+        .image("B_IVAR", {1, 5000}, std::vector<double>(5000, 1.0))
+        .table("FIBERMAP", 1, {std::move(id), Column{"TARGET_RA", "D", {150.0}}, Column{"TARGET_DEC", "D", {dec}}});
+    return path(name);
+  };
+  const ImportReport report =
+      import_files({{coadd_of("big.fits", 1.0, Column{"TARGETID", "W", {}, {}, {}, {14127161586843054080U}}),
+                     coadd_of("five.fits", 2.0, Column{"TARGETID", "K", {}, {5}}),
+                     coadd_of("other_five.fits", 3.0, Column{"SPECOBJID", "K", {}, {5}})},
+                    output_,
+                    {}});
+  EXPECT_EQ(report.objects, 3);
+  EXPECT_THAT(report.files[0].notes,
+              ElementsAre("TARGETID 14127161586843054080 is no signed number of 64 bits, so a number stands for it"));
+  EXPECT_THAT(report.files[0].numbers, ElementsAre(1));
+  EXPECT_TRUE(report.files[1].notes.empty());
+  EXPECT_THAT(report.files[2].notes, ElementsAre("SPECOBJID 5 is another object's number, so a number stands for it"));
+  EXPECT_THAT(report.files[2].numbers, ElementsAre(2));
 }
 
 TEST_F(ImportTest, WritesTheBandsAskedFor) {

@@ -199,7 +199,7 @@ TEST(DesiExposures, AreCoaddedByInverseVariance) {
   ASSERT_EQ(found.refused.size(), 1U);
   EXPECT_EQ(found.refused[0].row, 4);
   EXPECT_EQ(found.refused[0].reason, "the fibre is not to be used: its FIBERSTATUS is 4");
-  EXPECT_THAT(found.notes, testing::ElementsAre("4 exposures of 2 targets were coadded by inverse variance"));
+  EXPECT_THAT(found.notes, testing::ElementsAre("exposures coadded by inverse variance: 4, spectra made of them: 2"));
 }
 
 TEST(SdssSpectrum, IsResampledAndBringsItsRedshift) {
