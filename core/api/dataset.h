@@ -9,6 +9,7 @@
 
 #include "api/plugin.h"
 #include "base/error.h"
+#include "base/object_ids.h"
 #include "config/value.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
@@ -92,6 +93,10 @@ class Dataset : public Plugin {
   /// file and dataset that failed.
   virtual void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
                     HostBatch& out) const = 0;
+  /// What "object_id" stands for: the number, an unsigned number of the same bits, or a text by its id_key.
+  virtual IdKind id_kind() const { return IdKind::int64; }
+  /// The texts of rows' identifiers, where they are texts.
+  virtual std::vector<std::string> id_texts(Split /*split*/, std::span<const int64_t> /*rows*/) const { return {}; }
   /// What plain (not augmented) views are made of and by, one table for each modality: units, constants. Views are made
   /// by it (data/preprocessing.h says by which keys), and model files keep it, so that a model is never given views of
   /// another kind. Empty: views hold the field as it is.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/plugin.h"
+#include "base/object_ids.h"
 #include "tensor/matrix.h"
 
 namespace astroclip {
@@ -45,10 +46,11 @@ struct Representation {
 struct TaskInput {
   std::vector<Representation> representations;
   std::map<std::string, std::vector<double>> train_labels, test_labels;
-  std::vector<int64_t> train_ids, test_ids;
+  std::vector<int64_t> train_ids, test_ids;  ///< keys of the identifiers
   uint64_t seed = 0;
   int64_t resamples = 0;    ///< of test objects, for the errors of metrics; 0: no such errors
   int64_t probe_seeds = 1;  ///< fits of each probe that starts from random weights
+  IdNames id_names = {};    ///< tells the identifiers by their keys
 };
 
 /// A metric's value on the test objects with its standard errors, NaN where they are not known.
@@ -86,9 +88,9 @@ struct Prediction {
   std::string representation, modality;
   std::string method;  ///< as in a Measurement: "knn"
   Role role = Role::model;
-  std::string label;       ///< what is predicted
-  int64_t trained_on = 0;  ///< training objects
-  std::vector<int64_t> ids;
+  std::string label;                          ///< what is predicted
+  int64_t trained_on = 0;                     ///< training objects
+  std::vector<int64_t> ids;                   ///< keys of the identifiers
   std::vector<double> truth, predicted;       ///< along ids
   std::map<std::string, Matrix> fitted = {};  ///< what was fitted on the training objects, by name
   std::vector<int64_t> objects = {};          ///< along ids: places in the test labels

@@ -39,6 +39,13 @@ std::string suggestion(std::string_view word, const std::vector<std::string>& na
   return found.empty() ? "" : fmt::format("; did you mean '{}'?", found);
 }
 
+std::string lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
 size_t text_width(std::string_view text) {
   return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }

@@ -10,6 +10,9 @@ namespace astroclip {
 /// "; did you mean 'NAME'?" of the name nearest to `word` by edit distance; "" when none is near enough to be meant.
 std::string suggestion(std::string_view word, const std::vector<std::string>& names);
 
+/// ASCII letters in lower case.
+std::string lower(std::string text);
+
 /// Characters of a UTF-8 text, near enough to the columns it takes on a terminal.
 size_t text_width(std::string_view text);
 

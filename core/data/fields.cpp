@@ -119,6 +119,14 @@ std::vector<int64_t> read_ids(const Dataset& dataset, Split split, std::span<con
   return ids;
 }
 
+ObjectIds read_object_ids(const Dataset& dataset, Split split, std::span<const int64_t> rows) {
+  ObjectIds ids{dataset.id_kind(), read_ids(dataset, split, rows)};
+  if (ids.kind != IdKind::text) return ids;
+  ids.texts = dataset.id_texts(split, rows);
+  if (ids.texts.size() == ids.keys.size()) return ids;
+  throw Error(fmt::format("[dataset] gave {} texts of identifiers for {} objects", ids.texts.size(), ids.keys.size()));
+}
+
 std::vector<bool> observed(const Dataset& dataset, Split split, std::span<const int64_t> rows,
                            const std::string& modality) {
   const std::string flag = "has_" + modality;

@@ -27,8 +27,10 @@ std::vector<double> as_doubles(const HostArray& array);
 /// A label of rows, as doubles whatever its type.
 std::vector<double> read_label(const Dataset& dataset, Split split, std::span<const int64_t> rows,
                                const std::string& label);
-/// The rows' "object_id". Throws Error when the field holds no integers.
+/// The keys of the rows' identifiers, "object_id". Throws Error when the field holds no integers.
 std::vector<int64_t> read_ids(const Dataset& dataset, Split split, std::span<const int64_t> rows);
+/// The identifiers themselves.
+ObjectIds read_object_ids(const Dataset& dataset, Split split, std::span<const int64_t> rows);
 
 /// Whether the modality of each row was observed, as the flags ("has_image") say; true for a dataset without flags.
 std::vector<bool> observed(const Dataset& dataset, Split split, std::span<const int64_t> rows,

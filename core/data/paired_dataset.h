@@ -19,6 +19,10 @@ class PairedDataset : public Dataset {
   ReadPlan read_plan(Split split) const override;
   void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
             HostBatch& out) const override;
+  IdKind id_kind() const override { return file_.id_kind(); }
+  std::vector<std::string> id_texts(Split split, std::span<const int64_t> rows) const override {
+    return file_.read_ids(split == Split::train, rows).texts;
+  }
   config::Table preprocessing() const override;
 
  private:

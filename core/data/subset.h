@@ -16,9 +16,14 @@ class Subset final : public Dataset {
   int64_t size(Split split) const override { return static_cast<int64_t>(rows_of(split).size()); }
   void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
             HostBatch& out) const override;
+  IdKind id_kind() const override { return all_.id_kind(); }
+  std::vector<std::string> id_texts(Split split, std::span<const int64_t> rows) const override {
+    return all_.id_texts(split, rows_of_all(split, rows));
+  }
   config::Table preprocessing() const override { return all_.preprocessing(); }
 
  private:
+  std::vector<int64_t> rows_of_all(Split split, std::span<const int64_t> rows) const;
   const std::vector<int64_t>& rows_of(Split split) const { return split == Split::train ? train_ : test_; }
 
   const Dataset& all_;

@@ -40,6 +40,7 @@ using Clock = std::chrono::steady_clock;
 // A kill costs at most a second or this many batches.
 constexpr std::chrono::seconds between_commits(1);
 constexpr int64_t batches_between_commits = 64;
+constexpr int64_t ids_at_once = 1 << 16;
 constexpr int64_t batches_of_a_stretch = 1024;  // whose row numbers are held at a time
 
 bool holds(const std::vector<std::string>& names, const std::string& name) {
@@ -66,6 +67,7 @@ class Embedding {
     choose_encoders(description);
     check_inputs(description);
     choose_precision();
+    choose_id_kind();
     hash_ = description.hash;
     for (const Input& input : inputs_) rows_ += input.size();
     note_provenance();
@@ -225,7 +227,11 @@ class Embedding {
     for (const std::string& name : model_->names()) {
       all.push_back({column_of(name), DType::f32, {width_of(name)}});
     }
-    all.push_back({"object_id", DType::i64, {}});
+    if (id_kind_ == IdKind::text) {
+      all.push_back({"object_id", DType::u8, {id_bytes_}, IdKind::text});
+    } else {
+      all.push_back({"object_id", DType::i64, {}, id_kind_});
+    }
     return all;
   }
 
@@ -254,14 +260,46 @@ class Embedding {
     if (done > 0) console_.say(fmt::format("resuming after {} of {} objects", done, rows_));
   }
 
+  /// Identifiers are written as the inputs have them; as texts where the inputs differ.
+  void choose_id_kind() {
+    id_kind_ = inputs_.front().objects->id_kind();
+    for (const Input& input : inputs_) {
+      if (input.objects->id_kind() != id_kind_) id_kind_ = IdKind::text;
+    }
+    if (id_kind_ != IdKind::text) return;
+    for (const Input& input : inputs_) {
+      for (int64_t begin = 0; begin < input.size(); begin += ids_at_once) {
+        std::vector<int64_t> rows(static_cast<size_t>(std::min(ids_at_once, input.size() - begin)));
+        std::iota(rows.begin(), rows.end(), begin);
+        for (const std::string& text : texts_of(data::read_object_ids(*input.objects, input.split, rows))) {
+          id_bytes_ = std::max(id_bytes_, std::ssize(text));
+        }
+      }
+    }
+  }
+
+  static std::vector<std::string> texts_of(const ObjectIds& ids) {
+    if (ids.kind == IdKind::text) return ids.texts;
+    IdNames names;
+    names.add(ids);
+    std::vector<std::string> texts;
+    for (const int64_t key : ids.keys) texts.push_back(names(key));
+    return texts;
+  }
+
+  void write_ids(io::RowFile& file, int64_t begin, const ObjectIds& ids) const {
+    const auto count = std::ssize(ids.keys);
+    if (id_kind_ != IdKind::text) return file.write("object_id", begin, count, ids.keys.data());
+    file.write("object_id", begin, count, padded_texts(texts_of(ids), static_cast<size_t>(id_bytes_)).data());
+  }
+
   /// Rows [from, end) of an input that begins at row `begin` of the output. False when a signal ended it early.
   bool embed_stretch(io::RowFile& file, const Input& input, int64_t begin, int64_t from, int64_t end) {
     from = std::max(from, file.done() - begin);
     if (from >= end) return true;
     std::vector<int64_t> rows(static_cast<size_t>(end - from));
     std::iota(rows.begin(), rows.end(), from);
-    const std::vector<int64_t> ids = data::read_ids(*input.objects, input.split, rows);
-    file.write("object_id", begin + from, end - from, ids.data());
+    write_ids(file, begin + from, data::read_object_ids(*input.objects, input.split, rows));
     std::vector<data::ViewPlan> there;
     std::map<std::string, std::vector<bool>> present;  // by view
     for (const evaluate::Embedder& embedder : embedders_) {
@@ -342,6 +380,8 @@ class Embedding {
   std::vector<EncoderSpec> encoders_;
   const Device device_;
   Precision precision_ = Precision::f32;
+  IdKind id_kind_ = IdKind::int64;
+  int64_t id_bytes_ = 1;          ///< of the longest text
   std::string precision_reason_;  ///< why "auto" is that
   std::unique_ptr<Model> model_;
   std::vector<evaluate::Embedder> embedders_;

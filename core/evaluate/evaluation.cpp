@@ -311,9 +311,11 @@ class Evaluator {
     target.values.append(std::ssize(there) == rows.rows ? std::move(rows) : select_rows(rows, there));
   }
 
-  void read_labels(Split split, std::map<std::string, std::vector<double>>& labels, std::vector<int64_t>& ids) const {
+  void read_labels(Split split, std::map<std::string, std::vector<double>>& labels, std::vector<int64_t>& ids) {
     const std::vector<int64_t>& rows = rows_[index(split)];
-    ids = data::read_ids(dataset_, split, rows);
+    ObjectIds own = data::read_object_ids(dataset_, split, rows);
+    input_.id_names.add(own);
+    ids = std::move(own.keys);
     for (const auto& [name, column] :
          data::read_fields(dataset_, split, rows, readable_labels(experiment_, dataset_))) {
       labels[name] = data::as_doubles(column);
@@ -441,7 +443,7 @@ void evaluate(const Experiment& experiment, const Model& model, const Origins& o
   auto [reports, predictions] = run_tasks(experiment, input, console);
   const std::string overlap = describe_overlap(experiment, in_both);
   if (!overlap.empty()) reports.insert(reports.begin(), {"test objects in the training split", overlap, {}});
-  if (!predictions.empty()) write_predictions(folder.predictions(), predictions);
+  if (!predictions.empty()) write_predictions(folder.predictions(), predictions, input.id_names);
   const std::string text = report_text(reports);
   io::write_text(folder.report_text(), text);
   reports.push_back({"provenance", provenance.text(), {}});

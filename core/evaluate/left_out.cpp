@@ -23,13 +23,14 @@ struct Part {
   const char* name;
   Vectors Representation::*vectors;
   const Places& ids;
+  const IdNames& names;
 };
 
-std::string first_ids(const Places& objects, const Places& ids) {
+std::string first_ids(const Places& objects, const Part& part) {
   constexpr size_t shown = 5;
-  Places first;
+  std::vector<std::string> first;
   for (const int64_t object : std::span(objects).first(std::min(shown, objects.size()))) {
-    first.push_back(ids[static_cast<size_t>(object)]);
+    first.push_back(part.names(part.ids[static_cast<size_t>(object)]));
   }
   return fmt::format("object_id {}{}", fmt::join(first, ", "), objects.size() > shown ? " …" : "");
 }
@@ -58,7 +59,7 @@ Places failed_objects(const std::vector<Representation>& representations, const 
     if (bad.empty()) continue;
     const std::string what =
         fmt::format("the representation '{}' of '{}' is not finite for {} of {} {} objects that have the modality ({})",
-                    one.name, one.modality, bad.size(), vectors.objects.size(), part.name, first_ids(bad, part.ids));
+                    one.name, one.modality, bad.size(), vectors.objects.size(), part.name, first_ids(bad, part));
     if (static_cast<double>(bad.size()) > largest_share * static_cast<double>(vectors.objects.size())) {
       throw Error(fmt::format("[evaluation] {}; 'max_not_finite' = {} allows no such share", what, largest_share));
     }
@@ -86,7 +87,7 @@ std::map<std::string, Places> common_objects(const std::vector<Representation>& 
     if (lacking.empty()) continue;
     sentences.push_back(fmt::format("the floor '{}' of '{}' has no values for {} of {} {} objects ({})", one.name,
                                     one.modality, lacking.size(), largest[one.modality].size(), part.name,
-                                    first_ids(lacking, part.ids)));
+                                    first_ids(lacking, part)));
     if (own.empty()) throw Error(fmt::format("[evaluation] {}; leave it out of 'floors'", sentences.back()));
     found->second = without(found->second, lacking);
   }
@@ -97,8 +98,8 @@ std::map<std::string, Places> common_objects(const std::vector<Representation>& 
 
 std::vector<std::string> leave_out(TaskInput& input, double largest_share) {
   std::vector<std::string> sentences;
-  for (const Part& part : {Part{"training", &Representation::train, input.train_ids},
-                           Part{"test", &Representation::test, input.test_ids}}) {
+  for (const Part& part : {Part{"training", &Representation::train, input.train_ids, input.id_names},
+                           Part{"test", &Representation::test, input.test_ids, input.id_names}}) {
     const Places failed = failed_objects(input.representations, part, largest_share, sentences);
     const auto common = common_objects(input.representations, part, failed, sentences);
     for (Representation& one : input.representations) {

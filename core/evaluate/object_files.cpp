@@ -24,10 +24,6 @@ void write(io::Hdf5File& file, const std::string& name, const Matrix& matrix) {
   write(file, name, DType::f32, {matrix.rows, matrix.columns}, matrix.values);
 }
 
-void write(io::Hdf5File& file, const std::string& name, const std::vector<int64_t>& values) {
-  write(file, name, DType::i64, {static_cast<int64_t>(values.size())}, values);
-}
-
 void write(io::Hdf5File& file, const std::string& name, const std::vector<double>& values) {
   write(file, name, DType::f64, {static_cast<int64_t>(values.size())}, values);
 }
@@ -59,7 +55,7 @@ void write_embeddings(const std::string& path, const TaskInput& input,
   for (const auto& [name, text] : attributes) file.write_attribute(name, text);
   const auto write_split = [&](const std::string& group, const std::vector<int64_t>& ids,
                                Vectors Representation::*part) {
-    write(file, group + "/object_id", ids);
+    file.write_ids(group + "/object_id", input.id_names.of(ids));
     for (const Representation& one : input.representations) {
       if (one.role != Role::model) continue;
       write(file, fmt::format("{}/{}_embeddings", group, one.modality), of_each(one.*part, std::ssize(ids)));
@@ -71,7 +67,8 @@ void write_embeddings(const std::string& path, const TaskInput& input,
   durable.commit();
 }
 
-void write_predictions(const std::string& path, const std::map<std::string, std::vector<Prediction>>& predictions) {
+void write_predictions(const std::string& path, const std::map<std::string, std::vector<Prediction>>& predictions,
+                       const IdNames& names) {
   io::DurableFile durable(path);
   auto file = io::Hdf5File::create(durable.file());
   std::set<std::string> groups;
@@ -81,7 +78,7 @@ void write_predictions(const std::string& path, const std::map<std::string, std:
                                               step(one.representation), step(one.method));
       std::string group = path_of;
       for (int number = 2; !groups.insert(group).second; ++number) group = fmt::format("{} {}", path_of, number);
-      write(file, group + "/object_id", one.ids);
+      file.write_ids(group + "/object_id", names.of(one.ids));
       write(file, group + "/truth", one.truth);
       write(file, group + "/predicted", one.predicted);
       for (const auto& [name, matrix] : one.fitted) write(file, fmt::format("{}/fitted/{}", group, name), matrix);

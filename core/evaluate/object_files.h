@@ -16,6 +16,7 @@ void write_embeddings(const std::string& path, const TaskInput& input,
 /// An HDF5 file of what tasks predict and fit, by the task's name: groups TASK/LABEL/MODALITY/REPRESENTATION/METHOD
 /// with object_id, truth and predicted [test objects], and fitted/NAME [rows, columns]. A group that is there already
 /// gets a number: "METHOD 2".
-void write_predictions(const std::string& path, const std::map<std::string, std::vector<Prediction>>& predictions);
+void write_predictions(const std::string& path, const std::map<std::string, std::vector<Prediction>>& predictions,
+                       const IdNames& names);
 
 }  // namespace astroclip::evaluate

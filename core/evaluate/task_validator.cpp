@@ -45,8 +45,11 @@ record::Metrics TaskValidator::measure() const {
     embedding.test = embed(validation_);
     input.representations.push_back(std::move(embedding));
   }
-  input.train_ids = data::read_ids(dataset_, Split::train, training_);
-  input.test_ids = data::read_ids(dataset_, Split::train, validation_);
+  for (const auto& [rows, ids] : {std::pair(&training_, &input.train_ids), {&validation_, &input.test_ids}}) {
+    ObjectIds own = data::read_object_ids(dataset_, Split::train, *rows);
+    input.id_names.add(own);
+    *ids = std::move(own.keys);
+  }
   const bool whole = leave_out(input, experiment_.evaluation.max_not_finite).empty();
   std::vector<Report> reports;
   for (const auto& task : tasks_) {

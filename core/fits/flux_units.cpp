@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace astroclip::fits {
 
@@ -40,11 +41,6 @@ struct Dimensions {
     return powers == expected;
   }
 };
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 /// The standard's spelling of words of units; words of two letters or fewer are taken in this case only.
 std::string standard_word(const std::string& word) {

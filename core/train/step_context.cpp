@@ -159,8 +159,10 @@ std::string bad_input(const data::Batch& batch, const Dataset& dataset) {
     if (bad == values.end()) continue;
     const auto of_each = static_cast<ptrdiff_t>(values.size() / batch.rows.size());  // crops of an object together
     const int64_t row = batch.rows[static_cast<size_t>((bad - values.begin()) / of_each)];
-    const int64_t id = data::read_ids(dataset, Split::train, std::span(&row, 1)).front();
-    return fmt::format("the view '{}' of object {} is not finite", name, id);
+    const ObjectIds id = data::read_object_ids(dataset, Split::train, std::span(&row, 1));
+    IdNames names;
+    names.add(id);
+    return fmt::format("the view '{}' of object {} is not finite", name, names(id.keys[0]));
   }
   return "";
 }

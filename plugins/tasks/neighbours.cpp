@@ -89,7 +89,7 @@ limit = 100
     const std::span<const int64_t> queries(objects.queries.data(), count);
     const Matrix unit = search::unit_rows(objects.embeddings);
     const search::Neighbours found = search::nearest(select_rows(unit, queries), unit, p_.k + 1);
-    for (size_t i = 0; i < count; ++i) list(from, objects, found, i, report);
+    for (size_t i = 0; i < count; ++i) list(from, input.id_names, objects, found, i, report);
     if (count < objects.queries.size()) {
       report.note +=
           "; the first " + std::to_string(count) + " of " + std::to_string(objects.queries.size()) + " are listed";
@@ -98,8 +98,8 @@ limit = 100
   }
 
   /// One line for each neighbour of query `number` but the object itself and those that are not finite.
-  void list(const Representation& from, const Objects& objects, const search::Neighbours& found, size_t number,
-            Report& report) const {
+  void list(const Representation& from, const IdNames& names, const Objects& objects, const search::Neighbours& found,
+            size_t number, Report& report) const {
     const auto query = static_cast<size_t>(objects.queries[number]), k = static_cast<size_t>(found.k);
     int64_t listed = 0;
     for (size_t i = number * k; i < (number + 1) * k && listed < p_.k; ++i) {
@@ -110,7 +110,7 @@ limit = 100
       report.rows.push_back(
           {from.name,
            from.modality,
-           std::to_string(objects.ids[query]) + " → " + std::to_string(objects.ids[other]),
+           names(objects.ids[query]) + " → " + names(objects.ids[other]),
            from.role,
            {{"cosine", cosine}, {p_.label, objects.labels[query]}, {"its " + p_.label, objects.labels[other]}},
            from.train.values.rows,

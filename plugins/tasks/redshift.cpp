@@ -68,7 +68,7 @@ probes = ["knn"]
 
   TaskResult run(const TaskInput& given) const override {
     TaskInput input{{},         given.train_labels, given.test_labels, given.train_ids, given.test_ids,
-                    given.seed, given.resamples,    given.probe_seeds};
+                    given.seed, given.resamples,    given.probe_seeds, given.id_names};
     std::string label = p_.label, selection;
     if (p_.protocol != Protocol::own) {
       selection = select(input);

@@ -138,7 +138,9 @@ TEST(PairedFile, NamesWhatIsMissingOrMisshapen) {
     durable.commit();
   };
   make([](io::Hdf5File& made) { made.make_dataset("0/images", DType::f32, {4, 152, 152, 3}); });
-  EXPECT_THAT([&] { PairedFile::open(path); }, ThrowsMessage<Error>(path + ": has no dataset '0/targetids'"));
+  EXPECT_THAT([&] { PairedFile::open(path); },
+              ThrowsMessage<Error>(path + ": group '0' has no identifiers of its objects: a dataset named targetids, "
+                                          "targetid, object_ids, object_id, objids, ids, id"));
   make([](io::Hdf5File& made) { made.make_dataset("0/targetids", DType::i64, {4}); });
   EXPECT_THAT([&] { PairedFile::open(path); },
               ThrowsMessage<Error>(path + ": group '0' has neither images nor spectra"));

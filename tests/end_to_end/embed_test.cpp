@@ -120,6 +120,44 @@ std::string embed_arguments(const std::string& weights, const std::string& input
   return "embed --model '" + weights + "' --input " + inputs + " --output '" + output + "'";
 }
 
+/// Three images whose identifiers a test chooses; contiguous ones take little time.
+std::string input_with_ids(const std::string& name, const void* ids, hid_t type) {
+  const std::string path = scratch(name);
+  Hdf5Written file(path);
+  file.group("0");
+  std::vector<float> images(3 * 152 * 152 * 3, 0.1F);
+  images[0] = 1.0F;
+  file.write("0/images", {3, 152, 152, 3}, images);
+  file.write("0/targetids", {3}, ids, type, {.type = type});
+  return path;
+}
+
+TEST(Embed, KeepsIdentifiersAsTheFileHasThem) {
+  const auto embedded = [&](const std::string& input, const std::string& name) {
+    const std::string output = scratch(name);
+    const Outcome outcome = run_program(embed_arguments(model(), input, output) + " --precision f32");
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return io::Hdf5File::open(output).read_ids("object_id", std::vector<int64_t>{0, 1, 2});
+  };
+  const std::vector<uint64_t> numbers = {9223372036854775810U, 14127161586843054080U, 1};
+  const hid_t text = H5Tcopy(H5T_C_S1);
+  H5Tset_size(text, 8);
+  const std::string texts("J1200+05J12\0\0\0\0\0spec-1\0\0", 24);
+  const std::string unsigned_input = input_with_ids("uint64.h5", numbers.data(), H5T_NATIVE_UINT64);
+  const std::string text_input = input_with_ids("texts.h5", texts.data(), text);
+  H5Tclose(text);
+  const ObjectIds of_numbers = embedded(unsigned_input, "of_numbers.h5");
+  EXPECT_EQ(of_numbers.kind, IdKind::uint64);
+  EXPECT_EQ(static_cast<uint64_t>(of_numbers.keys[1]), numbers[1]);
+  EXPECT_THAT(embedded(text_input, "of_texts.h5").texts, testing::ElementsAre("J1200+05", "J12", "spec-1"));
+  // Where inputs differ, all are texts.
+  const std::string both = scratch("both.h5");
+  const Outcome outcome = run_program(embed_arguments(model(), unsigned_input + " " + text_input, both));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(io::Hdf5File::open(both).read_ids("object_id", std::vector<int64_t>{1, 3}).texts,
+              testing::ElementsAre("14127161586843054080", "J1200+05"));
+}
+
 TEST(Embed, GivesThePublishedEmbeddings) {
   const std::string output = scratch("published.h5");
   const Outcome outcome =

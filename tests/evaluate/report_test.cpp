@@ -95,7 +95,7 @@ TEST(PredictionsFile, HasAGroupForEachTaskLabelModalityRepresentationAndMethod) 
   const std::string path = testing_support::scratch("predictions.h5");
   Prediction one{"runs/other", "image", "ridge", Role::baseline, "redshift", 3, {7, 8}, {0.1, 0.2}, {0.15, 0.25}, {}};
   one.fitted["weight"] = {1, 2, {3, 4}};
-  write_predictions(path, {{"redshift", {one, one}}});
+  write_predictions(path, {{"redshift", {one, one}}}, {});
   const auto file = io::Hdf5File::open(path);
   EXPECT_THAT(file.groups("redshift/redshift/image/runs_other"), ElementsAre("ridge", "ridge 2"));
   const std::string group = "redshift/redshift/image/runs_other/ridge/";

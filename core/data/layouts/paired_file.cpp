@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "io/hdf5/hdf5.h"
 #include "io/hdf5/row_reader.h"
 #include "io/output/durable_file.h"
@@ -32,6 +34,18 @@ void from_native(const float* from, int64_t bands, float* to) {
         to[(x * side + y) * bands + band] = from[(band * side + y) * side + x];
 }
 
+/// The dataset of a group's identifiers, by its name in any case. Throws Error when there is none.
+std::string id_dataset(const io::Hdf5File& file, const std::string& group) {
+  static constexpr std::array names = {"targetids", "targetid", "object_ids", "object_id", "objids", "ids", "id"};
+  const std::vector<std::string> there = file.datasets(group);
+  for (const char* name : names) {
+    const auto found = std::ranges::find_if(there, [&](const std::string& one) { return lower(one) == name; });
+    if (found != there.end()) return *found;
+  }
+  throw Error(fmt::format("{}: group '{}' has no identifiers of its objects: a dataset named {}", file.path(), group,
+                          fmt::join(names, ", ")));
+}
+
 /// The columns of a group, whose datasets are checked.
 std::vector<PairedColumn> columns_of(const io::Hdf5File& file, const std::string& group, int64_t& rows) {
   const std::string prefix = group + "/";
@@ -54,7 +68,7 @@ std::vector<PairedColumn> columns_of(const io::Hdf5File& file, const std::string
   };
   add({"spectrum", "spectra", DType::f32, {paired_pixels}}, spectrum_shape, false);
   add({"redshift", "redshifts", DType::f64, {}}, label_shape, false);
-  add({"object_id", "targetids", DType::i64, {}}, label_shape, true);
+  add({"object_id", id_dataset(file, group), DType::i64, {}}, label_shape, true);
   add({"spectrum_ivar", "spectra_ivar", DType::f32, {paired_pixels}}, ivar_shape, false);
   const auto add_label = [&](const std::string& name, const std::string& dataset) {
     const auto same = [&](const PairedColumn& one) { return one.name == name || one.dataset == dataset; };
@@ -101,6 +115,7 @@ struct PairedFile::State {
   std::vector<Group> groups;
   std::vector<PairedColumn> columns;
   int64_t sizes[2] = {0, 0};  ///< test, train
+  IdKind id_kind = IdKind::int64;
 
   /// The group of a split's row.
   size_t group_of(bool train, int64_t row) const {
@@ -120,8 +135,21 @@ PairedFile PairedFile::open(const std::string& path, int64_t train_tenths) {
     State::Group group{name};
     auto columns = columns_of(state->file, name, group.rows);
     group.train_rows = group.rows * train_tenths / 10;
-    for (const auto& column : columns)
-      group.readers.emplace(column.dataset, io::RowReader(state->file, name + "/" + column.dataset, cache));
+    for (const auto& column : columns) {
+      const std::string dataset = name + "/" + column.dataset;
+      if (column.name != "object_id") {
+        group.readers.emplace(column.dataset, io::RowReader(state->file, dataset, cache));
+        continue;
+      }
+      const IdKind kind = state->file.id_kind(dataset);
+      if (!state->groups.empty() && kind != state->id_kind) {
+        throw Error(
+            fmt::format("{}: dataset '{}' holds other identifiers than group '{}': all must be integers, all "
+                        "unsigned integers, or all texts",
+                        path, dataset, state->groups[0].name));
+      }
+      state->id_kind = kind;
+    }
     for (const bool train : {false, true}) {
       group.first[train] = state->sizes[train];
       state->sizes[train] += group.count(train);
@@ -195,6 +223,11 @@ int64_t PairedFile::window() const {
 void PairedFile::read(bool train, std::span<const int64_t> rows, const std::string& name, DType dtype,
                       void* out) const {
   const PairedColumn& wanted = column(name);
+  if (name == "object_id") {
+    if (dtype != DType::i64) throw Error(fmt::format("{}: identifiers are read as i64", path()));
+    std::ranges::copy(read_ids(train, rows).keys, static_cast<int64_t*>(out));
+    return;
+  }
   const bool is_image = wanted.dataset == "images";
   if (is_image && dtype != DType::f32) throw Error(fmt::format("{}: images are read as f32", path()));
   const size_t row_bytes = static_cast<size_t>(wanted.shape.numel() * size_of(dtype));
@@ -217,6 +250,27 @@ void PairedFile::read(bool train, std::span<const int64_t> rows, const std::stri
         std::copy(from, from + row_bytes, to);
     }
   }
+}
+
+IdKind PairedFile::id_kind() const { return state_->id_kind; }
+
+ObjectIds PairedFile::read_ids(bool train, std::span<const int64_t> rows) const {
+  const std::string& dataset = column("object_id").dataset;
+  ObjectIds ids{state_->id_kind, std::vector<int64_t>(rows.size()), {}};
+  if (ids.kind == IdKind::text) ids.texts.resize(rows.size());
+  std::map<size_t, std::vector<size_t>> places;  // by group
+  for (size_t i = 0; i < rows.size(); ++i) places[state_->group_of(train, rows[i])].push_back(i);
+  for (const auto& [g, wanted] : places) {
+    const auto& group = state_->groups[g];
+    std::vector<int64_t> local;
+    for (const size_t i : wanted) local.push_back(rows[i] - group.first[train] + group.offset(train));
+    ObjectIds own = state_->file.read_ids(group.name + "/" + dataset, local);
+    for (size_t k = 0; k < wanted.size(); ++k) {
+      ids.keys[wanted[k]] = own.keys[k];
+      if (ids.kind == IdKind::text) ids.texts[wanted[k]] = std::move(own.texts[k]);
+    }
+  }
+  return ids;
 }
 
 struct PairedWriter::State {

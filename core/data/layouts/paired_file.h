@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/object_ids.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 
@@ -16,7 +17,8 @@ namespace astroclip::data {
 /// (N,152,152,3) float32 nanomaggies with the axes (x, y, band), `spectra` (N,7781,1) float32, `redshifts` (N),
 /// `targetids` (N); beside them, optionally, `spectra_ivar` (N,7781) and labels (N), as `labels/NAME` or `NAME`.
 /// The first 80 % of every group are for training, the rest for testing. Here images may have any number of bands, and
-/// a file must have but `targetids` and one of images and spectra, the same in all groups.
+/// a file must have but one of images and spectra, the same in all groups, and `targetids`: integers or texts, also
+/// under the names `object_id`, `id` and their like, in any case.
 inline constexpr int64_t paired_image_side = 152;
 inline constexpr int64_t paired_pixels = 7781;
 
@@ -49,6 +51,10 @@ class PairedFile {
   std::vector<Range> ranges(bool train) const;
   /// How many of these ranges half the cache of decoded chunks holds.
   int64_t window() const;
+  /// What the identifiers of the objects are.
+  IdKind id_kind() const;
+  /// Those of rows of a split, in any order and with repeats.
+  ObjectIds read_ids(bool train, std::span<const int64_t> rows) const;
   /// Rows of a split, in any order and with repeats, into `out`: [rows, column shape] of f32, f64 or i64.
   void read(bool train, std::span<const int64_t> rows, const std::string& name, DType dtype, void* out) const;
 

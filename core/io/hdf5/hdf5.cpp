@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <numeric>
 #include <utility>
 
@@ -64,6 +66,33 @@ bool is_in(hid_t file, hid_t object) {
   return of_file.fileno == of_object.fileno;
 }
 
+constexpr const char* beyond_int64 = "they hold numbers beyond int64";
+
+/// Ends a conversion to integers that would change a value, which the library would otherwise clamp or cut.
+H5T_conv_ret_t refuse_loss(H5T_conv_except_t what, hid_t, hid_t, void*, void*, void* loss) {
+  *static_cast<const char**>(loss) = what == H5T_CONV_EXCEPT_TRUNCATE ? "they hold fractions, expected integers"
+                                     : what == H5T_CONV_EXCEPT_NAN    ? "they hold NaN, expected integers"
+                                                                      : beyond_int64;
+  return H5T_CONV_ABORT;
+}
+
+/// Whether unsigned numbers of 64 bits became negative: of another byte order, the library swaps bytes and no more.
+bool has_wrapped(hid_t set, const int64_t* values, const std::vector<hsize_t>& block) {
+  const Hdf5Id type(H5Dget_type(set), H5Tclose);
+  if (H5Tget_class(type) != H5T_INTEGER || H5Tget_sign(type) != H5T_SGN_NONE) return false;
+  const hsize_t count = std::accumulate(block.begin(), block.end(), hsize_t{1}, std::multiplies<>());
+  return std::any_of(values, values + count, [](int64_t value) { return value < 0; });
+}
+
+/// A type of texts of so many bytes, filled up with zeros, as h5py reads them.
+hid_t text_type(size_t bytes) {
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  H5Tset_size(type, std::max<size_t>(1, bytes));
+  H5Tset_strpad(type, H5T_STR_NULLPAD);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  return type;
+}
+
 std::vector<hsize_t> extents_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
 }  // namespace
@@ -107,6 +136,12 @@ struct Hdf5File::Handle {
   /// Rows [begin, begin + count) of an open dataset between the file and `values`.
   void read_block(const std::string& name, hid_t set, hid_t space, const Shape& whole, int64_t begin, int64_t count,
                   hid_t type, void* values) const;
+  /// Rows in any order and with repeats, as values of a type in memory.
+  void read_rows(const std::string& name, std::span<const int64_t> rows, hid_t type, size_t value_bytes,
+                 void* out) const;
+  std::vector<std::string> read_texts(const std::string& name, std::span<const int64_t> rows) const;
+  void make_dataset(const std::string& name, hid_t type, const Shape& shape, int64_t chunk_rows) const;
+  void write_rows(const std::string& name, int64_t begin, int64_t count, hid_t type, const void* values) const;
   void write_piece(const std::string& name, std::string_view text) const;
   std::string read_piece(const std::string& name) const;
 };
@@ -140,8 +175,16 @@ void Hdf5File::Handle::read_block(const std::string& name, hid_t set, hid_t spac
   const auto block = extents_of(whole.with(0, count));
   const Hdf5Id memory(H5Screate_simple(whole.rank(), block.data(), nullptr), H5Sclose);
   H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr);
-  if (H5Dread(set, type, memory, space, H5P_DEFAULT, values) < 0)
-    fail(name, fmt::format("cannot read rows {} to {}: {}", begin, begin + count - 1, library_reason()));
+  const Hdf5Id transfer(H5Pcreate(H5P_DATASET_XFER), H5Pclose);
+  const char* loss = nullptr;
+  if (type == H5T_NATIVE_INT64) H5Pset_type_conv_cb(transfer, refuse_loss, &loss);
+  const bool failed = H5Dread(set, type, memory, space, transfer, values) < 0;
+  if (type == H5T_NATIVE_INT64 && !failed && has_wrapped(set, static_cast<const int64_t*>(values), block)) {
+    loss = beyond_int64;
+  }
+  if (failed || loss != nullptr)
+    fail(name, fmt::format("cannot read rows {} to {}: {}", begin, begin + count - 1,
+                           loss != nullptr ? loss : library_reason()));
 }
 
 Hdf5File Hdf5File::open(const std::string& path) {
@@ -237,12 +280,17 @@ DType Hdf5File::dtype(const std::string& name) const {
 }
 
 void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const {
+  handle_->read_rows(name, rows, memory_type(dtype), size_of(dtype), out);
+}
+
+void Hdf5File::Handle::read_rows(const std::string& name, std::span<const int64_t> rows, hid_t type, size_t value_bytes,
+                                 void* out) const {
   const Hdf5Lock lock;
-  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id set(dataset(name), H5Dclose);
   const Hdf5Id space(H5Dget_space(set), H5Sclose);
-  const Shape whole = handle_->shape(name, space);
-  if (whole.rank() == 0) handle_->fail(name, "is a scalar; expected rows");
-  const int64_t row_bytes = whole.with(0, 1).numel() * size_of(dtype);
+  const Shape whole = shape(name, space);
+  if (whole.rank() == 0) fail(name, "is a scalar; expected rows");
+  const int64_t row_bytes = whole.with(0, 1).numel() * static_cast<int64_t>(value_bytes);
   std::vector<size_t> order(rows.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return rows[a] < rows[b]; });
@@ -258,7 +306,7 @@ void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows,
     }
     if (begin < 0 || end > whole[0]) {
       const int64_t outside = begin < 0 ? begin : end - 1;
-      handle_->fail(name, fmt::format("has {} rows; row {} was requested", whole[0], outside));
+      fail(name, fmt::format("has {} rows; row {} was requested", whole[0], outside));
     }
     auto* const bytes = static_cast<std::byte*>(out);
     std::byte* target = bytes + static_cast<int64_t>(order[i]) * row_bytes;
@@ -266,12 +314,92 @@ void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows,
       block.resize(static_cast<size_t>((end - begin) * row_bytes));
       target = block.data();
     }
-    handle_->read_block(name, set, space, whole, begin, end - begin, memory_type(dtype), target);
+    read_block(name, set, space, whole, begin, end - begin, type, target);
     for (size_t k = i; !direct && k < stop; ++k)
       std::memcpy(bytes + static_cast<int64_t>(order[k]) * row_bytes,
                   block.data() + (rows[order[k]] - begin) * row_bytes, static_cast<size_t>(row_bytes));
     i = stop;
   }
+}
+
+IdKind Hdf5File::id_kind(const std::string& name) const {
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id type(H5Dget_type(set), H5Tclose);
+  switch (H5Tget_class(type)) {
+    case H5T_INTEGER:
+      return H5Tget_sign(type) == H5T_SGN_NONE && H5Tget_size(type) == sizeof(uint64_t) ? IdKind::uint64
+                                                                                        : IdKind::int64;
+    case H5T_FLOAT:
+      return IdKind::int64;
+    case H5T_STRING:
+      return IdKind::text;
+    default:
+      handle_->fail(name, "does not hold identifiers: expected integers or texts");
+  }
+}
+
+ObjectIds Hdf5File::read_ids(const std::string& name, std::span<const int64_t> rows) const {
+  ObjectIds ids{id_kind(name), std::vector<int64_t>(rows.size())};
+  if (ids.kind == IdKind::text) {
+    ids.texts = handle_->read_texts(name, rows);
+    std::ranges::transform(ids.texts, ids.keys.begin(), id_key);
+  } else if (ids.kind == IdKind::uint64) {
+    handle_->read_rows(name, rows, H5T_NATIVE_UINT64, sizeof(uint64_t), ids.keys.data());
+  } else if (dtype(name) == DType::i64) {
+    read_rows(name, rows, DType::i64, ids.keys.data());
+  } else {
+    constexpr double largest_exact = 9007199254740992.0;  // 2^53
+    std::vector<double> values(rows.size());
+    read_rows(name, rows, DType::f64, values.data());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (!(std::abs(values[i]) < largest_exact) || values[i] != std::floor(values[i])) {
+        handle_->fail(name, fmt::format("row {}: {} identifies no object exactly; expected integers, or floating-point "
+                                        "numbers below 2^53 without a fraction",
+                                        rows[i], values[i]));
+      }
+      ids.keys[i] = static_cast<int64_t>(values[i]);
+    }
+  }
+  return ids;
+}
+
+std::vector<std::string> Hdf5File::Handle::read_texts(const std::string& name, std::span<const int64_t> rows) const {
+  const Hdf5Lock lock;
+  const Hdf5Id set(dataset(name), H5Dclose);
+  const Hdf5Id space(H5Dget_space(set), H5Sclose);
+  const Hdf5Id own(H5Dget_type(set), H5Tclose);
+  const Shape whole = shape(name, space);
+  const bool is_variable = H5Tis_variable_str(own) > 0;
+  const Hdf5Id type(H5Tcopy(H5T_C_S1), H5Tclose);
+  const size_t bytes = is_variable ? sizeof(char*) : H5Tget_size(own) + 1;
+  H5Tset_size(type, is_variable ? H5T_VARIABLE : bytes);
+  H5Tset_cset(type, H5Tget_cset(own));
+  std::vector<char> block;
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < rows.size();) {
+    size_t stop = i + 1;  // adjacent rows are read together
+    while (stop < rows.size() && rows[stop] == rows[stop - 1] + 1) ++stop;
+    const auto count = static_cast<int64_t>(stop - i);
+    if (rows[i] < 0 || rows[i] + count > whole[0])
+      fail(name, fmt::format("has {} rows; row {} was requested", whole[0], rows[stop - 1]));
+    block.assign((stop - i) * bytes, '\0');
+    read_block(name, set, space, whole, rows[i], count, type, block.data());
+    for (size_t k = 0; k < stop - i; ++k) {
+      const char* text = block.data() + k * bytes;
+      if (is_variable) std::memcpy(&text, block.data() + k * bytes, sizeof text);
+      texts.emplace_back(text == nullptr ? "" : text);
+      const size_t end = texts.back().find_last_not_of(' ');  // as Fortran and FITS fill up
+      texts.back().resize(end == std::string::npos ? 0 : end + 1);
+    }
+    if (is_variable) {
+      const hsize_t extent = static_cast<hsize_t>(count);
+      const Hdf5Id memory(H5Screate_simple(1, &extent, nullptr), H5Sclose);
+      H5Dvlen_reclaim(type, memory, H5P_DEFAULT, block.data());
+    }
+    i = stop;
+  }
+  return texts;
 }
 
 Hdf5Layout Hdf5File::layout(const std::string& name) const {
@@ -337,6 +465,27 @@ void Hdf5File::read_bytes(int64_t offset, std::span<std::byte> out) const {
 
 void Hdf5File::make_dataset(const std::string& name, DType dtype, const Shape& shape, int64_t chunk_rows) {
   const Hdf5Lock lock;
+  handle_->make_dataset(name, memory_type(dtype), shape, chunk_rows);
+}
+
+void Hdf5File::make_ids(const std::string& name, IdKind kind, int64_t count, int64_t bytes) {
+  const Hdf5Lock lock;
+  const Hdf5Id text(text_type(static_cast<size_t>(bytes)), H5Tclose);
+  const hid_t type = kind == IdKind::text ? hid_t{text} : kind == IdKind::uint64 ? H5T_NATIVE_UINT64 : H5T_NATIVE_INT64;
+  handle_->make_dataset(name, type, {count}, 0);
+}
+
+int64_t Hdf5File::offset(const std::string& name) const {
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const haddr_t offset = H5Dget_offset(set);
+  const Hdf5Id space(H5Dget_space(set), H5Sclose);
+  if (offset == HADDR_UNDEF && H5Sget_simple_extent_npoints(space) == 0) return 0;
+  if (offset == HADDR_UNDEF) handle_->fail(name, "does not lie in one piece");
+  return static_cast<int64_t>(offset);
+}
+
+void Hdf5File::Handle::make_dataset(const std::string& name, hid_t type, const Shape& shape, int64_t chunk_rows) const {
   const auto extents = extents_of(shape);
   const Hdf5Id space(H5Screate_simple(shape.rank(), extents.data(), nullptr), H5Sclose);
   const Hdf5Id links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
@@ -351,27 +500,45 @@ void Hdf5File::make_dataset(const std::string& name, DType dtype, const Shape& s
     H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
     H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
   }
-  const Hdf5Id set(H5Dcreate2(handle_->file, name.c_str(), memory_type(dtype), space, links, creation, H5P_DEFAULT),
-                   H5Dclose);
-  if (set < 0) handle_->fail(name, fmt::format("cannot be created: {}", library_reason()));
+  const Hdf5Id set(H5Dcreate2(file, name.c_str(), type, space, links, creation, H5P_DEFAULT), H5Dclose);
+  if (set < 0) fail(name, fmt::format("cannot be created: {}", library_reason()));
 }
 
 void Hdf5File::write_rows(const std::string& name, int64_t begin, int64_t count, DType dtype, const void* values) {
   const Hdf5Lock lock;
-  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  handle_->write_rows(name, begin, count, memory_type(dtype), values);
+}
+
+void Hdf5File::write_ids(const std::string& name, const ObjectIds& ids) {
+  size_t bytes = 0;
+  for (const std::string& text : ids.texts) bytes = std::max(bytes, text.size());
+  const auto count = static_cast<int64_t>(ids.keys.size());
+  make_ids(name, ids.kind, count, static_cast<int64_t>(bytes));
+  const Hdf5Lock lock;
+  if (ids.kind != IdKind::text) {
+    const hid_t type = ids.kind == IdKind::uint64 ? H5T_NATIVE_UINT64 : H5T_NATIVE_INT64;
+    return handle_->write_rows(name, 0, count, type, ids.keys.data());
+  }
+  const Hdf5Id type(text_type(bytes), H5Tclose);
+  handle_->write_rows(name, 0, count, type, padded_texts(ids.texts, bytes).data());
+}
+
+void Hdf5File::Handle::write_rows(const std::string& name, int64_t begin, int64_t count, hid_t type,
+                                  const void* values) const {
+  const Hdf5Id set(dataset(name), H5Dclose);
   const Hdf5Id space(H5Dget_space(set), H5Sclose);
-  const Shape whole = handle_->shape(name, space);
+  const Shape whole = shape(name, space);
   if (begin < 0 || count < 0 || begin + count > whole[0])
-    handle_->fail(name, fmt::format("has {} rows, cannot write {} from row {} on", whole[0], count, begin));
+    fail(name, fmt::format("has {} rows, cannot write {} from row {} on", whole[0], count, begin));
   if (count == 0) return;
   std::vector<hsize_t> start(static_cast<size_t>(whole.rank()), 0);
   start[0] = static_cast<hsize_t>(begin);
   const auto block = extents_of(whole.with(0, count));
   const Hdf5Id memory(H5Screate_simple(whole.rank(), block.data(), nullptr), H5Sclose);
   H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr);
-  if (H5Dwrite(set, memory_type(dtype), memory, space, H5P_DEFAULT, values) < 0)
-    handle_->fail(name, fmt::format("cannot be written: {}", library_reason()));
-  handle_->output->check();
+  if (H5Dwrite(set, type, memory, space, H5P_DEFAULT, values) < 0)
+    fail(name, fmt::format("cannot be written: {}", library_reason()));
+  output->check();
 }
 
 void Hdf5File::Handle::write_piece(const std::string& name, std::string_view text) const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/object_ids.h"
 #include "io/output/output_file.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
@@ -57,6 +58,13 @@ class Hdf5File {
   /// together. Throws Error if a row is outside the dataset or cannot be read.
   void read_rows(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const;
 
+  /// What the identifiers in a dataset of one axis are; floating-point numbers count as int64. Throws Error for what is
+  /// neither numbers nor texts.
+  IdKind id_kind(const std::string& name) const;
+  /// The identifiers of rows, in any order and with repeats, exactly. Throws Error naming the row whose floating-point
+  /// number is no integer, or so large that it may have been rounded.
+  ObjectIds read_ids(const std::string& name, std::span<const int64_t> rows) const;
+
   Hdf5Layout layout(const std::string& name) const;
   /// The bytes of the chunk that begins at `origin` as stored, without undoing filters. Returns the bit mask of filters
   /// that were skipped for the chunk, or nullopt if the chunk was never written.
@@ -68,8 +76,14 @@ class Hdf5File {
   /// Creates a dataset (and the groups on its path): contiguous rows, allocated at once, or shuffled and deflated
   /// chunks of so many rows.
   void make_dataset(const std::string& name, DType dtype, const Shape& shape, int64_t chunk_rows = 0);
+  /// Creates a dataset of identifiers; texts have at most `bytes` bytes each.
+  void make_ids(const std::string& name, IdKind kind, int64_t count, int64_t bytes = 0);
+  /// Where the first byte of a dataset is that make_dataset or make_ids allocated at once.
+  int64_t offset(const std::string& name) const;
   /// Writes rows [begin, begin + count).
   void write_rows(const std::string& name, int64_t begin, int64_t count, DType dtype, const void* values);
+  /// Creates a dataset of these identifiers.
+  void write_ids(const std::string& name, const ObjectIds& ids);
   /// Writes a root attribute; text of more than 60,000 bytes continues in the attributes "NAME 2", "NAME 3" …
   void write_attribute(const std::string& name, const std::string& text);
   /// A root attribute, "" if there is none of that name.

@@ -67,7 +67,13 @@ void RowFile::lay_out(const Attributes& attributes) {
   DurableFile durable(partial_);
   auto file = Hdf5File::create(durable.file());
   for (const auto& [name, text] : attributes) file.write_attribute(name, text);
-  for (const Column& column : columns_) file.make_dataset(column.name, column.dtype, whole(column.row, rows_));
+  for (const Column& column : columns_) {
+    if (column.ids) {
+      file.make_ids(column.name, *column.ids, rows_, column.row.numel());
+    } else {
+      file.make_dataset(column.name, column.dtype, whole(column.row, rows_));
+    }
+  }
   file.close();
   durable.file().write_at(durable.file().size(), bytes_of(Trailer()));
   durable.commit();
@@ -82,7 +88,7 @@ void RowFile::recognise(const std::string& name, const Attributes& attributes) c
                             found.empty() ? "not given" : "'" + found + "'", text));
   }
   for (const Column& column : columns_) {
-    const Shape shape = whole(column.row, rows_);
+    const Shape shape = column.ids ? Shape{rows_} : whole(column.row, rows_);
     (void)file.expect_shape(column.name, std::vector<int64_t>(shape.begin(), shape.end()));
   }
 }
@@ -92,7 +98,7 @@ void RowFile::open_partial() {
   if (!file_->try_lock()) throw Error(fmt::format("{}: another process is writing it", partial_));
   {
     const auto file = Hdf5File::open(partial_);
-    for (const Column& column : columns_) offsets_.push_back(file.layout(column.name).offset);
+    for (const Column& column : columns_) offsets_.push_back(file.offset(column.name));
   }
   const auto size = static_cast<int64_t>(std::filesystem::file_size(partial_));
   const Trailer found = read_trailer(partial_, size);

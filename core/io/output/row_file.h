@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/object_ids.h"
 #include "io/output/output_file.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
@@ -20,8 +21,10 @@ class RowFile {
  public:
   struct Column {
     std::string name;
-    DType dtype;  ///< f32, f64 or i64
-    Shape row;    ///< shape of one row
+    DType dtype;  ///< f32, f64 or i64; of texts u8
+    Shape row;    ///< shape of one row; of texts [bytes]
+    /// Set for identifiers: what they are. Texts are filled up with zeros.
+    std::optional<IdKind> ids = {};
   };
   /// Text that identifies the file when it is opened again; stored in it.
   using Attributes = std::vector<std::pair<std::string, std::string>>;
