@@ -327,7 +327,12 @@ class Importer {
       const auto& [file, one, partner] = spectra_[static_cast<size_t>(s)];
       if (one.id) ids.insert(*one.id);
       if (!std::isfinite(one.redshift)) continue;
-      choices.push_back({{one.row, {}, one.redshift, one.redshift_warning}, file, s == object.spectrum});
+      RedshiftChoice& choice = choices.emplace_back();
+      choice.fit.row = one.row;
+      choice.fit.redshift = one.redshift;
+      choice.fit.warning = one.redshift_warning;
+      choice.file = file;
+      choice.is_of_taken = s == object.spectrum;
     }
     const size_t own = choices.size();
     for (const ObjectId& id : ids) {
