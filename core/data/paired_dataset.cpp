@@ -63,7 +63,7 @@ void PairedDataset::read(Split split, std::span<const int64_t> rows, std::span<c
 config::Table PairedDataset::preprocessing() const {
   config::Table all;
   for (const auto& column : file_.columns()) {
-    if (column.name == "image") all.set(column.name, {image_preprocessing(column.shape[0]), {}});
+    if (column.name == "image") all.set(column.name, {image_preprocessing(column.shape[0], file_.bands()), {}});
     if (column.name == "spectrum") all.set(column.name, {spectrum_preprocessing(), {}});
   }
   return all;

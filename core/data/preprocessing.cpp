@@ -23,12 +23,14 @@ double number(const config::Value* value, const Field& field, const char* key) {
 
 }  // namespace
 
-config::Table image_preprocessing(int64_t bands) {
+config::Table image_preprocessing(int64_t bands, const std::string& names) {
   config::Table image;
   image.set("unit", {std::string("nanomaggies"), {}});
-  const bool is_published = bands == std::ssize(published_bands);
+  const bool is_published = names.empty() ? bands == std::ssize(published_bands) : names == published_bands;
   if (is_published) {
     image.set("bands", {std::string(published_bands), {}});
+  } else if (!names.empty()) {
+    image.set("bands", {names, {}});
   } else {
     image.set("bands", {bands, {}});
   }
@@ -56,7 +58,7 @@ config::Table spectrum_preprocessing() {
 
 config::Table published_preprocessing() {
   config::Table all;
-  all.set("image", {image_preprocessing(std::ssize(published_bands)), {}});
+  all.set("image", {image_preprocessing(std::ssize(published_bands), std::string(published_bands)), {}});
   all.set("spectrum", {spectrum_preprocessing(), {}});
   return all;
 }

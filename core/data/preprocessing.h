@@ -11,9 +11,10 @@
 /// table has them go through that stretch.
 namespace astroclip::data {
 
-/// Images in nanomaggies on the survey's pixels. Of three bands, which are g, r, z: with the published stretch; of any
-/// other number without one.
-config::Table image_preprocessing(int64_t bands);
+/// Images in nanomaggies on the survey's pixels, of as many bands, with their names ("griz", or "VIS,Y,J") or, where a
+/// file does not say them, "". Three bands without names are g, r, z. The published stretch is of g, r, z; other images
+/// have none.
+config::Table image_preprocessing(int64_t bands, const std::string& names);
 config::Table spectrum_preprocessing();
 
 /// What the published encoders take, by modality.

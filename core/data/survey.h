@@ -1,8 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <iterator>
-#include <string>
 #include <string_view>
 
 #include "data/layouts/paired_file.h"
@@ -21,11 +19,6 @@ constexpr double wavelength_of(int64_t pixel) {
 inline constexpr int64_t image_side = paired_image_side;
 /// Bands of the published images, in the order of the layout.
 inline constexpr std::string_view published_bands = "grz";
-/// "g", for images of as many bands as the published ones; else "band 1" and so on.
-inline std::string band_name(int64_t band, int64_t bands) {
-  if (bands == std::ssize(published_bands)) return {published_bands[static_cast<size_t>(band)]};
-  return "band " + std::to_string(band + 1);
-}
 /// Seconds of arc in a pixel.
 inline constexpr double pixel_scale = 0.262;
 /// The AB magnitude of one nanomaggy.

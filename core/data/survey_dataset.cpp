@@ -155,7 +155,7 @@ void SurveyDataset::read_object_ids(std::span<const int64_t> rows, int64_t* out)
 
 config::Table SurveyDataset::preprocessing() const {
   config::Table all;
-  all.set("image", {image_preprocessing(files_.image_shape()[0]), {}});
+  all.set("image", {image_preprocessing(files_.image_shape()[0], ""), {}});
   return all;
 }
 

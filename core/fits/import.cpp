@@ -455,7 +455,9 @@ class Importer {
                     {"zwarn", {&object.warning, 1}}};
       writer.write(row);
     }
-    writer.write_attribute("bands", fmt::format("{}", fmt::join(request_.images.bands, ",")));
+    const auto& names = request_.images.bands;
+    const bool are_letters = std::ranges::all_of(names, [](const std::string& name) { return name.size() == 1; });
+    writer.write_attribute("bands", fmt::format("{}", fmt::join(names, are_letters ? "" : ",")));
     writer.write_attribute("image_values", !request_.images.values                        ? "by the unit"
                                            : *request_.images.values == PixelValues::flux ? "flux"
                                                                                           : "brightness");

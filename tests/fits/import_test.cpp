@@ -291,8 +291,25 @@ TEST_F(ImportTest, WritesTheBandsAskedFor) {
   const data::PairedDataset dataset(output_);
   EXPECT_EQ(data::field_of(dataset, "image").shape, (Shape{4, 152, 152}));
   const auto file = io::Hdf5File::open(output_);
-  EXPECT_EQ(file.attribute("bands"), "g,r,i,z");
+  EXPECT_EQ(file.attribute("bands"), "griz");
   EXPECT_EQ(file.attribute("image_values"), "brightness");
+  EXPECT_EQ(*dataset.preprocessing().find("image")->get_if<config::Table>()->find("bands")->get_if<std::string>(),
+            "griz");
+}
+
+/// Three bands that are not g, r, z have not the published stretch, so that no model of g, r, z takes them.
+TEST_F(ImportTest, SaysWhichThreeBandsItsImagesHave) {
+  for (const auto& [bands, has_stretch] :
+       {std::pair(std::vector<std::string>{"g", "r", "z"}, true), {{"g", "r", "i"}, false}}) {
+    fs::remove(output_);
+    ImportRequest request{{image("three.fits", 1.0, 1.0)}, output_, {}};
+    request.images.bands = bands;
+    import_files(request);
+    const config::Table all = data::PairedDataset(output_).preprocessing();
+    const auto* table = all.find("image")->get_if<config::Table>();
+    EXPECT_EQ(table->find("to_rgb_scales") != nullptr, has_stretch);
+    EXPECT_EQ(*table->find("bands")->get_if<std::string>(), has_stretch ? "grz" : "gri");
+  }
 }
 
 TEST_F(ImportTest, CutsStampsAtTheRowsOfACatalogue) {

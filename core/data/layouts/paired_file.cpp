@@ -180,6 +180,7 @@ PairedFile PairedFile::open(const std::string& path, int64_t train_tenths) {
 
 const std::string& PairedFile::path() const { return state_->file.path(); }
 const std::vector<PairedColumn>& PairedFile::columns() const { return state_->columns; }
+std::string PairedFile::bands() const { return state_->file.attribute("bands"); }
 int64_t PairedFile::size(bool train) const { return state_->sizes[train]; }
 
 const PairedColumn& PairedFile::column(const std::string& name) const {

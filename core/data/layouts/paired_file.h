@@ -44,6 +44,8 @@ class PairedFile {
 
   const std::string& path() const;
   const std::vector<PairedColumn>& columns() const;
+  /// Names of the images' bands, by the root attribute `bands`: "griz", or "VIS,Y,J"; "" where there is none.
+  std::string bands() const;
   /// Throws Error naming the columns there are when there is none of that name.
   const PairedColumn& column(const std::string& name) const;
   int64_t size(bool train) const;
