@@ -175,6 +175,8 @@ bool is_per_wavelength(const Dimensions& unit, double power) {
   return is_flux(unit, power, {{WCSUNITS_MASS, power}, {WCSUNITS_LENGTH, -power}, {WCSUNITS_TIME, -3.0 * power}});
 }
 
+constexpr const char* magnitude_keys[] = {"MAGZERO", "MAGZPT", "MAGZP", "PHOTZP", "ZPAB"};
+
 struct ZeroPoint {
   double nanomaggies = 0.0;
   std::string words;
@@ -183,7 +185,7 @@ struct ZeroPoint {
 /// What a header's words make of one count.
 std::vector<ZeroPoint> zero_points(const Header& header) {
   std::vector<ZeroPoint> found;
-  for (const char* key : {"MAGZERO", "MAGZPT", "MAGZP", "PHOTZP", "ZPAB"}) {
+  for (const char* key : magnitude_keys) {
     if (const auto magnitude = header.number(key)) {
       found.push_back({std::pow(10.0, 0.4 * (22.5 - *magnitude)), fmt::format("{} = {}", key, *magnitude)});
     }
@@ -205,6 +207,12 @@ void check_linear_and_ab(const Header& header, bool by_zero_point) {
     const auto system = header.text(key);
     if (by_zero_point && system && lower(*system).find("vega") != std::string::npos) {
       throw Error(fmt::format("{} = '{}': zero points in AB magnitudes are read", key, *system));
+    }
+  }
+  for (const char* key : magnitude_keys) {
+    const std::string comment = header.comment(key);
+    if (by_zero_point && lower(comment).find("vega") != std::string::npos) {
+      throw Error(fmt::format("{} is '{}': zero points in AB magnitudes are read", key, comment));
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 namespace astroclip::fits {
 
@@ -12,32 +13,48 @@ std::string_view without_blanks(std::string_view text) {
   return begin == std::string_view::npos ? "" : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
 }
 
-/// What stands between quotes, two of which are one; or what stands before the comment.
-std::string value_of(std::string_view field) {
+/// What stands between quotes, two of which are one; or what stands before the comment. With the comment.
+std::pair<std::string, std::string> parts_of(std::string_view field) {
   field = without_blanks(field);
-  if (!field.starts_with('\'')) return std::string(without_blanks(field.substr(0, field.find('/'))));
   std::string text;
-  for (size_t i = 1; i < field.size(); ++i) {
-    if (field[i] == '\'' && !field.substr(i + 1).starts_with('\'')) break;
-    if (field[i] == '\'') ++i;
-    text += field[i];
+  size_t end = 1;
+  if (!field.starts_with('\'')) {
+    end = 0;
+    text = field.substr(0, field.find('/'));
   }
-  return std::string(without_blanks(text));
+  for (; end > 0 && end < field.size(); ++end) {
+    if (field[end] == '\'' && !field.substr(end + 1).starts_with('\'')) break;
+    if (field[end] == '\'') ++end;
+    text += field[end];
+  }
+  const size_t slash = field.find('/', end);
+  return {std::string(without_blanks(text)),
+          slash == std::string_view::npos ? "" : std::string(without_blanks(field.substr(slash + 1)))};
 }
 
 }  // namespace
 
-std::optional<std::string> Header::text(std::string_view key) const {
+std::optional<std::string_view> Header::field(std::string_view key) const {
   constexpr size_t card_size = 80;
   for (size_t at = 0; at + card_size <= cards_.size(); at += card_size) {
-    std::string_view card = std::string_view(cards_).substr(at, card_size);
+    const std::string_view card = std::string_view(cards_).substr(at, card_size);
     const size_t equals = card.find('=');
     if (equals == std::string_view::npos) continue;
     std::string_view name = card.substr(0, equals);
     if (name.starts_with("HIERARCH ")) name.remove_prefix(9);
-    if (without_blanks(name) == key) return value_of(card.substr(equals + 1));
+    if (without_blanks(name) == key) return card.substr(equals + 1);
   }
   return std::nullopt;
+}
+
+std::optional<std::string> Header::text(std::string_view key) const {
+  const auto found = field(key);
+  return found ? std::optional(parts_of(*found).first) : std::nullopt;
+}
+
+std::string Header::comment(std::string_view key) const {
+  const auto found = field(key);
+  return found ? parts_of(*found).second : "";
 }
 
 std::optional<double> Header::number(std::string_view key) const {

@@ -130,7 +130,7 @@ std::vector<float> Sampling::apply(std::span<const double> pixels, std::span<con
     add(total, left, low + 1, (1.0 - tx) * ty);
     add(total, left + 1, low + 1, tx * ty);
   };
-  // The flux in a pixel of the image that is larger than those of the source is summed over points within it.
+  // A pixel of the image that is larger than those of the source is summed over points within it.
   const auto points = values == PixelValues::brightness
                           ? int64_t{1}
                           : std::max<int64_t>(1, static_cast<int64_t>(std::ceil(std::sqrt(area_) - 0.05)));

@@ -19,8 +19,9 @@ struct PixelWindow {
 
 /// What an image's values are of, and so what a pixel of another size has.
 enum class PixelValues {
-  flux,        ///< the flux that falls in a pixel: its sum is kept
-  brightness,  ///< surface brightness: interpolated
+  flux,             ///< the flux that falls in a pixel: its sum is kept
+  mean_brightness,  ///< surface brightness, averaged over a pixel: so it is over larger ones
+  brightness,       ///< surface brightness between the pixels: interpolated
 };
 
 /// Where the pixels of a survey image (152×152 of 0.262″, north up and east left) lie in a source. A source on such

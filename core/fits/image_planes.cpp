@@ -18,7 +18,7 @@ enum class Content { image, inverse_variance, mask, other, unsaid };
 
 Content content_of(const std::string& text) {
   static const std::vector<std::string> variances = {"invvar", "ivar", "weight", "weights", "wht", "wgt"};
-  static const std::vector<std::string> masks = {"mask", "dq", "flags", "flag", "badpix", "bpm"};
+  static const std::vector<std::string> masks = {"mask", "msk", "dq", "flags", "flag", "badpix", "bpm"};
   static const std::vector<std::string> images = {"image", "sci", "science", "flux", "data"};
   static const std::vector<std::string> others = {
       "var",          "variance", "err",      "error",     "uncert", "sigma",    "rms",      "std",
@@ -68,7 +68,7 @@ std::optional<Layout> layout_of(const io::FitsHdu& hdu) {
 std::string place_of(const io::FitsFile& file, const io::FitsHdu& hdu) {
   const auto number = &hdu - file.hdus().data() + 1;
   const auto same = std::ranges::count(file.hdus(), hdu.name, &io::FitsHdu::name);
-  const bool has_name = !hdu.name.empty() && !hdu.name.starts_with("HDU ");
+  const bool has_name = !hdu.name.empty() && !hdu.name.starts_with("HDU ") && hdu.name != "COMPRESSED_IMAGE";
   return has_name && same == 1 ? fmt::format("HDU '{}'", hdu.name) : fmt::format("HDU {}", number);
 }
 

@@ -141,7 +141,7 @@ namespace {
 /// What a plane's values are multiplied by, and what they are of then.
 std::pair<double, PixelValues> scaling_of(const ImageUnit& unit, const ImageOptions& options) {
   if (unit.of == ImageUnit::Of::square_arcsec) {
-    return {unit.nanomaggies * data::pixel_scale * data::pixel_scale, PixelValues::brightness};
+    return {unit.nanomaggies * data::pixel_scale * data::pixel_scale, PixelValues::mean_brightness};
   }
   const bool is_flux = unit.of == ImageUnit::Of::pixel;
   return {unit.nanomaggies, options.values.value_or(is_flux ? PixelValues::flux : PixelValues::brightness)};
@@ -189,14 +189,19 @@ class Cutter {
     std::set<std::string> units;
     for (const ImagePlane* plane : planes_) units.insert(plane->unit.words);
     for (const std::string& words : units) parts.push_back(words.empty() ? "no unit, taken as nanomaggies" : words);
-    const bool is_flux = scaling_of(first.unit, options_).second == PixelValues::flux;
-    parts.push_back(sampling.is_cut() ? std::string("pixels as they are")
-                                      : fmt::format("{} {:.3f}\" pixels",
-                                                    is_flux ? "flux kept from" : "brightness interpolated between",
-                                                    sampling.source_scale()));
+    const PixelValues values = scaling_of(first.unit, options_).second;
+    parts.push_back(sampling.is_cut()
+                        ? std::string("pixels as they are")
+                        : fmt::format("{} {:.3f}\" pixels",
+                                      values == PixelValues::flux         ? "flux kept from"
+                                      : values == PixelValues::brightness ? "brightness interpolated between"
+                                                                          : "brightness averaged over",
+                                      sampling.source_scale()));
     std::set<std::string> obeyed;
     for (const Band& band : bands_) {
-      for (const auto& companion : band.companions) obeyed.insert(companion.plane->place);
+      for (const auto& [plane, rows] : band.companions) {
+        obeyed.insert(plane->file == band.plane->file ? plane->place : fmt::format("{}", plane->file));
+      }
     }
     if (!obeyed.empty()) parts.push_back(fmt::format("{} obeyed", fmt::join(obeyed, ", ")));
     return fmt::format("{}", fmt::join(parts, "; "));
@@ -335,7 +340,8 @@ std::vector<ImagesOfFile> ImageReader::whole_images() {
       Cutter cutter(field->planes_of(options_.bands), field->companions, options_, window.x, window.width);
       of.images.push_back(cutter.cut(sampling));
       of.notes.push_back(cutter.note(sampling));
-      if (!field->left_out.empty()) of.notes.push_back(fmt::format("left out: {}", fmt::join(field->left_out, ", ")));
+      const std::set<std::string> left_out(field->left_out.begin(), field->left_out.end());
+      if (!left_out.empty()) of.notes.push_back(fmt::format("left out: {}", fmt::join(left_out, ", ")));
     } catch (const Error& error) {
       of.refused.push_back(without_prefix(error.what(), field->files()));
     }

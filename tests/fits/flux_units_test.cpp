@@ -26,6 +26,9 @@ TEST(Header, ReadsItsValues) {
   EXPECT_EQ(header.number("FPA.ZP"), 25.0);
   EXPECT_EQ(header.number("FLAG"), std::nullopt);
   EXPECT_EQ(header.text("MAG"), std::nullopt);
+  EXPECT_EQ(header.comment("BUNIT"), "the unit");
+  EXPECT_EQ(header.comment("MAGZERO"), "[mag]");
+  EXPECT_EQ(header.comment("FLAG"), "");
 }
 
 TEST(WavelengthUnit, IsTurnedIntoAngstrom) {
@@ -136,6 +139,9 @@ TEST(ImageUnit, NamesTheWordThatIsNotUnderstood) {
   refusal({{"BUNIT", "nJy"}, {"MAGZERO", 27.0}}, "BUNIT = 'nJy' and MAGZERO = 27 contradict each other");
   refusal({{"MAGZERO", 30.0}, {"FLUXMAG0", 63095734448.0}}, "MAGZERO = 30 and FLUXMAG0 = 63095734448 contradict");
   refusal({{"MAGZP", 22.5}, {"MAGSYS", "Vega"}}, "MAGSYS = 'Vega': zero points in AB magnitudes are read");
+  EXPECT_THAT(
+      [] { image_unit(Header(fmt::format("{:<80}", "MAGZP   = 22.5 / Magnitude zeropoint (in Vega mag)"))); },
+      ThrowsMessage<Error>("MAGZP is 'Magnitude zeropoint (in Vega mag)': zero points in AB magnitudes are read"));
   refusal({{"BSOFTEN", 100.0}}, "its values are on an asinh scale (BSOFTEN)");
 }
 

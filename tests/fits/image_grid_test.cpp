@@ -134,6 +134,8 @@ TEST(SurveyCutout, AveragesNoiseOfFinerPixels) {
   const auto [least, most] = std::ranges::minmax(kept);
   EXPECT_GT(least, 2.0 * 2.62 * 2.62 * 0.75);
   EXPECT_LT(most, 2.0 * 2.62 * 2.62 * 1.25);
+  const auto mean = survey_cutout(planes, 421, plane(0.1, 421), PixelValues::mean_brightness);
+  for (size_t i = 0; i < mean.size(); ++i) ASSERT_NEAR(mean[i], kept[i] / 2.62 / 2.62, 1e-5);
 }
 
 TEST(SurveyCutout, CutsASourceOnSuchPixels) {
