@@ -30,6 +30,7 @@ struct MeasuredSpectra {
   WavelengthUnit wavelength_unit;
   bool is_wavelength_unit_given = true;
   bool is_in_air = false;
+  bool is_medium_given = true;  ///< whether the file says if wavelengths are in air
 
   /// In standard units; falling wavelengths are turned round, pixels without a wavelength above 0 left out. Throws
   /// Error for units that are none of flux density, and where no unit is given but fluxes are as small as in

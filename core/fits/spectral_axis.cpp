@@ -10,6 +10,15 @@
 
 namespace astroclip::fits {
 
+namespace {
+
+std::string capitals(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return text;
+}
+
+}  // namespace
+
 double vacuum_wavelength(double air) {
   double vacuum = air;
   for (int i = 0; i < 5; ++i) {
@@ -21,8 +30,7 @@ double vacuum_wavelength(double air) {
 
 std::optional<bool> is_in_air(const Header& header) {
   for (const char* key : {"AIRORVAC", "VACUUM", "CTYPE1"}) {
-    std::string value = header.text(key).value_or("");
-    std::ranges::transform(value, value.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    const std::string value = capitals(header.text(key).value_or(""));
     if (value.empty()) continue;
     if (key == std::string_view("AIRORVAC")) {
       if (value != "AIR" && !value.starts_with("VAC"))
@@ -31,10 +39,12 @@ std::optional<bool> is_in_air(const Header& header) {
     }
     if (key == std::string_view("VACUUM")) return value == "F" || value == "0" || value == "NO";
     if (value.starts_with("AWAV")) return true;
-    if (value.starts_with("WAVE")) return false;
+    if (value.substr(0, value.find('-')) == "WAVE") return false;
   }
   return std::nullopt;
 }
+
+bool is_logarithmic(const Header& header) { return header.text("LOGSCALE") == "T"; }
 
 std::optional<SpectralAxis> spectral_axis(const Header& header, int64_t pixels) {
   SpectralAxis axis;
@@ -47,7 +57,7 @@ std::optional<SpectralAxis> spectral_axis(const Header& header, int64_t pixels) 
     axis.unit.logarithm = 10.0;
     return axis;
   }
-  const std::string type = header.text("CTYPE1").value_or("");
+  const std::string type = capitals(header.text("CTYPE1").value_or(""));
   const auto begins = [&](std::string_view word) { return type.starts_with(word); };
   for (const char* word : {"FREQ", "ENER", "WAVN", "VRAD", "VOPT", "ZOPT", "VELO", "BETA", "MULTISPE"}) {
     if (begins(word)) throw Error(fmt::format("CTYPE1 = '{}': wavelengths are read", type));
@@ -60,7 +70,7 @@ std::optional<SpectralAxis> spectral_axis(const Header& header, int64_t pixels) 
   const double from = (1.0 - header.number("CRPIX1").value_or(1.0)) * *step;
   axis.unit = wavelength_unit(header.text("CUNIT1").value_or(""));
   fill(*value + from, *step);
-  if (header.number("DC-FLAG") == 1.0) axis.unit.logarithm = 10.0;
+  if (header.number("DC-FLAG") == 1.0 || is_logarithmic(header)) axis.unit.logarithm = 10.0;
   if (type.ends_with("-LOG")) {
     for (double& one : axis.values) one = *value * std::exp((one - *value) / *value);
   }

@@ -65,12 +65,23 @@ void set_wavelength_unit(MeasuredSpectra& spectra, const std::string& name, cons
 }
 
 /// By the first of the HDUs that says so.
-bool says_air(const FitsFile& file, std::initializer_list<std::string> hdus) {
+void set_air(MeasuredSpectra& spectra, const FitsFile& file, std::initializer_list<std::string> hdus) {
   for (const std::string& hdu : hdus) {
     if (hdu.empty()) continue;
-    if (const auto said = is_in_air(spectrum_header(file, hdu))) return *said;
+    if (const auto said = is_in_air(spectrum_header(file, hdu))) {
+      spectra.is_in_air = *said;
+      return;
+    }
   }
-  return false;
+  spectra.is_medium_given = false;
+}
+
+/// The bits of SDSS's SPPIXMASK from 16 on are of pixels, those below of whole fibres; LAMOST has taken them over.
+std::vector<double> of_pixels(std::vector<double> mask, const std::string& name) {
+  if (name == "AND_MASK" || name == "ANDMASK") {
+    for (double& bits : mask) bits = static_cast<double>(static_cast<int64_t>(bits) >> 16);
+  }
+  return mask;
 }
 
 /// The grid's own pixels are taken as they are.
@@ -91,6 +102,9 @@ std::string out_of_reach(const MeasuredSpectra& spectra, const MeasuredSpectrum&
 /// Adds each row, with what a table says of it.
 void add_rows(const MeasuredSpectra& spectra, const SurveyTable& about, Observations& found) {
   if (spectra.is_in_air) found.notes.push_back("wavelengths in air were turned into vacuum ones (Ciddor 1996)");
+  if (!spectra.is_medium_given && found.kind == "spectra") {
+    found.notes.push_back("no word says whether wavelengths are in air (AIRORVAC, VACUUM, CTYPE1): taken as in vacuum");
+  }
   if (spectra.uncertainty.empty()) {
     found.notes.push_back(
         "neither inverse variances nor errors: every finite flux counts, with an inverse variance of 1");
@@ -206,7 +220,7 @@ MeasuredSpectra spectra_of(const FitsFile& file, const TableColumns& columns) {
     return file.vectors(columns.hdu, name);
   };
   spectra.uncertainty = values(columns.uncertainty);
-  spectra.mask = values(columns.mask);
+  spectra.mask = of_pixels(values(columns.mask), columns.mask);
   spectra.kind = columns.kind;
   spectra.flux_unit = file.column_unit(columns.hdu, columns.flux);
   if (spectra.flux_unit.empty()) spectra.flux_unit = unit_word(file, primary_hdu(file));
@@ -214,12 +228,12 @@ MeasuredSpectra spectra_of(const FitsFile& file, const TableColumns& columns) {
   if (columns.wavelength.empty()) {
     spectra.wavelength = wavelength_image(file, columns.wavelength_hdu, spectra);
     set_wavelength_unit(spectra, columns.wavelength_hdu, unit_word(file, columns.wavelength_hdu));
-    spectra.is_in_air = says_air(file, {columns.wavelength_hdu, columns.hdu, primary_hdu(file)});
+    set_air(spectra, file, {columns.wavelength_hdu, columns.hdu, primary_hdu(file)});
   } else {
     spectra.wavelength = values(columns.wavelength);
     set_wavelength_unit(spectra, columns.wavelength, file.column_unit(columns.hdu, columns.wavelength));
-    spectra.is_in_air =
-        is_air_column(file, columns.hdu, columns.wavelength) || says_air(file, {columns.hdu, primary_hdu(file)});
+    spectra.is_in_air = is_air_column(file, columns.hdu, columns.wavelength);
+    if (!spectra.is_in_air) set_air(spectra, file, {columns.hdu, primary_hdu(file)});
   }
   return spectra;
 }
@@ -272,14 +286,19 @@ bool read_image_spectra(const FitsFile& file, Observations& found) {
   } else {
     spectra.wavelength = wavelength_image(file, wave, spectra);
     set_wavelength_unit(spectra, wave, unit_word(file, wave));
+    if (is_logarithmic(header) || is_logarithmic(spectrum_header(file, wave))) {
+      spectra.wavelength_unit.logarithm = 10.0;
+      spectra.is_wavelength_unit_given = true;
+    }
   }
   spectra.flux = file.image(flux, shape);
   if (!uncertainty.empty()) spectra.uncertainty = file.image(uncertainty, shape);
   if (!uncertainty.empty()) spectra.uncertainty_unit = unit_word(file, uncertainty);
-  if (!mask.empty()) spectra.mask = file.image(mask, shape);
+  if (!mask.empty()) spectra.mask = of_pixels(file.image(mask, shape), mask);
   spectra.kind = kind;
   spectra.flux_unit = unit_word(file, flux);
-  spectra.is_in_air = wave.ends_with("_AIR") || says_air(file, {wave, flux, primary_hdu(file)});
+  spectra.is_in_air = wave.ends_with("_AIR");
+  if (!spectra.is_in_air) set_air(spectra, file, {wave, flux, primary_hdu(file)});
   found.kind = file.find("STACKINFO") != nullptr ? "stacked spectra" : "spectra";
   add_rows(spectra, about_rows(file, {"STACKINFO", "FIBERMAP", "PLUGMAP"}, spectra.rows, SurveyTable::of_header(file)),
            found);
@@ -308,14 +327,14 @@ bool read_primary_spectrum(const FitsFile& file, Observations& found) {
   spectra.flux = image_row(image, 0, pixels);
   spectra.flux_unit = header.text("BUNIT").value_or("");
   if (spectra.flux_unit == sdss_misprint) spectra.flux_unit = "1E-17 erg/cm^2/s/Ang";
-  spectra.is_in_air = says_air(file, {hdu.name});
+  set_air(spectra, file, {hdu.name});
   const std::vector<double> third = rows >= 3 ? image_row(image, 2, pixels) : std::vector<double>();
   const bool is_lamost = rows >= 4 && third.front() > 1000.0 && std::ranges::is_sorted(third, std::less_equal());
   if (is_lamost) {
     spectra.wavelength = third;
     spectra.uncertainty = image_row(image, 1, pixels);
     spectra.kind = Uncertainty::inverse_variance;
-    spectra.mask = image_row(image, 3, pixels);
+    spectra.mask = of_pixels(image_row(image, 3, pixels), "ANDMASK");
   } else {
     const auto axis = spectral_axis(header, pixels);
     const bool is_sdss = rows >= 4 && header.number("COEFF0");
@@ -326,7 +345,7 @@ bool read_primary_spectrum(const FitsFile& file, Observations& found) {
     if (is_sdss) {
       spectra.uncertainty = third;
       spectra.kind = Uncertainty::error;
-      spectra.mask = image_row(image, 3, pixels);
+      spectra.mask = of_pixels(image_row(image, 3, pixels), "ANDMASK");
     }
   }
   found.kind = is_lamost || rows == 1 ? "spectra" : "SDSS spectrum";

@@ -14,7 +14,8 @@ namespace astroclip::fits {
 ///    plates), with what STACKINFO, FIBERMAP or PLUGMAP says of each row;
 ///  - a primary image of one spectrum: rows flux, inverse variance, wavelength, mask (LAMOST until DR7); flux, flux
 ///    without continuum, error, mask (SDSS until DR7); flux alone (IRAF).
-/// Units, air wavelengths and logarithms are obeyed as the headers have them. Returns false if it has none of these.
+/// Units, air wavelengths and logarithms are obeyed as the headers have them. Of the bits of an AND_MASK those of
+/// pixels count, not those of whole fibres. Returns false if it has none of these.
 bool read_spectra(const io::FitsFile& file, Observations& found);
 
 }  // namespace astroclip::fits

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <initializer_list>
+#include <numbers>
 #include <utility>
 
 #include "base/error.h"
@@ -52,7 +53,8 @@ class TableReader {
                                   {"FIBER_RA", "FIBER_DEC"}}) {
       if (!has(ra) || !has(dec)) continue;
       const auto ras = numbers({ra}, rows), decs = numbers({dec}, rows);
-      for (size_t i = 0; i < rows; ++i) table.position[i] = position_at(ras[i], decs[i]);
+      const double degrees = file_.column_unit(hdu_, ra).starts_with("rad") ? 180.0 / std::numbers::pi : 1.0;
+      for (size_t i = 0; i < rows; ++i) table.position[i] = position_at(ras[i] * degrees, decs[i] * degrees);
       break;
     }
     table.redshift = numbers({"Z", "REDSHIFT"}, rows);

@@ -51,6 +51,8 @@ TEST(SpectralAxis, IsLinearLogarithmicOrExponential) {
               testing::ElementsAre(testing::DoubleNear(4999.0, 1e-9), testing::DoubleNear(5000.0, 1e-9)));
   EXPECT_THAT(angstrom({{"CTYPE1", "LINEAR"}, {"CRVAL1", 3.6}, {"CDELT1", 1e-4}, {"DC-FLAG", 1.0}}, 1),
               testing::ElementsAre(testing::DoubleNear(std::pow(10.0, 3.6), 1e-9)));
+  EXPECT_THAT(angstrom({{"CTYPE1", "Wavelength"}, {"CUNIT1", "Angstroms"}, {"CRVAL1", 3.6}, {"CDELT1", 1e-4}}, 1),
+              testing::ElementsAre(testing::DoubleNear(3.6, 1e-9)));
   // Greisen et al. 2006, equation 5: λ = λr exp(w / λr).
   EXPECT_THAT(angstrom({{"CTYPE1", "WAVE-LOG"}, {"CRVAL1", 4000.0}, {"CDELT1", 2.0}, {"CRPIX1", 1.0}}, 2),
               testing::ElementsAre(4000.0, testing::DoubleNear(4000.0 * std::exp(2.0 / 4000.0), 1e-9)));

@@ -170,6 +170,40 @@ TEST_F(SpectrumFilesTest, ObeysAirMasksAndDirection) {
   EXPECT_EQ(found.spectra[0].spectrum.ivar[pixel], 0.0F);
 }
 
+TEST_F(SpectrumFilesTest, OfAndMasksTheBitsOfPixelsCount) {
+  Values bad = flux_, mask = zeros_;
+  std::fill_n(mask.begin() + 1000, 2000, 16.0);                    // MANYBADCOLUMNS, bit 4, of a whole fibre
+  std::fill_n(mask.begin() + 1000, 10, 16.0 + std::pow(2.0, 23));  // BRIGHTSKY
+  std::fill_n(bad.begin() + 1000, 10, 999.0);
+  FitsWriter(path("and_mask.fits"))
+      .empty_primary()
+      .key("VACUUM", std::string("T"))
+      .table("COADD", pixels_,
+             {Column{"flux", "D", bad}, Column{"loglam", "D", loglam_}, Column{"ivar", "D", ivar_},
+              Column{"and_mask", "J", mask}});
+  const Observations found = read_observations(path("and_mask.fits"));
+  ASSERT_EQ(found.spectra.size(), 1U);
+  const auto pixel = [&](size_t i) { return static_cast<size_t>(std::lround((wave_[i] - 3600.0) / 0.8)); };
+  EXPECT_EQ(found.spectra[0].spectrum.ivar[pixel(1005)], 0.0F);
+  EXPECT_NEAR(found.spectra[0].spectrum.flux[pixel(1005)], 3.0F, 1e-4F);
+  EXPECT_GT(found.spectra[0].spectrum.ivar[pixel(2000)], 0.0F);
+}
+
+TEST_F(SpectrumFilesTest, ReadsFilesOfTwoDegreeField) {
+  // Logarithms in an image without a unit, as LOGSCALE in the primary header says; variances.
+  FitsWriter(path("aat.fits"))
+      .image("", {pixels_}, flux_, -64)
+      .key("CTYPE1", std::string("Wavelength"))
+      .key("CUNIT1", std::string("Angstroms"))
+      .key("VACUUM", std::string("T"))
+      .key("LOGSCALE", std::string("T"))
+      .image("VARIANCE", {pixels_}, Values(wave_.size(), 0.25), -64)
+      .image("WAVELENGTH", {pixels_}, loglam_, -64);
+  const Observations found = read_observations(path("aat.fits"));
+  expect_galaxy(found);
+  EXPECT_TRUE(found.notes.empty());
+}
+
 TEST_F(SpectrumFilesTest, ReadsTablesOfOneSpectrumAndOfMany) {
   FitsWriter(path("x1d.fits"))
       .empty_primary()
@@ -267,8 +301,11 @@ TEST_F(SpectrumFilesTest, ReadsPrimaryImages) {
   const Observations iraf = read_observations(path("iraf.fits"));
   ASSERT_EQ(iraf.spectra.size(), 1U);
   EXPECT_NEAR(iraf.spectra[0].spectrum.flux[3000], 3.0F, 1e-4F);
-  EXPECT_THAT(iraf.notes, ElementsAre("neither inverse variances nor errors: every finite flux counts, with an inverse "
-                                      "variance of 1"));
+  EXPECT_THAT(iraf.notes,
+              ElementsAre("no word says whether wavelengths are in air (AIRORVAC, VACUUM, CTYPE1): taken as "
+                          "in vacuum",
+                          "neither inverse variances nor errors: every finite flux counts, with an inverse "
+                          "variance of 1"));
 }
 
 TEST_F(SpectrumFilesTest, ReadsWhatEachReductionOfSdssSaysOfTheObject) {
