@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "fits/image_planes.h"
+#include "fits/survey_table.h"
 
 /// Images of FITS files, on the survey's grid.
 namespace astroclip::fits {
@@ -17,6 +18,7 @@ namespace astroclip::fits {
 struct ObservedImage {
   std::vector<float> planes;          ///< [bands, 152, 152] nanomaggies
   SkyPosition position;               ///< of its centre
+  std::optional<ObjectId> id = {};    ///< of its place
   std::optional<int64_t> place = {};  ///< the row of the places at which stamps were asked for
 };
 

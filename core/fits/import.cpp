@@ -143,6 +143,12 @@ class Importer {
     for (const auto& [row, reason] : stamps.refused) entry.refused.push_back({row, reason});
     entry.taken = std::ssize(places.positions) - std::ssize(stamps.refused);
     report_.files.push_back(std::move(entry));
+    for (ImagesOfFile& of : stamps.files) {
+      for (ObservedImage& image : of.images) {
+        const auto row = static_cast<size_t>(*image.place);
+        if (row < places.ids.size() && !places.ids[row].empty()) image.id = ObjectId{places.id_name, places.ids[row]};
+      }
+    }
     take(std::move(stamps.files));
   }
 
@@ -233,13 +239,15 @@ class Importer {
     const auto place = [&](size_t i, const SkyPosition& position) {
       std::tie(ra[i], dec[i]) = std::pair(position.ra, position.dec);
     };
+    std::map<ObjectId, size_t> by_id;
     for (size_t i = 0; i < images_.size(); ++i) {
+      const ObservedImage& one = images_[i].what;
       if (images_[i].partner == none)
-        place(i, images_[i].what.position);
+        place(i, one.position);
       else
         join(i, images_.size() + static_cast<size_t>(images_[i].partner));
+      if (one.id) join(i, by_id.emplace(*one.id, i).first->second);
     }
-    std::map<ObjectId, size_t> by_id;
     for (size_t s = 0; s < spectra_.size(); ++s) {
       const size_t i = images_.size() + s;
       const ObservedSpectrum& one = spectra_[s].what;
@@ -356,16 +364,22 @@ class Importer {
     }
   }
 
-  /// The identifier of the spectrum, if it is a number of 64 bits and no other object's; else 1, 2, …, and it is said.
+  /// Of the spectrum, or else of the image.
+  const std::optional<ObjectId>& id_of(const Object& object) const {
+    if (object.spectrum != none && (spectrum(object).what.id || object.image == none)) return spectrum(object).what.id;
+    return images_[static_cast<size_t>(object.image)].what.id;
+  }
+
+  /// The identifier of the object, if it is a number of 64 bits and no other object's; else 1, 2, …, and it is said.
   void number() {
     std::set<int64_t> used;
     std::vector<std::optional<int64_t>> own(objects_.size());
     for (size_t i = 0; i < objects_.size(); ++i) {
-      const auto& id = objects_[i].spectrum == none ? std::nullopt : spectrum(objects_[i]).what.id;
+      const auto& id = id_of(objects_[i]);
       if (!id) continue;
       own[i] = number_of(id->value);
       if (own[i] && used.insert(*own[i]).second) continue;
-      file_of(spectrum(objects_[i]).file)
+      file_of(name_of(objects_[i]))
           .notes.push_back(fmt::format("{} is {}, so a number stands for it", id->str(),
                                        own[i] ? "another object's number" : "no signed number of 64 bits"));
       own[i].reset();
@@ -375,7 +389,7 @@ class Importer {
       Object& object = objects_[i];
       while (!own[i] && !used.insert(next).second) ++next;
       object.id = own[i].value_or(next);
-      if (!own[i]) number_in_file(object, next);
+      if (!own[i]) file_of(name_of(object)).numbers.push_back(next);
       if (object.image == none || object.spectrum == none) continue;
       const auto& image = images_[static_cast<size_t>(object.image)];
       const auto& position = spectrum(object).what.position;
@@ -391,10 +405,9 @@ class Importer {
     return read.ec == std::errc() && read.ptr == end ? std::optional(number) : std::nullopt;
   }
 
-  void number_in_file(const Object& object, int64_t id) {
-    const std::string& file =
-        object.spectrum == none ? images_[static_cast<size_t>(object.image)].file : spectrum(object).file;
-    file_of(file).numbers.push_back(id);
+  /// Its file.
+  const std::string& name_of(const Object& object) const {
+    return object.spectrum == none ? images_[static_cast<size_t>(object.image)].file : spectrum(object).file;
   }
 
   /// Pairs, images alone, spectra alone.

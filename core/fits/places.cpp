@@ -25,10 +25,11 @@ Places read_places(const std::string& path) {
     throw Error(fmt::format("{}: has no columns of positions (as ra and dec, in degrees); it has {}", path,
                             fmt::join(table.columns(), ", ")));
   }
-  for (const char* name : {"TARGETID", "object_id", "SPECOBJID", "id"}) {
+  for (const char* name : {"TARGETID", "OBJECT_ID", "SPECOBJID", "ID"}) {
     if (!table.has(name)) continue;
     const io::Column column = table.read(name);
     for (int64_t row = 0; row < column.rows(); ++row) places.ids.push_back(column.text(row));
+    places.id_name = name;
     break;
   }
   return places;

@@ -11,6 +11,7 @@ namespace astroclip::fits {
 struct Places {
   std::vector<SkyPosition> positions;
   std::vector<std::string> ids;
+  std::string id_name;  ///< of the column of identifiers, in capitals
 };
 
 /// From a table of any format (io/table/table.h), by columns RA and DEC, TARGET_RA and TARGET_DEC, RAJ2000 and DEJ2000,

@@ -329,7 +329,8 @@ TEST_F(ImportTest, CutsStampsAtTheRowsOfACatalogue) {
       .key("CDELT1", -0.262 / 3600)
       .key("CDELT2", 0.262 / 3600);
   const double west = 150.0 - 26.2 / 3600;
-  io::write_text(path("places.csv"), fmt::format("RA,Dec,name\n{:.9f},0.0,a\n10,10,b\n,,c\n", west));
+  io::write_text(path("places.csv"),
+                 fmt::format("RA,Dec,TargetID\n{:.9f},0.0,39627784728870919\n10,10,2\n,,3\n", west));
   ImportRequest request{{path("brick.fits"), image("whole.fits", 10.0, -10.0)}, output_, {}};
   request.at = path("places.csv");
   const ImportReport report = import_files(request);
@@ -343,7 +344,8 @@ TEST_F(ImportTest, CutsStampsAtTheRowsOfACatalogue) {
   const data::PairedDataset dataset(output_);
   EXPECT_NEAR(labels(dataset, Split::test, "ra").at(0), west, 1e-8);
   HostBatch batch;
-  dataset.read(Split::test, std::vector<int64_t>{0}, std::vector<std::string>{"image"}, batch);
+  dataset.read(Split::test, std::vector<int64_t>{0}, std::vector<std::string>{"image", "object_id"}, batch);
+  EXPECT_EQ(batch.at("object_id").values<int64_t>()[0], 39627784728870919);
   EXPECT_EQ(batch.at("image").values<float>()[0], 1.0F + 124.0F + 100.0F);
   EXPECT_EQ(batch.at("image").values<float>()[151], 1.0F + 124.0F + 251.0F);
 }
