@@ -117,7 +117,7 @@ TEST(RealGalaxies, AreImportedEmbeddedAndCompared) {
   const std::string data = scratch("real.h5"), folder = scratch("real");
   const auto imported = run_program("import " + files + "--output '" + data + "'");
   ASSERT_EQ(imported.status, 0) << imported.err;
-  EXPECT_THAT(imported.out, HasSubstr("paired: object 266516020001: "));
+  EXPECT_THAT(imported.out, HasSubstr("paired: object 299489676975171584: "));
   EXPECT_THAT(imported.out, HasSubstr("28 objects, 2 with an image, 27 with a spectrum, 1 with both, 3 with a "
                                       "redshift; 22 for training, 6 for testing"));
   const auto outcome = run_program("run '" ASTROCLIP_EXPERIMENTS "/real-galaxies.toml' --set dataset.path='" + data +
@@ -127,7 +127,7 @@ TEST(RealGalaxies, AreImportedEmbeddedAndCompared) {
   const auto reports = nlohmann::json::parse(io::read_text(folder + "/report.json"));
   ASSERT_EQ(reports.size(), 3U);  // the last is the provenance
   EXPECT_EQ(reports[0].at("rows").size(), 2U);
-  EXPECT_EQ(reports[0].at("rows")[0].at("method"), "266516020001 → 1");
+  EXPECT_EQ(reports[0].at("rows")[0].at("method"), "299489676975171584 → 1");
   EXPECT_EQ(reports[1].at("rows").size(), 27U * 3U);
 }
 
