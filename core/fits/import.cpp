@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <map>
@@ -15,6 +16,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "base/object_ids.h"
 #include "data/layouts/paired_file.h"
 #include "data/survey.h"
 #include "fits/places.h"
@@ -34,7 +36,7 @@ constexpr double same_redshift = 1e-6;
 /// A row to write: an image, a spectrum or both, by their numbers, and a redshift.
 struct Object {
   int64_t image = none, spectrum = none;
-  int64_t id = 0;
+  std::string id;
   double redshift = unknown, warning = unknown;
 };
 
@@ -370,26 +372,27 @@ class Importer {
     return images_[static_cast<size_t>(object.image)].what.id;
   }
 
-  /// The identifier of the object, if it is a number of 64 bits and no other object's; else 1, 2, …, and it is said.
+  /// The identifier of the object, if it is no other's, too; else 1, 2, …, and it is said.
   void number() {
-    std::set<int64_t> used;
-    std::vector<std::optional<int64_t>> own(objects_.size());
-    for (size_t i = 0; i < objects_.size(); ++i) {
-      const auto& id = id_of(objects_[i]);
+    std::set<std::string> used;
+    for (Object& object : objects_) {
+      const auto& id = id_of(object);
       if (!id) continue;
-      own[i] = number_of(id->value);
-      if (own[i] && used.insert(*own[i]).second) continue;
-      file_of(name_of(objects_[i]))
-          .notes.push_back(fmt::format("{} is {}, so a number stands for it", id->str(),
-                                       own[i] ? "another object's number" : "no signed number of 64 bits"));
-      own[i].reset();
+      if (used.insert(id->value).second) {
+        object.id = id->value;
+      } else {
+        file_of(name_of(object))
+            .notes.push_back(
+                fmt::format("{} is also another object's identifier, so a number stands for it", id->str()));
+      }
     }
     int64_t next = 1;
-    for (size_t i = 0; i < objects_.size(); ++i) {
-      Object& object = objects_[i];
-      while (!own[i] && !used.insert(next).second) ++next;
-      object.id = own[i].value_or(next);
-      if (!own[i]) file_of(name_of(object)).numbers.push_back(next);
+    for (Object& object : objects_) {
+      if (object.id.empty()) {
+        while (!used.insert(std::to_string(next)).second) ++next;
+        object.id = std::to_string(next);
+        file_of(name_of(object)).numbers.push_back(next);
+      }
       if (object.image == none || object.spectrum == none) continue;
       const auto& image = images_[static_cast<size_t>(object.image)];
       const auto& position = spectrum(object).what.position;
@@ -398,11 +401,30 @@ class Importer {
     }
   }
 
-  static std::optional<int64_t> number_of(const std::string& text) {
-    int64_t number = 0;
+  /// The number that a text is written as; none if it is no such number.
+  template <class T>
+  static std::optional<T> number_of(const std::string& text) {
+    T number = 0;
     const char* end = text.data() + text.size();
     const auto read = std::from_chars(text.data(), end, number);
-    return read.ec == std::errc() && read.ptr == end ? std::optional(number) : std::nullopt;
+    const bool is_all = read.ec == std::errc() && read.ptr == end && std::to_string(number) == text;
+    return is_all ? std::optional(number) : std::nullopt;
+  }
+
+  /// As signed numbers, else unsigned ones, else texts, whichever all of them are.
+  ObjectIds object_ids() const {
+    const auto all = [&](auto is) { return std::ranges::all_of(objects_, is, &Object::id); };
+    ObjectIds ids;
+    ids.kind = all([](const auto& id) { return number_of<int64_t>(id).has_value(); })    ? IdKind::int64
+               : all([](const auto& id) { return number_of<uint64_t>(id).has_value(); }) ? IdKind::uint64
+                                                                                         : IdKind::text;
+    for (const Object& object : objects_) {
+      if (ids.kind == IdKind::text) ids.texts.push_back(object.id);
+      ids.keys.push_back(ids.kind == IdKind::int64    ? *number_of<int64_t>(object.id)
+                         : ids.kind == IdKind::uint64 ? std::bit_cast<int64_t>(*number_of<uint64_t>(object.id))
+                                                      : id_key(object.id));
+    }
+    return ids;
   }
 
   /// Its file.
@@ -442,7 +464,7 @@ class Importer {
     static const std::vector<std::string> labels = {"has_image", "has_spectrum", "ra", "dec", "zwarn"};
     const int64_t sizes[] = {report_.objects};
     const int64_t bands = std::ssize(request_.images.bands);
-    data::PairedWriter writer(request_.output, sizes, labels, true, bands);
+    data::PairedWriter writer(request_.output, sizes, labels, true, bands, object_ids());
     const std::vector<float> no_image(static_cast<size_t>(bands * data::image_side * data::image_side), 0.0F);
     const std::vector<float> no_spectrum(static_cast<size_t>(data::spectrum_pixels), 0.0F);
     for (const Object& object : objects_) {
@@ -460,7 +482,6 @@ class Importer {
       row.spectra = one == nullptr ? no_spectrum : one->spectrum.flux;
       row.ivar = one == nullptr ? no_spectrum : one->spectrum.ivar;
       row.redshifts = {&object.redshift, 1};
-      row.object_ids = {&object.id, 1};
       row.labels = {{"has_image", {flags, 1}},
                     {"has_spectrum", {flags + 1, 1}},
                     {"ra", {&position.ra, 1}},

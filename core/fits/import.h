@@ -34,7 +34,7 @@ struct ImportedFile {
 struct ImportedPair {
   std::string image, spectrum;
   int64_t row = 0;  ///< of the spectrum in its file
-  int64_t object_id = 0;
+  std::string object_id;
   double separation = unknown;  ///< seconds of arc
 };
 

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <filesystem>
 
@@ -107,7 +108,7 @@ TEST_F(ImportTest, PairsByPositionAndJoinsRedshifts) {
                     output_,
                     {}});
   ASSERT_EQ(report.pairs.size(), 1U);
-  EXPECT_EQ(report.pairs[0].object_id, 100);
+  EXPECT_EQ(report.pairs[0].object_id, "100");
   EXPECT_NEAR(report.pairs[0].separation, 0.9, 1e-6);
   EXPECT_EQ(report.objects, 7);
   EXPECT_EQ(report.redshifts, 2);
@@ -143,7 +144,7 @@ TEST_F(ImportTest, NamedPairsGoFirst) {
   const std::string file = coadd("c.fits", 2, 2.0);
   const ImportReport report = import_files({{near, other, file}, output_, {{near, file + "#1"}}});
   ASSERT_EQ(report.pairs.size(), 1U);
-  EXPECT_EQ(report.pairs[0].object_id, 101);
+  EXPECT_EQ(report.pairs[0].object_id, "101");
   EXPECT_EQ(report.objects, 3);
 }
 
@@ -187,7 +188,7 @@ TEST_F(ImportTest, ObservationsOfOneObjectAreOneWhateverTheirOrder) {
     ASSERT_EQ(report.pairs.size(), 1U);
     EXPECT_EQ(report.pairs[0].image, path("dr10.fits"));
     EXPECT_EQ(report.pairs[0].spectrum, path("two.fits"));
-    EXPECT_EQ(report.pairs[0].object_id, 100);
+    EXPECT_EQ(report.pairs[0].object_id, "100");
     const auto refused = [&](const std::string& name) {
       const auto& file = *std::ranges::find(report.files, path(name), &ImportedFile::file);
       EXPECT_EQ(file.taken, 0);
@@ -251,7 +252,7 @@ TEST_F(ImportTest, AFileIsTakenOnce) {
   EXPECT_EQ(report.files[3].refused.at(0).reason, "is the same file as '" + file + "'");
 }
 
-TEST_F(ImportTest, SaysWhenANumberStandsForAnIdentifier) {
+TEST_F(ImportTest, KeepsIdentifiersAndSaysWhenANumberStandsForOne) {
   const auto coadd_of = [&](const std::string& name, double dec, Column id) {
     std::vector<double> wavelength;
     for (int i = 0; i < 5000; ++i) wavelength.push_back(3600.0 + 0.8 * i);
@@ -270,12 +271,22 @@ TEST_F(ImportTest, SaysWhenANumberStandsForAnIdentifier) {
                     output_,
                     {}});
   EXPECT_EQ(report.objects, 3);
-  EXPECT_THAT(report.files[0].notes,
-              ElementsAre("TARGETID 14127161586843054080 is no signed number of 64 bits, so a number stands for it"));
-  EXPECT_THAT(report.files[0].numbers, ElementsAre(1));
-  EXPECT_TRUE(report.files[1].notes.empty());
-  EXPECT_THAT(report.files[2].notes, ElementsAre("SPECOBJID 5 is another object's number, so a number stands for it"));
-  EXPECT_THAT(report.files[2].numbers, ElementsAre(2));
+  EXPECT_TRUE(report.files[0].notes.empty() && report.files[1].notes.empty());
+  EXPECT_THAT(report.files[2].notes,
+              ElementsAre("SPECOBJID 5 is also another object's identifier, so a number stands for it"));
+  EXPECT_THAT(report.files[2].numbers, ElementsAre(1));
+  const data::PairedFile unsigned_ids = data::PairedFile::open(output_);
+  EXPECT_EQ(unsigned_ids.id_kind(), IdKind::uint64);
+  EXPECT_THAT(unsigned_ids.read_ids(true, std::vector<int64_t>{0, 1}).keys,
+              ElementsAre(std::bit_cast<int64_t>(14127161586843054080U), 5));
+
+  fs::remove(output_);
+  import_files({{coadd_of("text.fits", 1.0, Column{"CATALOGID", "8A", {}, {}, {"u-17"}}),
+                 coadd_of("five.fits", 2.0, Column{"TARGETID", "K", {}, {5}})},
+                output_,
+                {}});
+  EXPECT_THAT(data::PairedFile::open(output_).read_ids(true, std::vector<int64_t>{0}).texts, ElementsAre("u-17"));
+  EXPECT_THAT(data::PairedFile::open(output_).read_ids(false, std::vector<int64_t>{0}).texts, ElementsAre("5"));
 }
 
 TEST_F(ImportTest, WritesTheBandsAskedFor) {

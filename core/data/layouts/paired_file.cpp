@@ -274,6 +274,17 @@ ObjectIds PairedFile::read_ids(bool train, std::span<const int64_t> rows) const 
   return ids;
 }
 
+namespace {
+
+/// Identifiers [first, first + count).
+ObjectIds part_of(const ObjectIds& ids, int64_t first, int64_t count) {
+  ObjectIds part{ids.kind, {ids.keys.begin() + first, ids.keys.begin() + first + count}};
+  if (ids.kind == IdKind::text) part.texts = {ids.texts.begin() + first, ids.texts.begin() + first + count};
+  return part;
+}
+
+}  // namespace
+
 struct PairedWriter::State {
   std::string path;
   io::DurableFile durable;
@@ -282,19 +293,21 @@ struct PairedWriter::State {
   std::vector<std::string> labels;
   bool with_ivar;
   int64_t bands;
+  bool has_ids;  ///< from the start
   size_t group = 0;
   int64_t row = 0;  ///< of the group
   std::vector<float> image;
 
   State(const std::string& to, std::span<const int64_t> group_sizes, std::span<const std::string> names, bool ivar,
-        int64_t image_bands)
+        int64_t image_bands, bool with_ids)
       : path(to),
         durable(to),
         file(io::Hdf5File::create(durable.file())),
         sizes(group_sizes.begin(), group_sizes.end()),
         labels(names.begin(), names.end()),
         with_ivar(ivar),
-        bands(image_bands) {}
+        bands(image_bands),
+        has_ids(with_ids) {}
   int64_t image_size() const { return bands * side * side; }
   void expect(const std::string& what, size_t found, int64_t wanted) const {
     if (found != static_cast<size_t>(wanted))
@@ -305,7 +318,7 @@ struct PairedWriter::State {
     expect("spectra", rows.spectra.size(), rows.count * paired_pixels);
     expect("spectra_ivar", rows.ivar.size(), with_ivar ? rows.count * paired_pixels : 0);
     expect("redshifts", rows.redshifts.size(), rows.count);
-    expect("targetids", rows.object_ids.size(), rows.count);
+    expect("targetids", rows.object_ids.size(), has_ids ? 0 : rows.count);
     for (const auto& name : labels) {
       if (!rows.labels.contains(name)) throw Error(fmt::format("{}: the label '{}' is missing", path, name));
       expect(name, rows.labels.at(name).size(), rows.count);
@@ -322,16 +335,18 @@ struct PairedWriter::State {
     if (with_ivar)
       file.write_rows(prefix + "spectra_ivar", row, count, DType::f32, rows.ivar.data() + from * paired_pixels);
     file.write_rows(prefix + "redshifts", row, count, DType::f64, rows.redshifts.data() + from);
-    file.write_rows(prefix + "targetids", row, count, DType::i64, rows.object_ids.data() + from);
+    if (!has_ids) file.write_rows(prefix + "targetids", row, count, DType::i64, rows.object_ids.data() + from);
     for (const auto& name : labels)
       file.write_rows(prefix + "labels/" + name, row, count, DType::f64, rows.labels.at(name).data() + from);
   }
 };
 
 PairedWriter::PairedWriter(const std::string& path, std::span<const int64_t> group_sizes,
-                           std::span<const std::string> labels, bool with_ivar, int64_t bands)
-    : state_(new State(path, group_sizes, labels, with_ivar, bands)) {
+                           std::span<const std::string> labels, bool with_ivar, int64_t bands,
+                           const std::optional<ObjectIds>& ids)
+    : state_(new State(path, group_sizes, labels, with_ivar, bands, ids.has_value())) {
   io::Hdf5File& file = state_->file;
+  int64_t first = 0;
   for (size_t group = 0; group < group_sizes.size(); ++group) {
     const int64_t rows = group_sizes[group];
     const std::string prefix = fmt::format("{}/", group);
@@ -339,7 +354,11 @@ PairedWriter::PairedWriter(const std::string& path, std::span<const int64_t> gro
     file.make_dataset(prefix + "spectra", DType::f32, {rows, paired_pixels, 1});
     if (with_ivar) file.make_dataset(prefix + "spectra_ivar", DType::f32, {rows, paired_pixels});
     file.make_dataset(prefix + "redshifts", DType::f64, {rows});
-    file.make_dataset(prefix + "targetids", DType::i64, {rows});
+    if (ids)
+      file.write_ids(prefix + "targetids", part_of(*ids, first, rows));
+    else
+      file.make_dataset(prefix + "targetids", DType::i64, {rows});
+    first += rows;
     for (const auto& name : labels) file.make_dataset(prefix + "labels/" + name, DType::f64, {rows});
   }
 }

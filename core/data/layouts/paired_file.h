@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -72,15 +73,16 @@ struct PairedRows {
   std::span<const float> spectra;    ///< [count, 7781], 1e-17 erg/s/cm²/Å
   std::span<const float> ivar = {};  ///< [count, 7781]; empty unless the file has it
   std::span<const double> redshifts;
-  std::span<const int64_t> object_ids;
+  std::span<const int64_t> object_ids;  ///< empty if the writer was given identifiers
   std::map<std::string, std::span<const double>> labels = {};
 };
 
-/// Writes the layout durably, group after group: the file has its name only after `commit`.
+/// Writes the layout durably, group after group: the file has its name only after `commit`. The identifiers of all
+/// objects may be given at once, of any kind; else those of PairedRows are written.
 class PairedWriter {
  public:
   PairedWriter(const std::string& path, std::span<const int64_t> group_sizes, std::span<const std::string> labels,
-               bool with_ivar, int64_t bands = 3);
+               bool with_ivar, int64_t bands = 3, const std::optional<ObjectIds>& ids = {});
   ~PairedWriter();
   /// Appends. Throws Error when there are more rows than announced or an array has another size.
   void write(const PairedRows& rows);
