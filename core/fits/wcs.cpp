@@ -58,6 +58,11 @@ bool is_polynomial(std::string_view card) {
 /// distortion once more, and go.
 void name_polynomials(std::string& cards) {
   const Header header(cards);
+  for (const int axis : {1, 2}) {  // the linear term of TPV is 1 where it is not given, for wcslib 0
+    const bool is_tpv = header.text(fmt::format("CTYPE{}", axis)).value_or("").ends_with("-TPV");
+    const std::string term = fmt::format("PV{}_1", axis);
+    if (is_tpv && !header.number(term)) cards.insert(0, fmt::format("{:<80}", fmt::format("{:<8}= 1.0", term)));
+  }
   bool has_pv = false;
   for (size_t at = 0; at + card_size <= cards.size(); at += card_size) {
     has_pv = has_pv || is_polynomial(std::string_view(cards).substr(at, card_size));

@@ -330,6 +330,14 @@ TEST(Wcs, PutsPixelsWhereAstropyDoes) {
   }
 }
 
+/// As the convention of TPV has it: terms that are not given are 0, but for the linear ones, which are 1.
+TEST(Wcs, TakesTpvWithoutTermsForTan) {
+  const Wcs tan = wcs_of({}), tpv = wcs_of({{"CTYPE1", "RA---TPV"}, {"CTYPE2", "DEC--TPV"}, {"PV1_0", 0.0}});
+  const Pixel corner{1.0, 1.0};
+  EXPECT_LT(separation(tpv.position_of(corner), tan.position_of(corner)) / arcsec, 1e-6);
+  EXPECT_NEAR(tpv.pixel_of(tpv.position_of(corner)).x, 1.0, 1e-6);
+}
+
 TEST(Wcs, ReadsTheAxesAskedFor) {
   Keywords header = {{"NAXIS", 3.0},         {"NAXIS1", 3.0},        {"NAXIS2", 200.0}, {"NAXIS3", 200.0},
                      {"CTYPE2", "RA---TAN"}, {"CTYPE3", "DEC--TAN"}, {"CRVAL2", 180.0}, {"CRVAL3", 5.0},
