@@ -4,8 +4,10 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "app/survey_figures.h"
 #include "app/verbs.h"
 #include "config/toml.h"
+#include "io/hdf5/hdf5.h"
 #include "plugin/host.h"
 
 namespace astroclip::app {
@@ -34,8 +36,11 @@ int simulate(const Values& values) {
   const auto start = std::chrono::steady_clock::now();
   const auto survey = spec.make();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  fmt::print("{}: {} galaxies for training, {} for testing, in {:.1f} s\n", output, survey->size(Split::train),
-             survey->size(Split::test), seconds.count());
+  fmt::print("{}: {} simulated galaxies for training, {} for testing, in {:.1f} s\n", output,
+             survey->size(Split::train), survey->size(Split::test), seconds.count());
+  if (values.has("figures")) {
+    write_survey_figures(*survey, io::Hdf5File::open(output).attribute("recipe"), values.text("figures"));
+  }
   return 0;
 }
 
@@ -44,7 +49,7 @@ int simulate(const Values& values) {
 Verb simulate_verb() {
   return {
       .name = "simulate",
-      .usages = {"OUTPUT.h5 [--galaxies N] [--seed S] [--set key=value]…"},
+      .usages = {"OUTPUT.h5 [--galaxies N] [--seed S] [--figures FOLDER] [--set key=value]…"},
       .meaning = "write a simulated survey in the paired layout",
       .description =
           "Writes images, spectra and labels of simulated galaxies in the published paired layout. An existing file "
@@ -52,6 +57,9 @@ Verb simulate_verb() {
       .positionals = {Argument("output", "OUTPUT.h5", "file to write").required().completed_by(Completes::file)},
       .options = {Argument("galaxies", "N", "number of galaxies (default: 4096)"),
                   Argument("seed", "S", "seed of the galaxies and their noise (default: 1)"),
+                  Argument("figures", "FOLDER",
+                           "draw its colours, masses, rates and metallicities beside published ones, by gnuplot where "
+                           "it is installed; print their numbers otherwise"),
                   Argument("set", "key=value",
                            "set a parameter of the dataset simulated_survey (see `astroclip describe "
                            "simulated_survey`)")

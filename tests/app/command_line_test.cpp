@@ -44,7 +44,7 @@ TEST(CommandLine, SimulateWritesASurveyOnce) {
   const std::string file = astroclip::testing_support::scratch("cli.h5");
   auto outcome = run("simulate '" + file + "' --galaxies 20 --set seed=4");
   EXPECT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, StartsWith(file + ": 16 galaxies for training, 4 for testing"));
+  EXPECT_THAT(outcome.out, StartsWith(file + ": 16 simulated galaxies for training, 4 for testing"));
   outcome = run("simulate '" + file + "' --galaxies 10");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.err, "astroclip: error: " + file + ": already exists\n");
@@ -159,7 +159,8 @@ TEST(CommandLine, DescribeOfAnExperimentPrintsTheFieldsOfItsDataset) {
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("dataset 'simulated_survey': 16 training and 4 test objects\n\n"
                                      "  field       type  shape"));
-  EXPECT_THAT(outcome.out, testing::ContainsRegex("\n  age +f64 +\\[\\] +Gyr +age of the old stars\n"));
+  EXPECT_THAT(outcome.out,
+              testing::ContainsRegex("\n  age +f64 +\\[\\] +Gyr +age of the stars, weighted by the mass formed\n"));
   io::write_text(file, "[datasets]\n");
   outcome = run("describe " + file);
   EXPECT_EQ(outcome.status, 1);

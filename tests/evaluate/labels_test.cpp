@@ -1,4 +1,5 @@
 // An experiment that asks for labels its dataset lacks is refused before it trains.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "config/toml.h"
@@ -31,15 +32,17 @@ heads = 1
   return "";
 }
 
-constexpr const char* labels_there =
-    "; its labels are redshift, object_id, age, dust, fibermag_g, fibermag_r, fibermag_z, log_mass, log_sfr, mag_g, "
-    "mag_r, "
-    "mag_z";
+/// The message goes on with all labels, and may suggest one of them.
+auto names_no(const std::string& label, const std::string& suggestion = "") {
+  return testing::AllOf(
+      testing::StartsWith("dataset 'simulated_survey' has no label '" + label +
+                          "', which the tasks or floors read; its labels are redshift, object_id, age, "),
+      testing::HasSubstr(", mag_g, "), testing::EndsWith(suggestion));
+}
 
 TEST(Labels, OfATask) {
-  EXPECT_EQ(refusal("[[tasks]]\nplugin = \"retrieval\"\nlabel = \"redshfit\"\n"),
-            std::string("dataset 'simulated_survey' has no label 'redshfit', which the tasks or floors read") +
-                labels_there + "; did you mean 'redshift'?");
+  EXPECT_THAT(refusal("[[tasks]]\nplugin = \"retrieval\"\nlabel = \"redshfit\"\n"),
+              names_no("redshfit", "; did you mean 'redshift'?"));
 }
 
 std::string with_colours(const std::string& modality) {
@@ -47,10 +50,7 @@ std::string with_colours(const std::string& modality) {
          "\", labels = [\"mag_g\", \"w1\"] }]\n";
 }
 
-TEST(Labels, OfAFloor) {
-  EXPECT_EQ(refusal(with_colours("spectrum")),
-            std::string("dataset 'simulated_survey' has no label 'w1', which the tasks or floors read") + labels_there);
-}
+TEST(Labels, OfAFloor) { EXPECT_THAT(refusal(with_colours("spectrum")), names_no("w1")); }
 
 TEST(Labels, OfAFloorWhoseModalityNoEncoderHas) {
   EXPECT_EQ(

@@ -3,60 +3,118 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <vector>
+
+#include "cosmology.h"
 
 namespace astroclip::simulation {
 
 namespace {
 
-constexpr double hubble = 70.0;  // km/s/Mpc
-constexpr double matter = 0.3;
-constexpr double light_speed = 299792.458;           // km/s
-constexpr double hubble_time = 977.792221 / hubble;  // Gyr
+constexpr double lowest_mass = 7.0, highest_mass = 12.2, mass_step = 0.02;
+constexpr double lowest_redshift = 0.01, highest_redshift = 0.6, redshift_step = 0.002;
 
-/// n(z) ∝ z^1.5 exp(−(z/0.3)^2) on 0.01..0.6, by rejection.
-double draw_redshift(Rng& rng) {
-  const auto density = [](double z) { return std::pow(z, 1.5) * std::exp(-z * z / 0.09); };
-  const double peak = density(0.3 * std::sqrt(0.75));
-  for (;;) {
-    const double z = rng.uniform(0.01, 0.6);
-    if (rng.uniform() * peak < density(z)) return z;
+/// In r: the survey's limit, and what noise may add.
+constexpr double faintest = magnitude_limit + 0.3;
+
+/// Of the mass formed, what survives in stars and remnants of a typical galaxy.
+constexpr double typical_survival = 0.62;
+
+/// The least stellar mass of a galaxy of magnitude `faintest`: a young one of 0.15 solar masses per solar luminosity
+/// (absolute magnitude of the Sun 4.65; Willmer 2018).
+double least_mass(double redshift) {
+  const double modulus = 5.0 * std::log10(luminosity_distance_mpc(redshift)) + 25.0;
+  return std::clamp(0.4 * (4.65 - (faintest - modulus)) + std::log10(0.15), lowest_mass, highest_mass - mass_step);
+}
+
+double interpolate(const std::vector<double>& table, double place) {
+  const auto below = std::min(static_cast<size_t>(place), table.size() - 2);
+  return table[below] + (place - static_cast<double>(below)) * (table[below + 1] - table[below]);
+}
+
+/// Numbers of galaxies: by mass, summed from the highest downwards; by redshift, summed upwards, of those bright
+/// enough.
+struct Numbers {
+  std::vector<double> above_mass, below_redshift;
+
+  Numbers() {
+    const auto masses = std::lround((highest_mass - lowest_mass) / mass_step);
+    above_mass.resize(static_cast<size_t>(masses) + 1);
+    for (size_t i = above_mass.size() - 1; i-- > 0;) {
+      above_mass[i] =
+          above_mass[i + 1] + mass_step * mass_function(lowest_mass + mass_step * (static_cast<double>(i) + 0.5));
+    }
+    below_redshift = {0.0};
+    for (double z = lowest_redshift + 0.5 * redshift_step; z < highest_redshift; z += redshift_step) {
+      const double density = comoving_volume_density(z) * more_massive(least_mass(z));
+      below_redshift.push_back(below_redshift.back() + redshift_step * density);
+    }
   }
-}
+  double more_massive(double log_mass) const { return interpolate(above_mass, (log_mass - lowest_mass) / mass_step); }
 
-/// Sizes at a given mass: Shen et al. 2003 and van der Wel et al. 2014, in kpc.
-double draw_radius_kpc(double log_mass, bool is_red, Rng& rng) {
-  const double mean = is_red ? 0.60 + 0.60 * (log_mass - 10.7) : 0.74 + 0.23 * (log_mass - 10.7);
-  return std::max(0.6, std::pow(10.0, mean + (is_red ? 0.13 : 0.17) * rng.normal()));
-}
-
-void draw_populations(Galaxy& galaxy, bool is_red, Rng& rng) {
-  const double mass = galaxy.log_mass;
-  const double oldest = cosmic_age_gyr(galaxy.redshift) - 0.7;
-  // The star-forming main sequence (Speagle et al. 2014, rounded), the red ones far below it.
-  const double sequence = 0.2 + 0.7 * (mass - 10.5) + 2.5 * std::log10(1.0 + galaxy.redshift);
-  if (is_red) {
-    galaxy.log_sfr = sequence - 1.7 + 0.35 * rng.normal();
-    galaxy.age = std::clamp(7.5 + 1.0 * (mass - 10.8) + 1.5 * rng.normal(), 2.5, oldest);
-    galaxy.dust = std::abs(0.08 + 0.08 * rng.normal());
-  } else {
-    const double excess = rng.normal();
-    galaxy.log_sfr = sequence + 0.3 * excess;
-    galaxy.age = std::clamp(4.0 + 1.2 * (mass - 10.3) - 0.7 * excess + 1.0 * rng.normal(), 1.0, oldest);
-    galaxy.dust = std::abs(0.2 + 0.3 * (mass - 10.0) + 0.1 * excess + 0.15 * rng.normal());
+  double draw_redshift(Rng& rng) const {
+    const double below = rng.uniform() * below_redshift.back();
+    const auto above = std::ranges::upper_bound(below_redshift, below) - below_redshift.begin();
+    return lowest_redshift + redshift_step * (static_cast<double>(above - 1) + rng.uniform());
   }
+  /// A mass above `least`.
+  double draw_mass(double least, Rng& rng) const {
+    const double above = rng.uniform() * more_massive(least);
+    const auto after = std::ranges::lower_bound(above_mass, above, std::greater<>()) - above_mass.begin();
+    return std::max(least, lowest_mass + mass_step * (static_cast<double>(after) - rng.uniform()));
+  }
+};
+
+/// Old stars of a short history, and a little star formation (calibration on colours: survey.md).
+void draw_quenched(Galaxy& galaxy, double log_mass, Rng& rng) {
+  const double now = cosmic_age_gyr(galaxy.redshift), above = log_mass - 10.7;
+  const double formed_at = std::clamp(2.5 - 1.2 * (log_mass - 10.8) + 0.85 * rng.normal(), 1.0, now - 2.5);
+  History& history = galaxy.history;
+  history.decay = 1.0 / 0.8;
+  history.start_gyr = std::min(now - formed_at + 1.6, now - 0.2);
+  const double log_rate = main_sequence(log_mass, galaxy.redshift) - 1.4 + 0.35 * rng.normal();
+  history.recent_share = std::min(0.3, std::pow(10.0, log_rate) * 1e9 / history.formed);
+  galaxy.log_metallicity = std::clamp(-0.08 + 0.26 * above + 0.10 * rng.normal(), -1.5, 0.37);
+  galaxy.dust = std::abs(0.10 + 0.085 * rng.normal());
+  galaxy.bulge_share = std::clamp(0.65 + 0.2 * rng.normal(), 0.0, 0.95);
+  galaxy.disc.axis_ratio = rng.uniform(0.55, 1.0);
 }
 
-void draw_shape(Galaxy& galaxy, bool is_red, Rng& rng) {
-  const double share = is_red ? 0.65 + 0.2 * rng.normal() : 0.25 + 0.2 * rng.normal();
-  galaxy.bulge_share = std::clamp(share, 0.0, 0.95);
-  const double distance = luminosity_distance_mpc(galaxy.redshift) / std::pow(1.0 + galaxy.redshift, 2);
-  const double kpc_per_arcsec = distance * 1e3 * std::numbers::pi / (180.0 * 3600.0);
-  Profile& disc = galaxy.disc;
-  disc.radius = std::clamp(draw_radius_kpc(galaxy.log_mass, is_red, rng) / kpc_per_arcsec, 0.2, 8.0);
-  disc.axis_ratio = is_red ? rng.uniform(0.55, 1.0) : rng.uniform(0.2, 1.0);
-  disc.position_angle = rng.uniform(0.0, std::numbers::pi);
+/// Stars that form along the main sequence, now and then in a burst (calibration on colours: survey.md).
+void draw_star_forming(Galaxy& galaxy, double log_mass, Rng& rng) {
+  const double now = cosmic_age_gyr(galaxy.redshift), excess = rng.normal();
+  History& history = galaxy.history;
+  history.start_gyr = std::clamp(now - std::abs(2.2 + 1.0 * rng.normal()), 2.0, now - 0.5);
+  const double log_rate = main_sequence(log_mass, galaxy.redshift) + 0.30 * excess;
+  history.decay = decay_for_rate(std::pow(10.0, log_rate) * 1e9 / history.formed, history.start_gyr);
+  if (rng.uniform() < 0.15) {
+    history.burst_share = std::min(0.2, -0.01 * std::log1p(-rng.uniform()));
+    history.burst_gyr = std::pow(10.0, rng.uniform(std::log10(0.05), 0.0));
+  }
+  galaxy.log_metallicity =
+      std::clamp(std::min(-0.28 + 0.39 * (log_mass - 10.0), 0.10) + 0.15 * rng.normal(), -1.5, 0.37);
+  galaxy.disc.axis_ratio = rng.uniform(0.2, 1.0);
   // A disc on edge is seen through more of its dust (Masters et al. 2010).
-  if (!is_red) galaxy.dust -= 0.8 * std::log10(disc.axis_ratio);
+  galaxy.dust = std::abs(std::max(0.05, 0.31 + 0.45 * (log_mass - 10.0)) + 0.1 * excess + 0.245 * rng.normal()) -
+                0.54 * std::log10(galaxy.disc.axis_ratio);
+  galaxy.bulge_share = std::clamp(0.25 + 0.2 * rng.normal(), 0.0, 0.95);
+}
+
+void draw_shape(Galaxy& galaxy, double log_mass, Rng& rng) {
+  // Half of the quenched galaxies are ellipticals, more of the massive ones (Bamford et al. 2009).
+  galaxy.elliptical = rng.uniform() < (galaxy.quenched ? std::clamp(0.5 + 0.4 * (log_mass - 10.8), 0.1, 0.9) : 0.0);
+  const double scatter = (galaxy.quenched ? 0.13 : 0.17) * rng.normal();
+  const double radius = std::max(0.4, median_radius_kpc(log_mass, galaxy.quenched) * std::pow(10.0, scatter));
+  Profile& disc = galaxy.disc;
+  disc.radius = std::clamp(radius / kpc_per_arcsec(galaxy.redshift), 0.2, 12.0);
+  disc.position_angle = rng.uniform(0.0, std::numbers::pi);
+  if (galaxy.elliptical) {
+    galaxy.bulge_share = std::max(0.85, galaxy.bulge_share);
+    galaxy.bulge = disc;
+    galaxy.bulge.sersic_index = 4.0;
+    return;
+  }
+  galaxy.structure = draw_structure(galaxy.quenched, galaxy.bulge_share, rng);
   // Bulges are small, and rounder than the disc around them; those of ellipticals are most of the galaxy.
   galaxy.bulge = {.sersic_index = 4.0,
                   .radius = std::max(0.1, disc.radius * (0.2 + 0.5 * galaxy.bulge_share)),
@@ -64,43 +122,56 @@ void draw_shape(Galaxy& galaxy, bool is_red, Rng& rng) {
                   .position_angle = disc.position_angle};
 }
 
-void draw_gas(Galaxy& galaxy, Rng& rng) {
-  const double mass = galaxy.log_mass;
-  galaxy.nitrogen_ratio = std::clamp(std::pow(10.0, -0.95 + 0.35 * (mass - 9.5) + 0.1 * rng.normal()), 0.05, 0.8);
-  galaxy.oxygen_ratio = std::clamp(std::pow(10.0, 0.35 - 0.55 * (mass - 9.5) + 0.15 * rng.normal()), 0.12, 5.0);
+void draw_gas(Galaxy& galaxy, double log_mass, Rng& rng) {
+  galaxy.velocity_sigma = velocity_dispersion(log_mass) * std::pow(10.0, 0.08 * rng.normal());
+  galaxy.gas.velocity_sigma = 0.7 * galaxy.velocity_sigma;
+  galaxy.gas.oxygen = gas_metallicity(log_mass) + 0.1 * rng.normal();
+  // Narrow-line nuclei, hardly any below 10^10 solar masses (Kauffmann et al. 2003, fig. 5), and their luminosities.
+  const double luminosity = 39.8 + 0.6 * rng.normal();
+  const bool active = rng.uniform() < 0.35 / (1.0 + std::exp(-(log_mass - 10.5) / 0.2));
+  if (active) galaxy.gas.log_nucleus = luminosity;
 }
 
 }  // namespace
 
-double luminosity_distance_mpc(double redshift) {
-  // Simpson's rule over 1/E(z): smooth, so that 64 intervals give ten digits.
-  constexpr int intervals = 64;
-  const double step = redshift / intervals;
-  double sum = 0.0;
-  for (int i = 0; i <= intervals; ++i) {
-    const double weight = i == 0 || i == intervals ? 1.0 : (i % 2 == 1 ? 4.0 : 2.0);
-    sum += weight / std::sqrt(matter * std::pow(1.0 + i * step, 3) + 1.0 - matter);
-  }
-  return (1.0 + redshift) * light_speed / hubble * sum * step / 3.0;
+double mass_function(double log_mass) {
+  const double x = std::pow(10.0, log_mass - 10.66);
+  return std::numbers::ln10 * std::exp(-x) * (3.96e-3 * std::pow(x, 1.0 - 0.35) + 0.79e-3 * std::pow(x, 1.0 - 1.47));
 }
 
-double cosmic_age_gyr(double redshift) {
-  // The closed form for a flat universe of matter and Λ (Peebles 1993, eq. 13.20).
-  const double ratio = std::sqrt((1.0 - matter) / matter) * std::pow(1.0 + redshift, -1.5);
-  return hubble_time * 2.0 / (3.0 * std::sqrt(1.0 - matter)) * std::asinh(ratio);
+double quenched_share(double log_mass) { return 1.0 / (1.0 + std::exp(-(log_mass - 10.65) / 0.45)); }
+
+double main_sequence(double log_mass, double redshift) {
+  return 0.13 + 0.7 * (log_mass - 10.5) + 2.5 * std::log10(1.0 + redshift);
 }
 
-Galaxy draw_galaxy(uint64_t seed, int64_t index) {
-  Rng rng = stream(seed, index, Stream::galaxy);
+double gas_metallicity(double log_mass) {
+  const double x = std::clamp(log_mass, 8.5, 11.0);  // where the relation was measured
+  return 32.1488 + x * (-8.51258 + x * (0.976384 - 0.0359763 * x));
+}
+
+double velocity_dispersion(double log_mass) {
+  const double above = log_mass - 10.26;
+  return 118.3 * std::pow(10.0, (above < 0.0 ? 0.403 : 0.293) * above);
+}
+
+double median_radius_kpc(double log_mass, bool quenched) {
+  // Ellipticals of low mass are not as small as the relation of the massive ones would have them.
+  const double log_radius =
+      quenched ? std::max(0.20, 0.60 + 0.60 * (log_mass - 10.7)) : 0.74 + 0.23 * (log_mass - 10.7);
+  return std::pow(10.0, log_radius);
+}
+
+Galaxy draw_galaxy(Rng& rng) {
+  static const Numbers numbers;
   Galaxy galaxy;
-  galaxy.redshift = draw_redshift(rng);
-  // A magnitude limit lets only massive galaxies in from afar.
-  galaxy.log_mass = std::clamp(10.7 + 0.85 * std::log10(galaxy.redshift / 0.2) + 0.42 * rng.normal(), 8.5, 11.9);
-  const double quenched = 1.0 / (1.0 + std::exp(-(galaxy.log_mass - 10.7) / 0.25));
-  const bool is_red = rng.uniform() < quenched;
-  draw_populations(galaxy, is_red, rng);
-  draw_shape(galaxy, is_red, rng);
-  draw_gas(galaxy, rng);
+  galaxy.redshift = numbers.draw_redshift(rng);
+  const double log_mass = numbers.draw_mass(least_mass(galaxy.redshift), rng);
+  galaxy.history.formed = std::pow(10.0, log_mass) / typical_survival;
+  galaxy.quenched = rng.uniform() < quenched_share(log_mass);
+  galaxy.quenched ? draw_quenched(galaxy, log_mass, rng) : draw_star_forming(galaxy, log_mass, rng);
+  draw_shape(galaxy, log_mass, rng);
+  draw_gas(galaxy, log_mass, rng);
   return galaxy;
 }
 

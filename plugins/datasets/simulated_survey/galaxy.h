@@ -3,44 +3,60 @@
 #include <cstdint>
 
 #include "base/rng.h"
+#include "history.h"
+#include "structure.h"
 
 namespace astroclip::simulation {
 
 /// Streams of one galaxy: what is drawn in one never shifts what another gives.
-enum class Stream : uint64_t { galaxy = 0, spectrum = 1, image = 2, photometry = 3 };
+enum class Stream : uint64_t { galaxy = 0, spectrum = 1, image = 2, photometry = 3, pipeline = 4, votes = 5 };
 
 inline Rng stream(uint64_t seed, int64_t index, Stream of) {
   return {seed, RngStream::simulation, static_cast<uint64_t>(of), static_cast<uint64_t>(index)};
 }
 
-/// How light lies on the sky: a Sérsic profile with elliptical isophotes.
-struct Profile {
-  double sersic_index = 1.0;
-  double radius = 1.0;  ///< half-light radius along the major axis, arcsec
-  double axis_ratio = 1.0;
-  double position_angle = 0.0;  ///< of the major axis, radians from x towards y
+/// Gas that stars or a nucleus light.
+struct Gas {
+  double oxygen = 8.7;        ///< 12 + log(O/H) by the O3N2 calibration of Pettini & Pagel (2004)
+  double log_nucleus = 0.0;   ///< log10 of the nucleus's [OIII] 5008 luminosity, erg/s; 0: none
+  double velocity_sigma = 0;  ///< km/s
 };
 
 /// What a galaxy is, before anybody observes it.
 struct Galaxy {
   double redshift = 0.1;
-  double log_mass = 10.5;    ///< log10 of the stellar mass in solar masses
-  double age = 5.0;          ///< of the old population, Gyr
-  double dust = 0.3;         ///< attenuation of starlight at 5500 Å, magnitudes
-  double log_sfr = 0.0;      ///< log10 of solar masses a year
-  double bulge_share = 0.0;  ///< of the old stars; the others, young stars and gas are in the disc
+  bool quenched = false;
+  History history;
+  double log_metallicity = 0.0;   ///< [Z/H] of the stars
+  double dust = 0.3;              ///< attenuation of starlight at 5500 Å, magnitudes
+  double bulge_share = 0.0;       ///< of the stars older than 1 Gyr; the others are in the disc
+  double velocity_sigma = 100.0;  ///< of the stars, km/s
+  bool elliptical = false;        ///< has hardly a disc
   Profile bulge, disc;
-  double nitrogen_ratio = 0.3;  ///< [NII] 6585 / Hα
-  double oxygen_ratio = 0.5;    ///< [OIII] 5008 / Hβ
+  Structure structure;
+  Gas gas;
 };
 
-/// Draws galaxy `index` of the survey `seed`: redshifts as in a magnitude-limited sample, masses that grow with
-/// redshift by selection, a red sequence and a blue cloud, old bulges in younger discs.
-Galaxy draw_galaxy(uint64_t seed, int64_t index);
+/// The sample is cut at r < 19.5, as the bright galaxy survey of DESI (Hahn et al. 2023).
+inline constexpr double magnitude_limit = 19.5;
 
-/// Flat ΛCDM with H0 = 70 km/s/Mpc and Ωm = 0.3.
-double luminosity_distance_mpc(double redshift);
-/// Age of the universe at a redshift, Gyr.
-double cosmic_age_gyr(double redshift);
+/// Galaxies per Mpc³ and dex of stellar mass (Baldry et al. 2012: a double Schechter function).
+double mass_function(double log_mass);
+/// The share of galaxies of a stellar mass that are quenched (survey.md).
+double quenched_share(double log_mass);
+/// log10 of the star-formation rate of the main sequence, M☉/yr: slope and evolution rounded from Speagle et al.
+/// (2014), zero point from the colours of SDSS galaxies (survey.md).
+double main_sequence(double log_mass, double redshift);
+/// 12 + log(O/H) of a stellar mass (Kewley & Ellison 2008, table 2, PP04 O3N2).
+double gas_metallicity(double log_mass);
+/// Velocity dispersion of the stars, km/s (Zahid et al. 2016, eq. 5).
+double velocity_dispersion(double log_mass);
+/// The half-light radius of a stellar mass, kpc: of discs by Shen et al. (2003), of quenched galaxies by van der Wel et
+/// al. (2014), both rounded.
+double median_radius_kpc(double log_mass, bool quenched);
+
+/// Draws a galaxy out of the volume within redshift 0.01 to 0.6, from the mass function above the least mass that could
+/// be bright enough for the survey. Whether it is, its magnitude says.
+Galaxy draw_galaxy(Rng& rng);
 
 }  // namespace astroclip::simulation

@@ -3,54 +3,29 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 #include "data/survey.h"
-#include "spectrum.h"
+#include "neighbours.h"
 
 namespace astroclip::simulation {
 
 namespace {
 
 constexpr int64_t side = data::image_side;
-constexpr double light_speed = 2.99792458e18;  // Å/s
-constexpr double nanomaggy = 3.6307805e-29;    // erg/s/cm²/Hz
-
-/// Edges at half height and their softness, Å, after DECam's filters; z falls off with the detector and the water
-/// bands.
-struct Band {
-  double blue, red, blue_width, red_width, slope;
-};
-constexpr std::array<Band, band_count> band_shapes = {
-    {{3990.0, 5480.0, 25.0, 15.0, 0.9}, {5680.0, 7150.0, 15.0, 20.0, 0.3}, {8490.0, 9970.0, 20.0, 25.0, -1.8}}};
-
+constexpr double middle = 0.5 * static_cast<double>(side - 1);
 struct LogNormal {
   double shape, loc, scale;
   double draw(Rng& rng) const { return loc + scale * std::exp(shape * rng.normal()); }
 };
-constexpr std::array<LogNormal, band_count> noise_levels = {
-    {{0.2264926, -0.0006735, 0.0037602}, {0.2431146, -0.0023663, 0.0067417}, {0.1334844, -0.0143416, 0.0260779}}};
-constexpr std::array<LogNormal, band_count> psf_levels = {
-    {{0.2109966, 1.0807153, 1.3153171}, {0.3008485, 1.2394326, 0.9164757}, {0.3471172, 1.1928363, 0.8233702}}};
-
-/// T·λ of every band, and Σ T·c/λ; the step cancels.
-struct Weights {
-  std::array<std::vector<float>, band_count> photons;
-  BandFluxes norm{};
-};
-
-Weights make_weights() {
-  Weights weights;
-  for (int64_t b = 0; b < band_count; ++b) {
-    const auto band = static_cast<size_t>(b);
-    weights.photons[band].resize(static_cast<size_t>(model_pixels));
-    for (int64_t i = 0; i < model_pixels; ++i) {
-      const double wavelength = model_wavelength(i), response = band_response(b, wavelength);
-      weights.photons[band][static_cast<size_t>(i)] = static_cast<float>(response * wavelength);
-      weights.norm[band] += response * light_speed / wavelength;
-    }
-  }
-  return weights;
-}
+constexpr std::array<LogNormal, band_count> noise_levels = {{{0.2264926, -0.0006735, 0.0037602},
+                                                             {0.2431146, -0.0023663, 0.0067417},
+                                                             {0.19, -0.0060, 0.0130},
+                                                             {0.1334844, -0.0143416, 0.0260779}}};
+constexpr std::array<LogNormal, band_count> psf_levels = {{{0.2109966, 1.0807153, 1.3153171},
+                                                           {0.3008485, 1.2394326, 0.9164757},
+                                                           {0.32, 1.21, 0.87},
+                                                           {0.3471172, 1.1928363, 0.8233702}}};
 
 /// Sérsic's b: half of the light lies within the half-light radius (Ciotti & Bertin 1999).
 double sersic_b(double n) { return 2.0 * n - 1.0 / 3.0 + 4.0 / (405.0 * n) + 46.0 / (25515.0 * n * n); }
@@ -68,8 +43,15 @@ struct PixelProfile {
         minor(major * profile.axis_ratio),
         peak(std::pow(b, 2.0 * n) / (2.0 * std::numbers::pi * n * std::tgamma(2.0 * n) * major * minor)) {}
 
+  /// In the plane of a disc, in half-light radii, of an offset on the sky in pixels; and back.
+  std::array<double, 2> plane(double x, double y) const {
+    return {(x * cos_angle + y * sin_angle) / major, (y * cos_angle - x * sin_angle) / minor};
+  }
+  std::array<double, 2> sky(double u, double v) const {
+    return {u * major * cos_angle - v * minor * sin_angle, u * major * sin_angle + v * minor * cos_angle};
+  }
   double at(double x, double y) const {
-    const double u = (x * cos_angle + y * sin_angle) / major, v = (y * cos_angle - x * sin_angle) / minor;
+    const auto [u, v] = plane(x, y);
     return peak * std::exp(-b * std::pow(u * u + v * v, 0.5 / n));
   }
   /// The mean over a pixel, from a grid of points that is finer near the cusp.
@@ -119,29 +101,8 @@ void transpose(std::span<const float> in, std::span<float> out) {
 
 }  // namespace
 
-double band_response(int64_t band, double wavelength) {
-  const Band& shape = band_shapes[static_cast<size_t>(band)];
-  const double rise = 1.0 / (1.0 + std::exp((shape.blue - wavelength) / shape.blue_width));
-  const double fall = 1.0 / (1.0 + std::exp((wavelength - shape.red) / shape.red_width));
-  return rise * fall * std::pow(wavelength / (0.5 * (shape.blue + shape.red)), shape.slope);
-}
-
-BandFluxes band_fluxes(std::span<const float> spectrum) {
-  static const Weights weights = make_weights();
-  BandFluxes fluxes{};
-  for (size_t b = 0; b < fluxes.size(); ++b) {
-    double sum = 0.0;
-    for (size_t i = 0; i < spectrum.size(); ++i) sum += static_cast<double>(spectrum[i]) * weights.photons[b][i];
-    fluxes[b] = sum * 1e-17 / weights.norm[b] / nanomaggy;
-  }
-  return fluxes;
-}
-
-double magnitude_of(double nanomaggies) { return data::zero_point - 2.5 * std::log10(std::max(nanomaggies, 1e-3)); }
-
 std::vector<float> sersic_stamp(const Profile& shape, std::array<double, 2> offset) {
   const PixelProfile profile(shape);
-  constexpr double middle = 0.5 * static_cast<double>(side - 1);
   std::vector<float> stamp(static_cast<size_t>(side * side));
   for (int64_t y = 0; y < side; ++y) {
     for (int64_t x = 0; x < side; ++x) {
@@ -170,24 +131,73 @@ Seeing draw_seeing(double scale, Rng& rng) {
   return seeing;
 }
 
-std::vector<float> observe_image(const Galaxy& galaxy, const ComponentFluxes& fluxes, double noise, Rng rng) {
-  const Seeing seeing = draw_seeing(noise, rng);
+Stamps galaxy_stamps(const Galaxy& galaxy, std::array<double, 2> offset) {
+  Stamps stamps{sersic_stamp(galaxy.bulge, offset), sersic_stamp(galaxy.disc, offset), {}};
+  const Structure& structure = galaxy.structure;
+  const PixelProfile profile(galaxy.disc);
+  const auto sum_of = [](std::span<const float> stamp) { return std::accumulate(stamp.begin(), stamp.end(), 0.0); };
+  const double whole = sum_of(stamps.disc);
+  stamps.young = stamps.disc;
+  for (int64_t y = 0; y < side; ++y) {
+    for (int64_t x = 0; x < side; ++x) {
+      const double dx = static_cast<double>(x) - middle - offset[0], dy = static_cast<double>(y) - middle - offset[1];
+      const auto [u, v] = profile.plane(dx, dy);
+      if (u * u + v * v > 36.0) continue;
+      const Structure::Pattern pattern = structure.at(u, v);
+      const auto pixel = static_cast<size_t>(y * side + x);
+      stamps.disc[pixel] *= static_cast<float>(pattern.old);
+      stamps.young[pixel] *= static_cast<float>(pattern.young);
+    }
+  }
+  const auto scale_to = [&](std::span<float> stamp, double total) {
+    const auto factor = static_cast<float>(total / sum_of(stamp));
+    for (float& value : stamp) value *= factor;
+  };
+  double clumped = 0.0;
+  for (const Structure::Clump& clump : structure.clumps) clumped += clump.share;
+  scale_to(stamps.disc, whole);
+  scale_to(stamps.young, whole * (1.0 - clumped));
+  const auto add = [&](std::span<float> stamp, double u, double v, double share, const Profile& shape) {
+    const auto [dx, dy] = profile.sky(u, v);
+    add_neighbour({{middle + offset[0] + dx, middle + offset[1] + dy}, {whole * share}, shape}, 0, stamp);
+  };
+  for (const auto& [u, v, share] : structure.clumps) {
+    add(stamps.young, u, v, share, {.radius = 0.12 * galaxy.disc.radius});
+  }
+  if (structure.companion_share > 0.0) {
+    const auto [u, v] = structure.companion;
+    Profile shape = galaxy.disc;
+    shape.radius *= 0.6, shape.position_angle += 1.0;
+    for (auto* stamp : {&stamps.disc, &stamps.young}) {
+      scale_to(*stamp, whole * (1.0 - structure.companion_share));
+      add(*stamp, u, v, structure.companion_share, shape);
+    }
+  }
+  return stamps;
+}
+
+Image observe_image(const Galaxy& galaxy, const PartFluxes& fluxes, std::string_view bands, double noise, Rng rng) {
+  Image image{{}, draw_seeing(noise, rng)};
   const std::array<double, 2> offset = {rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)};
-  const std::vector<float> bulge = sersic_stamp(galaxy.bulge, offset), disc = sersic_stamp(galaxy.disc, offset);
-  std::vector<float> image(disc.size() * band_count), light(disc.size());
-  for (size_t b = 0; b < fluxes.disc.size(); ++b) {
+  const std::vector<Neighbour> neighbours = draw_neighbours(rng);
+  const Stamps stamps = galaxy_stamps(galaxy, offset);
+  std::vector<float> light(stamps.disc.size());
+  for (const char letter : bands) {
+    const size_t b = band_letters.find(letter);
     for (size_t i = 0; i < light.size(); ++i) {
-      light[i] = static_cast<float>(fluxes.bulge[b] * bulge[i] + fluxes.disc[b] * disc[i]);
+      light[i] = static_cast<float>(fluxes.bulge[b] * stamps.bulge[i] + fluxes.disc[b] * stamps.disc[i] +
+                                    fluxes.young[b] * stamps.young[i]);
     }
-    blur(light, seeing.psf[b]);
-    for (size_t i = 0; i < light.size(); ++i) {
-      image[b * light.size() + i] = static_cast<float>(light[i] + seeing.noise[b] * rng.normal());
-    }
+    for (const Neighbour& neighbour : neighbours) add_neighbour(neighbour, static_cast<int64_t>(b), light);
+    blur(light, image.seeing.psf[b]);
+    for (float& value : light) value = static_cast<float>(value + image.seeing.noise[b] * rng.normal());
+    if (noise > 0.0) add_defects(light, rng);
+    image.flux.insert(image.flux.end(), light.begin(), light.end());
   }
   return image;
 }
 
-BandFluxes observe_photometry(const Galaxy& galaxy, const BandFluxes& fluxes, double noise, Rng rng) {
+BandFluxes observe_photometry(const Galaxy& galaxy, const BandFluxes& fluxes, double noise, Rng& rng) {
   const double radius = galaxy.disc.radius / data::pixel_scale;
   BandFluxes magnitudes{};
   for (size_t b = 0; b < fluxes.size(); ++b) {

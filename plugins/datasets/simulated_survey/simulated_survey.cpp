@@ -71,10 +71,14 @@ class SimulatedSurvey final : public data::PairedDataset {
             .field("spectrum", &Noise::spectrum, "noise and calibration errors of spectra",
                    config::between(0.0, 100.0));
     static const auto schema =
-        config::Schema<Parameters>("Simulated galaxies: images, spectra and the properties they were made from.")
+        config::Schema<Parameters>(
+            "Simulated galaxies of r < 19.5 (docs/survey.md): images, spectra and the properties they were made from.")
             .field("galaxies", &Parameters::galaxies, "how many, training and test together",
                    config::between(10, 10'000'000))
             .field("seed", &Parameters::seed, "of the galaxies and their noise", config::at_least(0))
+            .field("bands", &Parameters::bands, "of the images",
+                   config::one_of(
+                       {"g", "r", "i", "z", "gr", "gi", "gz", "ri", "rz", "iz", "gri", "grz", "giz", "riz", "griz"}))
             .section("simulated_noise", &Parameters::simulated_noise, "factors on the simulated noise", noise)
             .field("ivar", &Parameters::ivar, "keep the spectra's inverse variances, too")
             .field("cache", &Parameters::cache,

@@ -1,70 +1,52 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "base/rng.h"
+#include "bands.h"
 #include "galaxy.h"
+#include "stars.h"
 
 namespace astroclip::simulation {
 
-/// The model's grid: the survey's, run on to 10,104 Å so that the z band is covered whole.
-inline constexpr int64_t model_pixels = 8131;
-constexpr double model_wavelength(int64_t pixel) { return 3600.0 + 0.8 * static_cast<double>(pixel); }
-
-struct EmissionLine {
-  const char* name;
-  double wavelength;  ///< in vacuum, Å
-};
-/// The lines that star formation lights, at their vacuum wavelengths (NIST).
-inline constexpr std::array<EmissionLine, 13> emission_lines = {{{"[OII]", 3727.09},
-                                                                 {"[OII]", 3729.88},
-                                                                 {"Hδ", 4102.89},
-                                                                 {"Hγ", 4341.68},
-                                                                 {"Hβ", 4862.68},
-                                                                 {"[OIII]", 4960.30},
-                                                                 {"[OIII]", 5008.24},
-                                                                 {"[NII]", 6549.85},
-                                                                 {"Hα", 6564.61},
-                                                                 {"[NII]", 6585.27},
-                                                                 {"[SII]", 6718.29},
-                                                                 {"[SII]", 6732.67},
-                                                                 {"[OI]", 6302.05}}};
-/// Line luminosities of a galaxy before dust, erg/s, in the order of emission_lines.
-std::array<double, emission_lines.size()> line_luminosities(const Galaxy& galaxy);
-
-struct ComponentSpectra {
+/// Flux densities of the parts of a galaxy without noise, on the model's grid: 1e-17 erg/s/cm²/Å. The stars are at rest
+/// in it; `broaden` moves them.
+struct ModelLight {
   std::vector<float> bulge, disc;
+  std::vector<float> young;  ///< stars of the last 0.1 Gyr, in the disc
+  std::vector<float> lines;  ///< of the gas, in the disc
 };
+/// The magnitudes' fluxes, of the parts that images tell apart.
+struct PartFluxes {
+  BandFluxes bulge{}, disc{}, young{};  ///< young: with the gas
+  BandFluxes total() const;
+};
+PartFluxes part_fluxes(const ModelLight& light);
 
-/// Parametric spectra: populations of a few ages, each a blackbody with the 4000 Å (or Balmer) break and absorption
-/// features, through a power law of dust, with emission lines.
+/// Stars from the table, through dust, redshifted; lines of the gas.
 class SpectrumModel {
  public:
   SpectrumModel();
-  /// Flux densities of bulge and disc, without noise, on the model's grid: 1e-17 erg/s/cm²/Å.
-  ComponentSpectra spectra(const Galaxy& galaxy) const;
+  ModelLight light(const Galaxy& galaxy) const;
+  /// Fluxes of the stars alone, from 180 wavelengths: within some hundredths, for a first choice.
+  BandFluxes rough_fluxes(const Galaxy& galaxy) const;
 
  private:
-  std::vector<float> starlight(const Galaxy& galaxy, std::span<const double> masses, double dust) const;
-  void add_lines(const Galaxy& galaxy, double dilution, std::span<float> flux) const;
-
-  std::vector<std::vector<float>> populations_;  // by age, erg/s/Å for a solar mass
-  std::vector<float> dust_law_;                  // A(λ)/A(5500 Å)
+  StarTable stars_, rough_;
 };
 
-/// What the spectrograph's noise is made of: σ of each of the survey's pixels for a source of no flux.
-std::span<const float> spectrograph_noise();
+/// log10 of the stellar mass, M☉: what survives of the mass formed.
+double log_stellar_mass(const Galaxy& galaxy);
 
-struct FibreSpectrum {
-  std::vector<float> flux;  ///< on the survey's 7781 pixels, 1e-17 erg/s/cm²/Å
-  std::vector<float> ivar;
+/// Convolves a spectrum on the model's grid by a Gaussian of `sigma` km/s.
+void broaden(std::span<float> flux, double sigma);
+
+/// Dn4000 (Balogh et al. 1999), Hδ_A (Worthey & Ottaviani 1997) and Mg b (Worthey et al. 1994), the latter Å of
+/// equivalent width with their bands in air taken to vacuum, of a spectrum on the model's grid.
+struct Indices {
+  double dn4000, hdelta, mgb;
 };
-/// The share of a component's light that the fibre takes in, without calibration errors.
-double fibre_fraction(const Profile& profile);
-/// Sees a model spectrum through a fibre: aperture loss, calibration scatter and noise, all scaled by `noise`.
-FibreSpectrum observe_spectrum(const Galaxy& galaxy, const ComponentSpectra& light, double noise, Rng rng);
+Indices spectral_indices(std::span<const float> flux, double redshift);
 
 }  // namespace astroclip::simulation

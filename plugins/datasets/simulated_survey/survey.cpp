@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <numeric>
 
 #include "base/threads.h"
+#include "cosmology.h"
 #include "data/layouts/paired_file.h"
 
 namespace astroclip::simulation {
@@ -12,41 +16,83 @@ namespace astroclip::simulation {
 namespace {
 
 /// Grows with every change to what is drawn, so that old caches are not taken for new ones.
-constexpr int recipe_version = 2;
+constexpr int recipe_version = 3;
 
-const Label labels[] = {
-    {"log_mass", "log10 M☉", "stellar mass", [](const Observation& seen) { return seen.galaxy.log_mass; }},
-    {"age", "Gyr", "age of the old stars", [](const Observation& seen) { return seen.galaxy.age; }},
+/// Beside those of the votes.
+const Label properties[] = {
+    {"log_mass", "log10 M☉", "stellar mass, of what has survived",
+     [](const Observation& seen) { return seen.log_mass; }},
+    {"age", "Gyr", "age of the stars, weighted by the mass formed",
+     [](const Observation& seen) { return seen.history.age; }},
+    {"metallicity", "log10 Z", "metallicity Z of the stars, weighted by the mass formed",
+     [](const Observation& seen) { return std::log10(seen.history.metallicity); }},
+    {"log_sfr", "log10 M☉/yr", "star-formation rate, the mean over the last Gyr",
+     [](const Observation& seen) { return std::log10(seen.galaxy.history.formed * seen.history.specific_rate); }},
     {"dust", "mag", "attenuation of starlight at 5500 Å", [](const Observation& seen) { return seen.galaxy.dust; }},
-    {"log_sfr", "log10 M☉/yr", "star-formation rate", [](const Observation& seen) { return seen.galaxy.log_sfr; }},
+    {"quenched", "", "1 for galaxies that form few stars",
+     [](const Observation& seen) { return seen.galaxy.quenched ? 1.0 : 0.0; }},
+    {"dn4000", "", "Dn4000 of the starlight", [](const Observation& seen) { return seen.indices.dn4000; }},
+    {"hdelta_a", "Å", "HδA of the starlight", [](const Observation& seen) { return seen.indices.hdelta; }},
+    {"mgb", "Å", "Mg b of the starlight", [](const Observation& seen) { return seen.indices.mgb; }},
     {"mag_g", "AB mag", "measured total magnitude in g", [](const Observation& seen) { return seen.magnitudes[0]; }},
     {"mag_r", "AB mag", "measured total magnitude in r", [](const Observation& seen) { return seen.magnitudes[1]; }},
-    {"mag_z", "AB mag", "measured total magnitude in z", [](const Observation& seen) { return seen.magnitudes[2]; }},
+    {"mag_i", "AB mag", "measured total magnitude in i", [](const Observation& seen) { return seen.magnitudes[2]; }},
+    {"mag_z", "AB mag", "measured total magnitude in z", [](const Observation& seen) { return seen.magnitudes[3]; }},
     {"fibermag_g", "AB mag", "magnitude of the observed spectrum through g",
      [](const Observation& seen) { return seen.fibre_magnitudes[0]; }},
     {"fibermag_r", "AB mag", "magnitude of the observed spectrum through r",
      [](const Observation& seen) { return seen.fibre_magnitudes[1]; }},
     {"fibermag_z", "AB mag", "magnitude of the observed spectrum through z",
-     [](const Observation& seen) { return seen.fibre_magnitudes[2]; }},
+     [](const Observation& seen) { return seen.fibre_magnitudes[3]; }},
+    {"pipeline_z", "", "redshift that a pipeline would find",
+     [](const Observation& seen) { return seen.fit.redshift; }},
+    {"pipeline_zerr", "", "its error", [](const Observation& seen) { return seen.fit.error; }},
+    {"pipeline_deltachi2", "", "difference in χ² to the second best redshift",
+     [](const Observation& seen) { return seen.fit.delta_chi2; }},
+    {"pipeline_zwarn", "", "warnings of the pipeline: 0 for none",
+     [](const Observation& seen) { return seen.fit.warning; }},
+    {"pipeline_quasar", "", "class: 0 for a galaxy, 1 for a quasar",
+     [](const Observation& seen) { return seen.fit.is_quasar; }},
 };
+
+/// Of each question the number of answers, of each answer its share: unknown where nobody was asked.
+std::vector<Label> vote_labels() {
+  std::vector<Label> labels;
+  const auto questions = galaxy_zoo_questions();
+  for (size_t q = 0; q < questions.size(); ++q) {
+    const auto total = [q](const Observation& seen) {
+      return static_cast<double>(std::accumulate(seen.votes[q].begin(), seen.votes[q].end(), int64_t{0}));
+    };
+    labels.push_back(
+        {questions[q].name + "_total-votes", "", "number of answers to '" + questions[q].name + "'", total});
+    for (size_t a = 0; a < questions[q].answers.size(); ++a) {
+      labels.push_back({questions[q].name + "_" + questions[q].answers[a] + "_fraction", "",
+                        "share of the votes on '" + questions[q].name + "'", [=](const Observation& seen) {
+                          const double asked = total(seen);
+                          return asked > 0.0 ? static_cast<double>(seen.votes[q][a]) / asked : std::nan("");
+                        }});
+    }
+  }
+  return labels;
+}
 
 /// Some galaxies, column by column.
 class Block {
  public:
-  explicit Block(bool with_ivar) : with_ivar_(with_ivar), columns_(std::size(labels)) {}
+  explicit Block(bool with_ivar) : with_ivar_(with_ivar), columns_(survey_labels().size()) {}
 
   void add(int64_t index, const Observation& seen) {
-    images_.insert(images_.end(), seen.image.begin(), seen.image.end());
+    images_.insert(images_.end(), seen.image.flux.begin(), seen.image.flux.end());
     spectra_.insert(spectra_.end(), seen.spectrum.flux.begin(), seen.spectrum.flux.end());
     if (with_ivar_) ivar_.insert(ivar_.end(), seen.spectrum.ivar.begin(), seen.spectrum.ivar.end());
     redshifts_.push_back(seen.galaxy.redshift);
     ids_.push_back(index);
-    for (size_t i = 0; i < columns_.size(); ++i) columns_[i].push_back(labels[i].value(seen));
+    for (size_t i = 0; i < columns_.size(); ++i) columns_[i].push_back(survey_labels()[i].value(seen));
   }
 
   data::PairedRows rows() const {
     data::PairedRows rows{static_cast<int64_t>(ids_.size()), images_, spectra_, ivar_, redshifts_, ids_, {}};
-    for (size_t i = 0; i < columns_.size(); ++i) rows.labels[labels[i].name] = columns_[i];
+    for (size_t i = 0; i < columns_.size(); ++i) rows.labels[survey_labels()[i].name] = columns_[i];
     return rows;
   }
 
@@ -60,24 +106,53 @@ class Block {
 
 }  // namespace
 
-std::span<const Label> survey_labels() { return labels; }
+std::span<const Label> survey_labels() {
+  static const std::vector<Label> labels = [] {
+    std::vector<Label> all(std::begin(properties), std::end(properties));
+    std::ranges::move(vote_labels(), std::back_inserter(all));
+    return all;
+  }();
+  return labels;
+}
 
 std::string recipe(const Parameters& p) {
-  return fmt::format("simulated_survey {}: galaxies={} seed={} image_noise={} spectrum_noise={} ivar={}",
-                     recipe_version, p.galaxies, p.seed, p.simulated_noise.image, p.simulated_noise.spectrum, p.ivar);
+  return fmt::format("simulated_survey {}: galaxies={} seed={} bands={} image_noise={} spectrum_noise={} ivar={}",
+                     recipe_version, p.galaxies, p.seed, p.bands, p.simulated_noise.image, p.simulated_noise.spectrum,
+                     p.ivar);
 }
 
 Observation observe(const SpectrumModel& model, const Parameters& parameters, int64_t index) {
   const auto seed = static_cast<uint64_t>(parameters.seed);
+  const double image_noise = parameters.simulated_noise.image;
+  Rng draws = stream(seed, index, Stream::galaxy), photometry = stream(seed, index, Stream::photometry);
+  // Stars alone, from few wavelengths, are within this of the magnitude with its noise.
+  constexpr double margin = 0.5;
+  constexpr size_t r = 1;
   Observation seen;
-  seen.galaxy = draw_galaxy(seed, index);
-  const ComponentSpectra light = model.spectra(seen.galaxy);
-  const ComponentFluxes fluxes = {band_fluxes(light.bulge), band_fluxes(light.disc)};
-  seen.image = observe_image(seen.galaxy, fluxes, parameters.simulated_noise.image, stream(seed, index, Stream::image));
-  seen.spectrum =
-      observe_spectrum(seen.galaxy, light, parameters.simulated_noise.spectrum, stream(seed, index, Stream::spectrum));
-  seen.magnitudes = observe_photometry(seen.galaxy, fluxes.total(), parameters.simulated_noise.image,
-                                       stream(seed, index, Stream::photometry));
+  ModelLight light;
+  PartFluxes fluxes;
+  for (;;) {
+    seen.galaxy = draw_galaxy(draws);
+    if (magnitude_of(model.rough_fluxes(seen.galaxy)[r]) > magnitude_limit + margin) continue;
+    light = model.light(seen.galaxy);
+    fluxes = part_fluxes(light);
+    seen.magnitudes = observe_photometry(seen.galaxy, fluxes.total(), image_noise, photometry);
+    if (seen.magnitudes[r] < magnitude_limit) break;
+  }
+
+  const double metallicity = solar_metallicity * std::pow(10.0, seen.galaxy.log_metallicity);
+  seen.log_mass = log_stellar_mass(seen.galaxy);
+  seen.history = provabgs_labels(binned(seen.galaxy.history, metallicity, cosmic_age_gyr(seen.galaxy.redshift)));
+  std::vector<float> stars = light.disc;
+  for (size_t i = 0; i < stars.size(); ++i) stars[i] += light.bulge[i] + light.young[i];
+  seen.indices = spectral_indices(stars, seen.galaxy.redshift);
+  seen.image = observe_image(seen.galaxy, fluxes, parameters.bands, image_noise, stream(seed, index, Stream::image));
+  seen.votes = draw_votes(seen.galaxy, visibility(seen.galaxy, fluxes.total()[r], seen.image.seeing),
+                          stream(seed, index, Stream::votes));
+  Rng spectrograph = stream(seed, index, Stream::spectrum);
+  const Exposure exposure = draw_exposure(parameters.simulated_noise.spectrum, spectrograph);
+  seen.spectrum = observe_spectrum(seen.galaxy, light, exposure, spectrograph);
+  seen.fit = fit_redshift(seen.galaxy, seen.spectrum, stream(seed, index, Stream::pipeline));
   const BandFluxes fibre = band_fluxes(seen.spectrum.flux);
   for (size_t b = 0; b < fibre.size(); ++b) seen.fibre_magnitudes[b] = magnitude_of(fibre[b]);
   return seen;
@@ -87,8 +162,9 @@ void write_survey(const Parameters& parameters, const std::string& path) {
   constexpr int64_t block_rows = 128;
   const SpectrumModel model;
   std::vector<std::string> names;
-  for (const Label& label : labels) names.push_back(label.name);
-  data::PairedWriter writer(path, data::paired_groups(parameters.galaxies), names, parameters.ivar);
+  for (const Label& label : survey_labels()) names.push_back(label.name);
+  data::PairedWriter writer(path, data::paired_groups(parameters.galaxies), names, parameters.ivar,
+                            std::ssize(parameters.bands));
   writer.write_attribute("recipe", recipe(parameters));
   for (int64_t begin = 0; begin < parameters.galaxies; begin += block_rows) {
     const int64_t count = std::min(block_rows, parameters.galaxies - begin);

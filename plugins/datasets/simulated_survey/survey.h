@@ -1,11 +1,14 @@
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "data/survey.h"
 #include "image.h"
-#include "spectrum.h"
+#include "spectrograph.h"
+#include "votes.h"
 
 namespace astroclip::simulation {
 
@@ -18,6 +21,7 @@ struct Noise {
 struct Parameters {
   int64_t galaxies = 4096;
   int64_t seed = 1;
+  std::string bands{data::published_bands};
   Noise simulated_noise;
   bool ivar = false;
   std::string cache;
@@ -27,10 +31,15 @@ struct Parameters {
 /// Everything the survey records of one galaxy.
 struct Observation {
   Galaxy galaxy;
-  std::vector<float> image;  ///< [3, 152, 152], axes (band, y, x), nanomaggies
+  double log_mass = 0.0;  ///< of the stars that are left, log10 M☉
+  HistoryLabels history{};
+  Indices indices{};  ///< of the starlight without noise
+  Image image;
+  std::vector<std::vector<int64_t>> votes;  ///< by question of Galaxy Zoo and answer
   FibreSpectrum spectrum;
-  BandFluxes magnitudes;        ///< total, with photometric noise
-  BandFluxes fibre_magnitudes;  ///< of the noisy spectrum, through the part of the bands that it covers
+  PipelineFit fit{};
+  BandFluxes magnitudes{};        ///< total, with photometric noise; r is below the survey's limit
+  BandFluxes fibre_magnitudes{};  ///< of the noisy spectrum, through the part of the bands that it covers
 };
 
 /// Galaxy `index`: the same on every thread and for any number of galaxies.
@@ -39,7 +48,7 @@ Observation observe(const SpectrumModel& model, const Parameters& parameters, in
 /// A label of a survey's file. A new one stands in the table in survey.cpp, and nowhere else.
 struct Label {
   std::string name, unit, meaning;
-  double (*value)(const Observation& seen);
+  std::function<double(const Observation&)> value;
 };
 /// Those besides the redshift.
 std::span<const Label> survey_labels();
