@@ -166,6 +166,7 @@ void write_survey(const Parameters& parameters, const std::string& path) {
   data::PairedWriter writer(path, data::paired_groups(parameters.galaxies), names, parameters.ivar,
                             std::ssize(parameters.bands));
   writer.write_attribute("recipe", recipe(parameters));
+  writer.write_attribute("bands", parameters.bands);
   for (int64_t begin = 0; begin < parameters.galaxies; begin += block_rows) {
     const int64_t count = std::min(block_rows, parameters.galaxies - begin);
     std::vector<Observation> seen(static_cast<size_t>(count));
