@@ -4,6 +4,7 @@
 
 #include "app/verbs.h"
 #include "config/toml.h"
+#include "data/labels.h"
 #include "evaluate/evaluation.h"
 #include "evaluate/overlap.h"
 #include "experiment/experiment.h"
@@ -28,8 +29,11 @@ std::string check_data(const Experiment& experiment) {
   evaluate::check_labels(experiment, *dataset);
   evaluate::check_models(experiment, *dataset);
   const std::string overlap = evaluate::describe_overlap(experiment, evaluate::in_both_splits(*dataset));
-  return fmt::format("dataset {}: {} training and {} test objects\n{}", experiment.dataset.plugin,
-                     dataset->size(Split::train), dataset->size(Split::test), overlap.empty() ? "" : overlap + "\n");
+  std::string lines;
+  for (const std::string& note : data::label_notes(*dataset)) lines += note + "\n";
+  return fmt::format("dataset {}: {} training and {} test objects\n{}{}", experiment.dataset.plugin,
+                     dataset->size(Split::train), dataset->size(Split::test), lines,
+                     overlap.empty() ? "" : overlap + "\n");
 }
 
 int check_sweep(const std::string& path, const sweep::Plan& plan, const Values& values) {

@@ -129,7 +129,7 @@ void print_fields(const std::string& path) {
   const config::Value* section = file.find("dataset");
   if (section == nullptr) throw Error(fmt::format("{}: has no section [dataset]", path));
   config::Problems problems;
-  const auto spec = plugin::Spec<Dataset>::read(*section, {"dataset"}, problems);
+  const auto spec = DatasetSpec::read(*section, {"dataset"}, problems);
   problems.throw_if_any();
   const std::shared_ptr<Dataset> dataset = spec.make();
   std::vector<TableRow> rows = {{"field", "type", "shape", "unit", "meaning"}};

@@ -50,6 +50,7 @@ int import(const fits::ImportRequest& request) {
   if (std::filesystem::exists(request.output)) throw Error(fmt::format("{}: already exists", request.output));
   const fits::ImportReport report = fits::import_files(request);
   print(report);
+  for (const std::string& note : report.label_notes) fmt::print("{}\n", note);
   if (report.objects == 0) throw Error(fmt::format("nothing was imported; {} is not written", request.output));
   fmt::print(
       "{}: {} objects, {} with an image, {} with a spectrum, {} with both, {} with a redshift; {} for training, "
@@ -106,7 +107,8 @@ fits::ImageOptions image_options(const Values& values) {
 Verb import_verb() {
   return {
       .name = "import",
-      .usages = {"FILE… --output OUT.h5 [--pair IMAGE=SPECTRUM]… [--at CATALOGUE] [--bands grz] [--image-values KIND]"},
+      .usages = {"FILE… --output OUT.h5 [--pair IMAGE=SPECTRUM]… [--at CATALOGUE] [--labels TABLE]… [--bands grz] "
+                 "[--image-values KIND]"},
       .meaning = "convert FITS spectra and images to the paired layout",
       .description =
           "Converts FITS files to the published paired layout: spectra of DESI, SDSS, LAMOST and others with their "
@@ -125,6 +127,12 @@ Verb import_verb() {
                   Argument("at", "CATALOGUE",
                            "cut images out at the positions of a table (CSV, FITS, HDF5, VOTable), none whole")
                       .completed_by(Completes::file),
+                  Argument(
+                      "labels", "TABLE",
+                      "take the columns of a table (CSV, FITS, HDF5, VOTable; FILE[HDU] where it holds several) as "
+                      "labels, joined by identifier or position")
+                      .repeated()
+                      .completed_by(Completes::file),
                   Argument("bands", "BANDS", "bands of the images, as griz or VIS,Y,J,H").by_default("grz"),
                   Argument("image-values", "",
                            "what a pixel's value is: the flux in it, whose sum is kept, or brightness, which is "
@@ -138,8 +146,8 @@ Verb import_verb() {
                    {"astroclip import bricks/*.fits.fz spectra/*.fits --at catalogue.csv --output pairs.h5",
                     "cuts an image at every place of the catalogue, and pairs them with spectra"}},
       .run = [](const Values& values) {
-        fits::ImportRequest request{
-            values.texts("file"), values.text("output"), {}, image_options(values), values.text("at")};
+        fits::ImportRequest request{values.texts("file"),  values.text("output"), {},
+                                    image_options(values), values.text("at"),     values.texts("labels")};
         for (const std::string& pair : values.texts("pair")) request.pairs.push_back(pair_of(pair, request.files));
         return import(request);
       }};

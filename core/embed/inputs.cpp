@@ -9,8 +9,8 @@
 #include "config/toml.h"
 #include "data/paired_dataset.h"
 #include "data/survey_dataset.h"
+#include "experiment/dataset_spec.h"
 #include "io/file_list.h"
-#include "plugin/host.h"
 
 namespace astroclip::embed {
 
@@ -79,7 +79,7 @@ config::Value dataset_section(const Request& request) {
 
 std::vector<Input> open_plugin(const Request& request) {
   config::Problems problems;
-  const auto spec = plugin::Spec<Dataset>::read(dataset_section(request), {"dataset"}, problems);
+  const auto spec = DatasetSpec::read(dataset_section(request), {"dataset"}, problems);
   problems.throw_if_any();
   const std::shared_ptr<const Dataset> objects = spec.make();
   std::vector<Input> inputs;

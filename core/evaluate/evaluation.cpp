@@ -20,7 +20,6 @@
 #include "evaluate/embedder.h"
 #include "evaluate/left_out.h"
 #include "evaluate/object_files.h"
-#include "evaluate/overlap.h"
 #include "evaluate/report.h"
 #include "evaluate/run_task.h"
 #include "io/output/durable_file.h"
@@ -122,7 +121,7 @@ struct Source {
 class Evaluator {
  public:
   Evaluator(const Experiment& experiment, const Model& model, const Origins& origins, const Dataset& dataset,
-            record::Console& console, TokenCache* cache, const std::vector<bool>& in_both)
+            record::Console& console, TokenCache* cache, const InBoth& in_both)
       : experiment_(experiment),
         model_(model),
         origins_(origins),
@@ -166,7 +165,7 @@ class Evaluator {
     for (const std::string& name : model_.names()) modalities.push_back(model_.encoder(name).modality());
     rows = data::rows_with(dataset_, split, all ? std::vector<std::string>() : modalities);
     if (split == Split::test && experiment_.evaluation.train_test_overlap != TrainTestOverlap::keep) {
-      std::erase_if(rows, [&](int64_t row) { return in_both_[static_cast<size_t>(row)]; });
+      std::erase_if(rows, [&](int64_t row) { return in_both_.test_rows[static_cast<size_t>(row)]; });
     }
     for (const std::string& modality : modalities) {
       present_[index(split)][modality] = data::observed(dataset_, split, rows, modality);
@@ -348,7 +347,7 @@ class Evaluator {
   const Dataset& dataset_;
   record::Console& console_;
   TokenCache* cache_;
-  const std::vector<bool>& in_both_;  ///< rows of the test split that are training objects, too
+  const InBoth& in_both_;  ///< rows of the test split that are training objects, too
   const Device device_ = experiment_.run_device();
   const Precision precision_ = experiment_.run_precision();
   std::vector<int64_t> rows_[2];
@@ -435,7 +434,7 @@ void check_models(const Experiment& experiment, const Dataset& dataset) {
 }
 
 void evaluate(const Experiment& experiment, const Model& model, const Origins& origins, const Dataset& dataset,
-              const std::vector<bool>& in_both, const Provenance& provenance, const record::RunFolder& folder,
+              const InBoth& in_both, const Provenance& provenance, const record::RunFolder& folder,
               record::Console& console, TokenCache* cache) {
   TaskInput input = Evaluator(experiment, model, origins, dataset, console, cache, in_both).gather(false);
   write_embeddings(folder.embeddings(), input,
@@ -451,8 +450,8 @@ void evaluate(const Experiment& experiment, const Model& model, const Origins& o
   console.say(text);
 }
 
-void show_floors(const Experiment& experiment, const Model& model, const Dataset& dataset,
-                 const std::vector<bool>& in_both, record::Console& console) {
+void show_floors(const Experiment& experiment, const Model& model, const Dataset& dataset, const InBoth& in_both,
+                 record::Console& console) {
   TaskInput input = Evaluator(experiment, model, {}, dataset, console, nullptr, in_both).gather(true);
   console.say("floors, before training:\n" + report_text(run_tasks(experiment, input, console).reports));
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/dataset.h"
+#include "evaluate/overlap.h"
 #include "evaluate/token_cache.h"
 #include "experiment/experiment.h"
 #include "experiment/provenance.h"
@@ -17,12 +18,12 @@ namespace astroclip::evaluate {
 /// `cache`, or kept there, if there is one. Throws Error when too many representations are not finite, and when a task
 /// has nothing to measure.
 void evaluate(const Experiment& experiment, const Model& model, const Origins& origins, const Dataset& dataset,
-              const std::vector<bool>& in_both, const Provenance& provenance, const record::RunFolder& folder,
+              const InBoth& in_both, const Provenance& provenance, const record::RunFolder& folder,
               record::Console& console, TokenCache* cache);
 
 /// Prints the tables of the floors alone, which need no training. Throws Error as evaluate does.
-void show_floors(const Experiment& experiment, const Model& model, const Dataset& dataset,
-                 const std::vector<bool>& in_both, record::Console& console);
+void show_floors(const Experiment& experiment, const Model& model, const Dataset& dataset, const InBoth& in_both,
+                 record::Console& console);
 
 /// Throws Error naming the file unless every model file of the evaluation describes its encoders, has one for a
 /// modality of the experiment, and takes the views that the dataset has.

@@ -84,7 +84,9 @@ const Schema<EvaluationSpec>& evaluation_schema() {
                   "the encoders' embedding: their heads', or the backbone's class or mean token",
                   {{"head", Embedding::head}, {"pool", Embedding::pool}})
           .choice("train_test_overlap", &EvaluationSpec::train_test_overlap,
-                  "test objects whose object_id a training object has: exclude them, keep them, or refuse to run",
+                  "test objects that are training objects, too (the same object_id, or within 1 arcsec): exclude them, "
+                  "keep "
+                  "them, or refuse to run",
                   {{"exclude", TrainTestOverlap::exclude},
                    {"keep", TrainTestOverlap::keep},
                    {"refuse", TrainTestOverlap::refuse}})
@@ -301,7 +303,11 @@ std::vector<EncoderSpec> read_architecture(const Table& file, const std::string&
   return std::move(read.encoders);
 }
 
-std::vector<config::FieldDescription> describe_experiment() { return experiment_schema().describe(); }
+std::vector<config::FieldDescription> describe_experiment() {
+  std::vector<config::FieldDescription> keys = experiment_schema().describe();
+  std::ranges::find(keys, "dataset", &config::FieldDescription::name)->fields = DatasetSpec::common_keys();
+  return keys;
+}
 
 Table affecting_results(const Table& resolved) { return config::affecting_results(resolved, describe_experiment()); }
 

@@ -13,6 +13,7 @@
 #include "backend/backend.h"
 #include "config/schema.h"
 #include "data/augmentation.h"
+#include "experiment/dataset_spec.h"
 #include "experiment/precision.h"
 #include "plugin/spec.h"
 
@@ -128,7 +129,7 @@ struct Experiment {
   int64_t threads = 0;
   int64_t loader_threads = 1;
   double validation = 0.0;  ///< share of the training objects
-  plugin::Spec<Dataset> dataset;
+  DatasetSpec dataset;
   /// By encoder, of all encoders.
   std::vector<std::pair<std::string, data::Augmentation>> augmentation;
   std::vector<EncoderSpec> encoders;

@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "data/fields.h"
+#include "data/labels.h"
 #include "io/mapped_file.h"
 
 namespace astroclip {
@@ -73,6 +74,10 @@ config::Table fingerprint(const Dataset& dataset) {
   if (std::ranges::find(labels, "object_id") != labels.end()) set("object ids", hash_of_ids(dataset));
   set("labels", hash_of_sample(dataset, labels, sampled_labels));
   set("values", hash_of_sample(dataset, all, std::max(sampled_objects, sampled_bytes / object_bytes)));
+  if (const auto* joined = dynamic_cast<const data::LabelledDataset*>(&dataset)) {
+    for (const std::string& file : joined->files()) facts.set("table " + file, {file_hash(file), {}});
+    if (!joined->where().empty()) set("where", joined->where());
+  }
   return facts;
 }
 

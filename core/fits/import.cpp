@@ -19,6 +19,7 @@
 #include "base/object_ids.h"
 #include "data/layouts/paired_file.h"
 #include "data/survey.h"
+#include "fits/label_tables.h"
 #include "fits/places.h"
 #include "fits/seen_files.h"
 #include "search/sky.h"
@@ -460,21 +461,39 @@ class Importer {
     return spectra_[static_cast<size_t>(object.spectrum)];
   }
 
-  void write() const {
-    static const std::vector<std::string> labels = {"has_image", "has_spectrum", "ra", "dec", "zwarn"};
+  /// Of its spectrum, or else of its image.
+  SkyPosition position_of(const Object& object) const {
+    if (object.spectrum != none && spectrum(object).what.position) return *spectrum(object).what.position;
+    return object.image != none ? images_[static_cast<size_t>(object.image)].what.position
+                                : SkyPosition{unknown, unknown};
+  }
+
+  TableLabels join_labels() const {
+    std::vector<std::string> ids;
+    std::vector<SkyPosition> places;
+    for (const Object& object : objects_) {
+      ids.push_back(object.id);
+      places.push_back(position_of(object));
+    }
+    return join_tables(request_.labels, ids, places);
+  }
+
+  void write() {
+    const TableLabels joined = join_labels();
+    report_.label_notes = joined.notes;
+    std::vector<std::string> labels = {"has_image", "has_spectrum", "ra", "dec", "zwarn"};
+    for (const auto& [name, values] : joined.labels) labels.push_back(name);
     const int64_t sizes[] = {report_.objects};
     const int64_t bands = std::ssize(request_.images.bands);
     data::PairedWriter writer(request_.output, sizes, labels, true, bands, object_ids());
     const std::vector<float> no_image(static_cast<size_t>(bands * data::image_side * data::image_side), 0.0F);
     const std::vector<float> no_spectrum(static_cast<size_t>(data::spectrum_pixels), 0.0F);
-    for (const Object& object : objects_) {
+    for (size_t place = 0; place < objects_.size(); ++place) {
+      const Object& object = objects_[place];
       const bool has_image = object.image != none, has_spectrum = object.spectrum != none;
       const ObservedSpectrum* one = has_spectrum ? &spectrum(object).what : nullptr;
       const ObservedImage* image = has_image ? &images_[static_cast<size_t>(object.image)].what : nullptr;
-      const SkyPosition nowhere{unknown, unknown};
-      const SkyPosition position = one != nullptr && one->position ? *one->position
-                                   : image != nullptr              ? image->position
-                                                                   : nowhere;
+      const SkyPosition position = position_of(object);
       const double flags[] = {has_image ? 1.0 : 0.0, has_spectrum ? 1.0 : 0.0};
       data::PairedRows row;
       row.count = 1;
@@ -487,6 +506,7 @@ class Importer {
                     {"ra", {&position.ra, 1}},
                     {"dec", {&position.dec, 1}},
                     {"zwarn", {&object.warning, 1}}};
+      for (const auto& [name, values] : joined.labels) row.labels[name] = {&values[place], 1};
       writer.write(row);
     }
     const auto& names = request_.images.bands;

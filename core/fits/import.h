@@ -21,6 +21,8 @@ struct ImportRequest {
   ImageOptions images = {};
   /// A table of places (places.h): images are not taken whole, but cut out there. "": none.
   std::string at = {};
+  /// Tables whose columns become labels (label_tables.h).
+  std::vector<std::string> labels = {};
 };
 
 struct ImportedFile {
@@ -44,6 +46,7 @@ struct ImportReport {
   std::vector<ImportedPair> pairs;
   int64_t objects = 0, images = 0, spectra = 0, redshifts = 0;
   int64_t training = 0, testing = 0;
+  std::vector<std::string> label_notes;  ///< what was joined from tables
 };
 
 /// Turns FITS files into one file of the paired layout (io/paired_file.h), in one group, a row an object. Images and

@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/instructions.h"
 #include "base/threads.h"
+#include "data/labels.h"
+#include "data/objects.h"
 #include "evaluate/evaluation.h"
 #include "evaluate/overlap.h"
 #include "experiment/fingerprint.h"
@@ -117,7 +119,17 @@ class Run {
     }
     console_.say(fmt::format("dataset {}: {} training and {} test objects", experiment_.dataset.plugin,
                              dataset_->size(Split::train), dataset_->size(Split::test)));
+    for (const std::string& note : data::label_notes(*dataset_)) console_.say(note);
     if (!overlap_.empty()) console_.say(overlap_);
+    if (experiment_.validation > 0.0) {
+      const int64_t joined = data::group_objects(*dataset_, Split::train).by_position;
+      if (joined > 0) {
+        console_.say(
+            fmt::format("{} training objects lie within {} arcsec of one with another object_id: validation "
+                        "takes them for one object",
+                        joined, data::same_object_radius));
+      }
+    }
     for (const std::string& name : model_->names()) {
       console_.say(fmt::format("encoder {}: {}, {:.2f} M parameters", name, experiment_.encoder(name).plugin.plugin,
                                static_cast<double>(model_->encoder(name).parameter_count()) / 1e6));
@@ -217,8 +229,8 @@ class Run {
   Provenance provenance_;
   std::optional<record::Checkpoint> checkpoint_;  ///< what the run resumes from
   std::shared_ptr<Dataset> dataset_;
-  std::vector<bool> in_both_;  ///< rows of the test split that are training objects, too
-  std::string overlap_;        ///< what becomes of test objects that are training objects, too; "" without any
+  evaluate::InBoth in_both_;
+  std::string overlap_;  ///< what becomes of test objects that are training objects, too; "" without any
   std::unique_ptr<Model> model_;
   std::vector<std::vector<std::string>> reached_;  ///< parameters, by stage
   Origins origins_;                                ///< of the model's weights at the end of the current stage

@@ -1,0 +1,457 @@
+#include "data/labels.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <ranges>
+#include <set>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "data/fields.h"
+#include "data/objects.h"
+#include "data/where.h"
+#include "probe/metrics.h"
+#include "search/sky.h"
+
+namespace astroclip::data {
+
+namespace {
+
+constexpr std::array<Split, 2> splits = {Split::train, Split::test};
+constexpr double missing_label = std::numeric_limits<double>::quiet_NaN();
+
+size_t index_of(Split split) { return split == Split::train ? 0 : 1; }
+
+std::vector<int64_t> all_rows(const Dataset& dataset, Split split) {
+  std::vector<int64_t> rows(static_cast<size_t>(dataset.size(split)));
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  return rows;
+}
+
+std::string counted(int64_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+/// Adds ", 3 TEXT" for a count that is not 0.
+void append(std::string& sentence, int64_t count, const std::string& one, const std::string& several) {
+  if (count > 0) sentence += fmt::format("; {} {}", count, count == 1 ? one : several);
+}
+
+/// Identifiers as text: integers in decimal digits. Throws Error for numbers that cannot be identifiers.
+std::string id_text(const io::Column& ids, int64_t row) {
+  const auto* numbers = std::get_if<std::vector<double>>(&ids.values);
+  if (numbers == nullptr || ids.is_missing(row)) return ids.text(row);
+  const double number = (*numbers)[static_cast<size_t>(row)];
+  constexpr double largest_exact = 9007199254740992.0;  // 2^53
+  if (std::abs(number) > largest_exact || std::floor(number) != number) {
+    throw Error(fmt::format("{}, row {}: expected an identifier, an integer or text; {} is a floating-point number{}",
+                            ids.place, row + 1, number, std::abs(number) > largest_exact ? ", which is rounded" : ""));
+  }
+  return fmt::format("{}", static_cast<int64_t>(number));
+}
+
+JoinedRows join_by_id(const Dataset& objects, const io::Column& ids) {
+  std::unordered_map<std::string, int64_t> first;
+  int64_t missing = 0;
+  std::set<int64_t> repeated;
+  for (int64_t row = 0; row < ids.rows(); ++row) {
+    if (ids.is_missing(row)) {
+      ++missing;
+      continue;
+    }
+    const auto [entry, is_new] = first.emplace(id_text(ids, row), row);
+    if (!is_new) repeated.insert(entry->second);
+  }
+  JoinedRows joined;
+  int64_t all = 0;
+  for (const Split split : splits) {
+    const ObjectIds own = read_object_ids(objects, split, all_rows(objects, split));
+    IdNames names;
+    names.add(own);
+    for (const int64_t key : own.keys) {
+      const auto found = first.find(names(key));
+      joined.rows[index_of(split)].push_back(found == first.end() ? -1 : found->second);
+      joined.matched += found == first.end() ? 0 : 1;
+      ++all;
+    }
+  }
+  joined.sentence = fmt::format("{} of {} matched by object_id = {}", joined.matched, counted(all, "object"), ids.name);
+  append(joined.sentence, all - joined.matched, "has no row", "have no row");
+  append(joined.sentence, std::ssize(repeated), "identifier stands in several rows, of which the first is taken",
+         "identifiers stand in several rows, of which the first is taken");
+  append(joined.sentence, missing, "row has no identifier", "rows have no identifier");
+  return joined;
+}
+
+JoinedRows join_by_position(const Dataset& objects, const io::Column& ra, const io::Column& dec, double radius) {
+  const std::vector<double> table_ra = ra.numbers(), table_dec = dec.numbers();
+  const search::SkyIndex index(table_ra, table_dec);
+  const auto is_place = [](double a, double d) { return std::isfinite(a) && std::abs(d) <= 90.0; };
+  int64_t no_place = 0, objects_without = 0, all = 0, ambiguous = 0;
+  for (size_t row = 0; row < table_ra.size(); ++row) no_place += is_place(table_ra[row], table_dec[row]) ? 0 : 1;
+  JoinedRows joined;
+  std::unordered_map<int64_t, int64_t> used;
+  for (const Split split : splits) {
+    const auto own = read_positions(objects, split, all_rows(objects, split));
+    if (!own) throw Error("[dataset] labels are joined by position, and the dataset has no labels 'ra' and 'dec'");
+    const auto matches = index.nearest(own->ra, own->dec, radius);
+    for (size_t i = 0; i < matches.size(); ++i) {
+      joined.rows[index_of(split)].push_back(matches[i].row);
+      ++all;
+      objects_without += is_place(own->ra[i], own->dec[i]) ? 0 : 1;
+      if (matches[i].row < 0) continue;
+      ++joined.matched;
+      ambiguous += matches[i].within > 1 ? 1 : 0;
+      ++used[matches[i].row];
+    }
+  }
+  joined.sentence = fmt::format("{} of {} matched within {} arcsec of {}, {}", joined.matched, counted(all, "object"),
+                                radius, ra.name, dec.name);
+  append(joined.sentence, all - joined.matched, "has no row", "have no row");
+  append(joined.sentence, objects_without, "object has no finite position", "objects have no finite position");
+  append(joined.sentence, ambiguous, "has several rows within the radius, of which the nearest is taken",
+         "have several rows within the radius, of which the nearest is taken");
+  append(joined.sentence, std::ranges::count_if(used, [](const auto& row) { return row.second > 1; }),
+         "row is the nearest of several objects", "rows are the nearest of several objects");
+  append(joined.sentence, no_place, "row has no finite position", "rows have no finite position");
+  return joined;
+}
+
+/// Numbers as labels of float64. Throws Error for an integer that it cannot hold.
+std::vector<double> label_numbers(const io::Column& column, const std::string& label) {
+  std::vector<double> numbers = column.numbers();
+  constexpr double largest_exact = 9007199254740992.0;  // 2^53
+  const bool has_integers = column.values.index() <= 1;
+  for (size_t row = 0; has_integers && row < numbers.size(); ++row) {
+    if (!(std::abs(numbers[row]) >= largest_exact)) continue;
+    throw Error(fmt::format("{}, row {}: {} is beyond ±2^53, which the label '{}' (float64) cannot hold exactly",
+                            column.place, row + 1, column.text(static_cast<int64_t>(row)), label));
+  }
+  return numbers;
+}
+
+io::Column taken(const io::Column& column, const std::string& label, const std::vector<int64_t>& rows) {
+  io::Column own{.name = label, .place = column.place};
+  const auto* texts = std::get_if<std::vector<std::string>>(&column.values);
+  const std::vector<double> numbers = texts == nullptr ? label_numbers(column, label) : std::vector<double>();
+  if (texts == nullptr)
+    own.values = std::vector<double>(rows.size(), missing_label);
+  else
+    own.values = std::vector<std::string>(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const bool is_missing = rows[i] < 0 || column.is_missing(rows[i]);
+    if (is_missing)
+      own.set_missing(static_cast<int64_t>(i));
+    else if (texts == nullptr)
+      std::get<std::vector<double>>(own.values)[i] = numbers[static_cast<size_t>(rows[i])];
+    else
+      std::get<std::vector<std::string>>(own.values)[i] = (*texts)[static_cast<size_t>(rows[i])];
+  }
+  return own;
+}
+
+const config::Schema<LabelTable>& label_table_schema() {
+  static const auto schema =
+      config::Schema<LabelTable>("A table whose rows are joined to the objects.")
+          .required("file", &LabelTable::file, "CSV, FITS, HDF5 or VOTable")
+          .field("table", &LabelTable::table, "which of the file's tables: an HDU, a group, a VOTable's table")
+          .field("id", &LabelTable::id, "column with the objects' object_id: joins by it")
+          .field("ra", &LabelTable::ra, "column of right ascensions in degrees: joins by position")
+          .field("dec", &LabelTable::dec, "column of declinations in degrees")
+          .field("radius", &LabelTable::radius, "largest distance of a row from its object, in arcsec",
+                 config::between(0.0, 3600.0))
+          .pairs("columns", &LabelTable::columns, &LabelColumn::label, &LabelColumn::column,
+                 "label = column; labels that the dataset has, too, are replaced")
+          .check([](const LabelTable& table) -> std::string {
+            if (table.columns.empty()) return "'columns' is empty: it says label = column";
+            if (table.id.empty() == (table.ra.empty() && table.dec.empty()))
+              return "rows are joined by 'id', or by 'ra' and 'dec'";
+            return table.ra.empty() != table.dec.empty() ? "'ra' and 'dec' stand together" : "";
+          });
+  return schema;
+}
+
+/// What stands for a missing redshift in many catalogues.
+const std::vector<double> redshift_sentinels = {-9999, -999, -99};
+
+bool is_sentinel(double value, double sentinel) {
+  return value == sentinel || value == static_cast<double>(static_cast<float>(sentinel));
+}
+
+std::vector<double> numbers_of(const config::Value& value) {
+  std::vector<double> numbers;
+  for (const config::Value& one : *value.get_if<config::Array>()) {
+    const auto* integer = one.get_if<int64_t>();
+    numbers.push_back(integer == nullptr ? *one.get_if<double>() : static_cast<double>(*integer));
+  }
+  return numbers;
+}
+
+bool is_list_of_numbers(const config::Value& value) {
+  const auto* list = value.get_if<config::Array>();
+  return list != nullptr && std::ranges::all_of(*list, [](const config::Value& one) {
+           return one.get_if<int64_t>() != nullptr || one.get_if<double>() != nullptr;
+         });
+}
+
+}  // namespace
+
+bool Selection::empty() const {
+  const auto* by_label = sentinels.get_if<config::Table>();
+  return labels.empty() && where.empty() && by_label != nullptr && by_label->empty();
+}
+
+const config::Schema<Selection>& selection_schema() {
+  static const auto schema =
+      config::Schema<Selection>("Which objects a dataset gives, and with which labels.")
+          .tables("labels", &Selection::labels, "tables of labels of one's own, joined to the objects",
+                  label_table_schema())
+          .field("sentinels", &Selection::sentinels,
+                 "label = [numbers that stand for a missing value]; a redshift of -9999, -999 or -99 is missing unless "
+                 "the label stands here")
+          .field("where", &Selection::where,
+                 "condition on labels that objects must meet: \"ZWARN == 0 && z > 0.01\"; == != < <= > >=, + - * / %, "
+                 "&& || ! and parentheses, 'text', isfinite(), abs()");
+  return schema;
+}
+
+void check_selection(const Selection& selection, const config::Table& table, const config::Section& where,
+                     config::Problems& problems) {
+  const auto place = [&](const char* key) {
+    const config::Value* value = table.find(key);
+    return value == nullptr ? config::Location() : value->location();
+  };
+  const auto* sentinels = selection.sentinels.get_if<config::Table>();
+  if (sentinels == nullptr) {
+    problems.add(place("sentinels"), where.says("'sentinels' must be a table: label = [numbers]"));
+  } else {
+    for (const auto& entry : sentinels->entries()) {
+      if (!is_list_of_numbers(entry.value))
+        problems.add(entry.location,
+                     where.inner("sentinels")
+                         .says(fmt::format("'{}' must be a list of numbers, found {}", entry.key, entry.value.kind())));
+    }
+  }
+  if (selection.where.empty()) return;
+  try {
+    (void)Where(selection.where);
+  } catch (const Error& error) {
+    problems.add(place("where"), where.says(fmt::format("'where': {}", error.what())));
+  }
+}
+
+JoinedRows join_rows(const Dataset& objects, const io::Table& table, const LabelTable& how) {
+  if (!how.id.empty()) return join_by_id(objects, table.read(how.id));
+  return join_by_position(objects, table.read(how.ra), table.read(how.dec), how.radius);
+}
+
+LabelledDataset::LabelledDataset(std::shared_ptr<const Dataset> objects, const Selection& selection)
+    : objects_(std::move(objects)), where_(selection.where) {
+  for (const LabelTable& table : selection.labels) join(table);
+  mask_sentinels(*selection.sentinels.get_if<config::Table>());
+  if (!selection.where.empty()) filter(selection.where);
+}
+
+void LabelledDataset::join(const LabelTable& table) {
+  const io::Table rows = io::Table::open(table.file, table.table);
+  files_.push_back(table.file);
+  const JoinedRows joined = join_rows(*objects_, rows, table);
+  std::vector<std::string> names;
+  for (const LabelColumn& column : table.columns) {
+    add_label(table, column, rows.read(column.column), joined.rows);
+    names.push_back(column.label);
+  }
+  notes_.push_back(fmt::format("labels {} of {}: {}", fmt::join(names, ", "), table.file, joined.sentence));
+}
+
+void LabelledDataset::add_label(const LabelTable& table, const LabelColumn& column, const io::Column& values,
+                                const std::array<std::vector<int64_t>, 2>& rows) {
+  if (labels_.contains(column.label)) {
+    throw Error(fmt::format("[dataset.labels] {}: another table gives the label '{}', too", table.file, column.label));
+  }
+  const std::vector<Field> fields = objects_->fields();
+  const auto own = std::ranges::find(fields, column.label, &Field::name);
+  if (column.label == "object_id" || column.label.starts_with("has_") ||
+      (own != fields.end() && own->shape.rank() > 0)) {
+    throw Error(fmt::format("[dataset.labels] {}: a table cannot give '{}', which says what the objects are",
+                            table.file, column.label));
+  }
+  if (own != fields.end())
+    notes_.push_back(fmt::format("label {} of {} replaces the dataset's", column.label, table.file));
+  meanings_[column.label] = fmt::format("column {} of {}", values.name, table.file);
+  labels_[column.label] = {taken(values, column.label, rows[0]), taken(values, column.label, rows[1])};
+}
+
+LabelledDataset::BySplit LabelledDataset::label(const std::string& name, const std::string& wanted_by) const {
+  const auto found = labels_.find(name);
+  if (found != labels_.end()) return found->second;
+  const std::vector<Field> fields = objects_->fields();
+  const auto own = std::ranges::find(fields, name, &Field::name);
+  if (own == fields.end() || own->shape.rank() > 0) {
+    std::vector<std::string> names;
+    for (const auto& [label, columns] : labels_) names.push_back(label);
+    for (const Field& field : fields) {
+      if (field.shape.rank() == 0 && !labels_.contains(field.name)) names.push_back(field.name);
+    }
+    throw Error(fmt::format("[dataset] {}: there is no label '{}'; there are {}{}", wanted_by, name,
+                            fmt::join(names, ", "), suggestion(name, names)));
+  }
+  BySplit columns;
+  for (const Split split : splits) {
+    columns[index_of(split)] = {.name = name,
+                                .place = fmt::format("[dataset] label '{}'", name),
+                                .values = read_label(*objects_, split, all_rows(*objects_, split), name)};
+  }
+  return columns;
+}
+
+void LabelledDataset::mask_sentinels(const config::Table& sentinels) {
+  for (const auto& entry : sentinels.entries()) mask(entry.key, numbers_of(entry.value));
+  std::set<std::string> names;
+  for (const Field& field : objects_->fields()) {
+    if (field.shape.rank() == 0) names.insert(field.name);
+  }
+  for (const auto& [name, columns] : labels_) {
+    if (std::holds_alternative<std::vector<double>>(columns[0].values)) names.insert(name);
+  }
+  for (const std::string& name : names) {
+    if (probe::is_redshift(name) && sentinels.find(name) == nullptr) mask(name, redshift_sentinels);
+  }
+}
+
+void LabelledDataset::mask(const std::string& name, const std::vector<double>& sentinels) {
+  BySplit columns = label(name, "'sentinels'");
+  std::map<double, int64_t> found;
+  int64_t impossible = 0;
+  for (io::Column& column : columns) {
+    auto* values = std::get_if<std::vector<double>>(&column.values);
+    if (values == nullptr) throw Error(fmt::format("[dataset] 'sentinels': the label '{}' is text", name));
+    for (double& value : *values) {
+      const auto sentinel = std::ranges::find_if(sentinels, [&](double one) { return is_sentinel(value, one); });
+      if (sentinel == sentinels.end()) {
+        impossible += probe::is_redshift(name) && value < -1.0 ? 1 : 0;
+        continue;
+      }
+      ++found[*sentinel];
+      value = missing_label;
+    }
+  }
+  for (const auto& [sentinel, count] : found)
+    notes_.push_back(fmt::format("label {}: {} of {} missing", name, counted(count, "value"), sentinel));
+  if (impossible > 0)
+    notes_.push_back(fmt::format("label {}: {} below -1, which no redshift is (sentinels names those that are missing)",
+                                 name, counted(impossible, "value")));
+  if (!found.empty()) labels_[name] = std::move(columns);
+}
+
+void LabelledDataset::filter(const std::string& text) {
+  const Where where(text);
+  std::array<std::map<std::string, io::Column>, 2> values;
+  for (const std::string& name : where.names()) {
+    BySplit columns = label(name, "'where'");
+    for (size_t split = 0; split < splits.size(); ++split) values[split].emplace(name, std::move(columns[split]));
+  }
+  std::array<std::vector<int64_t>, 2> rows;
+  int64_t unknown = 0, all = 0;
+  for (const Split split : splits) {
+    std::vector<Where::Truth> truths;
+    try {
+      truths = where.of(values[index_of(split)], objects_->size(split));
+    } catch (const Error& error) {
+      throw Error(fmt::format("[dataset] 'where': {}", error.what()));
+    }
+    for (size_t row = 0; row < truths.size(); ++row) {
+      if (truths[row] == Where::Truth::yes) rows[index_of(split)].push_back(static_cast<int64_t>(row));
+      unknown += truths[row] == Where::Truth::unknown ? 1 : 0;
+    }
+    all += objects_->size(split);
+  }
+  const int64_t kept = std::ssize(rows[0]) + std::ssize(rows[1]);
+  std::string sentence = fmt::format("where {}: {} of {} are kept", text, kept, counted(all, "object"));
+  append(sentence, unknown, "is left out because a value is missing", "are left out because a value is missing");
+  if (kept == 0) throw Error(fmt::format("[dataset] {}", sentence));
+  notes_.push_back(sentence);
+  rows_ = std::move(rows);
+}
+
+std::vector<Field> LabelledDataset::fields() const {
+  std::vector<Field> fields;
+  for (const Field& field : objects_->fields()) {
+    if (!labels_.contains(field.name)) fields.push_back(field);
+  }
+  const std::vector<Field> own = objects_->fields();
+  for (const auto& [name, columns] : labels_) {
+    if (!std::holds_alternative<std::vector<double>>(columns[0].values)) continue;
+    const auto old = std::ranges::find(own, name, &Field::name);
+    const auto meaning = meanings_.find(name);
+    fields.push_back({name,
+                      DType::f64,
+                      {},
+                      old == own.end() ? "" : old->unit,
+                      meaning == meanings_.end() ? old->meaning : meaning->second});
+  }
+  return fields;
+}
+
+const std::vector<int64_t>* LabelledDataset::kept(Split split) const {
+  return rows_ ? &(*rows_)[index_of(split)] : nullptr;
+}
+
+int64_t LabelledDataset::size(Split split) const { return rows_ ? std::ssize(*kept(split)) : objects_->size(split); }
+
+ReadPlan LabelledDataset::read_plan(Split split) const {
+  ReadPlan plan = objects_->read_plan(split);
+  if (!rows_) return plan;
+  const std::vector<int64_t>& rows = *kept(split);
+  ReadPlan own{.ranges = {}, .window = plan.window};
+  for (const RowRange& range : plan.ranges) {
+    const int64_t begin = std::ranges::lower_bound(rows, range.begin) - rows.begin();
+    const int64_t end = std::ranges::lower_bound(rows, range.end) - rows.begin();
+    if (begin < end) own.ranges.push_back({begin, end});
+  }
+  return own;
+}
+
+std::vector<int64_t> LabelledDataset::rows_of_all(Split split, std::span<const int64_t> rows) const {
+  std::vector<int64_t> wanted(rows.begin(), rows.end());
+  if (!rows_) return wanted;
+  for (int64_t& row : wanted) row = kept(split)->at(static_cast<size_t>(row));
+  return wanted;
+}
+
+void LabelledDataset::read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
+                           HostBatch& out) const {
+  const std::vector<int64_t> wanted = rows_of_all(split, rows);
+  std::vector<std::string> others;
+  for (const std::string& name : names) {
+    const auto own = labels_.find(name);
+    if (own == labels_.end()) {
+      others.push_back(name);
+      continue;
+    }
+    const auto& values = std::get<std::vector<double>>(own->second[index_of(split)].values);
+    HostArray array(DType::f64, {std::ssize(wanted)});
+    for (size_t i = 0; i < wanted.size(); ++i) array.values<double>()[i] = values.at(static_cast<size_t>(wanted[i]));
+    out[name] = std::move(array);
+  }
+  if (!others.empty()) objects_->read(split, wanted, others, out);
+}
+
+std::shared_ptr<Dataset> labelled(std::shared_ptr<Dataset> objects, const Selection& selection) {
+  auto labels = std::make_shared<LabelledDataset>(objects, selection);
+  return selection.empty() && labels->notes().empty() ? objects : labels;
+}
+
+std::vector<std::string> label_notes(const Dataset& dataset) {
+  const auto* labels = dynamic_cast<const LabelledDataset*>(&dataset);
+  return labels == nullptr ? std::vector<std::string>() : labels->notes();
+}
+
+}  // namespace astroclip::data

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/dataset.h"
+#include "config/schema.h"
+#include "io/table/table.h"
+
+namespace astroclip::data {
+
+/// One label of a table.
+struct LabelColumn {
+  std::string label, column;
+};
+
+/// A table whose rows are joined to a dataset's objects, by identifier or by position.
+struct LabelTable {
+  std::string file = {}, table = {};
+  std::string id = {};            ///< column of the objects' object_id
+  std::string ra = {}, dec = {};  ///< or columns of positions
+  double radius = 1.0;            ///< arcsec
+  std::vector<LabelColumn> columns = {};
+};
+
+/// The rows of a table that fit a dataset's objects.
+struct JoinedRows {
+  std::array<std::vector<int64_t>, 2> rows;  ///< for each object of the training and of the test split; −1: none
+  int64_t matched = 0;                       ///< objects with a row
+  std::string sentence;                      ///< what matched, and how many did not, were ambiguous or not finite
+};
+/// Joins by `id`, or by `ra` and `dec`. Throws Error naming file, column and row.
+JoinedRows join_rows(const Dataset& objects, const io::Table& table, const LabelTable& how);
+
+/// What an experiment adds to a dataset's labels, and which objects it takes.
+struct Selection {
+  std::vector<LabelTable> labels;
+  config::Value sentinels;  ///< a table of lists of numbers, by label
+  std::string where;
+
+  bool empty() const;
+};
+
+/// The keys of [dataset] that hold for every dataset plugin.
+const config::Schema<Selection>& selection_schema();
+/// Checks what the schema cannot: `sentinels` and the grammar of `where`. Problems are added.
+void check_selection(const Selection& selection, const config::Table& table, const config::Section& where,
+                     config::Problems& problems);
+
+/// A dataset with further labels, without values that stand for missing ones, and without the objects that a condition
+/// leaves out. Labels of tables are float64, NaN where no row of the table fits or the row has no value; text can be
+/// used by `where` alone.
+class LabelledDataset final : public Dataset {
+ public:
+  /// Throws Error naming the file, column, label or character that is wrong, and when no object is left.
+  LabelledDataset(std::shared_ptr<const Dataset> objects, const Selection& selection);
+
+  /// What was joined, missing and left out, in sentences.
+  const std::vector<std::string>& notes() const { return notes_; }
+  /// What the labels depend on beside the objects: the tables' files and the condition.
+  const std::vector<std::string>& files() const { return files_; }
+  const std::string& where() const { return where_; }
+
+  std::vector<Field> fields() const override;
+  int64_t size(Split split) const override;
+  ReadPlan read_plan(Split split) const override;
+  void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
+            HostBatch& out) const override;
+  IdKind id_kind() const override { return objects_->id_kind(); }
+  std::vector<std::string> id_texts(Split split, std::span<const int64_t> rows) const override {
+    return objects_->id_texts(split, rows_of_all(split, rows));
+  }
+  config::Table preprocessing() const override { return objects_->preprocessing(); }
+
+ private:
+  using BySplit = std::array<io::Column, 2>;
+
+  void join(const LabelTable& table);
+  void add_label(const LabelTable& table, const LabelColumn& column, const io::Column& values,
+                 const std::array<std::vector<int64_t>, 2>& rows);
+  void mask_sentinels(const config::Table& sentinels);
+  void mask(const std::string& label, const std::vector<double>& sentinels);
+  void filter(const std::string& where);
+  /// The label of that name, perhaps the dataset's own. Throws Error when there is none.
+  BySplit label(const std::string& name, const std::string& wanted_by) const;
+  const std::vector<int64_t>* kept(Split split) const;
+  std::vector<int64_t> rows_of_all(Split split, std::span<const int64_t> rows) const;
+
+  std::shared_ptr<const Dataset> objects_;
+  std::string where_;
+  std::map<std::string, BySplit> labels_;                    ///< of all objects
+  std::map<std::string, std::string> meanings_;              ///< of those that the dataset has not
+  std::optional<std::array<std::vector<int64_t>, 2>> rows_;  ///< of the objects that are kept
+  std::vector<std::string> notes_, files_;
+};
+
+/// The dataset as an experiment takes it: the same when it asks for nothing and no redshift is a well-known sentinel.
+std::shared_ptr<Dataset> labelled(std::shared_ptr<Dataset> objects, const Selection& selection);
+/// The sentences of notes(), none for another dataset.
+std::vector<std::string> label_notes(const Dataset& dataset);
+
+}  // namespace astroclip::data

@@ -1,0 +1,117 @@
+#include "fits/label_tables.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "data/labels.h"
+#include "fits/places.h"
+#include "io/table/table.h"
+
+namespace astroclip::fits {
+
+namespace {
+
+constexpr std::array<std::string_view, 15> layout_names = {
+    "images",   "spectra",   "spectra_ivar", "redshifts",    "targetids", "image", "spectrum", "spectrum_ivar",
+    "redshift", "object_id", "has_image",    "has_spectrum", "zwarn",     "ra",    "dec"};
+
+/// The objects of an import as a dataset of identifiers and places.
+class ObjectList final : public Dataset {
+ public:
+  ObjectList(std::span<const std::string> ids, std::span<const SkyPosition> places) : ids_(ids), places_(places) {}
+  std::vector<Field> fields() const override {
+    return {
+        {"object_id", DType::i64, {}, "", ""}, {"ra", DType::f64, {}, "deg", ""}, {"dec", DType::f64, {}, "deg", ""}};
+  }
+  int64_t size(Split split) const override { return split == Split::train ? std::ssize(ids_) : 0; }
+  void read(Split, std::span<const int64_t> rows, std::span<const std::string> names, HostBatch& out) const override {
+    for (const std::string& name : names) {
+      HostArray array(name == "object_id" ? DType::i64 : DType::f64, {std::ssize(rows)});
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const auto row = static_cast<size_t>(rows[i]);
+        if (name == "object_id")
+          array.values<int64_t>()[i] = id_key(ids_[row]);
+        else
+          array.values<double>()[i] = name == "ra" ? places_[row].ra : places_[row].dec;
+      }
+      out[name] = std::move(array);
+    }
+  }
+  IdKind id_kind() const override { return IdKind::text; }
+  std::vector<std::string> id_texts(Split, std::span<const int64_t> rows) const override {
+    std::vector<std::string> texts;
+    for (const int64_t row : rows) texts.push_back(ids_[static_cast<size_t>(row)]);
+    return texts;
+  }
+
+ private:
+  std::span<const std::string> ids_;
+  std::span<const SkyPosition> places_;
+};
+
+/// "FILE[TABLE]", unless a file of that name is there.
+io::Table opened(const std::string& named) {
+  const size_t bracket = named.rfind('[');
+  if (bracket == std::string::npos || !named.ends_with(']') || std::filesystem::exists(named))
+    return io::Table::open(named);
+  return io::Table::open(named.substr(0, bracket), named.substr(bracket + 1, named.size() - bracket - 2));
+}
+
+bool has_layout_name(const std::string& column) {
+  return std::ranges::find(layout_names, lower(column)) != layout_names.end();
+}
+
+}  // namespace
+
+TableLabels join_tables(std::span<const std::string> tables, std::span<const std::string> ids,
+                        std::span<const SkyPosition> places) {
+  constexpr double largest_exact = 9007199254740992.0;  // 2^53
+  const ObjectList objects(ids, places);
+  TableLabels all;
+  for (const std::string& named : tables) {
+    const io::Table table = opened(named);
+    const auto id = id_column(table);
+    const auto place = position_columns(table);
+    if (!id && !place) {
+      throw Error(
+          fmt::format("{}: has no column of identifiers (as TARGETID or object_id) and none of positions (as ra "
+                      "and dec); it has {}",
+                      named, fmt::join(table.columns(), ", ")));
+    }
+    data::JoinedRows rows;
+    if (id) rows = data::join_rows(objects, table, {.id = *id});
+    if (rows.matched == 0 && place) rows = data::join_rows(objects, table, {.ra = place->first, .dec = place->second});
+    const std::string key = id ? table.read(*id).name : "";
+    std::vector<std::string> taken, left;
+    for (const std::string& name : table.columns()) {
+      const io::Column column = table.read(name);
+      const bool is_text = std::holds_alternative<std::vector<std::string>>(column.values);
+      const std::vector<double> numbers = is_text ? std::vector<double>() : column.numbers();
+      const bool is_exact =
+          std::ranges::none_of(numbers, [&](double value) { return std::abs(value) >= largest_exact; });
+      if (name == key || has_layout_name(name) || is_text || (column.values.index() <= 1 && !is_exact) ||
+          all.labels.contains(name)) {
+        left.push_back(name);
+        continue;
+      }
+      taken.push_back(name);
+      std::vector<double>& label = all.labels[name];
+      for (const int64_t row : rows.rows[0])
+        label.push_back(row < 0 ? std::numeric_limits<double>::quiet_NaN() : numbers[static_cast<size_t>(row)]);
+    }
+    if (taken.empty()) throw Error(fmt::format("{}: has no column of numbers that can be a label", named));
+    all.notes.push_back(fmt::format("labels {} of {}: {}{}", fmt::join(taken, ", "), named, rows.sentence,
+                                    left.empty() ? "" : fmt::format("; left out: {}", fmt::join(left, ", "))));
+  }
+  return all;
+}
+
+}  // namespace astroclip::fits

@@ -1,0 +1,196 @@
+#include "data/labels.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "base/error.h"
+#include "config/toml.h"
+#include "data/fields.h"
+#include "support/scratch.h"
+
+namespace astroclip::data {
+namespace {
+
+using testing::ElementsAre;
+using testing::ThrowsMessage;
+using testing_support::scratch;
+
+/// Six objects, of which the last two are for testing: ids from 101, a row of places 10 arcsec apart.
+class Objects final : public Dataset {
+ public:
+  explicit Objects(std::vector<double> redshifts = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}) : redshifts_(std::move(redshifts)) {}
+  std::vector<Field> fields() const override {
+    return {{"object_id", DType::i64, {}, "", ""},
+            {"ra", DType::f64, {}, "deg", ""},
+            {"dec", DType::f64, {}, "deg", ""},
+            {"redshift", DType::f64, {}, "", "redshift"},
+            {"image", DType::f32, {2}, "nJy", ""}};
+  }
+  int64_t size(Split split) const override { return split == Split::train ? 4 : 2; }
+  ReadPlan read_plan(Split split) const override {
+    return split == Split::train ? ReadPlan{.ranges = {{0, 1}, {1, 4}}, .window = 8} : ReadPlan{.ranges = {{0, 2}}};
+  }
+  void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
+            HostBatch& out) const override {
+    for (const std::string& name : names) {
+      const auto all = fields();
+      HostArray& array = out[name] = HostArray(*std::ranges::find(all, name, &Field::name), std::ssize(rows));
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const int64_t object = rows[i] + (split == Split::test ? 4 : 0);
+        if (name == "object_id") array.values<int64_t>()[i] = 101 + object;
+        if (name == "ra") array.values<double>()[i] = 150.0 + static_cast<double>(object) / 360.0;
+        if (name == "dec") array.values<double>()[i] = object == 5 ? NAN : 0.0;
+        if (name == "redshift") array.values<double>()[i] = redshifts_[static_cast<size_t>(object)];
+        if (name == "image") array.values<float>()[2 * i] = static_cast<float>(object);
+      }
+    }
+  }
+
+ private:
+  std::vector<double> redshifts_;
+};
+
+std::string written(const std::string& text) {
+  static int count = 0;
+  const std::string path = scratch("labels" + std::to_string(count++) + ".csv");
+  std::ofstream(path) << text;
+  return path;
+}
+
+/// The keys of [dataset] as an experiment file gives them.
+Selection selection(const std::string& toml) {
+  config::Problems problems;
+  const config::Table table = config::parse_text(toml, "e.toml");
+  const Selection selection = selection_schema().parse(table, {"dataset"}, {}, problems);
+  check_selection(selection, table, {"dataset"}, problems);
+  problems.throw_if_any();
+  return selection;
+}
+
+std::shared_ptr<Dataset> with(const std::string& toml, std::vector<double> redshifts = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}) {
+  return labelled(std::make_shared<Objects>(redshifts), selection(toml));
+}
+
+/// A label of both splits; −1 where it is missing.
+std::vector<double> values(const Dataset& dataset, const std::string& label) {
+  std::vector<double> all;
+  for (const Split split : {Split::train, Split::test}) {
+    for (const double value : read_label(dataset, split, rows_with(dataset, split, {}), label))
+      all.push_back(std::isnan(value) ? -1.0 : value);
+  }
+  return all;
+}
+
+TEST(LabelsTest, JoinsById) {
+  const std::string file = written("id,z,zwarn\n103,1.3,0\n101,1.1,4\n,9,9\n106,1.6,\n103,8,8\n999,7,7\n");
+  const auto dataset =
+      with("labels = [{ file = '" + file + "', id = 'id', columns = { zmine = 'z', warning = 'zwarn' } }]");
+  EXPECT_THAT(values(*dataset, "zmine"), ElementsAre(1.1, -1, 1.3, -1, -1, 1.6));
+  EXPECT_THAT(values(*dataset, "warning"), ElementsAre(4, -1, 0, -1, -1, -1));
+  EXPECT_THAT(values(*dataset, "redshift"), ElementsAre(0.1, 0.2, 0.3, 0.4, 0.5, 0.6));
+  EXPECT_EQ(field_of(*dataset, "zmine").meaning, "column z of " + file);
+  EXPECT_THAT(label_notes(*dataset),
+              ElementsAre("labels zmine, warning of " + file +
+                          ": 3 of 6 objects matched by object_id = id; 3 have no row; 1 identifier stands in several "
+                          "rows, of which the first is taken; 1 row has no identifier"));
+}
+
+TEST(LabelsTest, JoinsByPosition) {
+  // Rows: 0.5 arcsec from the first object, 0.9 and 0.2 from the second, none near the third, 0.8 from the fourth (and
+  // 9.2 from the fifth), nowhere.
+  const std::string file = written(
+      "RA,DEC,Z\n150.0,0.000138888889,1\n150.002777777778,0.00025,2\n150.002777777778,0.0000555555556,3\n"
+      "150.008555555556,0,4\nnan,0,5\n");
+  const auto dataset =
+      with("labels = [{ file = '" + file + "', ra = 'RA', dec = 'DEC', columns = { redshift = 'Z' } }]");
+  EXPECT_THAT(values(*dataset, "redshift"), ElementsAre(1, 3, -1, 4, -1, -1));
+  EXPECT_THAT(label_notes(*dataset),
+              ElementsAre("label redshift of " + file + " replaces the dataset's",
+                          "labels redshift of " + file +
+                              ": 3 of 6 objects matched within 1 arcsec of RA, DEC; 3 have no row; 1 object has no "
+                              "finite position; 1 has several rows within the radius, of which the nearest is taken; 1 "
+                              "row has no finite position"));
+  const auto wide =
+      with("labels = [{ file = '" + file + "', ra = 'RA', dec = 'DEC', radius = 12, columns = { redshift = 'Z' } }]");
+  EXPECT_THAT(values(*wide, "redshift"), ElementsAre(1, 3, 3, 4, 4, -1));
+  EXPECT_THAT(label_notes(*wide)[1], testing::HasSubstr("2 rows are the nearest of several objects"));
+}
+
+TEST(LabelsTest, TakesSentinelsForMissing) {
+  const std::string file = written("id,mag\n101,-999\n102,20\n103,-99.9\n104,99\n");
+  const auto dataset = with("labels = [{ file = '" + file +
+                            "', id = 'id', columns = { mag = 'mag' } }]\nsentinels = { mag = [-999, -99.9] }");
+  EXPECT_THAT(values(*dataset, "mag"), ElementsAre(-1, 20, -1, 99, -1, -1));
+  EXPECT_THAT(label_notes(*dataset), testing::Contains("label mag: 1 value of -999 missing"));
+}
+
+TEST(LabelsTest, ARedshiftOfMinus999IsNone) {
+  const std::vector<double> redshifts = {0.1, -999, -99, 0.4, -55, -999};
+  const auto dataset = with("", redshifts);
+  EXPECT_THAT(values(*dataset, "redshift"), ElementsAre(0.1, -1, -1, 0.4, -55, -1));
+  EXPECT_THAT(label_notes(*dataset),
+              ElementsAre("label redshift: 2 values of -999 missing", "label redshift: 1 value of -99 missing",
+                          "label redshift: 1 value below -1, which no redshift is (sentinels names those that are "
+                          "missing)"));
+  EXPECT_THAT(values(*with("sentinels = { redshift = [-55] }", redshifts), "redshift"),
+              ElementsAre(0.1, -999, -99, 0.4, -1, -999));
+  EXPECT_TRUE(label_notes(*with("")).empty());
+}
+
+TEST(LabelsTest, KeepsTheObjectsThatMeetTheCondition) {
+  const std::string file = written("id,type,q\n101,GALAXY,1\n102,STAR,1\n103,GALAXY,\n104,GALAXY,2\n105,GALAXY,3\n");
+  const auto dataset = with("where = \"type == 'GALAXY' && q > 0 && redshift < 0.45\"\nlabels = [{ file = '" + file +
+                            "', id = 'id', columns = { type = 'type', q = 'q' } }]");
+  EXPECT_EQ(dataset->size(Split::train), 2);
+  EXPECT_EQ(dataset->size(Split::test), 0);
+  EXPECT_THAT(values(*dataset, "object_id"), ElementsAre(101, 104));
+  EXPECT_THAT(values(*dataset, "q"), ElementsAre(1, 2));
+  const std::vector<int64_t> rows = {1, 0};
+  HostBatch batch = read_fields(*dataset, Split::train, rows, {"image"});
+  EXPECT_EQ(batch.at("image").values<float>()[0], 3.0F);
+  EXPECT_THAT(label_notes(*dataset).back(),
+              "where type == 'GALAXY' && q > 0 && redshift < 0.45: 2 of 6 objects are kept; 1 is left out because a "
+              "value is missing");
+  const ReadPlan plan = dataset->read_plan(Split::train);
+  ASSERT_EQ(plan.ranges.size(), 2U);
+  EXPECT_EQ(plan.ranges[0].end, 1);
+  EXPECT_EQ(plan.ranges[1].begin, 1);
+  EXPECT_EQ(plan.ranges[1].end, 2);
+}
+
+TEST(LabelsTest, SaysWhatIsWrong) {
+  const std::string file = written("id,type,big,near\n101,GALAXY,39633300968442591,1.5\n");
+  const auto says = [](const std::string& toml, const std::string& message) {
+    EXPECT_THAT([&] { with(toml); }, ThrowsMessage<Error>(message)) << toml;
+  };
+  const std::string joined = "labels = [{ file = '" + file + "', id = 'id', columns = ";
+  says("where = 'redshit > 0'",
+       "[dataset] 'where': there is no label 'redshit'; there are object_id, ra, dec, redshift; did you mean "
+       "'redshift'?");
+  says("where = 'image > 0'", "[dataset] 'where': there is no label 'image'; there are object_id, ra, dec, redshift");
+  says("where = 'redshift > 7'", "[dataset] where redshift > 7: 0 of 6 objects are kept");
+  says("where = 'redshift >'",
+       "e.toml:1:9: error: [dataset] 'where': at character 11: expected a label or a number, found the end");
+  says("sentinels = { redshift = -999 }",
+       "e.toml:1:15: error: [dataset.sentinels] 'redshift' must be a list of numbers, found an integer");
+  says("sentinels = { mag = [-999] }",
+       "[dataset] 'sentinels': there is no label 'mag'; there are object_id, ra, dec, redshift");
+  says(joined + "{ big = 'big' } }]", file +
+                                          ": column 'big', row 1: 39633300968442591 is beyond ±2^53, which the "
+                                          "label 'big' (float64) cannot hold exactly");
+  says(joined + "{ image = 'big' } }]",
+       "[dataset.labels] " + file + ": a table cannot give 'image', which says what the objects are");
+  says(joined + "{ z = 'zz' } }]", file + ": has no column 'zz'; it has id, type, big, near");
+  says("labels = [{ file = '" + file + "', id = 'near', columns = { big = 'type' } }]",
+       file + ": column 'near', row 1: expected an identifier, an integer or text; 1.5 is a floating-point number");
+  says("labels = [{ file = '" + file + "', columns = { z = 'z' } }]",
+       "e.toml:1:11: error: [dataset.labels] rows are joined by 'id', or by 'ra' and 'dec'");
+  says("labels = [{ file = '" + file + "', id = 'id' }]",
+       "e.toml:1:11: error: [dataset.labels] 'columns' is empty: it says label = column");
+}
+
+}  // namespace
+}  // namespace astroclip::data
