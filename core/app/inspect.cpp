@@ -1,30 +1,29 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
+
+#include "app/file_readers.h"
 #include "app/verbs.h"
-#include "base/printable.h"
-#include "base/table.h"
-#include "io/weights/weights_file.h"
+#include "base/error.h"
+#include "io/file_format.h"
 
 namespace astroclip::app {
 
 namespace {
 
-/// Text out of a file, fit for a terminal and one line.
-std::string shown(const std::string& text) { return printable(text, 100); }
-
-void print_listing(const std::string& path, const io::WeightsListing& listing) {
-  int64_t numbers = 0;
-  std::vector<TableRow> rows;
-  for (const auto& entry : listing.entries) {
-    numbers += entry.shape.numel();
-    rows.push_back({shown(entry.name), fmt::format("{:4}", entry.type), entry.shape.str()});
+int inspect(const std::string& path) {
+  if (!std::filesystem::is_directory(path)) io::require_regular_file(path);
+  if (!std::filesystem::exists(path)) throw Error(fmt::format("{}: cannot read: No such file or directory", path));
+  const auto readers = file_readers();
+  const auto reader = std::ranges::find_if(readers, [&](const FileReader& one) { return one.recognises(path); });
+  if (reader == readers.end()) {
+    const std::string other = io::other_format(path);
+    throw Error(fmt::format("{}: is no file that astroclip reads{}", path, other.empty() ? "" : ", but " + other));
   }
-  fmt::print("{}\n{}: {} tensors, {} numbers\n\n{}", path, listing.format, listing.entries.size(), numbers,
-             format_table(rows));
-  if (!listing.skipped.empty()) fmt::print("\ncannot be read\n");
-  for (const auto& name : listing.skipped) fmt::print("  {}\n", shown(name));
-  if (!listing.metadata.empty()) fmt::print("\nmetadata\n");
-  for (const auto& [key, value] : listing.metadata) fmt::print("  {} = {}\n", shown(key), shown(value));
+  fmt::print("{}\n", path);
+  reader->describe(path);
+  return 0;
 }
 
 }  // namespace
@@ -33,19 +32,18 @@ Verb inspect_verb() {
   return {
       .name = "inspect",
       .usages = {"FILE"},
-      .meaning = "list the tensors and metadata of a weights file",
+      .meaning = "tell what a file is, what is in it, and what would be taken",
       .description =
-          "Lists name, dtype and shape of the tensors in a PyTorch or safetensors file, and its metadata. No code in a "
+          "Tells of any file that the program reads what it is, lists what is in it, and says what the verbs that read "
+          "it would take, and why not the rest: weights (PyTorch, safetensors) and model files, FITS files, HDF5 files "
+          "of objects and of embeddings, tables, experiment files, and folders of runs or of files. No code in a "
           "PyTorch file is executed.",
-      .positionals = {Argument("file", "FILE", "safetensors file, or PyTorch file of any version")
-                          .required()
-                          .completed_by(Completes::file)},
+      .positionals =
+          {Argument("file", "FILE", "any of these files, or a folder").required().completed_by(Completes::file)},
       .examples = {{"astroclip inspect runs/quickstart-1/model.safetensors", "lists the model of a run"},
-                   {"astroclip inspect astroclip.ckpt", "lists a published file, without PyTorch"}},
-      .run = [](const Values& values) {
-        print_listing(values.text("file"), io::list_weights(values.text("file")));
-        return 0;
-      }};
+                   {"astroclip inspect astroclip.ckpt", "lists a published file, without PyTorch"},
+                   {"astroclip inspect spectra/coadd.fits", "says which spectra `import` would take"}},
+      .run = [](const Values& values) { return inspect(values.text("file")); }};
 }
 
 }  // namespace astroclip::app

@@ -222,6 +222,16 @@ SafetensorsFile SafetensorsFile::open(const std::string& path) {
   return file;
 }
 
+bool SafetensorsFile::looks_like_one(const std::string& path) {
+  const MappedFile file(path);
+  const std::span<const std::byte> bytes = file.bytes();
+  uint64_t length = 0;
+  if (bytes.size() <= sizeof length) return false;
+  std::memcpy(&length, bytes.data(), sizeof length);
+  const auto first = static_cast<char>(bytes[sizeof length]);
+  return length <= largest_header && length <= bytes.size() - sizeof length && (first == '{' || first == ' ');
+}
+
 const std::string& SafetensorsFile::path() const { return mapping_->path; }
 const Metadata& SafetensorsFile::metadata() const { return mapping_->metadata; }
 const std::vector<SafetensorsFile::Entry>& SafetensorsFile::entries() const { return mapping_->entries; }

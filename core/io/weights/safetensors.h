@@ -28,6 +28,10 @@ class SafetensorsFile {
   /// Throws Error with the path and the reason: not a safetensors file, truncated, or invalid offsets.
   static SafetensorsFile open(const std::string& path);
 
+  /// Whether a file begins like one: with the length of a header that the file can hold, and a brace or blank. Throws
+  /// Error if it cannot be read.
+  static bool looks_like_one(const std::string& path);
+
   const std::string& path() const;
   const Metadata& metadata() const;
   /// The tensors that can be read, in the order of their bytes in the file.

@@ -115,6 +115,10 @@ std::vector<NamedTensor> WeightsFile::state_dict() const {
   return own;
 }
 
+bool looks_like_weights(const std::string& path) {
+  return PytorchFile::looks_like_one(path) || SafetensorsFile::looks_like_one(path) || is_index(path);
+}
+
 WeightsFile read_weights(const std::string& path, Device device) {
   WeightsFile weights;
   for_each_file(path, [&](const auto& file, const std::string& format, const std::string& section) {

@@ -23,6 +23,10 @@ struct WeightsFile {
   std::vector<NamedTensor> state_dict() const;
 };
 
+/// Whether a file begins as one of weights does: a PyTorch file (or another zip archive), a safetensors file, or an
+/// index of shards. Throws Error if it cannot be read.
+bool looks_like_weights(const std::string& path);
+
 /// Reads safetensors and PyTorch files, distinguished by their first bytes, and the shards that an index lists
 /// ("model.safetensors.index.json"). Each tensor keeps its dtype if it is supported (f16 becomes f32), and stays in the
 /// mapped file if it needs no conversion. Throws Error naming the path.
