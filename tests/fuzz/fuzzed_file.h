@@ -1,7 +1,5 @@
 #pragma once
 
-#include <fmt/format.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -10,20 +8,23 @@
 
 namespace astroclip::fuzz {
 
-/// The fuzzer's bytes as a file that readers can open by its path; it lives in memory only.
+/// The fuzzer's bytes as a file that readers can open by its path; it lives in memory only. It has a name of its own,
+/// which HDF5 needs.
 class FuzzedFile {
  public:
-  FuzzedFile(const uint8_t* data, size_t size) : descriptor_(memfd_create("fuzzed", 0)) {
-    if (descriptor_ < 0 || write(descriptor_, data, size) != static_cast<ssize_t>(size)) std::abort();
+  FuzzedFile(const uint8_t* data, size_t size) {
+    const int descriptor = mkstemp(path_.data());
+    if (descriptor < 0 || write(descriptor, data, size) != static_cast<ssize_t>(size)) std::abort();
+    close(descriptor);
   }
-  ~FuzzedFile() { close(descriptor_); }
+  ~FuzzedFile() { unlink(path_.c_str()); }
   FuzzedFile(const FuzzedFile&) = delete;
   FuzzedFile& operator=(const FuzzedFile&) = delete;
 
-  std::string path() const { return fmt::format("/proc/self/fd/{}", descriptor_); }
+  const std::string& path() const { return path_; }
 
  private:
-  int descriptor_;
+  std::string path_ = "/dev/shm/fuzzed_XXXXXX";
 };
 
 }  // namespace astroclip::fuzz
