@@ -11,8 +11,10 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <span>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "io/file_format.h"
 
 /// cfitsio's reader of bytes from where ffmbyt has gone; fitsio.h declares the latter alone.
@@ -118,7 +120,53 @@ struct FitsFile::State {
       }
       elements *= extent;
     }
-    return std::abs(key("BITPIX", 8)) / 8 * key("GCOUNT", 1) * (key("PCOUNT", 0) + elements);
+    const int64_t groups = key("GCOUNT", 1), heap = key("PCOUNT", 0), bits = key("BITPIX", 8);
+    int64_t bytes = 0;
+    constexpr int64_t most_bits = 64;
+    if (groups < 0 || heap < 0 || std::abs(bits) > most_bits || __builtin_add_overflow(elements, heap, &bytes) ||
+        __builtin_mul_overflow(bytes, std::abs(bits) / 8, &bytes) || __builtin_mul_overflow(bytes, groups, &bytes)) {
+      throw Error(fmt::format("{}: is damaged: HDU {} has BITPIX = {}, PCOUNT = {}, GCOUNT = {}", path, hdus.size() + 1,
+                              bits, heap, groups));
+    }
+    return bytes;
+  }
+
+  void read_raw(int64_t begin, std::span<char> bytes, int& status) const {
+    ffmbyt(file, begin, 0, &status);
+    ffgbyt(file, static_cast<LONGLONG>(bytes.size()), bytes.data(), &status);
+  }
+
+  /// Throws Error for the header of a compressed image at byte `begin`, before cfitsio sees it, which would divide by a
+  /// tile of no extent.
+  void check_compression(int64_t begin, int64_t size) const {
+    constexpr int64_t block = 2880, card = 80;
+    std::vector<char> bytes(static_cast<size_t>(block));
+    for (int status = 0; begin + block <= size; begin += block) {
+      read_raw(begin, bytes, status);
+      if (status != 0) return fits_clear_errmsg();
+      for (int64_t at = 0; at < block; at += card) {
+        const std::string_view text(bytes.data() + at, static_cast<size_t>(card));
+        if (text.starts_with("END     ")) return;
+        const bool is_tile = text.starts_with("ZTILE"), is_axis = text.starts_with("ZNAXIS");
+        if (!is_tile && !is_axis) continue;
+        const std::string name = trimmed(std::string(text.substr(0, 8))),
+                          value = trimmed(std::string(text.substr(10, 20)));
+        constexpr int64_t most = int64_t{1} << 31;
+        const int64_t number = std::strtoll(value.c_str(), nullptr, 10);
+        if (number >= (is_tile ? 1 : 0) && number <= (name == "ZNAXIS" ? Shape::max_rank : most)) continue;
+        throw Error(fmt::format("{}: is damaged: HDU {} has {} = {}", path, hdus.size() + 1, printable(name),
+                                printable(value)));
+      }
+    }
+  }
+
+  /// Throws Error for a shape that no data of so many bytes can fill, however well it is compressed.
+  void check_pixels(const FitsHdu& hdu, int64_t bytes) const {
+    constexpr int64_t always = int64_t{1} << 26, most_of_a_byte = 4096;
+    if (hdu.is_table || hdu.shape.rank() == 0 || hdu.shape.numel() <= always) return;
+    if (hdu.shape.numel() / most_of_a_byte <= bytes) return;
+    throw Error(fmt::format("{}: is damaged: {} has the shape {}, but {} bytes", path, label(hdus.size() - 1),
+                            hdu.shape.str(), bytes));
   }
 
   /// Offset of the data of the current HDU.
@@ -134,16 +182,13 @@ struct FitsFile::State {
   bool is_padding(int64_t begin, int64_t end) const {
     int status = 0;
     fits_movabs_hdu(file, static_cast<int>(hdus.size()), nullptr, &status);
-    ffmbyt(file, begin, 0, &status);
     constexpr int64_t at_once = 1 << 16;
     std::vector<char> bytes(static_cast<size_t>(at_once));
     const std::string_view padding("\0 \n\r\x1a", 5);
     for (; begin < end && status == 0; begin += at_once) {
-      const int64_t count = std::min(at_once, end - begin);
-      ffgbyt(file, count, bytes.data(), &status);
-      if (std::string_view(bytes.data(), static_cast<size_t>(count)).find_first_not_of(padding) !=
-          std::string_view::npos)
-        return false;
+      const std::span<char> part = std::span(bytes).first(static_cast<size_t>(std::min(at_once, end - begin)));
+      read_raw(begin, part, status);
+      if (std::string_view(part.data(), part.size()).find_first_not_of(padding) != std::string_view::npos) return false;
     }
     fits_clear_errmsg();
     return status == 0;
@@ -184,14 +229,16 @@ struct FitsFile::State {
   void describe_image(FitsHdu& hdu, int& status) const {
     int axes = 0;
     fits_get_img_dim(file, &axes, &status);
-    if (status != 0 || axes == 0) return;
-    if (axes > Shape::max_rank) {
-      throw Error(fmt::format("{}: {} has {} axes; at most {} are supported", path, label(hdus.size() - 1), axes,
-                              Shape::max_rank));
-    }
+    if (status != 0 || axes == 0 || axes > Shape::max_rank) return;
     std::vector<LONGLONG> extents(static_cast<size_t>(axes));
     fits_get_img_sizell(file, axes, extents.data(), &status);
     std::vector<int64_t> slowest_first(extents.rbegin(), extents.rend());
+    int64_t pixels = 1;
+    for (const int64_t extent : slowest_first) {
+      if (extent >= 0 && !__builtin_mul_overflow(pixels, extent, &pixels)) continue;
+      throw Error(fmt::format("{}: is damaged: {} has the shape [{}]", path, label(hdus.size() - 1),
+                              fmt::join(slowest_first, ", ")));
+    }
     hdu.shape = Shape(std::span<const int64_t>(slowest_first));
   }
 
@@ -338,6 +385,7 @@ FitsFile FitsFile::open(const std::string& path) {
   const int64_t size = state.file->Fptr->filesize;
   int64_t end = 0;
   for (int hdu = 1; end < size; ++hdu) {
+    if (hdu > 1) state.check_compression(end, size);
     fits_movabs_hdu(state.file, hdu, nullptr, &status);
     if (status != 0) {
       fits_clear_errmsg();
@@ -354,6 +402,7 @@ FitsFile FitsFile::open(const std::string& path) {
       throw Error(fmt::format("{}: is truncated: the data of {} end at byte {}, but the file ends at byte {}", path,
                               state.label(state.hdus.size() - 1), begin + bytes, size));
     }
+    state.check_pixels(state.hdus.back(), bytes);
     constexpr int64_t block = 2880;
     end = begin + (bytes + block - 1) / block * block;
   }
@@ -383,7 +432,7 @@ std::vector<double> FitsFile::image(const std::string& name) const {
   const FitsHdu& found = state_->hdus[hdu];
   if (found.is_table || found.shape.rank() == 0) {
     throw Error(fmt::format("{}: {}: expected an image, found {}", path(), state_->label(hdu),
-                            found.is_table ? "a table" : "no data"));
+                            found.is_table ? "a table" : "no data, or more axes than are supported"));
   }
   std::vector<double> values(static_cast<size_t>(found.shape.numel()));
   int status = 0, any_undefined = 0;  // cfitsio always writes the latter

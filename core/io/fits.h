@@ -14,7 +14,7 @@ namespace astroclip::io {
 struct FitsHdu {
   std::string name;  ///< EXTNAME; "PRIMARY" or "HDU 2", "HDU 3" … if there is none
   bool is_table = false;
-  Shape shape;                       ///< of an image, slowest axis first; [] without data
+  Shape shape;                       ///< of an image, slowest axis first; [] without data, or with more than six axes
   int64_t rows = 0;                  ///< of a table
   std::vector<std::string> columns;  ///< of a table
 };

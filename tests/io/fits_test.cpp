@@ -103,6 +103,50 @@ TEST_F(FitsTest, IgnoresPaddingAfterTheLastHduWithAWarning) {
   }
 }
 
+/// A header that a damaged byte made absurd is an error before cfitsio divides by it or reserves memory for it.
+TEST_F(FitsTest, RefusesAbsurdHeadersOfCompressedImages) {
+  const std::string name = path();
+  FitsWriter(name).empty_primary();
+  fitsfile* open = nullptr;
+  int status = 0;
+  fits_open_diskfile(&open, name.c_str(), READWRITE, &status);
+  fits_set_compression_type(open, RICE_1, &status);
+  long axes[] = {20, 20};
+  fits_create_img(open, FLOAT_IMG, 2, axes, &status);
+  std::vector<double> values(400, 1.5);
+  fits_write_img(open, TDOUBLE, 1, 400, values.data(), &status);
+  fits_close_file(open, &status);
+  ASSERT_EQ(status, 0);
+  EXPECT_EQ(FitsFile::open(name).image("COMPRESSED_IMAGE"), values);
+  const std::string whole = read_text(name);
+  const auto with = [&](const std::string& card, const std::string& value) {
+    std::string changed = whole;
+    const size_t at = changed.find(card + " ");
+    changed.replace(at + 10, 20, fmt::format("{:>20}", value));
+    write_text(name, changed);
+  };
+  for (const char* tile : {"0", "-3", "4294967296"}) {
+    with("ZTILE1", tile);
+    EXPECT_THAT([&] { FitsFile::open(name); },
+                ThrowsMessage<Error>(fmt::format("{}: is damaged: HDU 2 has ZTILE1 = {}", name, tile)));
+  }
+  with("ZNAXIS2", "2000000000");
+  EXPECT_THAT([&] { FitsFile::open(name); },
+              ThrowsMessage<Error>(
+                  testing::HasSubstr("is damaged: HDU 'COMPRESSED_IMAGE' has the shape [2000000000, 20], but ")));
+}
+
+/// One HDU that cannot be held does not keep the others from being read.
+TEST_F(FitsTest, LeavesAlonePicturesOfMoreAxesThanAreSupported) {
+  const std::string name = path();
+  FitsWriter(name).image("", {1, 1, 1, 1, 1, 1, 2}, {1, 2}).image("FLUX", {2}, {3, 4});
+  const auto file = FitsFile::open(name);
+  EXPECT_THAT(file.image("FLUX"), ElementsAre(3, 4));
+  EXPECT_THAT([&] { file.image("PRIMARY"); },
+              ThrowsMessage<Error>(name + ": HDU 'PRIMARY': expected an image, found no data, or more axes than are "
+                                          "supported"));
+}
+
 /// Nothing waits for the other end of a pipe.
 TEST_F(FitsTest, RefusesWhatIsNoFile) {
   const std::string pipe = path("pipe");
