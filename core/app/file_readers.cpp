@@ -17,6 +17,7 @@
 #include "config/toml.h"
 #include "embed/inputs.h"
 #include "experiment/experiment.h"
+#include "fits/image_reader.h"
 #include "fits/observations.h"
 #include "io/file_format.h"
 #include "io/fits.h"
@@ -141,12 +142,22 @@ bool is_fits(const std::string& path) {
 }
 
 std::string describe_import(const std::string& path) {
-  const fits::Observations found = fits::read_observations(path);
+  fits::Observations found = fits::read_observations(path);
+  size_t images = 0;
+  if (!found.images.planes.empty()) {
+    fits::ImageReader reader({});
+    reader.add(std::move(found.images));
+    for (const fits::ImagesOfFile& field : reader.whole_images()) {
+      images += field.images.size();
+      found.notes.insert(found.notes.end(), field.notes.begin(), field.notes.end());
+      for (const std::string& reason : field.refused) found.refused.push_back({{}, reason});
+    }
+  }
   std::string text;
   const auto add = [&](size_t count, const char* one, const char* many) {
     if (count > 0) text += fmt::format("{}{} {}", text.empty() ? "takes " : ", ", count, count == 1 ? one : many);
   };
-  add(found.images.size(), "image", "images");
+  add(images, "image", "images");
   add(found.spectra.size(), "spectrum", "spectra");
   add(found.redshifts.size(), "redshift", "redshifts");
   if (text.empty()) text = "takes nothing";

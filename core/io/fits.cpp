@@ -136,9 +136,9 @@ struct FitsFile::State {
     ffgbyt(file, static_cast<LONGLONG>(bytes.size()), bytes.data(), &status);
   }
 
-  /// Throws Error for the header of a compressed image at byte `begin`, before cfitsio sees it, which would divide by a
-  /// tile of no extent.
-  void check_compression(int64_t begin, int64_t size) const {
+  /// Throws Error for a header at byte `begin` before cfitsio sees it, which would divide by a tile of no extent, and
+  /// write beyond the 69 characters that it keeps of a column's name.
+  void check_header(int64_t begin, int64_t size) const {
     constexpr int64_t block = 2880, card = 80;
     std::vector<char> bytes(static_cast<size_t>(block));
     for (int status = 0; begin + block <= size; begin += block) {
@@ -147,6 +147,9 @@ struct FitsFile::State {
       for (int64_t at = 0; at < block; at += card) {
         const std::string_view text(bytes.data() + at, static_cast<size_t>(card));
         if (text.starts_with("END     ")) return;
+        if (text.starts_with("TTYPE") && text.back() != ' ' && text.find('\'') == text.npos) {
+          throw Error(fmt::format("{}: is damaged: HDU {} has a column's name without quotes", path, hdus.size() + 1));
+        }
         const bool is_tile = text.starts_with("ZTILE"), is_axis = text.starts_with("ZNAXIS");
         if (!is_tile && !is_axis) continue;
         const std::string name = trimmed(std::string(text.substr(0, 8))),
@@ -385,7 +388,7 @@ FitsFile FitsFile::open(const std::string& path) {
   const int64_t size = state.file->Fptr->filesize;
   int64_t end = 0;
   for (int hdu = 1; end < size; ++hdu) {
-    if (hdu > 1) state.check_compression(end, size);
+    if (hdu > 1) state.check_header(end, size);
     fits_movabs_hdu(state.file, hdu, nullptr, &status);
     if (status != 0) {
       fits_clear_errmsg();

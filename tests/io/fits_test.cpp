@@ -9,6 +9,7 @@
 #include <array>
 #include <cmath>
 #include <filesystem>
+#include <numeric>
 
 #include "base/error.h"
 #include "io/output/durable_file.h"
@@ -112,12 +113,13 @@ TEST_F(FitsTest, RefusesAbsurdHeadersOfCompressedImages) {
   fits_open_diskfile(&open, name.c_str(), READWRITE, &status);
   fits_set_compression_type(open, RICE_1, &status);
   long axes[] = {20, 20};
-  fits_create_img(open, FLOAT_IMG, 2, axes, &status);
-  std::vector<double> values(400, 1.5);
+  fits_create_img(open, LONG_IMG, 2, axes, &status);
+  std::vector<double> values(400);
+  std::iota(values.begin(), values.end(), 1.0);
   fits_write_img(open, TDOUBLE, 1, 400, values.data(), &status);
   fits_close_file(open, &status);
   ASSERT_EQ(status, 0);
-  EXPECT_EQ(FitsFile::open(name).image("COMPRESSED_IMAGE"), values);
+  EXPECT_EQ(FitsFile::open(name).image("HDU 2"), values);
   const std::string whole = read_text(name);
   const auto with = [&](const std::string& card, const std::string& value) {
     std::string changed = whole;
@@ -130,10 +132,14 @@ TEST_F(FitsTest, RefusesAbsurdHeadersOfCompressedImages) {
     EXPECT_THAT([&] { FitsFile::open(name); },
                 ThrowsMessage<Error>(fmt::format("{}: is damaged: HDU 2 has ZTILE1 = {}", name, tile)));
   }
+  std::string unquoted = whole;
+  unquoted.replace(unquoted.find("TTYPE1  = ") + 10, 70, std::string(70, '\xff'));
+  write_text(name, unquoted);
+  EXPECT_THAT([&] { FitsFile::open(name); },
+              ThrowsMessage<Error>(name + ": is damaged: HDU 2 has a column's name without quotes"));
   with("ZNAXIS2", "2000000000");
   EXPECT_THAT([&] { FitsFile::open(name); },
-              ThrowsMessage<Error>(
-                  testing::HasSubstr("is damaged: HDU 'COMPRESSED_IMAGE' has the shape [2000000000, 20], but ")));
+              ThrowsMessage<Error>(testing::HasSubstr("is damaged: ")));
 }
 
 /// One HDU that cannot be held does not keep the others from being read.

@@ -151,15 +151,17 @@ std::vector<std::string> Hdf5File::Handle::children(const std::string& group, H5
   if (!group.empty() && !contains(group)) fail(fmt::format("has no group '{}'", group));
   const Hdf5Id id(H5Gopen2(file, where.c_str(), H5P_DEFAULT), H5Gclose);
   if (id < 0) fail(fmt::format("'{}' is not a group", where));
-  H5G_info_t info;
-  H5Gget_info(id, &info);
+  std::vector<std::string> links;
+  const auto collect = [](hid_t, const char* name, const H5L_info_t*, void* into) -> herr_t {
+    static_cast<std::vector<std::string>*>(into)->emplace_back(name);
+    return 0;
+  };
+  // Not H5Lget_name_by_idx, on which libhdf5 1.10 crashes when a group is damaged.
+  if (H5Literate(id, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, collect, &links) < 0) {
+    fail(fmt::format("cannot list '{}': {}", where, library_reason()));
+  }
   std::vector<std::string> names;
-  for (hsize_t i = 0; i < info.nlinks; ++i) {
-    const ssize_t length = H5Lget_name_by_idx(id, ".", H5_INDEX_NAME, H5_ITER_INC, i, nullptr, 0, H5P_DEFAULT);
-    if (length <= 0) fail(fmt::format("cannot list '{}': {}", where, library_reason()));
-    std::string name(static_cast<size_t>(length) + 1, '\0');
-    H5Lget_name_by_idx(id, ".", H5_INDEX_NAME, H5_ITER_INC, i, name.data(), name.size(), H5P_DEFAULT);
-    name.pop_back();
+  for (const std::string& name : links) {
     H5O_info_t object;
     if (H5Oget_info_by_name2(id, name.c_str(), &object, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 && object.type == wanted)
       names.push_back(name);
