@@ -4,9 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/error.h"
+#include "base/survey_ids.h"
+#include "base/text.h"
 #include "data/fields.h"
 #include "data/preprocessing.h"
 #include "data/row_order.h"
@@ -17,7 +20,7 @@ namespace astroclip::data {
 namespace {
 
 constexpr int64_t thousand = 1000;
-const std::string legacy_id[] = {"release", "brickid", "objid"};
+constexpr std::array legacy_parts = {"release", "brickid", "objid"};
 
 /// Rounded up.
 int64_t to_mb(int64_t bytes) { return (bytes + (1 << 20) - 1) >> 20; }
@@ -36,28 +39,49 @@ SurveyDataset::SurveyDataset(const Options& options)
     for (size_t file = 0; file < files_.files(); ++file)
       first.push_back(first.back() + count(split, files_.first_row(file + 1) - files_.first_row(file)));
   }
-  if (options_.object_id.empty() && files_.has("object_id")) options_.object_id = "object_id";
+  choose_ids();
+}
+
+void SurveyDataset::choose_ids() {
   if (options_.object_id.empty()) {
-    check_ids("object_id");
-    for (const std::string& part : legacy_id) check_ids(part);
+    constexpr std::array names = {"object_id", "objectid", "targetid", "target_id", "source_id", "specobjid", "ls_id"};
+    options_.object_id = column_of_all(names);
   }
-  if (!options_.object_id.empty() && !files_.has(options_.object_id)) {
-    std::vector<std::string> names;
-    for (const auto& column : files_.columns()) names.push_back(column.name);
-    throw Error(fmt::format("{}: no column '{}' of object ids in every file; there are: {}", place(),
-                            options_.object_id, names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+  for (size_t file = 0; file < files_.files() && !options_.object_id.empty(); ++file) {
+    const auto& names = files_.names(file);
+    if (std::ranges::find(names, options_.object_id) != names.end()) continue;
+    throw Error(fmt::format("{}: no column '{}' of object ids in every file; there are: {}", files_.path(file),
+                            options_.object_id, fmt::join(names, ", ")));
   }
+  if (!options_.object_id.empty()) {
+    id_kind_ = files_.id_kind(options_.object_id);
+    return;
+  }
+  for (const char* part : legacy_parts) {
+    const std::string column = column_of_all({&part, 1});
+    if (files_.has(column)) legacy_columns_.push_back(column);
+  }
+  if (legacy_columns_.size() < legacy_parts.size()) legacy_columns_.clear();
 }
 
 /// Ids of some files beside row numbers of others would be neither.
-void SurveyDataset::check_ids(const std::string& column) const {
-  for (size_t file = 0; file < files_.files(); ++file) {
-    if (files_.has(column) || !files_.file_has(file, column)) continue;
-    size_t without = 0;
-    while (files_.file_has(without, column)) ++without;
+std::string SurveyDataset::column_of_all(std::span<const char* const> names) const {
+  const auto column_of = [&](size_t file) -> std::string {
+    for (const char* name : names) {
+      const auto found = std::ranges::find(files_.names(file), name, lower);
+      if (found != files_.names(file).end()) return *found;
+    }
+    return "";
+  };
+  const std::string first = column_of(0);
+  for (size_t file = 1; file < files_.files(); ++file) {
+    const std::string here = column_of(file);
+    if (here == first) continue;
+    const size_t with = first.empty() ? file : 0;
     throw Error(fmt::format("{}: has no column '{}', {} has one: ids must be in all files or in none",
-                            files_.path(without), column, files_.path(file)));
+                            files_.path(file - with), first.empty() ? here : first, files_.path(with)));
   }
+  return first;
 }
 
 std::string SurveyDataset::place() const {
@@ -90,7 +114,7 @@ std::vector<int64_t> SurveyDataset::file_rows(Split split, std::span<const int64
 
 std::vector<Field> SurveyDataset::fields() const {
   std::vector<Field> fields = {{"image", DType::f32, files_.image_shape(), "nanomaggies", "flux; axes (band, y, x)"},
-                               {"object_id", DType::i64, {}, "", "identifies the object"}};
+                               {"object_id", DType::i64, {}, "", meaning_of_ids()}};
   for (const auto& column : files_.columns())
     if (column.name != "object_id") fields.push_back({column.name, column.dtype, {}, "", "column of the files"});
   return fields;
@@ -138,19 +162,37 @@ void SurveyDataset::read(Split split, std::span<const int64_t> rows, std::span<c
   }
 }
 
+std::string SurveyDataset::meaning_of_ids() const {
+  if (!options_.object_id.empty()) return "identifies the object: column " + options_.object_id;
+  if (legacy_columns_.empty()) return "the row's number, as the files have no ids";
+  return fmt::format("identifies the object: DESI's TARGETID, made of {}", fmt::join(legacy_columns_, ", "));
+}
+
+std::vector<std::string> SurveyDataset::id_texts(Split split, std::span<const int64_t> rows) const {
+  return files_.read_ids(options_.object_id, file_rows(split, rows)).texts;
+}
+
 void SurveyDataset::read_object_ids(std::span<const int64_t> rows, int64_t* out) const {
-  if (!options_.object_id.empty()) return files_.read_column(options_.object_id, rows, DType::i64, out);
-  const bool is_legacy = std::ranges::all_of(legacy_id, [&](const auto& name) { return files_.has(name); });
-  if (!is_legacy) {
+  if (!options_.object_id.empty()) {
+    std::ranges::copy(files_.read_ids(options_.object_id, rows).keys, out);
+    return;
+  }
+  if (legacy_columns_.empty()) {
     std::ranges::transform(rows, out, [&](int64_t row) { return options_.first_id + row; });
     return;
   }
-  std::vector<int64_t> parts[3];
-  for (size_t i = 0; i < 3; ++i) {
+  std::vector<int64_t> parts[legacy_parts.size()];
+  for (size_t i = 0; i < legacy_parts.size(); ++i) {
     parts[i].resize(rows.size());
-    files_.read_column(legacy_id[i], rows, DType::i64, parts[i].data());
+    files_.read_column(legacy_columns_[i], rows, DType::i64, parts[i].data());
   }
-  for (size_t i = 0; i < rows.size(); ++i) out[i] = parts[0][i] << 40 | parts[1][i] << 16 | parts[2][i];
+  for (size_t i = 0; i < rows.size(); ++i) {
+    try {
+      out[i] = desi_target_id(parts[0][i], parts[1][i], parts[2][i]);
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}: {}", files_.place_of(rows[i]), error.what()));
+    }
+  }
 }
 
 config::Table SurveyDataset::preprocessing() const {

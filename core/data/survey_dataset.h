@@ -13,8 +13,8 @@ class SurveyDataset : public Dataset {
  public:
   struct Options {
     std::vector<std::string> files;  ///< paths, folders or patterns
-    /// The column that is shown as "object_id". "": the one of that name where the files have it; else the Legacy
-    /// Surveys' number made of release, brickid and objid (from bit 40, 16 and 0 on); else the row's number in all
+    /// The column that is shown as "object_id", of integers or texts. "": object_id, targetid or their like, in any
+    /// case; else DESI's TARGETID, made of the Legacy Surveys' release, brickid and objid; else the row's number in all
     /// files.
     std::string object_id = {};
     double train_fraction = 0.9;             ///< of every thousand rows of a file, the first so many are for training
@@ -31,6 +31,8 @@ class SurveyDataset : public Dataset {
   ReadPlan read_plan(Split split) const override;
   void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
             HostBatch& out) const override;
+  IdKind id_kind() const override { return id_kind_; }
+  std::vector<std::string> id_texts(Split split, std::span<const int64_t> rows) const override;
   config::Table preprocessing() const override;
 
  private:
@@ -39,11 +41,16 @@ class SurveyDataset : public Dataset {
   /// Rows of the split as rows of all files.
   std::vector<int64_t> file_rows(Split split, std::span<const int64_t> rows) const;
   void read_object_ids(std::span<const int64_t> rows, int64_t* out) const;
-  void check_ids(const std::string& column) const;
+  void choose_ids();
+  /// The column of one of these names, in any case of letters; "" if no file has one.
+  std::string column_of_all(std::span<const char* const> names) const;
+  std::string meaning_of_ids() const;
   std::string place() const;
 
   Options options_;
   SurveyFiles files_;
+  IdKind id_kind_ = IdKind::int64;
+  std::vector<std::string> legacy_columns_;  ///< of which ids are made, if they are
   int64_t train_of_a_thousand_;
   std::vector<int64_t> first_[2];  ///< of each file's rows in a split; one more: the split's size
 };

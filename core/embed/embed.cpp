@@ -13,8 +13,10 @@
 #include "base/error.h"
 #include "base/finite.h"
 #include "base/instructions.h"
+#include "base/rng.h"
 #include "base/threads.h"
 #include "config/toml.h"
+#include "data/fields.h"
 #include "data/loader.h"
 #include "data/preprocessing.h"
 #include "embed/inputs.h"
@@ -88,6 +90,7 @@ class Embedding {
       }
       begin += input.size();
     }
+    if (file.done() < rows_) file.commit(rows_);
     file.finish();
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     console_.say(
@@ -181,16 +184,16 @@ class Embedding {
     Provenance now;
     const Dataset* before = nullptr;
     config::Table plugins;
+    std::map<std::string, std::string> facts;  // of all inputs, one after another
     for (const Input& input : inputs_) {
       if (std::exchange(before, input.objects.get()) == input.objects.get()) continue;  // another split
-      const config::Table facts = fingerprint(*input.objects);
-      for (const auto& entry : facts.entries()) {
-        now.dataset.set(fmt::format("{} of {}", entry.key, input.name), entry.value);
-      }
+      const config::Table own = fingerprint(*input.objects);
+      for (const auto& entry : own.entries()) facts[entry.key] += config::to_toml(entry.value);
       config::Table dataset;
       dataset.set("plugin", {input.objects->plugin_name(), {}});
       plugins.set(input.name, {dataset, {}});
     }
+    for (const auto& [name, values] : facts) now.dataset.set(name, {fmt::format("{:016x}", stable_hash(values)), {}});
     for (const EncoderSpec& encoder : encoders_) plugins.set(encoder.name, {encoder.plugin.parameters, {}});
     now.code = code_of({plugins, {}});
     provenance_ = now.text();
@@ -256,6 +259,11 @@ class Embedding {
                              fmt::join(model_->names(), " and "), name_of(precision_), compute_threads()));
     if (!precision_reason_.empty()) {
       console_.say(fmt::format("precision \"auto\" is {}: {}", name_of(precision_), precision_reason_));
+    }
+    for (const Input& input : inputs_) {
+      const std::string& meaning = data::field_of(*input.objects, "object_id").meaning;
+      if (meaning.starts_with("the row's number"))
+        console_.say(fmt::format("{}: object_id is {}", input.name, meaning));
     }
     if (done > 0) console_.say(fmt::format("resuming after {} of {} objects", done, rows_));
   }
@@ -335,7 +343,7 @@ class Embedding {
       continues = !stop_.requested();
       const bool due = begin + row - file.done() >= batches_between_commits * request_.batch ||
                        Clock::now() - committed_ > between_commits;
-      if (row == end || !continues || due) {
+      if (!continues || due) {
         file.commit(begin + row);
         committed_ = Clock::now();
       }

@@ -19,7 +19,7 @@ namespace {
 /// Every object of files, which are all in the training split.
 Input files_input(const std::vector<std::string>& files, std::shared_ptr<const Dataset> objects) {
   std::string sizes;
-  for (const std::string& file : files) sizes += fmt::format("{}, {} bytes\n", file, std::filesystem::file_size(file));
+  for (const std::string& file : files) sizes += fmt::format("{} bytes\n", std::filesystem::file_size(file));
   return {files.front(), sizes, std::move(objects)};
 }
 

@@ -12,7 +12,7 @@ namespace astroclip::embed {
 /// Objects to embed: a split of a dataset.
 struct Input {
   std::string name;      ///< for messages
-  std::string contents;  ///< identifies the objects: files with their sizes, or a plugin's parameters
+  std::string contents;  ///< sizes of the files, wherever they lie, or a plugin's parameters
   std::shared_ptr<const Dataset> objects;
   Split split = Split::train;
 

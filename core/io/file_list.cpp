@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "base/error.h"
 
@@ -14,7 +15,7 @@ namespace {
 
 std::vector<std::string> in_folder(const std::string& folder) {
   std::vector<std::string> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
     const auto extension = entry.path().extension();
     if (entry.is_regular_file() && (extension == ".h5" || extension == ".hdf5")) files.push_back(entry.path().string());
   }
@@ -37,6 +38,7 @@ std::vector<std::string> fitting(const std::string& pattern) {
 
 std::vector<std::string> hdf5_files(std::span<const std::string> named) {
   std::vector<std::string> files;
+  std::set<std::string> known;
   for (const std::string& name : named) {
     std::vector<std::string> more = {name};
     if (std::filesystem::is_directory(name))
@@ -46,7 +48,7 @@ std::vector<std::string> hdf5_files(std::span<const std::string> named) {
     else if (!std::filesystem::exists(name))
       throw Error(fmt::format("{}: no such file", name));
     for (std::string& file : more)
-      if (std::ranges::find(files, file) == files.end()) files.push_back(std::move(file));
+      if (known.insert(std::filesystem::weakly_canonical(file).string()).second) files.push_back(std::move(file));
   }
   return files;
 }

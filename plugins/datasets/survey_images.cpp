@@ -19,8 +19,8 @@ class SurveyImages final : public data::SurveyDataset {
         config::Schema<Parameters>("Images from HDF5 files of the survey's layout, without spectra.")
             .required("files", &Parameters::files, "files, folders of *.h5, or patterns with *")
             .field("object_id", &Parameters::object_id,
-                   "column of the objects' ids; \"\": object_id, else release, brickid and objid as one number, else "
-                   "the row's number")
+                   "column of the objects' ids; \"\": object_id, targetid or the like, else DESI's TARGETID made of "
+                   "release, brickid and objid, else the row's number")
             .field("train_fraction", &Parameters::train_fraction,
                    "of every thousand rows of a file the first so many train, the others test",
                    config::between(0.0, 1.0))

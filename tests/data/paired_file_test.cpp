@@ -142,8 +142,10 @@ TEST(PairedFile, NamesWhatIsMissingOrMisshapen) {
               ThrowsMessage<Error>(path + ": group '0' has no identifiers of its objects: a dataset named targetids, "
                                           "targetid, object_ids, object_id, objids, ids, id"));
   make([](io::Hdf5File& made) { made.make_dataset("0/targetids", DType::i64, {4}); });
-  EXPECT_THAT([&] { PairedFile::open(path); },
-              ThrowsMessage<Error>(path + ": group '0' has neither images nor spectra"));
+  EXPECT_THAT(
+      [&] { PairedFile::open(path); },
+      ThrowsMessage<Error>(path + ": group '0' has neither images nor spectra; the paired layout has groups with "
+                                  "images and spectra"));
   make([](io::Hdf5File& made) {
     for (const int64_t group : {0, 1}) {
       const std::string prefix = std::to_string(group) + "/";

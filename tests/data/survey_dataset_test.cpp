@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "data/fields.h"
 #include "data/loader.h"
 #include "io/weights/safetensors.h"
 #include "support/fixtures.h"
@@ -104,18 +105,64 @@ TEST_F(SurveyDatasetTest, TakesIdsFromTheColumnThatIsNamedOrKnown) {
   {
     Hdf5Written legacy(in_folder("legacy.hdf5"));
     write_images(legacy, 0, 10, {});
-    write_integers(legacy, "release", std::vector<int64_t>(10, 9010));
-    write_integers(legacy, "brickid", std::vector<int64_t>(10, 330000));
-    write_integers(legacy, "objid", {0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+    write_integers(legacy, "RELEASE", std::vector<int64_t>(10, 9010));
+    write_integers(legacy, "BRICKID", std::vector<int64_t>(10, 330368));
+    write_integers(legacy, "OBJID", {0, 1, 70000, 3, 4, 5, 6, 4194304, 8, 7});
   }
-  const int64_t base = int64_t{9010} * 1099511627776 + int64_t{330000} * 65536;
-  EXPECT_THAT(ids({in_folder("legacy.hdf5")}, ""), ElementsAre(base + 9, base + 2));
+  // As desitarget's encode_targetid gives them.
+  EXPECT_THAT(ids({in_folder("legacy.hdf5")}, ""), ElementsAre(39627784728870919, 39627784728870912 + 70000));
+  const SurveyDataset legacy({.files = {in_folder("legacy.hdf5")}, .train_fraction = 1.0});
+  EXPECT_THAT([&] { column<int64_t>(legacy, Split::train, {7}, "object_id"); },
+              ThrowsMessage<Error>(in_folder("legacy.hdf5") + ": row 7: OBJID must be 0 to 4194303, found 4194304"));
+  std::filesystem::remove(in_folder("legacy.hdf5"));
   EXPECT_THAT(
       [&] {
         ids({in_folder("b.h5"), in_folder("a.h5")}, "object");
       },
-      ThrowsMessage<Error>(in_folder("b.h5") + " and 1 more: no column 'object' of object ids in every file; "
-                                               "there are: inds, z"));
+      ThrowsMessage<Error>(in_folder("b.h5") +
+                           ": no column 'object' of object ids in every file; there are: images, inds, shape, z"));
+}
+
+TEST_F(SurveyDatasetTest, KeepsTextsAndUnsignedNumbersThatIdentifyObjects) {
+  const hid_t text = H5Tcopy(H5T_C_S1);
+  H5Tset_size(text, 3);
+  const std::string texts = "a-1a-2";
+  const std::vector<uint64_t> large = {1, 9223372036854775813U};
+  {
+    Hdf5Written first(in_folder("text.h5")), second(in_folder("large.h5"));
+    write_images(first, 0, 2, {});
+    first.write("OBJECT_ID", {2}, texts.data(), text, {.type = text});
+    write_images(second, 0, 2, {});
+    second.write("TARGETID", {2}, large.data(), H5T_NATIVE_UINT64, {.type = H5T_STD_U64LE});
+  }
+  H5Tclose(text);
+  const SurveyDataset named({.files = {in_folder("text.h5")}, .train_fraction = 1.0});
+  const ObjectIds names = read_object_ids(named, Split::train, std::vector<int64_t>{1, 0});
+  EXPECT_EQ(names.kind, IdKind::text);
+  EXPECT_THAT(names.texts, ElementsAre("a-2", "a-1"));
+  EXPECT_THAT(names.keys, ElementsAre(id_key("a-2"), id_key("a-1")));
+  const SurveyDataset numbered({.files = {in_folder("large.h5")}, .train_fraction = 1.0});
+  const ObjectIds numbers = read_object_ids(numbered, Split::train, std::vector<int64_t>{1, 0});
+  EXPECT_EQ(numbers.kind, IdKind::uint64);
+  EXPECT_EQ(static_cast<uint64_t>(numbers.keys[0]), 9223372036854775813U);
+  EXPECT_THAT(
+      [&] {
+        SurveyDataset({.files = {in_folder("text.h5"), in_folder("large.h5")}});
+      },
+      ThrowsMessage<Error>(testing::HasSubstr("ids must be in all files or in none")));
+}
+
+TEST_F(SurveyDatasetTest, SaysThatRowsAreNumbered) {
+  write_two();
+  const SurveyDataset dataset({.files = {folder_}});
+  EXPECT_EQ(field_of(dataset, "object_id").meaning, "the row's number, as the files have no ids");
+}
+
+TEST_F(SurveyDatasetTest, SearchesFoldersToAnyDepth) {
+  std::filesystem::create_directories(in_folder("survey/healpix=583"));
+  Hdf5Written(in_folder("survey/healpix=583/a.h5")).write("images", {1, 3, 152, 152}, std::vector<float>(image_size));
+  const SurveyDataset dataset({.files = {folder_, folder_ + "/./survey/healpix=583/a.h5"}, .train_fraction = 1.0});
+  EXPECT_EQ(dataset.size(Split::train), 1);
 }
 
 TEST_F(SurveyDatasetTest, IdsAreInAllFilesOrInNone) {

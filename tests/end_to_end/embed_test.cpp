@@ -376,5 +376,34 @@ TEST(Embed, RefusesToGoOnWithAnotherModelsOutput) {
   EXPECT_TRUE(io::read_text(output) == before);
 }
 
+TEST(Embed, KnowsItsInputsByTheirContents) {
+  const std::string input = survey_input("contents.h5", 3), output = scratch("of_contents.h5");
+  ASSERT_EQ(run_program(embed_arguments(model(), "'" + input + "'", output)).status, 0);
+  const std::filesystem::path there(input);
+  const std::string moved = scratch("moved.h5"), spelt = (there.parent_path() / "." / there.filename()).string();
+  std::filesystem::copy_file(input, moved, std::filesystem::copy_options::overwrite_existing);
+  for (const std::string& same : {spelt, moved}) {
+    const Outcome outcome = run_program(embed_arguments(model(), "'" + same + "'", output));
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("3 objects, 0 of them now"));
+  }
+  const int64_t begin = io::Hdf5File::open(input).layout("images").offset;
+  const float other = 2.0F;
+  std::fstream(input, std::ios::in | std::ios::out | std::ios::binary)
+      .seekp(begin)
+      .write(reinterpret_cast<const char*>(&other), sizeof other);
+  const Outcome outcome = run_program(embed_arguments(model(), "'" + input + "'", output));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr(output + ": was made when the dataset had other values"));
+}
+
+TEST(Embed, SaysThatObjectsAreNumberedByTheirRows) {
+  const std::string input = scratch("numbered.h5");
+  Hdf5Written(input).write("images", {2, 3, 152, 152}, std::vector<float>(2 * 3 * 152 * 152, 0.5F));
+  const Outcome outcome = run_program(embed_arguments(model(), "'" + input + "'", scratch("of_numbered.h5")));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr(input + ": object_id is the row's number, as the files have no ids"));
+}
+
 }  // namespace
 }  // namespace astroclip

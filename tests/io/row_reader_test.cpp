@@ -1,7 +1,10 @@
 #include "io/hdf5/row_reader.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -18,6 +21,7 @@ namespace astroclip::io {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::ThrowsMessage;
 using testing_support::Hdf5Written;
 using testing_support::Stored;
@@ -136,21 +140,137 @@ TEST_F(RowReaderTest, ManyThreadsAgreeWithTheLibraryWhateverTheCacheHolds) {
   }
 }
 
-TEST_F(RowReaderTest, ReadsRowsThatWereNeverWrittenAsTheFillValue) {
+TEST_F(RowReaderTest, RefusesRowsThatWereNeverWritten) {
   {
     Hdf5Written file(path_);
     file.write("chunks", shape, nullptr, H5T_NATIVE_FLOAT, {.chunk = {4, 3, 6, 7}, .deflate = 1});
+    file.write("plain_chunks", shape, nullptr, H5T_NATIVE_FLOAT, {.chunk = {4, 3, 6, 7}});
     file.write("contiguous", shape, nullptr, H5T_NATIVE_FLOAT, {});
   }
-  EXPECT_THAT(read(reader("chunks"), {22}), testing::Each(0.0F));
-  EXPECT_THAT(read(reader("contiguous"), {22}), testing::Each(0.0F));
+  const auto message = [&](const std::string& name, const std::string& where) {
+    return path_ + ": dataset '" + name + "': rows " + where + " were never written; what is missing is not zero";
+  };
+  EXPECT_THAT([&] { read(reader("chunks"), {22}); }, ThrowsMessage<Error>(message("chunks", "20 to 22")));
+  EXPECT_THAT([&] { read(reader("plain_chunks"), {5}); }, ThrowsMessage<Error>(message("plain_chunks", "4 to 7")));
+  EXPECT_THAT([&] { read(reader("contiguous"), {22}); }, ThrowsMessage<Error>(message("contiguous", "0 to 22")));
 }
 
-TEST_F(RowReaderTest, ChunksThatWereNeverWrittenReadAsTheFillValue) {
+TEST_F(RowReaderTest, ReadsTheChunksThatWereWritten) {
   const std::vector<float> first(values_.begin(), values_.begin() + 8 * width);
-  Hdf5Written(path_).write_first("chunks", shape, 8, first, {.chunk = {4, 3, 6, 7}, .deflate = 1});
-  EXPECT_EQ(read(reader("chunks"), {7}), std::vector<float>(first.end() - width, first.end()));
-  EXPECT_THAT(read(reader("chunks"), {8}), testing::Each(0.0F));
+  for (const int deflate : {0, 1}) {
+    Hdf5Written(path_).write_first("chunks", shape, 8, first,
+                                   {.chunk = {4, 3, 6, 7}, .deflate = static_cast<unsigned>(deflate)});
+    EXPECT_EQ(read(reader("chunks"), {7}), std::vector<float>(first.end() - width, first.end()));
+    EXPECT_THAT([&] { read(reader("chunks"), {8}); }, ThrowsMessage<Error>(HasSubstr("rows 8 to 11 were never")));
+  }
+}
+
+TEST_F(RowReaderTest, FillValuesThatTheFileChoseAreRead) {
+  const hsize_t extents[] = {3};
+  const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(1, extents, nullptr), properties = H5Pcreate(H5P_DATASET_CREATE);
+  const double missing = -99.0, zero = 0.0;
+  H5Pset_fill_value(properties, H5T_NATIVE_DOUBLE, &missing);
+  H5Dclose(H5Dcreate2(file, "missing", H5T_NATIVE_DOUBLE, space, H5P_DEFAULT, properties, H5P_DEFAULT));
+  H5Pset_fill_value(properties, H5T_NATIVE_DOUBLE, &zero);
+  H5Dclose(H5Dcreate2(file, "zero", H5T_NATIVE_DOUBLE, space, H5P_DEFAULT, properties, H5P_DEFAULT));
+  H5Pclose(properties);
+  H5Sclose(space);
+  H5Fclose(file);
+  const auto read_one = [&](const char* name) {
+    double value = 1.0;
+    reader(name).read(std::vector<int64_t>{1}, DType::f64, &value);
+    return value;
+  };
+  EXPECT_EQ(read_one("missing"), -99.0);
+  EXPECT_THAT([&] { read_one("zero"); }, ThrowsMessage<Error>(HasSubstr("rows 0 to 2 were never written")));
+}
+
+TEST_F(RowReaderTest, AMissingPartOfAVirtualDatasetIsNamed) {
+  const hsize_t extents[] = {3};
+  const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(1, extents, nullptr), properties = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_virtual(properties, space, "no_such_part.h5", "x", space);
+  H5Dclose(H5Dcreate2(file, "all", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, properties, H5P_DEFAULT));
+  H5Pclose(properties);
+  H5Sclose(space);
+  H5Fclose(file);
+  EXPECT_THAT([&] { reader("all"); },
+              ThrowsMessage<Error>(path_ + ": dataset 'all': its part in no_such_part.h5 is missing: there is no such "
+                                           "file"));
+}
+
+/// More files than are kept open, and than the process may have open.
+TEST_F(RowReaderTest, HoldsAnyNumberOfFiles) {
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  constexpr rlim_t few = 300;
+  const rlimit low = {few, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+  const std::string folder = testing_support::scratch("many");
+  std::filesystem::create_directories(folder);
+  constexpr size_t count = 400;
+  std::vector<RowReader> readers;
+  const auto cache = std::make_shared<BlockCache>(1 << 20);
+  for (size_t i = 0; i < count; ++i) {
+    const std::string path = folder + "/" + std::to_string(i) + ".h5";
+    Hdf5Written(path).write("x", {1}, {static_cast<float>(i)});
+    readers.emplace_back(Hdf5File::open(path), "x", cache);
+  }
+  for (const size_t i : {size_t{0}, count - 1, size_t{1}, size_t{0}}) {
+    float value = -1.0F;
+    readers[i].read(std::vector<int64_t>{0}, DType::f32, &value);
+    EXPECT_EQ(value, static_cast<float>(i));
+  }
+  // One that was closed meanwhile must be as it was.
+  Hdf5Written(folder + "/5.h5").write("x", {2}, {7.0F, 8.0F});
+  float value = 0.0F;
+  EXPECT_THAT([&] { readers[5].read(std::vector<int64_t>{0}, DType::f32, &value); },
+              ThrowsMessage<Error>(folder + "/5.h5: was changed while it was being read"));
+  std::filesystem::remove_all(folder);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+TEST_F(RowReaderTest, NamesTheFilterThatIsMissing) {
+  Hdf5Written(path_).write_compressed("x", {2}, 32001, {1, 2, 3});
+  float value = 0.0F;
+  EXPECT_THAT([&] { reader("x").read(std::vector<int64_t>{0}, DType::f32, &value); },
+              ThrowsMessage<Error>(HasSubstr("it is compressed by filter 32001 (")));
+}
+
+TEST_F(RowReaderTest, SaysThatAnotherProgramWritesTheFile) {
+  Hdf5Written(path_).write("x", {1}, {1.0F});
+  const int other = ::open(path_.c_str(), O_RDWR);
+  ASSERT_EQ(flock(other, LOCK_EX), 0);
+  EXPECT_THAT([&] { reader("x"); }, ThrowsMessage<Error>(HasSubstr("another program has it open for writing")));
+  ::close(other);
+}
+
+TEST_F(RowReaderTest, TruthValuesAreNumbersAndUnsignedOnesAreRounded) {
+  const hid_t truth = H5Tenum_create(H5T_NATIVE_INT8);
+  const int8_t no = 0, yes = 1;
+  H5Tenum_insert(truth, "FALSE", &no);
+  H5Tenum_insert(truth, "TRUE", &yes);
+  const std::vector<int8_t> flags = {1, 0, 1};
+  const std::vector<uint64_t> large = {1, 2, uint64_t{1} << 63};
+  {
+    Hdf5Written file(path_);
+    file.write("flags", {3}, flags.data(), truth, {.type = truth});
+    file.write("large", {3}, large.data(), H5T_NATIVE_UINT64, {.type = H5T_STD_U64LE});
+    file.write("pairs", {3, 2}, std::vector<float>(6));
+  }
+  H5Tclose(truth);
+  const Hdf5File file = Hdf5File::open(path_);
+  std::vector<int64_t> found(3);
+  reader("flags").read(std::vector<int64_t>{0, 1, 2}, file.dtype("flags"), found.data());
+  EXPECT_THAT(found, ElementsAre(1, 0, 1));
+  std::vector<double> rounded(3);
+  ASSERT_EQ(file.dtype("large"), DType::f64);
+  reader("large").read(std::vector<int64_t>{0, 1, 2}, DType::f64, rounded.data());
+  EXPECT_THAT(rounded, ElementsAre(1.0, 2.0, 9223372036854775808.0));
+  EXPECT_TRUE(file.is_number_column("flags", 3));
+  EXPECT_FALSE(file.is_number_column("flags", 4));
+  EXPECT_FALSE(file.is_number_column("pairs", 3));
 }
 
 /// Offsets are of the file in which the dataset lies.

@@ -46,12 +46,14 @@ std::string id_dataset(const io::Hdf5File& file, const std::string& group) {
                           fmt::join(names, ", ")));
 }
 
+bool has_measurements(const io::Hdf5File& file, const std::string& group) {
+  return file.contains(group + "/images") || file.contains(group + "/spectra");
+}
+
 /// The columns of a group, whose datasets are checked.
 std::vector<PairedColumn> columns_of(const io::Hdf5File& file, const std::string& group, int64_t& rows) {
   const std::string prefix = group + "/";
   const bool has_images = file.contains(prefix + "images");
-  if (!has_images && !file.contains(prefix + "spectra"))
-    throw Error(fmt::format("{}: group '{}' has neither images nor spectra", file.path(), group));
   const int64_t any_images[] = {-1, side, side, -1}, any_spectra[] = {-1, paired_pixels, 1};
   const Shape first = has_images ? file.expect_shape(prefix + "images", any_images)
                                  : file.expect_shape(prefix + "spectra", any_spectra);
@@ -76,12 +78,10 @@ std::vector<PairedColumn> columns_of(const io::Hdf5File& file, const std::string
     columns.push_back({name, dataset, file.dtype(prefix + dataset) == DType::i64 ? DType::i64 : DType::f64, {}});
   };
   if (file.contains(prefix + "labels"))
-    for (const auto& name : file.datasets(prefix + "labels")) {
-      file.expect_shape(prefix + "labels/" + name, label_shape);
-      add_label(name, "labels/" + name);
-    }
+    for (const auto& name : file.datasets(prefix + "labels"))
+      if (file.is_number_column(prefix + "labels/" + name, rows)) add_label(name, "labels/" + name);
   for (const auto& name : file.datasets(group))
-    if (file.shape(prefix + name) == Shape{rows}) add_label(name, name);
+    if (file.is_number_column(prefix + name, rows)) add_label(name, name);
   return columns;
 }
 
@@ -91,9 +91,15 @@ std::string shape_of(const std::vector<PairedColumn>& columns, const std::string
   return found == columns.end() ? "none" : found->shape.str();
 }
 
-/// What a file without groups is told.
+/// What a file without groups of measurements is told.
 std::string reason_without_groups(const io::Hdf5File& file) {
   const std::string expected = "the paired layout has groups with images and spectra";
+  for (const char* name : {"image_array", "spectrum_flux"}) {
+    if (file.contains(name))
+      return fmt::format("has the Multimodal Universe's '{}', which is not read; {}", name, expected);
+  }
+  if (const auto groups = file.groups(""); !groups.empty())
+    return fmt::format("group '{}' has neither images nor spectra; {}", groups[0], expected);
   if (!file.contains("images")) return "has no groups; " + expected;
   return fmt::format("has no groups, but 'images' of {}; the image survey's are [N, bands, {}, {}], and {}",
                      file.shape("images").str(), side, side, expected);
@@ -130,8 +136,9 @@ struct PairedFile::State {
 
 PairedFile PairedFile::open(const std::string& path, int64_t train_tenths) {
   auto state = std::make_shared<State>(State{io::Hdf5File::open(path), {}, {}});
-  const auto cache = std::make_shared<io::BlockCache>(cache_bytes);
+  static const auto cache = std::make_shared<io::BlockCache>(cache_bytes);  // of all files together
   for (const auto& name : state->file.groups("")) {
+    if (!has_measurements(state->file, name)) continue;
     State::Group group{name};
     auto columns = columns_of(state->file, name, group.rows);
     group.train_rows = group.rows * train_tenths / 10;

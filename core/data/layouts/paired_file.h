@@ -19,7 +19,8 @@ namespace astroclip::data {
 /// `targetids` (N); beside them, optionally, `spectra_ivar` (N,7781) and labels (N), as `labels/NAME` or `NAME`.
 /// The first 80 % of every group are for training, the rest for testing. Here images may have any number of bands, and
 /// a file must have but one of images and spectra, the same in all groups, and `targetids`: integers or texts, also
-/// under the names `object_id`, `id` and their like, in any case.
+/// under the names `object_id`, `id` and their like, in any case. Groups without images and spectra, and columns that
+/// hold no numbers or more than one a row, are left out.
 inline constexpr int64_t paired_image_side = 152;
 inline constexpr int64_t paired_pixels = 7781;
 

@@ -26,12 +26,11 @@ SurveyFiles::SurveyFiles(const std::vector<std::string>& paths, int64_t cache_by
         file.expect_shape("images", std::array{int64_t{-1}, bands, survey_image_side, survey_image_side});
     const int64_t rows = images[0];
     image_shape_ = {images[1], images[2], images[3]};
-    File opened{path, io::RowReader(file, "images", cache), {}};
+    File opened{path, file, file.datasets(""), io::RowReader(file, "images", cache), {}};
     if (opened.images.dtype() != DType::f32)
       throw Error(fmt::format("{}: dataset 'images' holds {}, expected f32", path, name_of(opened.images.dtype())));
-    for (const auto& name : file.datasets(""))
-      if (file.shape(name) == Shape{rows} && file.has_numbers(name))
-        opened.columns.emplace(name, io::RowReader(file, name, cache));
+    for (const auto& name : opened.names)
+      if (file.is_number_column(name, rows)) opened.columns.emplace(name, io::RowReader(file, name, cache));
     first_rows_.push_back(first_rows_.back() + rows);
     files_.push_back(std::move(opened));
   }
@@ -45,6 +44,26 @@ SurveyFiles::SurveyFiles(const std::vector<std::string>& paths, int64_t cache_by
     }
     if (is_everywhere) columns_.push_back({name, is_integer ? DType::i64 : DType::f64});
   }
+}
+
+IdKind SurveyFiles::id_kind(const std::string& name) const {
+  const IdKind kind = files_[0].file.id_kind(name);
+  for (const File& one : files_) {
+    const int64_t rows[] = {one.images.shape()[0]};
+    one.file.expect_shape(name, rows);
+    if (one.file.id_kind(name) == kind) continue;
+    throw Error(
+        fmt::format("{}: dataset '{}' holds other identifiers than that of {}: all must be integers, all "
+                    "unsigned integers, or all texts",
+                    one.path, name, files_[0].path));
+  }
+  return kind;
+}
+
+std::string SurveyFiles::place_of(int64_t row) const {
+  const auto next = std::ranges::upper_bound(first_rows_, row);
+  const auto file = static_cast<size_t>(next - first_rows_.begin()) - 1;
+  return fmt::format("{}: row {}", files_[file].path, row - first_rows_[file]);
 }
 
 bool SurveyFiles::has(const std::string& column) const {
@@ -78,6 +97,17 @@ void SurveyFiles::read_column(const std::string& name, std::span<const int64_t> 
   by_file(rows, [&](const File& file, std::span<const int64_t> local, int64_t position) {
     file.columns.at(name).read(local, dtype, static_cast<std::byte*>(out) + position * size_of(dtype));
   });
+}
+
+ObjectIds SurveyFiles::read_ids(const std::string& name, std::span<const int64_t> rows) const {
+  ObjectIds ids;
+  by_file(rows, [&](const File& file, std::span<const int64_t> local, int64_t) {
+    const ObjectIds own = file.file.read_ids(name, local);
+    ids.kind = own.kind;
+    ids.keys.insert(ids.keys.end(), own.keys.begin(), own.keys.end());
+    ids.texts.insert(ids.texts.end(), own.texts.begin(), own.texts.end());
+  });
+  return ids;
 }
 
 }  // namespace astroclip::data

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/object_ids.h"
 #include "io/hdf5/row_reader.h"
 
 namespace astroclip::data {
@@ -39,8 +40,8 @@ class SurveyFiles {
   /// Sorted by name; without `images`.
   const std::vector<Column>& columns() const { return columns_; }
   bool has(const std::string& column) const;
-  /// Whether a file has a column, whatever the others have.
-  bool file_has(size_t file, const std::string& column) const { return files_[file].columns.contains(column); }
+  /// Names of all datasets of a file at its root, those that are no columns included.
+  const std::vector<std::string>& names(size_t file) const { return files_[file].names; }
 
   /// Of one image: [bands, 152, 152].
   const Shape& image_shape() const { return image_shape_; }
@@ -52,10 +53,18 @@ class SurveyFiles {
   void read_images(std::span<const int64_t> rows, float* out) const;
   /// The same rows of a column, as f64 or i64.
   void read_column(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const;
+  /// What the identifiers in a dataset of every file are. Throws Error naming a file where they are something else.
+  IdKind id_kind(const std::string& name) const;
+  /// Those of the same rows.
+  ObjectIds read_ids(const std::string& name, std::span<const int64_t> rows) const;
+  /// "FILE: row 3", for messages.
+  std::string place_of(int64_t row) const;
 
  private:
   struct File {
     std::string path;
+    io::Hdf5File file;
+    std::vector<std::string> names;
     io::RowReader images;
     std::map<std::string, io::RowReader> columns;
   };

@@ -4,18 +4,24 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <hdf5.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <list>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "io/file_format.h"
 #include "io/hdf5/hdf5_library_internal.h"
 #include "io/hdf5/hdf5_output_internal.h"
 
@@ -95,34 +101,141 @@ hid_t text_type(size_t bytes) {
 
 std::vector<hsize_t> extents_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
+/// Whether a type is numpy's bool, as h5py writes it.
+bool is_numpy_bool(hid_t type) {
+  int8_t no = 0, yes = 0;
+  return H5Tget_class(type) == H5T_ENUM && H5Tget_size(type) == 1 && H5Tget_nmembers(type) == 2 &&
+         H5Tenum_valueof(type, "FALSE", &no) >= 0 && H5Tenum_valueof(type, "TRUE", &yes) >= 0 && no == 0 && yes == 1;
+}
+
+bool is_numeric(hid_t type) {
+  const H5T_class_t kind = H5Tget_class(type);
+  return kind == H5T_INTEGER || kind == H5T_FLOAT || is_numpy_bool(type);
+}
+
+/// Why the library cannot read a dataset: the filter that it lacks, or its own reason.
+std::string reading_reason(hid_t set) {
+  const std::string reason = library_reason();
+  const Hdf5Id properties(H5Dget_create_plist(set), H5Pclose);
+  for (int i = 0; i < H5Pget_nfilters(properties); ++i) {
+    unsigned flags = 0;
+    size_t parameters = 0;
+    char name[64] = {};
+    const H5Z_filter_t id =
+        H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &parameters, nullptr, sizeof name, name, nullptr);
+    if (H5Zfilter_avail(id) > 0) continue;
+    name[std::strcspn(name, ";(")] = '\0';
+    return fmt::format(
+        "it is compressed by filter {} ({}), which is not installed; set HDF5_PLUGIN_PATH to the folder of its plugin "
+        "(Python's hdf5plugin has one), or rewrite the file where it is installed: h5repack -f GZIP=4 FILE NEW_FILE",
+        id, name[0] == '\0' ? "unnamed" : name);
+  }
+  return reason;
+}
+
+/// What can be done about a file or dataset that the library does not open.
+std::string opening_reason() {
+  const std::string reason = library_reason();
+  const auto says = [&](const char* words) { return reason.find(words) != std::string::npos; };
+  if (says("unable to lock file")) {
+    return "another program has it open for writing; wait until that closes it, or set HDF5_USE_FILE_LOCKING=FALSE to "
+           "read it all the same";
+  }
+  if (says("already open for write")) {
+    return "the program that wrote it did not close it; if none writes it now, h5clear -s FILE clears the mark";
+  }
+  if (says("bad version number") || says("unknown") || says("superblock version")) {
+    return fmt::format(
+        "it was written for an HDF5 newer than {}.{}.{} ({}); write it with h5py's libver=\"v110\", or rewrite "
+        "it there with h5repack --high=2 FILE NEW_FILE",
+        H5_VERS_MAJOR, H5_VERS_MINOR, H5_VERS_RELEASE, reason);
+  }
+  return reason;
+}
+
+/// Whether values that were never written read as a fill value that was chosen, and not as zeros.
+bool has_fill_value(hid_t properties) {
+  H5D_fill_value_t defined = H5D_FILL_VALUE_ERROR;
+  double value = 0.0;
+  return H5Pfill_value_defined(properties, &defined) >= 0 && defined == H5D_FILL_VALUE_USER_DEFINED &&
+         H5Pget_fill_value(properties, H5T_NATIVE_DOUBLE, &value) >= 0 && value != 0.0;
+}
+
+/// How many files are open for reading at a time: each takes two descriptors and almost a megabyte in the library.
+size_t most_open_files() {
+  constexpr rlim_t most = 128, of_each = 4;  // descriptors, those of other files counted, too
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return most;
+  return static_cast<size_t>(std::clamp<rlim_t>(limit.rlim_cur / of_each, 1, most));
+}
+
 }  // namespace
+
+/// A file is known again by these.
+struct Hdf5Stamp {
+  dev_t device;
+  ino_t inode;
+  off_t bytes;
+  timespec changed;
+
+  bool operator==(const Hdf5Stamp& other) const {
+    return device == other.device && inode == other.inode && bytes == other.bytes &&
+           changed.tv_sec == other.changed.tv_sec && changed.tv_nsec == other.changed.tv_nsec;
+  }
+};
+
+/// Open for reading, closed by its last user.
+struct Hdf5Descriptor {
+  int number;
+  explicit Hdf5Descriptor(const std::string& path) : number(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (number < 0) throw Error(fmt::format("{}: cannot read: {}", path, std::strerror(errno)));
+  }
+  Hdf5Descriptor(const Hdf5Descriptor&) = delete;
+  Hdf5Descriptor& operator=(const Hdf5Descriptor&) = delete;
+  ~Hdf5Descriptor() { ::close(number); }
+  Hdf5Stamp stamp() const {
+    struct stat facts = {};
+    ::fstat(number, &facts);
+    return {facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtim};
+  }
+};
 
 struct Hdf5File::Handle {
   std::string path;
   hid_t file = -1;
-  int descriptor = -1;                 ///< owned and closed by the library
-  std::unique_ptr<Hdf5Output> output;  ///< of a file being written
+  std::atomic<std::shared_ptr<const Hdf5Descriptor>> descriptor;  ///< of a file being read, while that is open
+  std::unique_ptr<Hdf5Output> output;                             ///< of a file being written
+  std::optional<Hdf5Stamp> stamp;                                 ///< when it was opened first
 
   ~Handle() {
     const Hdf5Lock lock;
+    open_files().remove(this);
     if (file >= 0) H5Fclose(file);
   }
+  /// Those being read, guarded by the library's lock; the most recently used first.
+  static std::list<Handle*>& open_files() {
+    static std::list<Handle*> files;
+    return files;
+  }
+  /// Opens the file unless it is open, and closes those used least recently that are too many.
+  void use();
+  void open();
   [[noreturn]] void fail(const std::string& what) const { throw Error(fmt::format("{}: {}", path, what)); }
   [[noreturn]] void fail(const std::string& name, const std::string& what) const {
     fail(fmt::format("dataset '{}': {}", name, what));
   }
-  bool contains(const std::string& name) const {
-    if (file < 0) fail("is closed");
+  bool contains(const std::string& name) {
+    use();
     for (size_t end = 0; end != std::string::npos;) {
       end = name.find('/', end + 1);
       if (H5Lexists(file, name.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
     }
     return true;
   }
-  hid_t dataset(const std::string& name) const {
+  hid_t dataset(const std::string& name) {
     if (!contains(name)) fail(fmt::format("has no dataset '{}'", name));
     const hid_t id = H5Dopen2(file, name.c_str(), H5P_DEFAULT);
-    if (id < 0) fail(name, fmt::format("cannot be opened as a dataset: {}", library_reason()));
+    if (id < 0) fail(name, fmt::format("cannot be opened as a dataset: {}", opening_reason()));
     return id;
   }
   Shape shape(const std::string& name, hid_t space) const {
@@ -132,21 +245,24 @@ struct Hdf5File::Handle {
     H5Sget_simple_extent_dims(space, extents, nullptr);
     return Shape(std::vector<int64_t>(extents, extents + rank));
   }
-  std::vector<std::string> children(const std::string& group, H5O_type_t wanted) const;
+  std::vector<std::string> children(const std::string& group, H5O_type_t wanted);
+  /// Throws Error if values of rows [begin, end) were never written and read as zeros.
+  void require_written(const std::string& name, hid_t set, const Shape& whole, int64_t begin, int64_t end) const;
+  void require_sources(const std::string& name, hid_t properties) const;
   /// Rows [begin, begin + count) of an open dataset between the file and `values`.
   void read_block(const std::string& name, hid_t set, hid_t space, const Shape& whole, int64_t begin, int64_t count,
                   hid_t type, void* values) const;
   /// Rows in any order and with repeats, as values of a type in memory.
-  void read_rows(const std::string& name, std::span<const int64_t> rows, hid_t type, size_t value_bytes,
-                 void* out) const;
-  std::vector<std::string> read_texts(const std::string& name, std::span<const int64_t> rows) const;
+  void read_rows(const std::string& name, std::span<const int64_t> rows, hid_t type, size_t value_bytes, void* out);
+  std::vector<std::string> read_texts(const std::string& name, std::span<const int64_t> rows);
   void make_dataset(const std::string& name, hid_t type, const Shape& shape, int64_t chunk_rows) const;
-  void write_rows(const std::string& name, int64_t begin, int64_t count, hid_t type, const void* values) const;
+  void write_rows(const std::string& name, int64_t begin, int64_t count, hid_t type, const void* values);
   void write_piece(const std::string& name, std::string_view text) const;
   std::string read_piece(const std::string& name) const;
 };
 
-std::vector<std::string> Hdf5File::Handle::children(const std::string& group, H5O_type_t wanted) const {
+std::vector<std::string> Hdf5File::Handle::children(const std::string& group, H5O_type_t wanted) {
+  use();
   const std::string where = group.empty() ? "/" : group;
   if (!group.empty() && !contains(group)) fail(fmt::format("has no group '{}'", group));
   const Hdf5Id id(H5Gopen2(file, where.c_str(), H5P_DEFAULT), H5Gclose);
@@ -186,32 +302,106 @@ void Hdf5File::Handle::read_block(const std::string& name, hid_t set, hid_t spac
   }
   if (failed || loss != nullptr)
     fail(name, fmt::format("cannot read rows {} to {}: {}", begin, begin + count - 1,
-                           loss != nullptr ? loss : library_reason()));
+                           loss != nullptr ? loss : reading_reason(set)));
+}
+
+void Hdf5File::Handle::require_written(const std::string& name, hid_t set, const Shape& whole, int64_t begin,
+                                       int64_t end) const {
+  const Hdf5Id properties(H5Dget_create_plist(set), H5Pclose);
+  if (output || whole.numel() == 0 || has_fill_value(properties)) return;
+  const auto never_written = [&](int64_t first, int64_t last) {
+    fail(name, fmt::format("rows {} to {} were never written; what is missing is not zero", first, last));
+  };
+  const H5D_layout_t kind = H5Pget_layout(properties);
+  if (kind == H5D_CONTIGUOUS && H5Pget_external_count(properties) == 0) {
+    H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
+    H5Dget_space_status(set, &status);
+    if (status == H5D_SPACE_STATUS_NOT_ALLOCATED) never_written(0, whole[0] - 1);
+  }
+  if (kind != H5D_CHUNKED) return;
+  hsize_t chunk[Shape::max_rank] = {}, at[Shape::max_rank] = {};
+  const int rank = H5Pget_chunk(properties, Shape::max_rank, chunk);
+  const auto together = static_cast<int64_t>(chunk[0]);
+  for (int64_t row = begin / together * together; row < end; row += together) {
+    std::fill(at, at + rank, hsize_t{0});
+    at[0] = static_cast<hsize_t>(row);
+    for (int axis = rank; axis != 0;) {
+      hsize_t bytes = 0;
+      if (H5Dget_chunk_storage_size(set, at, &bytes) < 0 || bytes == 0)
+        never_written(row, std::min(row + together, whole[0]) - 1);
+      for (axis = rank - 1; axis > 0; --axis) {
+        at[axis] += chunk[axis];
+        if (at[axis] < static_cast<hsize_t>(whole[axis])) break;
+        at[axis] = 0;
+      }
+    }
+  }
+}
+
+/// The library reads parts of virtual datasets whose file is missing as fill values.
+void Hdf5File::Handle::require_sources(const std::string& name, hid_t properties) const {
+  size_t count = 0;
+  if (H5Pget_virtual_count(properties, &count) < 0) return;
+  for (size_t i = 0; i < count; ++i) {
+    std::string source(static_cast<size_t>(H5Pget_virtual_filename(properties, i, nullptr, 0)) + 1, '\0');
+    H5Pget_virtual_filename(properties, i, source.data(), source.size());
+    source.pop_back();
+    if (source == "." || source.find('%') != std::string::npos) continue;  // this file; a pattern of names
+    const auto beside = std::filesystem::path(path).parent_path() / source;
+    if (std::filesystem::exists(beside) || std::filesystem::exists(source)) continue;
+    fail(name, fmt::format("its part in {} is missing: there is no such file", source));
+  }
+}
+
+void Hdf5File::Handle::open() {
+  const auto opened = std::make_shared<const Hdf5Descriptor>(path);
+  const Hdf5Stamp found = opened->stamp();
+  if (stamp && !(*stamp == found)) fail("was changed while it was being read");
+  if (H5Fis_hdf5(path.c_str()) <= 0) {
+    const std::string format = other_format(path);
+    fail(format.empty() ? "is not an HDF5 file" : fmt::format("is not an HDF5 file: it is {}", format));
+  }
+  file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (file < 0) {
+    if (library_reason().find("truncated file") != std::string::npos)
+      fail(fmt::format("is truncated: it has {} bytes, fewer than its HDF5 header says", found.bytes));
+    fail(fmt::format("cannot be opened as HDF5: {}", opening_reason()));
+  }
+  stamp = found;
+  descriptor = opened;
+}
+
+void Hdf5File::Handle::use() {
+  if (output) {
+    if (file < 0) fail("is closed");
+    return;
+  }
+  auto& files = open_files();
+  if (!files.empty() && files.front() == this) return;
+  if (file >= 0) {
+    files.splice(files.begin(), files, std::ranges::find(files, this));
+    return;
+  }
+  static const size_t most = most_open_files();
+  while (files.size() >= most) {
+    Handle& oldest = *files.back();
+    files.pop_back();
+    oldest.descriptor.store({});
+    H5Fclose(std::exchange(oldest.file, -1));
+  }
+  open();
+  files.push_front(this);
 }
 
 Hdf5File Hdf5File::open(const std::string& path) {
   std::error_code failure;
-  const auto bytes = std::filesystem::file_size(path, failure);
+  (void)std::filesystem::file_size(path, failure);
   if (failure) throw Error(fmt::format("{}: cannot read: {}", path, failure.message()));
-  const int descriptor =
-      ::open(path.c_str(), O_RDONLY | O_CLOEXEC);  // for the system's reason, which HDF5 does not report
-  if (descriptor < 0) throw Error(fmt::format("{}: cannot read: {}", path, std::strerror(errno)));
-  ::close(descriptor);
   Hdf5File opened;
   opened.handle_ = std::make_shared<Handle>();
   opened.handle_->path = path;
   const Hdf5Lock lock;
-  if (H5Fis_hdf5(path.c_str()) <= 0) throw Error(fmt::format("{}: is not an HDF5 file", path));
-  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
-  if (file < 0) {
-    const std::string reason = library_reason();
-    if (reason.find("truncated file") != std::string::npos)
-      throw Error(fmt::format("{}: is truncated: it has {} bytes, fewer than its HDF5 header says", path, bytes));
-    throw Error(fmt::format("{}: cannot be opened as HDF5: {}", path, reason));
-  }
-  opened.handle_->file = file;
-  void* own = nullptr;
-  if (H5Fget_vfd_handle(file, H5P_DEFAULT, &own) >= 0) opened.handle_->descriptor = *static_cast<int*>(own);
+  opened.handle_->use();
   return opened;
 }
 
@@ -268,7 +458,17 @@ bool Hdf5File::has_numbers(const std::string& name) const {
   const Hdf5Lock lock;
   const Hdf5Id set(handle_->dataset(name), H5Dclose);
   const Hdf5Id type(H5Dget_type(set), H5Tclose);
-  return H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT;
+  return is_numeric(type);
+}
+
+bool Hdf5File::is_number_column(const std::string& name, int64_t rows) const {
+  const Hdf5Lock lock;
+  const Hdf5Id set(handle_->dataset(name), H5Dclose);
+  const Hdf5Id type(H5Dget_type(set), H5Tclose);
+  const Hdf5Id space(H5Dget_space(set), H5Sclose);
+  hsize_t extent = 0;
+  if (H5Sget_simple_extent_ndims(space) != 1 || H5Sget_simple_extent_dims(space, &extent, nullptr) < 0) return false;
+  return static_cast<int64_t>(extent) == rows && is_numeric(type);
 }
 
 DType Hdf5File::dtype(const std::string& name) const {
@@ -276,9 +476,11 @@ DType Hdf5File::dtype(const std::string& name) const {
   const Hdf5Id set(handle_->dataset(name), H5Dclose);
   const Hdf5Id type(H5Dget_type(set), H5Tclose);
   const H5T_class_t kind = H5Tget_class(type);
-  if (kind == H5T_INTEGER) return DType::i64;
+  const size_t bytes = H5Tget_size(type);
+  if (is_numpy_bool(type)) return DType::i64;
+  if (kind == H5T_INTEGER) return bytes == 8 && H5Tget_sign(type) == H5T_SGN_NONE ? DType::f64 : DType::i64;
   if (kind != H5T_FLOAT) handle_->fail(name, "is not numeric");
-  return H5Tget_size(type) <= 4 ? DType::f32 : DType::f64;
+  return bytes <= 4 ? DType::f32 : DType::f64;
 }
 
 void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const {
@@ -286,7 +488,7 @@ void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows,
 }
 
 void Hdf5File::Handle::read_rows(const std::string& name, std::span<const int64_t> rows, hid_t type, size_t value_bytes,
-                                 void* out) const {
+                                 void* out) {
   const Hdf5Lock lock;
   const Hdf5Id set(dataset(name), H5Dclose);
   const Hdf5Id space(H5Dget_space(set), H5Sclose);
@@ -316,6 +518,7 @@ void Hdf5File::Handle::read_rows(const std::string& name, std::span<const int64_
       block.resize(static_cast<size_t>((end - begin) * row_bytes));
       target = block.data();
     }
+    require_written(name, set, whole, begin, end);
     read_block(name, set, space, whole, begin, end - begin, type, target);
     for (size_t k = i; !direct && k < stop; ++k)
       std::memcpy(bytes + static_cast<int64_t>(order[k]) * row_bytes,
@@ -366,7 +569,7 @@ ObjectIds Hdf5File::read_ids(const std::string& name, std::span<const int64_t> r
   return ids;
 }
 
-std::vector<std::string> Hdf5File::Handle::read_texts(const std::string& name, std::span<const int64_t> rows) const {
+std::vector<std::string> Hdf5File::Handle::read_texts(const std::string& name, std::span<const int64_t> rows) {
   const Hdf5Lock lock;
   const Hdf5Id set(dataset(name), H5Dclose);
   const Hdf5Id space(H5Dget_space(set), H5Sclose);
@@ -385,6 +588,7 @@ std::vector<std::string> Hdf5File::Handle::read_texts(const std::string& name, s
     const auto count = static_cast<int64_t>(stop - i);
     if (rows[i] < 0 || rows[i] + count > whole[0])
       fail(name, fmt::format("has {} rows; row {} was requested", whole[0], rows[stop - 1]));
+    require_written(name, set, whole, rows[i], rows[i] + count);
     block.assign((stop - i) * bytes, '\0');
     read_block(name, set, space, whole, rows[i], count, type, block.data());
     for (size_t k = 0; k < stop - i; ++k) {
@@ -412,15 +616,16 @@ Hdf5Layout Hdf5File::layout(const std::string& name) const {
   const Hdf5Id set(handle_->dataset(name), H5Dclose);
   const Hdf5Id type(H5Dget_type(set), H5Tclose);
   const Hdf5Id properties(H5Dget_create_plist(set), H5Pclose);
+  const H5D_layout_t kind = H5Pget_layout(properties);
+  if (kind == H5D_VIRTUAL) handle_->require_sources(name, properties);
   const Hdf5Id creation(H5Fget_create_plist(handle_->file), H5Pclose);
   hsize_t user_block = 0;  // versions differ: offsets count from its end or from the file's start
   H5Pget_userblock(creation, &user_block);
   if (H5Tequal(type, memory_type(layout.dtype)) <= 0 || user_block != 0 || layout.shape.rank() == 0) return layout;
   if (!is_in(handle_->file, set)) return layout;
-  const H5D_layout_t kind = H5Pget_layout(properties);
   if (kind == H5D_CONTIGUOUS) {
     const haddr_t offset = H5Dget_offset(set);
-    if (offset == HADDR_UNDEF || H5Pget_external_count(properties) != 0 || handle_->descriptor < 0) return layout;
+    if (offset == HADDR_UNDEF || H5Pget_external_count(properties) != 0) return layout;
     layout.offset = static_cast<int64_t>(offset);
     layout.kind = Hdf5Layout::Kind::contiguous;
   } else if (kind == H5D_CHUNKED) {
@@ -448,14 +653,20 @@ std::optional<uint32_t> Hdf5File::read_chunk(const std::string& name, std::span<
   if (place == HADDR_UNDEF) return std::nullopt;
   raw.resize(size);
   if (H5Dread_chunk(set, H5P_DEFAULT, at.data(), &skipped, raw.data()) < 0)
-    handle_->fail(name, fmt::format("cannot read the chunk of row {}: {}", origin[0], library_reason()));
+    handle_->fail(name, fmt::format("cannot read the chunk of row {}: {}", origin[0], reading_reason(set)));
   return skipped;
 }
 
 void Hdf5File::read_bytes(int64_t offset, std::span<std::byte> out) const {
+  std::shared_ptr<const Hdf5Descriptor> open = handle_->descriptor;
+  if (!open) {
+    const Hdf5Lock lock;
+    handle_->use();
+    open = handle_->descriptor;
+  }
   for (size_t done = 0; done < out.size();) {
     const ssize_t count =
-        ::pread(handle_->descriptor, out.data() + done, out.size() - done, offset + static_cast<int64_t>(done));
+        ::pread(open->number, out.data() + done, out.size() - done, offset + static_cast<int64_t>(done));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) handle_->fail(fmt::format("cannot read: {}", std::strerror(errno)));
     if (count == 0)
@@ -526,7 +737,7 @@ void Hdf5File::write_ids(const std::string& name, const ObjectIds& ids) {
 }
 
 void Hdf5File::Handle::write_rows(const std::string& name, int64_t begin, int64_t count, hid_t type,
-                                  const void* values) const {
+                                  const void* values) {
   const Hdf5Id set(dataset(name), H5Dclose);
   const Hdf5Id space(H5Dget_space(set), H5Sclose);
   const Shape whole = shape(name, space);
@@ -583,6 +794,7 @@ void Hdf5File::write_attribute(const std::string& name, const std::string& text)
 
 std::string Hdf5File::attribute(const std::string& name) const {
   const Hdf5Lock lock;
+  handle_->use();
   std::string text;
   for (size_t piece = 0;; ++piece) {
     const std::string part = handle_->read_piece(piece_name(name, piece));
@@ -593,7 +805,7 @@ std::string Hdf5File::attribute(const std::string& name) const {
 
 void Hdf5File::close() {
   const Hdf5Lock lock;
-  if (handle_->file < 0) return;
+  if (!handle_->output || handle_->file < 0) return;
   const bool closed = H5Fclose(std::exchange(handle_->file, -1)) >= 0;
   if (handle_->output) handle_->output->check();
   if (!closed) handle_->fail(fmt::format("cannot be closed: {}", library_reason()));

@@ -32,9 +32,11 @@ struct Hdf5Layout {
 
 /// An HDF5 file of numeric datasets whose first axis counts rows. One lock guards every call into the library, which
 /// Debian builds without thread safety, so a file may be used from several threads. Errors name file and dataset.
+/// Any number of files may be held: those read last stay open, and others are opened again when they are read next.
 class Hdf5File {
  public:
-  /// Opens for reading. Throws Error if the file is missing, not HDF5, or truncated.
+  /// Opens for reading. Throws Error if the file is missing, not HDF5, truncated, or being written; later calls throw
+  /// it if the file was changed meanwhile.
   static Hdf5File open(const std::string& path);
   /// Creates an empty HDF5 file that is written to `file`, which must outlive it. A failed write is thrown by the call
   /// that wrote, or by `close`.
@@ -49,13 +51,17 @@ class Hdf5File {
   Shape shape(const std::string& name) const;
   /// Throws Error naming both shapes if the dataset's shape differs; an extent of −1 matches any.
   Shape expect_shape(const std::string& name, std::span<const int64_t> expected) const;
-  /// Whether the dataset holds integers or floating-point numbers.
+  /// Whether the dataset holds integers, floating-point numbers or numpy's booleans.
   bool has_numbers(const std::string& name) const;
-  /// The dtype that holds the dataset's numbers without loss: f32, f64 or i64. Throws Error if it is not numeric.
+  /// Whether a dataset holds one number or truth value a row, in so many rows.
+  bool is_number_column(const std::string& name, int64_t rows) const;
+  /// The dtype for the dataset's numbers: i64 for integers and truth values, f64 for unsigned 64-bit ones (rounded
+  /// above 2^53) and floating-point numbers of more than 4 bytes, else f32. Throws Error if it holds no numbers.
   DType dtype(const std::string& name) const;
 
   /// Reads rows, in any order and with repeats, into `out`, converted to f32, f64 or i64. Adjacent rows are read
-  /// together. Throws Error if a row is outside the dataset or cannot be read.
+  /// together. Throws Error if a row is outside the dataset, cannot be read, does not fit into i64, or was never
+  /// written and the dataset has no fill value of its own other than zero.
   void read_rows(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const;
 
   /// What the identifiers in a dataset of one axis are; floating-point numbers count as int64. Throws Error for what is
@@ -65,6 +71,7 @@ class Hdf5File {
   /// number is no integer, or so large that it may have been rounded.
   ObjectIds read_ids(const std::string& name, std::span<const int64_t> rows) const;
 
+  /// Throws Error if a file that a virtual dataset consists of is missing.
   Hdf5Layout layout(const std::string& name) const;
   /// The bytes of the chunk that begins at `origin` as stored, without undoing filters. Returns the bit mask of filters
   /// that were skipped for the chunk, or nullopt if the chunk was never written.

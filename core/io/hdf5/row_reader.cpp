@@ -70,7 +70,7 @@ void RowReader::decode_block(int64_t index, BlockCache::Block& block) const {
   for (;;) {
     const auto skipped = file_.read_chunk(name_, origin, raw);
     if (!skipped) {
-      // A chunk that was never written reads as the fill value; leave it to the library.
+      // Never written: an error, unless the dataset has a fill value of its own.
       std::vector<int64_t> rows;
       for (int64_t row = origin[0]; row < end; ++row) rows.push_back(row);
       return file_.read_rows(name_, rows, layout_.dtype, block.data());
