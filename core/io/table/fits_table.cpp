@@ -22,6 +22,7 @@ class FitsTable final : public TableSource {
   FitsTable(const std::string& path, int hdu) {
     int status = 0;
     fits_open_diskfile(&file_, path.c_str(), READONLY, &status);
+    owner_.reset(file_);
     int type = 0;
     fits_movabs_hdu(file_, hdu, &type, &status);
     is_text_ = type == ASCII_TBL;
@@ -42,11 +43,6 @@ class FitsTable final : public TableSource {
       columns.push_back(key_text(fmt::format("TTYPE{}", number)));
     }
   }
-  ~FitsTable() override {
-    int status = 0;
-    if (file_ != nullptr) fits_close_file(file_, &status);
-  }
-
   Column read(size_t column, const std::string& place) const override {
     const FieldType& field = fields_[column];
     Column values{.name = columns[column]};
@@ -275,7 +271,15 @@ class FitsTable final : public TableSource {
     return texts.size();
   }
 
+  struct Close {
+    void operator()(fitsfile* file) const {
+      int status = 0;
+      fits_close_file(file, &status);
+    }
+  };
+
   fitsfile* file_ = nullptr;
+  std::unique_ptr<fitsfile, Close> owner_;  ///< closes it, also when the constructor throws
   bool is_text_ = false;
   int64_t row_bytes_ = 0;
   std::vector<FieldType> fields_;
