@@ -324,7 +324,7 @@ void describe_folder(const std::string& path) {
   print_taken(path, "embed", [&] { return describe_inputs(path); });
 }
 
-constexpr FileReader readers[] = {
+constexpr FileReader all_readers[] = {
     {"folders", [](const std::string& path) { return fs::is_directory(path); }, describe_folder},
     {"experiment files", is_toml, describe_toml},
     {"FITS files", is_fits, describe_fits},
@@ -335,6 +335,6 @@ constexpr FileReader readers[] = {
 
 }  // namespace
 
-std::span<const FileReader> file_readers() { return readers; }
+std::span<const FileReader> file_readers() { return all_readers; }
 
 }  // namespace astroclip::app
