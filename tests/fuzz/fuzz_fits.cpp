@@ -21,7 +21,6 @@ void read_hdu(const io::FitsFile& file, const io::FitsHdu& hdu) {
   if (!hdu.is_table) return attempt([&] { (void)file.image(hdu.name); });
   for (const std::string& column : hdu.columns) {
     attempt([&] { (void)file.column(hdu.name, column); });
-    attempt([&] { (void)file.integer_column(hdu.name, column); });
     attempt([&] { (void)file.vectors(hdu.name, column); });
     attempt([&] { (void)file.id_column(hdu.name, column); });
     attempt([&] { (void)file.text_column(hdu.name, column); });
