@@ -38,7 +38,7 @@ TEST(Inspect, FitsFilesAreListedWithWhatImportTakesOfThem) {
             "import: takes 2 redshifts (redshifts)\n"
             "labels from REDSHIFTS: FITS table, 2 rows: TARGETID, Z, ZWARN\n");
   FitsWriter(path).image("", {152, 152}, std::vector<double>(152 * 152, 1.0));
-  EXPECT_THAT(told(path), HasSubstr("  PRIMARY  image [152, 152]\n\nimport: takes nothing\n  refuses it: "));
+  EXPECT_THAT(told(path), HasSubstr("  PRIMARY  image [152, 152]\n\nimport: takes nothing (image)\n  refuses it: "));
 }
 
 TEST(Inspect, Hdf5FilesAreListedWithWhatEmbedTakesOfThem) {
