@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <numeric>
 #include <ranges>
 #include <set>
 #include <unordered_map>
@@ -28,12 +27,6 @@ constexpr std::array<Split, 2> splits = {Split::train, Split::test};
 constexpr double missing_label = std::numeric_limits<double>::quiet_NaN();
 
 size_t index_of(Split split) { return split == Split::train ? 0 : 1; }
-
-std::vector<int64_t> all_rows(const Dataset& dataset, Split split) {
-  std::vector<int64_t> rows(static_cast<size_t>(dataset.size(split)));
-  std::iota(rows.begin(), rows.end(), int64_t{0});
-  return rows;
-}
 
 std::string counted(int64_t count, const std::string& noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
@@ -72,7 +65,7 @@ JoinedRows join_by_id(const Dataset& objects, const io::Column& ids) {
   JoinedRows joined;
   int64_t all = 0;
   for (const Split split : splits) {
-    const ObjectIds own = read_object_ids(objects, split, all_rows(objects, split));
+    const ObjectIds own = read_object_ids(objects, split, rows_with(objects, split, {}));
     IdNames names;
     names.add(own);
     for (const int64_t key : own.keys) {
@@ -99,7 +92,7 @@ JoinedRows join_by_position(const Dataset& objects, const io::Column& ra, const 
   JoinedRows joined;
   std::unordered_map<int64_t, int64_t> used;
   for (const Split split : splits) {
-    const auto own = read_positions(objects, split, all_rows(objects, split));
+    const auto own = read_positions(objects, split, rows_with(objects, split, {}));
     if (!own) throw Error("[dataset] labels are joined by position, and the dataset has no labels 'ra' and 'dec'");
     const auto matches = index.nearest(own->ra, own->dec, radius);
     for (size_t i = 0; i < matches.size(); ++i) {
@@ -307,7 +300,7 @@ LabelledDataset::BySplit LabelledDataset::label(const std::string& name, const s
   for (const Split split : splits) {
     columns[index_of(split)] = {.name = name,
                                 .place = fmt::format("[dataset] label '{}'", name),
-                                .values = read_label(*objects_, split, all_rows(*objects_, split), name)};
+                                .values = read_label(*objects_, split, rows_with(*objects_, split, {}), name)};
   }
   return columns;
 }

@@ -1,7 +1,6 @@
 #include "data/objects.h"
 
 #include <algorithm>
-#include <numeric>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -30,8 +29,7 @@ std::optional<Positions> read_positions(const Dataset& dataset, Split split, std
 }
 
 ObjectGroups group_objects(const Dataset& dataset, Split split) {
-  std::vector<int64_t> rows(static_cast<size_t>(dataset.size(split)));
-  std::iota(rows.begin(), rows.end(), int64_t{0});
+  const std::vector<int64_t> rows = rows_with(dataset, split, {});
   const std::vector<int64_t> ids = read_ids(dataset, split, rows);
   ObjectGroups groups{ids};
   const auto positions = read_positions(dataset, split, rows);

@@ -132,6 +132,18 @@ struct PairedFile::State {
     while (groups[group].first[train] > row) --group;
     return group;
   }
+  /// Calls `use(group, its rows, their places among rows)` for every group that has some of a split's rows.
+  template <class Use>
+  void by_group(bool train, std::span<const int64_t> rows, const Use& use) const {
+    std::vector<std::vector<size_t>> places(groups.size());
+    for (size_t i = 0; i < rows.size(); ++i) places[group_of(train, rows[i])].push_back(i);
+    for (size_t g = 0; g < places.size(); ++g) {
+      if (places[g].empty()) continue;
+      std::vector<int64_t> local;
+      for (const size_t i : places[g]) local.push_back(rows[i] - groups[g].first[train] + groups[g].offset(train));
+      use(groups[g], local, places[g]);
+    }
+  }
 };
 
 PairedFile PairedFile::open(const std::string& path, int64_t train_tenths) {
@@ -239,25 +251,20 @@ void PairedFile::read(bool train, std::span<const int64_t> rows, const std::stri
   const bool is_image = wanted.dataset == "images";
   if (is_image && dtype != DType::f32) throw Error(fmt::format("{}: images are read as f32", path()));
   const size_t row_bytes = static_cast<size_t>(wanted.shape.numel() * size_of(dtype));
-  std::vector<std::vector<size_t>> places(state_->groups.size());
-  for (size_t i = 0; i < rows.size(); ++i) places[state_->group_of(train, rows[i])].push_back(i);
   std::vector<std::byte> block;
-  for (size_t g = 0; g < places.size(); ++g) {
-    if (places[g].empty()) continue;
-    const auto& group = state_->groups[g];
-    std::vector<int64_t> local;
-    for (const size_t i : places[g]) local.push_back(rows[i] - group.first[train] + group.offset(train));
+  const auto read = [&](const State::Group& group, std::span<const int64_t> local, std::span<const size_t> places) {
     block.resize(local.size() * row_bytes);
     group.readers.at(wanted.dataset).read(local, dtype, block.data());
     for (size_t k = 0; k < local.size(); ++k) {
       const std::byte* from = block.data() + k * row_bytes;
-      std::byte* to = static_cast<std::byte*>(out) + places[g][k] * row_bytes;
+      std::byte* to = static_cast<std::byte*>(out) + places[k] * row_bytes;
       if (is_image)
         to_native(reinterpret_cast<const float*>(from), wanted.shape[0], reinterpret_cast<float*>(to));
       else
         std::copy(from, from + row_bytes, to);
     }
-  }
+  };
+  state_->by_group(train, rows, read);
 }
 
 IdKind PairedFile::id_kind() const { return state_->id_kind; }
@@ -266,18 +273,14 @@ ObjectIds PairedFile::read_ids(bool train, std::span<const int64_t> rows) const 
   const std::string& dataset = column("object_id").dataset;
   ObjectIds ids{state_->id_kind, std::vector<int64_t>(rows.size()), {}};
   if (ids.kind == IdKind::text) ids.texts.resize(rows.size());
-  std::map<size_t, std::vector<size_t>> places;  // by group
-  for (size_t i = 0; i < rows.size(); ++i) places[state_->group_of(train, rows[i])].push_back(i);
-  for (const auto& [g, wanted] : places) {
-    const auto& group = state_->groups[g];
-    std::vector<int64_t> local;
-    for (const size_t i : wanted) local.push_back(rows[i] - group.first[train] + group.offset(train));
+  const auto read = [&](const State::Group& group, std::span<const int64_t> local, std::span<const size_t> places) {
     ObjectIds own = state_->file.read_ids(group.name + "/" + dataset, local);
-    for (size_t k = 0; k < wanted.size(); ++k) {
-      ids.keys[wanted[k]] = own.keys[k];
-      if (ids.kind == IdKind::text) ids.texts[wanted[k]] = std::move(own.texts[k]);
+    for (size_t k = 0; k < local.size(); ++k) {
+      ids.keys[places[k]] = own.keys[k];
+      if (ids.kind == IdKind::text) ids.texts[places[k]] = std::move(own.texts[k]);
     }
-  }
+  };
+  state_->by_group(train, rows, read);
   return ids;
 }
 
