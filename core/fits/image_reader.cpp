@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "data/survey.h"
 #include "fits/bands.h"
 
@@ -61,9 +62,7 @@ class RowBuffer {
   std::deque<std::vector<double>> rows_;
 };
 
-bool same_band(const std::string& a, const std::string& b) {
-  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
-}
+bool same_band(const std::string& a, const std::string& b) { return lower(a) == lower(b); }
 
 }  // namespace
 

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "base/text.h"
 #include "io/file_format.h"
 
 /// cfitsio's reader of bytes from where ffmbyt has gone; fitsio.h declares the latter alone.
@@ -26,9 +27,7 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-bool same_name(const std::string& a, const std::string& b) {
-  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
-}
+bool same_name(const std::string& a, const std::string& b) { return lower(a) == lower(b); }
 
 std::string reason(int status) {
   char text[FLEN_STATUS] = "";
