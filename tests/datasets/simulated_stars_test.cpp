@@ -13,13 +13,15 @@ namespace astroclip::simulation {
 namespace {
 
 class Provabgs : public testing::Test {
- protected:
+ public:
   static std::vector<double> read(const std::string& file, const std::string& name) {
     const std::string path = testing_support::real_file("stellar/" + file + ".safetensors");
     const Tensor tensor = io::SafetensorsFile::open(path).read(name, DType::f64, Device::host());
     const auto* values = tensor.data_as<double>();
     return {values, values + tensor.numel()};
   }
+
+ protected:
   void SetUp() override {
     if (testing_support::real_file("stellar/provabgs_labels.safetensors").empty()) GTEST_SKIP() << "no PROVABGS files";
     lookback_ = read("provabgs_labels", "basis.lookback_gyr");
@@ -98,7 +100,6 @@ TEST_F(Provabgs, SpectraSummedFromTheTableAreThoseOfItsEmulator) {
   const auto theta = read("provabgs_spectra", "theta"), redshifts = read("provabgs_spectra", "redshift");
   const auto expected = read("provabgs_spectra", "luminosity");
   const StarTable table(false);
-  std::vector<double> rms;
   const auto wavelengths = table.wavelengths();
   for (size_t g = 0; g < redshifts.size(); ++g) {
     const double* row = theta.data() + 10 * g;
@@ -128,14 +129,70 @@ TEST_F(Provabgs, SpectraSummedFromTheTableAreThoseOfItsEmulator) {
       const double error = dust * (cloud * young[i] + old[i]) / expected[g * wavelengths.size() + i] - 1.0;
       squares += error * error, worst = std::max(worst, std::abs(error)), ++count;
     }
-    // Half of them agree within 1 %. Those that form most of their stars now differ by more: the division of the stars
-    // about 10 Myr old between birth clouds and the rest is that of the table's ages here, of bins of 0.1 dex there.
-    rms.push_back(std::sqrt(squares / static_cast<double>(count)));
-    EXPECT_LT(rms.back(), 0.03) << g;
-    EXPECT_LT(worst, 0.09) << g;
+    // 3.2 % at 10,575 Å in one, 3 % in all others: there both the table and the reference are fits by networks.
+    EXPECT_LT(std::sqrt(squares / static_cast<double>(count)), 0.01) << g;
+    EXPECT_LT(worst, 0.033) << g;
   }
-  std::ranges::nth_element(rms, rms.begin() + 10);
-  EXPECT_LT(rms[10], 0.01);
+}
+
+/// One of PROVABGS's networks of the share of a mass that survives: five hidden layers of 128, LeakyReLU (0.01) after
+/// every layer, the last too.
+class SurvivalNetwork {
+ public:
+  explicit SurvivalNetwork(const std::string& name) {
+    const auto values = [&](const std::string& of) { return Provabgs::read("provabgs_labels", "msurv." + name + of); };
+    shift_ = values(".input_shift"), scale_ = values(".input_scale"), output_ = values(".output");
+    for (int layer = 0; layer < 6; ++layer) {
+      weights_.push_back(values("." + std::to_string(layer) + ".weight"));
+      biases_.push_back(values("." + std::to_string(layer) + ".bias"));
+    }
+  }
+  double operator()(std::vector<double> x) const {
+    for (size_t i = 0; i < x.size(); ++i) x[i] = (x[i] - shift_[i]) / scale_[i];
+    for (size_t layer = 0; layer < weights_.size(); ++layer) {
+      std::vector<double> next = biases_[layer];
+      for (size_t o = 0; o < next.size(); ++o) {
+        for (size_t i = 0; i < x.size(); ++i) next[o] += weights_[layer][o * x.size() + i] * x[i];
+        if (next[o] < 0.0) next[o] *= 0.01;
+      }
+      x = std::move(next);
+    }
+    return x.front() * output_[1] + output_[0];
+  }
+
+ private:
+  std::vector<double> shift_, scale_, output_;
+  std::vector<std::vector<double>> weights_, biases_;
+};
+
+TEST_F(Provabgs, StellarMassIsThatOfItsNetworks) {
+  const auto theta = read("provabgs_labels", "theta"), ages = read("provabgs_labels", "age_gyr");
+  const auto expected = read("provabgs_labels", "LOG_MSTAR");
+  const SurvivalNetwork smooth("nmf"), burst("burst");
+  for (size_t i = 0; i < ages.size(); ++i) {
+    const double* row = theta.data() + 12 * i;
+    const double log_gamma1 = std::log10(row[7]), log_gamma2 = std::log10(row[8]), share = row[5], lookback = row[6];
+    const double u1 = std::max(1.0 - row[1], 1e-8), u2 = 1.0 - row[2] / u1, u3 = 1.0 - row[3] / (u1 * u2);
+    const double bursts = lookback < ages[i] ? share : 0.0;
+    const double of_networks = (1.0 - share) * smooth({u1, u2, u3, log_gamma1, log_gamma2, ages[i]}) +
+                               bursts * burst({std::log10(lookback), log_gamma1, log_gamma2, ages[i]});
+    EXPECT_NEAR(row[0] + std::log10(of_networks), expected[i], 1e-7) << i;
+    // The shares of the table are those of the network for single populations; their sum over a history is what the
+    // other network was trained on, and within its error of it.
+    const BinnedHistory bins = history(row + 1, row[7], row[8], ages[i]);
+    double of_table = 0.0;
+    const auto add = [&](double age, double mass, double metallicity) {
+      AgeMasses masses{};
+      add_stars(age, 1.0, masses);
+      of_table += mass * surviving_share(masses, std::log10(metallicity / solar_metallicity));
+    };
+    for (size_t k = 0; k < bins.mass.size(); ++k) {
+      add(0.5 * (bins.edges[k] + bins.edges[k + 1]), (1.0 - share) * bins.mass[k], bins.metallicity[k]);
+    }
+    const double z = row[7] * basis(metallicities_, 0, lookback) + row[8] * basis(metallicities_, 1, lookback);
+    add(lookback, bursts, std::clamp(z, 4.49043431e-5, 4.49043431e-2));
+    EXPECT_NEAR(row[0] + std::log10(of_table), expected[i], 2e-3) << i;
+  }
 }
 
 TEST(Stars, SurviveAsOldOnesDo) {

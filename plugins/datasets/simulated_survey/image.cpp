@@ -52,7 +52,13 @@ struct PixelProfile {
   }
   double at(double x, double y) const {
     const auto [u, v] = plane(x, y);
-    return peak * std::exp(-b * std::pow(u * u + v * v, 0.5 / n));
+    return peak * std::exp(-b * root(u * u + v * v));
+  }
+  /// The radius to the power 1/n, of the radius squared. Roots are a third of the time of a power.
+  double root(double squared) const {
+    if (n == 1.0) return std::sqrt(squared);
+    if (n == 4.0) return std::sqrt(std::sqrt(std::sqrt(squared)));
+    return std::pow(squared, 0.5 / n);
   }
   /// The mean over a pixel, from a grid of points that is finer near the cusp.
   double over_pixel(double x, double y) const {

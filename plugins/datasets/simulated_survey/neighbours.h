@@ -15,8 +15,8 @@ struct Neighbour {
   Profile profile;                ///< of radius 0 for stars
 };
 /// Galaxies and stars that fall into a stamp by chance: 10^(0.4 m) and 10^(0.15 m) of them per magnitude, 10,000
-/// galaxies brighter than r = 22 and 2,500 stars brighter than 21 per square degree (Yasuda et al. 2001 and Girardi et
-/// al. 2005, rounded). They have nothing to do with the galaxy.
+/// galaxies brighter than r = 22 and 2,500 stars brighter than 21 per square degree (survey.md). They have nothing to
+/// do with the galaxy.
 std::vector<Neighbour> draw_neighbours(Rng& rng);
 
 /// Adds a neighbour's light in a band, before the seeing, to a stamp [y, x].

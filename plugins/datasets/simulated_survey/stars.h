@@ -8,13 +8,14 @@
 namespace astroclip::simulation {
 
 inline constexpr size_t star_ages = 20;
-inline constexpr size_t star_metallicities = 7;
+inline constexpr size_t star_metallicities = 8;
 /// Gyr. The first three are the stars that still lie in their birth clouds.
 inline constexpr std::array<double, star_ages> star_age_gyr = {
     0.001,    0.003,    0.006,    0.01122, 0.015849, 0.025119, 0.039811, 0.063096, 0.1,  0.158489,
     0.251189, 0.398107, 0.630957, 1.0,     1.584893, 2.511886, 3.981072, 6.309573, 10.0, 13.182567};
 /// [Z/H]
-inline constexpr std::array<double, star_metallicities> star_metallicity = {-1.5, -1.0, -0.5, -0.25, 0.0, 0.25, 0.37};
+inline constexpr std::array<double, star_metallicities> star_metallicity = {-1.5,  -1.0, -0.75, -0.5,
+                                                                            -0.25, 0.0,  0.25,  0.37};
 /// Z of [Z/H] = 0, as PROVABGS has it.
 inline constexpr double solar_metallicity = 0.019;
 

@@ -52,8 +52,8 @@ Structure draw_structure(bool quiet, double bulge_share, Rng& rng) {
     s.arm_phase = rng.uniform(0.0, turn);
   }
   const double bar = rng.uniform();
-  if (bar < 0.6) {
-    s.bar_strength = bar < 0.3 ? rng.uniform(1.2, 3.0) : rng.uniform(0.3, 1.0);
+  if (bar < 0.436) {
+    s.bar_strength = bar < 0.155 ? rng.uniform(1.2, 3.0) : rng.uniform(0.3, 1.0);
     s.bar_length = rng.uniform(0.4, 0.9);
     s.bar_angle = rng.uniform(0.0, turn);
   }
@@ -67,12 +67,12 @@ Structure draw_structure(bool quiet, double bulge_share, Rng& rng) {
   }
   const double merging = rng.uniform();
   s.lopsided_angle = rng.uniform(0.0, turn);
-  s.lopsidedness = std::abs(0.06 * rng.normal());
+  s.lopsidedness = std::abs(0.13 * rng.normal());
   if (merging < 0.10) {
     s.merging = merging < 0.05   ? Merging::minor_disturbance
                 : merging < 0.07 ? Merging::major_disturbance
                                  : Merging::merger;
-    s.lopsidedness = s.merging == Merging::minor_disturbance ? rng.uniform(0.2, 0.35) : rng.uniform(0.35, 0.7);
+    s.lopsidedness = s.merging == Merging::minor_disturbance ? rng.uniform(0.3, 0.45) : rng.uniform(0.45, 0.8);
   }
   if (s.merging == Merging::merger) {
     const double distance = rng.uniform(1.2, 3.0), angle = rng.uniform(0.0, turn);

@@ -16,7 +16,7 @@ namespace astroclip::simulation {
 namespace {
 
 /// Grows with every change to what is drawn, so that old caches are not taken for new ones.
-constexpr int recipe_version = 3;
+constexpr int recipe_version = 4;
 
 /// Beside those of the votes.
 const Label properties[] = {
