@@ -54,7 +54,8 @@ double quantile(std::vector<double> values, double share) {
 }
 
 struct Figure {
-  std::string name, title, x, y, published;
+  std::string name, title, x, y;
+  std::string published;  ///< whose relation it is; empty: there is none
   std::vector<std::array<double, 2>> bins;
   Value of_x, of_y;
   /// Of a galaxy: whether it belongs to the figure.
@@ -79,13 +80,16 @@ std::string table_of(const Figure& figure, size_t galaxies) {
 }
 
 std::string script_of(const Figure& figure, const std::string& recipe) {
-  return fmt::format(
-      "set terminal pngcairo size 800,600\nset output '{0}.png'\nset title \"{1}\\n{{/*0.6 {2}}}\" noenhanced\nset "
-      "xlabel '{3}'\n"
-      "set ylabel '{4}'\nplot '{0}.dat' using 1:4:3:5 with yerrorbars title 'simulated, median and 16-84 %', '' using "
-      "1:6 "
-      "with linespoints title '{5}'\n",
-      figure.name, figure.title, recipe, figure.x, figure.y, figure.published);
+  std::string text = fmt::format(
+      "set terminal pngcairo size 800,640\nset output '{0}.png'\nset tmargin 5\nset title '{1}'\n"
+      "set label '{2}' at screen 0.5, screen 0.97 center noenhanced font ',8'\n"
+      "set xlabel '{3}' noenhanced\nset ylabel '{4}' noenhanced\nset key below\n"
+      "plot '{0}.dat' using 1:4:3:5 with yerrorbars pointtype 7 title 'simulated, median and 16-84 %'",
+      figure.name, figure.title, recipe, figure.x, figure.y);
+  if (!figure.published.empty()) {
+    text += fmt::format(", '' using 1:6 with linespoints linewidth 2 title '{}'", figure.published);
+  }
+  return text + "\n";
 }
 
 /// As one word of a shell's command.
@@ -102,9 +106,10 @@ std::vector<std::array<double, 2>> mass_bins() {
 }
 
 /// Medians of Gallazzi et al. (2005), table 2: log10 of the stellar mass and of Z over 0.02.
-constexpr std::pair<double, double> gallazzi[] = {{8.91, -0.60},  {9.31, -0.65},  {9.72, -0.52},  {9.91, -0.41},
-                                                  {10.11, -0.23}, {10.31, -0.11}, {10.51, -0.01}, {10.72, 0.04},
-                                                  {10.91, 0.07},  {11.11, 0.10},  {11.31, 0.12},  {11.51, 0.13}};
+constexpr std::pair<double, double> gallazzi[] = {{8.91, -0.60},  {9.11, -0.61}, {9.31, -0.65},  {9.51, -0.61},
+                                                  {9.72, -0.52},  {9.91, -0.41}, {10.11, -0.23}, {10.31, -0.11},
+                                                  {10.51, -0.01}, {10.72, 0.04}, {10.91, 0.07},  {11.11, 0.10},
+                                                  {11.31, 0.12},  {11.51, 0.13}, {11.72, 0.14},  {11.91, 0.15}};
 
 double gallazzi_at(double log_mass) {
   for (size_t i = 1; i < std::size(gallazzi); ++i) {
@@ -144,11 +149,19 @@ std::vector<Figure> figures_of(const SurveyTable& t) {
        [&t](size_t g) { return t["metallicity"][g] - std::log10(0.02); }, every,
        [](size_t, double x) { return gallazzi_at(x); }},
   };
+  std::vector<std::array<double, 2>> rate_bins;
+  for (double low = -13.0; low < -8.9; low += 0.25) rate_bins.push_back({low, low + 0.25});
+  const Value specific_rate = [&t](size_t g) { return t["log_sfr"][g] - t["log_mass"][g]; };
   for (const auto& [name, y] : {std::pair{"dn4000", "Dn4000"}, {"hdelta_a", "HdA"}, {"mgb", "Mg b"}}) {
-    figures.push_back({fmt::format("{}_star_forming", name), "star-forming galaxies", "log10 of the stellar mass", y,
-                       "none", mass_bins(), label("log_mass"), label(name), is_blue, none});
-    figures.push_back({fmt::format("{}_quenched", name), "quenched galaxies", "log10 of the stellar mass", y, "none",
-                       mass_bins(), label("log_mass"), label(name), is_red, none});
+    const auto add = [&](const char* kind, const char* title, const char* x, const auto& bins, const Value& of_x,
+                         const auto& in) {
+      figures.push_back({fmt::format("{}_{}", name, kind), title, x, y, "", bins, of_x, label(name), in, none});
+    };
+    const char* mass = "log10 of the stellar mass";
+    add("star_forming", "star-forming galaxies", mass, mass_bins(), label("log_mass"), is_blue);
+    add("quenched", "quenched galaxies", mass, mass_bins(), label("log_mass"), is_red);
+    add("rate", "all galaxies", "log10 of the star-formation rate over the stellar mass", rate_bins, specific_rate,
+        every);
   }
   return figures;
 }

@@ -1,0 +1,140 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <sstream>
+
+#include "data/layouts/paired_file.h"
+#include "support/program.h"
+#include "support/scratch.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using astroclip::testing_support::run_program;
+using astroclip::testing_support::scratch;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+/// A variable of the environment for as long as this lives.
+class Environment {
+ public:
+  Environment(const char* name, const std::string& value) : name_(name) {
+    if (const char* before = std::getenv(name)) before_ = before, was_set_ = true;
+    setenv(name, value.c_str(), 1);
+  }
+  ~Environment() { was_set_ ? setenv(name_, before_.c_str(), 1) : unsetenv(name_); }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  const char* name_;
+  std::string before_;
+  bool was_set_ = false;
+};
+
+std::string contents(const fs::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file).rdbuf();
+  return text.str();
+}
+
+/// A label of all galaxies of a survey's file.
+std::vector<double> label(const std::string& file, const std::string& name) {
+  const auto survey = astroclip::data::PairedFile::open(file);
+  std::vector<double> values;
+  for (const bool training : {true, false}) {
+    std::vector<int64_t> rows(static_cast<size_t>(survey.size(training)));
+    std::iota(rows.begin(), rows.end(), 0);
+    std::vector<double> part(rows.size());
+    survey.read(training, rows, name, astroclip::DType::f64, part.data());
+    values.insert(values.end(), part.begin(), part.end());
+  }
+  return values;
+}
+
+class Simulate : public testing::Test {
+ protected:
+  std::string file_ = scratch("simulate.h5"), other_ = scratch("simulate_other.h5"), folder_ = scratch("figures");
+  void TearDown() override {
+    fs::remove(file_), fs::remove(other_);
+    fs::remove_all(folder_);
+  }
+};
+
+TEST_F(Simulate, FiguresAreNumbersBesideThePublishedOnesWhereThereIsNoGnuplot) {
+  const Environment nowhere("PATH", "/nonexistent");
+  const auto outcome = run_program("simulate '" + file_ + "' --galaxies 60 --figures '" + folder_ + "'");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const std::string text = contents(folder_ + "/metallicity.dat");
+  EXPECT_THAT(outcome.out, HasSubstr(text.substr(text.find('\n') + 1)));
+  std::istringstream lines(text);
+  std::string line;
+  std::getline(lines, line);
+  EXPECT_THAT(line, StartsWith("# simulated: simulated_survey 4: galaxies=60"));
+  const std::vector<double> masses = label(file_, "log_mass"), metallicities = label(file_, "metallicity");
+  int64_t bins = 0;
+  while (std::getline(lines, line)) {
+    if (line.front() == '#') continue;
+    double middle = 0.0, low = 0.0, median = 0.0, high = 0.0, published = 0.0;
+    size_t count = 0;
+    std::istringstream(line) >> middle >> count >> low >> median >> high >> published;
+    std::vector<double> here;
+    for (size_t g = 0; g < masses.size(); ++g) {
+      if (masses[g] >= middle - 0.125 && masses[g] < middle + 0.125)
+        here.push_back(metallicities[g] - std::log10(0.02));
+    }
+    ASSERT_EQ(count, here.size()) << middle;
+    std::ranges::sort(here);
+    if (!here.empty()) {
+      EXPECT_NEAR(median, 0.5 * (here[(here.size() - 1) / 2] + here[here.size() / 2]), 6e-4) << middle;
+    }
+    // Gallazzi et al. (2005), table 2: −0.61 at 9.11, −0.65 at 9.31; 0.04 at 10.72, 0.07 at 10.91.
+    if (std::abs(middle - 9.125) < 1e-9) {
+      EXPECT_NEAR(published, -0.61 - 0.04 * 0.015 / 0.20, 6e-4);
+    }
+    if (std::abs(middle - 10.875) < 1e-9) {
+      EXPECT_NEAR(published, 0.04 + 0.03 * 0.155 / 0.19, 6e-4);
+    }
+    ++bins;
+  }
+  EXPECT_EQ(bins, 10);
+  EXPECT_THAT(contents(folder_ + "/redshift.dat"), HasSubstr("\nk-NN(64) "));
+  EXPECT_FALSE(fs::exists(folder_ + "/metallicity.png"));
+}
+
+TEST_F(Simulate, FiguresAreDrawnByGnuplot) {
+  if (std::system("command -v gnuplot >/dev/null 2>&1") != 0) GTEST_SKIP() << "no gnuplot";
+  const auto outcome = run_program("simulate '" + file_ + "' --galaxies 60 --figures '" + folder_ + "'");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "simulating 60 galaxies into " + file_ + "\n");  // and not a word of gnuplot
+  int64_t scripts = 0;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    if (entry.path().extension() != ".gp") continue;
+    ++scripts;
+    EXPECT_THAT(contents(fs::path(entry).replace_extension(".png")), StartsWith("\x89PNG\r\n")) << entry.path();
+  }
+  EXPECT_GE(scripts, 10);
+}
+
+TEST_F(Simulate, WritesTheSameFileAgainAndNearlyTheSameWithOtherInstructions) {
+  ASSERT_EQ(run_program("simulate '" + file_ + "' --galaxies 40").status, 0);
+  ASSERT_EQ(run_program("simulate '" + other_ + "' --galaxies 40").status, 0);
+  EXPECT_EQ(contents(file_), contents(other_));
+  fs::remove(other_);
+  // The C library's functions without fused operations: their last digits may differ.
+  const Environment old("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4,-AVX512F,-AVX2_Usable,-FMA_Usable");
+  ASSERT_EQ(run_program("simulate '" + other_ + "' --galaxies 40").status, 0);
+  for (const char* name : {"redshift", "log_mass", "age", "mag_g", "mag_z", "smooth-or-featured_smooth_fraction"}) {
+    const std::vector<double> here = label(file_, name), there = label(other_, name);
+    ASSERT_EQ(here.size(), there.size());
+    for (size_t g = 0; g < here.size(); ++g) EXPECT_NEAR(here[g], there[g], 1e-5) << name << ' ' << g;
+  }
+}
+
+}  // namespace
