@@ -1,14 +1,25 @@
 #include "base/object_ids.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
-#include "base/error.h"
 #include "base/rng.h"
 
 namespace astroclip {
 
 int64_t id_key(const std::string& text) { return std::bit_cast<int64_t>(stable_hash(text)); }
+
+bool is_exact_id(double number) { return std::abs(number) < first_rounded && number == std::floor(number); }
+
+Error inexact_id(const std::string& place, double number) {
+  return Error(
+      fmt::format("{}: {} identifies no object exactly; expected integers, texts, or floating-point numbers below 2^53 "
+                  "without a fraction",
+                  place, number));
+}
 
 std::vector<char> padded_texts(std::span<const std::string> texts, size_t bytes) {
   std::vector<char> all(texts.size() * bytes, '\0');

@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/error.h"
+
 namespace astroclip {
 
 /// What identifiers of objects are in their file.
@@ -22,6 +24,12 @@ struct ObjectIds {
 
 /// The key of a text.
 int64_t id_key(const std::string& text);
+/// 2^53: from here on float64 rounds integers.
+inline constexpr double first_rounded = 9007199254740992.0;
+/// Whether a floating-point number identifies an object: whole, and smaller than 2^53, so that it was not rounded.
+bool is_exact_id(double number);
+/// What to throw for one that does not: "PLACE: 3.5 identifies no object exactly; …"
+Error inexact_id(const std::string& place, double number);
 /// Texts one after another, each filled up with zeros to so many bytes.
 std::vector<char> padded_texts(std::span<const std::string> texts, size_t bytes);
 

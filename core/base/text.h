@@ -12,6 +12,10 @@ std::string suggestion(std::string_view word, const std::vector<std::string>& na
 
 /// ASCII letters in lower case.
 std::string lower(std::string text);
+/// Equal but for the case of ASCII letters.
+bool same_letters(std::string_view a, std::string_view b);
+/// Without blanks, tabs and ends of lines at its ends.
+std::string_view trimmed(std::string_view text);
 
 /// Characters of a UTF-8 text, near enough to the columns it takes on a terminal.
 size_t text_width(std::string_view text);

@@ -26,12 +26,6 @@ std::vector<std::string> split(std::string_view path) {
   }
 }
 
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
 /// Gives everything inside the location of the override.
 void relocate(Value& value, const Location& location) {
   Value moved(std::move(value.data()), location);

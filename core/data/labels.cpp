@@ -42,11 +42,7 @@ std::string id_text(const io::Column& ids, int64_t row) {
   const auto* numbers = std::get_if<std::vector<double>>(&ids.values);
   if (numbers == nullptr || ids.is_missing(row)) return ids.text(row);
   const double number = (*numbers)[static_cast<size_t>(row)];
-  constexpr double largest_exact = 9007199254740992.0;  // 2^53
-  if (std::abs(number) > largest_exact || std::floor(number) != number) {
-    throw Error(fmt::format("{}, row {}: expected an identifier, an integer or text; {} is a floating-point number{}",
-                            ids.place, row + 1, number, std::abs(number) > largest_exact ? ", which is rounded" : ""));
-  }
+  if (!is_exact_id(number)) throw inexact_id(fmt::format("{}, row {}", ids.place, row + 1), number);
   return fmt::format("{}", static_cast<int64_t>(number));
 }
 
@@ -119,15 +115,11 @@ JoinedRows join_by_position(const Dataset& objects, const io::Column& ra, const 
 
 /// Numbers as labels of float64. Throws Error for an integer that it cannot hold.
 std::vector<double> label_numbers(const io::Column& column, const std::string& label) {
-  std::vector<double> numbers = column.numbers();
-  constexpr double largest_exact = 9007199254740992.0;  // 2^53
-  const bool has_integers = column.values.index() <= 1;
-  for (size_t row = 0; has_integers && row < numbers.size(); ++row) {
-    if (!(std::abs(numbers[row]) >= largest_exact)) continue;
+  if (const auto row = column.rounded_row()) {
     throw Error(fmt::format("{}, row {}: {} is beyond ±2^53, which the label '{}' (float64) cannot hold exactly",
-                            column.place, row + 1, column.text(static_cast<int64_t>(row)), label));
+                            column.place, *row + 1, column.text(*row), label));
   }
-  return numbers;
+  return column.numbers();
 }
 
 io::Column taken(const io::Column& column, const std::string& label, const std::vector<int64_t>& rows) {

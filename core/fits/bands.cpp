@@ -4,6 +4,8 @@
 #include <cctype>
 #include <string_view>
 
+#include "base/text.h"
+
 namespace astroclip::fits {
 
 namespace {
@@ -41,8 +43,7 @@ std::string band_of(const std::string& text) {
   const auto is_same = [](const std::string& word) { return is_letter(word); };
   if (!is_other && std::ranges::count_if(words, is_same) == 1)
     return std::ranges::find_if(words, is_same)->substr(0, 1);
-  const size_t begin = text.find_first_not_of(' ');
-  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
+  return std::string(trimmed(text));
 }
 
 std::vector<std::string> bands_of(const std::string& text) {

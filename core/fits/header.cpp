@@ -4,18 +4,15 @@
 #include <cmath>
 #include <utility>
 
+#include "base/text.h"
+
 namespace astroclip::fits {
 
 namespace {
 
-std::string_view without_blanks(std::string_view text) {
-  const size_t begin = text.find_first_not_of(' ');
-  return begin == std::string_view::npos ? "" : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
-}
-
 /// What stands between quotes, two of which are one; or what stands before the comment. With the comment.
 std::pair<std::string, std::string> parts_of(std::string_view field) {
-  field = without_blanks(field);
+  field = trimmed(field);
   std::string text;
   size_t end = 1;
   if (!field.starts_with('\'')) {
@@ -28,8 +25,8 @@ std::pair<std::string, std::string> parts_of(std::string_view field) {
     text += field[end];
   }
   const size_t slash = field.find('/', end);
-  return {std::string(without_blanks(text)),
-          slash == std::string_view::npos ? "" : std::string(without_blanks(field.substr(slash + 1)))};
+  return {std::string(trimmed(text)),
+          slash == std::string_view::npos ? "" : std::string(trimmed(field.substr(slash + 1)))};
 }
 
 }  // namespace
@@ -42,7 +39,7 @@ std::optional<std::string_view> Header::field(std::string_view key) const {
     if (equals == std::string_view::npos) continue;
     std::string_view name = card.substr(0, equals);
     if (name.starts_with("HIERARCH ")) name.remove_prefix(9);
-    if (without_blanks(name) == key) return card.substr(equals + 1);
+    if (trimmed(name) == key) return card.substr(equals + 1);
   }
   return std::nullopt;
 }

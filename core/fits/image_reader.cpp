@@ -62,8 +62,6 @@ class RowBuffer {
   std::deque<std::vector<double>> rows_;
 };
 
-bool same_band(const std::string& a, const std::string& b) { return lower(a) == lower(b); }
-
 }  // namespace
 
 /// Planes of one part of the sky.
@@ -96,7 +94,7 @@ struct ImageReader::Field {
            separation(plane.wcs->position_of(middle), centre) < slack;
   }
   bool has_band(const std::string& band) const {
-    return std::ranges::any_of(images, [&](const ImagePlane& plane) { return same_band(plane.band, band); });
+    return std::ranges::any_of(images, [&](const ImagePlane& plane) { return same_letters(plane.band, band); });
   }
   bool has_names() const { return !first().band.empty(); }
   std::set<std::string> files() const {
@@ -119,7 +117,7 @@ struct ImageReader::Field {
     std::vector<std::string> there, missing;
     for (const ImagePlane& plane : images) there.push_back(plane.band);
     for (const std::string& band : bands) {
-      const auto found = std::ranges::find_if(images, [&](const auto& plane) { return same_band(plane.band, band); });
+      const auto found = std::ranges::find_if(images, [&](const auto& plane) { return same_letters(plane.band, band); });
       if (found == images.end()) {
         missing.push_back(band);
       } else {
@@ -156,7 +154,7 @@ class Cutter {
     for (const ImagePlane* plane : planes_) {
       bands_.push_back({plane, RowBuffer(file(plane->file), *plane, x, width), {}});
       for (const ImagePlane& companion : companions) {
-        if (companion.band.empty() || same_band(companion.band, plane->band)) {
+        if (companion.band.empty() || same_letters(companion.band, plane->band)) {
           bands_.back().companions.push_back({&companion, RowBuffer(file(companion.file), companion, x, width)});
         }
       }

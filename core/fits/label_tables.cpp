@@ -73,7 +73,6 @@ bool has_layout_name(const std::string& column) {
 
 TableLabels join_tables(std::span<const std::string> tables, std::span<const std::string> ids,
                         std::span<const SkyPosition> places) {
-  constexpr double largest_exact = 9007199254740992.0;  // 2^53
   const ObjectList objects(ids, places);
   TableLabels all;
   for (const std::string& named : tables) {
@@ -95,9 +94,7 @@ TableLabels join_tables(std::span<const std::string> tables, std::span<const std
       const io::Column column = table.read(name);
       const bool is_text = std::holds_alternative<std::vector<std::string>>(column.values);
       const std::vector<double> numbers = is_text ? std::vector<double>() : column.numbers();
-      const bool is_exact =
-          std::ranges::none_of(numbers, [&](double value) { return std::abs(value) >= largest_exact; });
-      if (name == key || has_layout_name(name) || is_text || (column.values.index() <= 1 && !is_exact) ||
+      if (name == key || has_layout_name(name) || is_text || column.rounded_row() ||
           all.labels.contains(name)) {
         left.push_back(name);
         continue;

@@ -14,6 +14,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "base/object_ids.h"
 #include "base/printable.h"
 #include "base/text.h"
 #include "io/file_format.h"
@@ -27,18 +28,11 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-bool same_name(const std::string& a, const std::string& b) { return lower(a) == lower(b); }
-
 std::string reason(int status) {
   char text[FLEN_STATUS] = "";
   fits_get_errstatus(status, text);
   fits_clear_errmsg();
   return text;
-}
-
-std::string trimmed(const std::string& text) {
-  const size_t begin = text.find_first_not_of(' ');
-  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
 }
 
 }  // namespace
@@ -70,7 +64,7 @@ struct FitsFile::State {
 
   size_t index_of(const std::string& name) const {
     for (size_t i = 0; i < hdus.size(); ++i) {
-      if (same_name(hdus[i].name, name)) return i;
+      if (same_letters(hdus[i].name, name)) return i;
     }
     return hdus.size();
   }
@@ -151,8 +145,7 @@ struct FitsFile::State {
         }
         const bool is_tile = text.starts_with("ZTILE"), is_axis = text.starts_with("ZNAXIS");
         if (!is_tile && !is_axis) continue;
-        const std::string name = trimmed(std::string(text.substr(0, 8))),
-                          value = trimmed(std::string(text.substr(10, 20)));
+        const std::string name(trimmed(text.substr(0, 8))), value(trimmed(text.substr(10, 20)));
         constexpr int64_t most = int64_t{1} << 31;
         const int64_t number = std::strtoll(value.c_str(), nullptr, 10);
         if (number >= (is_tile ? 1 : 0) && number <= (name == "ZNAXIS" ? Shape::max_rank : most)) continue;
@@ -201,7 +194,7 @@ struct FitsFile::State {
     int status = 0, type = 0;
     fits_read_key(file, TSTRING, "EXTNAME", name, nullptr, &status);
     if (status != 0) fits_clear_errmsg();
-    FitsHdu hdu{.name = trimmed(name), .shape = {}, .columns = {}};
+    FitsHdu hdu{.name = std::string(trimmed(name)), .shape = {}, .columns = {}};
     if (hdu.name.empty()) hdu.name = unnamed(hdus.size());
     hdus.push_back(hdu);
     status = 0;
@@ -224,7 +217,7 @@ struct FitsFile::State {
       char name[FLEN_VALUE] = "";
       fits_read_key(file, TSTRING, fmt::format("TTYPE{}", column).c_str(), name, nullptr, &status);
       if (status == KEY_NO_EXIST) status = 0;
-      hdu.columns.push_back(trimmed(name));
+      hdu.columns.emplace_back(trimmed(name));
     }
   }
 
@@ -258,7 +251,7 @@ struct FitsFile::State {
     Column column;
     column.hdu = go_to(name);
     const auto& names = hdus[column.hdu].columns;
-    const auto found = std::ranges::find_if(names, [&](const std::string& one) { return same_name(one, wanted); });
+    const auto found = std::ranges::find_if(names, [&](const std::string& one) { return same_letters(one, wanted); });
     if (found == names.end()) {
       throw Error(
           fmt::format("{}: {} has no column '{}'; it has {}", path, label(column.hdu), wanted, fmt::join(names, ", ")));
@@ -333,7 +326,7 @@ struct FitsFile::State {
     std::string text(static_cast<size_t>(width), ' ');
     for (int64_t row = 1; row <= column.rows && status == 0; ++row) {
       fits_read_tblbytes(file, row, first, width, reinterpret_cast<unsigned char*>(text.data()), &status);
-      texts.push_back(trimmed(text));
+      texts.emplace_back(trimmed(text));
     }
     check(status, column.label);
     return texts;
@@ -348,7 +341,7 @@ struct FitsFile::State {
       char* text = buffer.data();
       char blank[] = "";
       fits_read_col_str(file, column.number, row, 1, 1, blank, &text, &any_undefined, &status);
-      values.push_back(trimmed(buffer.data()));
+      values.emplace_back(trimmed(buffer.data()));
     }
     check(status, column.label);
     return values;
@@ -426,7 +419,7 @@ const FitsHdu& FitsFile::hdu(const std::string& name) const { return state_->hdu
 bool FitsFile::has_column(const std::string& hdu, const std::string& column) const {
   const FitsHdu* table = find(hdu);
   return table != nullptr &&
-         std::ranges::any_of(table->columns, [&](const std::string& one) { return same_name(one, column); });
+         std::ranges::any_of(table->columns, [&](const std::string& one) { return same_letters(one, column); });
 }
 
 std::vector<double> FitsFile::image(const std::string& name) const {
@@ -485,7 +478,7 @@ std::string FitsFile::column_unit(const std::string& hdu, const std::string& nam
   int status = 0;
   fits_read_key(state_->file, TSTRING, fmt::format("TUNIT{}", column.number).c_str(), unit, nullptr, &status);
   if (status != 0) fits_clear_errmsg();
-  return trimmed(unit);
+  return std::string(trimmed(unit));
 }
 
 std::vector<std::string> FitsFile::text_column(const std::string& name, const std::string& wanted) const {
@@ -506,13 +499,10 @@ std::vector<std::string> FitsFile::id_column(const std::string& hdu, const std::
   std::vector<double> values(static_cast<size_t>(column.rows));
   state_->read_numbers(column, 1, column.rows, values.data());
   std::vector<std::string> texts;
-  constexpr double most = 9007199254740992.0;  // 2^53
   for (const double value : values) {
-    if (!std::isnan(value) && (std::abs(value) > most || value != std::round(value))) {
-      throw Error(
-          fmt::format("{}: {}: {} as a floating-point number is no exact identifier", path(), column.label, value));
-    }
-    texts.push_back(std::isnan(value) ? "" : fmt::format("{:.0f}", value));
+    const bool is_given = !std::isnan(value);
+    if (is_given && !is_exact_id(value)) throw inexact_id(fmt::format("{}: {}", path(), column.label), value);
+    texts.push_back(is_given ? fmt::format("{}", static_cast<int64_t>(value)) : "");
   }
   return texts;
 }

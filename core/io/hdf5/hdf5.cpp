@@ -3,44 +3,24 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <hdf5.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <functional>
-#include <list>
 #include <numeric>
-#include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "io/file_format.h"
-#include "io/hdf5/hdf5_library_internal.h"
-#include "io/hdf5/hdf5_output_internal.h"
+#include "io/hdf5/hdf5_file_internal.h"
 
 namespace astroclip::io {
 
 namespace {
-
-hid_t memory_type(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
-      return H5T_NATIVE_FLOAT;
-    case DType::f64:
-      return H5T_NATIVE_DOUBLE;
-    case DType::i64:
-      return H5T_NATIVE_INT64;
-    default:
-      throw Error(fmt::format("HDF5 datasets are f32, f64 or i64, not {}", name_of(dtype)));
-  }
-}
 
 /// nullopt if the program cannot undo one of them.
 std::optional<std::vector<ChunkFilter>> filters_of(hid_t properties) {
@@ -90,17 +70,6 @@ bool has_wrapped(hid_t set, const int64_t* values, const std::vector<hsize_t>& b
   return std::any_of(values, values + count, [](int64_t value) { return value < 0; });
 }
 
-/// A type of texts of so many bytes, filled up with zeros, as h5py reads them.
-hid_t text_type(size_t bytes) {
-  const hid_t type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, std::max<size_t>(1, bytes));
-  H5Tset_strpad(type, H5T_STR_NULLPAD);
-  H5Tset_cset(type, H5T_CSET_UTF8);
-  return type;
-}
-
-std::vector<hsize_t> extents_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
-
 /// Whether a type is numpy's bool, as h5py writes it.
 bool is_numpy_bool(hid_t type) {
   int8_t no = 0, yes = 0;
@@ -113,54 +82,6 @@ bool is_numeric(hid_t type) {
   return kind == H5T_INTEGER || kind == H5T_FLOAT || is_numpy_bool(type);
 }
 
-/// Why the library cannot read a dataset: the filter that it lacks, or its own reason.
-std::string reading_reason(hid_t set) {
-  const std::string reason = library_reason();
-  const Hdf5Id properties(H5Dget_create_plist(set), H5Pclose);
-  for (int i = 0; i < H5Pget_nfilters(properties); ++i) {
-    unsigned flags = 0;
-    size_t parameters = 0;
-    char name[64] = {};
-    const H5Z_filter_t id =
-        H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &parameters, nullptr, sizeof name, name, nullptr);
-    if (H5Zfilter_avail(id) > 0) continue;
-    name[std::strcspn(name, ";(")] = '\0';
-    return fmt::format(
-        "it is compressed by filter {} ({}), which is not installed; set HDF5_PLUGIN_PATH to the folder of its plugin "
-        "(Python's hdf5plugin has one), or rewrite the file where it is installed: h5repack -f GZIP=4 FILE NEW_FILE",
-        id, name[0] == '\0' ? "unnamed" : name);
-  }
-  return reason;
-}
-
-/// What can be done about a file or dataset that the library does not open.
-std::string opening_reason() {
-  const std::string reason = library_reason();
-  const auto says = [&](const char* words) { return reason.find(words) != std::string::npos; };
-  if (says("unable to lock file")) {
-    return "another program has it open for writing; wait until that closes it, or set HDF5_USE_FILE_LOCKING=FALSE to "
-           "read it all the same";
-  }
-  if (says("already open for write")) {
-    return "the program that wrote it did not close it; if none writes it now, h5clear -s FILE clears the mark";
-  }
-  if (says("bad version number") || says("unknown") || says("superblock version")) {
-    return fmt::format(
-        "it was written for an HDF5 newer than {}.{}.{} ({}); write it with h5py's libver=\"v110\", or rewrite "
-        "it there with h5repack --high=2 FILE NEW_FILE",
-        H5_VERS_MAJOR, H5_VERS_MINOR, H5_VERS_RELEASE, reason);
-  }
-  return reason;
-}
-
-/// Whether values that were never written read as a fill value that was chosen, and not as zeros.
-bool has_fill_value(hid_t properties) {
-  H5D_fill_value_t defined = H5D_FILL_VALUE_ERROR;
-  double value = 0.0;
-  return H5Pfill_value_defined(properties, &defined) >= 0 && defined == H5D_FILL_VALUE_USER_DEFINED &&
-         H5Pget_fill_value(properties, H5T_NATIVE_DOUBLE, &value) >= 0 && value != 0.0;
-}
-
 /// How many files are open for reading at a time: each takes two descriptors and almost a megabyte in the library.
 size_t most_open_files() {
   constexpr rlim_t most = 128, of_each = 4;  // descriptors, those of other files counted, too
@@ -171,95 +92,73 @@ size_t most_open_files() {
 
 }  // namespace
 
-/// A file is known again by these.
-struct Hdf5Stamp {
-  dev_t device;
-  ino_t inode;
-  off_t bytes;
-  timespec changed;
+hid_t memory_type(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return H5T_NATIVE_FLOAT;
+    case DType::f64:
+      return H5T_NATIVE_DOUBLE;
+    case DType::i64:
+      return H5T_NATIVE_INT64;
+    default:
+      throw Error(fmt::format("HDF5 datasets are f32, f64 or i64, not {}", name_of(dtype)));
+  }
+}
 
-  bool operator==(const Hdf5Stamp& other) const {
-    return device == other.device && inode == other.inode && bytes == other.bytes &&
-           changed.tv_sec == other.changed.tv_sec && changed.tv_nsec == other.changed.tv_nsec;
-  }
-};
+std::vector<hsize_t> extents_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
-/// Open for reading, closed by its last user.
-struct Hdf5Descriptor {
-  int number;
-  explicit Hdf5Descriptor(const std::string& path) : number(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (number < 0) throw Error(fmt::format("{}: cannot read: {}", path, std::strerror(errno)));
-  }
-  Hdf5Descriptor(const Hdf5Descriptor&) = delete;
-  Hdf5Descriptor& operator=(const Hdf5Descriptor&) = delete;
-  ~Hdf5Descriptor() { ::close(number); }
-  Hdf5Stamp stamp() const {
-    struct stat facts = {};
-    ::fstat(number, &facts);
-    return {facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtim};
-  }
-};
+Hdf5Descriptor::Hdf5Descriptor(const std::string& path) : number(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  if (number < 0) throw Error(fmt::format("{}: cannot read: {}", path, std::strerror(errno)));
+}
 
-struct Hdf5File::Handle {
-  std::string path;
-  hid_t file = -1;
-  std::atomic<std::shared_ptr<const Hdf5Descriptor>> descriptor;  ///< of a file being read, while that is open
-  std::unique_ptr<Hdf5Output> output;                             ///< of a file being written
-  std::optional<Hdf5Stamp> stamp;                                 ///< when it was opened first
+Hdf5Descriptor::~Hdf5Descriptor() { ::close(number); }
 
-  ~Handle() {
-    const Hdf5Lock lock;
-    open_files().remove(this);
-    if (file >= 0) H5Fclose(file);
+Hdf5Stamp Hdf5Descriptor::stamp() const {
+  struct stat facts = {};
+  ::fstat(number, &facts);
+  return {facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtim};
+}
+
+Hdf5File::Handle::~Handle() {
+  const Hdf5Lock lock;
+  open_files().remove(this);
+  if (file >= 0) H5Fclose(file);
+}
+
+std::list<Hdf5File::Handle*>& Hdf5File::Handle::open_files() {
+  static std::list<Handle*> files;
+  return files;
+}
+
+void Hdf5File::Handle::fail(const std::string& what) const { throw Error(fmt::format("{}: {}", path, what)); }
+
+void Hdf5File::Handle::fail(const std::string& name, const std::string& what) const {
+  fail(fmt::format("dataset '{}': {}", name, what));
+}
+
+bool Hdf5File::Handle::contains(const std::string& name) {
+  use();
+  for (size_t end = 0; end != std::string::npos;) {
+    end = name.find('/', end + 1);
+    if (H5Lexists(file, name.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
   }
-  /// Those being read, guarded by the library's lock; the most recently used first.
-  static std::list<Handle*>& open_files() {
-    static std::list<Handle*> files;
-    return files;
-  }
-  /// Opens the file unless it is open, and closes those used least recently that are too many.
-  void use();
-  void open();
-  [[noreturn]] void fail(const std::string& what) const { throw Error(fmt::format("{}: {}", path, what)); }
-  [[noreturn]] void fail(const std::string& name, const std::string& what) const {
-    fail(fmt::format("dataset '{}': {}", name, what));
-  }
-  bool contains(const std::string& name) {
-    use();
-    for (size_t end = 0; end != std::string::npos;) {
-      end = name.find('/', end + 1);
-      if (H5Lexists(file, name.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
-    }
-    return true;
-  }
-  hid_t dataset(const std::string& name) {
-    if (!contains(name)) fail(fmt::format("has no dataset '{}'", name));
-    const hid_t id = H5Dopen2(file, name.c_str(), H5P_DEFAULT);
-    if (id < 0) fail(name, fmt::format("cannot be opened as a dataset: {}", opening_reason()));
-    return id;
-  }
-  Shape shape(const std::string& name, hid_t space) const {
-    const int rank = H5Sget_simple_extent_ndims(space);
-    if (rank < 0 || rank > Shape::max_rank) fail(name, fmt::format("has {} axes; at most 6 are supported", rank));
-    hsize_t extents[Shape::max_rank] = {};
-    H5Sget_simple_extent_dims(space, extents, nullptr);
-    return Shape(std::vector<int64_t>(extents, extents + rank));
-  }
-  std::vector<std::string> children(const std::string& group, H5O_type_t wanted);
-  /// Throws Error if values of rows [begin, end) were never written and read as zeros.
-  void require_written(const std::string& name, hid_t set, const Shape& whole, int64_t begin, int64_t end) const;
-  void require_sources(const std::string& name, hid_t properties) const;
-  /// Rows [begin, begin + count) of an open dataset between the file and `values`.
-  void read_block(const std::string& name, hid_t set, hid_t space, const Shape& whole, int64_t begin, int64_t count,
-                  hid_t type, void* values) const;
-  /// Rows in any order and with repeats, as values of a type in memory.
-  void read_rows(const std::string& name, std::span<const int64_t> rows, hid_t type, size_t value_bytes, void* out);
-  std::vector<std::string> read_texts(const std::string& name, std::span<const int64_t> rows);
-  void make_dataset(const std::string& name, hid_t type, const Shape& shape, int64_t chunk_rows) const;
-  void write_rows(const std::string& name, int64_t begin, int64_t count, hid_t type, const void* values);
-  void write_piece(const std::string& name, std::string_view text) const;
-  std::string read_piece(const std::string& name) const;
-};
+  return true;
+}
+
+hid_t Hdf5File::Handle::dataset(const std::string& name) {
+  if (!contains(name)) fail(fmt::format("has no dataset '{}'", name));
+  const hid_t id = H5Dopen2(file, name.c_str(), H5P_DEFAULT);
+  if (id < 0) fail(name, fmt::format("cannot be opened as a dataset: {}", opening_reason()));
+  return id;
+}
+
+Shape Hdf5File::Handle::shape(const std::string& name, hid_t space) const {
+  const int rank = H5Sget_simple_extent_ndims(space);
+  if (rank < 0 || rank > Shape::max_rank) fail(name, fmt::format("has {} axes; at most 6 are supported", rank));
+  hsize_t extents[Shape::max_rank] = {};
+  H5Sget_simple_extent_dims(space, extents, nullptr);
+  return Shape(std::vector<int64_t>(extents, extents + rank));
+}
 
 std::vector<std::string> Hdf5File::Handle::children(const std::string& group, H5O_type_t wanted) {
   use();
@@ -303,54 +202,6 @@ void Hdf5File::Handle::read_block(const std::string& name, hid_t set, hid_t spac
   if (failed || loss != nullptr)
     fail(name, fmt::format("cannot read rows {} to {}: {}", begin, begin + count - 1,
                            loss != nullptr ? loss : reading_reason(set)));
-}
-
-void Hdf5File::Handle::require_written(const std::string& name, hid_t set, const Shape& whole, int64_t begin,
-                                       int64_t end) const {
-  const Hdf5Id properties(H5Dget_create_plist(set), H5Pclose);
-  if (output || whole.numel() == 0 || has_fill_value(properties)) return;
-  const auto never_written = [&](int64_t first, int64_t last) {
-    fail(name, fmt::format("rows {} to {} were never written; what is missing is not zero", first, last));
-  };
-  const H5D_layout_t kind = H5Pget_layout(properties);
-  if (kind == H5D_CONTIGUOUS && H5Pget_external_count(properties) == 0) {
-    H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
-    H5Dget_space_status(set, &status);
-    if (status == H5D_SPACE_STATUS_NOT_ALLOCATED) never_written(0, whole[0] - 1);
-  }
-  if (kind != H5D_CHUNKED) return;
-  hsize_t chunk[Shape::max_rank] = {}, at[Shape::max_rank] = {};
-  const int rank = H5Pget_chunk(properties, Shape::max_rank, chunk);
-  const auto together = static_cast<int64_t>(chunk[0]);
-  for (int64_t row = begin / together * together; row < end; row += together) {
-    std::fill(at, at + rank, hsize_t{0});
-    at[0] = static_cast<hsize_t>(row);
-    for (int axis = rank; axis != 0;) {
-      hsize_t bytes = 0;
-      if (H5Dget_chunk_storage_size(set, at, &bytes) < 0 || bytes == 0)
-        never_written(row, std::min(row + together, whole[0]) - 1);
-      for (axis = rank - 1; axis > 0; --axis) {
-        at[axis] += chunk[axis];
-        if (at[axis] < static_cast<hsize_t>(whole[axis])) break;
-        at[axis] = 0;
-      }
-    }
-  }
-}
-
-/// The library reads parts of virtual datasets whose file is missing as fill values.
-void Hdf5File::Handle::require_sources(const std::string& name, hid_t properties) const {
-  size_t count = 0;
-  if (H5Pget_virtual_count(properties, &count) < 0) return;
-  for (size_t i = 0; i < count; ++i) {
-    std::string source(static_cast<size_t>(H5Pget_virtual_filename(properties, i, nullptr, 0)) + 1, '\0');
-    H5Pget_virtual_filename(properties, i, source.data(), source.size());
-    source.pop_back();
-    if (source == "." || source.find('%') != std::string::npos) continue;  // this file; a pattern of names
-    const auto beside = std::filesystem::path(path).parent_path() / source;
-    if (std::filesystem::exists(beside) || std::filesystem::exists(source)) continue;
-    fail(name, fmt::format("its part in {} is missing: there is no such file", source));
-  }
 }
 
 void Hdf5File::Handle::open() {
@@ -403,18 +254,6 @@ Hdf5File Hdf5File::open(const std::string& path) {
   const Hdf5Lock lock;
   opened.handle_->use();
   return opened;
-}
-
-Hdf5File Hdf5File::create(OutputFile& output) {
-  Hdf5File created;
-  created.handle_ = std::make_shared<Handle>();
-  Handle& handle = *created.handle_;
-  handle.path = output.path();
-  handle.output = std::make_unique<Hdf5Output>(output);
-  const Hdf5Lock lock;
-  handle.file = handle.output->create(handle.path.c_str());
-  if (handle.file < 0) handle.fail(fmt::format("cannot write: {}", library_reason()));
-  return created;
 }
 
 const std::string& Hdf5File::path() const { return handle_->path; }
@@ -527,87 +366,6 @@ void Hdf5File::Handle::read_rows(const std::string& name, std::span<const int64_
   }
 }
 
-IdKind Hdf5File::id_kind(const std::string& name) const {
-  const Hdf5Lock lock;
-  const Hdf5Id set(handle_->dataset(name), H5Dclose);
-  const Hdf5Id type(H5Dget_type(set), H5Tclose);
-  switch (H5Tget_class(type)) {
-    case H5T_INTEGER:
-      return H5Tget_sign(type) == H5T_SGN_NONE && H5Tget_size(type) == sizeof(uint64_t) ? IdKind::uint64
-                                                                                        : IdKind::int64;
-    case H5T_FLOAT:
-      return IdKind::int64;
-    case H5T_STRING:
-      return IdKind::text;
-    default:
-      handle_->fail(name, "does not hold identifiers: expected integers or texts");
-  }
-}
-
-ObjectIds Hdf5File::read_ids(const std::string& name, std::span<const int64_t> rows) const {
-  ObjectIds ids{id_kind(name), std::vector<int64_t>(rows.size())};
-  if (ids.kind == IdKind::text) {
-    ids.texts = handle_->read_texts(name, rows);
-    std::ranges::transform(ids.texts, ids.keys.begin(), id_key);
-  } else if (ids.kind == IdKind::uint64) {
-    handle_->read_rows(name, rows, H5T_NATIVE_UINT64, sizeof(uint64_t), ids.keys.data());
-  } else if (dtype(name) == DType::i64) {
-    read_rows(name, rows, DType::i64, ids.keys.data());
-  } else {
-    constexpr double largest_exact = 9007199254740992.0;  // 2^53
-    std::vector<double> values(rows.size());
-    read_rows(name, rows, DType::f64, values.data());
-    for (size_t i = 0; i < rows.size(); ++i) {
-      if (!(std::abs(values[i]) < largest_exact) || values[i] != std::floor(values[i])) {
-        handle_->fail(name, fmt::format("row {}: {} identifies no object exactly; expected integers, or floating-point "
-                                        "numbers below 2^53 without a fraction",
-                                        rows[i], values[i]));
-      }
-      ids.keys[i] = static_cast<int64_t>(values[i]);
-    }
-  }
-  return ids;
-}
-
-std::vector<std::string> Hdf5File::Handle::read_texts(const std::string& name, std::span<const int64_t> rows) {
-  const Hdf5Lock lock;
-  const Hdf5Id set(dataset(name), H5Dclose);
-  const Hdf5Id space(H5Dget_space(set), H5Sclose);
-  const Hdf5Id own(H5Dget_type(set), H5Tclose);
-  const Shape whole = shape(name, space);
-  const bool is_variable = H5Tis_variable_str(own) > 0;
-  const Hdf5Id type(H5Tcopy(H5T_C_S1), H5Tclose);
-  const size_t bytes = is_variable ? sizeof(char*) : H5Tget_size(own) + 1;
-  H5Tset_size(type, is_variable ? H5T_VARIABLE : bytes);
-  H5Tset_cset(type, H5Tget_cset(own));
-  std::vector<char> block;
-  std::vector<std::string> texts;
-  for (size_t i = 0; i < rows.size();) {
-    size_t stop = i + 1;  // adjacent rows are read together
-    while (stop < rows.size() && rows[stop] == rows[stop - 1] + 1) ++stop;
-    const auto count = static_cast<int64_t>(stop - i);
-    if (rows[i] < 0 || rows[i] + count > whole[0])
-      fail(name, fmt::format("has {} rows; row {} was requested", whole[0], rows[stop - 1]));
-    require_written(name, set, whole, rows[i], rows[i] + count);
-    block.assign((stop - i) * bytes, '\0');
-    read_block(name, set, space, whole, rows[i], count, type, block.data());
-    for (size_t k = 0; k < stop - i; ++k) {
-      const char* text = block.data() + k * bytes;
-      if (is_variable) std::memcpy(&text, block.data() + k * bytes, sizeof text);
-      texts.emplace_back(text == nullptr ? "" : text);
-      const size_t end = texts.back().find_last_not_of(' ');  // as Fortran and FITS fill up
-      texts.back().resize(end == std::string::npos ? 0 : end + 1);
-    }
-    if (is_variable) {
-      const hsize_t extent = static_cast<hsize_t>(count);
-      const Hdf5Id memory(H5Screate_simple(1, &extent, nullptr), H5Sclose);
-      H5Dvlen_reclaim(type, memory, H5P_DEFAULT, block.data());
-    }
-    i = stop;
-  }
-  return texts;
-}
-
 Hdf5Layout Hdf5File::layout(const std::string& name) const {
   Hdf5Layout layout;
   layout.dtype = dtype(name);
@@ -674,141 +432,6 @@ void Hdf5File::read_bytes(int64_t offset, std::span<std::byte> out) const {
                                 offset + static_cast<int64_t>(done)));
     done += static_cast<size_t>(count);
   }
-}
-
-void Hdf5File::make_dataset(const std::string& name, DType dtype, const Shape& shape, int64_t chunk_rows) {
-  const Hdf5Lock lock;
-  handle_->make_dataset(name, memory_type(dtype), shape, chunk_rows);
-}
-
-void Hdf5File::make_ids(const std::string& name, IdKind kind, int64_t count, int64_t bytes) {
-  const Hdf5Lock lock;
-  const Hdf5Id text(text_type(static_cast<size_t>(bytes)), H5Tclose);
-  const hid_t type = kind == IdKind::text ? hid_t{text} : kind == IdKind::uint64 ? H5T_NATIVE_UINT64 : H5T_NATIVE_INT64;
-  handle_->make_dataset(name, type, {count}, 0);
-}
-
-int64_t Hdf5File::offset(const std::string& name) const {
-  const Hdf5Lock lock;
-  const Hdf5Id set(handle_->dataset(name), H5Dclose);
-  const haddr_t offset = H5Dget_offset(set);
-  const Hdf5Id space(H5Dget_space(set), H5Sclose);
-  if (offset == HADDR_UNDEF && H5Sget_simple_extent_npoints(space) == 0) return 0;
-  if (offset == HADDR_UNDEF) handle_->fail(name, "does not lie in one piece");
-  return static_cast<int64_t>(offset);
-}
-
-void Hdf5File::Handle::make_dataset(const std::string& name, hid_t type, const Shape& shape, int64_t chunk_rows) const {
-  const auto extents = extents_of(shape);
-  const Hdf5Id space(H5Screate_simple(shape.rank(), extents.data(), nullptr), H5Sclose);
-  const Hdf5Id links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
-  H5Pset_create_intermediate_group(links, 1);
-  const Hdf5Id creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-  H5Pset_obj_track_times(creation, false);  // equal contents give equal bytes
-  if (chunk_rows > 0) {
-    H5Pset_chunk(creation, shape.rank(), extents_of(shape.with(0, chunk_rows)).data());
-    H5Pset_shuffle(creation);
-    H5Pset_deflate(creation, 4);
-  } else {
-    H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
-    H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
-  }
-  const Hdf5Id set(H5Dcreate2(file, name.c_str(), type, space, links, creation, H5P_DEFAULT), H5Dclose);
-  if (set < 0) fail(name, fmt::format("cannot be created: {}", library_reason()));
-}
-
-void Hdf5File::write_rows(const std::string& name, int64_t begin, int64_t count, DType dtype, const void* values) {
-  const Hdf5Lock lock;
-  handle_->write_rows(name, begin, count, memory_type(dtype), values);
-}
-
-void Hdf5File::write_ids(const std::string& name, const ObjectIds& ids) {
-  size_t bytes = 0;
-  for (const std::string& text : ids.texts) bytes = std::max(bytes, text.size());
-  const auto count = static_cast<int64_t>(ids.keys.size());
-  make_ids(name, ids.kind, count, static_cast<int64_t>(bytes));
-  const Hdf5Lock lock;
-  if (ids.kind != IdKind::text) {
-    const hid_t type = ids.kind == IdKind::uint64 ? H5T_NATIVE_UINT64 : H5T_NATIVE_INT64;
-    return handle_->write_rows(name, 0, count, type, ids.keys.data());
-  }
-  const Hdf5Id type(text_type(bytes), H5Tclose);
-  handle_->write_rows(name, 0, count, type, padded_texts(ids.texts, bytes).data());
-}
-
-void Hdf5File::Handle::write_rows(const std::string& name, int64_t begin, int64_t count, hid_t type,
-                                  const void* values) {
-  const Hdf5Id set(dataset(name), H5Dclose);
-  const Hdf5Id space(H5Dget_space(set), H5Sclose);
-  const Shape whole = shape(name, space);
-  if (begin < 0 || count < 0 || begin + count > whole[0])
-    fail(name, fmt::format("has {} rows, cannot write {} from row {} on", whole[0], count, begin));
-  if (count == 0) return;
-  std::vector<hsize_t> start(static_cast<size_t>(whole.rank()), 0);
-  start[0] = static_cast<hsize_t>(begin);
-  const auto block = extents_of(whole.with(0, count));
-  const Hdf5Id memory(H5Screate_simple(whole.rank(), block.data(), nullptr), H5Sclose);
-  H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr);
-  if (H5Dwrite(set, type, memory, space, H5P_DEFAULT, values) < 0)
-    fail(name, fmt::format("cannot be written: {}", library_reason()));
-  output->check();
-}
-
-void Hdf5File::Handle::write_piece(const std::string& name, std::string_view text) const {
-  const Hdf5Id type(H5Tcopy(H5T_C_S1), H5Tclose);
-  H5Tset_size(type, text.size() + 1);
-  const Hdf5Id space(H5Screate(H5S_SCALAR), H5Sclose);
-  const Hdf5Id attribute(H5Acreate2(file, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
-  if (attribute < 0 || H5Awrite(attribute, type, std::string(text).c_str()) < 0)
-    fail(fmt::format("cannot write the attribute '{}': {}", name, library_reason()));
-}
-
-std::string Hdf5File::Handle::read_piece(const std::string& name) const {
-  if (H5Aexists(file, name.c_str()) <= 0) return "";
-  const Hdf5Id attribute(H5Aopen(file, name.c_str(), H5P_DEFAULT), H5Aclose);
-  const Hdf5Id type(H5Aget_type(attribute), H5Tclose);
-  if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0) return "";
-  std::string text(H5Tget_size(type) + 1, '\0');
-  if (H5Aread(attribute, type, text.data()) < 0) return "";
-  return text.c_str();
-}
-
-namespace {
-
-/// HDF5 limits an attribute to 64 KiB: longer text continues in "NAME 2", "NAME 3" …
-constexpr size_t piece_bytes = 60000;
-
-std::string piece_name(const std::string& name, size_t piece) {
-  return piece == 0 ? name : fmt::format("{} {}", name, piece + 1);
-}
-
-}  // namespace
-
-void Hdf5File::write_attribute(const std::string& name, const std::string& text) {
-  const Hdf5Lock lock;
-  size_t piece = 0;
-  do {
-    handle_->write_piece(piece_name(name, piece), std::string_view(text).substr(piece * piece_bytes, piece_bytes));
-  } while (++piece * piece_bytes < text.size());
-}
-
-std::string Hdf5File::attribute(const std::string& name) const {
-  const Hdf5Lock lock;
-  handle_->use();
-  std::string text;
-  for (size_t piece = 0;; ++piece) {
-    const std::string part = handle_->read_piece(piece_name(name, piece));
-    text += part;
-    if (part.size() < piece_bytes) return text;
-  }
-}
-
-void Hdf5File::close() {
-  const Hdf5Lock lock;
-  if (!handle_->output || handle_->file < 0) return;
-  const bool closed = H5Fclose(std::exchange(handle_->file, -1)) >= 0;
-  if (handle_->output) handle_->output->check();
-  if (!closed) handle_->fail(fmt::format("cannot be closed: {}", library_reason()));
 }
 
 }  // namespace astroclip::io

@@ -1,3 +1,7 @@
+#include <fmt/format.h>
+
+#include <cstring>
+
 #include "base/error.h"
 #include "io/hdf5/chunk_filters.h"
 #include "io/hdf5/hdf5_library_internal.h"
@@ -52,6 +56,44 @@ std::string library_reason() {
   };
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, visit, &reason);
   return reason.empty() ? "the HDF5 library gives no reason" : reason;
+}
+
+std::string reading_reason(hid_t set) {
+  const std::string reason = library_reason();
+  const Hdf5Id properties(H5Dget_create_plist(set), H5Pclose);
+  for (int i = 0; i < H5Pget_nfilters(properties); ++i) {
+    unsigned flags = 0;
+    size_t parameters = 0;
+    char name[64] = {};
+    const H5Z_filter_t id =
+        H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &parameters, nullptr, sizeof name, name, nullptr);
+    if (H5Zfilter_avail(id) > 0) continue;
+    name[std::strcspn(name, ";(")] = '\0';
+    return fmt::format(
+        "it is compressed by filter {} ({}), which is not installed; set HDF5_PLUGIN_PATH to the folder of its plugin "
+        "(Python's hdf5plugin has one), or rewrite the file where it is installed: h5repack -f GZIP=4 FILE NEW_FILE",
+        id, name[0] == '\0' ? "unnamed" : name);
+  }
+  return reason;
+}
+
+std::string opening_reason() {
+  const std::string reason = library_reason();
+  const auto says = [&](const char* words) { return reason.find(words) != std::string::npos; };
+  if (says("unable to lock file")) {
+    return "another program has it open for writing; wait until that closes it, or set HDF5_USE_FILE_LOCKING=FALSE to "
+           "read it all the same";
+  }
+  if (says("already open for write")) {
+    return "the program that wrote it did not close it; if none writes it now, h5clear -s FILE clears the mark";
+  }
+  if (says("bad version number") || says("unknown") || says("superblock version")) {
+    return fmt::format(
+        "it was written for an HDF5 newer than {}.{}.{} ({}); write it with h5py's libver=\"v110\", or rewrite "
+        "it there with h5repack --high=2 FILE NEW_FILE",
+        H5_VERS_MAJOR, H5_VERS_MINOR, H5_VERS_RELEASE, reason);
+  }
+  return reason;
 }
 
 }  // namespace astroclip::io

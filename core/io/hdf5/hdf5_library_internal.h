@@ -37,5 +37,9 @@ class Hdf5Id {
 
 /// The innermost reason on the library's error stack.
 std::string library_reason();
+/// Why the library cannot read a dataset: the filter that it lacks, or its own reason.
+std::string reading_reason(hid_t set);
+/// What can be done about a file or dataset that the library does not open.
+std::string opening_reason();
 
 }  // namespace astroclip::io

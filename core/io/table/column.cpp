@@ -11,6 +11,8 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "base/object_ids.h"
+#include "base/text.h"
 #include "io/table/number_text_internal.h"
 
 namespace astroclip::io {
@@ -78,15 +80,6 @@ bool has_only_digits(std::span<const std::string_view> texts) {
 
 }  // namespace
 
-std::string_view trimmed_view(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  return begin == std::string_view::npos ? "" : text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
-bool same_letters(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
-
 bool parse_text(std::string_view text, int64_t& value) { return parse_whole(text, value); }
 bool parse_text(std::string_view text, uint64_t& value) { return parse_whole(text, value); }
 bool parse_text(std::string_view text, double& value) { return parse_whole(text, value); }
@@ -134,6 +127,19 @@ std::vector<double> Column::numbers() const {
         values);
   }
   return all;
+}
+
+std::optional<int64_t> Column::rounded_row() const {
+  for (int64_t row = 0; row < rows(); ++row) {
+    const auto at = static_cast<size_t>(row);
+    const auto* whole = std::get_if<std::vector<int64_t>>(&values);
+    const auto* natural = std::get_if<std::vector<uint64_t>>(&values);
+    const double size = whole != nullptr     ? std::abs(static_cast<double>((*whole)[at]))
+                        : natural != nullptr ? static_cast<double>((*natural)[at])
+                                             : 0.0;
+    if (size >= first_rounded) return row;
+  }
+  return {};
 }
 
 std::string Column::text(int64_t row) const {

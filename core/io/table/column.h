@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,6 +31,8 @@ struct Column {
   /// Integers, numbers and booleans (0 and 1) as float64, missing ones as NaN. Throws Error for text, naming the first
   /// row that is no number.
   std::vector<double> numbers() const;
+  /// The first row whose integer is ±2^53 or beyond, where float64 rounds; none if all are exact in numbers().
+  std::optional<int64_t> rounded_row() const;
   /// A row's value as text: exact for integers, the shortest that reads back for numbers; "" when it is missing.
   std::string text(int64_t row) const;
 };

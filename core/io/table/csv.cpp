@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "io/table/number_text_internal.h"
 #include "io/table/table_source_internal.h"
 
@@ -30,7 +31,7 @@ class Fields {
     } else {
       const size_t begin = at_;
       while (at_ < text_.size() && !ends_field(text_[at_])) ++at_;
-      field = trimmed_view(text_.substr(begin, at_ - begin));
+      field = trimmed(text_.substr(begin, at_ - begin));
     }
     if (separator_ == blanks) skip_blanks();
     is_done_ = at_ >= text_.size() || text_[at_] == '\n' || text_[at_] == '\r';
@@ -69,7 +70,7 @@ class Fields {
       for (size_t i = 0; i < inner.size(); i += inner[i] == '"' ? 2 : 1) single += inner[i];
       inner = single;
     }
-    return trimmed_view(inner);
+    return trimmed(inner);
   }
 
   std::string_view text_;
@@ -138,7 +139,7 @@ class Csv final : public TableSource {
     if (end < file_.text.size()) ++end;
     return whole;
   }
-  static bool is_comment(std::string_view line) { return trimmed_view(line).starts_with('#'); }
+  static bool is_comment(std::string_view line) { return trimmed(line).starts_with('#'); }
 
   /// The first line that is no comment, or, where that holds numbers alone, the comment before it.
   void read_header() {
@@ -147,7 +148,7 @@ class Csv final : public TableSource {
     for (; at_ < file_.text.size(); at_ = end, ++line_) {
       const std::string_view text = line(end);
       if (is_comment(text)) comment = text;
-      if (is_comment(text) || trimmed_view(text).empty()) continue;
+      if (is_comment(text) || trimmed(text).empty()) continue;
       separator_ = separator_of(text);
       columns = fields_of(text, separator_);
       if (!is_all_numbers(columns)) {
@@ -156,7 +157,7 @@ class Csv final : public TableSource {
         return;
       }
       const size_t count = columns.size();
-      comment = trimmed_view(comment);
+      comment = trimmed(comment);
       if (!comment.empty()) comment.remove_prefix(1);
       columns = fields_of(comment, separator_of(comment));
       if (columns.size() != count || is_all_numbers(columns))
@@ -169,7 +170,7 @@ class Csv final : public TableSource {
     while (at_ < file_.text.size()) {
       size_t end = 0;
       const std::string_view text = line(end);
-      if (!is_comment(text) && !trimmed_view(text).empty()) {
+      if (!is_comment(text) && !trimmed(text).empty()) {
         end = check_row();
         begins_.push_back(at_);
       }

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "io/fits.h"
 #include "io/table/number_text_internal.h"
 #include "io/table/table_source_internal.h"
@@ -84,7 +85,7 @@ class FitsTable final : public TableSource {
     int status = 0;
     fits_read_key(file_, TSTRING, name.c_str(), value, nullptr, &status);
     if (status != 0) fits_clear_errmsg();
-    return std::string(trimmed_view(value));
+    return std::string(trimmed(value));
   }
 
   /// A field with one value a row; of a wider type when its values are scaled.
@@ -190,7 +191,7 @@ class FitsTable final : public TableSource {
       int status = 0, any = 0;
       fits_read_col_str(file_, field.number, begin + 1, 1, count, undefined, pointers.data(), &any, &status);
       check(status, place);
-      for (const char* text : pointers) texts.emplace_back(trimmed_view(text));
+      for (const char* text : pointers) texts.emplace_back(trimmed(text));
     }
     column.values = std::move(texts);
     const auto& all = std::get<std::vector<std::string>>(column.values);
@@ -238,7 +239,7 @@ class FitsTable final : public TableSource {
     for (int64_t row = 1; row <= rows; ++row) {
       fits_read_tblbytes(file_, row, begin, field.width, reinterpret_cast<unsigned char*>(bytes.data()), &status);
       check(status, place);
-      const std::string_view text = trimmed_view({bytes.data(), bytes.size()});
+      const std::string_view text = trimmed({bytes.data(), bytes.size()});
       texts.emplace_back(text == undefined ? "" : text);
     }
     return texts;

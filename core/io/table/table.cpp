@@ -82,7 +82,7 @@ std::shared_ptr<const TableSource> open_source(const std::string& path, const st
   const std::string foreign = foreign_format(file.text);
   if (!foreign.empty()) throw Error(fmt::format("{}: is {}", path, foreign));
   if (file.text.starts_with("\xEF\xBB\xBF")) file.text.remove_prefix(3);  // a byte order mark
-  if (trimmed_view(file.text.substr(0, 4096)).starts_with('<')) return open_votable(path, std::move(file), table);
+  if (trimmed(file.text.substr(0, 4096)).starts_with('<')) return open_votable(path, std::move(file), table);
   if (!table.empty())
     throw Error(fmt::format("{}: holds one table without a name; table '{}' was asked for", path, table));
   return open_csv(path, std::move(file));

@@ -9,6 +9,7 @@
 #include <pugixml.hpp>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "io/table/number_text_internal.h"
 #include "io/table/table_source_internal.h"
 
@@ -148,7 +149,7 @@ class VoTable final : public TableSource {
   void check_status(const pugi::xml_node& info) const {
     const std::string_view name = info.attribute("name").value(), value = info.attribute("value").value();
     if (name == "QUERY_STATUS" && value == "ERROR")
-      throw Error(fmt::format("{}: holds the error of a query: {}", path_, trimmed_view(info.text().get())));
+      throw Error(fmt::format("{}: holds the error of a query: {}", path_, trimmed(info.text().get())));
   }
 
   void add_tables(const pugi::xml_node& resource, std::vector<pugi::xml_node>& tables, int depth) const {
@@ -219,7 +220,7 @@ class VoTable final : public TableSource {
         return;
       }
       int64_t count = 0;
-      if (!parse_text(trimmed_view(extent), count) || count < 0 || field.count * count > most)
+      if (!parse_text(trimmed(extent), count) || count < 0 || field.count * count > most)
         throw Error(fmt::format("{}: field '{}': '{}' is no size of an array", path_, name, extent));
       field.count *= count;
     }
@@ -317,13 +318,13 @@ class VoTable final : public TableSource {
       for (size_t i = 0; i + 1 < value.size(); i += 2) append_utf8(big_endian<uint16_t>(bytes + i), text);
       text = text.substr(0, text.find('\0'));
     }
-    text = trimmed_view(text);
+    text = trimmed(text);
     return !text.empty();
   }
 
   /// "T", "true", "1" and the like; "?" and blanks are missing.
   static bool set_truth(std::string_view value, size_t row, Column& column, const std::string& place) {
-    value = trimmed_view(value.substr(0, value.find('\0')));
+    value = trimmed(value.substr(0, value.find('\0')));
     if (value.empty() || value == "?") return false;
     const bool is_true = same_letters(value, "t") || same_letters(value, "true") || value == "1";
     const bool is_false = same_letters(value, "f") || same_letters(value, "false") || value == "0";
@@ -345,7 +346,7 @@ class VoTable final : public TableSource {
         } while (cell && element_name(cell) != "TD");
       }
       if (!cell) throw Error(fmt::format("{}, row {}: the row has fewer cells than fields", place, texts.size() + 1));
-      texts.push_back(trimmed_view(cell.text().get()));
+      texts.push_back(trimmed(cell.text().get()));
       if (texts.back() == field.null) texts.back() = "";
     }
     Column column;

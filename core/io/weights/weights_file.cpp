@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/printable.h"
 #include "io/mapped_file.h"
 #include "io/weights/pytorch_file.h"
@@ -40,8 +41,7 @@ bool is_index(const std::string& path) {
   const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
   constexpr size_t first = 8;  // of a safetensors file: the length of its header, whose upper bytes are 0
   if (text.size() < first || text.substr(0, first).find('\0') != text.npos) return false;
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  return begin != text.npos && text[begin] == '{' && text.find("\"weight_map\"") != text.npos;
+  return trimmed(text).starts_with('{') && text.find("\"weight_map\"") != text.npos;
 }
 
 /// The files that the index names, which lie beside it. Throws Error if one is not there.
