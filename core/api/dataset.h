@@ -101,6 +101,8 @@ class Dataset : public Plugin {
   /// by it (data/preprocessing.h says by which keys), and model files keep it, so that a model is never given views of
   /// another kind. Empty: views hold the field as it is.
   virtual config::Table preprocessing() const { return {}; }
+  /// What its user should know, a sentence each: what was left out, made up or joined.
+  virtual std::vector<std::string> notes() const { return {}; }
 };
 
 }  // namespace astroclip

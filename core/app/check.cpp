@@ -30,7 +30,7 @@ std::string check_data(const Experiment& experiment) {
   evaluate::check_models(experiment, *dataset);
   const std::string overlap = evaluate::describe_overlap(experiment, evaluate::in_both_splits(*dataset));
   std::string lines;
-  for (const std::string& note : data::label_notes(*dataset)) lines += note + "\n";
+  for (const std::string& note : dataset->notes()) lines += note + "\n";
   return fmt::format("dataset {}: {} training and {} test objects\n{}{}", experiment.dataset.plugin,
                      dataset->size(Split::train), dataset->size(Split::test), lines,
                      overlap.empty() ? "" : overlap + "\n");

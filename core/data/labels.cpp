@@ -429,14 +429,15 @@ void LabelledDataset::read(Split split, std::span<const int64_t> rows, std::span
   if (!others.empty()) objects_->read(split, wanted, others, out);
 }
 
-std::shared_ptr<Dataset> labelled(std::shared_ptr<Dataset> objects, const Selection& selection) {
-  auto labels = std::make_shared<LabelledDataset>(objects, selection);
-  return selection.empty() && labels->notes().empty() ? objects : labels;
+std::vector<std::string> LabelledDataset::notes() const {
+  std::vector<std::string> all = objects_->notes();
+  all.insert(all.end(), notes_.begin(), notes_.end());
+  return all;
 }
 
-std::vector<std::string> label_notes(const Dataset& dataset) {
-  const auto* labels = dynamic_cast<const LabelledDataset*>(&dataset);
-  return labels == nullptr ? std::vector<std::string>() : labels->notes();
+std::shared_ptr<Dataset> labelled(std::shared_ptr<Dataset> objects, const Selection& selection) {
+  auto labels = std::make_shared<LabelledDataset>(objects, selection);
+  return selection.empty() && labels->notes() == objects->notes() ? objects : labels;
 }
 
 }  // namespace astroclip::data

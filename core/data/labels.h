@@ -60,8 +60,6 @@ class LabelledDataset final : public Dataset {
   /// Throws Error naming the file, column, label or character that is wrong, and when no object is left.
   LabelledDataset(std::shared_ptr<const Dataset> objects, const Selection& selection);
 
-  /// What was joined, missing and left out, in sentences.
-  const std::vector<std::string>& notes() const { return notes_; }
   /// What the labels depend on beside the objects: the tables' files and the condition.
   const std::vector<std::string>& files() const { return files_; }
   const std::string& where() const { return where_; }
@@ -76,6 +74,8 @@ class LabelledDataset final : public Dataset {
     return objects_->id_texts(split, rows_of_all(split, rows));
   }
   config::Table preprocessing() const override { return objects_->preprocessing(); }
+  /// The dataset's, and what was joined, missing and left out.
+  std::vector<std::string> notes() const override;
 
  private:
   using BySplit = std::array<io::Column, 2>;
@@ -101,7 +101,5 @@ class LabelledDataset final : public Dataset {
 
 /// The dataset as an experiment takes it: the same when it asks for nothing and no redshift is a well-known sentinel.
 std::shared_ptr<Dataset> labelled(std::shared_ptr<Dataset> objects, const Selection& selection);
-/// The sentences of notes(), none for another dataset.
-std::vector<std::string> label_notes(const Dataset& dataset);
 
 }  // namespace astroclip::data

@@ -21,6 +21,7 @@ class Subset final : public Dataset {
     return all_.id_texts(split, rows_of_all(split, rows));
   }
   config::Table preprocessing() const override { return all_.preprocessing(); }
+  std::vector<std::string> notes() const override { return all_.notes(); }
 
  private:
   std::vector<int64_t> rows_of_all(Split split, std::span<const int64_t> rows) const;

@@ -195,6 +195,12 @@ void SurveyDataset::read_object_ids(std::span<const int64_t> rows, int64_t* out)
   }
 }
 
+std::vector<std::string> SurveyDataset::notes() const {
+  std::vector<std::string> notes;
+  if (options_.object_id.empty() && legacy_columns_.empty()) notes.push_back("object_id is " + meaning_of_ids());
+  return notes;
+}
+
 config::Table SurveyDataset::preprocessing() const {
   config::Table all;
   all.set("image", {image_preprocessing(files_.image_shape()[0], ""), {}});

@@ -34,6 +34,7 @@ class SurveyDataset : public Dataset {
   IdKind id_kind() const override { return id_kind_; }
   std::vector<std::string> id_texts(Split split, std::span<const int64_t> rows) const override;
   config::Table preprocessing() const override;
+  std::vector<std::string> notes() const override;
 
  private:
   /// Rows of the split among the first `rows` of a file.

@@ -260,12 +260,25 @@ class Embedding {
     if (!precision_reason_.empty()) {
       console_.say(fmt::format("precision \"auto\" is {}: {}", name_of(precision_), precision_reason_));
     }
-    for (const Input& input : inputs_) {
-      const std::string& meaning = data::field_of(*input.objects, "object_id").meaning;
-      if (meaning.starts_with("the row's number"))
-        console_.say(fmt::format("{}: object_id is {}", input.name, meaning));
-    }
+    print_notes();
     if (done > 0) console_.say(fmt::format("resuming after {} of {} objects", done, rows_));
+  }
+
+  /// Each note once, with the first input that it is of.
+  void print_notes() {
+    std::vector<std::pair<std::string, const Input*>> notes;
+    std::map<std::string, int64_t> inputs;
+    const Dataset* before = nullptr;
+    for (const Input& input : inputs_) {
+      if (std::exchange(before, input.objects.get()) == input.objects.get()) continue;  // another split
+      for (const std::string& note : input.objects->notes()) {
+        if (++inputs[note] == 1) notes.emplace_back(note, &input);
+      }
+    }
+    for (const auto& [note, input] : notes) {
+      const int64_t others = inputs[note] - 1;
+      console_.say(fmt::format("{}{}: {}", input->name, others == 0 ? "" : fmt::format(" and {} more", others), note));
+    }
   }
 
   /// Identifiers are written as the inputs have them; as texts where the inputs differ.

@@ -119,7 +119,7 @@ class Run {
     }
     console_.say(fmt::format("dataset {}: {} training and {} test objects", experiment_.dataset.plugin,
                              dataset_->size(Split::train), dataset_->size(Split::test)));
-    for (const std::string& note : data::label_notes(*dataset_)) console_.say(note);
+    for (const std::string& note : dataset_->notes()) console_.say(note);
     if (!overlap_.empty()) console_.say(overlap_);
     if (experiment_.validation > 0.0) {
       const int64_t joined = data::group_objects(*dataset_, Split::train).by_position;

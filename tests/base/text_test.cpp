@@ -15,6 +15,18 @@ TEST(Text, SuggestsTheNearestNameOrNone) {
   EXPECT_EQ(suggestion("vit", {"vit"}), "");  // nothing else was meant
 }
 
+TEST(Text, TrimsBlanksOfAnyKind) {
+  EXPECT_EQ(trimmed(" \t a b\r\n"), "a b");
+  EXPECT_EQ(trimmed(" \n"), "");
+  EXPECT_EQ(trimmed(""), "");
+}
+
+TEST(Text, ComparesAsciiLettersOfAnyCase) {
+  EXPECT_TRUE(same_letters("TargetID", "TARGETid"));
+  EXPECT_FALSE(same_letters("id", "ids"));
+  EXPECT_FALSE(same_letters("@", "`"));  // these differ as letters of two cases do
+}
+
 TEST(Text, WidthCountsCharacters) {
   EXPECT_EQ(text_width(""), 0U);
   EXPECT_EQ(text_width("12 → 7"), 6U);

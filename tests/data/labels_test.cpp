@@ -92,7 +92,7 @@ TEST(LabelsTest, JoinsById) {
   EXPECT_THAT(values(*dataset, "warning"), ElementsAre(4, -1, 0, -1, -1, -1));
   EXPECT_THAT(values(*dataset, "redshift"), ElementsAre(0.1, 0.2, 0.3, 0.4, 0.5, 0.6));
   EXPECT_EQ(field_of(*dataset, "zmine").meaning, "column z of " + file);
-  EXPECT_THAT(label_notes(*dataset),
+  EXPECT_THAT(dataset->notes(),
               ElementsAre("labels zmine, warning of " + file +
                           ": 3 of 6 objects matched by object_id = id; 3 have no row; 1 identifier stands in several "
                           "rows, of which the first is taken; 1 row has no identifier"));
@@ -107,7 +107,7 @@ TEST(LabelsTest, JoinsByPosition) {
   const auto dataset =
       with("labels = [{ file = '" + file + "', ra = 'RA', dec = 'DEC', columns = { redshift = 'Z' } }]");
   EXPECT_THAT(values(*dataset, "redshift"), ElementsAre(1, 3, -1, 4, -1, -1));
-  EXPECT_THAT(label_notes(*dataset),
+  EXPECT_THAT(dataset->notes(),
               ElementsAre("label redshift of " + file + " replaces the dataset's",
                           "labels redshift of " + file +
                               ": 3 of 6 objects matched within 1 arcsec of RA, DEC; 3 have no row; 1 object has no "
@@ -116,7 +116,7 @@ TEST(LabelsTest, JoinsByPosition) {
   const auto wide =
       with("labels = [{ file = '" + file + "', ra = 'RA', dec = 'DEC', radius = 12, columns = { redshift = 'Z' } }]");
   EXPECT_THAT(values(*wide, "redshift"), ElementsAre(1, 3, 3, 4, 4, -1));
-  EXPECT_THAT(label_notes(*wide)[1], testing::HasSubstr("2 rows are the nearest of several objects"));
+  EXPECT_THAT(wide->notes()[1], testing::HasSubstr("2 rows are the nearest of several objects"));
 }
 
 TEST(LabelsTest, TakesSentinelsForMissing) {
@@ -124,20 +124,20 @@ TEST(LabelsTest, TakesSentinelsForMissing) {
   const auto dataset = with("labels = [{ file = '" + file +
                             "', id = 'id', columns = { mag = 'mag' } }]\nsentinels = { mag = [-999, -99.9] }");
   EXPECT_THAT(values(*dataset, "mag"), ElementsAre(-1, 20, -1, 99, -1, -1));
-  EXPECT_THAT(label_notes(*dataset), testing::Contains("label mag: 1 value of -999 missing"));
+  EXPECT_THAT(dataset->notes(), testing::Contains("label mag: 1 value of -999 missing"));
 }
 
 TEST(LabelsTest, ARedshiftOfMinus999IsNone) {
   const std::vector<double> redshifts = {0.1, -999, -99, 0.4, -55, -999};
   const auto dataset = with("", redshifts);
   EXPECT_THAT(values(*dataset, "redshift"), ElementsAre(0.1, -1, -1, 0.4, -55, -1));
-  EXPECT_THAT(label_notes(*dataset),
+  EXPECT_THAT(dataset->notes(),
               ElementsAre("label redshift: 2 values of -999 missing", "label redshift: 1 value of -99 missing",
                           "label redshift: 1 value below -1, which no redshift is (sentinels names those that are "
                           "missing)"));
   EXPECT_THAT(values(*with("sentinels = { redshift = [-55] }", redshifts), "redshift"),
               ElementsAre(0.1, -999, -99, 0.4, -1, -999));
-  EXPECT_TRUE(label_notes(*with("")).empty());
+  EXPECT_TRUE(with("")->notes().empty());
 }
 
 TEST(LabelsTest, KeepsTheObjectsThatMeetTheCondition) {
@@ -151,7 +151,7 @@ TEST(LabelsTest, KeepsTheObjectsThatMeetTheCondition) {
   const std::vector<int64_t> rows = {1, 0};
   HostBatch batch = read_fields(*dataset, Split::train, rows, {"image"});
   EXPECT_EQ(batch.at("image").values<float>()[0], 3.0F);
-  EXPECT_THAT(label_notes(*dataset).back(),
+  EXPECT_THAT(dataset->notes().back(),
               "where type == 'GALAXY' && q > 0 && redshift < 0.45: 2 of 6 objects are kept; 1 is left out because a "
               "value is missing");
   const ReadPlan plan = dataset->read_plan(Split::train);
@@ -185,7 +185,8 @@ TEST(LabelsTest, SaysWhatIsWrong) {
        "[dataset.labels] " + file + ": a table cannot give 'image', which says what the objects are");
   says(joined + "{ z = 'zz' } }]", file + ": has no column 'zz'; it has id, type, big, near");
   says("labels = [{ file = '" + file + "', id = 'near', columns = { big = 'type' } }]",
-       file + ": column 'near', row 1: expected an identifier, an integer or text; 1.5 is a floating-point number");
+       file + ": column 'near', row 1: 1.5 identifies no object exactly; expected integers, "
+             "texts, or floating-point numbers below 2^53 without a fraction");
   says("labels = [{ file = '" + file + "', columns = { z = 'z' } }]",
        "e.toml:1:11: error: [dataset.labels] rows are joined by 'id', or by 'ra' and 'dec'");
   says("labels = [{ file = '" + file + "', id = 'id' }]",

@@ -48,6 +48,7 @@ TEST(Hdf5Ids, FloatingPointNumbersMustBeExact) {
   EXPECT_THAT([&] { read(3.5); }, ThrowsMessage<Error>(HasSubstr("dataset 'ids': row 2: 3.5 identifies no object")));
   EXPECT_THAT([&] { read(std::nan("")); }, ThrowsMessage<Error>(HasSubstr("row 2: nan identifies no object")));
   EXPECT_THAT([&] { read(39633300968442592.0); }, ThrowsMessage<Error>(HasSubstr("row 2: ")));
+  EXPECT_THAT([&] { read(-9007199254740992.0); }, ThrowsMessage<Error>(HasSubstr("row 2: ")));  // may be 2^53 + 1
 }
 
 TEST(Hdf5Ids, TextsOfFixedAndOfVariableLength) {
