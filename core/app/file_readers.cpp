@@ -230,7 +230,7 @@ void list_datasets(const io::Hdf5File& file, const std::string& group, std::vect
 std::string describe_inputs(const std::string& path) {
   embed::Request request;
   request.inputs = {path};
-  std::vector<std::string> all;
+  std::vector<std::string> all, notes;
   int64_t objects = 0;
   for (const embed::Input& input : embed::open_inputs(request)) {
     objects += input.size();
@@ -240,8 +240,12 @@ std::string describe_inputs(const std::string& path) {
     }
     const std::string text = fmt::format("{}", fmt::join(fields, ", "));
     if (std::ranges::find(all, text) == all.end()) all.push_back(text);
+    for (const std::string& note : input.objects->notes()) {
+      const std::string line = "\n  note: " + printable(note);
+      if (std::ranges::find(notes, line) == notes.end()) notes.push_back(line);
+    }
   }
-  return fmt::format("takes {} objects: {}", objects, fmt::join(all, "; "));
+  return fmt::format("takes {} objects: {}{}", objects, fmt::join(all, "; "), fmt::join(notes, ""));
 }
 
 void describe_hdf5(const std::string& path) {

@@ -1,5 +1,8 @@
 #include "data/paired_dataset.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "data/preprocessing.h"
@@ -58,6 +61,11 @@ void PairedDataset::read(Split split, std::span<const int64_t> rows, std::span<c
         HostArray(column.dtype, HostArray::rows_of(column.shape, static_cast<int64_t>(rows.size())));
     file_.read(split == Split::train, rows, name, column.dtype, array.bytes.data());
   }
+}
+
+std::vector<std::string> PairedDataset::notes() const {
+  if (file_.left_out().empty()) return {};
+  return {fmt::format("left out, as they are not one number for each object: {}", fmt::join(file_.left_out(), ", "))};
 }
 
 config::Table PairedDataset::preprocessing() const {

@@ -24,6 +24,7 @@ class PairedDataset : public Dataset {
     return file_.read_ids(split == Split::train, rows).texts;
   }
   config::Table preprocessing() const override;
+  std::vector<std::string> notes() const override;
 
  private:
   PairedFile file_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 
 #include "base/error.h"
 #include "base/survey_ids.h"
@@ -197,6 +198,14 @@ void SurveyDataset::read_object_ids(std::span<const int64_t> rows, int64_t* out)
 
 std::vector<std::string> SurveyDataset::notes() const {
   std::vector<std::string> notes;
+  std::set<std::string> left_out;
+  for (size_t file = 0; file < files_.files(); ++file) {
+    for (const std::string& name : files_.names(file)) {
+      if (name != "images" && name != options_.object_id && !files_.has(name)) left_out.insert(name);
+    }
+  }
+  if (!left_out.empty())
+    notes.push_back(fmt::format("left out, as they are not one number for each object: {}", fmt::join(left_out, ", ")));
   if (options_.object_id.empty() && legacy_columns_.empty()) notes.push_back("object_id is " + meaning_of_ids());
   return notes;
 }

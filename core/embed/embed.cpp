@@ -43,6 +43,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds between_commits(1);
 constexpr int64_t batches_between_commits = 64;
 constexpr int64_t ids_at_once = 1 << 16;
+constexpr const char* each_input = "inputs";  // in the provenance: a hash of each
+constexpr size_t hash_digits = 16;
 constexpr int64_t batches_of_a_stretch = 1024;  // whose row numbers are held at a time
 
 bool holds(const std::vector<std::string>& names, const std::string& name) {
@@ -185,15 +187,22 @@ class Embedding {
     const Dataset* before = nullptr;
     config::Table plugins;
     std::map<std::string, std::string> facts;  // of all inputs, one after another
+    std::string each;                          // a hash of each input
     for (const Input& input : inputs_) {
       if (std::exchange(before, input.objects.get()) == input.objects.get()) continue;  // another split
       const config::Table own = fingerprint(*input.objects);
       for (const auto& entry : own.entries()) facts[entry.key] += config::to_toml(entry.value);
+      each += fmt::format("{:0{}x}", stable_hash(config::to_toml(own)), hash_digits);
+      if (const config::Value* names = own.find(unreadable_labels)) {
+        add_note(input, fmt::format("{}, and are left out: {}", unreadable_labels, *names->get_if<std::string>()));
+      }
+      for (const std::string& note : input.objects->notes()) add_note(input, note);
       config::Table dataset;
       dataset.set("plugin", {input.objects->plugin_name(), {}});
       plugins.set(input.name, {dataset, {}});
     }
     for (const auto& [name, values] : facts) now.dataset.set(name, {fmt::format("{:016x}", stable_hash(values)), {}});
+    if (each.size() > hash_digits) now.dataset.set(each_input, {each, {}});
     for (const EncoderSpec& encoder : encoders_) plugins.set(encoder.name, {encoder.plugin.parameters, {}});
     now.code = code_of({plugins, {}});
     provenance_ = now.text();
@@ -201,10 +210,32 @@ class Embedding {
       if (!std::filesystem::exists(path)) continue;
       const std::string there = io::Hdf5File::open(path).attribute("provenance");
       const std::string advice = "delete it to begin anew";
-      const std::string unknown = check_unchanged(Provenance::parse(there, path), now, path, Rebuilt::refuse, advice);
+      const Provenance then = Provenance::parse(there, path);
+      check_each_input(then, each, path);
+      const std::string unknown = check_unchanged(then, now, path, Rebuilt::refuse, advice);
       if (!unknown.empty()) throw Error(fmt::format("{}; {}", unknown, advice));
       provenance_ = there;
     }
+  }
+
+  /// Throws Error naming the first of as many inputs that is another than when an output was begun.
+  void check_each_input(const Provenance& then, const std::string& now, const std::string& path) const {
+    const config::Value* value = then.dataset.find(each_input);
+    const std::string before = value == nullptr ? "" : *value->get_if<std::string>();
+    const auto [differs, differs_now] = std::ranges::mismatch(before, now);
+    if (before.size() != now.size() || differs_now == now.end()) return;
+    const size_t which = static_cast<size_t>(differs_now - now.begin()) / hash_digits;
+    throw Error(fmt::format("{}: was made when {}, input {} of {}, had other contents", path, inputs_[which].name,
+                            which + 1, inputs_.size()));
+  }
+
+  /// Each note is told once, with the first input that it is of.
+  void add_note(const Input& input, const std::string& note) {
+    const auto known = std::ranges::find(notes_, note, &Note::text);
+    if (known == notes_.end())
+      notes_.push_back({note, input.name, 1});
+    else
+      ++known->inputs;
   }
 
   Memory& memory() const { return memory_of(device_); }
@@ -260,25 +291,10 @@ class Embedding {
     if (!precision_reason_.empty()) {
       console_.say(fmt::format("precision \"auto\" is {}: {}", name_of(precision_), precision_reason_));
     }
-    print_notes();
+    for (const auto& [text, first, inputs] : notes_) {
+      console_.say(fmt::format("{}{}: {}", first, inputs == 1 ? "" : fmt::format(" and {} more", inputs - 1), text));
+    }
     if (done > 0) console_.say(fmt::format("resuming after {} of {} objects", done, rows_));
-  }
-
-  /// Each note once, with the first input that it is of.
-  void print_notes() {
-    std::vector<std::pair<std::string, const Input*>> notes;
-    std::map<std::string, int64_t> inputs;
-    const Dataset* before = nullptr;
-    for (const Input& input : inputs_) {
-      if (std::exchange(before, input.objects.get()) == input.objects.get()) continue;  // another split
-      for (const std::string& note : input.objects->notes()) {
-        if (++inputs[note] == 1) notes.emplace_back(note, &input);
-      }
-    }
-    for (const auto& [note, input] : notes) {
-      const int64_t others = inputs[note] - 1;
-      console_.say(fmt::format("{}{}: {}", input->name, others == 0 ? "" : fmt::format(" and {} more", others), note));
-    }
   }
 
   /// Identifiers are written as the inputs have them; as texts where the inputs differ.
@@ -393,8 +409,15 @@ class Embedding {
     return run::Outcome::interrupted;
   }
 
+  /// What the user should know of the inputs.
+  struct Note {
+    std::string text, first;  ///< the first input that it is of
+    int64_t inputs = 0;
+  };
+
   const Request& request_;
   std::vector<Input> inputs_;
+  std::vector<Note> notes_;
   io::WeightsFile weights_;  ///< empty once the model has them
   int64_t rows_ = 0;
   std::string hash_, provenance_;

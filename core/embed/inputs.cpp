@@ -16,6 +16,9 @@ namespace astroclip::embed {
 
 namespace {
 
+/// For decoded chunks: rows are read in their order, and a chunk is done with when the next one begins.
+constexpr int64_t cache_bytes = int64_t{256} << 20;
+
 /// Every object of files, which are all in the training split.
 Input files_input(const std::vector<std::string>& files, std::shared_ptr<const Dataset> objects) {
   std::string sizes;
@@ -27,6 +30,7 @@ Input files_input(const std::vector<std::string>& files, std::shared_ptr<const D
 Input survey_input(const std::vector<std::string>& files, int64_t first_id) {
   data::SurveyDataset::Options options{.files = files};
   options.train_fraction = 1.0;
+  options.cache_bytes = cache_bytes;
   options.first_id = first_id;
   return files_input(files, std::make_shared<data::SurveyDataset>(options));
 }

@@ -7,7 +7,9 @@
 #include <map>
 #include <mutex>
 #include <numeric>
+#include <set>
 
+#include "base/error.h"
 #include "base/rng.h"
 #include "data/fields.h"
 #include "data/labels.h"
@@ -40,15 +42,37 @@ std::string hash_of_ids(const Dataset& dataset) {
   return hash_of(hashes);
 }
 
+/// The named fields of rows. Of `labels` those that cannot be read are added to `unreadable` instead: whoever uses one
+/// is told why.
+HostBatch read_readable(const Dataset& dataset, Split split, std::span<const int64_t> rows,
+                        const std::vector<std::string>& names, const std::set<std::string>& labels,
+                        std::set<std::string>& unreadable) {
+  try {
+    return data::read_fields(dataset, split, rows, names);
+  } catch (const Error&) {
+    HostBatch batch;
+    for (const std::string& name : names) {
+      try {
+        batch.merge(data::read_fields(dataset, split, rows, {name}));
+      } catch (const Error&) {
+        if (!labels.contains(name)) throw;
+        unreadable.insert(name);
+      }
+    }
+    return batch;
+  }
+}
+
 /// Of the named fields of up to `most` evenly spaced rows of each split.
-std::string hash_of_sample(const Dataset& dataset, const std::vector<std::string>& names, int64_t most) {
+std::string hash_of_sample(const Dataset& dataset, const std::vector<std::string>& names, int64_t most,
+                           const std::set<std::string>& labels, std::set<std::string>& unreadable) {
   std::string hashes;
   for (const Split split : {Split::train, Split::test}) {
     const int64_t size = dataset.size(split), count = std::min(most, size);
     std::vector<int64_t> rows;
     for (int64_t i = 0; i < count; ++i) rows.push_back(i * size / count);
     if (rows.empty()) continue;
-    for (const auto& [name, column] : data::read_fields(dataset, split, rows, names)) {
+    for (const auto& [name, column] : read_readable(dataset, split, rows, names, labels, unreadable)) {
       hashes += name + hash_of(column.bytes);
     }
   }
@@ -59,10 +83,12 @@ std::string hash_of_sample(const Dataset& dataset, const std::vector<std::string
 
 config::Table fingerprint(const Dataset& dataset) {
   std::vector<std::string> described, labels, all;
+  std::set<std::string> may_be_unreadable, unreadable;
   int64_t object_bytes = 1;
   for (const Field& field : dataset.fields()) {
     described.push_back(fmt::format("{} {} {} {}", field.name, name_of(field.dtype), field.shape.str(), field.unit));
     if (field.shape.rank() == 0) labels.push_back(field.name);
+    if (field.shape.rank() == 0 && field.name != "object_id") may_be_unreadable.insert(field.name);
     all.push_back(field.name);
     object_bytes += field.shape.numel() * static_cast<int64_t>(size_of(field.dtype));
   }
@@ -72,8 +98,12 @@ config::Table fingerprint(const Dataset& dataset) {
   set("test objects", dataset.size(Split::test));
   set("fields", hash_of(fmt::format("{}", fmt::join(described, "\n"))));
   if (std::ranges::find(labels, "object_id") != labels.end()) set("object ids", hash_of_ids(dataset));
-  set("labels", hash_of_sample(dataset, labels, sampled_labels));
-  set("values", hash_of_sample(dataset, all, std::max(sampled_objects, sampled_bytes / object_bytes)));
+  const auto sample = [&](const std::vector<std::string>& names, int64_t most) {
+    return hash_of_sample(dataset, names, most, may_be_unreadable, unreadable);
+  };
+  set("labels", sample(labels, sampled_labels));
+  set("values", sample(all, std::max(sampled_objects, sampled_bytes / object_bytes)));
+  if (!unreadable.empty()) set(unreadable_labels, fmt::format("{}", fmt::join(unreadable, ", ")));
   if (const auto* joined = dynamic_cast<const data::LabelledDataset*>(&dataset)) {
     for (const std::string& file : joined->files()) facts.set("table " + file, {file_hash(file), {}});
     if (!joined->where().empty()) set("where", joined->where());

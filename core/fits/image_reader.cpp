@@ -117,7 +117,8 @@ struct ImageReader::Field {
     std::vector<std::string> there, missing;
     for (const ImagePlane& plane : images) there.push_back(plane.band);
     for (const std::string& band : bands) {
-      const auto found = std::ranges::find_if(images, [&](const auto& plane) { return same_letters(plane.band, band); });
+      const auto found =
+          std::ranges::find_if(images, [&](const auto& plane) { return same_letters(plane.band, band); });
       if (found == images.end()) {
         missing.push_back(band);
       } else {

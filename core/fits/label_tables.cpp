@@ -94,8 +94,7 @@ TableLabels join_tables(std::span<const std::string> tables, std::span<const std
       const io::Column column = table.read(name);
       const bool is_text = std::holds_alternative<std::vector<std::string>>(column.values);
       const std::vector<double> numbers = is_text ? std::vector<double>() : column.numbers();
-      if (name == key || has_layout_name(name) || is_text || column.rounded_row() ||
-          all.labels.contains(name)) {
+      if (name == key || has_layout_name(name) || is_text || column.rounded_row() || all.labels.contains(name)) {
         left.push_back(name);
         continue;
       }

@@ -185,8 +185,9 @@ TEST(LabelsTest, SaysWhatIsWrong) {
        "[dataset.labels] " + file + ": a table cannot give 'image', which says what the objects are");
   says(joined + "{ z = 'zz' } }]", file + ": has no column 'zz'; it has id, type, big, near");
   says("labels = [{ file = '" + file + "', id = 'near', columns = { big = 'type' } }]",
-       file + ": column 'near', row 1: 1.5 identifies no object exactly; expected integers, "
-             "texts, or floating-point numbers below 2^53 without a fraction");
+       file +
+           ": column 'near', row 1: 1.5 identifies no object exactly; expected integers, "
+           "texts, or floating-point numbers below 2^53 without a fraction");
   says("labels = [{ file = '" + file + "', columns = { z = 'z' } }]",
        "e.toml:1:11: error: [dataset.labels] rows are joined by 'id', or by 'ra' and 'dec'");
   says("labels = [{ file = '" + file + "', id = 'id' }]",

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "data/layouts/paired_file.h"
 #include "data/preprocessing.h"
+#include "embed/inputs.h"
 #include "io/hdf5/hdf5.h"
 #include "io/output/durable_file.h"
 #include "io/weights/safetensors.h"
@@ -403,6 +404,62 @@ TEST(Embed, SaysThatObjectsAreNumberedByTheirRows) {
   const Outcome outcome = run_program(embed_arguments(model(), "'" + input + "'", scratch("of_numbered.h5")));
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr(input + ": object_id is the row's number, as the files have no ids"));
+}
+
+/// Columns that no model needs: a text, a table of two columns, a group of something else, and labels never written.
+TEST(Embed, LeavesOutWhatItDoesNotNeedAndSaysSo) {
+  const std::string input = scratch("odd_columns.h5");
+  {
+    Hdf5Written file(input);
+    file.group("0");
+    file.group("about");
+    file.write("0/images", {2, 152, 152, 3}, std::vector<float>(2 * 3 * 152 * 152, 0.5F));
+    const std::vector<int64_t> ids = {77, 78};
+    file.write("0/targetids", {2}, ids.data(), H5T_NATIVE_INT64, {.type = H5T_NATIVE_INT64});
+    file.write("0/mass", {2}, nullptr, H5T_NATIVE_FLOAT, {});
+    file.write("0/colours", {2, 2}, {1.0F, 2.0F, 3.0F, 4.0F});
+    const std::vector<const char*> names = {"a", "b"};
+    const hid_t text = H5Tcopy(H5T_C_S1);
+    H5Tset_size(text, H5T_VARIABLE);
+    file.write("0/name", {2}, names.data(), text, {.type = text});
+    H5Tclose(text);
+  }
+  const Outcome outcome = run_program(embed_arguments(model(), "'" + input + "'", scratch("of_odd_columns.h5")));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr(input + ": labels that cannot be read, and are left out: mass"));
+  EXPECT_THAT(outcome.out, HasSubstr(input + ": left out, as they are not one number for each object: colours, group "
+                                             "about, name"));
+}
+
+TEST(Embed, NamesTheInputThatChanged) {
+  const std::string output = scratch("of_three.h5");
+  std::string inputs;
+  std::vector<std::string> paths;
+  for (const char* name : {"first", "second", "third"}) {
+    paths.push_back(scratch(std::string(name) + "_of_three.h5"));
+    std::filesystem::copy_file(paired_input(), paths.back(), std::filesystem::copy_options::overwrite_existing);
+    inputs += "'" + paths.back() + "' ";
+  }
+  ASSERT_EQ(run_program(embed_arguments(model(), inputs, output)).status, 0);
+  const int64_t begin = io::Hdf5File::open(paths[1]).layout("0/images").offset;
+  const float other = 2.0F;
+  std::fstream(paths[1], std::ios::in | std::ios::out | std::ios::binary)
+      .seekp(begin)
+      .write(reinterpret_cast<const char*>(&other), sizeof other);
+  const Outcome outcome = run_program(embed_arguments(model(), inputs, output));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr(output + ": was made when " + paths[1] + ", input 2 of 3, had other contents"));
+}
+
+/// 10,000 small files were held in memory to the last, decoded, by the survey's cache of a gigabyte.
+TEST(Embed, HoldsFewDecodedChunksOfSurveyFiles) {
+  const std::string input = scratch("chunks_of_a_survey.h5");
+  Hdf5Written(input).write("images", {4, 3, 152, 152}, std::vector<float>(4 * 3 * 152 * 152, 0.5F),
+                           {.chunk = {2, 3, 152, 152}, .deflate = 1});
+  embed::Request request;
+  request.inputs = {input};
+  const int64_t bytes = 2 * 3 * 152 * 152 * 4;
+  EXPECT_EQ(embed::open_inputs(request)[0].objects->read_plan(Split::train).window, (int64_t{256} << 20) / 2 / bytes);
 }
 
 }  // namespace

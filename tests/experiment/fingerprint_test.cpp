@@ -13,16 +13,21 @@ namespace {
 class Objects final : public Dataset {
  public:
   int64_t training = 300, first_id = 0, changed_from = 400;
-  std::string unit = "nJy";
+  std::string unit = "nJy", unreadable;
 
   std::vector<Field> fields() const override {
-    return {{"object_id", DType::i64, {}, "", ""}, {"image", DType::f32, {2}, unit, ""}};
+    return {
+        {"object_id", DType::i64, {}, "", ""}, {"image", DType::f32, {2}, unit, ""}, {"mass", DType::f64, {}, "", ""}};
   }
   int64_t size(Split split) const override { return split == Split::train ? training : 100; }
   void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
             HostBatch& out) const override {
     for (const std::string& name : names) {
-      HostArray& column = out[name] = HostArray(fields()[name == "image" ? 1 : 0], std::ssize(rows));
+      if (name == unreadable) throw Error(name + " was never written");
+      HostArray& column = out[name] = HostArray(fields()[name == "image"  ? 1
+                                                         : name == "mass" ? 2
+                                                                          : 0],
+                                                std::ssize(rows));
       for (size_t i = 0; i < rows.size(); ++i) {
         const int64_t object = rows[i] + (split == Split::test ? training : 0);
         if (name == "object_id") column.values<int64_t>()[i] = first_id + object;
@@ -54,6 +59,17 @@ TEST(Fingerprint, ShowsWhatChanged) {
   EXPECT_THAT(differing(others), testing::ElementsAre("object ids", "labels", "values"));
   EXPECT_THAT(differing(units), testing::ElementsAre("fields"));
   EXPECT_THAT(differing(values), testing::ElementsAre("values"));
+}
+
+TEST(Fingerprint, LeavesOutLabelsThatCannotBeRead) {
+  Objects objects;
+  objects.unreadable = "mass";
+  EXPECT_THAT(differing(objects), testing::ElementsAre("labels", "values", unreadable_labels));
+  EXPECT_EQ(*fingerprint(objects).find(unreadable_labels)->get_if<std::string>(), "mass");
+  for (const char* needed : {"image", "object_id"}) {
+    objects.unreadable = needed;
+    EXPECT_THROW(fingerprint(objects), Error) << needed;
+  }
 }
 
 }  // namespace

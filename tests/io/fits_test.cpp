@@ -138,8 +138,7 @@ TEST_F(FitsTest, RefusesAbsurdHeadersOfCompressedImages) {
   EXPECT_THAT([&] { FitsFile::open(name); },
               ThrowsMessage<Error>(name + ": is damaged: HDU 2 has a column's name without quotes"));
   with("ZNAXIS2", "2000000000");
-  EXPECT_THAT([&] { FitsFile::open(name); },
-              ThrowsMessage<Error>(testing::HasSubstr("is damaged: ")));
+  EXPECT_THAT([&] { FitsFile::open(name); }, ThrowsMessage<Error>(testing::HasSubstr("is damaged: ")));
 }
 
 /// One HDU that cannot be held does not keep the others from being read.

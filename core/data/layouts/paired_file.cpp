@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -50,6 +51,15 @@ bool has_measurements(const io::Hdf5File& file, const std::string& group) {
   return file.contains(group + "/images") || file.contains(group + "/spectra");
 }
 
+/// A group's datasets: "labels/NAME" first, then its own.
+std::vector<std::string> datasets_of(const io::Hdf5File& file, const std::string& group) {
+  std::vector<std::string> names;
+  if (file.contains(group + "/labels"))
+    for (const std::string& name : file.datasets(group + "/labels")) names.push_back("labels/" + name);
+  for (std::string& name : file.datasets(group)) names.push_back(std::move(name));
+  return names;
+}
+
 /// The columns of a group, whose datasets are checked.
 std::vector<PairedColumn> columns_of(const io::Hdf5File& file, const std::string& group, int64_t& rows) {
   const std::string prefix = group + "/";
@@ -77,11 +87,8 @@ std::vector<PairedColumn> columns_of(const io::Hdf5File& file, const std::string
     if (std::any_of(columns.begin(), columns.end(), same)) return;
     columns.push_back({name, dataset, file.dtype(prefix + dataset) == DType::i64 ? DType::i64 : DType::f64, {}});
   };
-  if (file.contains(prefix + "labels"))
-    for (const auto& name : file.datasets(prefix + "labels"))
-      if (file.is_number_column(prefix + "labels/" + name, rows)) add_label(name, "labels/" + name);
-  for (const auto& name : file.datasets(group))
-    if (file.is_number_column(prefix + name, rows)) add_label(name, name);
+  for (const std::string& name : datasets_of(file, group))
+    if (file.is_number_column(prefix + name, rows)) add_label(name.substr(name.find('/') + 1), name);
   return columns;
 }
 
@@ -120,9 +127,22 @@ struct PairedFile::State {
   io::Hdf5File file;
   std::vector<Group> groups;
   std::vector<PairedColumn> columns;
+  std::vector<std::string> left_out = {};
   int64_t sizes[2] = {0, 0};  ///< test, train
   IdKind id_kind = IdKind::int64;
 
+  void find_left_out() {
+    std::set<std::string> names;
+    for (const Group& group : groups) {
+      for (const std::string& name : datasets_of(file, group.name)) {
+        if (std::ranges::find(columns, name, &PairedColumn::dataset) == columns.end()) names.insert(name);
+      }
+    }
+    for (const std::string& name : file.groups("")) {
+      if (std::ranges::find(groups, name, &Group::name) == groups.end()) names.insert(fmt::format("group {}", name));
+    }
+    left_out.assign(names.begin(), names.end());
+  }
   /// The group of a split's row.
   size_t group_of(bool train, int64_t row) const {
     if (row < 0 || row >= sizes[train])
@@ -192,6 +212,7 @@ PairedFile PairedFile::open(const std::string& path, int64_t train_tenths) {
     state->groups.push_back(group);
   }
   if (state->groups.empty()) throw Error(fmt::format("{}: {}", path, reason_without_groups(state->file)));
+  state->find_left_out();
   PairedFile opened;
   opened.state_ = std::move(state);
   return opened;
@@ -199,6 +220,7 @@ PairedFile PairedFile::open(const std::string& path, int64_t train_tenths) {
 
 const std::string& PairedFile::path() const { return state_->file.path(); }
 const std::vector<PairedColumn>& PairedFile::columns() const { return state_->columns; }
+const std::vector<std::string>& PairedFile::left_out() const { return state_->left_out; }
 std::string PairedFile::bands() const { return state_->file.attribute("bands"); }
 int64_t PairedFile::size(bool train) const { return state_->sizes[train]; }
 

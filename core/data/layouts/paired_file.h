@@ -55,6 +55,8 @@ class PairedFile {
   std::vector<Range> ranges(bool train) const;
   /// How many of these ranges half the cache of decoded chunks holds.
   int64_t window() const;
+  /// Datasets and groups that are in no column, by their names in the groups.
+  const std::vector<std::string>& left_out() const;
   /// What the identifiers of the objects are.
   IdKind id_kind() const;
   /// Those of rows of a split, in any order and with repeats.

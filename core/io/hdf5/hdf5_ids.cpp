@@ -51,7 +51,8 @@ ObjectIds Hdf5File::read_ids(const std::string& name, std::span<const int64_t> r
     std::vector<double> values(rows.size());
     read_rows(name, rows, DType::f64, values.data());
     for (size_t i = 0; i < rows.size(); ++i) {
-      if (!is_exact_id(values[i])) throw inexact_id(fmt::format("{}: dataset '{}': row {}", path(), name, rows[i]), values[i]);
+      if (!is_exact_id(values[i]))
+        throw inexact_id(fmt::format("{}: dataset '{}': row {}", path(), name, rows[i]), values[i]);
       ids.keys[i] = static_cast<int64_t>(values[i]);
     }
   }

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "base/printable.h"
+#include "base/text.h"
 #include "io/mapped_file.h"
 #include "io/weights/pytorch_file.h"
 
