@@ -14,7 +14,7 @@ BatchNorm::BatchNorm(int64_t channels, double epsilon, double momentum) : epsilo
 }
 
 BatchNorm::Affine BatchNorm::affine() const {
-  if (training() && weight_.requires_grad()) return {};
+  if (training() && (weight_.requires_grad() || batch_statistics().of_frozen)) return {};
   const Tensor factor = weight_ / ops::sqrt(running_var_ + epsilon_);
   return {factor, bias_ - running_mean_ * factor};
 }
@@ -22,21 +22,23 @@ BatchNorm::Affine BatchNorm::affine() const {
 Tensor BatchNorm::operator()(const Tensor& x) const {
   const Affine fixed = affine();
   if (fixed.factor.defined()) return x * fixed.factor + fixed.shift;
-  const int64_t rows = x.numel() / x.size(-1);
+  const auto [groups, of_frozen] = batch_statistics();
+  const int64_t rows = x.numel() / x.size(-1) / groups;
   if (rows < 2) throw Error("[batch_norm] one row has no variance to train with; use larger batches");
   ops::BatchMoments moments;
-  const Tensor y = ops::batch_norm(x, weight_, bias_, epsilon_, &moments);
+  const Tensor y = ops::batch_norm(x, weight_, bias_, epsilon_, &moments, groups);
   // The first pass of micro-batches runs without the tape; the second one updates the statistics.
-  if (autograd::recording()) remember(moments, rows);
+  if (autograd::recording() || of_frozen) remember(moments, rows);
   return y;
 }
 
 void BatchNorm::remember(const ops::BatchMoments& moments, int64_t rows) const {
   const autograd::NoGrad no_grad;
   const auto count = static_cast<double>(rows);
-  const Tensor unbiased = count / (count - 1.0) * moments.variance;
+  const Tensor mean = ops::mean(moments.mean, {0});
+  const Tensor unbiased = count / (count - 1.0) * ops::mean(moments.variance, {0});
   const View targets[] = {running_mean_, running_var_};
-  const ConstView sources[] = {moments.mean, unbiased};
+  const ConstView sources[] = {mean, unbiased};
   backend_of(running_mean_.device()).exponential_average(targets, sources, 1.0 - momentum_);
 }
 

@@ -133,6 +133,11 @@ void Module::set_training(bool training) {
   for (const Child& entry : children_) entry.module->set_training(training);
 }
 
+void Module::set_batch_statistics(BatchStatistics how) {
+  batch_statistics_ = how;
+  for (const Child& entry : children_) entry.module->set_batch_statistics(how);
+}
+
 void Module::set_step_seed(uint64_t seed) {
   step_seed_ = seed;
   dropout_calls_ = 0;

@@ -26,6 +26,12 @@ struct Init {
   static Init uniform(double half_width) { return {Kind::uniform, half_width}; }
 };
 
+/// How batch norms use the batch in training.
+struct BatchStatistics {
+  int64_t groups = 1;      ///< equal parts of the batch, each normalised by itself, as on as many devices
+  bool of_frozen = false;  ///< frozen norms use the batch, too, and follow it without a tape (a momentum encoder's)
+};
+
 /// Named parameters, buffers and children. Names are those of the published files, so that weights load by
 /// name. Tensors are handles: a list of NamedTensor shares storage with the module.
 class Module {
@@ -51,6 +57,7 @@ class Module {
   /// Training mode enables dropout and stochastic depth; off by default.
   void set_training(bool training);
   bool training() const { return training_; }
+  void set_batch_statistics(BatchStatistics how);
   /// The key that dropout streams of this step derive from.
   void set_step_seed(uint64_t seed);
   /// Whether training mode drops units at random in the module or below, at or below the dotted name `part`.
@@ -63,6 +70,7 @@ class Module {
   void child(const std::string& name, Module& module);
   /// Declares that training mode drops units with the probability `rate`.
   void declare_dropout(double rate) { dropout_rate_ = rate; }
+  const BatchStatistics& batch_statistics() const { return batch_statistics_; }
   /// A word for one dropout site, different for each call within a step. Throws Error unless dropout was declared.
   uint64_t dropout_seed() const;
 
@@ -86,6 +94,7 @@ class Module {
   std::vector<Slot> slots_;
   std::vector<Child> children_;
   bool training_ = false;
+  BatchStatistics batch_statistics_;
   uint64_t step_seed_ = 0;
   std::optional<double> dropout_rate_;
   mutable uint64_t dropout_calls_ = 0;

@@ -19,7 +19,7 @@ Tensor normalise(const char* op, const Tensor& x, const Tensor& weight, const Te
   Tensor y = like(x), mean = like(x, {groups, channels}), variance = like(x, {groups, channels});
   backend.batch_norm(
       {in_groups(x), optional_view(weight), optional_view(bias), epsilon, out_groups(y), mean, variance});
-  if (moments != nullptr) *moments = {mean.view_as({channels}), variance.view_as({channels})};
+  if (moments != nullptr) *moments = {mean, variance};
   return autograd::record(
       op, y, {x, weight, bias},
       [=, x = x.detach(), weight = weight.defined() ? weight.detach() : Tensor()](const Tensor& dy) {
@@ -35,12 +35,16 @@ Tensor normalise(const char* op, const Tensor& x, const Tensor& weight, const Te
 
 }  // namespace
 
-Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon, BatchMoments* moments) {
+Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon, BatchMoments* moments,
+                  int64_t groups) {
   if (x.rank() < 2 || weight.shape() != Shape{x.size(-1)} || bias.shape() != weight.shape()) {
     refuse("batch_norm", "x [..., channels], weight and bias [channels] must agree, found {}, {} and {}",
            x.shape().str(), weight.shape().str(), bias.shape().str());
   }
-  return normalise("batch_norm", x, weight, bias, 1, epsilon, moments);
+  if (groups < 1 || x.size(0) % groups != 0) {
+    refuse("batch_norm", "the first axis of x {} does not fall into {} equal groups", x.shape().str(), groups);
+  }
+  return normalise("batch_norm", x, weight, bias, groups, epsilon, moments);
 }
 
 Tensor instance_norm(const Tensor& x, double epsilon) {

@@ -101,14 +101,15 @@ Tensor self_attention(const Tensor& qkv, int64_t heads);
 Tensor cross_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads);
 /// Layer norm over the last axis.
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon);
-/// Mean and variance (divided by the number of rows) of a batch, [channels].
+/// Mean and variance (divided by the number of rows) of each group of a batch, [groups, channels].
 struct BatchMoments {
   Tensor mean, variance;
 };
 /// (x − mean)/√(variance + epsilon) · weight + bias with each channel's mean and variance over all axes of x
-/// [..., channels] but the last (Ioffe & Szegedy 2015); `moments` receives them.
+/// [..., channels] but the last (Ioffe & Szegedy 2015), in each of `groups` equal parts of the first axis by itself;
+/// `moments` receives them.
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon,
-                  BatchMoments* moments = nullptr);
+                  BatchMoments* moments = nullptr, int64_t groups = 1);
 /// The same for each sample separately, x [batch, ..., channels], without weight and bias (Ulyanov et al. 2016).
 Tensor instance_norm(const Tensor& x, double epsilon);
 Tensor softmax(const Tensor& x);

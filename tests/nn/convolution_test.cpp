@@ -5,12 +5,14 @@
 #include <cmath>
 
 #include "autograd/tape.h"
+#include "base/error.h"
 
 namespace astroclip::nn {
 namespace {
 
 using testing::DoubleEq;
 using testing::ElementsAre;
+using testing::ThrowsMessage;
 
 constexpr Device reference{DeviceKind::reference};
 
@@ -79,6 +81,36 @@ TEST(BatchNorm, EvaluatesByWhatItHasSeen) {
   norm.set_trainable("", false);  // frozen: it neither follows the batch nor moves
   EXPECT_THAT(norm(of({4, 6}, {1, 2, 1})).to_doubles(), ElementsAre(5, 7));
   EXPECT_THAT(get(norm, "running_mean"), ElementsAre(4));
+}
+
+TEST(BatchNorm, NormalisesGroupsOfTheBatchApart) {
+  BatchNorm norm(1, 0.0, 0.25);
+  norm.materialize(reference, 1);
+  norm.set_training(true);
+  norm.set_batch_statistics({.groups = 2});
+  // Means 3 and 4, variances 4 and 12; unbiased 16/3 and 16.
+  const double apart = std::sqrt(12.0);
+  EXPECT_THAT(
+      norm(of({1, 1, 5, 5, 2, 2, 2, 10}, {4, 2, 1})).to_doubles(),
+      ElementsAre(-1, -1, 1, 1, DoubleEq(-2 / apart), DoubleEq(-2 / apart), DoubleEq(-2 / apart), DoubleEq(6 / apart)));
+  EXPECT_THAT(get(norm, "running_mean"), ElementsAre(DoubleEq(0.25 * 3.5)));
+  EXPECT_THAT(get(norm, "running_var"), ElementsAre(DoubleEq(0.75 + 0.25 * 32.0 / 3.0)));
+  EXPECT_THAT(
+      [&] {
+        norm(of({1, 2, 3, 4, 5, 6}, {3, 2, 1}));
+      },
+      ThrowsMessage<Error>("[batch_norm] the first axis of x [3, 2, 1] does not fall into 2 equal groups"));
+}
+
+TEST(BatchNorm, AFrozenOneMayFollowTheBatch) {
+  BatchNorm norm(1, 0.0, 0.25);
+  norm.materialize(reference, 1);
+  norm.set_training(true);
+  norm.set_trainable("", false);
+  norm.set_batch_statistics({.of_frozen = true});
+  const autograd::NoGrad no_grad;
+  EXPECT_THAT(norm(of({1, 1, 5, 5}, {2, 2, 1})).to_doubles(), ElementsAre(-1, -1, 1, 1));
+  EXPECT_THAT(get(norm, "running_mean"), ElementsAre(DoubleEq(0.75)));
 }
 
 TEST(BatchNorm, APassWithoutTheTapeIsNotRemembered) {

@@ -142,6 +142,10 @@ std::vector<Case> cases() {
          return max_pool(x[0], {{3, 3}, {2, 2}, {1, 1}});
        }},
       {"batch_norm", "", {{2, 3, 4}, {4}, {4}}, [](Inputs x) { return batch_norm(x[0], x[1], x[2], 1e-2); }},
+      {"batch_norm",
+       "groups",
+       {{4, 3, 4}, {4}, {4}},
+       [](Inputs x) { return batch_norm(x[0], x[1], x[2], 1e-2, nullptr, 2); }},
       {"instance_norm", "", {{2, 3, 2, 4}}, [](Inputs x) { return instance_norm(x[0], 1e-2); }},
       {"softmax", "", {matrix}, [](Inputs x) { return softmax(x[0]); }, -3.0, 3.0},
       {"log_sum_exp", "", {{2, 3, 5}}, [](Inputs x) { return log_sum_exp(x[0]); }, -3.0, 3.0},
