@@ -16,11 +16,7 @@ class Adamw final : public Optimizer {
   std::vector<NamedTensor> state() const override;
 
  private:
-  Norm read_norm() const;
-
   std::vector<Tensor> first_, second_;
-  std::vector<std::vector<size_t>> parts_;  ///< indices of parameters_
-  std::vector<Tensor> clip_states_;         ///< of each part
 };
 
 }  // namespace astroclip::optim

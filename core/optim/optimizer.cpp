@@ -1,9 +1,12 @@
 #include "optim/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
+#include "backend/backend.h"
 #include "optim/adamw.h"
+#include "optim/sgd.h"
 
 namespace astroclip::optim {
 
@@ -18,7 +21,7 @@ std::unique_ptr<Optimizer> make(std::vector<NamedTensor> parameters, const Optim
   return std::make_unique<Kind>(std::move(parameters), options, scales);
 }
 
-const std::map<std::string, Make> optimizers = {{"adamw", make<Adamw>}};
+const std::map<std::string, Make> optimizers = {{"adamw", make<Adamw>}, {"sgd", make<Sgd>}};
 
 }  // namespace
 
@@ -40,6 +43,13 @@ Optimizer::Optimizer(std::vector<NamedTensor> parameters, const Options& options
     parameters_.push_back(std::move(parameters[i]));
     scales_.push_back(scales.empty() ? Scales{} : scales[i]);
   }
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    parts_.resize(std::max(parts_.size(), scales_[i].part + 1));
+    parts_[scales_[i].part].push_back(i);
+  }
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    clip_states_.push_back(Tensor::zeros({3}, DType::f64, parameters_.front().tensor.device()));
+  }
   updates_ = Tensor::zeros({static_cast<int64_t>(parameters_.size())}, DType::i64, Device::host());
 }
 
@@ -49,6 +59,42 @@ std::set<std::string> Optimizer::reached() const {
     if (updates_.data_as<int64_t>()[i] > 0) names.insert(parameters_[i].name);
   }
   return names;
+}
+
+void Optimizer::clip_gradients() {
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    std::vector<ConstView> gradients;
+    for (const size_t i : parts_[p]) {
+      const Tensor gradient = parameters_[i].tensor.grad();
+      if (gradient.defined()) gradients.emplace_back(gradient);
+    }
+    backend_of(clip_states_[p].device()).gradient_clip(gradients, options_.clip_norm, clip_states_[p]);
+  }
+}
+
+Optimizer::Norm Optimizer::read_norm() const {
+  Norm norm;
+  double squares = 0.0;
+  for (const Tensor& clip_state : clip_states_) {
+    const std::vector<double> state = clip_state.to_doubles();
+    norm.parts.push_back(state[0]);
+    norm.factors.push_back(state[1]);
+    norm.finite = norm.finite && state[2] != 0.0;
+    squares += state[0] * state[0];
+  }
+  norm.norm = norm.parts.size() == 1 ? norm.parts[0] : std::sqrt(squares);
+  return norm;
+}
+
+double Optimizer::rate_of(size_t parameter, const Rates& rates) const {
+  const Scales& scales = scales_[parameter];
+  return rates.step < scales.frozen_steps ? 0.0 : rates.learning_rate * scales.learning_rate;
+}
+
+double Optimizer::decay_of(size_t parameter, const Rates& rates) const {
+  const int rank = parameters_[parameter].tensor.rank();
+  const bool decays = rank > 1 || (rank == 1 && options_.decay_vectors);
+  return decays ? rates.weight_decay.value_or(options_.weight_decay) * scales_[parameter].weight_decay : 0.0;
 }
 
 void Optimizer::clear_gradients() {

@@ -30,7 +30,7 @@ struct Rates {
 class Optimizer {
  public:
   struct Options {
-    double beta1 = 0.9;
+    double beta1 = 0.9;  ///< of SGD its momentum
     double beta2 = 0.999;
     double epsilon = 1e-8;
     double weight_decay = 0.0;
@@ -39,9 +39,10 @@ class Optimizer {
     bool decay_vectors = true;
   };
   struct Norm {
-    double norm = 0.0;          ///< of all gradients, before clipping
-    bool finite = true;         ///< false: nothing was updated
-    std::vector<double> parts;  ///< norm of each part
+    double norm = 0.0;            ///< of all gradients, before clipping
+    bool finite = true;           ///< false: nothing was updated
+    std::vector<double> parts;    ///< norm of each part
+    std::vector<double> factors;  ///< by which each part's gradients are clipped
   };
   virtual ~Optimizer() = default;
 
@@ -62,8 +63,17 @@ class Optimizer {
   /// Only trainable parameters take part. `scales[i]` are those of `parameters[i]`; none: 1 for each.
   Optimizer(std::vector<NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales);
 
+  /// Finds the norm and the clip factor of each part.
+  void clip_gradients();
+  Norm read_norm() const;
+  /// What applies to a parameter at a step.
+  double rate_of(size_t parameter, const Rates& rates) const;
+  double decay_of(size_t parameter, const Rates& rates) const;
+
   std::vector<NamedTensor> parameters_;
-  std::vector<Scales> scales_;  ///< of parameters_
+  std::vector<Scales> scales_;              ///< of parameters_
+  std::vector<std::vector<size_t>> parts_;  ///< indices of parameters_
+  std::vector<Tensor> clip_states_;         ///< of each part, as gradient_clip leaves them
   Options options_;
   Tensor updates_;  ///< i64 [parameters], on the host
 };
