@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 namespace astroclip {
@@ -17,6 +18,7 @@ class SharedEmbeddings final : public LossContext {
   int64_t batch_size() const override { return step_.batch_size(); }
   int64_t step() const override { return step_.step(); }
   int64_t steps() const override { return step_.steps(); }
+  bool watching() const override { return step_.watching(); }
   Rng rng(RngStream stream, int64_t sample) const override { return step_.rng(stream, sample); }
   Tensor raw(const std::string& view) override { return step_.raw(view); }
   Tensor tokens(const std::string& view) override { return step_.tokens(view); }
@@ -46,6 +48,7 @@ class PartSetup final : public LossSetup {
   PartSetup(LossSetup& stage, std::string part) : stage_(stage), part_(std::move(part)) {}
 
   const Encoder& encoder(const std::string& tower) const override { return stage_.encoder(tower); }
+  int64_t batch_size() const override { return stage_.batch_size(); }
   std::vector<std::string> towers() const override { return stage_.towers(); }
   Encoder& rebuild(const std::string& tower, const std::string& name) override {
     return stage_.rebuild(tower, part_ + "." + name);
@@ -114,6 +117,10 @@ LossValue CompositeLoss::forward(LossContext& step) {
       root.name = name + "." + root.name;
       value.roots.push_back(std::move(root));
     }
+    for (CollapseSign& sign : own.signs) {
+      sign.name = name + "." + sign.name;
+      value.signs.push_back(std::move(sign));
+    }
     value.of_single_objects = value.of_single_objects && own.of_single_objects;
   }
   value.total = combined(totals, step);
@@ -129,6 +136,23 @@ void CompositeLoss::after_update(LossSetup& setup, int64_t step, int64_t steps) 
     PartSetup own(setup, name);
     loss->after_update(own, step, steps);
   }
+}
+
+void CompositeLoss::after_skip() {
+  for (const auto& [name, loss] : parts_) loss->after_skip();
+}
+
+int64_t CompositeLoss::batch_norm_groups(const std::string& tower) const {
+  int64_t groups = 1;
+  for (const auto& [name, loss] : parts_) groups = std::max(groups, loss->batch_norm_groups(tower));
+  return groups;
+}
+
+std::vector<LossFigure> CompositeLoss::figures(LossContext& step) {
+  SharedEmbeddings context(step);
+  std::vector<LossFigure> all;
+  for (const auto& [name, loss] : parts_) std::ranges::move(loss->figures(context), std::back_inserter(all));
+  return all;
 }
 
 const Encoder* CompositeLoss::product(const std::string& tower) const {

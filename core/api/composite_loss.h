@@ -21,6 +21,11 @@ class CompositeLoss : public Loss {
   LossValue forward(LossContext& context) override;
   void begin() override;
   void after_update(LossSetup& setup, int64_t step, int64_t steps) override;
+  void after_skip() override;
+  /// The most that a part asks for.
+  int64_t batch_norm_groups(const std::string& tower) const override;
+  /// Those of all parts.
+  std::vector<LossFigure> figures(LossContext& context) override;
   /// That of the first part which has one.
   const Encoder* product(const std::string& tower) const override;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,12 +22,34 @@ struct RootMeanSquare {
   double objects = 0;  ///< that the mean is over
 };
 
+/// What tells of a representation that collapses.
+struct CollapseSign {
+  std::string name;
+  Tensor value;                          ///< one element
+  std::optional<double> collapsed = {};  ///< what it becomes in a collapse; none: it is only shown
+};
+
 /// What training minimises at one step.
 struct LossValue {
   Tensor total;                                       ///< one element, recorded
   std::vector<std::pair<std::string, Tensor>> terms;  ///< one element each, for the log and for the non-finite check
   std::vector<RootMeanSquare> roots = {};             ///< for the log
+  std::vector<CollapseSign> signs = {};               ///< where the context is watching
   bool of_single_objects = false;  ///< objects of a batch do not meet: a validation may join batches of any size
+};
+
+/// What a loss makes of one object, as lines over a common axis.
+struct LossFigure {
+  struct Line {
+    std::string name;
+    std::vector<double> y;  ///< along x; NaN leaves a gap
+  };
+  int64_t object = 0;  ///< its place in the batch
+  std::string view;    ///< lines are in the unit of the field that this view is made of
+  std::string x_label;
+  std::vector<double> x;  ///< rising
+  std::vector<Line> lines;
+  std::vector<std::pair<double, double>> shaded;  ///< spans of x
 };
 
 /// What the engine offers a loss while it attaches. Towers are encoders by their names, the keys under [encoders].
@@ -37,6 +60,8 @@ class LossSetup {
   virtual std::vector<std::string> towers() const = 0;
   /// Throws Error naming the towers there are.
   virtual const Encoder& encoder(const std::string& tower) const = 0;
+  /// Objects in a batch of training.
+  virtual int64_t batch_size() const = 0;
   /// A second encoder of the same plugin and parameters (an EMA teacher), frozen, owned by the engine and
   /// checkpointed with the loss under `name`.
   virtual Encoder& rebuild(const std::string& tower, const std::string& name) = 0;
@@ -52,6 +77,8 @@ class LossContext {
   /// Position of the batch in the run, from 0, and length of the stage.
   virtual int64_t step() const = 0;
   virtual int64_t steps() const = 0;
+  /// Whether the engine looks for a collapse: the loss then fills LossValue::signs.
+  virtual bool watching() const { return false; }
   /// A stream for sample i of this batch: the same for any batch split or resume.
   virtual Rng rng(RngStream stream, int64_t sample) const = 0;
   /// A view before the encoder lays it out as tokens: [B · crops, view shape], an object's crops together.
@@ -85,6 +112,13 @@ class Loss : public nn::Module, public Plugin {
   virtual LossValue forward(LossContext& context) = 0;
   /// After optimiser step `step` of `steps`, from 0: teachers, queues, centres.
   virtual void after_update(LossSetup& /*setup*/, int64_t /*step*/, int64_t /*steps*/) {}
+  /// In its place when the step was skipped, because something was not finite: what `forward` kept for it goes. The
+  /// engine puts buffers back that `forward` changed.
+  virtual void after_skip() {}
+  /// Equal parts of a batch that the batch norms of a tower normalise apart in training, as on as many devices.
+  virtual int64_t batch_norm_groups(const std::string& /*tower*/) const { return 1; }
+  /// At each validation, of a few objects that are not trained on: figures for the run's folder. Without gradient.
+  virtual std::vector<LossFigure> figures(LossContext& /*context*/) { return {}; }
   /// The encoder, made by `rebuild`, whose weights are meant for use in place of a tower's: model files, evaluation,
   /// validation by tasks and what comes after the stage take them. None: the tower's own.
   virtual const Encoder* product(const std::string& /*tower*/) const { return nullptr; }

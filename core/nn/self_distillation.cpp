@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "autograd/tape.h"
 #include "backend/backend.h"
 #include "base/error.h"
@@ -79,7 +81,17 @@ Tensor koleo(const Tensor& x) {
   return -1.0 * ops::mean(ops::log(distances + koleo_epsilon));
 }
 
+Tensor prototypes_in_use(const Tensor& probabilities) {
+  const autograd::NoGrad no_grad;
+  const int64_t rows = probabilities.size(0), prototypes = probabilities.size(1);
+  const Tensor in_windows = ops::reshape(probabilities, {rows, 1, prototypes, 1});
+  const Tensor largest = ops::max_pool(in_windows, {.size = {1, prototypes}, .stride = {1, prototypes}});
+  const Tensor below = ops::nonzero(ops::reshape(largest, {rows, 1}) - probabilities);
+  return ops::sum(ops::nonzero(ops::sum(1 - below, {0}))) / static_cast<double>(std::min(rows, prototypes));
+}
+
 void follow(const std::vector<NamedTensor>& targets, const std::vector<NamedTensor>& sources, double momentum) {
+  if (targets.empty()) return;
   const autograd::NoGrad no_grad;
   std::vector<View> to;
   std::vector<ConstView> from;
@@ -149,6 +161,7 @@ SelfDistillation::Terms SelfDistillation::operator()(const Features& student, co
       return result;
     };
     const Tensor rows = targets_of(teacher_, teacher.global, dino_);
+    terms.targets = rows;
     terms.entropy = entropy_of(rows);
     terms.mean_entropy = entropy_of(ops::mean(rows, {0}, true));
     by_view = ops::reshape(rows, {objects, 2, prototypes});
@@ -194,6 +207,16 @@ void SelfDistillation::update(double momentum) {
   if (!options_.shared_head) follow(teacher_patches_->parameters(), student_patches_->parameters(), momentum);
   move(dino_);
   move(ibot_);
+}
+
+void SelfDistillation::forget() {
+  dino_.batches = 0.0;
+  ibot_.batches = 0.0;
+}
+
+Tensor SelfDistillation::centre_norm() const {
+  const autograd::NoGrad no_grad;
+  return ops::sqrt(ops::sum(ops::square(dino_.value)));
 }
 
 void SelfDistillation::move(Centre& centre) const {

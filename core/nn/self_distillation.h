@@ -26,6 +26,9 @@ Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, double te
 /// vectors for similarity search"): −mean log of the distance to the nearest other row, at unit length. N ≥ 2.
 Tensor koleo(const Tensor& x);
 
+/// Share of the prototypes that are the likeliest of a row of probabilities [N, K], of those that could be: min(N, K).
+Tensor prototypes_in_use(const Tensor& probabilities);
+
 /// target ← momentum · target + (1 − momentum) · source, tensor by tensor.
 void follow(const std::vector<NamedTensor>& targets, const std::vector<NamedTensor>& sources, double momentum);
 
@@ -53,7 +56,8 @@ class SelfDistillation final : public Module {
   };
   struct Terms {
     Tensor dino_global, dino_local, ibot, koleo;  ///< weighted; their sum is the loss. Undefined: no such term
-    Tensor entropy, mean_entropy;                 ///< of the teacher's rows, of their mean; to be watched
+    Tensor entropy, mean_entropy;                 ///< of the teacher's rows, of their mean
+    Tensor targets;                               ///< the teacher's rows: of the global crops [B · 2, K]
     Tensor total() const;
   };
   /// The terms as the published code optimises them. `weights` [M]: 1/(masked patches of the same crop). Of the
@@ -65,6 +69,10 @@ class SelfDistillation final : public Module {
   void begin();
   /// The teacher's heads follow the student's, and the centres the batches since the last update.
   void update(double momentum);
+  /// Those batches are forgotten.
+  void forget();
+  /// The length of the centre of class tokens.
+  Tensor centre_norm() const;
 
  private:
   /// A head of the teacher's, and what is kept of its logits.

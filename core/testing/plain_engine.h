@@ -30,6 +30,8 @@ class PlainEngine final : public LossSetup, public LossContext {
     steps_ = steps;
   }
   void set_communicator(Communicator& communicator) { communicator_ = &communicator; }
+  /// What a loss gets that has an encoder rebuilt.
+  void set_rebuilt(std::shared_ptr<Encoder> encoder) { rebuilt_ = std::move(encoder); }
 
   // LossSetup
   const Encoder& encoder(const std::string& name) const override { return *tower(name).encoder; }
@@ -38,9 +40,12 @@ class PlainEngine final : public LossSetup, public LossContext {
     for (const auto& [name, tower] : towers_) names.push_back(name);
     return names;
   }
-  Encoder& rebuild(const std::string&, const std::string&) override { throw Error("no teacher in this test"); }
+  Encoder& rebuild(const std::string&, const std::string&) override {
+    if (!rebuilt_) throw Error("no teacher in this test");
+    return *rebuilt_;
+  }
 
-  // LossContext; every view is named after its tower, or "masked".
+  // LossContext; every view is named after its tower, or is "masked" or "query" of the first or "key" of the last.
   int64_t batch_size() const override { return towers_.front().second.raw.size(0); }
   int64_t step() const override { return step_; }
   int64_t steps() const override { return steps_; }
@@ -64,8 +69,9 @@ class PlainEngine final : public LossSetup, public LossContext {
 
  private:
   const Tower& tower(const std::string& name) const {
+    if (name == "key") return towers_.back().second;
     for (const auto& [own, tower] : towers_) {
-      if (own == name || name == "masked") return tower;
+      if (own == name || name == "masked" || name == "query") return tower;
     }
     throw Error("no view '" + name + "' in this test");
   }
@@ -74,6 +80,7 @@ class PlainEngine final : public LossSetup, public LossContext {
   std::map<std::string, Tensor> labels_;
   int64_t step_ = 0, steps_ = 1;
   Communicator* communicator_ = &single_process();
+  std::shared_ptr<Encoder> rebuilt_;
 };
 
 /// An encoder that hands its raw input on as embedding: losses on free features.
@@ -101,6 +108,7 @@ inline PlainEngine engine_of(const Tensor& a, const Tensor& b, const std::map<st
                       {"spectrum", {std::make_shared<FreeFeatures>("spectrum", b.size(1)), b}}},
                      a.device());
   for (const auto& [name, values] : labels) engine.set_label(name, values);
+  engine.set_rebuilt(std::make_shared<FreeFeatures>("image", a.size(1)));
   return engine;
 }
 

@@ -47,6 +47,14 @@ void StageSetup::after_update(int64_t step) {
   plugin::traced(loss_title(), [&] { loss_->after_update(*this, step, stage_.spec.steps); });
 }
 
+void StageSetup::after_skip() const {
+  plugin::traced(loss_title(), [&] { loss_->after_skip(); });
+}
+
+std::vector<LossFigure> StageSetup::figures(LossContext& context) const {
+  return plugin::traced(loss_title(), [&] { return loss_->figures(context); });
+}
+
 void StageSetup::refuse_two_averages() const {
   for (const std::string& tower : stage_.spec.encoders) {
     if (stage_.spec.ema == 0.0 || loss_->product(tower) == nullptr) continue;
@@ -91,12 +99,31 @@ void StageSetup::set_mode(bool training, uint64_t seed) const {
     module.set_step_seed(seed ^ stable_hash(name));
   };
   prepare(*loss_, "loss");
-  for (const std::string& name : stage_.spec.encoders) prepare(model_.encoder(name), name);
+  for (const std::string& name : stage_.spec.encoders) {
+    prepare(model_.encoder(name), name);
+    model_.encoder(name).set_batch_statistics({.groups = loss_->batch_norm_groups(name)});
+  }
 }
 
 std::vector<NamedTensor> StageSetup::state() const {
   std::vector<NamedTensor> all = loss_->state("loss");
   for (const auto& [name, encoder] : rebuilt_) nn::append_state(all, encoder->state("rebuilt." + name));
+  return all;
+}
+
+std::vector<NamedTensor> StageSetup::buffers() const {
+  std::vector<NamedTensor> all;
+  const auto add = [&](const nn::Module& module) {
+    const std::vector<NamedTensor> parameters = module.parameters();
+    for (NamedTensor& entry : module.state()) {
+      if (std::ranges::find(parameters, entry.name, &NamedTensor::name) == parameters.end()) {
+        all.push_back(std::move(entry));
+      }
+    }
+  };
+  add(*loss_);
+  for (const std::string& name : stage_.spec.encoders) add(model_.encoder(name));
+  for (const auto& [name, encoder] : rebuilt_) add(*encoder);
   return all;
 }
 

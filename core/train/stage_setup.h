@@ -21,9 +21,11 @@ class StageSetup final : public LossSetup {
   const Stage& stage() const { return stage_; }
   const Model& model() const { return model_; }
   Loss& loss() const { return *loss_; }
-  /// The loss's own forward and after_update, whose errors name it.
+  /// The loss's own forward, after_update, after_skip and figures, whose errors name it.
   LossValue forward(LossContext& context) const;
   void after_update(int64_t step);
+  void after_skip() const;
+  std::vector<LossFigure> figures(LossContext& context) const;
   /// What the loss asks for.
   const std::vector<data::ViewPlan>& views() const { return views_; }
   /// Throws Error when the loss did not ask for a view of that name.
@@ -36,11 +38,15 @@ class StageSetup final : public LossSetup {
   /// The loss's tensors and those of the encoders it had rebuilt, for a checkpoint.
   std::vector<NamedTensor> state() const;
 
+  /// What batches may change on their way through loss and encoders: moments of batch norms, for one.
+  std::vector<NamedTensor> buffers() const;
+
   /// For the engine's own use, which sets modes.
   Encoder& tower(const std::string& name) const;
 
   const Encoder& encoder(const std::string& tower) const override { return this->tower(tower); }
   std::vector<std::string> towers() const override { return stage_.spec.encoders; }
+  int64_t batch_size() const override { return stage_.spec.batch; }
   Encoder& rebuild(const std::string& tower, const std::string& name) override;
 
  private:

@@ -152,6 +152,12 @@ loss = { plugin = "dinov2", prototypes = 4096, teacher_temperature_warmup = 500 
     add("koleo", terms.koleo);
     add("teacher_entropy", terms.entropy);
     add("mean_teacher_entropy", terms.mean_entropy);
+    if (context.watching()) {
+      value.signs = {{"teacher_entropy", terms.entropy, std::log(static_cast<double>(p_.prototypes))},
+                     {"mean_teacher_entropy", terms.mean_entropy, 0.0},
+                     {"prototypes_in_use", nn::prototypes_in_use(terms.targets)},
+                     {"centre_norm", objective_->centre_norm()}};
+    }
     return value;
   }
 
@@ -160,6 +166,8 @@ loss = { plugin = "dinov2", prototypes = 4096, teacher_temperature_warmup = 500 
     nn::follow(teacher_->parameters(), student_->parameters(), momentum);
     objective_->update(momentum);
   }
+
+  void after_skip() override { objective_->forget(); }
 
   const Encoder* product(const std::string& tower) const override { return tower == p_.encoder ? teacher_ : nullptr; }
 

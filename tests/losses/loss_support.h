@@ -59,6 +59,7 @@ inline std::shared_ptr<Loss> ready_loss(const std::string& name, const std::stri
   auto loss = make_loss(name, toml);
   loss->attach(engine);
   loss->materialize(reference_device, 1);
+  loss->begin();
   return loss;
 }
 
@@ -98,6 +99,7 @@ inline std::string telling_parameters(const std::string& loss) {
       {"cwcl", "logit_scale = 4.0"},
       {"cyclip", "logit_scale = 4.0"},
       {"hard_negatives", "logit_scale = 4.0\nbeta = 1.5\ntau_plus = 0.05"},
+      {"moco", "queue = 8\nwidth = 3\ntemperature = 0.5"},
       {"siglip", "logit_scale = 2.0\nlogit_bias = -1.0"},
       {"supervised", "hidden = [5]"},
       {"vicreg", "expander = [5, 3]"},
