@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -17,7 +18,9 @@ namespace astroclip {
 
 namespace {
 
-/// Host memory: released blocks are kept in lists by exact size, because sizes repeat from step to step.
+/// Host memory: released blocks are kept in lists by size, because sizes repeat from step to step. Sizes are rounded up
+/// to eighths of a power of two, so that those that follow from a draw (of masks, of samples) repeat, too. What
+/// rounding adds to a large block is address space that is never touched.
 class HostMemory final : public Memory {
  public:
   ~HostMemory() override { trim(); }
@@ -103,7 +106,8 @@ class HostMemory final : public Memory {
   }
 
   static int64_t rounded(int64_t bytes) {
-    const int64_t unit = alignment_of(bytes);
+    const int64_t eighth = std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(bytes, 1))) / 8;
+    const int64_t unit = std::max(alignment_of(bytes), eighth);
     return std::max<int64_t>(1, (bytes + unit - 1) / unit) * unit;
   }
 

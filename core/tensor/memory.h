@@ -32,7 +32,7 @@ struct MemoryStatistics {
   int64_t peak_used_bytes = 0;
 };
 
-/// Caching allocator of a device: a released block serves the next request of its size, so a training loop stops
+/// Caching allocator of a device: a released block serves the next request of about its size, so a training loop stops
 /// allocating from the system after its first steps. Thread-safe.
 class Memory {
  public:

@@ -125,7 +125,7 @@ TEST(Tensor, RefusesMisuse) {
       ThrowsMessage<Error>("[memory] no backend for device 'cuda:1' is loaded"));
 }
 
-TEST(Memory, AReleasedBlockServesTheNextRequestOfItsSize) {
+TEST(Memory, AReleasedBlockServesTheNextRequestOfAboutItsSize) {
   const Memory& memory = memory_of(cpu);
   { const Tensor first = Tensor::empty({12345}, DType::f32, cpu); }
   const int64_t fresh = memory.statistics().fresh_allocations;
@@ -133,6 +133,8 @@ TEST(Memory, AReleasedBlockServesTheNextRequestOfItsSize) {
     const Tensor again = Tensor::empty({12345}, DType::f32, cpu);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(again.data()) % 64, 0U);
   }
+  EXPECT_EQ(memory.statistics().fresh_allocations, fresh);
+  { const Tensor smaller = Tensor::empty({12300}, DType::f32, cpu); }
   EXPECT_EQ(memory.statistics().fresh_allocations, fresh);
   const int64_t used = memory.statistics().used_bytes;
   const Tensor held = Tensor::empty({12345}, DType::f32, cpu);
