@@ -47,6 +47,7 @@ bool StageRun::train() {
     if (stop.requested()) return false;
     const train::StepReport step = trainer_.step();
     if (step.step == first_ + 1) name_unreached();
+    if (step.step == first_ + 3) tell_memory();
     report(step);
     if (trainer_.position().step % stage_.checkpoint_every == 0 && !trainer_.finished()) save();
   }
@@ -79,6 +80,12 @@ void StageRun::name_unreached() {
   if (parts.empty()) return;
   console_.say(fmt::format("stage {}: the loss does not reach {}; what it does not reach keeps its weights",
                            stage_.name, fmt::join(parts, ", ")));
+}
+
+void StageRun::tell_memory() {
+  const MemoryStatistics memory = trainer_.memory();
+  console_.say(fmt::format("stage {}: {} MB in use between steps, {} MB within them", stage_.name,
+                           memory.used_bytes >> 20, memory.reserved_bytes >> 20));
 }
 
 record::Metrics StageRun::validate_if_due() {

@@ -26,6 +26,8 @@ class StageRun {
   bool train();
   /// Says after the first step what the loss left without a gradient.
   void name_unreached();
+  /// Says after the third step, when nothing new is taken any more, what training holds.
+  void tell_memory();
   void report(const train::StepReport& step);
   /// Metrics of a validation if one is due, else none. Writes the model if it is the best so far.
   record::Metrics validate_if_due();

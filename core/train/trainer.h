@@ -65,6 +65,8 @@ class Trainer {
   /// Seconds spent waiting for data so far.
   double waited() const { return loader_ ? loader_->waited() : 0.0; }
   int64_t trainable_parameters() const;
+  /// Of the device it trains on.
+  MemoryStatistics memory() const { return memory_of(stage_.experiment.run_device()).statistics(); }
   /// Parts of the stage that train and that no gradient has reached so far, as `unreached_parts` names them.
   std::vector<std::string> unreached() const;
   int64_t row_count() const { return row_count_; }
