@@ -402,6 +402,10 @@ void Fields::add_renamed(std::string old_name, std::string new_name) {
   renamed_.emplace_back(std::move(old_name), std::move(new_name));
 }
 
+void Fields::add_removed(std::string name, std::string instead) {
+  removed_.emplace_back(std::move(name), std::move(instead));
+}
+
 void Fields::parse(void* parameters, const Table& given, const Section& where, const Location& place,
                    Problems& problems) const {
   const size_t before = problems.size();
@@ -422,10 +426,13 @@ void Fields::parse(void* parameters, const Table& given, const Section& where, c
     const bool names_plugin = entry.key == plugin_key && !where.plugin.empty();
     if (names_plugin || std::ranges::find(known, entry.key) != known.end()) continue;
     const auto old = std::ranges::find(renamed_, entry.key, &std::pair<std::string, std::string>::first);
+    const auto gone = std::ranges::find(removed_, entry.key, &std::pair<std::string, std::string>::first);
     if (old != renamed_.end()) {
       add_renamed_key(entry, old->second, where, problems);
-    } else {
+    } else if (gone == removed_.end()) {
       add_unknown_key(entry, known, where, problems);
+    } else if (!where.takes_old_keys) {
+      problems.add(entry.location, where.says(fmt::format("'{}' is no key any more: {}", entry.key, gone->second)));
     }
   }
   if (problems.size() > before) return;

@@ -32,7 +32,8 @@ Table affecting_results(const Table& table, const std::vector<FieldDescription>&
 struct Section {
   std::string path = {};        ///< "encoders.image"; "" for a whole file
   std::string plugin = {};      ///< the plugin that the table configures, if any: its key "plugin" is passed over
-  bool takes_old_keys = false;  ///< of a file that an older version wrote: renamed keys are read by their old names
+  bool takes_old_keys = false;  ///< of a file that an older version wrote: renamed keys are read by their old names,
+                                ///< removed ones passed over
 
   /// "[encoders.image] message", or the message alone for a whole file.
   std::string says(const std::string& message) const;
@@ -134,6 +135,7 @@ class Fields {
   void add_check(std::function<std::string(const void*)> rule) { checks_.push_back(std::move(rule)); }
   void set_no_effect_on_results() { fields_.back().affects_results = false; }
   void add_renamed(std::string old_name, std::string new_name);
+  void add_removed(std::string name, std::string instead);
 
   void parse(void* parameters, const Table& table, const Section& where, const Location& place,
              Problems& problems) const;
@@ -150,7 +152,7 @@ class Fields {
     bool affects_results = true;
   };
   std::vector<Field> fields_;
-  std::vector<std::pair<std::string, std::string>> renamed_;
+  std::vector<std::pair<std::string, std::string>> renamed_, removed_;
   std::vector<std::function<std::string(const void*)>> checks_;
 };
 
@@ -223,6 +225,8 @@ class Schema {
   Schema& no_effect_on_results();
   /// A key that was renamed: the old one is refused with the new one's name, or read (Section::takes_old_keys).
   Schema& renamed(std::string old_name, std::string new_name);
+  /// A key that is gone: it is refused with what takes its place, or passed over (Section::takes_old_keys).
+  Schema& removed(std::string name, std::string instead);
   /// A check over several fields; the message is "" when it holds.
   Schema& check(std::function<std::string(const P&)> rule);
   /// A part of an experiment file that shows a plugin's use.

@@ -226,6 +226,12 @@ Schema<P>& Schema<P>::no_effect_on_results() {
 }
 
 template <class P>
+Schema<P>& Schema<P>::removed(std::string name, std::string instead) {
+  fields_.add_removed(std::move(name), std::move(instead));
+  return *this;
+}
+
+template <class P>
 Schema<P>& Schema<P>::renamed(std::string old_name, std::string new_name) {
   fields_.add_renamed(std::move(old_name), std::move(new_name));
   return *this;

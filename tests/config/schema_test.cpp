@@ -303,6 +303,20 @@ TEST(Schema, ARenamedKeyIsRefusedWithItsNewName) {
   EXPECT_EQ(schema.describe()[0].name, "size");
 }
 
+TEST(Schema, ARemovedKeyIsRefusedWithWhatTakesItsPlace) {
+  const auto schema = Schema<Patch>("Patches.")
+                          .field("size", &Patch::size, "side in pixels")
+                          .removed("overlap", "patches no longer overlap");
+  const Table table = parse_text("overlap = 0.5\nsize = 9", "p.toml");
+  Problems problems;
+  schema.parse(table, {"patch"}, {}, problems);
+  EXPECT_THAT(problems.messages(),
+              ElementsAre("p.toml:1:1: error: [patch] 'overlap' is no key any more: patches no longer overlap"));
+  Problems none;
+  EXPECT_EQ(schema.parse(table, {.path = "patch", .takes_old_keys = true}, {}, none).size, 9);
+  EXPECT_THAT(none.messages(), ElementsAre());
+}
+
 TEST(Schema, AFileOfAnOlderVersionIsReadByItsOldKeys) {
   const auto patch = Schema<Patch>("Patches.").field("size", &Patch::size, "side in pixels").renamed("side", "size");
   const auto tall = Schema<Wall>("A wall.").tables("tiles", &Wall::tiles, "what stands on it", patch);
