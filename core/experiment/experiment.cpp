@@ -235,6 +235,12 @@ class References {
                                          quoted(stage.encoders), suggestion(encoder, stage.encoders)));
       }
     }
+    for (const std::string& encoder : stage.stochastic_depth.encoders) {
+      if (std::ranges::find(stage.encoders, encoder) == stage.encoders.end()) {
+        add(place("stochastic_depth"), fmt::format("stochastic_depth: the stage has no encoder '{}' ({}){}", encoder,
+                                                   quoted(stage.encoders), suggestion(encoder, stage.encoders)));
+      }
+    }
     for (InitSpec& init : stage.init) {
       const auto& entry = *value.get_if<Table>()->find("init")->get_if<Table>()->entry(init.encoder);
       init.is_stage = std::ranges::find(earlier, init.source) != earlier.end();

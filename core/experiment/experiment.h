@@ -71,6 +71,11 @@ struct ValidationSpec {
   Keep keep = Keep::best;
 };
 
+/// Stochastic depth of some of a stage's encoders.
+struct StochasticDepthSpec : nn::StochasticDepth {
+  std::vector<std::string> encoders;  ///< all of the stage when empty
+};
+
 struct StageSpec {
   std::string name;
   std::vector<std::string> encoders;
@@ -81,6 +86,7 @@ struct StageSpec {
   int64_t micro_batch = 0;  ///< 0: the batch as a whole
   double ema = 0.0;         ///< 0: none
   OptimizerSpec optimizer;
+  StochasticDepthSpec stochastic_depth;
   std::vector<std::string> freeze;
   std::vector<InitSpec> init;
   ValidationSpec validation;

@@ -53,6 +53,21 @@ const Schema<OptimizerSpec>& optimizer_schema() {
   return schema;
 }
 
+const Schema<StochasticDepthSpec>& stochastic_depth_schema() {
+  using Draw = nn::StochasticDepth::Draw;
+  static const auto schema =
+      Schema<StochasticDepthSpec>("Branches of transformer blocks that are computed for some samples of a batch only.")
+          .field("rate", &StochasticDepthSpec::rate, "share of the samples that skip a branch", between(0.0, 0.99))
+          .field("uniform", &StochasticDepthSpec::uniform,
+                 "the same rate in every block; otherwise from 0 in the first to the rate in the last")
+          .choice("draw", &StochasticDepthSpec::draw,
+                  "the same number of samples each time, as DINOv2 draws them, or each sample by itself",
+                  {{"fixed_share", Draw::fixed_share}, {"independent", Draw::independent}})
+          .field("encoders", &StochasticDepthSpec::encoders,
+                 "the encoders that it is for; all of the stage when empty");
+  return schema;
+}
+
 const Schema<ValidationSpec>& validation_schema() {
   static const auto schema =
       Schema<ValidationSpec>("Measuring on training objects set apart.")
@@ -92,6 +107,8 @@ const Schema<StageSpec>& stage_schema() {
                  "take in place of the last; 0: none",
                  between(0.0, 0.999999))
           .section("optimizer", &StageSpec::optimizer, "how weights move", optimizer_schema())
+          .section("stochastic_depth", &StageSpec::stochastic_depth, "samples skip branches of blocks",
+                   stochastic_depth_schema())
           .field("freeze", &StageSpec::freeze, "parts that stay as they are: \"spectrum.backbone\"")
           .pairs("init", &StageSpec::init, &InitSpec::encoder, &InitSpec::source,
                  "encoder = an earlier stage's name, or a file of weights")

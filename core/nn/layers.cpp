@@ -63,7 +63,8 @@ TransformerBlock::TransformerBlock(const BlockOptions& options, const BlockNames
       norm2_(options.dim, options.epsilon),
       expand_(options.dim, options.hidden, options.input_weight),
       contract_(options.hidden, options.dim, options.hidden_weight) {
-  declare_dropout(std::max(options.dropout, options.drop_path));
+  declare_dropout(options.dropout);
+  declare_stochastic_depth();
   child(names.norm1, norm1_);
   child(names.qkv, qkv_);
   child(names.projection, projection_);
@@ -76,26 +77,47 @@ TransformerBlock::TransformerBlock(const BlockOptions& options, const BlockNames
   }
 }
 
+Tensor TransformerBlock::attend(const Tensor& x) const { return ops::self_attention(qkv_(norm1_(x)), options_.heads); }
+
+Tensor TransformerBlock::expand(const Tensor& x) const {
+  return expand_(norm2_(x), {.activation = Activation::gelu, .residual = {}});
+}
+
+Tensor TransformerBlock::drop(const Tensor& value) const {
+  return training() && options_.dropout > 0.0 ? ops::dropout(value, options_.dropout, dropout_seed()) : value;
+}
+
 Tensor TransformerBlock::add_branch(const Tensor& x, const Tensor& branch, const Linear& product,
                                     const Tensor& scale) const {
-  const bool drops = training() && (options_.dropout > 0.0 || options_.drop_path > 0.0);
+  const bool drops = training() && options_.dropout > 0.0;
   if (!drops && !scale.defined()) return product(branch, {.residual = x});
-  Tensor value = product(branch);
-  if (training() && options_.dropout > 0.0) value = ops::dropout(value, options_.dropout, dropout_seed());
-  if (scale.defined()) value = value * scale;
-  if (training() && options_.drop_path > 0.0) {
-    const Tensor ones = Tensor::from_host(std::vector<double>(static_cast<size_t>(x.size(0)), 1.0), {x.size(0), 1, 1},
-                                          x.dtype(), x.device());
-    value = value * ops::dropout(ones, options_.drop_path, dropout_seed());
-  }
-  return x + value;
+  const Tensor value = drop(product(branch));
+  return x + (scale.defined() ? value * scale : value);
+}
+
+Tensor TransformerBlock::add_kept(const Tensor& x, const Tensor& branch, const Linear& product, const Tensor& scale,
+                                  const KeptSamples& kept) const {
+  const Tensor value = drop(product(branch));
+  return ops::add_rows(x, kept.index, scale.defined() ? value * (scale * kept.scale) : value * kept.scale);
 }
 
 Tensor TransformerBlock::operator()(const Tensor& x) const {
-  const Tensor attended = ops::self_attention(qkv_(norm1_(x)), options_.heads);
-  const Tensor mixed = add_branch(x, attended, projection_, scale1_);
-  const Tensor hidden = expand_(norm2_(mixed), {.activation = Activation::gelu, .residual = {}});
-  return add_branch(mixed, hidden, contract_, scale2_);
+  if (training() && stochastic_depth().rate > 0.0) {
+    const auto draw = [&] { return draw_kept(x.size(0), stochastic_depth(), dropout_seed(), x.device()); };
+    const KeptSamples attention = draw();
+    return (*this)(x, attention, draw());
+  }
+  const Tensor mixed = add_branch(x, attend(x), projection_, scale1_);
+  return add_branch(mixed, expand(mixed), contract_, scale2_);
+}
+
+Tensor TransformerBlock::operator()(const Tensor& x, const KeptSamples& attention, const KeptSamples& mlp) const {
+  Tensor y = x;
+  if (attention.index.defined()) {
+    y = add_kept(y, attend(ops::gather_rows(y, attention.index)), projection_, scale1_, attention);
+  }
+  if (mlp.index.defined()) y = add_kept(y, expand(ops::gather_rows(y, mlp.index)), contract_, scale2_, mlp);
+  return y;
 }
 
 CrossAttentionHead::CrossAttentionHead(const Options& options)

@@ -71,21 +71,29 @@ struct BlockOptions {
   double epsilon = 1e-5;              ///< of both layer norms
   std::optional<double> layer_scale;  ///< initial value; none: no LayerScale
   double dropout = 0.0;               ///< on both branches
-  double drop_path = 0.0;             ///< probability that a sample skips a branch in training
   Init input_weight;                  ///< of the products from width dim
   Init hidden_weight;                 ///< of the product from width hidden
 };
 
-/// A pre-norm transformer block: x += s₁ · attention(norm(x)); x += s₂ · mlp(norm(x)), erf GELU.
+/// A pre-norm transformer block: x += s₁ · attention(norm(x)); x += s₂ · mlp(norm(x)), erf GELU. Takes stochastic depth
+/// on both branches.
 class TransformerBlock final : public Module {
  public:
   TransformerBlock(const BlockOptions& options, const BlockNames& names);
   /// x [B, T, dim] → [B, T, dim]
   Tensor operator()(const Tensor& x) const;
+  /// The same with the branches of given samples only.
+  Tensor operator()(const Tensor& x, const KeptSamples& attention, const KeptSamples& mlp) const;
 
  private:
+  Tensor attend(const Tensor& x) const;
+  Tensor expand(const Tensor& x) const;
   /// x + scale · drop(product(branch)), fused if nothing comes between product and sum.
   Tensor add_branch(const Tensor& x, const Tensor& branch, const Linear& product, const Tensor& scale) const;
+  /// The same for a branch of some samples.
+  Tensor add_kept(const Tensor& x, const Tensor& branch, const Linear& product, const Tensor& scale,
+                  const KeptSamples& kept) const;
+  Tensor drop(const Tensor& value) const;
 
   BlockOptions options_;
   LayerNorm norm1_;

@@ -144,14 +144,33 @@ void Module::set_step_seed(uint64_t seed) {
   for (const Child& entry : children_) entry.module->set_step_seed(seed ^ stable_hash(entry.name) * 0x9E3779B97F4A7C15);
 }
 
+void Module::collect_stochastic_depth(std::vector<Module*>& out) {
+  if (stochastic_depth_) out.push_back(this);
+  for (const Child& entry : children_) entry.module->collect_stochastic_depth(out);
+}
+
+void Module::set_stochastic_depth(const StochasticDepth& options) {
+  std::vector<Module*> all;
+  collect_stochastic_depth(all);
+  if (all.empty() && options.rate > 0.0) throw Error("there are no blocks that could be skipped");
+  const auto last = static_cast<double>(all.size()) - 1.0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    StochasticDepth& given = all[i]->stochastic_depth_.emplace(options);
+    if (!options.uniform && last > 0.0) given.rate = options.rate * static_cast<double>(i) / last;
+  }
+}
+
 bool Module::has_dropout(const std::string& part, const std::string& prefix) const {
-  if (dropout_rate_.value_or(0.0) > 0.0 && at_or_below(prefix, part)) return true;
+  const bool drops = dropout_rate_.value_or(0.0) > 0.0 || (stochastic_depth_ && stochastic_depth_->rate > 0.0);
+  if (drops && at_or_below(prefix, part)) return true;
   return std::ranges::any_of(
       children_, [&](const Child& entry) { return entry.module->has_dropout(part, join(prefix, entry.name)); });
 }
 
 uint64_t Module::dropout_seed() const {
-  if (!dropout_rate_) throw Error("a module that drops units must call declare_dropout in its constructor");
+  if (!dropout_rate_ && !stochastic_depth_) {
+    throw Error("a module that drops units must call declare_dropout in its constructor");
+  }
   Rng rng(step_seed_, RngStream::dropout, ++dropout_calls_);
   const uint64_t high = rng.next();
   return high << 32 | rng.next();

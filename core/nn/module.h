@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "nn/stochastic_depth.h"
 #include "tensor/named_tensor.h"
 
 namespace astroclip::nn {
@@ -60,6 +61,9 @@ class Module {
   void set_batch_statistics(BatchStatistics how);
   /// The key that dropout streams of this step derive from.
   void set_step_seed(uint64_t seed);
+  /// Gives the modules below that declared it stochastic depth in training mode, in the order of their declaration.
+  /// Throws Error when there is none and the rate is not 0.
+  void set_stochastic_depth(const StochasticDepth& options);
   /// Whether training mode drops units at random in the module or below, at or below the dotted name `part`.
   bool has_dropout(const std::string& part = "", const std::string& prefix = "") const;
 
@@ -71,6 +75,9 @@ class Module {
   /// Declares that training mode drops units with the probability `rate`.
   void declare_dropout(double rate) { dropout_rate_ = rate; }
   const BatchStatistics& batch_statistics() const { return batch_statistics_; }
+  /// Declares that the module takes stochastic depth; `stochastic_depth` is what it was given.
+  void declare_stochastic_depth() { stochastic_depth_.emplace(); }
+  const StochasticDepth& stochastic_depth() const { return *stochastic_depth_; }
   /// A word for one dropout site, different for each call within a step. Throws Error unless dropout was declared.
   uint64_t dropout_seed() const;
 
@@ -88,6 +95,7 @@ class Module {
     Module* module;
   };
   void collect(const std::string& prefix, bool with_buffers, std::vector<NamedTensor>& out) const;
+  void collect_stochastic_depth(std::vector<Module*>& out);
   /// Returns how many parameters matched.
   int64_t mark_trainable(const std::string& prefix, const std::string& name, bool trainable);
 
@@ -97,6 +105,7 @@ class Module {
   BatchStatistics batch_statistics_;
   uint64_t step_seed_ = 0;
   std::optional<double> dropout_rate_;
+  std::optional<StochasticDepth> stochastic_depth_;
   mutable uint64_t dropout_calls_ = 0;
 };
 

@@ -127,25 +127,47 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
                           [from = x.shape()](const Tensor& dy) { return std::vector<Tensor>{reduce_to(dy, from)}; });
 }
 
-Tensor gather_rows(const Tensor& x, const Tensor& index) {
+namespace {
+
+void check_index(const char* op, const Tensor& x, const Tensor& index) {
   if (index.dtype() != DType::i64 || index.rank() != 1) {
-    refuse("gather_rows", "needs an i64 index of one axis, found {} {}", name_of(index.dtype()), index.shape().str());
+    refuse(op, "needs an i64 index of one axis, found {} {}", name_of(index.dtype()), index.shape().str());
   }
-  if (x.rank() < 1) refuse("gather_rows", "needs rows, found a scalar");
-  if (is_host_memory(index.device())) {
-    const auto* values = index.data_as<int64_t>();
-    for (int64_t i = 0; i < index.numel(); ++i) {
-      if (values[i] < 0 || values[i] >= x.size(0)) {
-        refuse("gather_rows", "index {} lies outside the {} rows of {}", values[i], x.size(0), x.shape().str());
-      }
+  if (x.rank() < 1) refuse(op, "needs rows, found a scalar");
+  if (!is_host_memory(index.device())) return;
+  const auto* values = index.data_as<int64_t>();
+  for (int64_t i = 0; i < index.numel(); ++i) {
+    if (values[i] < 0 || values[i] >= x.size(0)) {
+      refuse(op, "index {} lies outside the {} rows of {}", values[i], x.size(0), x.shape().str());
     }
   }
+}
+
+}  // namespace
+
+Tensor gather_rows(const Tensor& x, const Tensor& index) {
+  check_index("gather_rows", x, index);
   Tensor y = like(x, x.shape().with(0, index.numel()));
   backend_of(x.device()).gather_rows(x, index, y);
   return autograd::record("gather_rows", y, {x}, [index, shape = x.shape()](const Tensor& dy) {
     Tensor dx = Tensor::zeros(shape, dy.dtype(), dy.device());
     backend_of(dy.device()).scatter_add_rows(dy, index, dx);
     return std::vector<Tensor>{dx};
+  });
+}
+
+Tensor add_rows(const Tensor& x, const Tensor& index, const Tensor& y) {
+  Backend& backend = enter("add_rows", {&x, &y});
+  check_index("add_rows", x, index);
+  const Shape expected = x.shape().with(0, index.numel());
+  if (y.shape() != expected) refuse("add_rows", "expected rows {}, found {}", expected.str(), y.shape().str());
+  Tensor sum = like(x, x.shape());
+  sum.copy_from(x);
+  backend.scatter_add_rows(y, index, sum);
+  return autograd::record("add_rows", sum, {x, y}, [index](const Tensor& dsum) {
+    Tensor dy = like(dsum, dsum.shape().with(0, index.numel()));
+    backend_of(dsum.device()).gather_rows(dsum, index, dy);
+    return std::vector<Tensor>{dsum, dy};
   });
 }
 

@@ -65,6 +65,8 @@ Tensor narrow(const Tensor& x, int axis, int64_t begin, int64_t length);
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
 /// Rows of x [rows, ...] by i64 index [n]: [n, ...]. Throws Error if an index is out of range.
 Tensor gather_rows(const Tensor& x, const Tensor& index);
+/// x [rows, ...] with y[i] of y [n, ...] added to row index[i] (i64 [n]). Throws Error if an index is out of range.
+Tensor add_rows(const Tensor& x, const Tensor& index, const Tensor& y);
 
 // Reductions. Axes may be negative; all axes when empty; `keep` leaves extents of 1.
 Tensor sum(const Tensor& x, std::vector<int> axes = {}, bool keep = false);

@@ -27,6 +27,7 @@ std::vector<std::string> distinct(const std::vector<data::ViewPlan>& views, std:
 StageSetup::StageSetup(const Stage& stage, const Model& model) : stage_(stage), model_(model) {
   const StageSpec& spec = stage_.spec;
   freeze_parts(spec, model_);
+  set_stochastic_depth();
   loss_ = spec.loss.make();
   plugin::traced(loss_title(), [&] { loss_->attach(*this); });
   loss_->materialize(stage_.experiment.run_device(), stage_.seed(), "loss." + spec.name);
@@ -53,6 +54,19 @@ void StageSetup::after_skip() const {
 
 std::vector<LossFigure> StageSetup::figures(LossContext& context) const {
   return plugin::traced(loss_title(), [&] { return loss_->figures(context); });
+}
+
+void StageSetup::set_stochastic_depth() const {
+  const StochasticDepthSpec& depth = stage_.spec.stochastic_depth;
+  for (const std::string& name : stage_.spec.encoders) {
+    const bool takes = depth.encoders.empty() || std::ranges::find(depth.encoders, name) != depth.encoders.end();
+    try {
+      model_.encoder(name).set_stochastic_depth(takes ? nn::StochasticDepth(depth) : nn::StochasticDepth());
+    } catch (const Error& error) {
+      throw Error(
+          fmt::format("[stages.{}] 'stochastic_depth' for encoder '{}': {}", stage_.spec.name, name, error.what()));
+    }
+  }
 }
 
 void StageSetup::refuse_two_averages() const {

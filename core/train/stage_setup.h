@@ -52,6 +52,7 @@ class StageSetup final : public LossSetup {
  private:
   /// "loss 'clip' of stage 'alignment'"
   std::string loss_title() const;
+  void set_stochastic_depth() const;
   void refuse_two_averages() const;
   void plan_views();
   data::ViewPlan plan(ViewRequest request) const;

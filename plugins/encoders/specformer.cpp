@@ -43,7 +43,6 @@ nn::BlockOptions block_options(const SpecformerParameters& p) {
           .epsilon = 1e-5,
           .layer_scale = {},
           .dropout = p.dropout,
-          .drop_path = 0.0,
           .input_weight = scaled_normal(2.0 * static_cast<double>(p.dim) * depth),
           .hidden_weight = scaled_normal(2.0 * static_cast<double>(hidden) * depth)};
 }

@@ -30,7 +30,6 @@ struct VitParameters {
   double layer_scale = 1e-5;
   double epsilon = 1e-6;
   double dropout = 0.0;
-  double drop_path = 0.0;
   bool alignment_positions = false;
   nn::HeadParameters head;
 
@@ -72,7 +71,6 @@ nn::BlockOptions block_options(const VitParameters& p) {
           .epsilon = p.epsilon,
           .layer_scale = p.layer_scale > 0.0 ? std::optional(p.layer_scale) : std::nullopt,
           .dropout = p.dropout,
-          .drop_path = p.drop_path,
           .input_weight = nn::Init::truncated_normal(0.02),
           .hidden_weight = nn::Init::truncated_normal(0.02)};
 }
@@ -195,8 +193,7 @@ class Vit final : public Encoder {
             .field("epsilon", &Parameters::epsilon, "epsilon of the layer norms; transformers' ViT has 1e-12",
                    between(0.0, 0.1))
             .field("dropout", &Parameters::dropout, "dropout in the blocks", between(0.0, 0.99))
-            .field("drop_path", &Parameters::drop_path, "stochastic depth rate, the same in every block",
-                   between(0.0, 0.99))
+            .removed("drop_path", "a stage sets it: stochastic_depth = { rate = … }")
             .field(
                 "alignment_positions", &Parameters::alignment_positions,
                 "use class token, registers and positions in alignment too; the published towers were aligned without")

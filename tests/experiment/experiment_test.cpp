@@ -128,6 +128,9 @@ TEST(Experiment, NamesMustReferToSomething) {
       message_of(replaced("\"spectrum.backbone\"", "\"spectra.backbone\"")),
       "e.toml:17:10: error: [stages.alignment] freeze: 'spectra.backbone' names no encoder of the stage ('image', "
       "'spectrum'); did you mean 'spectrum'?");
+  EXPECT_EQ(message_of(replaced("\nfreeze", "\nstochastic_depth = { rate = 0.1, encoders = ['spectra'] }\nfreeze")),
+            "e.toml:17:20: error: [stages.alignment] stochastic_depth: the stage has no encoder 'spectra' ('image', "
+            "'spectrum'); did you mean 'spectrum'?");
   EXPECT_EQ(
       message_of(replaced("spectrum = \"pretraining\"", "spectrum = \"pretrainin\"")),
       "e.toml:18:21: error: [stages.alignment] init: 'pretrainin' is neither an earlier stage nor a file; did you mean "

@@ -5,7 +5,9 @@
 
 #include <cmath>
 #include <map>
+#include <set>
 
+#include "base/error.h"
 #include "testing/gradient_check.h"
 
 namespace astroclip::nn {
@@ -56,16 +58,17 @@ TEST(TransformerBlock, DropsNothingInEvaluation) {
   const Tensor x = random_tensor({3, 4, 8}, rng);
   BlockOptions options = block_options(8);
   const std::vector<double> plain = (*make_block(options))(x).to_doubles();
-  options.dropout = options.drop_path = 0.5;
-  EXPECT_EQ((*make_block(options))(x).to_doubles(), plain);
+  options.dropout = 0.5;
+  const auto block = make_block(options);
+  block->set_stochastic_depth({.rate = 0.5});
+  EXPECT_EQ((*block)(x).to_doubles(), plain);
 }
 
-TEST(TransformerBlock, DropPathSkipsABranchForWholeSamples) {
+TEST(TransformerBlock, StochasticDepthSkipsABranchForWholeSamples) {
   Rng rng(2, RngStream::tests);
   constexpr int64_t samples = 2000;
-  BlockOptions options = block_options(4);
-  options.drop_path = 0.3;
-  const auto block = make_block(options);
+  const auto block = make_block(block_options(4));
+  block->set_stochastic_depth({.rate = 0.3, .draw = StochasticDepth::Draw::independent});
   fill(*block, "proj.weight", 0.0);  // what is added is the second branch alone
   const Tensor x = random_tensor({samples, 3, 4}, rng);
   const std::vector<double> whole = added(*block, x);
@@ -82,6 +85,67 @@ TEST(TransformerBlock, DropPathSkipsABranchForWholeSamples) {
     }
   }
   expect_share(static_cast<double>(skipped) / samples, 0.3, samples);
+}
+
+TEST(TransformerBlock, AFixedShareOfTheSamplesSkipsABranch) {
+  Rng rng(12, RngStream::tests);
+  const auto block = make_block(block_options(4));
+  block->set_stochastic_depth({.rate = 0.3});
+  fill(*block, "proj.weight", 0.0);
+  block->set_training(true);
+  for (const auto& [batch, kept] : {std::pair{7, 4}, {10, 7}, {2, 1}, {1, 1}}) {
+    const Tensor x = random_tensor({batch, 3, 4}, rng);
+    block->set_training(false);
+    const std::vector<double> whole = added(*block, x);
+    block->set_training(true);
+    std::set<std::vector<bool>> draws;
+    for (uint64_t key = 0; key < 40; ++key) {
+      block->set_step_seed(key);
+      const std::vector<double> found = added(*block, x);
+      std::vector<bool> keeps;
+      for (size_t sample = 0; sample < static_cast<size_t>(batch); ++sample) {
+        keeps.push_back(found[12 * sample] != 0.0);
+        const double scale = keeps.back() ? static_cast<double>(batch) / kept : 0.0;
+        for (size_t i = 12 * sample; i < 12 * sample + 12; ++i) ASSERT_NEAR(found[i], whole[i] * scale, 1e-12);
+      }
+      EXPECT_EQ(std::ranges::count(keeps, true), kept);
+      draws.insert(keeps);
+    }
+    EXPECT_EQ(draws.size() > 1, batch > 1);
+  }
+}
+
+TEST(TransformerBlock, StochasticDepthGrowsFromBlockToBlockUnlessUniform) {
+  struct Blocks final : Module {
+    explicit Blocks(int64_t count) {
+      for (int64_t i = 0; i < count; ++i) {
+        all.push_back(std::make_unique<TransformerBlock>(block_options(4), names));
+        child("blocks." + std::to_string(i), *all.back());
+      }
+      materialize(reference_device, 3);
+      set_training(true);
+    }
+    std::vector<std::unique_ptr<TransformerBlock>> all;
+  };
+  Rng rng(13, RngStream::tests);
+  const Tensor x = random_tensor({8, 2, 4}, rng);
+  const auto skipping = [&](const StochasticDepth& options) {
+    Blocks blocks(3);
+    blocks.set_stochastic_depth(options);
+    std::vector<int64_t> samples;
+    for (const auto& block : blocks.all) {
+      fill(*block, "proj.weight", 0.0);
+      const std::vector<double> found = added(*block, x);
+      samples.push_back(0);
+      for (size_t i = 0; i < 8; ++i) samples.back() += found[8 * i] == 0.0 ? 1 : 0;
+    }
+    return samples;
+  };
+  EXPECT_THAT(skipping({.rate = 0.5}), testing::ElementsAre(4, 4, 4));
+  EXPECT_THAT(skipping({.rate = 0.5, .uniform = false}), testing::ElementsAre(0, 2, 4));
+  Linear plain(4, 4, Init::normal(1.0));
+  plain.set_stochastic_depth({});
+  EXPECT_THROW(plain.set_stochastic_depth({.rate = 0.1}), Error);
 }
 
 TEST(TransformerBlock, DropoutActsOnSingleValues) {
@@ -107,9 +171,8 @@ TEST(TransformerBlock, DropoutActsOnSingleValues) {
 TEST(TransformerBlock, TheTwoBranchesDropIndependently) {
   Rng rng(4, RngStream::tests);
   constexpr int64_t samples = 2000;
-  BlockOptions options = block_options(4);
-  options.drop_path = 0.5;
-  const auto block = make_block(options);
+  const auto block = make_block(block_options(4));
+  block->set_stochastic_depth({.rate = 0.5, .draw = StochasticDepth::Draw::independent});
   // Each branch adds its own constant: 1 and 10, doubled where it is kept.
   for (const char* product : {"proj", "fc2"}) fill(*block, std::string(product) + ".weight", 0.0);
   fill(*block, "proj.bias", 1.0);
@@ -128,8 +191,9 @@ TEST(TransformerBlock, TheTwoBranchesDropIndependently) {
 TEST(TransformerBlock, WhatIsDroppedDependsOnTheStepsKeyAlone) {
   Rng rng(5, RngStream::tests);
   BlockOptions options = block_options(8);
-  options.dropout = options.drop_path = 0.4;
+  options.dropout = 0.4;
   const auto block = make_block(options);
+  block->set_stochastic_depth({.rate = 0.4});
   block->set_training(true);
   const Tensor x = random_tensor({5, 3, 8}, rng);
   const auto at_key = [&](uint64_t key) {
@@ -232,15 +296,16 @@ TEST(ModuleGradients, TransformerBlock) {
   Rng rng(8, RngStream::tests);
   const Tensor x = random_tensor({2, 3, 6}, rng);
   BlockOptions options = block_options(6);
-  const auto check = [&](const BlockOptions& o) {
+  const auto check = [&](const BlockOptions& o, double rate = 0.0) {
     const auto block = make_block(o);
+    block->set_stochastic_depth({.rate = rate});
     expect_module_gradients(*block, x, rng, [&](const Tensor& input) { return (*block)(input); });
   };
   check(options);
   options.layer_scale = 0.3;
   check(options);
-  options.dropout = options.drop_path = 0.3;
-  check(options);
+  options.dropout = 0.3;
+  check(options, 0.5);
 }
 
 TEST(ModuleGradients, CrossAttentionHead) {

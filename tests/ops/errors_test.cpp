@@ -98,6 +98,17 @@ TEST(OpErrors, NameAnIndexOutOfRange) {
               return gather_rows(zeros({4, 2}), index);
             }),
             "[gather_rows] index 5 lies outside the 4 rows of [4, 2]");
+  EXPECT_EQ(message_of([&] {
+              return add_rows(zeros({4, 2}), index, zeros({2, 2}));
+            }),
+            "[add_rows] index 5 lies outside the 4 rows of [4, 2]");
+  const std::vector<int64_t> inside = {0, 3};
+  EXPECT_EQ(message_of([&] {
+              return add_rows(zeros({4, 2}),
+                              Tensor::from_host(std::span<const int64_t>(inside), {2}, {DeviceKind::cpu}),
+                              zeros({3, 2}));
+            }),
+            "[add_rows] expected rows [2, 2], found [3, 2]");
 }
 
 TEST(OpErrors, NameARateThatIsNone) {

@@ -90,6 +90,12 @@ std::vector<Case> cases() {
        [](Inputs x) {
          return gather_rows(x[0], index({2, 0, 2, 2}));
        }},
+      {"add_rows",
+       "repeats",
+       {{4, 3}, {3, 3}},
+       [](Inputs x) {
+         return add_rows(x[0], index({2, 0, 2}), x[1]);
+       }},
       {"sum", "all", {matrix}, [](Inputs x) { return sum(x[0]); }},
       {"sum", "middle axis kept", {{2, 3, 4}}, [](Inputs x) { return sum(x[0], {1}, true); }},
       {"mean",

@@ -27,6 +27,10 @@ struct Small {
 /// Two small towers on sixty simulated galaxies with everything that training can have: dropout, stochastic depth,
 /// heads.
 inline Experiment small_experiment(const Small& small) {
+  const bool trains_images = small.encoders.find("image") != std::string::npos;
+  const std::string depth =
+      trains_images ? fmt::format("stochastic_depth = {{ rate = {}, encoders = [\"image\"] }}\n", 2.0 * small.dropout)
+                    : "";
   const std::string text = fmt::format(
       R"([experiment]
 device = "{device}"
@@ -43,7 +47,6 @@ depth = 2
 heads = 2
 chunks = 2
 dropout = {dropout}
-drop_path = {drop_path}
 head = {{ width = {dim}, heads = 2, dropout = {dropout} }}
 [encoders.spectrum]
 plugin = "specformer"
@@ -59,16 +62,16 @@ encoders = {encoders}
 loss = {loss}
 batch = {batch}
 steps = {steps}
-{stage}
+{depth}{stage}
 [[tasks]]
 plugin = "redshift"
 k = 4
 probes = ["knn"]
 )",
       fmt::arg("device", small.device), fmt::arg("validation", small.validation), fmt::arg("cache", scratch("small")),
-      fmt::arg("dropout", small.dropout), fmt::arg("drop_path", 2.0 * small.dropout),
-      fmt::arg("encoders", small.encoders), fmt::arg("loss", small.loss), fmt::arg("batch", small.batch),
-      fmt::arg("steps", small.steps), fmt::arg("dim", small.dim), fmt::arg("stage", small.stage));
+      fmt::arg("dropout", small.dropout), fmt::arg("depth", depth), fmt::arg("encoders", small.encoders),
+      fmt::arg("loss", small.loss), fmt::arg("batch", small.batch), fmt::arg("steps", small.steps),
+      fmt::arg("dim", small.dim), fmt::arg("stage", small.stage));
   return read_experiment(config::parse_text(text, "e.toml"));
 }
 

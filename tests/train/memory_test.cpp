@@ -18,7 +18,7 @@ class Storage : public testing::TestWithParam<std::tuple<std::string, std::strin
 TEST_P(Storage, NoneIsNewAfterTheThirdStep) {
   const auto [loss, encoders, extra] = GetParam();
   const Experiment experiment = testing_support::small_experiment(
-      {.loss = loss, .encoders = encoders, .stage = "optimizer = { max_grad_norm = 1.0 }\nema = 0.9\n" + extra});
+      {.loss = loss, .encoders = encoders, .stage = "optimizer = { max_grad_norm = 1.0 }\n" + extra});
   const auto dataset = experiment.dataset.make();
   Model model = testing_support::model_of(experiment);
   const Memory& memory = memory_of(experiment.run_device());
@@ -37,13 +37,17 @@ TEST_P(Storage, NoneIsNewAfterTheThirdStep) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Losses, Storage,
-                         testing::Values(std::tuple{R"({ plugin = "masked_spectrum", spans = 3, span_length = 4 })",
-                                                    R"(["spectrum"])", "accumulate = 2\n"},
-                                         std::tuple{R"({ plugin = "clip" })", R"(["image", "spectrum"])", ""},
-                                         std::tuple{R"({ plugin = "clip", learn_logit_scale = true })",
-                                                    R"(["image", "spectrum"])", "micro_batch = 3\n"},
-                                         std::tuple{R"({ plugin = "siglip" })", R"(["image", "spectrum"])", ""}));
+INSTANTIATE_TEST_SUITE_P(
+    Losses, Storage,
+    testing::Values(
+        std::tuple{R"({ plugin = "masked_spectrum", spans = 3, span_length = 4 })", R"(["spectrum"])",
+                   "ema = 0.9\naccumulate = 2\n"},
+        std::tuple{R"({ plugin = "clip" })", R"(["image", "spectrum"])", "ema = 0.9\n"},
+        std::tuple{R"({ plugin = "clip", learn_logit_scale = true })", R"(["image", "spectrum"])",
+                   "ema = 0.9\nmicro_batch = 3\n"},
+        std::tuple{R"({ plugin = "siglip" })", R"(["image", "spectrum"])", "ema = 0.9\n"},
+        std::tuple{R"({ plugin = "dinov2", local_crops = 2, local_size = 12, prototypes = 512, ibot_weight = 0.0 })",
+                   R"(["image"])", ""}));
 
 }  // namespace
 }  // namespace astroclip::train

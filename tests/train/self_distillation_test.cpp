@@ -26,12 +26,12 @@ dim = 16
 depth = 2
 heads = 2
 chunks = 1
-drop_path = 0.2
 head = { width = 16, heads = 2 }
 [[stages]]
 name = "pretraining"
 batch = 6
 steps = 6
+stochastic_depth = { rate = 0.2 }
 loss = { plugin = "dinov2", local_crops = 2, local_size = 36, prototypes = 32, hidden = 24, bottleneck = 8, teacher_momentum = 0.9, teacher_temperature_warmup = 3 }
 )" + stage + "[[tasks]]\nplugin = \"redshift\"\nk = 4\nprobes = [\"knn\"]\n",
                                             "e.toml"));
