@@ -220,6 +220,66 @@ Work alignment(const Settings& settings) {
   return {run, objects * pair.operations, 0.0, objects, fmt::format("both towers, batch {}", batch)};
 }
 
+/// A step of DINOv2 as published on ViT-S/12: two crops of 144 and eight of 60 pixels, half of the large ones masked by
+/// 10 to 50 %, heads of 65,536 prototypes, 30 % of the samples skipping each branch.
+Work self_distillation(const Settings& settings) {
+  constexpr int64_t blocks = 12, dim = 384, local_crops = 8, local_size = 60, prototypes = 65536;
+  constexpr double kept = 0.7;
+  const auto make_vit = [=] {
+    config::Table table;
+    for (const auto& [key, value] : {std::pair{"depth", blocks}, {"dim", dim}, {"heads", int64_t{6}}}) {
+      table.set(key, config::Value(value, {}));
+    }
+    auto encoder = plugin::Host::instance().make<Encoder>("vit", table, "bench");
+    encoder->materialize(device(), 1);
+    return encoder;
+  };
+  const std::shared_ptr<Encoder> student = make_vit();
+  student->set_training(true);
+  student->set_stochastic_depth({.rate = 1.0 - kept});
+  const int64_t batch = settings.batch > 0 ? settings.batch : 8;
+  const auto engine = std::make_shared<testing_support::PlainEngine>(
+      std::vector<std::pair<std::string, testing_support::PlainEngine::Tower>>{
+          {student->modality(), {student, random_batch(*student, batch)}}},
+      device());
+  const int64_t side = student->input_shape()[-1];
+  engine->add_view("global", student->modality(), uniform({2 * batch, 3, side, side}));
+  engine->add_view("local", student->modality(), uniform({local_crops * batch, 3, local_size, local_size}));
+  engine->set_rebuilt(make_vit());
+  engine->set_step(0, 1 << 20);
+  const std::shared_ptr<Loss> loss = plugin::Host::instance().make<Loss>("dinov2", {}, "bench");
+  loss->attach(*engine);
+  loss->materialize(device(), 1);
+  loss->begin();
+  std::vector<NamedTensor> weights = student->parameters();
+  std::erase_if(weights, [](const NamedTensor& entry) { return !entry.name.starts_with("backbone."); });
+  for (NamedTensor& entry : loss->parameters("loss")) {
+    if (entry.trainable) weights.push_back(std::move(entry));
+  }
+  optim::Adamw::Options options;
+  options.clip_norm = 3.0;
+  const auto optimizer = std::make_shared<optim::Adamw>(weights, options);
+  const auto run = [=, precision = settings.precision] {
+    const ops::PrecisionScope scope(precision);
+    autograd::backward(loss->forward(*engine).total);
+    optimizer->step({1e-5});
+    loss->after_update(*engine, 0, 1 << 20);
+  };
+  const auto of_crop = [&](int64_t pixels) {
+    const int64_t patches = pixels / 12 * (pixels / 12);
+    const auto tokens = static_cast<double>(patches + 1), width = static_cast<double>(dim);
+    return tokens * static_cast<double>(blocks) * (24.0 * width * width + 4.0 * tokens * width);
+  };
+  const double masked = 0.5 * 0.3 * 2.0 * static_cast<double>(student->token_shape()[0]);
+  const double head =
+      2.0 * (384.0 * 2048.0 + 2048.0 * 2048.0 + 2048.0 * 256.0 + 256.0 * static_cast<double>(prototypes));
+  const double of_student =
+      kept * (2.0 * of_crop(side) + local_crops * of_crop(local_size)) + (2.0 + local_crops + masked) * head;
+  const double of_teacher = 2.0 * of_crop(side) + (2.0 + masked) * head;
+  const auto objects = static_cast<double>(batch);
+  return {run, objects * (3.0 * of_student + of_teacher), 0.0, objects, fmt::format("2 + 8 crops, batch {}", batch)};
+}
+
 }  // namespace
 
 std::vector<Row> tower_rows() {
@@ -230,6 +290,7 @@ std::vector<Row> tower_rows() {
           {"training step vit-l/12", [](const S& s) { return training(short_vit, false, s); }, {"pytorch"}},
           {"embedding resnet-18", [](const S& s) { return embedding(resnet, s); }, {"pytorch"}},
           {"training step resnet-18", [](const S& s) { return training(resnet, false, s); }, {"pytorch"}},
+          {"training step dinov2, vit-s/12", self_distillation, {"pytorch"}},
           {"head specformer, embedding", [](const S& s) { return head(specformer, false, s); }, {"pytorch"}},
           {"head specformer, training step", [](const S& s) { return head(specformer, true, s); }, {"pytorch"}},
           {"head vit-l/12, embedding", [](const S& s) { return head(vit, false, s); }, {"pytorch"}},

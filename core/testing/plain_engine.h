@@ -23,6 +23,10 @@ class PlainEngine final : public LossSetup, public LossContext {
   PlainEngine(std::vector<std::pair<std::string, Tower>> towers, Device device)
       : towers_(std::move(towers)), device_(device) {}
 
+  /// Another view of a tower, [B · crops, ...].
+  void add_view(const std::string& name, const std::string& of, Tensor raw) {
+    views_.emplace_back(name, Tower{tower(of).encoder, std::move(raw)});
+  }
   void set_label(const std::string& name, Tensor values) { labels_[name] = std::move(values); }
   /// 0 of 1 unless set.
   void set_step(int64_t step, int64_t steps) {
@@ -45,7 +49,8 @@ class PlainEngine final : public LossSetup, public LossContext {
     return *rebuilt_;
   }
 
-  // LossContext; every view is named after its tower, or is "masked" or "query" of the first or "key" of the last.
+  // LossContext; every view is named after its tower, or is "masked" or "query" of the first or "key" of the last, or
+  // was added.
   int64_t batch_size() const override { return towers_.front().second.raw.size(0); }
   int64_t step() const override { return step_; }
   int64_t steps() const override { return steps_; }
@@ -69,13 +74,16 @@ class PlainEngine final : public LossSetup, public LossContext {
 
  private:
   const Tower& tower(const std::string& name) const {
+    for (const auto& [own, view] : views_) {
+      if (own == name) return view;
+    }
     if (name == "key") return towers_.back().second;
     for (const auto& [own, tower] : towers_) {
       if (own == name || name == "masked" || name == "query") return tower;
     }
     throw Error("no view '" + name + "' in this test");
   }
-  std::vector<std::pair<std::string, Tower>> towers_;
+  std::vector<std::pair<std::string, Tower>> towers_, views_;
   Device device_;
   std::map<std::string, Tensor> labels_;
   int64_t step_ = 0, steps_ = 1;

@@ -5,6 +5,7 @@ import sys
 import torch
 import torch.nn.functional as F
 
+import distillation
 import peer
 import towers
 
@@ -78,6 +79,8 @@ def work_named(name, batch, dtype):
     if name == "training step vit-l/12":
         towers.IMAGE["depth"] = 8  # as in astroclip bench: what fits in memory
         return training("image_encoder.", lambda state, x: towers.embed_images(state, x).square().mean(), images, dtype)
+    if name.startswith("training step dinov2"):
+        return distillation.work(batch, dtype)
     if name.startswith("head "):
         return head(name, batch, dtype)
     if name.endswith("resnet-18"):
