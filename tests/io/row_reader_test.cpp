@@ -71,6 +71,31 @@ class RowReaderTest : public testing::Test {
     reader.read(wanted, DType::f32, out.data());
     return out;
   }
+  /// Rows of one number each.
+  std::vector<float> read_any(const std::string& name, const std::vector<int64_t>& wanted) const {
+    std::vector<float> out(wanted.size());
+    reader(name).read(wanted, DType::f32, out.data());
+    return out;
+  }
+  /// A part of a virtual dataset of one axis: the first rows of another.
+  struct Part {
+    std::string file, dataset;
+    hsize_t first, rows;
+  };
+  void write_virtual(hsize_t rows_of_all, const std::vector<Part>& parts) const {
+    const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t space = H5Screate_simple(1, &rows_of_all, nullptr), properties = H5Pcreate(H5P_DATASET_CREATE);
+    for (const Part& part : parts) {
+      const hid_t source = H5Screate_simple(1, &part.rows, nullptr);
+      H5Sselect_hyperslab(space, H5S_SELECT_SET, &part.first, nullptr, &part.rows, nullptr);
+      H5Pset_virtual(properties, space, part.file.c_str(), part.dataset.c_str(), source);
+      H5Sclose(source);
+    }
+    H5Dclose(H5Dcreate2(file, "all", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, properties, H5P_DEFAULT));
+    H5Pclose(properties);
+    H5Sclose(space);
+    H5Fclose(file);
+  }
   static std::vector<int64_t> all_rows() {
     std::vector<int64_t> all(rows);
     std::iota(all.begin(), all.end(), 0);
@@ -187,17 +212,88 @@ TEST_F(RowReaderTest, FillValuesThatTheFileChoseAreRead) {
 }
 
 TEST_F(RowReaderTest, AMissingPartOfAVirtualDatasetIsNamed) {
+  write_virtual(3, {{"no_such_part.h5", "x", 0, 3}});
+  EXPECT_THAT([&] { read_any("all", {0}); },
+              ThrowsMessage<Error>(path_ + ": dataset 'all': its part in no_such_part.h5 is missing: there is no such "
+                                           "file"));
+}
+
+/// What no part gives, and what parts do not hold, the library reads as zeros.
+TEST_F(RowReaderTest, WhatIsMissingOfAVirtualDatasetIsNotZero) {
+  const std::string part = testing_support::scratch("part.h5"),
+                    where = path_ + ": dataset 'all': ", name = std::filesystem::path(part).filename();
+  {
+    Hdf5Written file(part);
+    file.write("x", {3}, {1.0F, 2.0F, 3.0F});
+    file.write("empty", {3}, nullptr, H5T_NATIVE_FLOAT, {.chunk = {1}});
+    file.write_first("begun", {4}, 2, {5.0F, 6.0F}, {.chunk = {2}});
+  }
+  write_virtual(5, {{name, "x", 0, 3}});
+  EXPECT_THAT(read_any("all", {0, 2}), ElementsAre(1.0F, 3.0F));
+  EXPECT_THAT(
+      [&] {
+        read_any("all", {1, 4});
+      },
+      ThrowsMessage<Error>(where + "rows 3 to 4 are in none of its parts; what is missing is not zero"));
+  write_virtual(6, {{name, "x", 0, 3}, {name, "y", 3, 3}});
+  EXPECT_THAT(read_any("all", {2}), ElementsAre(3.0F));
+  EXPECT_THAT([&] { read_any("all", {3}); },
+              ThrowsMessage<Error>(where + "its part in " + part + " is missing: there is no dataset 'y'"));
+  write_virtual(3, {{name, "empty", 0, 3}});
+  EXPECT_THAT(
+      [&] { read_any("all", {1}); },
+      ThrowsMessage<Error>(where + "its part in " + part +
+                           " is missing: 'empty': rows 0 to 0 were never written; what is missing is not zero"));
+  write_virtual(4, {{name, "begun", 0, 4}});
+  EXPECT_THAT([&] { read_any("all", {0}); }, ThrowsMessage<Error>(HasSubstr("'begun': rows 2 to 3 were never")));
+  write_virtual(4, {{name, "x", 0, 4}});
+  EXPECT_THAT([&] { read_any("all", {0}); },
+              ThrowsMessage<Error>(HasSubstr("'x' has the shape [3], from which its rows")));
+}
+
+/// Blocks without end, each in a file of its own by a pattern of names.
+TEST_F(RowReaderTest, PartsOfAVirtualDatasetMayBeWithoutEnd) {
+  const std::string folder = std::filesystem::path(path_).parent_path();
+  for (const int part : {0, 1, 2}) {
+    const std::vector<float> values = {2.0F * static_cast<float>(part), 2.0F * static_cast<float>(part) + 1.0F};
+    Hdf5Written(folder + "/block-" + std::to_string(part) + ".h5")
+        .write("x", {2}, part == 2 ? nullptr : values.data(), H5T_NATIVE_FLOAT, {.chunk = {2}});
+  }
+  const hsize_t extents[] = {6}, endless[] = {H5S_UNLIMITED}, two[] = {2}, zero[] = {0};
+  const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(1, extents, endless), source = H5Screate_simple(1, two, nullptr);
+  H5Sselect_hyperslab(space, H5S_SELECT_SET, zero, two, endless, two);
+  const hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_virtual(properties, space, "block-%b.h5", "x", source);
+  H5Dclose(H5Dcreate2(file, "all", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, properties, H5P_DEFAULT));
+  H5Pclose(properties);
+  H5Sclose(source);
+  H5Sclose(space);
+  H5Fclose(file);
+  EXPECT_THAT(read_any("all", {0, 3}), ElementsAre(0.0F, 3.0F));
+  EXPECT_THAT([&] { read_any("all", {4}); },
+              ThrowsMessage<Error>(HasSubstr("block-2.h5 is missing: 'x': rows 0 to 1 were never written")));
+}
+
+TEST_F(RowReaderTest, AnExternalRawFileThatIsGoneOrShortIsNamed) {
+  const std::string raw = testing_support::scratch("values.raw");
   const hsize_t extents[] = {3};
   const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
   const hid_t space = H5Screate_simple(1, extents, nullptr), properties = H5Pcreate(H5P_DATASET_CREATE);
-  H5Pset_virtual(properties, space, "no_such_part.h5", "x", space);
-  H5Dclose(H5Dcreate2(file, "all", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, properties, H5P_DEFAULT));
+  H5Pset_external(properties, raw.c_str(), 4, 12);
+  H5Dclose(H5Dcreate2(file, "x", H5T_IEEE_F32LE, space, H5P_DEFAULT, properties, H5P_DEFAULT));
   H5Pclose(properties);
   H5Sclose(space);
   H5Fclose(file);
-  EXPECT_THAT([&] { reader("all"); },
-              ThrowsMessage<Error>(path_ + ": dataset 'all': its part in no_such_part.h5 is missing: there is no such "
-                                           "file"));
+  std::filesystem::remove(raw);
+  EXPECT_THAT([&] { read_any("x", {0}); },
+              ThrowsMessage<Error>(HasSubstr(": dataset 'x': its values are in the file " + raw +
+                                             ", which cannot be "
+                                             "read: no such file or directory")));
+  const std::vector<float> values = {-1.0F, 1.0F, 2.0F, 3.0F};
+  std::ofstream(raw, std::ios::binary).write(reinterpret_cast<const char*>(values.data()), 12);
+  EXPECT_THAT(read_any("x", {1}), ElementsAre(2.0F));
+  EXPECT_THAT([&] { read_any("x", {1, 2}); }, ThrowsMessage<Error>(HasSubstr("which has 12 bytes; 16 are needed")));
 }
 
 /// More files than are kept open, and than the process may have open.
@@ -235,7 +331,7 @@ TEST_F(RowReaderTest, NamesTheFilterThatIsMissing) {
   Hdf5Written(path_).write_compressed("x", {2}, 32001, {1, 2, 3});
   float value = 0.0F;
   EXPECT_THAT([&] { reader("x").read(std::vector<int64_t>{0}, DType::f32, &value); },
-              ThrowsMessage<Error>(HasSubstr("it is compressed by filter 32001 (")));
+              ThrowsMessage<Error>(HasSubstr("it is compressed by filter 32001 (Blosc), which is not installed")));
 }
 
 TEST_F(RowReaderTest, SaysThatAnotherProgramWritesTheFile) {

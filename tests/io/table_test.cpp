@@ -277,7 +277,8 @@ TEST_F(Hdf5TableTest, ReadsCompoundDatasetsAndAstropysMasks) {
 TEST_F(Hdf5TableTest, RefusesADatasetThatNothingWasWrittenTo) {
   const std::string path = scratch("never.h5");
   { Hdf5Written(path).write("z", {2}, nullptr, H5T_NATIVE_FLOAT, {}); }
-  EXPECT_THAT([&] { column_of(path, "z"); }, ThrowsMessage<Error>(path + ": column 'z': nothing was written to it"));
+  EXPECT_THAT([&] { column_of(path, "z"); },
+              ThrowsMessage<Error>(path + ": column 'z': rows 0 to 1 were never written; what is missing is not zero"));
 }
 
 std::string votable(const std::string& data) {

@@ -204,6 +204,20 @@ void Hdf5File::Handle::read_block(const std::string& name, hid_t set, hid_t spac
                            loss != nullptr ? loss : reading_reason(set)));
 }
 
+void Hdf5File::Handle::require_written(const std::string& name, hid_t set, int64_t begin, int64_t end) {
+  if (output) return;
+  auto known = virtual_sets.find(name);
+  std::string reason;
+  if (known == virtual_sets.end()) {
+    WrittenRows rows(path, set);
+    reason = rows.missing(set, begin, end);
+    if (rows.is_virtual()) virtual_sets.emplace(name, std::move(rows));
+  } else {
+    reason = known->second.missing(set, begin, end);
+  }
+  if (!reason.empty()) fail(name, reason);
+}
+
 void Hdf5File::Handle::open() {
   const auto opened = std::make_shared<const Hdf5Descriptor>(path);
   const Hdf5Stamp found = opened->stamp();
@@ -357,7 +371,7 @@ void Hdf5File::Handle::read_rows(const std::string& name, std::span<const int64_
       block.resize(static_cast<size_t>((end - begin) * row_bytes));
       target = block.data();
     }
-    require_written(name, set, whole, begin, end);
+    require_written(name, set, begin, end);
     read_block(name, set, space, whole, begin, end - begin, type, target);
     for (size_t k = i; !direct && k < stop; ++k)
       std::memcpy(bytes + static_cast<int64_t>(order[k]) * row_bytes,
@@ -375,7 +389,6 @@ Hdf5Layout Hdf5File::layout(const std::string& name) const {
   const Hdf5Id type(H5Dget_type(set), H5Tclose);
   const Hdf5Id properties(H5Dget_create_plist(set), H5Pclose);
   const H5D_layout_t kind = H5Pget_layout(properties);
-  if (kind == H5D_VIRTUAL) handle_->require_sources(name, properties);
   const Hdf5Id creation(H5Fget_create_plist(handle_->file), H5Pclose);
   hsize_t user_block = 0;  // versions differ: offsets count from its end or from the file's start
   H5Pget_userblock(creation, &user_block);

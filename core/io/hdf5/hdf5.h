@@ -61,7 +61,8 @@ class Hdf5File {
 
   /// Reads rows, in any order and with repeats, into `out`, converted to f32, f64 or i64. Adjacent rows are read
   /// together. Throws Error if a row is outside the dataset, cannot be read, does not fit into i64, or was never
-  /// written and the dataset has no fill value of its own other than zero.
+  /// written (in this file, or in those of which a virtual dataset has its parts) and the dataset has no fill value of
+  /// its own other than zero.
   void read_rows(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const;
 
   /// What the identifiers in a dataset of one axis are; floating-point numbers count as int64. Throws Error for what is
@@ -70,8 +71,9 @@ class Hdf5File {
   /// The identifiers of rows, in any order and with repeats, exactly. Throws Error naming the row whose floating-point
   /// number is no integer, or so large that it may have been rounded.
   ObjectIds read_ids(const std::string& name, std::span<const int64_t> rows) const;
+  /// The texts of rows, one after another, without blanks at their ends. Throws Error for what is no text.
+  std::vector<std::string> read_texts(const std::string& name, std::span<const int64_t> rows) const;
 
-  /// Throws Error if a file that a virtual dataset consists of is missing.
   Hdf5Layout layout(const std::string& name) const;
   /// The bytes of the chunk that begins at `origin` as stored, without undoing filters. Returns the bit mask of filters
   /// that were skipped for the chunk, or nullopt if the chunk was never written.

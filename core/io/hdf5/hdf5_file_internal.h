@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,6 +16,7 @@
 #include "io/hdf5/hdf5.h"
 #include "io/hdf5/hdf5_library_internal.h"
 #include "io/hdf5/hdf5_output_internal.h"
+#include "io/hdf5/written_rows_internal.h"
 
 /// Shared by the sources of Hdf5File. The library's lock is held by whoever calls a member of a handle.
 namespace astroclip::io {
@@ -52,6 +54,7 @@ struct Hdf5File::Handle {
   std::atomic<std::shared_ptr<const Hdf5Descriptor>> descriptor;  ///< of a file being read, while that is open
   std::unique_ptr<Hdf5Output> output;                             ///< of a file being written
   std::optional<Hdf5Stamp> stamp;                                 ///< when it was opened first
+  std::map<std::string, WrittenRows> virtual_sets;                ///< of those that were read
 
   ~Handle();
   /// Those being read, guarded by the library's lock; the most recently used first.
@@ -66,8 +69,7 @@ struct Hdf5File::Handle {
   Shape shape(const std::string& name, hid_t space) const;
   std::vector<std::string> children(const std::string& group, H5O_type_t wanted);
   /// Throws Error if values of rows [begin, end) were never written and read as zeros.
-  void require_written(const std::string& name, hid_t set, const Shape& whole, int64_t begin, int64_t end) const;
-  void require_sources(const std::string& name, hid_t properties) const;
+  void require_written(const std::string& name, hid_t set, int64_t begin, int64_t end);
   /// Rows [begin, begin + count) of an open dataset between the file and `values`.
   void read_block(const std::string& name, hid_t set, hid_t space, const Shape& whole, int64_t begin, int64_t count,
                   hid_t type, void* values) const;

@@ -59,12 +59,18 @@ ObjectIds Hdf5File::read_ids(const std::string& name, std::span<const int64_t> r
   return ids;
 }
 
+std::vector<std::string> Hdf5File::read_texts(const std::string& name, std::span<const int64_t> rows) const {
+  return handle_->read_texts(name, rows);
+}
+
 std::vector<std::string> Hdf5File::Handle::read_texts(const std::string& name, std::span<const int64_t> rows) {
   const Hdf5Lock lock;
   const Hdf5Id set(dataset(name), H5Dclose);
   const Hdf5Id space(H5Dget_space(set), H5Sclose);
   const Hdf5Id own(H5Dget_type(set), H5Tclose);
   const Shape whole = shape(name, space);
+  if (H5Tget_class(own) != H5T_STRING || whole.rank() == 0) fail(name, "does not hold texts in rows");
+  const auto of_row = static_cast<size_t>(whole.with(0, 1).numel());
   const bool is_variable = H5Tis_variable_str(own) > 0;
   const Hdf5Id type(H5Tcopy(H5T_C_S1), H5Tclose);
   const size_t bytes = is_variable ? sizeof(char*) : H5Tget_size(own) + 1;
@@ -78,10 +84,11 @@ std::vector<std::string> Hdf5File::Handle::read_texts(const std::string& name, s
     const auto count = static_cast<int64_t>(stop - i);
     if (rows[i] < 0 || rows[i] + count > whole[0])
       fail(name, fmt::format("has {} rows; row {} was requested", whole[0], rows[stop - 1]));
-    require_written(name, set, whole, rows[i], rows[i] + count);
-    block.assign((stop - i) * bytes, '\0');
+    require_written(name, set, rows[i], rows[i] + count);
+    const size_t texts_read = (stop - i) * of_row;
+    block.assign(texts_read * bytes, '\0');
     read_block(name, set, space, whole, rows[i], count, type, block.data());
-    for (size_t k = 0; k < stop - i; ++k) {
+    for (size_t k = 0; k < texts_read; ++k) {
       const char* text = block.data() + k * bytes;
       if (is_variable) std::memcpy(&text, block.data() + k * bytes, sizeof text);
       texts.emplace_back(text == nullptr ? "" : text);
@@ -89,7 +96,7 @@ std::vector<std::string> Hdf5File::Handle::read_texts(const std::string& name, s
       texts.back().resize(end == std::string::npos ? 0 : end + 1);
     }
     if (is_variable) {
-      const hsize_t extent = static_cast<hsize_t>(count);
+      const hsize_t extent = texts_read;
       const Hdf5Id memory(H5Screate_simple(1, &extent, nullptr), H5Sclose);
       H5Dvlen_reclaim(type, memory, H5P_DEFAULT, block.data());
     }

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "base/error.h"
 #include "io/hdf5/chunk_filters.h"
@@ -40,6 +42,16 @@ void add_lzf() {
   H5Zregister(&lzf);
 }
 
+/// Compressors that The HDF Group lists as registered, and that files are met with.
+struct RegisteredFilter {
+  H5Z_filter_t id;
+  const char* name;
+};
+constexpr RegisteredFilter registered_filters[] = {
+    {305, "LZO"},   {307, "bzip2"},       {32001, "Blosc"}, {32004, "LZ4"},       {32008, "Bitshuffle"},
+    {32013, "ZFP"}, {32015, "Zstandard"}, {32017, "SZ"},    {32018, "FCIDECOMP"}, {32022, "BitGroom"},
+    {32024, "SZ3"}, {32026, "Blosc2"},    {32028, "SPERR"}};
+
 }  // namespace
 
 Hdf5Lock::Hdf5Lock() : guard_(library_lock()) {
@@ -69,10 +81,12 @@ std::string reading_reason(hid_t set) {
         H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &parameters, nullptr, sizeof name, name, nullptr);
     if (H5Zfilter_avail(id) > 0) continue;
     name[std::strcspn(name, ";(")] = '\0';
+    const auto* known = std::ranges::find(registered_filters, id, &RegisteredFilter::id);
+    const std::string shown = known != std::end(registered_filters) ? known->name : name[0] == '\0' ? "unnamed" : name;
     return fmt::format(
         "it is compressed by filter {} ({}), which is not installed; set HDF5_PLUGIN_PATH to the folder of its plugin "
         "(Python's hdf5plugin has one), or rewrite the file where it is installed: h5repack -f GZIP=4 FILE NEW_FILE",
-        id, name[0] == '\0' ? "unnamed" : name);
+        id, shown);
   }
   return reason;
 }
@@ -81,11 +95,12 @@ std::string opening_reason() {
   const std::string reason = library_reason();
   const auto says = [&](const char* words) { return reason.find(words) != std::string::npos; };
   if (says("unable to lock file")) {
-    return "another program has it open for writing; wait until that closes it, or set HDF5_USE_FILE_LOCKING=FALSE to "
-           "read it all the same";
+    return "another program has it open for writing; wait until that has closed it: what is not on disk yet would be "
+           "missing";
   }
   if (says("already open for write")) {
-    return "the program that wrote it did not close it; if none writes it now, h5clear -s FILE clears the mark";
+    return "a program has it open for writing, or ended without closing it; wait until that has closed it. Only if no "
+           "program writes it any more, of which h5clear would destroy the data: h5clear -s FILE clears the mark";
   }
   if (says("bad version number") || says("unknown") || says("superblock version")) {
     return fmt::format(

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "io/hdf5/hdf5.h"
 #include "io/hdf5/hdf5_library_internal.h"
+#include "io/hdf5/written_rows_internal.h"
 #include "io/table/table_source_internal.h"
 
 namespace astroclip::io {
@@ -52,7 +53,7 @@ struct ColumnPlace {
 
 class Hdf5Table final : public TableSource {
  public:
-  explicit Hdf5Table(const std::string& path) {
+  explicit Hdf5Table(const std::string& path) : path_(path) {
     format = "HDF5 table";
     (void)Hdf5File::open(path);  // for its errors
     const Hdf5Lock lock;
@@ -85,9 +86,8 @@ class Hdf5Table final : public TableSource {
     if (rows == 0) return values;
     const Hdf5Lock lock;
     const Hdf5Id set(H5Dopen2(file_, places_[column].dataset.c_str(), H5P_DEFAULT), H5Dclose);
-    H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
-    H5Dget_space_status(set, &status);
-    if (status == H5D_SPACE_STATUS_NOT_ALLOCATED) throw Error(fmt::format("{}: nothing was written to it", place));
+    const std::string missing = WrittenRows(path_, set).missing(set, 0, rows);
+    if (!missing.empty()) throw Error(fmt::format("{}: {}", place, missing));
     const Hdf5Id whole(H5Dget_type(set), H5Tclose);
     const std::string& member = places_[column].member;
     const Hdf5Id type(
@@ -147,7 +147,7 @@ class Hdf5Table final : public TableSource {
       }
       const Hdf5Id memory(wanted, H5Tclose);
       if (H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
-        throw Error(fmt::format("{}: cannot be read: {}", place, library_reason()));
+        throw Error(fmt::format("{}: cannot be read: {}", place, reading_reason(set)));
     }
 
     template <class T>
@@ -189,6 +189,7 @@ class Hdf5Table final : public TableSource {
     }
   };
 
+  std::string path_;
   hid_t file_ = -1;
   std::vector<ColumnPlace> places_;
 };
