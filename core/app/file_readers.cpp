@@ -163,6 +163,7 @@ std::string describe_import(const std::string& path) {
   if (text.empty()) text = "takes nothing";
   if (!found.kind.empty()) text += fmt::format(" ({})", found.kind);
   for (const std::string& note : found.notes) text += "\n  note: " + printable(note);
+  for (const fits::ObservedSpectrum& arm : found.partial) found.refused.push_back(fits::too_little(arm));
   std::map<std::string, std::vector<int64_t>> reasons;
   for (const fits::Refusal& refusal : found.refused) {
     std::vector<int64_t>& rows = reasons[refusal.reason];

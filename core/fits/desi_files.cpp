@@ -148,7 +148,7 @@ void read_desi_spectra(const FitsFile& file, Observations& found) {
       one.id = fibers.id[target[0]];
       one.position = fibers.position[target[0]];
     }
-    add_spectrum(found, std::move(one));
+    add_spectrum(found, std::move(one), true);
     coadded += target.size() > 1 ? 1 : 0;
     exposures += target.size() > 1 ? target.size() : 0;
   }

@@ -311,6 +311,14 @@ void ImageReader::join_companions() {
   companions_.clear();
 }
 
+void ImageReader::keep(ObservedImage image, std::vector<ObservedImage>& images) const {
+  if (store_ != nullptr) {
+    image.stored = store_->add(image.planes);
+    image.planes = {};
+  }
+  images.push_back(std::move(image));
+}
+
 std::vector<ImagesOfFile> ImageReader::whole_images() {
   join_companions();
   std::vector<ImagesOfFile> all;
@@ -336,7 +344,7 @@ std::vector<ImagesOfFile> ImageReader::whole_images() {
       }
       const PixelWindow window = sampling.window(first.width, first.height);
       Cutter cutter(field->planes_of(options_.bands), field->companions, options_, window.x, window.width);
-      of.images.push_back(cutter.cut(sampling));
+      keep(cutter.cut(sampling), of.images);
       of.notes.push_back(cutter.note(sampling));
       const std::set<std::string> left_out(field->left_out.begin(), field->left_out.end());
       if (!left_out.empty()) of.notes.push_back(fmt::format("left out: {}", fmt::join(left_out, ", ")));
@@ -421,7 +429,7 @@ StampsAtPlaces ImageReader::stamps(const std::vector<SkyPosition>& places) {
       of.notes.push_back(cutter.note(stamps.front().sampling));
       for (const Stamp& stamp : stamps) {
         try {
-          of.images.push_back(cutter.cut(stamp.sampling));
+          keep(cutter.cut(stamp.sampling), of.images);
           of.images.back().place = stamp.place;
         } catch (const Error& error) {
           result.refused.emplace_back(stamp.place, without_prefix(error.what(), {}));

@@ -10,13 +10,15 @@
 #include <vector>
 
 #include "fits/image_planes.h"
+#include "fits/pixel_store.h"
 #include "fits/survey_table.h"
 
 /// Images of FITS files, on the survey's grid.
 namespace astroclip::fits {
 
 struct ObservedImage {
-  std::vector<float> planes;          ///< [bands, 152, 152] nanomaggies
+  std::vector<float> planes;          ///< [bands, 152, 152] nanomaggies; empty once they are stored
+  int64_t stored = -1;                ///< where, in the reader's store
   SkyPosition position;               ///< of its centre
   std::optional<ObjectId> id = {};    ///< of its place
   std::optional<int64_t> place = {};  ///< the row of the places at which stamps were asked for
@@ -50,7 +52,9 @@ struct StampsAtPlaces {
 /// pixel without measurement (inverse variance 0, or masked) is 0, as in the Legacy Surveys' images.
 class ImageReader {
  public:
-  explicit ImageReader(ImageOptions options) : options_(std::move(options)) {}
+  /// Where there is a store, it gets the pixels of each image as it is cut.
+  explicit ImageReader(ImageOptions options, PixelStore* store = nullptr)
+      : options_(std::move(options)), store_(store) {}
 
   /// Takes note of what a file holds.
   void add(ImagePlanes planes);
@@ -64,8 +68,11 @@ class ImageReader {
   struct Field;
   Field& take(std::vector<ImagePlane> planes);
   void join_companions();
+  /// Adds an image.
+  void keep(ObservedImage image, std::vector<ObservedImage>& images) const;
 
   ImageOptions options_;
+  PixelStore* store_;
   std::vector<std::shared_ptr<Field>> fields_;
   std::map<std::tuple<int64_t, int64_t, int64_t>, std::vector<Field*>> singles_;  ///< by size and declination
   std::vector<ImagePlane> companions_;

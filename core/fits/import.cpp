@@ -17,9 +17,11 @@
 
 #include "base/error.h"
 #include "base/object_ids.h"
+#include "data/gaps.h"
 #include "data/layouts/paired_file.h"
 #include "data/survey.h"
 #include "fits/label_tables.h"
+#include "fits/measured_spectra.h"
 #include "fits/places.h"
 #include "fits/seen_files.h"
 #include "search/sky.h"
@@ -88,9 +90,22 @@ std::string reason(const RedshiftChoice& taken, const RedshiftChoice& other) {
   return "the first by name and row";
 }
 
+/// The measured pixels of a spectrum on the grid.
+MeasuredSpectrum on_grid_pixels(const GridSpectrum& spectrum) {
+  MeasuredSpectrum pixels;
+  for (size_t i = 0; i < spectrum.ivar.size(); ++i) {
+    if (!(spectrum.ivar[i] > 0.0F)) continue;
+    pixels.wavelength.push_back(data::wavelength_of(static_cast<int64_t>(i)));
+    pixels.flux.push_back(spectrum.flux[i]);
+    pixels.ivar.push_back(spectrum.ivar[i]);
+  }
+  return pixels;
+}
+
 class Importer {
  public:
-  explicit Importer(const ImportRequest& request) : request_(request), image_reader_(request.images) {}
+  explicit Importer(const ImportRequest& request)
+      : request_(request), pixels_(request.output), image_reader_(request.images, &pixels_) {}
 
   ImportReport run() {
     for (const std::string& file : request_.files) {
@@ -100,6 +115,7 @@ class Importer {
         add(read_observations(file));
       }
     }
+    join_partial_spectra();
     read_images();
     pair_as_named();
     for (const Group& group : groups()) objects_.push_back(choose(group));
@@ -133,9 +149,42 @@ class Importer {
       ++entry.taken;
     }
     image_reader_.add(std::move(found.images));
+    for (ObservedSpectrum& one : found.partial) partial_[*one.id].push_back({found.file, std::move(one)});
     for (const FittedRedshift& one : found.redshifts) redshifts_[one.id].push_back({one, found.file});
     entry.taken += std::ssize(found.redshifts);
     report_.files.push_back(std::move(entry));
+  }
+
+  /// Arms of one object's spectrum that lie in several files become one spectrum, of the first of these.
+  void join_partial_spectra() {
+    std::map<std::pair<std::string, std::vector<std::string>>, int64_t> joined;
+    for (auto& [id, parts] : partial_) {
+      std::vector<SpectrumPiece> pieces;
+      std::vector<MeasuredSpectrum> values(parts.size());
+      for (size_t i = 0; i < parts.size(); ++i) {
+        values[i] = on_grid_pixels(parts[i].what.spectrum);
+        pieces.push_back(values[i].piece());
+      }
+      From<ObservedSpectrum> whole = parts.front();
+      whole.what.spectrum = on_grid(pieces);
+      if (parts.size() == 1 || whole.what.spectrum.measured < fewest_measured) {
+        for (const auto& part : parts) file_of(part.file).refused.push_back(too_little(part.what));
+        continue;
+      }
+      data::fill_gaps(whole.what.spectrum.flux, whole.what.spectrum.ivar);
+      ++file_of(whole.file).taken;
+      std::vector<std::string> others;
+      for (size_t i = 1; i < parts.size(); ++i) others.push_back(parts[i].file);
+      ++joined[{whole.file, others}];
+      spectra_.push_back(std::move(whole));
+    }
+    for (const auto& [files, count] : joined) {
+      const auto& [first, others] = files;
+      file_of(first).notes.push_back(fmt::format("{} {} joined with the other arms in {}", count,
+                                                 count == 1 ? "spectrum was" : "spectra were",
+                                                 fmt::join(others, ", ")));
+      for (const std::string& other : others) file_of(other).notes.push_back("joined with " + first);
+    }
   }
 
   void read_images() {
@@ -223,6 +272,30 @@ class Importer {
     file.refused.push_back({row, std::move(why)});
   }
 
+  /// What each of a component's members is joined with: the first, or, where there are stamps at places of different
+  /// identifiers, which are different objects however near, the nearest of those.
+  std::vector<size_t> anchors_of(const std::vector<size_t>& members, const std::vector<double>& ra,
+                                 const std::vector<double>& dec) const {
+    std::vector<size_t> stamps;
+    std::set<ObjectId> ids;
+    for (const size_t i : members) {
+      if (i >= images_.size() || !images_[i].what.place || !images_[i].what.id) continue;
+      stamps.push_back(i);
+      ids.insert(*images_[i].what.id);
+    }
+    std::vector<size_t> anchors(members.size(), members.front());
+    if (ids.size() < 2) return anchors;
+    for (size_t k = 0; k < members.size(); ++k) {
+      const size_t i = members[k];
+      const auto& id = i < images_.size() ? images_[i].what.id : spectra_[i - images_.size()].what.id;
+      anchors[k] = *std::ranges::min_element(stamps, {}, [&](size_t stamp) {
+        return std::tuple(id != images_[stamp].what.id, separation({ra[i], dec[i]}, {ra[stamp], dec[stamp]}),
+                          stamp != i);
+      });
+    }
+    return anchors;
+  }
+
   /// Images and spectra of equal identifiers, named pairs, or positions joined by steps of at most the radius, in the
   /// order of their first ones. An image of a named pair has no position.
   std::vector<Group> groups() const {
@@ -258,7 +331,12 @@ class Importer {
       if (one.id) join(i, by_id.emplace(*one.id, i).first->second);
     }
     const auto near = search::sky_groups(ra, dec, pairing_radius);
-    for (size_t i = 0; i < count; ++i) join(i, static_cast<size_t>(near[i]));
+    std::map<int64_t, std::vector<size_t>> components;
+    for (size_t i = 0; i < count; ++i) components[near[i]].push_back(i);
+    for (const auto& [first, members] : components) {
+      const std::vector<size_t> anchors = anchors_of(members, ra, dec);
+      for (size_t k = 0; k < members.size(); ++k) join(members[k], anchors[k]);
+    }
     std::map<size_t, Group> found;
     for (size_t i = 0; i < count; ++i) {
       Group& group = found[find(i)];
@@ -487,17 +565,18 @@ class Importer {
     const int64_t bands = std::ssize(request_.images.bands);
     data::PairedWriter writer(request_.output, sizes, labels, true, bands, object_ids());
     const std::vector<float> no_image(static_cast<size_t>(bands * data::image_side * data::image_side), 0.0F);
+    std::vector<float> planes(no_image.size());
     const std::vector<float> no_spectrum(static_cast<size_t>(data::spectrum_pixels), 0.0F);
     for (size_t place = 0; place < objects_.size(); ++place) {
       const Object& object = objects_[place];
       const bool has_image = object.image != none, has_spectrum = object.spectrum != none;
       const ObservedSpectrum* one = has_spectrum ? &spectrum(object).what : nullptr;
-      const ObservedImage* image = has_image ? &images_[static_cast<size_t>(object.image)].what : nullptr;
+      if (has_image) pixels_.read(images_[static_cast<size_t>(object.image)].what.stored, planes);
       const SkyPosition position = position_of(object);
       const double flags[] = {has_image ? 1.0 : 0.0, has_spectrum ? 1.0 : 0.0};
       data::PairedRows row;
       row.count = 1;
-      row.images = image == nullptr ? no_image : image->planes;
+      row.images = has_image ? planes : no_image;
       row.spectra = one == nullptr ? no_spectrum : one->spectrum.flux;
       row.ivar = one == nullptr ? no_spectrum : one->spectrum.ivar;
       row.redshifts = {&object.redshift, 1};
@@ -509,6 +588,7 @@ class Importer {
       for (const auto& [name, values] : joined.labels) row.labels[name] = {&values[place], 1};
       writer.write(row);
     }
+    for (const auto& [name, texts] : joined.texts) writer.write_texts(name, texts);
     const auto& names = request_.images.bands;
     const bool are_letters = std::ranges::all_of(names, [](const std::string& name) { return name.size() == 1; });
     writer.write_attribute("bands", fmt::format("{}", fmt::join(names, are_letters ? "" : ",")));
@@ -520,9 +600,11 @@ class Importer {
 
   const ImportRequest& request_;
   ImportReport report_;
+  PixelStore pixels_;
   ImageReader image_reader_;
   std::vector<From<ObservedImage>> images_;
   std::vector<From<ObservedSpectrum>> spectra_;
+  std::map<ObjectId, std::vector<From<ObservedSpectrum>>> partial_;
   std::map<ObjectId, std::vector<RedshiftChoice>> redshifts_;
   SeenFiles seen_;
   std::vector<Object> objects_;

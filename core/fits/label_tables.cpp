@@ -89,23 +89,40 @@ TableLabels join_tables(std::span<const std::string> tables, std::span<const std
     if (id) rows = data::join_rows(objects, table, {.id = *id});
     if (rows.matched == 0 && place) rows = data::join_rows(objects, table, {.ra = place->first, .dec = place->second});
     const std::string key = id ? table.read(*id).name : "";
-    std::vector<std::string> taken, left;
+    std::vector<std::string> taken, texts, left;
     for (const std::string& name : table.columns()) {
-      const io::Column column = table.read(name);
+      io::Column column;
+      try {
+        column = table.read(name);
+      } catch (const Error&) {
+        left.push_back(name + " (cannot be read)");
+        continue;
+      }
       const bool is_text = std::holds_alternative<std::vector<std::string>>(column.values);
-      const std::vector<double> numbers = is_text ? std::vector<double>() : column.numbers();
-      if (name == key || has_layout_name(name) || is_text || column.rounded_row() || all.labels.contains(name)) {
+      if (name == key || has_layout_name(name) || column.rounded_row() || all.labels.contains(name) ||
+          all.texts.contains(name)) {
         left.push_back(name);
         continue;
       }
+      if (is_text) {
+        texts.push_back(name);
+        for (const int64_t row : rows.rows[0]) all.texts[name].push_back(row < 0 ? "" : column.text(row));
+        continue;
+      }
       taken.push_back(name);
+      const std::vector<double> numbers = column.numbers();
       std::vector<double>& label = all.labels[name];
       for (const int64_t row : rows.rows[0])
         label.push_back(row < 0 ? std::numeric_limits<double>::quiet_NaN() : numbers[static_cast<size_t>(row)]);
     }
-    if (taken.empty()) throw Error(fmt::format("{}: has no column of numbers that can be a label", named));
-    all.notes.push_back(fmt::format("labels {} of {}: {}{}", fmt::join(taken, ", "), named, rows.sentence,
-                                    left.empty() ? "" : fmt::format("; left out: {}", fmt::join(left, ", "))));
+    if (taken.empty() && texts.empty())
+      throw Error(fmt::format("{}: has no column of numbers or texts that can be a label", named));
+    std::string also;
+    if (!texts.empty()) also = fmt::format("; kept as texts, of which no label is made: {}", fmt::join(texts, ", "));
+    if (!left.empty()) also += fmt::format("; left out: {}", fmt::join(left, ", "));
+    all.notes.push_back(fmt::format("labels {} of {}: {}{}",
+                                    taken.empty() ? "none" : fmt::format("{}", fmt::join(taken, ", ")), named,
+                                    rows.sentence, also));
   }
   return all;
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "data/gaps.h"
 #include "fits/desi_files.h"
 #include "fits/spectrum_files.h"
 #include "io/fits.h"
@@ -74,14 +75,21 @@ void read(const FitsFile& file, Observations& found) {
 
 }  // namespace
 
-void add_spectrum(Observations& found, ObservedSpectrum one) {
+Refusal too_little(const ObservedSpectrum& one) {
+  return {one.row, fmt::format("{} of {} pixels were measured, {} are needed", one.spectrum.measured,
+                               data::spectrum_pixels, fewest_measured)};
+}
+
+void add_spectrum(Observations& found, ObservedSpectrum one, bool is_arm) {
   if (one.spectrum.measured == 0) {
     found.refused.push_back({one.row, "no pixel was measured (inverse variance above 0)"});
   } else if (one.spectrum.measured < fewest_measured) {
-    found.refused.push_back({one.row, fmt::format("{} of {} pixels were measured, {} are needed", one.spectrum.measured,
-                                                  data::spectrum_pixels, fewest_measured)});
+    if (is_arm && one.id)
+      found.partial.push_back(std::move(one));
+    else
+      found.refused.push_back(too_little(one));
   } else {
-    fill_gaps(one.spectrum);
+    data::fill_gaps(one.spectrum.flux, one.spectrum.ivar);
     found.spectra.push_back(std::move(one));
   }
 }

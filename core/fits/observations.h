@@ -41,6 +41,8 @@ struct Observations {
   /// "DESI coadd", "DESI exposures", "SDSS spectrum", "stacked spectra", "spectra", "image", "redshifts"; "" for none.
   std::string kind;
   std::vector<ObservedSpectrum> spectra;
+  /// Spectra of which too little was measured by themselves, with identifiers: the other arms may be in another file.
+  std::vector<ObservedSpectrum> partial;
   ImagePlanes images;
   std::vector<FittedRedshift> redshifts;
   std::vector<Refusal> refused;
@@ -50,8 +52,11 @@ struct Observations {
 /// Spectra with fewer measured pixels are refused.
 inline constexpr int64_t fewest_measured = data::spectrum_pixels / 2;
 
-/// Takes a spectrum; or refuses it when too little of it was measured.
-void add_spectrum(Observations& found, ObservedSpectrum one);
+/// Takes a spectrum; or refuses it when too little of it was measured, unless `is_arm` and its identifier tell where
+/// the rest may be.
+void add_spectrum(Observations& found, ObservedSpectrum one, bool is_arm = false);
+/// What such a spectrum is refused with when the rest is nowhere.
+Refusal too_little(const ObservedSpectrum& one);
 
 /// Reads a file by what is in it, whatever its name: spectra of DESI (desi_files.h) and others (spectrum_files.h),
 /// images (image_planes.h), and redshifts: a table with identifiers (survey_table.h), Z or REDSHIFT, ZWARN or ZWARNING,

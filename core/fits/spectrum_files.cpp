@@ -1,6 +1,7 @@
 #include "fits/spectrum_files.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -240,10 +241,18 @@ MeasuredSpectra spectra_of(const FitsFile& file, const TableColumns& columns) {
 
 bool read_table_spectra(const FitsFile& file, Observations& found) {
   std::optional<TableColumns> columns;
+  std::vector<std::string> others;
   for (const io::FitsHdu& hdu : file.hdus()) {
-    if (!columns) columns = TableColumns::of(file, hdu);
+    if (!columns)
+      columns = TableColumns::of(file, hdu);
+    else if (TableColumns::of(file, hdu))
+      others.push_back(hdu.name);
   }
   if (!columns) return false;
+  if (!others.empty() && columns->hdu != "COADD") {  // whose exposures SDSS's files hold as well
+    found.notes.push_back(fmt::format("of {} tables of spectra the first, '{}', was taken; left out: {}",
+                                      others.size() + 1, columns->hdu, fmt::join(others, ", ")));
+  }
   found.kind = columns->hdu == "COADD" && is_logarithm(columns->wavelength) ? "SDSS spectrum" : "spectra";
   const MeasuredSpectra spectra = spectra_of(file, *columns);
   const bool is_row_a_spectrum = spectra.rows > 1 || file.hdu(columns->hdu).rows == 1;
@@ -329,19 +338,25 @@ bool read_primary_spectrum(const FitsFile& file, Observations& found) {
   if (spectra.flux_unit == sdss_misprint) spectra.flux_unit = "1E-17 erg/cm^2/s/Ang";
   set_air(spectra, file, {hdu.name});
   const std::vector<double> third = rows >= 3 ? image_row(image, 2, pixels) : std::vector<double>();
-  const bool is_lamost = rows >= 4 && third.front() > 1000.0 && std::ranges::is_sorted(third, std::less_equal());
-  if (is_lamost) {
+  const bool has_waves = rows >= 4 && third.front() > 1000.0 && std::ranges::is_sorted(third, std::less_equal());
+  // Until DR1, LAMOST's third row is the flux over the continuum: "Flux Inverse Subcontinuum Andmask Ormask".
+  const bool is_lamost = has_waves || (rows >= 4 && header.text("EXTEN0").value_or("").starts_with("Flux Inverse"));
+  const auto axis = has_waves ? std::nullopt : spectral_axis(header, pixels);
+  if (!has_waves && !axis) return false;
+  if (has_waves) {
     spectra.wavelength = third;
+  } else {
+    spectra.wavelength = axis->values;
+    spectra.wavelength_unit = axis->unit;
+    spectra.is_wavelength_unit_given = header.text("CUNIT1").has_value() || axis->unit.logarithm != 0.0;
+  }
+  if (is_lamost) {
     spectra.uncertainty = image_row(image, 1, pixels);
     spectra.kind = Uncertainty::inverse_variance;
     spectra.mask = of_pixels(image_row(image, 3, pixels), "ANDMASK");
   } else {
-    const auto axis = spectral_axis(header, pixels);
     const bool is_sdss = rows >= 4 && header.number("COEFF0");
-    if (!axis || (rows > 1 && !is_sdss)) return false;
-    spectra.wavelength = axis->values;
-    spectra.wavelength_unit = axis->unit;
-    spectra.is_wavelength_unit_given = header.text("CUNIT1").has_value() || axis->unit.logarithm != 0.0;
+    if (rows > 1 && !is_sdss) return false;
     if (is_sdss) {
       spectra.uncertainty = third;
       spectra.kind = Uncertainty::error;

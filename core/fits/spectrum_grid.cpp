@@ -14,7 +14,6 @@ namespace astroclip::fits {
 namespace {
 
 constexpr double tolerance = 0.01;  // Å
-constexpr int64_t end_pixels = 100;
 
 bool is_measured(double flux, double ivar) { return std::isfinite(flux) && std::isfinite(ivar) && ivar > 0.0; }
 
@@ -74,18 +73,6 @@ std::pair<double, double> mean_over(const SpectrumPiece& piece, double begin, do
   return {flux / covered, density / covered};
 }
 
-/// The mean of the measured pixels nearest to one end.
-float end_level(const GridSpectrum& spectrum, const std::vector<size_t>& measured, bool at_start) {
-  const size_t count = std::min<size_t>(end_pixels, measured.size());
-  double sum = 0.0, weight = 0.0;
-  for (size_t i = 0; i < count; ++i) {
-    const size_t pixel = at_start ? measured[i] : measured[measured.size() - 1 - i];
-    sum += static_cast<double>(spectrum.ivar[pixel]) * static_cast<double>(spectrum.flux[pixel]);
-    weight += static_cast<double>(spectrum.ivar[pixel]);
-  }
-  return static_cast<float>(sum / weight);
-}
-
 }  // namespace
 
 bool is_on_grid(std::span<const double> wavelength) {
@@ -122,26 +109,6 @@ GridSpectrum resampled(const SpectrumPiece& piece) {
     weighted[static_cast<size_t>(pixel)] = flux * density * data::wavelength_step;
   }
   return finished(weighted, weight);
-}
-
-void fill_gaps(GridSpectrum& spectrum) {
-  std::vector<size_t> measured;
-  for (size_t i = 0; i < spectrum.ivar.size(); ++i) {
-    if (spectrum.ivar[i] > 0.0F) measured.push_back(i);
-  }
-  if (measured.empty()) return;
-  auto& flux = spectrum.flux;
-  std::fill(flux.begin(), flux.begin() + static_cast<std::ptrdiff_t>(measured.front()),
-            end_level(spectrum, measured, true));
-  std::fill(flux.begin() + static_cast<std::ptrdiff_t>(measured.back()) + 1, flux.end(),
-            end_level(spectrum, measured, false));
-  for (size_t i = 1; i < measured.size(); ++i) {
-    const size_t left = measured[i - 1], right = measured[i];
-    for (size_t pixel = left + 1; pixel < right; ++pixel) {
-      const float share = static_cast<float>(pixel - left) / static_cast<float>(right - left);
-      flux[pixel] = (1.0F - share) * flux[left] + share * flux[right];
-    }
-  }
 }
 
 }  // namespace astroclip::fits

@@ -32,9 +32,4 @@ GridSpectrum on_grid(std::span<const SpectrumPiece> pieces);
 /// twice as wide gives half the inverse variance in each.
 GridSpectrum resampled(const SpectrumPiece& piece);
 
-/// Fills the flux where there is no measurement: between measurements by a straight line from the last one before to
-/// the first one after, beyond their ends by the weighted mean of the 100 measured pixels nearest to that end. The
-/// inverse variance stays 0. Nothing is done to a spectrum without measurements.
-void fill_gaps(GridSpectrum& spectrum);
-
 }  // namespace astroclip::fits

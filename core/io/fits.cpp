@@ -77,6 +77,13 @@ struct FitsFile::State {
       for (const FitsHdu& hdu : hdus) names.push_back(hdu.name);
       throw Error(fmt::format("{}: has no HDU '{}'; it has {}", path, name, fmt::join(names, ", ")));
     }
+    const auto is_same = [&](const FitsHdu& hdu) { return same_letters(hdu.name, name); };
+    if (const auto same = std::ranges::count_if(hdus, is_same); same > 1) {
+      throw Error(
+          fmt::format("{}: has {} HDUs named '{}', and which is meant cannot be told: keep one, or name them "
+                      "apart (EXTNAME)",
+                      path, same, name));
+    }
     int status = 0;
     fits_movabs_hdu(file, static_cast<int>(index) + 1, nullptr, &status);
     check(status, label(index));

@@ -32,7 +32,8 @@ class FitsFile {
   const std::string& warning() const;
   /// The first HDU of that name, ignoring case; null if there is none.
   const FitsHdu* find(const std::string& hdu) const;
-  /// As find, but throws Error listing the existing HDUs if there is none.
+  /// As find, but throws Error listing the existing HDUs if there is none, and if there are several. So do the readers
+  /// of HDUs by name below.
   const FitsHdu& hdu(const std::string& name) const;
   bool has_column(const std::string& hdu, const std::string& column) const;
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "fits/observations.h"
 #include "support/fits_files.h"
@@ -325,6 +326,29 @@ TEST(WholeImages, NeedAPlaceOnTheSkyAndASizeOfOneGalaxy) {
 }
 
 /// Of two bricks that overlap, a stamp comes from the one in which its place lies deeper.
+TEST(Stamps, ArePutIntoAStoreAsTheyAreCut) {
+  PixelStore store(path("stored.h5"));
+  std::vector<ObservedImage> kept, stored;
+  for (PixelStore* into : {static_cast<PixelStore*>(nullptr), &store}) {
+    ImageReader reader({}, into);
+    reader.add(read_observations(cube("stored_a.fits", "grz")).images);
+    reader.add(read_observations(cube("stored_b.fits", "zrg")).images);
+    for (const ImagesOfFile& field : reader.whole_images()) {
+      ASSERT_EQ(field.images.size(), 1U);
+      (into == nullptr ? kept : stored).push_back(field.images[0]);
+    }
+  }
+  ASSERT_EQ(stored.size(), 2U);
+  EXPECT_NE(kept[0].planes, kept[1].planes);
+  std::vector<float> planes(kept[0].planes.size());
+  for (const size_t i : {1, 0}) {
+    EXPECT_TRUE(stored[i].planes.empty());
+    store.read(stored[i].stored, planes);
+    EXPECT_EQ(planes, kept[i].planes);
+  }
+  EXPECT_FALSE(std::filesystem::exists(path("stored.h5")));
+}
+
 TEST(Stamps, AreCutOutOfTheBestBrick) {
   const auto brick = [](const std::string& name, double ra, double level) {
     std::vector<double> values = planes(3, 600);

@@ -82,6 +82,24 @@ class ImportTest : public testing::Test {
     return path(name);
   }
 
+  /// A brick of 400 by 400 pixels at 150, 0, whose values are 1 and the column, in all bands.
+  void write_brick() const {
+    std::vector<double> values;
+    for (int i = 0; i < 3 * 400 * 400; ++i) values.push_back(1.0 + i % 400);
+    FitsWriter(path("brick.fits"))
+        .empty_primary()
+        .compress()
+        .image("", {3, 400, 400}, values)
+        .key("CTYPE1", "RA---TAN")
+        .key("CTYPE2", "DEC--TAN")
+        .key("CRVAL1", 150.0)
+        .key("CRVAL2", 0.0)
+        .key("CRPIX1", 200.5)
+        .key("CRPIX2", 200.5)
+        .key("CDELT1", -0.262 / 3600)
+        .key("CDELT2", 0.262 / 3600);
+  }
+
   std::string output_ = path("out.h5");
 };
 
@@ -324,21 +342,8 @@ TEST_F(ImportTest, SaysWhichThreeBandsItsImagesHave) {
 }
 
 TEST_F(ImportTest, CutsStampsAtTheRowsOfACatalogue) {
-  // A brick of 400 by 400 pixels; the first place is 100 pixels to the west of its centre, the second off the brick.
-  std::vector<double> values;
-  for (int i = 0; i < 3 * 400 * 400; ++i) values.push_back(1.0 + i % 400);
-  FitsWriter(path("brick.fits"))
-      .empty_primary()
-      .compress()
-      .image("", {3, 400, 400}, values)
-      .key("CTYPE1", "RA---TAN")
-      .key("CTYPE2", "DEC--TAN")
-      .key("CRVAL1", 150.0)
-      .key("CRVAL2", 0.0)
-      .key("CRPIX1", 200.5)
-      .key("CRPIX2", 200.5)
-      .key("CDELT1", -0.262 / 3600)
-      .key("CDELT2", 0.262 / 3600);
+  // The first place is 100 pixels to the west of the brick's centre, the second off the brick.
+  write_brick();
   const double west = 150.0 - 26.2 / 3600;
   io::write_text(path("places.csv"),
                  fmt::format("RA,Dec,TargetID\n{:.9f},0.0,39627784728870919\n10,10,2\n,,3\n", west));
@@ -359,6 +364,67 @@ TEST_F(ImportTest, CutsStampsAtTheRowsOfACatalogue) {
   EXPECT_EQ(batch.at("object_id").values<int64_t>()[0], 39627784728870919);
   EXPECT_EQ(batch.at("image").values<float>()[0], 1.0F + 124.0F + 100.0F);
   EXPECT_EQ(batch.at("image").values<float>()[151], 1.0F + 124.0F + 251.0F);
+}
+
+/// Rows of a catalogue are the objects that the user means, however near; an observation is of the nearest, or of the
+/// one whose identifier it has.
+TEST_F(ImportTest, PlacesOfDifferentIdentifiersAreDifferentObjects) {
+  write_brick();
+  const double arcsec = 1.0 / 3600;
+  io::write_text(path("near_places.csv"),
+                 fmt::format("ra,dec,TARGETID\n150.0,0.0,7\n150.0,{:.9f},8\n", 0.786 * arcsec));
+  for (const int64_t id : {900, 8}) {
+    fs::remove(output_);
+    ImportRequest request{{path("brick.fits"), coadd("near.fits", 1, 0.1 * arcsec, id)}, output_, {}};
+    request.at = path("near_places.csv");
+    const ImportReport report = import_files(request);
+    EXPECT_EQ(report.objects, 2);
+    ASSERT_EQ(report.pairs.size(), 1U);
+    EXPECT_NEAR(report.pairs[0].separation, id == 8 ? 0.686 : 0.1, 1e-6);
+  }
+}
+
+/// DESI's arms in files of their own are one spectrum.
+TEST_F(ImportTest, JoinsArmsOfSeveralFiles) {
+  const auto write_arm = [&](const std::string& arm, int64_t first, int64_t pixels, double flux) {
+    std::vector<double> wavelength;
+    for (int64_t i = first; i < first + pixels; ++i) wavelength.push_back(3600.0 + 0.8 * static_cast<double>(i));
+    const auto count = static_cast<size_t>(pixels);
+    FitsWriter(path(arm + ".fits"))
+        .empty_primary()
+        .image(arm + "_WAVELENGTH", {pixels}, wavelength, -64)
+        .image(arm + "_FLUX", {1, pixels}, std::vector<double>(count, flux))
+        .image(arm + "_IVAR", {1, pixels}, std::vector<double>(count, 1.0))
+        .table(
+            "FIBERMAP", 1,
+            {Column{"TARGETID", "K", {}, {77}}, Column{"TARGET_RA", "D", {150.0}}, Column{"TARGET_DEC", "D", {2.0}}});
+    return path(arm + ".fits");
+  };
+  const std::string b = write_arm("B", 0, 2751, 1.0), r = write_arm("R", 2700, 2326, 4.0);
+  const ImportReport both = import_files({{b, r}, output_, {}});
+  EXPECT_EQ(both.spectra, 1);
+  EXPECT_THAT(both.files[0].notes, testing::Contains("1 spectrum was joined with the other arms in " + r));
+  EXPECT_THAT(both.files[1].notes, testing::Contains("joined with " + b));
+  HostBatch batch;
+  data::PairedDataset(output_).read(Split::test, std::vector<int64_t>{0}, std::vector<std::string>{"spectrum"}, batch);
+  const auto flux = batch.at("spectrum").values<float>();
+  EXPECT_EQ(flux[2699], 1.0F);
+  EXPECT_EQ(flux[2700], 2.5F);
+  EXPECT_EQ(flux[5025], 4.0F);
+  const ImportReport alone = import_files({{b}, path("alone.h5"), {}});
+  EXPECT_EQ(alone.spectra, 0);
+  EXPECT_EQ(alone.files[0].refused.at(0).reason, "2751 of 7781 pixels were measured, 3890 are needed");
+}
+
+TEST_F(ImportTest, KeepsColumnsOfTextOfATableOfLabels) {
+  io::write_text(path("labels.csv"), "TARGETID,mass,kind\n100,10.5,spiral\n101,11.5,éllipse\n");
+  ImportRequest request{{coadd("c.fits", 2, 2.0)}, output_, {}};
+  request.labels = {path("labels.csv")};
+  (void)import_files(request);
+  const std::vector<int64_t> rows = {0, 1};
+  EXPECT_THAT(io::Hdf5File::open(output_).read_texts("0/labels/kind", rows), ElementsAre("spiral", "éllipse"));
+  EXPECT_THAT(data::PairedDataset(output_).notes(),
+              ElementsAre("left out, as they are not one number for each object: labels/kind"));
 }
 
 TEST_F(ImportTest, WritesNothingWhenThereIsNothing) {

@@ -39,8 +39,9 @@ TEST(LabelTablesTest, JoinsByIdentifierWhereOneIsAnObjects) {
   EXPECT_THAT(joined.labels.at("good"), ElementsAre(0, 1));
   EXPECT_THAT(joined.notes,
               ElementsAre("labels mass, good of " + path +
-                          ": 2 of 2 objects matched by object_id = TARGETID; left out: TARGETID, RA, DEC, "
-                          "class"));
+                          ": 2 of 2 objects matched by object_id = TARGETID; kept as texts, of which no label is made: "
+                          "class; left out: TARGETID, RA, DEC"));
+  EXPECT_THAT(joined.texts.at("class"), ElementsAre("b", "a"));
 }
 
 TEST(LabelTablesTest, ElseByPosition) {
@@ -66,7 +67,7 @@ TEST(LabelTablesTest, SaysWhatATableLacks) {
               ThrowsMessage<Error>(no_key + ": has no column of identifiers (as TARGETID or object_id) and none of "
                                             "positions (as ra and dec); it has name, z"));
   EXPECT_THAT([&] { join_tables(std::vector{no_label}, ids, places); },
-              ThrowsMessage<Error>(no_label + ": has no column of numbers that can be a label"));
+              ThrowsMessage<Error>(no_label + ": has no column of numbers or texts that can be a label"));
 }
 
 }  // namespace

@@ -251,9 +251,39 @@ TEST_F(SpectrumFilesTest, ReadsTablesOfOneSpectrumAndOfMany) {
   expect_galaxy(read_observations(path("rows_image.fits")), 2);
 }
 
+/// As the slits of a multi-object spectrograph are written: one table for each, all of one name.
+TEST_F(SpectrumFilesTest, SeveralTablesOfSpectraAreNotTakenForOne) {
+  const auto write = [&](const std::string& second) {
+    FitsWriter writer(path("slits.fits"));
+    writer.empty_primary();
+    for (const std::string& name : {std::string("EXTRACT1D"), second}) {
+      writer.table(name, pixels_,
+                   {Column{"WAVELENGTH", "D", wave_, {}, {}, {}, "Angstrom"}, Column{"FLUX", "D", flux_},
+                    Column{"FLUX_ERROR", "D", error_}});
+    }
+    writer.close();
+    return read_observations(path("slits.fits"));
+  };
+  const Observations same = write("EXTRACT1D");
+  EXPECT_TRUE(same.spectra.empty());
+  EXPECT_EQ(same.refused.at(0).reason,
+            "has 2 HDUs named 'EXTRACT1D', and which is meant cannot be told: keep one, or name them apart (EXTNAME)");
+  const Observations named = write("SLIT2");
+  EXPECT_EQ(named.spectra.size(), 1U);
+  EXPECT_THAT(named.notes,
+              testing::Contains("of 2 tables of spectra the first, 'EXTRACT1D', was taken; left out: SLIT2"));
+}
+
 TEST_F(SpectrumFilesTest, ReadsPrimaryImages) {
   FitsWriter(path("lamost_dr5.fits")).image("", {5, pixels_}, joined({flux_, ivar_, wave_, zeros_, zeros_}), -64);
   expect_galaxy(read_observations(path("lamost_dr5.fits")));
+  // As the first release has it: no row of wavelengths, but the flux over the continuum in its place.
+  FitsWriter(path("lamost_dr1.fits"))
+      .image("", {5, pixels_}, joined({flux_, ivar_, scaled(flux_, 0.5), zeros_, zeros_}), -64)
+      .key("EXTEN0", std::string("Flux Inverse Subcontinuum Andmask Ormask"))
+      .key("COEFF0", loglam_[0])
+      .key("COEFF1", 1e-4);
+  expect_galaxy(read_observations(path("lamost_dr1.fits")));
 
   FitsWriter(path("spspec.fit"))
       .image("", {5, pixels_}, joined({flux_, flux_, error_, zeros_, flux_}), -64)

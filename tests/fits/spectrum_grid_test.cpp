@@ -105,30 +105,5 @@ TEST(Resampled, RefusesWavelengthsThatFall) {
       ThrowsMessage<Error>("wavelengths must rise, 4000.500 Å follows 4001.000 Å"));
 }
 
-TEST(FillGaps, FollowsTheRule) {
-  GridSpectrum spectrum{std::vector<float>(7781, 0.0F), std::vector<float>(7781, 0.0F), 0};
-  const auto measure = [&](size_t pixel, float flux, float ivar) {
-    spectrum.flux[pixel] = flux;
-    spectrum.ivar[pixel] = ivar;
-  };
-  measure(100, 2.0F, 1.0F);
-  measure(101, 8.0F, 2.0F);
-  for (size_t i = 105; i < 205; ++i) measure(i, 4.0F, 1.0F);
-  fill_gaps(spectrum);
-  EXPECT_FLOAT_EQ(spectrum.flux[0], (1.0F * 2.0F + 2.0F * 8.0F + 98.0F * 4.0F) / 101.0F);
-  EXPECT_FLOAT_EQ(spectrum.flux[99], spectrum.flux[0]);
-  EXPECT_FLOAT_EQ(spectrum.flux[101], 8.0F);
-  EXPECT_FLOAT_EQ(spectrum.flux[102], 7.0F);
-  EXPECT_FLOAT_EQ(spectrum.flux[104], 5.0F);
-  EXPECT_FLOAT_EQ(spectrum.flux[7780], 4.0F);
-  EXPECT_FLOAT_EQ(spectrum.ivar[102], 0.0F);
-}
-
-TEST(FillGaps, LeavesAnEmptySpectrumAlone) {
-  GridSpectrum spectrum{std::vector<float>(7781, 0.0F), std::vector<float>(7781, 0.0F), 0};
-  fill_gaps(spectrum);
-  EXPECT_FLOAT_EQ(spectrum.flux[5000], 0.0F);
-}
-
 }  // namespace
 }  // namespace astroclip::fits

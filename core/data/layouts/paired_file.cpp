@@ -101,10 +101,6 @@ std::string shape_of(const std::vector<PairedColumn>& columns, const std::string
 /// What a file without groups of measurements is told.
 std::string reason_without_groups(const io::Hdf5File& file) {
   const std::string expected = "the paired layout has groups with images and spectra";
-  for (const char* name : {"image_array", "spectrum_flux"}) {
-    if (file.contains(name))
-      return fmt::format("has the Multimodal Universe's '{}', which is not read; {}", name, expected);
-  }
   if (const auto groups = file.groups(""); !groups.empty())
     return fmt::format("group '{}' has neither images nor spectra; {}", groups[0], expected);
   if (!file.contains("images")) return "has no groups; " + expected;
@@ -411,6 +407,11 @@ void PairedWriter::write(const PairedRows& rows) {
     state_->row += count;
     done += count;
   }
+}
+
+void PairedWriter::write_texts(const std::string& name, std::span<const std::string> texts) {
+  ObjectIds column{IdKind::text, std::vector<int64_t>(texts.size()), {texts.begin(), texts.end()}};
+  state_->file.write_ids("0/labels/" + name, column);
 }
 
 void PairedWriter::write_attribute(const std::string& name, const std::string& text) {

@@ -89,6 +89,8 @@ class PairedWriter {
   ~PairedWriter();
   /// Appends. Throws Error when there are more rows than announced or an array has another size.
   void write(const PairedRows& rows);
+  /// A column of texts, of all objects of the only group.
+  void write_texts(const std::string& name, std::span<const std::string> texts);
   void write_attribute(const std::string& name, const std::string& text);
   /// Throws Error when rows are missing.
   void commit();
