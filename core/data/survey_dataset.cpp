@@ -114,8 +114,19 @@ std::vector<int64_t> SurveyDataset::file_rows(Split split, std::span<const int64
 }
 
 std::vector<Field> SurveyDataset::fields() const {
-  std::vector<Field> fields = {{"image", DType::f32, files_.image_shape(), "nanomaggies", "flux; axes (band, y, x)"},
-                               {"object_id", DType::i64, {}, "", meaning_of_ids()}};
+  std::vector<Field> fields;
+  if (files_.has_images())
+    fields.push_back({"image", DType::f32, files_.image_shape(), "nanomaggies", "flux; axes (band, y, x)"});
+  else
+    fields.push_back(
+        {"spectrum", DType::f32, {survey_spectrum_pixels}, "1e-17 erg/s/cm²/Å", "flux from 3600 Å on, every 0.8 Å"});
+  if (files_.has_ivar())
+    fields.push_back({"spectrum_ivar",
+                      DType::f32,
+                      {survey_spectrum_pixels},
+                      "1/(1e-17 erg/s/cm²/Å)²",
+                      "inverse variance of the spectrum, 0 where there is no measurement"});
+  fields.push_back({"object_id", DType::i64, {}, "", meaning_of_ids()});
   for (const auto& column : files_.columns())
     if (column.name != "object_id") fields.push_back({column.name, column.dtype, {}, "", "column of the files"});
   return fields;
@@ -156,6 +167,10 @@ void SurveyDataset::read(Split split, std::span<const int64_t> rows, std::span<c
     HostArray& array = out[name] = HostArray(field_of(*this, name), static_cast<int64_t>(rows.size()));
     if (name == "image")
       files_.read_images(wanted, array.values<float>().data());
+    else if (name == "spectrum")
+      files_.read_spectra(wanted, array.values<float>().data(), nullptr);
+    else if (name == "spectrum_ivar")
+      files_.read_spectra(wanted, nullptr, array.values<float>().data());
     else if (name == "object_id")
       read_object_ids(wanted, array.values<int64_t>().data());
     else
@@ -201,18 +216,26 @@ std::vector<std::string> SurveyDataset::notes() const {
   std::set<std::string> left_out;
   for (size_t file = 0; file < files_.files(); ++file) {
     for (const std::string& name : files_.names(file)) {
-      if (name != "images" && name != options_.object_id && !files_.has(name)) left_out.insert(name);
+      const auto& measured = files_.measurements();
+      const bool is_used =
+          name == options_.object_id || files_.has(name) || std::ranges::find(measured, name) != measured.end();
+      if (!is_used) left_out.insert(name);
     }
   }
   if (!left_out.empty())
     notes.push_back(fmt::format("left out, as they are not one number for each object: {}", fmt::join(left_out, ", ")));
+  if (!files_.bands_left_out().empty())
+    notes.push_back(fmt::format("bands {} taken, {} left out", files_.bands(), files_.bands_left_out()));
   if (options_.object_id.empty() && legacy_columns_.empty()) notes.push_back("object_id is " + meaning_of_ids());
   return notes;
 }
 
 config::Table SurveyDataset::preprocessing() const {
   config::Table all;
-  all.set("image", {image_preprocessing(files_.image_shape()[0], ""), {}});
+  if (files_.has_images())
+    all.set("image", {image_preprocessing(files_.image_shape()[0], files_.bands()), {}});
+  else
+    all.set("spectrum", {spectrum_preprocessing(), {}});
   return all;
 }
 

@@ -8,7 +8,8 @@
 
 namespace astroclip::data {
 
-/// Images of the survey's layout, from many files: the fields "image", "object_id" and every column of the files.
+/// Images or spectra of many files (layouts/survey_files.h): the fields "image", or "spectrum" and perhaps
+/// "spectrum_ivar", "object_id" and every column of the files.
 class SurveyDataset : public Dataset {
  public:
   struct Options {

@@ -43,6 +43,7 @@ Input paired_input(const std::string& file) {
 std::vector<Input> open_files(const std::vector<std::string>& named, const std::string& output) {
   std::vector<Input> inputs;
   std::vector<std::string> survey;
+  std::string layout;  // of these files
   int64_t rows = 0;
   const auto add = [&](Input input) {
     rows += input.size();
@@ -55,12 +56,13 @@ std::vector<Input> open_files(const std::vector<std::string>& named, const std::
   std::error_code absent;
   for (const std::string& file : io::hdf5_files(named)) {
     if (std::filesystem::equivalent(file, output, absent)) continue;  // of an earlier call, in a folder that is named
-    if (data::has_survey_layout(file)) {
+    const std::string own = data::survey_layout(file);
+    if (own != layout) end_survey();
+    layout = own;
+    if (own.empty())
+      add(paired_input(file));
+    else
       survey.push_back(file);
-      continue;
-    }
-    end_survey();
-    add(paired_input(file));
   }
   end_survey();
   if (inputs.empty()) throw Error(fmt::format("{}: is the only input, too", output));

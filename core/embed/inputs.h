@@ -22,7 +22,8 @@ struct Input {
 };
 
 /// What a request names: the training and the test objects of its dataset plugin, or its files, folders and patterns.
-/// A file is in the paired layout or in the image survey's; survey files that follow one another are one input. The
+/// A file is in the paired layout or in one of layouts/survey_files.h; files of one of these that follow one another
+/// are one input. The
 /// output itself is skipped. Throws Error naming a file of another layout.
 std::vector<Input> open_inputs(const Request& request);
 

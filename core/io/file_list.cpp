@@ -13,15 +13,43 @@ namespace astroclip::io {
 
 namespace {
 
-std::vector<std::string> in_folder(const std::string& folder) {
+namespace fs = std::filesystem;
+
+struct Found {
   std::vector<std::string> files;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+  bool has_parquet = false;
+  std::set<fs::path> folders;  ///< without links: each is entered once, so that links in a circle end
+};
+
+void search(const fs::path& folder, Found& found) {
+  if (!found.folders.insert(fs::canonical(folder)).second) return;
+  std::error_code failure;
+  for (const auto& entry : fs::directory_iterator(folder, failure)) {
+    if (entry.path().filename().string().starts_with('.')) continue;
+    std::error_code dangling;
     const auto extension = entry.path().extension();
-    if (entry.is_regular_file() && (extension == ".h5" || extension == ".hdf5")) files.push_back(entry.path().string());
+    if (entry.is_directory(dangling))
+      search(entry.path(), found);
+    else if (entry.is_regular_file(dangling) && (extension == ".h5" || extension == ".hdf5"))
+      found.files.push_back(entry.path().string());
+    else
+      found.has_parquet = found.has_parquet || extension == ".parquet";
   }
-  if (files.empty()) throw Error(fmt::format("{}: the folder contains no *.h5 or *.hdf5 files", folder));
-  std::ranges::sort(files);
-  return files;
+  if (failure) throw Error(fmt::format("{}: cannot read the folder: {}", folder.string(), failure.message()));
+}
+
+std::vector<std::string> in_folder(const std::string& folder) {
+  Found found;
+  search(folder, found);
+  if (found.files.empty() && found.has_parquet) {
+    throw Error(fmt::format(
+        "{}: the folder contains Parquet files (a HATS catalogue?), which are not read; write its objects as "
+        "HDF5 files, as the Multimodal Universe's scripts do",
+        folder));
+  }
+  if (found.files.empty()) throw Error(fmt::format("{}: the folder contains no *.h5 or *.hdf5 files", folder));
+  std::ranges::sort(found.files);
+  return found.files;
 }
 
 std::vector<std::string> fitting(const std::string& pattern) {
@@ -41,14 +69,14 @@ std::vector<std::string> hdf5_files(std::span<const std::string> named) {
   std::set<std::string> known;
   for (const std::string& name : named) {
     std::vector<std::string> more = {name};
-    if (std::filesystem::is_directory(name))
+    if (fs::is_directory(name))
       more = in_folder(name);
-    else if (!std::filesystem::exists(name) && name.find_first_of("*?[") != std::string::npos)
+    else if (!fs::exists(name) && name.find_first_of("*?[") != std::string::npos)
       more = fitting(name);
-    else if (!std::filesystem::exists(name))
+    else if (!fs::exists(name))
       throw Error(fmt::format("{}: no such file", name));
     for (std::string& file : more)
-      if (known.insert(std::filesystem::weakly_canonical(file).string()).second) files.push_back(std::move(file));
+      if (known.insert(fs::weakly_canonical(file).string()).second) files.push_back(std::move(file));
   }
   return files;
 }

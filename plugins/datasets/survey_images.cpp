@@ -1,4 +1,5 @@
-// Images of the 76-million-galaxy survey (Stein et al. 2021), or any files of that layout.
+// Images of the 76-million-galaxy survey (Stein et al. 2021), or any files of that layout; images or spectra of the
+// Multimodal Universe.
 #include "data/survey_dataset.h"
 #include "plugin/record.h"
 
@@ -16,7 +17,8 @@ class SurveyImages final : public data::SurveyDataset {
 
   static const config::Schema<Parameters>& schema() {
     static const auto schema =
-        config::Schema<Parameters>("Images from HDF5 files of the survey's layout, without spectra.")
+        config::Schema<Parameters>(
+            "Images, or spectra, from HDF5 files of the image survey's layout or the Multimodal Universe's.")
             .required("files", &Parameters::files, "files, folders of *.h5, or patterns with *")
             .field("object_id", &Parameters::object_id,
                    "column of the objects' ids; \"\": object_id, targetid or the like, else DESI's TARGETID made of "

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "data/fields.h"
 #include "data/loader.h"
+#include "data/preprocessing.h"
 #include "io/weights/safetensors.h"
 #include "support/fixtures.h"
 #include "support/hdf5_files.h"
@@ -165,6 +166,29 @@ TEST_F(SurveyDatasetTest, SearchesFoldersToAnyDepth) {
   EXPECT_EQ(dataset.size(Split::train), 1);
 }
 
+TEST_F(SurveyDatasetTest, FollowsLinksAndLeavesOutWhatIsHidden) {
+  const std::string inside = in_folder("inside"), outside = testing_support::scratch("outside");
+  for (const std::string& folder : {inside, in_folder(".ipynb_checkpoints"), outside + "/healpix=1"}) {
+    std::filesystem::create_directories(folder);
+    Hdf5Written file(folder + "/a.h5");
+    write_images(file, 0, 1, {});
+  }
+  const auto size = [&] { return SurveyDataset({.files = {folder_}, .train_fraction = 1.0}).size(Split::train); };
+  EXPECT_EQ(size(), 1);
+  std::filesystem::create_directory_symlink(outside, inside + "/linked");
+  std::filesystem::create_directory_symlink(folder_, inside + "/circle");
+  std::filesystem::create_symlink(folder_ + "/gone.h5", inside + "/dangling.h5");
+  EXPECT_EQ(size(), 2);
+  std::filesystem::remove_all(outside);
+}
+
+TEST_F(SurveyDatasetTest, NamesACatalogueOfParquetFiles) {
+  std::filesystem::create_directories(in_folder("dataset/Norder=1/Dir=0"));
+  std::ofstream(in_folder("dataset/Norder=1/Dir=0/Npix=44.parquet")) << "PAR1";
+  EXPECT_THAT([&] { SurveyDataset({.files = {folder_}}); },
+              ThrowsMessage<Error>(testing::StartsWith(folder_ + ": the folder contains Parquet files (a HATS")));
+}
+
 TEST_F(SurveyDatasetTest, IdsAreInAllFilesOrInNone) {
   {
     Hdf5Written with(in_folder("a.h5")), without(in_folder("b.h5"));
@@ -283,6 +307,104 @@ TEST_F(SurveyDatasetTest, NamesWhatIsMissingOrMisshapen) {
   Hdf5Written(path).write("images", {1, 3, 152, 152}, std::vector<float>(image_size));
   std::filesystem::resize_file(path, 5000);
   EXPECT_EQ(message_of(path), path + ": is truncated: it has 5000 bytes, fewer than its HDF5 header says");
+}
+
+/// Text of one length, as numpy's bytes are.
+void write_texts(Hdf5Written& file, const std::string& name, const std::vector<hsize_t>& extents,
+                 const std::string& all, size_t length) {
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  H5Tset_size(type, length);
+  H5Tset_strpad(type, H5T_STR_NULLPAD);
+  file.write(name, extents, all.data(), type, {.type = type});
+  H5Tclose(type);
+}
+
+/// Of images with more bands than g, r, z, and more pixels, the layout's are taken.
+TEST_F(SurveyDatasetTest, ReadsImagesOfTheMultimodalUniverse) {
+  constexpr int64_t rows = 2, bands = 4, height = 160, width = 162;
+  const auto value = [](int64_t row, int64_t band, int64_t y, int64_t x) {
+    return static_cast<float>(((row * bands + band) * height + y) * width + x);
+  };
+  std::vector<float> images;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t band = 0; band < bands; ++band)
+      for (int64_t y = 0; y < height; ++y)
+        for (int64_t x = 0; x < width; ++x) images.push_back(value(row, band, y, x));
+  std::filesystem::create_directories(in_folder("healpix=583"));
+  const std::string path = in_folder("healpix=583/001-of-001.hdf5");
+  const auto write = [&](const std::string& to, float scale) {
+    Hdf5Written file(to);
+    file.write("image_array", {rows, bands, height, width}, images, {.chunk = {1, 2, 80, 81}, .deflate = 1});
+    write_texts(file, "image_band", {rows, bands}, "des-gdes-rdes-ides-zdes-gdes-rdes-ides-z", 5);
+    write_texts(file, "object_id", {rows}, "0012m085-10012m085-2", 10);
+    file.write("image_scale", {rows, bands}, std::vector<float>(rows * bands, scale));
+    file.write("image_mask", {rows, height, width}, std::vector<float>(rows * height * width, 1.0F));
+    file.write("EBV", {rows}, {0.1F, 0.2F});
+  };
+  write(path, 0.262F);
+  const SurveyDataset dataset({.files = {folder_}, .train_fraction = 1.0});
+  EXPECT_EQ(field_of(dataset, "image").shape, (Shape{3, 152, 152}));
+  const HostBatch batch = read(dataset, Split::train, {1, 0}, {"image"});
+  const auto found = batch.at("image").values<float>();
+  const int64_t plane_of[] = {0, 1, 3};
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t band = 0; band < 3; ++band)
+      for (const auto& [y, x] : {std::pair<int64_t, int64_t>(0, 0), {151, 151}, {70, 33}})
+        ASSERT_EQ(found[static_cast<size_t>(((i * 3 + band) * 152 + y) * 152 + x)],
+                  value(1 - i, plane_of[band], 4 + y, 5 + x));
+  EXPECT_THAT(dataset.id_texts(Split::train, std::vector<int64_t>{1}), ElementsAre("0012m085-2"));
+  EXPECT_EQ(column<double>(dataset, Split::train, {1}, "EBV")[0], static_cast<double>(0.2F));
+  EXPECT_THAT(dataset.notes(), ElementsAre("left out, as they are not one number for each object: image_mask",
+                                           "bands grz taken, i left out"));
+  EXPECT_TRUE(stretch_of(dataset.preprocessing(), field_of(dataset, "image")).has_value());
+  write(in_folder("hsc.h5"), 0.168F);
+  EXPECT_THAT([&] { SurveyDataset({.files = {in_folder("hsc.h5")}}); },
+              ThrowsMessage<Error>(testing::StartsWith(in_folder("hsc.h5") + ": its pixels are of 0.168")));
+}
+
+TEST_F(SurveyDatasetTest, ReadsSpectraOfTheMultimodalUniverse) {
+  constexpr size_t pixels = 7781;
+  const std::string path = in_folder("desi.hdf5");
+  const hid_t truth = H5Tenum_create(H5T_NATIVE_INT8);
+  const int8_t no = 0, yes = 1;
+  H5Tenum_insert(truth, "FALSE", &no);
+  H5Tenum_insert(truth, "TRUE", &yes);
+  const auto write = [&](const std::string& to, float first_wavelength) {
+    std::vector<float> flux(2 * pixels), ivar(2 * pixels, 4.0F), waves;
+    std::vector<int8_t> mask(2 * pixels, 0);
+    for (size_t i = 0; i < flux.size(); ++i) {
+      flux[i] = static_cast<float>(i);
+      waves.push_back(first_wavelength + 0.8F * static_cast<float>(i % pixels));
+    }
+    mask[11] = 1;
+    ivar[pixels + 20] = 0.0F;
+    flux[11] = flux[pixels + 20] = 999.0F;
+    Hdf5Written file(to);
+    file.write("spectrum_flux", {2, pixels}, flux);
+    file.write("spectrum_ivar", {2, pixels}, ivar);
+    file.write("spectrum_lambda", {2, pixels}, waves);
+    file.write("spectrum_mask", {2, pixels}, mask.data(), truth, {.type = truth});
+    write_integers(file, "object_id", {7, 8});
+    file.write("Z", {2}, {0.1F, 0.2F});
+  };
+  write(path, 3600.0F);
+  const SurveyDataset dataset({.files = {folder_}, .train_fraction = 1.0});
+  const HostBatch batch = read(dataset, Split::train, {1, 0}, {"spectrum", "spectrum_ivar", "object_id"});
+  const auto flux = batch.at("spectrum").values<float>(), ivar = batch.at("spectrum_ivar").values<float>();
+  EXPECT_EQ(flux[pixels + 11], 11.0F) << "masked: a straight line between its neighbours";
+  EXPECT_EQ(flux[20], static_cast<float>(pixels + 20));
+  EXPECT_EQ(flux[21], static_cast<float>(pixels + 21));
+  EXPECT_EQ(ivar[pixels + 11], 0.0F);
+  EXPECT_EQ(ivar[pixels + 12], 4.0F);
+  EXPECT_EQ(ivar[20], 0.0F);
+  EXPECT_THAT(batch.at("object_id").values<int64_t>(), ElementsAre(8, 7));
+  EXPECT_TRUE(dataset.notes().empty());
+  write(in_folder("other.h5"), 3800.0F);
+  EXPECT_THAT(
+      [&] { SurveyDataset({.files = {in_folder("other.h5")}}); },
+      ThrowsMessage<Error>(in_folder("other.h5") + ": pixel 0 of its spectra is at 3800.00 Å; on DESI's grid it "
+                                                   "is at 3600.00 Å"));
+  H5Tclose(truth);
 }
 
 }  // namespace

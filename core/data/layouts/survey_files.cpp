@@ -1,38 +1,76 @@
 #include "data/layouts/survey_files.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <numeric>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "data/gaps.h"
+#include "data/survey.h"
 
 namespace astroclip::data {
 
-bool has_survey_layout(const std::string& path) {
+namespace {
+
+/// "DES-G" and "des-g" are g.
+std::string band_name(const std::string& name) { return lower(name.substr(name.rfind('-') + 1)); }
+
+/// The first and the last row, whose words about the others are compared.
+std::vector<int64_t> ends_of(int64_t rows) {
+  return rows == 0 ? std::vector<int64_t>() : std::vector<int64_t>{0, rows - 1};
+}
+
+/// The numbers of a dataset's first and last row.
+std::vector<double> numbers_at_ends(const io::Hdf5File& file, const std::string& name, int64_t rows) {
+  const Shape shape = file.shape(name);
+  if (shape.rank() == 0 || shape[0] != rows) {
+    throw Error(
+        fmt::format("{}: dataset '{}' has the shape {}; expected {} rows", file.path(), name, shape.str(), rows));
+  }
+  const std::vector<int64_t> ends = ends_of(rows);
+  std::vector<double> values(ends.size() * static_cast<size_t>(shape.with(0, 1).numel()));
+  file.read_rows(name, ends, DType::f64, values.data());
+  return values;
+}
+
+}  // namespace
+
+std::string survey_layout(const std::string& path) {
   const io::Hdf5File file = io::Hdf5File::open(path);
   const auto datasets = file.datasets("");
-  if (std::ranges::find(datasets, "images") == datasets.end()) return false;
-  const Shape shape = file.shape("images");
-  return shape.rank() == 4 && shape[2] == survey_image_side && shape[3] == survey_image_side;
+  const auto has = [&](const char* name) { return std::ranges::find(datasets, name) != datasets.end(); };
+  if (has("images")) {
+    const Shape shape = file.shape("images");
+    if (shape.rank() == 4 && shape[2] == survey_image_side && shape[3] == survey_image_side) return "images";
+  }
+  return has("image_array") ? "image_array" : has("spectrum_flux") ? "spectrum_flux" : "";
 }
 
 SurveyFiles::SurveyFiles(const std::vector<std::string>& paths, int64_t cache_bytes) {
   const auto cache = std::make_shared<io::BlockCache>(cache_bytes);
   for (const std::string& path : paths) {
     const io::Hdf5File file = io::Hdf5File::open(path);
-    const int64_t bands = files_.empty() ? -1 : image_shape_[0];
-    const Shape images =
-        file.expect_shape("images", std::array{int64_t{-1}, bands, survey_image_side, survey_image_side});
-    const int64_t rows = images[0];
-    image_shape_ = {images[1], images[2], images[3]};
-    File opened{path, file, file.datasets(""), io::RowReader(file, "images", cache), {}};
-    if (opened.images.dtype() != DType::f32)
-      throw Error(fmt::format("{}: dataset 'images' holds {}, expected f32", path, name_of(opened.images.dtype())));
+    files_.push_back({path, file, 0, file.datasets(""), {}, {}, {}, {}, {}});
+    File& opened = files_.back();
+    const auto has = [&](const std::string& name) {
+      return std::ranges::find(opened.names, name) != opened.names.end();
+    };
+    if (files_.size() == 1) {
+      image_name_ = has("image_array") && !has("images") ? "image_array" : "images";
+      if (!has(image_name_) && has("spectrum_flux")) image_name_ = "";
+    }
+    if (has_images())
+      open_images(opened, cache);
+    else
+      open_spectra(opened, cache);
     for (const auto& name : opened.names)
-      if (file.is_number_column(name, rows)) opened.columns.emplace(name, io::RowReader(file, name, cache));
-    first_rows_.push_back(first_rows_.back() + rows);
-    files_.push_back(std::move(opened));
+      if (file.is_number_column(name, opened.rows)) opened.columns.emplace(name, io::RowReader(file, name, cache));
+    first_rows_.push_back(first_rows_.back() + opened.rows);
   }
   if (files_.empty()) throw Error("no survey files are named");
   for (const auto& [name, reader] : files_[0].columns) {
@@ -46,10 +84,123 @@ SurveyFiles::SurveyFiles(const std::vector<std::string>& paths, int64_t cache_by
   }
 }
 
+void SurveyFiles::open_images(File& file, const std::shared_ptr<io::BlockCache>& cache) {
+  const bool is_survey = image_name_ == "images", is_first = files_.size() == 1;
+  const int64_t bands = is_first ? -1 : stored_[0], side = is_survey ? survey_image_side : -1;
+  const Shape images = file.file.expect_shape(image_name_, std::array{int64_t{-1}, bands, side, side});
+  file.rows = images[0];
+  const Shape stored = {images[1], images[2], images[3]};
+  if (!is_first && stored != stored_) {
+    throw Error(fmt::format("{}: dataset '{}' has images of {}, those of {} are {}", file.path, image_name_,
+                            stored.str(), files_[0].path, stored_.str()));
+  }
+  stored_ = stored;
+  if (std::min(stored[1], stored[2]) < survey_image_side) {
+    throw Error(fmt::format("{}: dataset '{}' has images of {}; at least {} x {} pixels are needed", file.path,
+                            image_name_, stored.str(), survey_image_side, survey_image_side));
+  }
+  file.images.emplace(file.file, image_name_, cache);
+  if (is_survey && file.images->dtype() != DType::f32)
+    throw Error(fmt::format("{}: dataset 'images' holds {}, expected f32", file.path, name_of(file.images->dtype())));
+  if (is_first) measurements_ = {image_name_, "image_band", "image_scale"};
+  if (is_survey) {
+    planes_.clear();
+    for (int64_t plane = 0; plane < stored[0]; ++plane) planes_.push_back(plane);
+  } else {
+    choose_bands(file);
+  }
+  image_shape_ = {std::ssize(planes_), survey_image_side, survey_image_side};
+}
+
+void SurveyFiles::choose_bands(const File& file) {
+  const auto has = [&](const char* name) { return std::ranges::find(file.names, name) != file.names.end(); };
+  for (const char* needed : {"image_band", "image_scale"}) {
+    if (!has(needed))
+      throw Error(fmt::format("{}: has 'image_array', but no '{}', which says what it is", file.path, needed));
+  }
+  constexpr double tolerance = 0.001;  // seconds of arc
+  for (const double scale : numbers_at_ends(file.file, "image_scale", file.rows)) {
+    if (std::abs(scale - pixel_scale) <= tolerance) continue;
+    throw Error(
+        fmt::format("{}: its pixels are of {:.4g}\" ('image_scale'), the layout's of {}\"; write the images as FITS "
+                    "files, which import resamples",
+                    file.path, scale, pixel_scale));
+  }
+  const int64_t any_bands[] = {file.rows, stored_[0]};
+  file.file.expect_shape("image_band", any_bands);
+  std::vector<std::string> names;
+  for (const std::string& name : file.file.read_texts("image_band", ends_of(file.rows))) {
+    names.push_back(band_name(name));
+  }
+  if (names.empty()) names.resize(static_cast<size_t>(stored_[0]));
+  const auto bands = static_cast<size_t>(stored_[0]);
+  if (!std::equal(names.begin(), names.begin() + stored_[0], names.end() - stored_[0]))
+    throw Error(fmt::format("{}: its objects differ in 'image_band'", file.path));
+  names.resize(bands);
+  std::vector<int64_t> planes;
+  for (const char letter : published_bands) {
+    const auto found = std::ranges::find(names, std::string(1, letter));
+    if (found != names.end()) planes.push_back(found - names.begin());
+  }
+  if (planes.size() < published_bands.size()) {
+    planes.resize(bands);
+    std::iota(planes.begin(), planes.end(), int64_t{0});
+  }
+  std::vector<std::string> taken, left_out;
+  for (const int64_t plane : planes) taken.push_back(names[static_cast<size_t>(plane)]);
+  for (const std::string& name : names) {
+    if (std::ranges::find(taken, name) == taken.end()) left_out.push_back(name);
+  }
+  const bool are_letters = std::ranges::all_of(taken, [](const std::string& name) { return name.size() == 1; });
+  const std::string all = fmt::format("{}", fmt::join(taken, are_letters ? "" : ","));
+  if (files_.size() > 1 && (all != bands_ || planes != planes_))
+    throw Error(fmt::format("{}: has the bands {}, {} has others", file.path, fmt::join(names, ", "), files_[0].path));
+  planes_ = planes;
+  bands_ = all;
+  bands_left_out_ = fmt::format("{}", fmt::join(left_out, ", "));
+}
+
+void SurveyFiles::open_spectra(File& file, const std::shared_ptr<io::BlockCache>& cache) {
+  const auto has = [&](const char* name) { return std::ranges::find(file.names, name) != file.names.end(); };
+  const int64_t any[] = {-1, survey_spectrum_pixels};
+  file.rows = file.file.expect_shape("spectrum_flux", any)[0];
+  const int64_t same[] = {file.rows, survey_spectrum_pixels};
+  measurements_ = {"spectrum_flux"};
+  file.flux.emplace(file.file, "spectrum_flux", cache);
+  for (const auto& [name, reader] : {std::pair("spectrum_ivar", &file.ivar), {"spectrum_mask", &file.mask}}) {
+    if (!has(name)) continue;
+    file.file.expect_shape(name, same);
+    reader->emplace(file.file, name, cache);
+    measurements_.emplace_back(name);
+  }
+  if (file.ivar.has_value() != files_[0].ivar.has_value() || file.mask.has_value() != files_[0].mask.has_value())
+    throw Error(
+        fmt::format("{}: has not the same of 'spectrum_ivar' and 'spectrum_mask' as {}", file.path, files_[0].path));
+  constexpr double tolerance = 0.05;  // Å, of float32
+  const auto check = [&](double found, int64_t pixel) {
+    if (std::abs(found - wavelength_of(pixel)) <= tolerance) return;
+    throw Error(fmt::format("{}: pixel {} of its spectra is at {:.2f} Å; on DESI's grid it is at {:.2f} Å", file.path,
+                            pixel, found, wavelength_of(pixel)));
+  };
+  if (has("spectrum_lambda")) {
+    measurements_.emplace_back("spectrum_lambda");
+    file.file.expect_shape("spectrum_lambda", same);
+    const std::vector<double> waves = numbers_at_ends(file.file, "spectrum_lambda", file.rows);
+    for (size_t i = 0; i < waves.size(); ++i) check(waves[i], static_cast<int64_t>(i) % survey_spectrum_pixels);
+  } else if (has("spectrum_lambda_min") && has("spectrum_lambda_max")) {
+    for (const double first : numbers_at_ends(file.file, "spectrum_lambda_min", file.rows)) check(first, 0);
+    for (const double last : numbers_at_ends(file.file, "spectrum_lambda_max", file.rows))
+      check(last, survey_spectrum_pixels - 1);
+  } else {
+    throw Error(
+        fmt::format("{}: has 'spectrum_flux', but no 'spectrum_lambda', which says at what wavelengths", file.path));
+  }
+}
+
 IdKind SurveyFiles::id_kind(const std::string& name) const {
   const IdKind kind = files_[0].file.id_kind(name);
   for (const File& one : files_) {
-    const int64_t rows[] = {one.images.shape()[0]};
+    const int64_t rows[] = {one.rows};
     one.file.expect_shape(name, rows);
     if (one.file.id_kind(name) == kind) continue;
     throw Error(
@@ -88,8 +239,50 @@ void SurveyFiles::by_file(std::span<const int64_t> rows, const Read& read) const
 }
 
 void SurveyFiles::read_images(std::span<const int64_t> rows, float* out) const {
+  const bool is_whole = stored_ == image_shape_;
+  const int64_t plane = survey_image_side * survey_image_side, top = (stored_[1] - survey_image_side) / 2,
+                left = (stored_[2] - survey_image_side) / 2;
+  std::vector<float> stored;
   by_file(rows, [&](const File& file, std::span<const int64_t> local, int64_t position) {
-    file.images.read(local, DType::f32, out + position * image_shape_.numel());
+    float* to = out + position * image_shape_.numel();
+    if (is_whole) return file.images->read(local, DType::f32, to);
+    stored.resize(local.size() * static_cast<size_t>(stored_.numel()));
+    file.images->read(local, DType::f32, stored.data());
+    for (int64_t i = 0; i < std::ssize(local); ++i) {
+      for (const int64_t taken : planes_) {
+        const float* from = stored.data() + ((i * stored_[0] + taken) * stored_[1] + top) * stored_[2] + left;
+        for (int64_t y = 0; y < survey_image_side; ++y)
+          std::copy_n(from + y * stored_[2], survey_image_side, to + y * survey_image_side);
+        to += plane;
+      }
+    }
+  });
+}
+
+void SurveyFiles::read_spectra(std::span<const int64_t> rows, float* flux, float* ivar) const {
+  std::vector<float> fluxes, ivars;
+  std::vector<int64_t> masks;
+  by_file(rows, [&](const File& file, std::span<const int64_t> local, int64_t position) {
+    const size_t count = local.size() * static_cast<size_t>(survey_spectrum_pixels);
+    fluxes.resize(count);
+    file.flux->read(local, DType::f32, fluxes.data());
+    ivars.assign(count, 1.0F);
+    masks.assign(count, 0);
+    if (file.ivar) file.ivar->read(local, DType::f32, ivars.data());
+    if (file.mask) file.mask->read(local, DType::i64, masks.data());
+    for (size_t i = 0; i < count; ++i) {
+      const bool is_measured = masks[i] == 0 && ivars[i] > 0.0F && std::isfinite(ivars[i]) && std::isfinite(fluxes[i]);
+      if (!is_measured) ivars[i] = 0.0F;
+    }
+    const int64_t begin = position * survey_spectrum_pixels;
+    if (ivar != nullptr) std::ranges::copy(ivars, ivar + begin);
+    if (flux == nullptr) return;
+    for (size_t row = 0; row < local.size(); ++row) {
+      const size_t first = row * static_cast<size_t>(survey_spectrum_pixels);
+      fill_gaps(std::span(fluxes).subspan(first, survey_spectrum_pixels),
+                std::span(ivars).subspan(first, survey_spectrum_pixels));
+    }
+    std::ranges::copy(fluxes, flux + begin);
   });
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,13 +13,22 @@
 
 namespace astroclip::data {
 
-/// The layout of the image survey for self-supervised training (Stein et al. 2021): many HDF5 files, in each `images`
-/// (N,3,152,152) float32 nanomaggies with the axes (band, y, x), and any number of columns (N) beside them. Here the
-/// number of bands is any, the same in all files.
+/// Two layouts of many HDF5 files, whose datasets lie at the root and have a row for each object:
+/// - that of the image survey for self-supervised training (Stein et al. 2021): `images` (N,3,152,152) float32
+///   nanomaggies with the axes (band, y, x); here with any number of bands;
+/// - that of the Multimodal Universe (2024): `image_array` (N,bands,H,W), of whose pixels of 0.262" the middle 152 x
+/// 152
+///   are taken, with the names of the bands in `image_band` (N,bands) and `image_scale`; or `spectrum_flux` (N,7781) on
+///   DESI's grid, by `spectrum_lambda` (N,7781) or `spectrum_lambda_min` and `spectrum_lambda_max`, with
+///   `spectrum_ivar` and `spectrum_mask` (true where a pixel must not be used).
+/// Any number of columns (N) stand beside them. The bands are the same in all files. Of images with g, r, z and more
+/// those three are taken.
 inline constexpr int64_t survey_image_side = 152;
+inline constexpr int64_t survey_spectrum_pixels = 7781;
 
-/// Whether a file has that layout, as far as its `images` tell. Throws Error when it cannot be opened as HDF5.
-bool has_survey_layout(const std::string& path);
+/// Which of the layouts a file has, as far as its names and the shape of `images` tell: "images", "image_array",
+/// "spectrum_flux", or "" for none. Throws Error when it cannot be opened as HDF5.
+std::string survey_layout(const std::string& path);
 
 class SurveyFiles {
  public:
@@ -37,20 +47,33 @@ class SurveyFiles {
   /// Rows of all files, and of one: those of `file` are [first_row(file), first_row(file + 1)).
   int64_t rows() const { return first_rows_.back(); }
   int64_t first_row(size_t file) const { return first_rows_[file]; }
-  /// Sorted by name; without `images`.
+  /// Sorted by name; without images and spectra.
   const std::vector<Column>& columns() const { return columns_; }
   bool has(const std::string& column) const;
   /// Names of all datasets of a file at its root, those that are no columns included.
   const std::vector<std::string>& names(size_t file) const { return files_[file].names; }
+  /// Names of the datasets of which images or spectra are read, and of those that say what they are.
+  const std::vector<std::string>& measurements() const { return measurements_; }
 
+  bool has_images() const { return !image_name_.empty(); }
+  bool has_spectra() const { return !has_images(); }
+  /// Whether spectra have inverse variances, or at least masks, which make some of them 0 and others 1.
+  bool has_ivar() const { return has_spectra() && (files_[0].ivar || files_[0].mask); }
   /// Of one image: [bands, 152, 152].
   const Shape& image_shape() const { return image_shape_; }
-  /// How many rows of a file's images are decoded together, and what they take then.
-  int64_t rows_together(size_t file) const { return files_[file].images.rows_together(); }
-  int64_t bytes_together(size_t file) const { return files_[file].images.bytes_together(); }
+  /// Names of the bands that are taken, "grz"; "" where the files do not say them.
+  const std::string& bands() const { return bands_; }
+  /// What of the files' bands is left out, "i"; "" if nothing is.
+  const std::string& bands_left_out() const { return bands_left_out_; }
+  /// How many rows of a file's images or spectra are decoded together, and what they take then.
+  int64_t rows_together(size_t file) const { return measured(files_[file]).rows_together(); }
+  int64_t bytes_together(size_t file) const { return measured(files_[file]).bytes_together(); }
 
   /// Rows in any order and with repeats, into [rows, bands, 152, 152].
   void read_images(std::span<const int64_t> rows, float* out) const;
+  /// The same rows of spectra, into [rows, 7781]: flux, whose gaps are filled (data/gaps.h), and inverse variance,
+  /// which is 0 where there was no measurement. Either may be null.
+  void read_spectra(std::span<const int64_t> rows, float* flux, float* ivar) const;
   /// The same rows of a column, as f64 or i64.
   void read_column(const std::string& name, std::span<const int64_t> rows, DType dtype, void* out) const;
   /// What the identifiers in a dataset of every file are. Throws Error naming a file where they are something else.
@@ -64,10 +87,15 @@ class SurveyFiles {
   struct File {
     std::string path;
     io::Hdf5File file;
+    int64_t rows = 0;
     std::vector<std::string> names;
-    io::RowReader images;
+    std::optional<io::RowReader> images, flux, ivar, mask;
     std::map<std::string, io::RowReader> columns;
   };
+  static const io::RowReader& measured(const File& file) { return file.images ? *file.images : *file.flux; }
+  void open_images(File& file, const std::shared_ptr<io::BlockCache>& cache);
+  void open_spectra(File& file, const std::shared_ptr<io::BlockCache>& cache);
+  void choose_bands(const File& file);
   /// Calls `read(file, its rows, position)` for every run of `rows` that lies in one file.
   template <class Read>
   void by_file(std::span<const int64_t> rows, const Read& read) const;
@@ -75,7 +103,11 @@ class SurveyFiles {
   std::vector<File> files_;
   std::vector<int64_t> first_rows_ = {0};
   std::vector<Column> columns_;
-  Shape image_shape_;
+  std::string image_name_;       ///< "" where the files hold spectra
+  Shape stored_, image_shape_;   ///< of one image in the files, and as it is read
+  std::vector<int64_t> planes_;  ///< that are taken of an image
+  std::string bands_, bands_left_out_;
+  std::vector<std::string> measurements_;
 };
 
 }  // namespace astroclip::data
