@@ -38,6 +38,12 @@ Matrix Embedder::embed(const Encoded& encoded) const {
   return {values.size(0), values.size(1), values.to_floats()};
 }
 
+Embedder embedder_of(const std::string& tower, const Experiment& experiment, const Model& model,
+                     const Origins& origins) {
+  const bool head = experiment.evaluation.embedding == Embedding::head && has_meaning(origins, tower);
+  return {tower, model.shared_encoder(tower), experiment.run_device(), experiment.run_precision(), head};
+}
+
 data::LoaderOptions reading_options(const Experiment& experiment, Split split) {
   return {.split = split, .batch = experiment.evaluation.batch, .threads = static_cast<int>(experiment.loader_threads)};
 }
@@ -55,6 +61,16 @@ void for_each_batch(const Dataset& dataset, const std::vector<int64_t>& rows, co
   for (int64_t step = 0; step < options.steps; ++step) {
     if (!use(loader.next())) return;
   }
+}
+
+Matrix embed_rows(const Embedder& embedder, const Experiment& experiment, const Dataset& dataset, Split split,
+                  const std::vector<int64_t>& rows) {
+  Matrix matrix;
+  for_each_batch(dataset, rows, {embedder.view()}, reading_options(experiment, split), [&](const data::Batch& batch) {
+    matrix.append(embedder.embed(batch.views.at(embedder.view().request.name)));
+    return true;
+  });
+  return matrix;
 }
 
 void blank_missing(Matrix& matrix, const std::vector<bool>& present, size_t first) {

@@ -9,6 +9,7 @@
 #include "api/encoder.h"
 #include "data/loader.h"
 #include "experiment/experiment.h"
+#include "model/origins.h"
 #include "tensor/matrix.h"
 
 namespace astroclip::evaluate {
@@ -42,6 +43,11 @@ class Embedder {
   data::ViewPlan view_;
 };
 
+/// Of an encoder of the experiment, as its evaluation embeds: by the head, unless `[evaluation]` asks for the backbone
+/// or no stage has trained the head, as `origins` say.
+Embedder embedder_of(const std::string& tower, const Experiment& experiment, const Model& model,
+                     const Origins& origins);
+
 /// How an evaluation loads a split: in batches of `[evaluation] batch` objects.
 data::LoaderOptions reading_options(const Experiment& experiment, Split split);
 
@@ -49,6 +55,10 @@ data::LoaderOptions reading_options(const Experiment& experiment, Split split);
 /// made once. Only split, batch and threads of the options are used.
 void for_each_batch(const Dataset& dataset, const std::vector<int64_t>& rows, const std::vector<data::ViewPlan>& views,
                     data::LoaderOptions options, const std::function<bool(const data::Batch& batch)>& use);
+
+/// Embeds rows of a split, in order.
+Matrix embed_rows(const Embedder& embedder, const Experiment& experiment, const Dataset& dataset, Split split,
+                  const std::vector<int64_t>& rows);
 
 /// Writes NaN into the rows of objects without the modality: row i has it if present[first + i].
 void blank_missing(Matrix& matrix, const std::vector<bool>& present, size_t first);

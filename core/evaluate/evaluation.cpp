@@ -434,14 +434,17 @@ void check_models(const Experiment& experiment, const Dataset& dataset) {
 }
 
 void evaluate(const Experiment& experiment, const Model& model, const Origins& origins, const Dataset& dataset,
-              const InBoth& in_both, const Provenance& provenance, const record::RunFolder& folder,
-              record::Console& console, TokenCache* cache) {
+              const InBoth& in_both, const Provenance& provenance, const std::vector<std::string>& looks,
+              const record::RunFolder& folder, record::Console& console, TokenCache* cache) {
   TaskInput input = Evaluator(experiment, model, origins, dataset, console, cache, in_both).gather(false);
   write_embeddings(folder.embeddings(), input,
                    {{"experiment", config::to_toml(experiment.resolved())}, {"provenance", provenance.text()}});
   auto [reports, predictions] = run_tasks(experiment, input, console);
   const std::string overlap = describe_overlap(experiment, in_both);
   if (!overlap.empty()) reports.insert(reports.begin(), {"test objects in the training split", overlap, {}});
+  if (!looks.empty()) {
+    reports.insert(reports.begin(), {"looks for a collapse", fmt::format("{}", fmt::join(looks, "\n  ")), {}});
+  }
   if (!predictions.empty()) write_predictions(folder.predictions(), predictions, input.id_names);
   const std::string text = report_text(reports);
   io::write_text(folder.report_text(), text);

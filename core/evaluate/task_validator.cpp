@@ -28,22 +28,12 @@ record::Metrics TaskValidator::measure() const {
   TaskInput input;
   input.seed = experiment_.seed;
   for (const std::string& tower : towers_) {
-    const bool head = experiment_.evaluation.embedding == Embedding::head && has_meaning(origins_, tower);
-    const Embedder embedder(tower, model_.shared_encoder(tower), experiment_.run_device(), experiment_.run_precision(),
-                            head);
-    Representation embedding{"model", tower, head, Role::model, {}, {}};
+    const Embedder embedder = embedder_of(tower, experiment_, model_, origins_);
     const auto embed = [&](const std::vector<int64_t>& rows) {
-      Matrix matrix;
-      for_each_batch(dataset_, rows, {embedder.view()}, reading_options(experiment_, Split::train),
-                     [&](const data::Batch& batch) {
-                       matrix.append(embedder.embed(batch.views.at(embedder.view().request.name)));
-                       return true;
-                     });
-      return of_all(std::move(matrix));
+      return of_all(embed_rows(embedder, experiment_, dataset_, Split::train, rows));
     };
-    embedding.train = embed(training_);
-    embedding.test = embed(validation_);
-    input.representations.push_back(std::move(embedding));
+    const bool head = embedder.form() == TokenForm::alignment;
+    input.representations.push_back({"model", tower, head, Role::model, embed(training_), embed(validation_)});
   }
   for (const auto& [rows, ids] : {std::pair(&training_, &input.train_ids), {&validation_, &input.test_ids}}) {
     ObjectIds own = data::read_object_ids(dataset_, Split::train, *rows);

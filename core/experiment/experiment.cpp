@@ -219,6 +219,9 @@ class References {
     if (validation.every > 0 && experiment_.validation == 0.0) {
       add(place("validation"), "'validation' needs objects set apart: [experiment] validation = 0.1, for one");
     }
+    if (stage.watch.every > 0 && experiment_.validation == 0.0) {
+      add(place("watch"), "'watch' needs objects set apart: [experiment] validation = 0.1, for one");
+    }
     if (validation.every == 0 && (validation.patience > 0 || validation.tasks > 0)) {
       add(place("validation"), "without 'validation.every' there are no validations for 'patience' or 'tasks'");
     }

@@ -69,12 +69,24 @@ struct ValidationSpec {
   int64_t patience = 0;  ///< 0: no end
   int64_t tasks = 0;     ///< training objects to fit the tasks' probes on; 0: no tasks
   Keep keep = Keep::best;
+  int64_t figures = 4;  ///< objects that a loss draws figures of
 };
 
 /// Stochastic depth of some of a stage's encoders.
 struct StochasticDepthSpec : nn::StochasticDepth {
   std::vector<std::string> encoders;  ///< all of the stage when empty
 };
+
+/// How a stage looks for a collapse of its representation.
+struct WatchSpec {
+  int64_t every = 0;  ///< steps; 0: not at all
+  int64_t objects = 512;
+  std::string label;  ///< "": none
+  double threshold = 0.1;
+};
+
+/// What becomes of a step in which something is not finite.
+enum class OnNonfinite { error, skip };
 
 struct StageSpec {
   std::string name;
@@ -90,6 +102,8 @@ struct StageSpec {
   std::vector<std::string> freeze;
   std::vector<InitSpec> init;
   ValidationSpec validation;
+  WatchSpec watch;
+  OnNonfinite on_nonfinite = OnNonfinite::error;
   int64_t checkpoint_every = 500;
   int64_t keep_checkpoints = 2;
 };

@@ -25,13 +25,15 @@ const Schema<GroupSpec>& group_schema() {
 
 const Schema<OptimizerSpec>& optimizer_schema() {
   static const auto schema =
-      Schema<OptimizerSpec>("AdamW with a linear warm-up and a cosine.")
+      Schema<OptimizerSpec>("The optimiser, with a linear warm-up and a cosine.")
           .field("name", &OptimizerSpec::name, "the optimiser", config::one_of(optim::optimizer_names()))
           .field("lr", &OptimizerSpec::lr, "peak learning rate", above(0.0))
-          .field("weight_decay", &OptimizerSpec::weight_decay, "decoupled decay", at_least(0.0))
+          .field("weight_decay", &OptimizerSpec::weight_decay,
+                 "decay of weights: decoupled (adamw), or added to gradients (sgd)", at_least(0.0))
           .field("decay_scale_end", &OptimizerSpec::decay_scale_end,
                  "factor on the weight decay at the end of the stage, reached from 1 on a cosine", at_least(0.0))
-          .field("betas", &OptimizerSpec::betas, "decay of both moments", config::each(between(0.0, 0.999999)))
+          .field("betas", &OptimizerSpec::betas, "decay of both moments; sgd: the first is its momentum",
+                 config::each(between(0.0, 0.999999)))
           .field("epsilon", &OptimizerSpec::epsilon, "added to the root of the second moment", above(0.0))
           .field("warmup", &OptimizerSpec::warmup, "steps of linear warm-up", at_least(0))
           .field("warmup_ends_at_peak", &OptimizerSpec::warmup_ends_at_peak,
@@ -83,7 +85,30 @@ const Schema<ValidationSpec>& validation_schema() {
                  "run the tasks on the objects set apart, too, with probes fitted on that many training objects; 0: no",
                  at_least(0))
           .choice("keep", &ValidationSpec::keep, "weights that the stage ends with, for what comes after it",
-                  {{"best", Keep::best}, {"last", Keep::last}});
+                  {{"best", Keep::best}, {"last", Keep::last}})
+          .field("figures", &ValidationSpec::figures,
+                 "objects of which a loss that draws figures does so at each validation", at_least(0))
+          .no_effect_on_results();
+  return schema;
+}
+
+const Schema<WatchSpec>& watch_schema() {
+  static const auto schema =
+      Schema<WatchSpec>("Looking for a collapse of the representation on objects set apart.")
+          .field("every", &WatchSpec::every,
+                 "steps from one look to the next, with one before the first and one after the last; 0: none",
+                 at_least(0))
+          .no_effect_on_results()
+          .field("objects", &WatchSpec::objects, "how many are embedded, at most", at_least(4))
+          .no_effect_on_results()
+          .field("label", &WatchSpec::label,
+                 "a number that k-NN predicts for half of them from the other half; none: no k-NN")
+          .no_effect_on_results()
+          .field("threshold", &WatchSpec::threshold,
+                 "a sign tells of a collapse once it has come this near to its value in one, as a share of the "
+                 "distance that it had at the first look",
+                 between(0.0, 1.0))
+          .no_effect_on_results();
   return schema;
 }
 
@@ -113,6 +138,11 @@ const Schema<StageSpec>& stage_schema() {
           .pairs("init", &StageSpec::init, &InitSpec::encoder, &InitSpec::source,
                  "encoder = an earlier stage's name, or a file of weights")
           .section("validation", &StageSpec::validation, "on objects set apart", validation_schema())
+          .section("watch", &StageSpec::watch, "for a collapse", watch_schema())
+          .choice("on_nonfinite", &StageSpec::on_nonfinite,
+                  "when a loss or a gradient is not finite: end the run (error), or leave out the step (skip); three "
+                  "such steps in a row end the run",
+                  {{"error", OnNonfinite::error}, {"skip", OnNonfinite::skip}})
           .field("checkpoint_every", &StageSpec::checkpoint_every, "steps from one checkpoint to the next", at_least(1))
           .no_effect_on_results()
           .field("keep_checkpoints", &StageSpec::keep_checkpoints, "how many checkpoints the run keeps, the latest",

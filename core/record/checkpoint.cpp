@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <optional>
 
 #include "base/error.h"
 #include "config/toml.h"
@@ -17,9 +18,10 @@ namespace {
 constexpr const char* format_key = "format";
 constexpr const char* format_name = "astroclip checkpoint 1";
 
-int64_t number(const io::SafetensorsFile& file, const std::string& key) {
+int64_t number(const io::SafetensorsFile& file, const std::string& key, std::optional<int64_t> absent = std::nullopt) {
   const auto found = file.metadata().find(key);
   int64_t value = 0;
+  if (found == file.metadata().end() && absent) return *absent;
   if (found != file.metadata().end()) {
     const std::string& text = found->second;
     const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -48,6 +50,11 @@ void write_checkpoint(const std::string& path, const Position& position, const s
                            {"threads", std::to_string(position.threads)},
                            {"instructions", position.instructions}};
   if (!position.selection.empty()) metadata["selection"] = config::to_toml(position.selection);
+  if (!position.watch.empty()) metadata["watch"] = config::to_toml(position.watch);
+  if (position.skipped > 0) {
+    metadata["skipped"] = std::to_string(position.skipped);
+    metadata["skipped_in_a_row"] = std::to_string(position.skipped_in_a_row);
+  }
   if (!position.provenance.empty()) metadata["provenance"] = position.provenance.text();
   io::write_safetensors(path, tensors, metadata);
 }
@@ -61,10 +68,14 @@ Position read_position(const std::string& path) {
   Position position{number(file, "stage"), number(file, "step"), static_cast<int>(number(file, "threads")), ""};
   const auto instructions = file.metadata().find("instructions");
   if (instructions != file.metadata().end()) position.instructions = instructions->second;
-  const auto selection = file.metadata().find("selection");
-  if (selection != file.metadata().end()) {
-    position.selection = config::parse_text(selection->second, path + ": selection");
-  }
+  const auto read_table = [&](const char* key, config::Table& table) {
+    const auto found = file.metadata().find(key);
+    if (found != file.metadata().end()) table = config::parse_text(found->second, path + ": " + key);
+  };
+  read_table("selection", position.selection);
+  read_table("watch", position.watch);
+  position.skipped = number(file, "skipped", 0);
+  position.skipped_in_a_row = number(file, "skipped_in_a_row", 0);
   const auto provenance = file.metadata().find("provenance");
   if (provenance != file.metadata().end()) position.provenance = Provenance::parse(provenance->second, path);
   return position;

@@ -18,6 +18,9 @@ struct Position {
   int threads = 1;               ///< compute threads
   std::string instructions;      ///< instruction-set tier the kernels ran on
   config::Table selection = {};  ///< which validation was the best (train::Selection); empty without validations
+  config::Table watch = {};      ///< what looks for a collapse found (train::CollapseWatch); empty without
+  int64_t skipped = 0;           ///< steps of the stage that were left out because something was not finite
+  int64_t skipped_in_a_row = 0;  ///< of those, the latest ones
   Provenance provenance = {};    ///< data and code so far
 };
 

@@ -15,9 +15,9 @@ std::string duration(double seconds) {
 }
 
 std::string describe(const Progress& p) {
-  return fmt::format("{} {}/{}  loss {:.4f}  lr {:.2e}  {:.1f} objects/s  waiting {:.0f}%  {} left", p.stage, p.step,
-                     p.steps, p.loss, p.learning_rate, p.objects_per_second, 100.0 * p.wait_share,
-                     duration(p.seconds_left));
+  return fmt::format("{} {}/{}  loss {:.4f}  lr {:.2e}  {:.1f} objects/s  waiting {:.0f}%  {} left{}{}", p.stage,
+                     p.step, p.steps, p.loss, p.learning_rate, p.objects_per_second, 100.0 * p.wait_share,
+                     duration(p.seconds_left), p.watch.empty() ? "" : "  ", p.watch);
 }
 
 Console::Console(const std::string& log_path) : terminal_(isatty(STDOUT_FILENO) != 0) {

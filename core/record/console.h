@@ -19,6 +19,7 @@ struct Progress {
   double objects_per_second = 0.0;
   double wait_share = 0.0;  ///< fraction of the time spent waiting for data
   double seconds_left = 0.0;
+  std::string watch = {};  ///< the last look for a collapse at a glance; "" without one
 };
 
 /// As one line.

@@ -15,6 +15,7 @@ namespace astroclip::record {
 ///   checkpoints/           states from which the run resumes
 ///   stages/NAME.safetensors  the encoders at the end of a stage
 ///   stages/NAME.best.safetensors  those of the best validation
+///   figures/STAGE-STEP-N.svg  what the loss drew at a validation, with the numbers in a .dat
 ///   model.safetensors      the encoders at the end
 ///   embeddings.h5          embeddings of every object
 ///   predictions.h5         what the tasks predict of test objects, and the probes that they fit
@@ -39,6 +40,7 @@ class RunFolder {
   std::string checkpoints() const { return path_ + "/checkpoints"; }
   std::string stage(const std::string& name) const { return path_ + "/stages/" + name + ".safetensors"; }
   std::string best(const std::string& stage) const { return path_ + "/stages/" + stage + ".best.safetensors"; }
+  std::string figures() const { return path_ + "/figures"; }
   std::string model() const { return path_ + "/model.safetensors"; }
   std::string embeddings() const { return path_ + "/embeddings.h5"; }
   std::string predictions() const { return path_ + "/predictions.h5"; }

@@ -12,6 +12,7 @@
 #include "ops/ops.h"
 #include "plugin/guarded.h"
 #include "record/metrics.h"
+#include "train/collapse_watch.h"
 #include "train/selection.h"
 #include "train/stage_parameters.h"
 #include "train/stage_rows.h"
@@ -141,6 +142,7 @@ std::vector<std::string> check_batch(const Stage& stage, const Model& model, con
   const ops::PrecisionScope precision(stage.experiment.run_precision());
   const data::Batch batch = first_batch(setup, dataset, std::move(rows.training));
   const train::FrozenViews none;
+  if (stage.spec.watch.every > 0) (void)train::CollapseWatch(setup, none, {}, dataset, rows.validation);
   train::StepContext context(setup, none, batch, 0, train::Mode::validation);
   const LossValue loss = setup.forward(context);
   check_value(stage.spec, loss);

@@ -57,6 +57,7 @@ double seconds_per_step(const Stage& planned, const Dataset& dataset, bool keeps
   Experiment experiment = planned.experiment;
   experiment.validation = 0.0;  // its objects would not be among a few
   experiment.stages[planned.index].validation.every = 0;
+  experiment.stages[planned.index].watch.every = 0;
   const Stage stage(experiment, planned.index);
   const StageSpec& spec = stage.spec;
   if (spec.steps == 0) return 0.0;

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/instructions.h"
@@ -47,6 +48,8 @@ void check_same_machine(const record::Checkpoint& checkpoint) {
   }
 }
 
+constexpr const char* looks_key = "looks";  // of a model file's metadata
+
 /// What the bits of weights depend on beside experiment and provenance.
 std::string machine() { return fmt::format("{} compute threads, {}", compute_threads(), instruction_tier()); }
 
@@ -87,14 +90,16 @@ class Run {
     for (const std::string& name : model_->names()) origins_[name] = {};
     if (position.stage > 0) {
       const StageSpec& last = experiment_.stages[static_cast<size_t>(position.stage) - 1];
-      origins_ = read_origins(io::list_weights(folder_.stage(last.name)).metadata);
+      const io::Metadata made = io::list_weights(folder_.stage(last.name)).metadata;
+      origins_ = read_origins(made);
+      read_looks(made);
     }
     for (auto stage = static_cast<size_t>(position.stage); stage < experiment_.stages.size(); ++stage) {
       note_origins(stage);
       if (!take_stage(stage) && !train_stage(stage)) return Outcome::interrupted;
     }
     write_model(folder_.model());
-    evaluate::evaluate(experiment_, *model_, origins_, *dataset_, in_both_, provenance_, folder_, console_,
+    evaluate::evaluate(experiment_, *model_, origins_, *dataset_, in_both_, provenance_, looks_, folder_, console_,
                        cache_.get());
     return Outcome::finished;
   }
@@ -143,7 +148,17 @@ class Run {
     metadata["experiment"] = io::read_text(folder_.resolved());
     metadata["provenance"] = provenance_.text();
     metadata["machine"] = machine();
+    if (!looks_.empty()) metadata[looks_key] = fmt::format("{}", fmt::join(looks_, "\n"));
     write_model_file(path, model_->state(), {experiment_.encoders, dataset_->preprocessing(), {}}, metadata);
+  }
+
+  /// What the stages up to one said whose weights have this metadata.
+  void read_looks(const io::Metadata& metadata) {
+    looks_.clear();
+    const auto found = metadata.find(looks_key);
+    if (found == metadata.end()) return;
+    std::istringstream text(found->second);
+    for (std::string line; std::getline(text, line);) looks_.push_back(line);
   }
 
   void initialise(const StageSpec& stage) {
@@ -186,6 +201,7 @@ class Run {
     compare(Provenance::parse(made["provenance"], source), source);
     for (const std::string& name : encoders_up_to({experiment_, index})) model_->load(name, source);
     console_.say(fmt::format("stage {}: weights copied from {}", experiment_.stages[index].name, source));
+    read_looks(made);
     write_model(folder_.stage(experiment_.stages[index].name));
     return true;
   }
@@ -203,6 +219,7 @@ class Run {
         stage, folder_, trainer, console_, *recorder_, [this](const std::string& path) { write_model(path); },
         provenance_);
     if (!stage_run.run()) return false;
+    if (trainer.watch() != nullptr) looks_.push_back(trainer.watch()->note());
     choose_weights(stage, trainer);
     write_model(folder_.stage(stage.name));
     memory_of(experiment_.run_device()).trim();
@@ -234,6 +251,7 @@ class Run {
   std::unique_ptr<Model> model_;
   std::vector<std::vector<std::string>> reached_;  ///< parameters, by stage
   Origins origins_;                                ///< of the model's weights at the end of the current stage
+  std::vector<std::string> looks_;                 ///< for a collapse, at the end of each stage
   std::unique_ptr<evaluate::TokenCache> cache_;
   std::unique_ptr<record::Recorder> recorder_;
 };

@@ -29,8 +29,11 @@ class StageRun {
   /// Says after the third step, when nothing new is taken any more, what training holds.
   void tell_memory();
   void report(const train::StepReport& step);
-  /// Metrics of a validation if one is due, else none. Writes the model if it is the best so far.
-  record::Metrics validate_if_due();
+  /// Metrics of a validation and of a look for a collapse if they are due, else none. Writes the model if it is the
+  /// best so far.
+  record::Metrics measure_if_due();
+  record::Metrics validate();
+  record::Metrics look();
   void save();
 
   using Clock = std::chrono::steady_clock;
@@ -43,6 +46,7 @@ class StageRun {
   const Provenance& provenance_;
   Clock::time_point start_ = Clock::now();
   int64_t first_;
+  bool has_named_unreached_ = false;
   record::Progress progress_;
 };
 

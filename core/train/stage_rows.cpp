@@ -13,6 +13,12 @@ data::RowSplit stage_rows(const StageSetup& setup, const Dataset& dataset) {
   data::RowSplit rows =
       data::split_validation(dataset, data::rows_with(dataset, Split::train, setup.modalities_of_views()),
                              stage.experiment.validation, stage.seed());
+  if ((spec.validation.every > 0 || spec.watch.every > 0) && rows.validation.empty()) {
+    throw Error(
+        fmt::format("[stages.{}] no object is set apart to validate on; [experiment] 'validation' = {} is too "
+                    "small a share",
+                    spec.name, stage.experiment.validation));
+  }
   const auto count = static_cast<int64_t>(rows.training.size());
   if (count >= spec.batch) return rows;
   throw Error(fmt::format("[stages.{}] 'batch' = {} exceeds the {} training objects", spec.name, spec.batch, count));

@@ -27,6 +27,7 @@ StepContext::StepContext(const StageSetup& setup, const FrozenViews& frozen, con
       frozen_(frozen),
       batch_(batch),
       step_(step),
+      mode_(mode),
       dropout_seed_(word(Rng(stage_.seed(), RngStream::dropout, stage_.index, static_cast<uint64_t>(batch.step)))) {
   setup_.set_mode(mode == Mode::training, dropout_seed_);
 }

@@ -11,7 +11,7 @@
 
 namespace astroclip::train {
 
-enum class Mode { training, validation };
+enum class Mode { training, validation, watching };
 
 /// One batch on its way through a stage's loss. Views go to the device when the loss asks for them.
 class StepContext final : public LossContext {
@@ -28,6 +28,7 @@ class StepContext final : public LossContext {
   int64_t batch_size() const override { return static_cast<int64_t>(batch_.rows.size()); }
   int64_t step() const override { return step_; }
   int64_t steps() const override { return stage_.spec.steps; }
+  bool watching() const override { return mode_ == Mode::watching; }
   Rng rng(RngStream stream, int64_t sample) const override;
   Tensor raw(const std::string& view) override;
   Tensor tokens(const std::string& view) override;
@@ -63,6 +64,7 @@ class StepContext final : public LossContext {
   const FrozenViews& frozen_;
   const data::Batch& batch_;
   int64_t step_;
+  Mode mode_;
   uint64_t dropout_seed_;  ///< of the batch
   std::vector<Embedding> embeddings_;
   std::map<std::string, Tensor> raw_, tokens_;  ///< what was asked for so far

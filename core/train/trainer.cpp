@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -23,6 +24,7 @@ Trainer::Trainer(const Stage& stage, const Model& model, const Dataset& dataset,
   if (from) restore(*from);
   if (cache != nullptr && !finished()) frozen_ = FrozenViews(setup_, *cache);
   open_dataset(origins);
+  if (watch_ && from && !from->position.watch.empty()) watch_->restore(from->position.watch, from->path);
 }
 
 void Trainer::make_optimizer() {
@@ -56,6 +58,9 @@ void Trainer::open_dataset(const Origins& origins) {
 }
 
 void Trainer::make_validators(const data::RowSplit& rows, const Origins& origins) {
+  if (stage_.spec.watch.every > 0) {
+    watch_ = std::make_unique<CollapseWatch>(setup_, frozen_, origins, dataset_, rows.validation);
+  }
   if (stage_.spec.validation.every == 0) return;
   validator_ = std::make_unique<Validator>(setup_, frozen_, dataset_, rows.validation);
   if (stage_.spec.validation.tasks == 0) return;
@@ -64,23 +69,33 @@ void Trainer::make_validators(const data::RowSplit& rows, const Origins& origins
                                                 origins, dataset_, rows.training, rows.validation);
 }
 
-record::Metrics Trainer::add_gradients() {
+record::Metrics Trainer::add_gradients(std::string& bad) {
   record::MetricMeans means;
   for (int64_t i = 0; i < stage_.spec.accumulate; ++i) {
     batch_ = loader_->next();
+    if (!bad.empty()) continue;  // the loader stays in step
     StepContext context(setup_, frozen_, batch_, step_, Mode::training);
     const LossValue value = setup_.forward(context);
     const record::Metrics metrics = means.add(value);
-    if (!std::isfinite(metrics.front().second)) stop_on_bad_loss(value);
-    context.backward(value.total, 1.0 / static_cast<double>(stage_.spec.accumulate));
+    if (std::isfinite(metrics.front().second)) {
+      context.backward(value.total, 1.0 / static_cast<double>(stage_.spec.accumulate));
+    } else {
+      bad = describe_bad_loss(value);
+    }
   }
   return means.means();
 }
 
 StepReport Trainer::step() {
   const ops::PrecisionScope precision(stage_.experiment.run_precision());
+  std::vector<Tensor> before;
+  if (stage_.spec.on_nonfinite == OnNonfinite::skip) {
+    for (const NamedTensor& entry : setup_.buffers()) before.push_back(entry.tensor.clone());
+  }
+  std::string bad;
   StepReport report;
-  report.losses = add_gradients();
+  report.losses = add_gradients(bad);
+  if (!bad.empty()) return skip(std::move(bad), before);
   const OptimizerSpec& o = stage_.spec.optimizer;
   const int64_t steps = stage_.spec.steps;
   report.learning_rate = optim::warmup_cosine(step_, o.lr, o.min_lr, o.warmup, steps, o.warmup_ends_at_peak);
@@ -88,9 +103,9 @@ StepReport Trainer::step() {
   const optim::Optimizer::Norm norm = optimizer_->step({report.learning_rate, decay, step_});
   if (!norm.finite) {
     const std::string cause = bad_input(batch_, dataset_);
-    throw Error(fmt::format(
-        "[stages.{}] step {}: the gradient of '{}' is not finite (loss {:.6g}){}; nothing was updated",
-        stage_.spec.name, step_ + 1, optimizer_->first_non_finite(), report.loss(), cause.empty() ? "" : "; " + cause));
+    return skip(fmt::format("the gradient of '{}' is not finite (loss {:.6g}){}", optimizer_->first_non_finite(),
+                            report.loss(), cause.empty() ? "" : "; " + cause),
+                before);
   }
   report.gradient_norm = norm.norm;
   for (size_t i = 0; i + 1 < norm.parts.size(); ++i) {
@@ -98,16 +113,34 @@ StepReport Trainer::step() {
   }
   setup_.after_update(step_);
   if (average_) average_->update(step_);
+  skipped_in_a_row_ = 0;
   report.step = ++step_;
   return report;
 }
 
+StepReport Trainer::skip(std::string why, const std::vector<Tensor>& before) {
+  constexpr int64_t most_in_a_row = 3;
+  const bool skips = stage_.spec.on_nonfinite == OnNonfinite::skip;
+  if (!skips || skipped_in_a_row_ + 1 == most_in_a_row) {
+    throw Error(fmt::format("[stages.{}] step {}: {}; nothing was updated{}", stage_.spec.name, step_ + 1, why,
+                            skips ? fmt::format("; it is the {}rd such step in a row", most_in_a_row) : ""));
+  }
+  std::vector<NamedTensor> now = setup_.buffers();
+  for (size_t i = 0; i < now.size(); ++i) now[i].tensor.copy_from(before[i]);
+  optimizer_->clear_gradients();
+  setup_.after_skip();
+  ++skipped_;
+  ++skipped_in_a_row_;
+  return {.step = ++step_, .skipped = std::move(why), .losses = {}};
+}
+
 Validation Trainer::validate() {
   Validation validation;
-  // The loss is not of what it produces: a teacher is no student.
-  if (average_) average_->swap();
-  validation.metrics = validator_->measure(step_);
-  if (average_) average_->swap();
+  {
+    const WeightsInUse::Scope scope(*in_use_, WeightsInUse::By::loss);
+    validation.metrics = validator_->measure(step_);
+    validation.figures = validator_->figures(step_);
+  }
   if (task_validator_) {
     const WeightsInUse::Scope scope = use();
     for (auto& metric : task_validator_->measure()) validation.metrics.push_back(std::move(metric));
@@ -116,14 +149,12 @@ Validation Trainer::validate() {
   return validation;
 }
 
-void Trainer::stop_on_bad_loss(const LossValue& value) const {
-  std::string bad_term = "total";
+std::string Trainer::describe_bad_loss(const LossValue& value) const {
+  std::vector<std::string> terms;
   for (const auto& [name, term] : value.terms) {
-    if (!std::isfinite(term.item())) {
-      bad_term = name;
-      break;
-    }
+    if (!std::isfinite(term.item())) terms.push_back(fmt::format("'{}'", name));
   }
+  if (terms.empty()) terms.emplace_back("'total'");
   std::string cause = bad_input(batch_, dataset_);
   for (const NamedTensor& entry : state()) {
     if (!cause.empty()) break;
@@ -132,14 +163,19 @@ void Trainer::stop_on_bad_loss(const LossValue& value) const {
       cause = fmt::format("the first bad tensor is '{}'", entry.name);
     }
   }
-  throw Error(fmt::format("[stages.{}] step {}: the loss term '{}' is not finite; {}; nothing was updated",
-                          stage_.spec.name, step_ + 1, bad_term,
-                          cause.empty() ? "every weight and every view is finite" : cause));
+  return fmt::format("the loss term{} {} {} not finite; {}", terms.size() == 1 ? "" : "s", fmt::join(terms, ", "),
+                     terms.size() == 1 ? "is" : "are", cause.empty() ? "every weight and every view is finite" : cause);
 }
 
 record::Position Trainer::position() const {
-  return {static_cast<int64_t>(stage_.index), step_, compute_threads(), instruction_tier(),
-          validator_ ? selection_.state() : config::Table()};
+  return {.stage = static_cast<int64_t>(stage_.index),
+          .step = step_,
+          .threads = compute_threads(),
+          .instructions = instruction_tier(),
+          .selection = validator_ ? selection_.state() : config::Table(),
+          .watch = watch_ ? watch_->state() : config::Table(),
+          .skipped = skipped_,
+          .skipped_in_a_row = skipped_in_a_row_};
 }
 
 std::vector<NamedTensor> Trainer::state() const {
@@ -155,6 +191,8 @@ void Trainer::restore(const record::Checkpoint& checkpoint) {
   std::vector<NamedTensor> targets = state();
   record::restore(path, targets);
   step_ = position.step;
+  skipped_ = position.skipped;
+  skipped_in_a_row_ = position.skipped_in_a_row;
   if (stage_.spec.validation.every == 0) return;
   if (position.selection.empty()) {
     throw Error(

@@ -11,6 +11,7 @@
 #include "optim/optimizer.h"
 #include "record/checkpoint.h"
 #include "record/metrics.h"
+#include "train/collapse_watch.h"
 #include "train/frozen_views.h"
 #include "train/selection.h"
 #include "train/stage_setup.h"
@@ -21,7 +22,8 @@ namespace astroclip::train {
 
 /// What one step gave.
 struct StepReport {
-  int64_t step = 0;  ///< finished steps of the stage
+  int64_t step = 0;     ///< finished steps of the stage
+  std::string skipped;  ///< why it was left out; "" if it was not. There is nothing but `step` then
   double learning_rate = 0.0;
   double gradient_norm = 0.0;
   record::Metrics losses;  ///< means over the step's batches: "loss" first, then its terms
@@ -31,6 +33,7 @@ struct StepReport {
 /// What one validation gave.
 struct Validation {
   record::Metrics metrics;
+  std::vector<record::Figure> figures;
   bool is_best = false;  ///< of the stage so far
 };
 
@@ -45,15 +48,23 @@ class Trainer {
 
   /// All steps are done, or validations call for an end.
   bool finished() const { return step_ == stage_.spec.steps || selection_.exhausted(); }
-  /// One step: encode, loss, gradients, update; with `accumulate`, of several batches. Throws Error naming the loss
-  /// term and the object or the first tensor that went bad when a number is not finite; nothing has been updated then.
+  /// One step: encode, loss, gradients, update; with `accumulate`, of several batches. When a number is not finite,
+  /// nothing is updated: with `on_nonfinite = "skip"` the step is left out, unless it is the third in a row; else
+  /// throws Error naming the loss terms and the object or the first tensor that went bad.
   StepReport step();
+  /// Steps that were left out so far.
+  int64_t skipped() const { return skipped_; }
 
   bool validation_due() const { return selection_.due(step_, stage_.spec.steps); }
   /// Measures on objects set apart: the loss, with the average of the weights where there is one, and the tasks, with
   /// the weights in use.
   Validation validate();
   const Selection& selection() const { return selection_; }
+  bool look_due() const { return watch_ && watch_->due(step_); }
+  /// Looks for a collapse; what it finds is in `watch` afterwards, too.
+  record::Metrics look() { return watch_->look(*in_use_, step_); }
+  /// Null without `watch`.
+  const CollapseWatch* watch() const { return watch_.get(); }
   /// While it lives, the model has the weights that are meant for use.
   WeightsInUse::Scope use() const { return WeightsInUse::Scope(*in_use_); }
   /// Gives the model those weights for good; the stage is over.
@@ -76,9 +87,12 @@ class Trainer {
   void restore(const record::Checkpoint& checkpoint);
   void open_dataset(const Origins& origins);
   void make_validators(const data::RowSplit& rows, const Origins& origins);
-  /// Forward and backward of every batch of the step.
-  record::Metrics add_gradients();
-  [[noreturn]] void stop_on_bad_loss(const LossValue& value) const;
+  /// Forward and backward of every batch of the step, until something is not finite, of which `bad` then tells.
+  record::Metrics add_gradients(std::string& bad);
+  /// Which terms of a loss are not finite, and since when, in words.
+  std::string describe_bad_loss(const LossValue& value) const;
+  /// Makes as if the step had not been, but for its number.
+  StepReport skip(std::string why, const std::vector<Tensor>& before);
 
   Stage stage_;
   const Model& model_;
@@ -91,9 +105,11 @@ class Trainer {
   std::unique_ptr<data::Loader> loader_;
   std::unique_ptr<Validator> validator_;                     ///< none without `validation`
   std::unique_ptr<evaluate::TaskValidator> task_validator_;  ///< none without `validation.tasks`
+  std::unique_ptr<CollapseWatch> watch_;                     ///< none without `watch`
   Selection selection_;
   data::Batch batch_;  ///< the last one
   int64_t step_ = 0;
+  int64_t skipped_ = 0, skipped_in_a_row_ = 0;
   int64_t row_count_ = 0;
 };
 

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "autograd/tape.h"
-#include "base/error.h"
+#include "data/fields.h"
 #include "ops/ops.h"
 #include "train/step_context.h"
 
@@ -14,14 +14,7 @@ namespace astroclip::train {
 
 Validator::Validator(const StageSetup& setup, const FrozenViews& frozen, const Dataset& dataset,
                      std::vector<int64_t> rows)
-    : setup_(setup), frozen_(frozen), dataset_(dataset), rows_(std::move(rows)) {
-  if (rows_.empty()) {
-    throw Error(
-        fmt::format("[stages.{}] no object is set apart to validate on; [experiment] 'validation' = {} is too "
-                    "small a share",
-                    setup.stage().spec.name, setup.stage().experiment.validation));
-  }
-}
+    : setup_(setup), frozen_(frozen), dataset_(dataset), rows_(std::move(rows)) {}
 
 record::Metrics Validator::measure(int64_t step) const {
   const autograd::NoGrad guard;
@@ -48,13 +41,42 @@ record::Metrics Validator::measure(int64_t step) const {
   return found;
 }
 
-void Validator::add_rest(std::vector<int64_t> rows, int64_t step, record::MetricMeans& means) const {
+data::Batch Validator::batch_of(std::vector<int64_t> rows) const {
   const auto count = static_cast<int64_t>(rows.size());
   data::LoaderOptions options = setup_.stage().loader_options(count);
   options.steps = 1;
   options.shuffle = false;
-  data::Loader loader(dataset_, std::move(rows), frozen_.to_load(setup_, count), setup_.loss().labels(), options);
-  const data::Batch batch = loader.next();
+  return data::Loader(dataset_, std::move(rows), frozen_.to_load(setup_, count), setup_.loss().labels(), options)
+      .next();
+}
+
+std::vector<record::Figure> Validator::figures(int64_t step) const {
+  const Stage& stage = setup_.stage();
+  const size_t count = std::min(rows_.size(), static_cast<size_t>(stage.spec.validation.figures));
+  if (count == 0) return {};
+  const autograd::NoGrad guard;
+  const ops::PrecisionScope precision(stage.experiment.run_precision());
+  const data::Batch batch = batch_of({rows_.begin(), rows_.begin() + static_cast<ptrdiff_t>(count)});
+  StepContext context(setup_, frozen_, batch, step, Mode::validation);
+  ObjectIds ids = data::read_object_ids(dataset_, Split::train, batch.rows);
+  IdNames names;
+  names.add(ids);
+  std::vector<record::Figure> figures;
+  for (LossFigure& drawn : setup_.figures(context)) {
+    const ViewRequest& request = setup_.view(drawn.view).request;
+    const std::string& name = request.field.empty() ? request.modality : request.field;
+    const std::vector<Field> fields = dataset_.fields();
+    const auto field = std::ranges::find(fields, name, &Field::name);
+    const bool has_unit = field != fields.end() && !field->unit.empty();
+    std::string object = names(ids.keys.at(static_cast<size_t>(drawn.object)));
+    figures.push_back({fmt::format("stage {} after {} steps: object {}, not trained on", stage.spec.name, step, object),
+                       has_unit ? fmt::format("{} [{}]", name, field->unit) : name, std::move(drawn)});
+  }
+  return figures;
+}
+
+void Validator::add_rest(std::vector<int64_t> rows, int64_t step, record::MetricMeans& means) const {
+  const data::Batch batch = batch_of(std::move(rows));
   StepContext context(setup_, frozen_, batch, step, Mode::validation);
   means.add_roots(setup_.forward(context));
 }

@@ -11,8 +11,9 @@ WeightsInUse::WeightsInUse(const StageSetup& setup, optim::WeightAverage* averag
   }
 }
 
-void WeightsInUse::trade() const {
+void WeightsInUse::trade(By user) const {
   if (average_ != nullptr) average_->swap();
+  if (user == By::loss) return;
   for (const auto& [own, other] : products_) optim::trade_places(own, other);
 }
 

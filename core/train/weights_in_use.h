@@ -12,21 +12,27 @@ namespace astroclip::train {
 /// what the loss says is its product.
 class WeightsInUse {
  public:
+  /// Whose use: the loss itself is not measured with what it produces, as a teacher is no student.
+  enum class By { all, loss };
+
   /// `average`: none without `ema`. Both arguments outlive it.
   WeightsInUse(const StageSetup& setup, optim::WeightAverage* average);
   /// The weights that train and those in use trade places; a second call trades them back.
-  void trade() const;
+  void trade(By user = By::all) const;
 
   /// While it lives, the model has the weights in use.
   class Scope {
    public:
-    explicit Scope(const WeightsInUse& weights) : weights_(weights) { weights_.trade(); }
-    ~Scope() { weights_.trade(); }
+    explicit Scope(const WeightsInUse& weights, By user = By::all) : weights_(weights), user_(user) {
+      weights_.trade(user_);
+    }
+    ~Scope() { weights_.trade(user_); }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
    private:
     const WeightsInUse& weights_;
+    By user_;
   };
 
  private:

@@ -30,9 +30,9 @@ std::vector<std::string> full_run(const std::string& folder) {
            "dataset.cache=" + scratch("cache"), "experiment.validation=0.2", "evaluation.floors=[]",
            "stages.spectrum-pretraining.steps=24", "stages.spectrum-pretraining.accumulate=2",
            "stages.spectrum-pretraining.checkpoint_every=7", "stages.spectrum-pretraining.validation={every=5}",
-           "stages.alignment.steps=1000", "stages.alignment.batch=16", "stages.alignment.micro_batch=6",
-           "stages.alignment.accumulate=2", "stages.alignment.ema=0.9", "stages.alignment.checkpoint_every=4",
-           "stages.alignment.keep_checkpoints=3",
+           "stages.spectrum-pretraining.watch={every=8, label=\"redshift\"}", "stages.alignment.steps=1000",
+           "stages.alignment.batch=16", "stages.alignment.micro_batch=6", "stages.alignment.accumulate=2",
+           "stages.alignment.ema=0.9", "stages.alignment.checkpoint_every=4", "stages.alignment.keep_checkpoints=3",
            "stages.alignment.validation={every=6, patience=3, metric=\"validation.clip\", tasks=50}",
            "stages.alignment.optimizer={lr=1e-3, layer_decay=0.7, groups=[{match=\"*.bias\", decay_scale=0.0}]}"}) {
     words.insert(words.end(), {"--set", assignment});
@@ -108,6 +108,34 @@ TEST(Training, EndsThreeValidationsAfterTheBestAndKeepsThatOne) {
   EXPECT_EQ(tensors(stages + "alignment.safetensors"), tensors(stages + "alignment.best.safetensors"));
   EXPECT_EQ(tensors(undisturbed() + "/model.safetensors"), tensors(stages + "alignment.safetensors"));
   EXPECT_EQ(checkpoints(undisturbed()).size(), 3U);
+}
+
+TEST(Training, DrawsReconstructionsAtEachValidation) {
+  for (const char* step : {"00000000", "00000005", "00000024"}) {
+    for (const char* object : {"1", "4"}) {
+      const std::string figure = undisturbed() + "/figures/spectrum-pretraining-" + step + "-" + object;
+      const std::string svg = io::read_text(figure + ".svg");
+      EXPECT_THAT(svg, HasSubstr("vacuum wavelength [Å]"));
+      EXPECT_THAT(svg, HasSubstr("spectrum [1e-17 erg/s/cm²/Å]"));
+      std::istringstream table(io::read_text(figure + ".dat"));
+      std::string line;
+      std::getline(table, line), std::getline(table, line), std::getline(table, line);
+      EXPECT_THAT(line, testing::StartsWith("3600 "));
+    }
+  }
+  EXPECT_FALSE(fs::exists(undisturbed() + "/figures/spectrum-pretraining-00000005-5.svg"));
+}
+
+TEST(Training, TellsTheLooksForACollapseInLogMetricsAndReport) {
+  std::vector<int64_t> looks;
+  for (const auto& line : metrics(undisturbed())) {
+    if (line.contains("watch.spectrum.rank")) looks.push_back(line["step"]);
+  }
+  EXPECT_THAT(looks, testing::ElementsAre(0, 8, 16, 24));
+  EXPECT_THAT(io::read_text(undisturbed() + "/log.txt"),
+              HasSubstr("spectrum-pretraining after 24 steps: spectrum.rank "));
+  EXPECT_THAT(io::read_text(undisturbed() + "/report.txt"),
+              HasSubstr("looks for a collapse\n  stage spectrum-pretraining, "));
 }
 
 TEST(Training, WithoutPatienceAndWithKeepLastItEndsWithTheLastWeights) {
