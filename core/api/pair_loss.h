@@ -76,7 +76,7 @@ Tensor own_or_other(const LossContext& context, int64_t rows, int64_t columns, f
 template <class P>
 config::Schema<P> pair_schema(std::string summary) {
   return config::Schema<P>(std::move(summary))
-      .field("augment", &P::augment, "encode augmented views, as [augmentation] describes them")
+      .field("augment", &P::augment, "encode augmented views, as [dataset.views] describes them")
       .field("pair_weights", &P::pair_weights,
              "weight of each pair of towers in the mean over pairs, in the order 1–2, 1–3, …, 2–3, …; none: all equal",
              config::each(config::at_least(0.0)));

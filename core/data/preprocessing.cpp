@@ -1,6 +1,9 @@
 #include "data/preprocessing.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "base/error.h"
 #include "data/survey.h"
@@ -9,7 +12,17 @@ namespace astroclip::data {
 
 namespace {
 
-constexpr const char *scales_key = "to_rgb_scales", *offset_key = "to_rgb_m", *stretch_key = "to_rgb_q";
+using pixels::Stretch;
+
+/// The keys of a stretch in a modality's table.
+struct StretchKeys {
+  Stretch::Kind kind;
+  const char *scales, *offset, *softening;
+};
+constexpr StretchKeys stretch_keys[] = {{Stretch::Kind::rgb, "to_rgb_scales", "to_rgb_m", "to_rgb_q"},
+                                        {Stretch::Kind::bands, "arcsinh_scales", "arcsinh_m", "arcsinh_q"}};
+constexpr const char* planes_key = "planes";  // of an RGB image, in words
+constexpr const char* crop_key = "crop";
 
 /// Throws Error naming the key unless its value is a number.
 double number(const config::Value* value, const Field& field, const char* key) {
@@ -23,6 +36,25 @@ double number(const config::Value* value, const Field& field, const char* key) {
 
 }  // namespace
 
+std::vector<std::string> split_bands(const std::string& text) {
+  std::vector<std::string> bands;
+  if (text.find(',') == std::string::npos) {
+    for (const char letter : text) bands.emplace_back(1, letter);
+    return bands;
+  }
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    bands.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return bands;
+}
+
+std::string joined_bands(const std::vector<std::string>& bands) {
+  const bool are_letters = std::ranges::all_of(bands, [](const std::string& band) { return band.size() == 1; });
+  return fmt::format("{}", fmt::join(bands, are_letters ? "" : ","));
+}
+
 config::Table image_preprocessing(int64_t bands, const std::string& names) {
   config::Table image;
   image.set("unit", {std::string("nanomaggies"), {}});
@@ -35,16 +67,8 @@ config::Table image_preprocessing(int64_t bands, const std::string& names) {
     image.set("bands", {bands, {}});
   }
   image.set("pixel_scale", {pixel_scale, {}});
-  if (is_published) {
-    const RgbStretch published;
-    config::Array scales;
-    for (const double scale : published.scales) scales.emplace_back(scale, config::Location{});
-    image.set(scales_key, {scales, {}});
-    image.set(offset_key, {published.offset, {}});
-    image.set(stretch_key, {published.stretch, {}});
-    image.set("planes", {std::string(published_bands.rbegin(), published_bands.rend()), {}});
-  }
-  image.set("crop", {std::string("centre"), {}});
+  image.set(crop_key, {std::string("centre"), {}});
+  if (is_published) set_stretch(image, split_bands(std::string(published_bands)), Stretch());
   return image;
 }
 
@@ -63,20 +87,54 @@ config::Table published_preprocessing() {
   return all;
 }
 
-std::optional<RgbStretch> stretch_of(const config::Table& preprocessing, const Field& field) {
-  const config::Value* modality = preprocessing.find(field.name);
-  const auto* table = modality == nullptr ? nullptr : modality->get_if<config::Table>();
-  const config::Value* scales = table == nullptr ? nullptr : table->find(scales_key);
-  if (scales == nullptr) return std::nullopt;
-  const auto* values = scales->get_if<config::Array>();
-  if (values == nullptr || static_cast<int64_t>(values->size()) != field.shape[0])
-    throw Error(fmt::format("[dataset] preprocessing of '{}': '{}' must have {} numbers, one for each band, found {}",
-                            field.name, scales_key, field.shape[0],
-                            values == nullptr ? scales->kind() : std::to_string(values->size())));
-  RgbStretch stretch{
-      {}, number(table->find(offset_key), field, offset_key), number(table->find(stretch_key), field, stretch_key)};
-  for (const config::Value& value : *values) stretch.scales.push_back(number(&value, field, scales_key));
-  return stretch;
+const config::Table* modality_table(const config::Table& preprocessing, const std::string& modality) {
+  const config::Value* value = preprocessing.find(modality);
+  return value == nullptr ? nullptr : value->get_if<config::Table>();
+}
+
+std::vector<std::string> band_names(const config::Table& preprocessing, const Field& field) {
+  const config::Table* table = modality_table(preprocessing, field.name);
+  const config::Value* bands = table == nullptr ? nullptr : table->find("bands");
+  const auto* text = bands == nullptr ? nullptr : bands->get_if<std::string>();
+  if (text == nullptr) return {};
+  std::vector<std::string> names = split_bands(*text);
+  return std::ssize(names) == field.shape[0] ? names : std::vector<std::string>();
+}
+
+std::optional<Stretch> stretch_of(const config::Table& preprocessing, const Field& field) {
+  const config::Table* table = modality_table(preprocessing, field.name);
+  if (table == nullptr) return std::nullopt;
+  for (const StretchKeys& keys : stretch_keys) {
+    const config::Value* scales = table->find(keys.scales);
+    if (scales == nullptr) continue;
+    const auto* values = scales->get_if<config::Array>();
+    if (values == nullptr || static_cast<int64_t>(values->size()) != field.shape[0])
+      throw Error(fmt::format("[dataset] preprocessing of '{}': '{}' must have {} numbers, one for each band, found {}",
+                              field.name, keys.scales, field.shape[0],
+                              values == nullptr ? scales->kind() : std::to_string(values->size())));
+    Stretch stretch{keys.kind,
+                    {},
+                    number(table->find(keys.offset), field, keys.offset),
+                    number(table->find(keys.softening), field, keys.softening)};
+    for (const config::Value& value : *values) stretch.scales.push_back(number(&value, field, keys.scales));
+    return stretch;
+  }
+  return std::nullopt;
+}
+
+void set_stretch(config::Table& table, const std::vector<std::string>& bands, const std::optional<Stretch>& stretch) {
+  for (const StretchKeys& keys : stretch_keys) {
+    for (const char* key : {keys.scales, keys.offset, keys.softening}) table.erase(key);
+  }
+  table.erase(planes_key);
+  if (!stretch) return;
+  const StretchKeys& keys = *std::ranges::find(stretch_keys, stretch->kind, &StretchKeys::kind);
+  config::Array scales;
+  for (const double scale : stretch->scales) scales.emplace_back(scale, config::Location{});
+  table.set(keys.scales, {scales, {}});
+  table.set(keys.offset, {stretch->offset, {}});
+  table.set(keys.softening, {stretch->softening, {}});
+  if (stretch->kind == Stretch::Kind::rgb) table.set(planes_key, {joined_bands({bands.rbegin(), bands.rend()}), {}});
 }
 
 }  // namespace astroclip::data

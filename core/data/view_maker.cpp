@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -35,22 +34,21 @@ void check_shape(const ViewPlan& view, const Field& field) {
                   view.request.name, taken.str(), field.name, there[0], side));
 }
 
-std::vector<ViewStep> steps_of(const Dataset& dataset, const ViewPlan& view, const Field& field) {
+std::vector<std::vector<ViewStep>> all_steps(const Dataset& dataset, const ViewPlan& view, const Field& field) {
   const ViewRequest& request = view.request;
-  const bool is_flux = field.name == request.modality;
-  std::vector<ViewStep> steps;
-  if (field.shape.rank() == planes_rank) {
-    const int64_t size = view.shape[2];
-    constexpr int64_t anywhere = std::numeric_limits<int64_t>::max() / 2;
-    const int64_t shift = request.size > 0 ? anywhere : view.augmentation.shift;
-    steps.push_back(request.augment ? random_crop(size, shift) : centre_crop(size));
-    const auto stretch = is_flux ? stretch_of(dataset.preprocessing(), field) : std::nullopt;
-    if (stretch) steps.push_back(rgb(*stretch));
-    if (request.augment && view.augmentation.flip_rotate) steps.push_back(flip_rotate());
+  const bool is_image = field.shape.rank() == planes_rank;
+  StepPlace place{
+      .field = field.shape, .size = is_image ? view.shape[2] : 0, .is_flux = field.name == request.modality};
+  if (is_image && place.is_flux) {
+    place.bands = band_names(dataset.preprocessing(), field);
+    place.stretch = stretch_of(dataset.preprocessing(), field);
   }
-  const bool has_noise = request.augment && is_flux && view.augmentation.noise > 0.0;
-  if (field.shape.rank() == 1 && has_noise) steps.push_back(add_noise(view.augmentation.noise));
-  return steps;
+  if (!request.augment) return {steps_of({.name = request.name}, place)};
+  if (view.groups.empty())
+    throw Error(fmt::format("[dataset] view '{}' is augmented, and no group says how", request.name));
+  std::vector<std::vector<ViewStep>> all;
+  for (const ViewGroup& group : view.groups) all.push_back(steps_of(group, place));
+  return all;
 }
 
 /// What a field that shares the first one's crops becomes.
@@ -69,7 +67,7 @@ ViewMaker::ViewMaker(const Dataset& dataset, const std::vector<ViewPlan>& views)
   const ViewPlan& first = views[0];
   const Field field = data::field_of(dataset, field_of(first.request));
   check_shape(first, field);
-  steps_ = steps_of(dataset, first, field);
+  steps_ = all_steps(dataset, first, field);
   parts_.push_back({first.request.name, field.name, field.shape, first.shape});
   for (size_t i = 1; i < views.size(); ++i) {
     const Field other = data::field_of(dataset, field_of(views[i].request));
@@ -95,7 +93,7 @@ void ViewMaker::make(const HostBatch& raw, int64_t rows, const std::function<Rng
       fields.emplace_back(part.raw, values);
     }
     Rng rng = stream(at);
-    for (const ViewStep& step : steps_) step(fields, rng);
+    for (const ViewStep& step : steps_[static_cast<size_t>(at % crops_) % steps_.size()]) step(fields, rng);
     for (size_t i = 0; i < parts_.size(); ++i) {
       const std::span<const float> values = fields[i].values();
       std::ranges::copy(values, views.at(parts_[i].view).values<float>().begin() + std::ssize(values) * at);

@@ -8,7 +8,7 @@
 
 #include "api/dataset.h"
 #include "api/view.h"
-#include "data/augmentation.h"
+#include "data/view_group.h"
 #include "data/view_steps.h"
 
 namespace astroclip::data {
@@ -16,12 +16,13 @@ namespace astroclip::data {
 /// One modality's view for the encoder that will take it.
 struct ViewPlan {
   ViewRequest request;
-  Shape shape;  ///< of one object as the encoder takes it
-  Augmentation augmentation = {};
+  Shape shape;                         ///< of one object as the encoder takes it
+  std::vector<ViewGroup> groups = {};  ///< those that an augmented view's request names
 };
 
-/// Makes a view of each object, and with it those that share its draws: a field of planes [C, H, W] is cropped, goes
-/// through the stretch that the dataset's preprocessing names, and is turned; one of values [N] gets noise.
+/// Makes a view of each object, and with it those that share its draws. A plain view of a field of planes [C, H, W] is
+/// the centre, which goes through the stretch that the dataset's preprocessing names; an augmented one is made by the
+/// steps of its groups.
 class ViewMaker {
  public:
   /// Of the first view, and of the others with it. Throws Error naming the view when the dataset has no such field or
@@ -43,7 +44,7 @@ class ViewMaker {
     Shape raw, shape;  ///< of one object
   };
   std::vector<Part> parts_;
-  std::vector<ViewStep> steps_;
+  std::vector<std::vector<ViewStep>> steps_;  ///< of the first crop, the second …, from the first again after the last
   int64_t crops_;
 };
 

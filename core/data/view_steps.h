@@ -3,12 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "base/rng.h"
-#include "data/to_rgb.h"
+#include "data/sky_levels.h"
+#include "pixels/stretch.h"
 #include "tensor/shape.h"
 
 namespace astroclip::data {
@@ -38,19 +38,47 @@ class ViewField {
 };
 
 /// One step of making a view of an object. `fields` has what the view is of first, then what goes with it (a mask,
-/// inverse variances): a step that moves pixels moves those of all fields alike. All randomness comes from `rng`.
+/// inverse variances). A step that moves pixels moves those of all fields alike; one that changes fluxes changes the
+/// first field alone. All randomness comes from `rng`.
 using ViewStep = std::function<void(std::vector<ViewField>& fields, Rng& rng)>;
+
+/// The step in a share of the views; none if there is no step or the share is 0. Draws one number unless the share
+/// is 1.
+ViewStep sometimes(double probability, ViewStep step);
 
 /// The central square of `size` pixels.
 ViewStep centre_crop(int64_t size);
 /// A square of `size` pixels whose centre is up to `shift` pixels from the image's, along each axis and within the
-/// image. Draws x, then y.
+/// image; −1: anywhere. Draws x, then y.
 ViewStep random_crop(int64_t size, int64_t shift);
+/// Columns, or rows, in reverse order.
+ViewStep flip_x();
+ViewStep flip_y();
 /// One of the square's eight rotations and reflections. Draws one number.
 ViewStep flip_rotate();
-/// to_rgb of the first field.
-ViewStep rgb(const RgbStretch& stretch);
+/// Turned by up to `degrees` either way. The first field is interpolated bilinearly if it is of fluxes; masks and
+/// inverse variances take the nearest pixel. Draws one number.
+ViewStep rotate(double degrees, bool is_flux);
+/// Magnified by a factor between 1/`factor` and `factor`, uniform in its logarithm, as `rotate` does it. Surface
+/// brightness is kept. Draws one number.
+ViewStep size_jitter(double factor, bool is_flux);
+
+/// What brings an image from one level to another: of each band a true and a final level are drawn, and
+/// √(max(0, final² − true²)) is what is missing. Draws two normals for each band.
+std::vector<double> draw_missing(std::span<const LogNormal> levels, Rng& rng);
+/// Blurs each band by the Gaussian σ in pixels that is missing.
+ViewStep blur(std::vector<LogNormal> widths);
+/// Adds white noise of the level that is missing. Draws one normal for each pixel of a band that gets some.
+ViewStep add_noise(std::vector<LogNormal> levels);
+/// The same with noise that is correlated over neighbouring pixels: white noise blurred by a Gaussian of `correlation`
+/// pixels, of unit variance on average.
+ViewStep add_coloured_noise(std::vector<LogNormal> levels, double correlation);
+/// Each plane becomes 0 with the probability `rate`, but for one, drawn at random, that stays. Draws one number and one
+/// for each plane.
+ViewStep channel_dropout(double rate);
 /// Gaussian noise of `level` times the first field's scatter from pixel to pixel. Draws one normal for each value.
-ViewStep add_noise(double level);
+ViewStep add_relative_noise(double level);
+/// An arcsinh stretch of the first field.
+ViewStep stretched(const pixels::Stretch& stretch);
 
 }  // namespace astroclip::data

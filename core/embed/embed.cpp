@@ -17,6 +17,7 @@
 #include "base/threads.h"
 #include "config/toml.h"
 #include "data/fields.h"
+#include "data/image_bands.h"
 #include "data/loader.h"
 #include "data/preprocessing.h"
 #include "embed/inputs.h"
@@ -69,7 +70,7 @@ class Embedding {
     weights_ = io::read_weights(request.model, Device::host());
     const ModelDescription description = describe_model(request, weights_);
     choose_encoders(description);
-    check_inputs(description);
+    take_inputs(description);
     choose_precision();
     choose_id_kind();
     hash_ = description.hash;
@@ -153,11 +154,15 @@ class Embedding {
     return names;
   }
 
-  /// Throws Error unless the inputs have the views that the model was trained on.
-  void check_inputs(const ModelDescription& description) const {
-    for (const Input& input : inputs_) {
+  /// Takes the inputs' images in the bands and with the stretch that the model was trained on. Throws Error unless the
+  /// inputs have its views.
+  void take_inputs(const ModelDescription& description) {
+    for (Input& input : inputs_) {
+      input.views = input.objects;
       for (const auto& encoder : encoders_) {
-        check_views(description, *input.objects, modality_of(encoder), input.name);
+        if (modality_of(encoder) == "image")
+          input.views = data::as_taken(input.objects, description.preprocessing, input.name);
+        check_views(description, *input.views, modality_of(encoder), input.name);
       }
     }
   }
@@ -349,7 +354,7 @@ class Embedding {
     bool continues = true;
     const data::LoaderOptions loading{
         .split = input.split, .batch = request_.batch, .threads = static_cast<int>(request_.loader_threads)};
-    evaluate::for_each_batch(*input.objects, rows, there, loading, [&](const data::Batch& batch) {
+    evaluate::for_each_batch(*input.views, rows, there, loading, [&](const data::Batch& batch) {
       const int64_t count = std::min(request_.batch, end - row);
       if (count != last_count_) memory().trim();  // blocks of other sizes would only lie beside the new ones
       for (const evaluate::Embedder& embedder : embedders_) {

@@ -15,6 +15,7 @@ struct Input {
   std::string contents;  ///< sizes of the files, wherever they lie, or a plugin's parameters
   std::shared_ptr<const Dataset> objects;
   Split split = Split::train;
+  std::shared_ptr<const Dataset> views = {};  ///< the same in the model's bands, once it is known
 
   int64_t size() const { return objects->size(split); }
   /// Whether the objects, all or some of them, have a modality.

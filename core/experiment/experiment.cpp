@@ -138,13 +138,12 @@ const Schema<Experiment>& experiment_schema() {
   static const auto schema = [] {
     Schema<Experiment> file("An experiment file.");
     file.section("experiment", "the run", general_schema())
-        .plugin("dataset", &Experiment::dataset, "the dataset and its parameters")
-        .named_sections("augmentation", &Experiment::augmentation,
-                        "how augmented views are made, one table for each encoder", data::augmentation_schema());
+        .plugin("dataset", &Experiment::dataset, "the dataset and its parameters");
     add_encoders(file);
     file.tables("stages", &Experiment::stages, "training, in order", stage_schema())
         .section("evaluation", &Experiment::evaluation, "what tasks measure", evaluation_schema())
-        .plugins("tasks", &Experiment::tasks, "measurements at the end");
+        .plugins("tasks", &Experiment::tasks, "measurements at the end")
+        .renamed("augmentation", "dataset.views");
     return file;
   }();
   return schema;
@@ -171,7 +170,8 @@ class References {
       experiment_.precision_reason = choice.reason;
     }
     check_precision();
-    resolve_augmentation();
+    resolve_views();
+    resolve_channels();
     std::vector<std::string> earlier;
     const std::vector<const Value*> places = stage_places();
     for (size_t i = 0; i < experiment_.stages.size(); ++i) {
@@ -181,16 +181,48 @@ class References {
   }
 
  private:
-  void resolve_augmentation() {
-    for (const auto& [name, own] : experiment_.augmentation) {
-      if (std::ranges::find(encoders_, name) != encoders_.end()) continue;
-      const Location& place = file_.find("augmentation")->get_if<Table>()->entry(name)->location;
-      problems_.add(place, fmt::format("[augmentation] there is no encoder '{}' ({}){}", name, quoted(encoders_),
-                                       suggestion(name, encoders_)));
+  /// "" of an encoder that cannot be made: the checks before a run say why.
+  std::string modality_of(const std::string& encoder_name) const {
+    const auto found = std::ranges::find(experiment_.encoders, encoder_name, &EncoderSpec::name);
+    if (found == experiment_.encoders.end() || !found->plugin.make) return "";
+    try {
+      return found->plugin.make()->modality();
+    } catch (const Error&) {
+      return "";
     }
-    std::vector<std::pair<std::string, data::Augmentation>> all;
-    for (const std::string& name : encoders_) all.emplace_back(name, experiment_.augmentation_of(name));
-    experiment_.augmentation = std::move(all);
+  }
+
+  /// The groups of the file, and one for each encoder.
+  void resolve_views() {
+    std::vector<data::ViewGroup>& groups = experiment_.dataset.views;
+    if (const auto* table = experiment_.dataset.written_views.get_if<Table>()) {
+      for (const auto& entry : table->entries())
+        groups.push_back(
+            data::read_view_group(entry.key, entry.value, modality_of(entry.key), {"dataset.views"}, problems_));
+    }
+    for (const std::string& name : encoders_) {
+      if (std::ranges::find(groups, name, &data::ViewGroup::name) != groups.end()) continue;
+      auto group = data::known_view_group(modality_of(name)).value_or(data::ViewGroup());
+      group.name = name;
+      groups.push_back(std::move(group));
+    }
+  }
+
+  /// Encoders of images take as many planes as the dataset's section names bands, where they do not say it themselves.
+  void resolve_channels() {
+    if (!experiment_.dataset.bands) return;
+    const Value* sections = file_.find("encoders");
+    for (EncoderSpec& encoder : experiment_.encoders) {
+      const Value* written = sections->get_if<Table>()->find(encoder.name);
+      const Value* channels = encoder.plugin.parameters.find("channels");
+      const auto* count = channels == nullptr ? nullptr : channels->get_if<int64_t>();
+      if (count == nullptr || *count == *experiment_.dataset.bands || modality_of(encoder.name) != "image") continue;
+      if (written->get_if<Table>()->find("channels") != nullptr) continue;
+      Table parameters = encoder.plugin.parameters;
+      parameters.set("channels", {*experiment_.dataset.bands, channels->location()});
+      encoder.plugin =
+          plugin::Spec<Encoder>::read({parameters, written->location()}, {"encoders." + encoder.name}, problems_);
+    }
   }
 
   /// Where the stages that were read stand.
@@ -286,12 +318,13 @@ const EncoderSpec& Experiment::encoder(const std::string& wanted) const {
   return *found;
 }
 
-data::Augmentation Experiment::augmentation_of(const std::string& encoder_name) const {
-  const auto found = std::ranges::find(augmentation, encoder_name, &std::pair<std::string, data::Augmentation>::first);
-  return found == augmentation.end() ? data::Augmentation() : found->second;
+Table Experiment::resolved() const {
+  Table file = experiment_schema().dump(*this);
+  Table views;
+  for (const data::ViewGroup& group : dataset.views) views.set(group.name, {data::dump_view_group(group), {}});
+  file.find("dataset")->get_if<Table>()->set("views", {views, {}});
+  return file;
 }
-
-Table Experiment::resolved() const { return experiment_schema().dump(*this); }
 
 Experiment read_experiment(const Table& file) {
   Problems problems;

@@ -12,7 +12,6 @@
 #include "api/task.h"
 #include "backend/backend.h"
 #include "config/schema.h"
-#include "data/augmentation.h"
 #include "experiment/dataset_spec.h"
 #include "experiment/precision.h"
 #include "plugin/spec.h"
@@ -150,8 +149,6 @@ struct Experiment {
   int64_t loader_threads = 1;
   double validation = 0.0;  ///< share of the training objects
   DatasetSpec dataset;
-  /// By encoder, of all encoders.
-  std::vector<std::pair<std::string, data::Augmentation>> augmentation;
   std::vector<EncoderSpec> encoders;
   std::vector<StageSpec> stages;
   EvaluationSpec evaluation;
@@ -160,8 +157,6 @@ struct Experiment {
   Device run_device() const;
   Precision run_precision() const { return precision.value_or(Precision::f32); }
   const EncoderSpec& encoder(const std::string& name) const;
-  /// How augmented views for an encoder are made.
-  data::Augmentation augmentation_of(const std::string& encoder_name) const;
   /// The whole file with every default: runs again as it is.
   config::Table resolved() const;
 };

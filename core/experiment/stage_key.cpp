@@ -27,8 +27,11 @@ std::string stage_key(const Stage& stage) {
   const std::vector<std::string> used = encoders_up_to(stage);
   const auto is_unused = [&](const std::string& encoder) { return std::ranges::find(used, encoder) == used.end(); };
   std::erase_if(past.encoders, [&](const EncoderSpec& encoder) { return is_unused(encoder.name); });
-  std::erase_if(past.augmentation, [&](const auto& one) { return is_unused(one.first); });
-  std::vector<std::string> sections = {"experiment", "dataset", "augmentation", "encoders", "stages"};
+  std::erase_if(past.dataset.views, [&](const data::ViewGroup& group) {
+    const auto is_of = [&](const EncoderSpec& encoder) { return encoder.name == group.name; };
+    return is_unused(group.name) && std::ranges::any_of(stage.experiment.encoders, is_of);
+  });
+  std::vector<std::string> sections = {"experiment", "dataset", "encoders", "stages"};
   const auto runs_tasks = [](const StageSpec& spec) { return spec.validation.tasks > 0; };
   if (std::ranges::any_of(past.stages, runs_tasks)) sections.insert(sections.end(), {"evaluation", "tasks"});
   const config::Table all = affecting_results(past.resolved());

@@ -4,9 +4,29 @@
 
 #include "base/error.h"
 #include "config/toml.h"
+#include "data/preprocessing.h"
 #include "io/weights/weights_file.h"
 
 namespace astroclip {
+
+namespace {
+
+/// What of the table the other one has not, or with other values: "bands = "grz", pixel_scale = 0.262".
+std::string differences(const config::Table& table, const config::Table& other) {
+  std::string text;
+  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  for (const auto& entry : table.entries()) {
+    const config::Value* there = other.find(entry.key);
+    const std::string value = config::to_toml(entry.value);
+    if (there == nullptr || config::to_toml(*there) != value) add(fmt::format("{} = {}", entry.key, value));
+  }
+  for (const auto& entry : other.entries()) {
+    if (table.find(entry.key) == nullptr) add(fmt::format("no {}", entry.key));
+  }
+  return text;
+}
+
+}  // namespace
 
 std::string architecture_text(const std::vector<EncoderSpec>& encoders) {
   config::Table by_name, file;
@@ -46,12 +66,12 @@ ModelDescription read_model_description(const io::Metadata& metadata, const std:
 void check_views(const ModelDescription& description, const Dataset& dataset, const std::string& modality,
                  const std::string& place) {
   const config::Table given = dataset.preprocessing();
-  const config::Value* expected = description.preprocessing.find(modality);
-  const config::Value* found = given.find(modality);
+  const config::Table *expected = data::modality_table(description.preprocessing, modality),
+                      *found = data::modality_table(given, modality);
   if (expected == nullptr || found == nullptr) return;
-  const std::string wants = config::to_toml(*expected), has = config::to_toml(*found);
-  if (wants == has) return;
-  throw Error(fmt::format("{}: the model takes '{}' as {}, its objects are {}", place, modality, wants, has));
+  const std::string wants = differences(*expected, *found), has = differences(*found, *expected);
+  if (wants.empty() && has.empty()) return;
+  throw Error(fmt::format("{}: the model takes '{}' with {}, its objects have {}", place, modality, wants, has));
 }
 
 std::vector<EncoderSpec> load_architecture(const std::string& path) {

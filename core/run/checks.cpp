@@ -9,6 +9,7 @@
 
 #include "autograd/tape.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "ops/ops.h"
 #include "plugin/guarded.h"
 #include "record/metrics.h"
@@ -157,9 +158,21 @@ std::vector<std::string> check_batch(const Stage& stage, const Model& model, con
   return reached;
 }
 
+/// A group that nobody asks for is a name that was not meant.
+void check_groups(const Experiment& experiment, std::vector<std::string> used) {
+  const std::vector<std::string> known = data::known_view_groups();
+  used.insert(used.end(), known.begin(), known.end());
+  for (const data::ViewGroup& group : experiment.dataset.views) {
+    if (std::ranges::find(used, group.name) != used.end()) continue;
+    throw Error(fmt::format("[dataset.views] '{}' is the name of no encoder, and no loss asks for it{}", group.name,
+                            suggestion(group.name, used)));
+  }
+}
+
 }  // namespace
 
 void check_stages(const Experiment& experiment, const Model& model, size_t first) {
+  std::vector<std::string> used = model.names();
   for (const std::string& name : model.names()) {
     check_names(fmt::format("[encoders.{}]", name), model.encoder(name).state());
   }
@@ -169,7 +182,11 @@ void check_stages(const Experiment& experiment, const Model& model, size_t first
     const train::StageSetup setup(stage, model);
     check_names(fmt::format("[stages.{}] loss", stage.spec.name), setup.state());
     (void)train::optimizer_scales(stage.spec, train::stage_parameters(stage.spec, model, setup.loss()));
+    for (const data::ViewPlan& view : setup.views()) {
+      for (const data::ViewGroup& group : view.groups) used.push_back(group.name);
+    }
   }
+  if (first == 0) check_groups(experiment, std::move(used));
 }
 
 void check_encoders(const Experiment& experiment, const Model& model) {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "plugin/guarded.h"
 #include "train/stage_parameters.h"
+#include "train/view_plans.h"
 
 namespace astroclip::train {
 
@@ -83,17 +84,8 @@ void StageSetup::plan_views() {
     if (std::ranges::any_of(views_, same)) {
       throw Error(fmt::format("[stages.{}] the loss asks for two views '{}'", stage_.spec.name, request.name));
     }
-    views_.push_back(plan(request));
+    views_.push_back(plan_view(stage_.experiment, encoder(request.tower), request));
   }
-}
-
-data::ViewPlan StageSetup::plan(ViewRequest request) const {
-  const Encoder& taker = encoder(request.tower);
-  request.modality = taker.modality();
-  Shape shape = taker.input_shape();
-  if (request.size > 0) shape = shape.with(-1, request.size).with(-2, request.size);
-  const data::Augmentation augmentation = stage_.experiment.augmentation_of(request.tower);
-  return {std::move(request), shape, augmentation};
 }
 
 const data::ViewPlan& StageSetup::view(const std::string& name) const {

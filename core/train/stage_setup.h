@@ -55,7 +55,6 @@ class StageSetup final : public LossSetup {
   void set_stochastic_depth() const;
   void refuse_two_averages() const;
   void plan_views();
-  data::ViewPlan plan(ViewRequest request) const;
 
   Stage stage_;
   const Model& model_;

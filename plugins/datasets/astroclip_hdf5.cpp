@@ -15,9 +15,9 @@ class AstroclipHdf5 final : public data::PairedDataset {
     static const auto schema =
         config::Schema<Parameters>("Paired images and spectra from an HDF5 file of the published layout.")
             .required("path", &Parameters::path, "the file")
-            .renamed("turns", "augmentation.image.flip_rotate")
-            .renamed("jitter", "augmentation.image.shift")
-            .renamed("spectrum_noise", "augmentation.spectrum.noise")
+            .renamed("turns", "dataset.views.image.steps")
+            .renamed("jitter", "dataset.views.image.crop.shift")
+            .renamed("spectrum_noise", "dataset.views.spectrum.relative_noise.level")
             .example(R"(
 [dataset]
 plugin = "astroclip_hdf5"

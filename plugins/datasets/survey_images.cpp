@@ -28,8 +28,8 @@ class SurveyImages final : public data::SurveyDataset {
                    config::between(0.0, 1.0))
             .field("cache_mb", &Parameters::cache_mb, "memory for decoded chunks of compressed files, in 2^20 bytes",
                    config::between(0, 1 << 20))
-            .renamed("turns", "augmentation.image.flip_rotate")
-            .renamed("jitter", "augmentation.image.shift")
+            .renamed("turns", "dataset.views.image.steps")
+            .renamed("jitter", "dataset.views.image.crop.shift")
             .example(R"(
 [dataset]
 plugin = "survey_images"

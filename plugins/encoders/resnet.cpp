@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/survey.h"
 #include "nn/convolution.h"
 #include "nn/layers.h"
 #include "ops/operators.h"
@@ -15,7 +16,7 @@ namespace {
 
 struct ResnetParameters {
   int64_t image = 144;
-  int64_t channels = 3;
+  int64_t channels = std::ssize(data::published_bands);
   int64_t dim = 64;
   std::vector<int64_t> blocks = {2, 2, 2, 2};
   int64_t width = 0;
@@ -98,7 +99,10 @@ class Resnet final : public Encoder, public TokenGrid {
         config::Schema<Parameters>(
             "Residual convolutional network on images, in the layout of torchvision's ResNet-18.")
             .field("image", &Parameters::image, "side of the input in pixels", between(1, 4096))
-            .field("channels", &Parameters::channels, "planes of the input", between(1, 64))
+            .field("channels", &Parameters::channels,
+                   "planes of the input; as many as the bands that [dataset] names, where it names them and this key "
+                   "is not set",
+                   between(1, 64))
             .field("dim", &Parameters::dim, "channels of the first stage; doubled in each of the others",
                    between(1, 4096))
             .field("blocks", &Parameters::blocks, "residual blocks of each stage; [3, 4, 6, 3] is ResNet-34",

@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "base/error.h"
+#include "data/survey.h"
 #include "nn/head_config.h"
 #include "nn/layers.h"
 #include "ops/operators.h"
@@ -19,7 +20,7 @@ namespace {
 struct VitParameters {
   int64_t image = 144;
   int64_t patch = 12;
-  int64_t channels = 3;
+  int64_t channels = std::ssize(data::published_bands);
   int64_t dim = 1024;
   int64_t depth = 24;
   int64_t heads = 16;
@@ -176,7 +177,10 @@ class Vit final : public Encoder {
         config::Schema<Parameters>("Vision transformer on image patches, in the layout of DINOv2.")
             .field("image", &Parameters::image, "side of the input in pixels; a multiple of patch", between(1, 4096))
             .field("patch", &Parameters::patch, "side of a patch in pixels", between(1, 512))
-            .field("channels", &Parameters::channels, "planes of the input", between(1, 64))
+            .field("channels", &Parameters::channels,
+                   "planes of the input; as many as the bands that [dataset] names, where it names them and this key "
+                   "is not set",
+                   between(1, 64))
             .field("dim", &Parameters::dim, "width of a token", between(1, 16384))
             .field("depth", &Parameters::depth, "transformer blocks", between(1, 1000))
             .field("heads", &Parameters::heads, "attention heads; divides dim", between(1, 1024))

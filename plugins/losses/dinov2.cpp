@@ -19,7 +19,6 @@ class Dinov2 final : public Loss {
   struct Parameters {
     std::string encoder = "image";
     int64_t local_crops = 8;
-    int64_t local_size = 60;
     double dino_weight = 1.0;
     double ibot_weight = 1.0;
     double koleo_weight = 0.1;
@@ -50,8 +49,9 @@ class Dinov2 final : public Loss {
             "other crop and of the patches. The teacher is what comes out.")
             .field("encoder", &Parameters::encoder, "which encoder learns; it needs a class token")
             .field("local_crops", &Parameters::local_crops,
-                   "small crops of each object, beside two of the input's size", between(0, 64))
-            .field("local_size", &Parameters::local_size, "side of a small crop in pixels", at_least(1))
+                   "small crops of each object, by [dataset.views.local], beside two by global_1 and global_2",
+                   between(0, 64))
+            .renamed("local_size", "dataset.views.local.size")
             .field("dino_weight", &Parameters::dino_weight, "of the loss on class tokens", at_least(0.0))
             .field("ibot_weight", &Parameters::ibot_weight, "of the loss on masked patches; 0: nothing is masked",
                    at_least(0.0))
@@ -97,10 +97,11 @@ loss = { plugin = "dinov2", prototypes = 4096, teacher_temperature_warmup = 500 
   explicit Dinov2(const Parameters& parameters) : p_(parameters) {}
 
   std::vector<ViewRequest> views(const LossSetup&) const override {
-    std::vector<ViewRequest> all = {{.name = global, .tower = p_.encoder, .augment = true, .crops = 2}};
+    std::vector<ViewRequest> all = {
+        {.name = global, .tower = p_.encoder, .augment = true, .crops = 2, .groups = {"global_1", "global_2"}}};
     if (p_.local_crops > 0) {
       all.push_back(
-          {.name = local, .tower = p_.encoder, .augment = true, .crops = p_.local_crops, .size = p_.local_size});
+          {.name = local, .tower = p_.encoder, .augment = true, .crops = p_.local_crops, .groups = {"local"}});
     }
     return all;
   }

@@ -43,7 +43,7 @@ class MaskedSpectrum final : public Loss {
             .field("random", &Parameters::random, "share of the tokens that are hidden one by one beside spans",
                    between(0.0, 1.0))
             .field("encoder", &Parameters::encoder, "whose tokens are modelled")
-            .field("augment", &Parameters::augment, "reconstruct augmented views, as [augmentation] describes them")
+            .field("augment", &Parameters::augment, "reconstruct augmented views, as [dataset.views] describes them")
             .field("observed", &Parameters::observed,
                    "a field that is 0 where nothing was measured (\"spectrum_ivar\"): what is hidden there does not "
                    "count; none: all of it counts")

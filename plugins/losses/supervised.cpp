@@ -40,7 +40,7 @@ class Supervised final : public Loss {
             .field("deviation", &Parameters::deviation,
                    "each label's standard deviation; none: of all that training has seen so far",
                    config::each(config::above(0.0)))
-            .field("augment", &Parameters::augment, "encode augmented views, as [augmentation] describes them")
+            .field("augment", &Parameters::augment, "encode augmented views, as [dataset.views] describes them")
             .renamed("modality", "encoder")
             .check([](const Parameters& p) { return p.labels.empty() ? "'labels' must name at least one label" : ""; })
             .check([](const Parameters& p) {

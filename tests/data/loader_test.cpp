@@ -74,7 +74,9 @@ LoaderOptions options_of(int64_t batch, int64_t steps, int threads) {
 }
 
 std::vector<ViewPlan> two_crops() {
-  return {{{.name = "v", .modality = "spectrum", .augment = true, .crops = 2}, {4}, {.noise = 0.1}}};
+  ViewGroup noisy = *known_view_group("spectrum");
+  noisy.relative_noise.level = 0.1;
+  return {{{.name = "v", .modality = "spectrum", .augment = true, .crops = 2}, {4}, {noisy}}};
 }
 
 TEST(Loader, RoundsAFieldOfFloat64) {

@@ -42,6 +42,20 @@ HostArray counted(const Shape& shape) {
   return array;
 }
 
+/// The group of images with a crop that far from the centre, turned or not.
+ViewGroup shifted(int64_t shift, std::vector<std::string> steps = {"crop"}) {
+  ViewGroup group = *known_view_group("image");
+  group.steps = std::move(steps);
+  group.crop.shift = shift;
+  return group;
+}
+
+ViewGroup noisy(double level) {
+  ViewGroup group = *known_view_group("spectrum");
+  group.relative_noise.level = level;
+  return group;
+}
+
 std::map<std::string, HostArray> make(const ViewMaker& maker, const HostBatch& raw, uint64_t draw = 1) {
   std::map<std::string, HostArray> views;
   maker.make(
@@ -63,7 +77,9 @@ TEST(ViewMakerTest, AnAugmentedViewIsAPieceOfTheStretchedImageTurned) {
   raw["image"] = counted({3, 20, 20});
   for (float& value : raw["image"].values<float>()) value *= 1e-4F;
   const auto view_of = [&](bool augment, int64_t side, uint64_t draw) {
-    const ViewMaker maker(dataset, {{{.name = "v", .modality = "image", .augment = augment}, {3, side, side}}});
+    const ViewMaker maker(dataset, {{{.name = "v", .modality = "image", .augment = augment},
+                                     {3, side, side},
+                                     {shifted(4, {"crop", "flip_rotate"})}}});
     const HostArray made = make(maker, raw, draw).at("v");
     const auto values = made.values<float>();
     return std::vector<float>(values.begin(), values.end());
@@ -82,14 +98,13 @@ TEST(ViewMakerTest, AnAugmentedViewIsAPieceOfTheStretchedImageTurned) {
 }
 
 /// Where the one lit pixel of a dark image, at (76, 76), lies in augmented views of 48 pixels: {x, y}; none outside.
-std::vector<std::pair<int64_t, int64_t>> places_of_the_centre(int64_t shift, int64_t size) {
+std::vector<std::pair<int64_t, int64_t>> places_of_the_centre(int64_t shift) {
   const Declared dataset({field("image", {1, 152, 152})});
   HostBatch raw;
   raw["image"] = HostArray(DType::f32, {1, 1, 152, 152});
   raw["image"].values<float>()[76 * 152 + 76] = 1.0F;
-  const ViewMaker maker(dataset, {{{.name = "v", .modality = "image", .augment = true, .size = size},
-                                   {1, 48, 48},
-                                   {.flip_rotate = false, .shift = shift}}});
+  const ViewMaker maker(dataset,
+                        {{{.name = "v", .modality = "image", .augment = true}, {1, 48, 48}, {shifted(shift)}}});
   std::vector<std::pair<int64_t, int64_t>> places;
   for (uint64_t draw = 0; draw < 200; ++draw) {
     const HostArray view = make(maker, raw, draw).at("v");
@@ -101,7 +116,7 @@ std::vector<std::pair<int64_t, int64_t>> places_of_the_centre(int64_t shift, int
 }
 
 TEST(ViewMakerTest, AnAugmentedViewMissesTheCentreByTheShiftAtMost) {
-  const auto places = places_of_the_centre(3, 0);
+  const auto places = places_of_the_centre(3);
   ASSERT_EQ(places.size(), 200U);
   std::set<int64_t> columns, rows;
   for (const auto& [x, y] : places) columns.insert(x), rows.insert(y);
@@ -109,9 +124,9 @@ TEST(ViewMakerTest, AnAugmentedViewMissesTheCentreByTheShiftAtMost) {
   EXPECT_EQ(rows, columns);
 }
 
-TEST(ViewMakerTest, ACropOfItsOwnSizeMayLieAnywhere) {
+TEST(ViewMakerTest, ACropWithoutAShiftMayLieAnywhere) {
   // 48 of 105 places along each axis hold the centre: about 42 of 200 views.
-  const auto places = places_of_the_centre(3, 48);
+  const auto places = places_of_the_centre(-1);
   EXPECT_GT(places.size(), 15U);
   EXPECT_LT(places.size(), 80U);
 }
@@ -125,7 +140,9 @@ TEST(ViewMakerTest, AnImageAndItsMaskAreCroppedAndTurnedAlike) {
   for (const int64_t plane : {0, 1})
     std::ranges::copy(raw["mask"].values<float>(), raw["image"].values<float>().begin() + plane * 900);
   const std::vector<ViewPlan> plans = {
-      {{.name = "seen", .modality = "image", .augment = true, .crops = 3, .size = 10}, {2, 10, 10}},
+      {{.name = "seen", .modality = "image", .augment = true, .crops = 3},
+       {2, 10, 10},
+       {shifted(-1, {"flip_x", "crop", "flip_y", "flip_rotate"})}},
       {{.name = "valid", .modality = "image", .field = "mask", .with = "seen"}, {2, 10, 10}}};
   const std::vector<ViewMaker> makers = view_makers(dataset, plans);
   ASSERT_EQ(makers.size(), 1U);
@@ -149,7 +166,7 @@ TEST(ViewMakerTest, SpectraAreCopiedUnlessNoiseIsAskedFor) {
   const auto flux = raw["spectrum"].values<float>();
   const auto view_of = [&](const std::string& name, double noise) {
     const ViewMaker maker(
-        dataset, {{{.name = "v", .modality = "spectrum", .augment = true, .field = name}, {7781}, {.noise = noise}}});
+        dataset, {{{.name = "v", .modality = "spectrum", .augment = true, .field = name}, {7781}, {noisy(noise)}}});
     return make(maker, raw).at("v");
   };
   EXPECT_TRUE(std::ranges::equal(view_of("", 0.0).values<float>(), flux));
@@ -182,6 +199,18 @@ TEST(ViewMakerTest, NamesWhatDoesNotFit) {
               ThrowsMessage<Error>("[dataset] view 'm' goes with 'w', which is no view of its own"));
 }
 
+TEST(ViewMakerTest, CropsAreMadeByOneGroupAfterAnother) {
+  const Declared dataset({field("image", {1, 2, 2})});
+  ViewGroup mirrored = *known_view_group("image");
+  mirrored.steps = {"flip_x"};
+  mirrored.flip_x.probability = 1.0;
+  const ViewMaker maker(
+      dataset,
+      {{{.name = "v", .modality = "image", .augment = true, .crops = 3}, {1, 2, 2}, {{.name = "plain"}, mirrored}}});
+  EXPECT_THAT(make(maker, {{"image", counted({1, 2, 2})}}).at("v").values<float>(),
+              ElementsAre(0, 1, 2, 3, 1, 0, 3, 2, 0, 1, 2, 3));
+}
+
 TEST(Preprocessing, NamesTheStretchBandByBand) {
   const Field four = field("image", {4, 8, 8});
   config::Table table = config::parse_text(
@@ -189,7 +218,7 @@ TEST(Preprocessing, NamesTheStretchBandByBand) {
   const auto stretch = stretch_of(table, four);
   ASSERT_TRUE(stretch);
   EXPECT_THAT(stretch->scales, ElementsAre(6.0, 3.4, 3.0, 2.2));
-  EXPECT_EQ(stretch->stretch, 20.0);
+  EXPECT_EQ(stretch->softening, 20.0);
   EXPECT_FALSE(stretch_of(table, field("other", {4, 8, 8})));
   EXPECT_THAT(
       [&] {

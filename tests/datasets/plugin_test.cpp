@@ -90,8 +90,9 @@ TEST_F(DatasetPlugin, AnotherFileIsNotTakenForTheSurvey) {
 }
 
 TEST_F(DatasetPlugin, OldKeysAreRefusedWithTheNewOnes) {
-  EXPECT_THAT([] { make("astroclip_hdf5", "path = 'a.h5'\nspectrum_noise = 0.3"); },
-              ThrowsMessage<Error>(HasSubstr("'spectrum_noise' is now called 'augmentation.spectrum.noise'")));
+  EXPECT_THAT(
+      [] { make("astroclip_hdf5", "path = 'a.h5'\nspectrum_noise = 0.3"); },
+      ThrowsMessage<Error>(HasSubstr("'spectrum_noise' is now called 'dataset.views.spectrum.relative_noise.level'")));
   EXPECT_THAT([] { make("simulated_survey", "spectrum_noise = 0.3"); },
               ThrowsMessage<Error>(HasSubstr("'spectrum_noise' is now called 'simulated_noise.spectrum'")));
 }

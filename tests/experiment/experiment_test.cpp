@@ -102,21 +102,69 @@ TEST(Experiment, FloorsMustBeKnown) {
                                  "nor one of 'label_floors'; did you mean 'untrained'?"));
 }
 
-TEST(Experiment, AugmentationIsByEncoder) {
-  const std::string with = replaced("[[stages]]", "[augmentation.spectrum]\nnoise = 0.5\n[[stages]]");
-  const Experiment experiment = read_experiment(config::parse_text(with, "e.toml"));
-  EXPECT_EQ(experiment.augmentation_of("spectrum").noise, 0.5);
-  EXPECT_EQ(experiment.augmentation_of("image").shift, 4);
+Experiment with_views(const std::string& views) {
+  return read_experiment(config::parse_text(replaced("[encoders.image]", views + "\n[encoders.image]"), "e.toml"));
+}
+
+TEST(Experiment, ViewsAreMadeByGroups) {
+  const Experiment experiment = with_views("[dataset.views.spectrum]\nrelative_noise = { level = 0.5 }");
+  EXPECT_EQ(experiment.dataset.view_group("spectrum").relative_noise.level, 0.5);
+  EXPECT_EQ(experiment.dataset.view_group("image").crop.shift, 4);
+  EXPECT_EQ(experiment.dataset.view_group("image").steps, (std::vector<std::string>{"crop", "flip_rotate"}));
   const config::Table file = experiment.resolved();
-  const auto* resolved = file.find("augmentation")->get_if<config::Table>();
-  EXPECT_EQ(*resolved->find("image")->get_if<config::Table>()->find("shift")->get_if<int64_t>(), 4);
-  EXPECT_EQ(message_of(replaced("[[stages]]", "[augmentation.spectrun]\nnoise = 0.5\n[[stages]]")),
-            "e.toml:10:15: error: [augmentation] there is no encoder 'spectrun' ('image', 'spectrum'); did you mean "
-            "'spectrum'?");
-  EXPECT_EQ(message_of(replaced("[[stages]]", "[augmentation.spectrum]\nnois = 0.5\n[[stages]]")),
-            "e.toml:11:1: error: [augmentation.spectrum] unknown key 'nois'; did you mean 'noise'?");
-  EXPECT_EQ(message_of(replaced("[[stages]]", "[augmentation]\nimage = 3\n[[stages]]")),
-            "e.toml:11:9: error: [augmentation] 'image' must be a table, found an integer");
+  const Experiment again = read_experiment(file);
+  EXPECT_EQ(again.dataset.view_group("spectrum").relative_noise.level, 0.5);
+  EXPECT_EQ(config::to_toml(again.resolved()), config::to_toml(file));
+  EXPECT_THAT([&] { (void)experiment.dataset.view_group("global"); },
+              testing::ThrowsMessage<Error>(testing::StartsWith("[dataset.views] there is no group 'global' (")));
+}
+
+TEST(Experiment, AGroupIsAsTheOneThatItIsLike) {
+  const Experiment experiment = with_views(
+      "[dataset.views.global_1]\nlike = \"global_1_released\"\nsize = 96\n[dataset.views.local]\nsteps = "
+      "[\"flip_y\", \"noise\"]\nflip_y.probability = 1");
+  const data::ViewGroup first = experiment.dataset.view_group("global_1"),
+                        local = experiment.dataset.view_group("local");
+  EXPECT_EQ(first.blur.probability, 0.0);
+  EXPECT_EQ(first.size, 96);
+  EXPECT_EQ(first.steps, experiment.dataset.view_group("global_2").steps);
+  EXPECT_EQ(experiment.dataset.view_group("global_2").noise.probability, 0.1);
+  EXPECT_EQ(local.size, 60);
+  EXPECT_EQ(local.noise.probability, 0.5);
+  EXPECT_EQ(local.flip_y.probability, 1.0);
+}
+
+TEST(Experiment, StepsAndOldKeysAreNamedWhereTheyAreWrong) {
+  const auto message = [&](const std::string& views) {
+    return message_of(replaced("[encoders.image]", views + "\n[encoders.image]"));
+  };
+  EXPECT_THAT(
+      message("[dataset.views.image]\nsteps = [\"crop\", \"blurr\"]"),
+      testing::StartsWith("e.toml:7:9: error: [dataset.views.image] 'steps' = [\"crop\", \"blurr\"] is not one of "
+                          "\"crop\", \"flip_x\""));
+  EXPECT_EQ(message("[dataset.views.image]\nsteps = [\"crop\", \"flip_x\", \"crop\"]"),
+            "e.toml:6:1: error: [dataset.views.image] 'steps' names 'crop' twice");
+  EXPECT_EQ(message("[dataset.views.image.blur]\nprobabilty = 0.5"),
+            "e.toml:7:1: error: [dataset.views.image.blur] unknown key 'probabilty'; did you mean 'probability'?");
+  EXPECT_EQ(message("[dataset.views]\nimage = 3"),
+            "e.toml:7:9: error: [dataset.views] 'image' must be a table, found an integer");
+  EXPECT_EQ(message("[augmentation.image]\nshift = 3"),
+            "e.toml:6:2: error: 'augmentation' is now called 'dataset.views'");
+}
+
+TEST(Experiment, EncodersOfImagesHaveAsManyPlanesAsTheDatasetNamesBands) {
+  const auto channels = [](const std::string& dataset, const std::string& encoder) {
+    std::string text = replaced("galaxies = 100", "galaxies = 100\n" + dataset);
+    const std::string place = "plugin = \"vit\"";
+    text.replace(text.find(place), place.size(), place + "\n" + encoder);
+    const Experiment experiment = read_experiment(config::parse_text(text, "e.toml"));
+    return std::pair(experiment.encoder("image").plugin.make()->input_shape()[0],
+                     *experiment.encoder("image").plugin.parameters.find("channels")->get_if<int64_t>());
+  };
+  EXPECT_EQ(channels("", ""), (std::pair<int64_t, int64_t>(3, 3)));
+  EXPECT_EQ(channels("bands = \"griz\"", ""), (std::pair<int64_t, int64_t>(4, 4)));
+  EXPECT_EQ(channels("bands = \"griz\"\nimage = { bands = \"zr\" }", ""), (std::pair<int64_t, int64_t>(2, 2)));
+  EXPECT_EQ(channels("bands = \"griz\"", "channels = 5"), (std::pair<int64_t, int64_t>(5, 5)));
 }
 
 TEST(Experiment, NamesMustReferToSomething) {

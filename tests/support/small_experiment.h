@@ -39,6 +39,10 @@ validation = {validation}
 plugin = "simulated_survey"
 galaxies = 60
 cache = "{cache}"
+[dataset.views]
+global_1 = {{ like = "image" }}
+global_2 = {{ like = "image" }}
+local = {{ like = "image", size = 12, crop = {{ shift = -1 }} }}
 [encoders.image]
 plugin = "vit"
 image = 24

@@ -73,7 +73,7 @@ k = 4
 const std::vector<std::string> changes = {"experiment.seed=4",
                                           "experiment.validation=0.4",
                                           "dataset.galaxies=70",
-                                          "augmentation.spectrum.noise=0.5",
+                                          "dataset.views.spectrum.relative_noise.level=0.5",
                                           "encoders.image.depth=2",
                                           "stages.spectra.steps=3",
                                           "stages.chosen.validation.keep=last",

@@ -104,8 +104,9 @@ TEST(Plan, TellsTablesOfOnePluginApartByTheirKeys) {
 TEST(Plan, RangesAreEvenInDifferencesOrInRatios) {
   EXPECT_THAT(names(plan("[sweep.cross]\nstages.alignment.batch = { from = 16, to = 33, step = 8 }\n")),
               ElementsAre("batch=16", "batch=24", "batch=32"));
-  EXPECT_THAT(names(plan("[sweep.cross]\naugmentation.spectrum.noise = { from = 0.1, to = 0.3, count = 3 }\n")),
-              ElementsAre("noise=0.1", "noise=0.2", "noise=0.3"));
+  EXPECT_THAT(
+      names(plan("[sweep.cross]\ndataset.views.spectrum.relative_noise.level = { from = 0.1, to = 0.3, count = 3 }\n")),
+      ElementsAre("level=0.1", "level=0.2", "level=0.3"));
   EXPECT_THAT(
       names(plan(
           "[sweep.cross]\nstages.alignment.optimizer.lr = { from = 1e-4, to = 1e-2, count = 3, scale = \"log\" }\n")),

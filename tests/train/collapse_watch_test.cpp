@@ -49,7 +49,7 @@ double value_of(const record::Metrics& metrics, const std::string& name) {
 }
 
 constexpr const char* dinov2 =
-    R"({ plugin = "dinov2", local_crops = 1, local_size = 12, prototypes = 16, hidden = 16, bottleneck = 8 })";
+    R"({ plugin = "dinov2", local_crops = 1, prototypes = 16, hidden = 16, bottleneck = 8 })";
 
 TEST(CollapseWatch, MeasuresWhatEveryLossHasAndWhatThisOneCanTell) {
   Watched dino(dinov2);
@@ -111,8 +111,7 @@ TEST(CollapseWatch, TellsOfATeacherThatSaysTheSameOfAllOrNothing) {
 TEST(CollapseWatch, TellsSpoiltTrainingFromHonest) {
   const auto after_training = [](const std::string& parameters) {
     const std::string loss =
-        R"({ plugin = "dinov2", local_crops = 1, local_size = 12, prototypes = 32, hidden = 32, bottleneck = 16, )" +
-        parameters + " }";
+        R"({ plugin = "dinov2", local_crops = 1, prototypes = 32, hidden = 32, bottleneck = 16, )" + parameters + " }";
     const std::string stage =
         "watch = { every = 20 }\noptimizer = { lr = 5e-3, warmup = 10, weight_decay = 0.04, max_grad_norm = 3.0 }\n";
     Watched run(loss, stage, R"(["image"])", 60);

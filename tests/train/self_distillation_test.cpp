@@ -18,6 +18,8 @@ plugin = "simulated_survey"
 galaxies = 40
 cache = ")" + testing_support::scratch("small") +
                                                 R"("
+[dataset.views.local]
+size = 36
 [encoders.image]
 plugin = "vit"
 image = 72
@@ -32,7 +34,7 @@ name = "pretraining"
 batch = 6
 steps = 6
 stochastic_depth = { rate = 0.2 }
-loss = { plugin = "dinov2", local_crops = 2, local_size = 36, prototypes = 32, hidden = 24, bottleneck = 8, teacher_momentum = 0.9, teacher_temperature_warmup = 3 }
+loss = { plugin = "dinov2", local_crops = 2, prototypes = 32, hidden = 24, bottleneck = 8, teacher_momentum = 0.9, teacher_temperature_warmup = 3 }
 )" + stage + "[[tasks]]\nplugin = \"redshift\"\nk = 4\nprobes = [\"knn\"]\n",
                                             "e.toml"));
 }

@@ -86,9 +86,9 @@ class SimulatedSurvey final : public data::PairedDataset {
             .field("file", &Parameters::file, "the file itself, instead of one in the cache")
             .renamed("image_noise", "simulated_noise.image")
             .renamed("spectrum_noise", "simulated_noise.spectrum")
-            .renamed("turns", "augmentation.image.flip_rotate")
-            .renamed("jitter", "augmentation.image.shift")
-            .renamed("augment_noise", "augmentation.spectrum.noise")
+            .renamed("turns", "dataset.views.image.steps")
+            .renamed("jitter", "dataset.views.image.crop.shift")
+            .renamed("augment_noise", "dataset.views.spectrum.relative_noise.level")
             .example(R"(
 [dataset]
 plugin = "simulated_survey"

@@ -1,4 +1,4 @@
-#include "data/to_rgb.h"
+#include "pixels/stretch.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,12 +6,11 @@
 #include <cmath>
 
 #include "io/weights/safetensors.h"
+#include "pixels/geometry.h"
 #include "support/fixtures.h"
 
-namespace astroclip::data {
+namespace astroclip::pixels {
 namespace {
-
-using testing::ElementsAre;
 
 TEST(ToRgb, GivesThePublishedCodesNumbers) {
   const auto file = io::SafetensorsFile::open(testing_support::fixture("to_rgb.safetensors"));
@@ -40,25 +39,20 @@ TEST(ToRgb, GivesThePublishedCodesNumbers) {
 TEST(ToRgb, TakesAnyNumberOfBands) {
   // Two bands of one pixel: s·x + m is 1·0.2 and 2·0.3 over an offset of 0; I = 0.4, f = asinh(8·0.4)/√8/I.
   std::vector<float> planes(2);
-  to_rgb(std::vector<float>{0.2F, 0.3F}, {.scales = {1.0, 2.0}, .offset = 0.0, .stretch = 8.0}, planes);
+  to_rgb(std::vector<float>{0.2F, 0.3F},
+         {.kind = Stretch::Kind::rgb, .scales = {1.0, 2.0}, .offset = 0.0, .softening = 8.0}, planes);
   const double factor = std::asinh(3.2) / std::sqrt(8.0) / 0.4;
   EXPECT_NEAR(planes[0], std::min(1.0, 0.6 * factor), 1e-6);  // bands in reverse order
   EXPECT_NEAR(planes[1], 0.2 * factor, 1e-6);
 }
 
-TEST(Turn, HasTheEightElementsOfTheSquare) {
-  const auto turned = [](int64_t element) {
-    std::vector<float> square = {1, 2, 3, 4};
-    turn(square, 2, element);
-    return square;
-  };
-  EXPECT_THAT(turned(0), ElementsAre(1, 2, 3, 4));
-  EXPECT_THAT(turned(1), ElementsAre(3, 1, 4, 2));
-  EXPECT_THAT(turned(2), ElementsAre(4, 3, 2, 1));
-  EXPECT_THAT(turned(4), ElementsAre(2, 1, 4, 3));
-  for (int64_t a = 0; a < 8; ++a)
-    for (int64_t b = 0; b < a; ++b) EXPECT_NE(turned(a), turned(b));
+TEST(Arcsinh, StretchesEachBandByItself) {
+  // asinh(8·(2·x + 0.1))/√8, below zero too.
+  std::vector<float> planes(2);
+  arcsinh(std::vector<float>{0.2F, -0.3F}, {Stretch::Kind::bands, {2.0, 4.0}, 0.1, 8.0}, planes);
+  EXPECT_NEAR(planes[0], std::asinh(8.0 * 0.5) / std::sqrt(8.0), 1e-6);
+  EXPECT_NEAR(planes[1], std::asinh(8.0 * -1.1) / std::sqrt(8.0), 1e-6);
 }
 
 }  // namespace
-}  // namespace astroclip::data
+}  // namespace astroclip::pixels
