@@ -13,6 +13,7 @@ Verb compare_verb();
 Verb check_verb();
 Verb list_verb();
 Verb describe_verb();
+Verb augment_verb();
 Verb new_plugin_verb();
 Verb simulate_verb();
 Verb import_verb();
