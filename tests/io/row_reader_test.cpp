@@ -251,6 +251,28 @@ TEST_F(RowReaderTest, WhatIsMissingOfAVirtualDatasetIsNotZero) {
               ThrowsMessage<Error>(HasSubstr("'x' has the shape [3], from which its rows")));
 }
 
+/// The library opens the files of all parts that a read meets, and ends the program when they are too many.
+TEST_F(RowReaderTest, ReadsAVirtualDatasetOfMoreFilesThanMayBeOpen) {
+  constexpr hsize_t parts = 150;
+  std::vector<Part> all;
+  std::vector<int64_t> rows_of_all;
+  std::vector<float> expected;
+  for (hsize_t part = 0; part < parts; ++part) {
+    const std::string path = testing_support::scratch("part_" + std::to_string(part) + ".h5");
+    Hdf5Written(path).write("x", {1}, {static_cast<float>(part) + 1.0F});
+    all.push_back({path, "x", part, 1});
+    rows_of_all.push_back(static_cast<int64_t>(part));
+    expected.push_back(static_cast<float>(part) + 1.0F);
+  }
+  write_virtual(parts, all);
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit low = {120, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+  EXPECT_EQ(read_any("all", rows_of_all), expected);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 /// Blocks without end, each in a file of its own by a pattern of names.
 TEST_F(RowReaderTest, PartsOfAVirtualDatasetMayBeWithoutEnd) {
   const std::string folder = std::filesystem::path(path_).parent_path();

@@ -204,18 +204,36 @@ void Hdf5File::Handle::read_block(const std::string& name, hid_t set, hid_t spac
                            loss != nullptr ? loss : reading_reason(set)));
 }
 
-void Hdf5File::Handle::require_written(const std::string& name, hid_t set, int64_t begin, int64_t end) {
-  if (output) return;
+void Hdf5File::Handle::read_written(const std::string& name, std::optional<Hdf5Id>& set, const Shape& whole,
+                                    int64_t begin, int64_t end, hid_t type, int64_t row_bytes, void* values) {
+  const auto read = [&](hid_t from, int64_t first, int64_t last, void* to) {
+    const Hdf5Id space(H5Dget_space(from), H5Sclose);
+    read_block(name, from, space, whole, first, last - first, type, to);
+  };
+  const auto require = [&](WrittenRows& rows, hid_t from, int64_t first, int64_t last) {
+    const std::string reason = rows.missing(from, first, last);
+    if (!reason.empty()) fail(name, reason);
+  };
+  if (!set) set.emplace(dataset(name), H5Dclose);
   auto known = virtual_sets.find(name);
-  std::string reason;
   if (known == virtual_sets.end()) {
-    WrittenRows rows(path, set);
-    reason = rows.missing(set, begin, end);
-    if (rows.is_virtual()) virtual_sets.emplace(name, std::move(rows));
-  } else {
-    reason = known->second.missing(set, begin, end);
+    WrittenRows rows(path, *set);
+    if (!rows.is_virtual()) {
+      require(rows, *set, begin, end);
+      return read(*set, begin, end, values);
+    }
+    known = virtual_sets.emplace(name, std::move(rows)).first;
   }
-  if (!reason.empty()) fail(name, reason);
+  for (auto* to = static_cast<std::byte*>(values); begin < end;) {
+    set.reset();  // it holds the files of the parts that were read open
+    set.emplace(dataset(name), H5Dclose);
+    const int64_t stop = known->second.end_of_few_parts(begin, end);
+    require(known->second, *set, begin, stop);
+    read(*set, begin, stop, to);
+    to += (stop - begin) * row_bytes;
+    begin = stop;
+  }
+  set.reset();
 }
 
 void Hdf5File::Handle::open() {
@@ -343,8 +361,9 @@ void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows,
 void Hdf5File::Handle::read_rows(const std::string& name, std::span<const int64_t> rows, hid_t type, size_t value_bytes,
                                  void* out) {
   const Hdf5Lock lock;
-  const Hdf5Id set(dataset(name), H5Dclose);
-  const Hdf5Id space(H5Dget_space(set), H5Sclose);
+  std::optional<Hdf5Id> set;
+  set.emplace(dataset(name), H5Dclose);
+  const Hdf5Id space(H5Dget_space(*set), H5Sclose);
   const Shape whole = shape(name, space);
   if (whole.rank() == 0) fail(name, "is a scalar; expected rows");
   const int64_t row_bytes = whole.with(0, 1).numel() * static_cast<int64_t>(value_bytes);
@@ -371,8 +390,7 @@ void Hdf5File::Handle::read_rows(const std::string& name, std::span<const int64_
       block.resize(static_cast<size_t>((end - begin) * row_bytes));
       target = block.data();
     }
-    require_written(name, set, begin, end);
-    read_block(name, set, space, whole, begin, end - begin, type, target);
+    read_written(name, set, whole, begin, end, type, row_bytes, target);
     for (size_t k = i; !direct && k < stop; ++k)
       std::memcpy(bytes + static_cast<int64_t>(order[k]) * row_bytes,
                   block.data() + (rows[order[k]] - begin) * row_bytes, static_cast<size_t>(row_bytes));

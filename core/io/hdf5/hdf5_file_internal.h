@@ -68,8 +68,10 @@ struct Hdf5File::Handle {
   hid_t dataset(const std::string& name);
   Shape shape(const std::string& name, hid_t space) const;
   std::vector<std::string> children(const std::string& group, H5O_type_t wanted);
-  /// Throws Error if values of rows [begin, end) were never written and read as zeros.
-  void require_written(const std::string& name, hid_t set, int64_t begin, int64_t end);
+  /// Rows [begin, end) of a dataset, which is opened unless `set` is. Throws Error if some were never written and read
+  /// as zeros.
+  void read_written(const std::string& name, std::optional<Hdf5Id>& set, const Shape& whole, int64_t begin, int64_t end,
+                    hid_t type, int64_t row_bytes, void* values);
   /// Rows [begin, begin + count) of an open dataset between the file and `values`.
   void read_block(const std::string& name, hid_t set, hid_t space, const Shape& whole, int64_t begin, int64_t count,
                   hid_t type, void* values) const;

@@ -65,9 +65,10 @@ std::vector<std::string> Hdf5File::read_texts(const std::string& name, std::span
 
 std::vector<std::string> Hdf5File::Handle::read_texts(const std::string& name, std::span<const int64_t> rows) {
   const Hdf5Lock lock;
-  const Hdf5Id set(dataset(name), H5Dclose);
-  const Hdf5Id space(H5Dget_space(set), H5Sclose);
-  const Hdf5Id own(H5Dget_type(set), H5Tclose);
+  std::optional<Hdf5Id> set;
+  set.emplace(dataset(name), H5Dclose);
+  const Hdf5Id space(H5Dget_space(*set), H5Sclose);
+  const Hdf5Id own(H5Dget_type(*set), H5Tclose);
   const Shape whole = shape(name, space);
   if (H5Tget_class(own) != H5T_STRING || whole.rank() == 0) fail(name, "does not hold texts in rows");
   const auto of_row = static_cast<size_t>(whole.with(0, 1).numel());
@@ -84,10 +85,9 @@ std::vector<std::string> Hdf5File::Handle::read_texts(const std::string& name, s
     const auto count = static_cast<int64_t>(stop - i);
     if (rows[i] < 0 || rows[i] + count > whole[0])
       fail(name, fmt::format("has {} rows; row {} was requested", whole[0], rows[stop - 1]));
-    require_written(name, set, rows[i], rows[i] + count);
     const size_t texts_read = (stop - i) * of_row;
     block.assign(texts_read * bytes, '\0');
-    read_block(name, set, space, whole, rows[i], count, type, block.data());
+    read_written(name, set, whole, rows[i], rows[i] + count, type, static_cast<int64_t>(of_row * bytes), block.data());
     for (size_t k = 0; k < texts_read; ++k) {
       const char* text = block.data() + k * bytes;
       if (is_variable) std::memcpy(&text, block.data() + k * bytes, sizeof text);

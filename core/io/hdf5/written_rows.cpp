@@ -94,6 +94,19 @@ WrittenRows::WrittenRows(std::string path, hid_t set) : path_(std::move(path)) {
   }
 }
 
+int64_t WrittenRows::end_of_few_parts(int64_t begin, int64_t end) const {
+  constexpr std::ptrdiff_t few = 64;
+  std::vector<int64_t> firsts;
+  for (const Part& part : parts_) {
+    const auto first = static_cast<int64_t>(part.first_row), last = static_cast<int64_t>(part.last_row);
+    if (first < end && last >= begin) firsts.push_back(first);
+  }
+  if (std::ssize(firsts) <= few) return end;
+  const auto next = firsts.begin() + few;
+  std::ranges::nth_element(firsts, next);
+  return std::clamp(*next, begin + 1, end);
+}
+
 std::string WrittenRows::missing(hid_t set, int64_t begin, int64_t end) {
   if (kind_ == H5D_COMPACT || begin >= end) return "";
   Box box{std::vector<hsize_t>(extents_.size(), 0), extents_};

@@ -19,6 +19,9 @@ class WrittenRows {
 
   /// Whether the dataset consists of parts of others, which takes long to look through.
   bool is_virtual() const { return kind_ == H5D_VIRTUAL; }
+  /// How far from `begin` on the rows of a virtual dataset may be read at a time: the library opens the files of all
+  /// parts at once, and ends the program when there are more than it may open.
+  int64_t end_of_few_parts(int64_t begin, int64_t end) const;
   /// What of rows [begin, end) of the same dataset is missing, and why: "rows 0 to 3 were never written; …"; "" if
   /// nothing is.
   std::string missing(hid_t set, int64_t begin, int64_t end);
