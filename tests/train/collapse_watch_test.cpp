@@ -19,9 +19,8 @@ using testing::ThrowsMessage;
 
 struct Watched {
   explicit Watched(const std::string& loss, const std::string& stage = "watch = { every = 2, label = \"redshift\" }\n",
-                   const std::string& encoders = R"(["image"])", int64_t steps = 9)
-      : experiment(
-            testing_support::small_experiment({.loss = loss, .encoders = encoders, .stage = stage, .steps = steps})),
+                   const std::string& encoders = R"(["image"])")
+      : experiment(testing_support::small_experiment({.loss = loss, .encoders = encoders, .stage = stage})),
         dataset(experiment.dataset.make()),
         model(testing_support::model_of(experiment)),
         trainer({experiment, 0}, model, *dataset) {}
@@ -104,32 +103,6 @@ TEST(CollapseWatch, TellsOfATeacherThatSaysTheSameOfAllOrNothing) {
   const record::Metrics found = run.trainer.look();
   EXPECT_NEAR(value_of(found, "watch.teacher_entropy"), std::log(16.0), 1e-3);
   EXPECT_THAT(run.trainer.watch()->collapse(), HasSubstr("teacher_entropy is 2.77 ("));
-}
-
-/// Two of the ways to spoil DINOv2, and none: without KoLeo and centring all images get one answer; without KoLeo and
-/// with a teacher that is the student the features become one; a teacher of temperature 1 says nothing.
-TEST(CollapseWatch, TellsSpoiltTrainingFromHonest) {
-  const auto after_training = [](const std::string& parameters) {
-    const std::string loss =
-        R"({ plugin = "dinov2", local_crops = 1, prototypes = 32, hidden = 32, bottleneck = 16, )" + parameters + " }";
-    const std::string stage =
-        "watch = { every = 20 }\noptimizer = { lr = 5e-3, warmup = 10, weight_decay = 0.04, max_grad_norm = 3.0 }\n";
-    Watched run(loss, stage, R"(["image"])", 60);
-    run.trainer.look();
-    while (!run.trainer.finished()) run.trainer.step();
-    run.trainer.look();
-    return run.trainer.watch()->collapse();
-  };
-  const std::string honest = "teacher_temperature = 0.04, teacher_momentum = 0.9";
-  EXPECT_EQ(after_training(honest), "");
-  EXPECT_THAT(after_training(honest + ", koleo_weight = 0.0, centre_momentum = 1.0"),
-              HasSubstr("mean_teacher_entropy is"));
-  EXPECT_THAT(
-      after_training("teacher_temperature = 0.04, teacher_momentum = 0.0, teacher_momentum_end = 0.0, koleo_weight "
-                     "= 0.0"),
-      HasSubstr("image.deviation is"));
-  EXPECT_THAT(after_training("teacher_temperature = 1.0, teacher_temperature_warmup = 10, teacher_momentum = 0.9"),
-              HasSubstr("teacher_entropy is 3.47"));
 }
 
 TEST(CollapseWatch, LeavesNoTraceInTraining) {
