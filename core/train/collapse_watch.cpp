@@ -12,11 +12,10 @@
 #include "config/schema.h"
 #include "data/fields.h"
 #include "evaluate/embedder.h"
-#include "ops/ops.h"
 #include "probe/metrics.h"
 #include "probe/probes.h"
 #include "probe/spread.h"
-#include "train/step_context.h"
+#include "train/batches.h"
 
 namespace astroclip::train {
 
@@ -139,22 +138,16 @@ void CollapseWatch::add_signs_of_embeddings(std::vector<Sign>& signs) const {
 }
 
 void CollapseWatch::add_signs_of_loss(std::vector<Sign>& signs, int64_t step) const {
-  const Stage& stage = setup_.stage();
-  const ops::PrecisionScope precision(stage.experiment.run_precision());
-  const auto count = static_cast<int64_t>(rows_.size());
-  data::LoaderOptions options = stage.loader_options(std::min(stage.spec.batch, count));
-  options.steps = count / options.batch;
-  data::Loader loader(dataset_, rows_, frozen_.to_load(setup_, options.batch), setup_.loss().labels(), options);
+  const auto batches = static_cast<double>(whole_batches(setup_.stage(), static_cast<int64_t>(rows_.size())));
   const size_t first = signs.size();
-  for (int64_t i = 0; i < options.steps; ++i) {
-    const data::Batch batch = loader.next();
-    StepContext context(setup_, frozen_, batch, step, Mode::watching);
+  const auto add = [&](StepContext& context, const data::Batch&) {
     const std::vector<CollapseSign> found = setup_.forward(context).signs;
     for (size_t s = 0; s < found.size(); ++s) {
-      if (i == 0) signs.push_back({found[s].name, 0.0, found[s].collapsed});
-      signs[first + s].value += found[s].value.item() / static_cast<double>(options.steps);
+      if (first + s == signs.size()) signs.push_back({found[s].name, 0.0, found[s].collapsed});
+      signs[first + s].value += found[s].value.item() / batches;
     }
-  }
+  };
+  for_each_batch(setup_, frozen_, dataset_, rows_, step, Mode::watching, add);
 }
 
 double CollapseWatch::first_of(const Sign& sign) const {

@@ -8,7 +8,7 @@
 #include "autograd/tape.h"
 #include "data/fields.h"
 #include "ops/ops.h"
-#include "train/step_context.h"
+#include "train/batches.h"
 
 namespace astroclip::train {
 
@@ -18,23 +18,17 @@ Validator::Validator(const StageSetup& setup, const FrozenViews& frozen, const D
 
 record::Metrics Validator::measure(int64_t step) const {
   const autograd::NoGrad guard;
-  const Stage& stage = setup_.stage();
-  const ops::PrecisionScope precision(stage.experiment.run_precision());
-  const auto count = static_cast<int64_t>(rows_.size());
-  data::LoaderOptions options = stage.loader_options(std::min(stage.spec.batch, count));
-  options.steps = count / options.batch;
-  data::Loader loader(dataset_, rows_, frozen_.to_load(setup_, options.batch), setup_.loss().labels(), options);
   record::MetricMeans means;
   std::set<int64_t> rest(rows_.begin(), rows_.end());
   bool needs_rest = false;
-  for (int64_t i = 0; i < options.steps; ++i) {
-    const data::Batch batch = loader.next();
-    StepContext context(setup_, frozen_, batch, step, Mode::validation);
+  const auto measure_batch = [&](StepContext& context, const data::Batch& batch) {
     const LossValue value = setup_.forward(context);
     means.add(value);
     needs_rest = value.of_single_objects && !value.roots.empty();
     for (const int64_t row : batch.rows) rest.erase(row);
-  }
+  };
+  for_each_batch(setup_, frozen_, dataset_, rows_, step, Mode::validation, measure_batch);
+  const ops::PrecisionScope precision(setup_.stage().experiment.run_precision());
   if (needs_rest && !rest.empty()) add_rest({rest.begin(), rest.end()}, step, means);
   record::Metrics found = means.means();
   for (auto& [name, value] : found) name = "validation." + name;
