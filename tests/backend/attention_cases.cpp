@@ -8,12 +8,12 @@ namespace astroclip::test {
 
 namespace {
 
-struct Extents {
+struct AttentionExtents {
   int64_t batch, queries, keys, heads, width;
   bool together;  ///< q, k and v out of one product [batch, tokens, 3 · heads · width]
 };
 
-constexpr Extents extents[] = {{1, 1, 1, 1, 1, true},      {2, 3, 3, 2, 5, true},      {2, 1, 131, 4, 16, false},
+constexpr AttentionExtents attention_extents[] = {{1, 1, 1, 1, 1, true},      {2, 3, 3, 2, 5, true},      {2, 1, 131, 4, 16, false},
                                {1, 7, 33, 2, 17, false},   {2, 17, 17, 3, 16, true},   {1, 33, 131, 2, 24, false},
                                {1, 128, 128, 2, 8, true},  {2, 131, 131, 2, 16, true}, {1, 300, 300, 1, 33, true},
                                {2, 145, 145, 2, 64, true}, {1, 170, 139, 2, 85, false}};
@@ -22,7 +22,7 @@ struct Operands {
   HeadsView q, k, v;
 };
 
-Operands operands(Call& call, const Extents& e) {
+Operands operands(Call& call, const AttentionExtents& e) {
   const int64_t dim = e.heads * e.width, size = size_of(call.dtype());
   if (!e.together) {
     const ConstView q = call.random({e.batch, e.queries, dim}), k = call.random({e.batch, e.keys, dim});
@@ -38,12 +38,12 @@ Operands operands(Call& call, const Extents& e) {
   return {part(0), part(1), part(2)};
 }
 
-MutableHeadsView heads_output(Call& call, const char* name, const Extents& e, int64_t tokens) {
+MutableHeadsView heads_output(Call& call, const char* name, const AttentionExtents& e, int64_t tokens) {
   const int64_t dim = e.heads * e.width;
   return {call.output(name, {e.batch, tokens, dim}).data, tokens, tokens * dim, dim};
 }
 
-AttentionArguments forward(Call& call, const Extents& e, bool keep) {
+AttentionArguments forward(Call& call, const AttentionExtents& e, bool keep) {
   AttentionArguments a;
   a.dtype = call.dtype();
   a.precision = call.precision;
@@ -62,7 +62,7 @@ AttentionArguments forward(Call& call, const Extents& e, bool keep) {
 }
 
 /// Gradients lie in one buffer [batch, tokens, 3 · dim] where the operands do.
-void backward(Call& call, const Extents& e) {
+void backward(Call& call, const AttentionExtents& e) {
   const AttentionArguments f = forward(call, e, true);
   const int64_t dim = e.heads * e.width, size = size_of(call.dtype());
   AttentionBackwardArguments a;
@@ -98,7 +98,7 @@ void backward(Call& call, const Extents& e) {
 
 std::vector<Case> attention_cases() {
   std::vector<Case> cases;
-  for (const Extents& e : extents) {
+  for (const AttentionExtents& e : attention_extents) {
     const auto label = fmt::format("{} of {} queries, {} keys, {} heads of {}{}", e.batch, e.queries, e.keys, e.heads,
                                    e.width, e.together ? ", together" : "");
     for (const bool keep : {false, true}) {

@@ -6,17 +6,17 @@ namespace astroclip::test {
 
 namespace {
 
-struct Extents {
+struct ProductExtents {
   int64_t rows, in, out;
 };
 
-constexpr Extents extents[] = {{1, 1, 1},    {1, 33, 17},   {3, 22, 48},     {17, 3, 131},
+constexpr ProductExtents product_extents[] = {{1, 1, 1},    {1, 33, 17},   {3, 22, 48},     {17, 3, 131},
                                {33, 131, 1}, {131, 48, 33}, {157, 200, 311}, {40, 1030, 96}};
 
-std::string str(const Extents& e) { return fmt::format("{}x{}x{}", e.rows, e.in, e.out); }
+std::string str(const ProductExtents& e) { return fmt::format("{}x{}x{}", e.rows, e.in, e.out); }
 
 void add_matmul(std::vector<Case>& cases) {
-  for (const Extents& e : extents) {
+  for (const ProductExtents& e : product_extents) {
     for (const int64_t batch : {1, 3}) {
       for (int form = 0; form < 4; ++form) {
         const bool ta = form % 2 == 1, tb = form >= 2;
@@ -47,7 +47,7 @@ constexpr Form forms[] = {{"plain", false, Activation::none, false, false},
                           {"gelu residual", false, Activation::gelu, true, false},
                           {"bias gelu residual, kept", true, Activation::gelu, true, true}};
 
-void run_linear(Call& call, const Extents& e, const Form& form, bool pack) {
+void run_linear(Call& call, const ProductExtents& e, const Form& form, bool pack) {
   LinearArguments a;
   a.precision = call.precision;
   a.x = call.random({e.rows, e.in});
@@ -63,7 +63,7 @@ void run_linear(Call& call, const Extents& e, const Form& form, bool pack) {
   call.backend.linear(a);
 }
 
-void run_backward(Call& call, const Extents& e, bool pack) {
+void run_backward(Call& call, const ProductExtents& e, bool pack) {
   LinearBackwardInputArguments a;
   a.precision = call.precision;
   a.dy = call.random({e.rows, e.out});
@@ -79,7 +79,7 @@ void run_backward(Call& call, const Extents& e, bool pack) {
 std::vector<Case> product_cases() {
   std::vector<Case> cases;
   add_matmul(cases);
-  for (const Extents& e : extents) {
+  for (const ProductExtents& e : product_extents) {
     for (const bool pack : {false, true}) {
       const std::string how = pack ? ", packed" : "";
       for (const Form& form : forms) {

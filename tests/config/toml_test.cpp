@@ -8,6 +8,7 @@
 #include <fstream>
 #include <limits>
 
+#include "support/message_of.h"
 #include "support/scratch.h"
 
 namespace astroclip::config {
@@ -15,6 +16,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
+using testing_support::message_of;
 
 const char* const experiment = R"(# An experiment.
 [experiment]
@@ -40,18 +42,9 @@ plugin = "redshift"
 
 const Table& section(const Table& table, const char* key) { return *table.find(key)->get_if<Table>(); }
 
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 std::string override_error(const std::string& assignment) {
   Table table = parse_text(experiment, "small.toml");
-  return error_of([&] { apply_override(table, assignment); });
+  return message_of([&] { apply_override(table, assignment); });
 }
 
 TEST(Toml, KeepsTheOrderAndThePlacesOfKeysAndValues) {
@@ -71,22 +64,22 @@ TEST(Toml, KeepsTheOrderAndThePlacesOfKeysAndValues) {
 }
 
 TEST(Toml, SyntaxErrorHasItsPlace) {
-  EXPECT_THAT(error_of([] { parse_text("a = 1\nb = = 2\n", "bad.toml"); }), StartsWith("bad.toml:2:5: error: "));
-  EXPECT_THAT(error_of([] { parse_text("a = 1\na = 2\n", "bad.toml"); }), StartsWith("bad.toml:2:"));
+  EXPECT_THAT(message_of([] { parse_text("a = 1\nb = = 2\n", "bad.toml"); }), StartsWith("bad.toml:2:5: error: "));
+  EXPECT_THAT(message_of([] { parse_text("a = 1\na = 2\n", "bad.toml"); }), StartsWith("bad.toml:2:"));
 }
 
 TEST(Toml, DatesAreRefused) {
-  EXPECT_EQ(error_of([] { parse_text("a = 1\nb = 1979-05-27\n", "bad.toml"); }),
+  EXPECT_EQ(message_of([] { parse_text("a = 1\nb = 1979-05-27\n", "bad.toml"); }),
             "bad.toml:2:5: error: dates and times have no use here; write a string");
 }
 
 TEST(Toml, MissingFile) {
-  EXPECT_EQ(error_of([] { parse_file("/nonexistent/a.toml"); }),
+  EXPECT_EQ(message_of([] { parse_file("/nonexistent/a.toml"); }),
             "cannot read '/nonexistent/a.toml': No such file or directory");
 }
 
 TEST(Toml, FolderInsteadOfAFile) {
-  EXPECT_EQ(error_of([] { parse_file("/"); }), "cannot read '/': Is a directory");
+  EXPECT_EQ(message_of([] { parse_file("/"); }), "cannot read '/': Is a directory");
 }
 
 /// toml++ 3.3.0 takes a branch here that it says is never taken; what it makes of it must still be an error.

@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/error.h"
+#include "support/whole_dataset.h"
 
 namespace astroclip::data {
 namespace {
+
+using testing_support::all_rows;
 
 /// Rows r of float64: r, r + 0.1, r + 0.2, r + 0.3.
 class Doubles final : public Dataset {
@@ -57,12 +59,6 @@ class Counting final : public Dataset {
  private:
   int64_t rows_;
 };
-
-std::vector<int64_t> all_rows(int64_t count) {
-  std::vector<int64_t> rows(static_cast<size_t>(count));
-  std::iota(rows.begin(), rows.end(), int64_t{0});
-  return rows;
-}
 
 LoaderOptions options_of(int64_t batch, int64_t steps, int threads) {
   LoaderOptions options;

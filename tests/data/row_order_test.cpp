@@ -5,21 +5,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <set>
 #include <thread>
 
 #include "base/error.h"
 #include "io/hdf5/block_cache.h"
+#include "support/whole_dataset.h"
 
 namespace astroclip::data {
 namespace {
 
-std::vector<int64_t> all_rows(int64_t count) {
-  std::vector<int64_t> rows(static_cast<size_t>(count));
-  std::iota(rows.begin(), rows.end(), int64_t{0});
-  return rows;
-}
+using testing_support::all_rows;
 
 LoaderOptions options_of(int64_t batch) {
   LoaderOptions options;

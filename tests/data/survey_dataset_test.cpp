@@ -25,7 +25,7 @@ using testing::ThrowsMessage;
 using testing_support::Hdf5Written;
 using testing_support::Stored;
 
-constexpr size_t image_size = 3 * 152 * 152;
+constexpr size_t image_values = 3 * 152 * 152;
 
 class SurveyDatasetTest : public testing::Test {
  protected:
@@ -36,7 +36,7 @@ class SurveyDatasetTest : public testing::Test {
   static void write_images(Hdf5Written& file, int64_t first, int64_t rows, const Stored& stored) {
     std::vector<float> images;
     for (int64_t row = 0; row < rows; ++row)
-      for (size_t pixel = 0; pixel < image_size; ++pixel)
+      for (size_t pixel = 0; pixel < image_values; ++pixel)
         images.push_back(static_cast<float>(first + row) + static_cast<float>(pixel) / 131072.0F);
     file.write("images", {static_cast<hsize_t>(rows), 3, 152, 152}, images, stored);
   }
@@ -87,8 +87,8 @@ TEST_F(SurveyDatasetTest, ReadsRowsAcrossFiles) {
   EXPECT_EQ(batch.at("image").shape, (Shape{7, 3, 152, 152}));
   const auto images = batch.at("image").values<float>();
   for (size_t i = 0; i < rows.size(); ++i) {
-    for (size_t pixel = 0; pixel < image_size; ++pixel)
-      ASSERT_EQ(images[i * image_size + pixel], static_cast<float>(rows[i]) + static_cast<float>(pixel) / 131072.0F);
+    for (size_t pixel = 0; pixel < image_values; ++pixel)
+      ASSERT_EQ(images[i * image_values + pixel], static_cast<float>(rows[i]) + static_cast<float>(pixel) / 131072.0F);
     EXPECT_EQ(batch.at("z").values<double>()[i], static_cast<double>(rows[i]));
     EXPECT_EQ(batch.at("inds").values<int64_t>()[i], 100 + rows[i]);
   }
@@ -161,7 +161,7 @@ TEST_F(SurveyDatasetTest, SaysThatRowsAreNumbered) {
 
 TEST_F(SurveyDatasetTest, SearchesFoldersToAnyDepth) {
   std::filesystem::create_directories(in_folder("survey/healpix=583"));
-  Hdf5Written(in_folder("survey/healpix=583/a.h5")).write("images", {1, 3, 152, 152}, std::vector<float>(image_size));
+  Hdf5Written(in_folder("survey/healpix=583/a.h5")).write("images", {1, 3, 152, 152}, std::vector<float>(image_values));
   const SurveyDataset dataset({.files = {folder_, folder_ + "/./survey/healpix=583/a.h5"}, .train_fraction = 1.0});
   EXPECT_EQ(dataset.size(Split::train), 1);
 }
@@ -277,7 +277,7 @@ TEST_F(SurveyDatasetTest, TakesAnyNumberOfBandsTheSameInAllFiles) {
   const HostArray view = loader.next().views.at("v");
   EXPECT_EQ(view.shape, (Shape{1, 4, 8, 8}));
   EXPECT_THAT(view.values<float>(), testing::Each(0.25F));
-  Hdf5Written(in_folder("b.h5")).write("images", {1, 3, 152, 152}, std::vector<float>(image_size));
+  Hdf5Written(in_folder("b.h5")).write("images", {1, 3, 152, 152}, std::vector<float>(image_values));
   EXPECT_THAT([&] { SurveyDataset({.files = {folder_}}); },
               ThrowsMessage<Error>(in_folder("b.h5") + ": dataset 'images' has the shape [1, 3, 152, 152], expected "
                                                        "[N, 4, 152, 152]"));
@@ -300,11 +300,11 @@ TEST_F(SurveyDatasetTest, NamesWhatIsMissingOrMisshapen) {
   EXPECT_EQ(message_of(path), path + ": is not an HDF5 file");
   Hdf5Written(path).write("image", {1}, {1.0F});
   EXPECT_EQ(message_of(path), path + ": has no dataset 'images'");
-  Hdf5Written(path).write("images", {1, 152, 152, 3}, std::vector<float>(image_size));
+  Hdf5Written(path).write("images", {1, 152, 152, 3}, std::vector<float>(image_values));
   EXPECT_EQ(message_of(path), path + ": dataset 'images' has the shape [1, 152, 152, 3], expected [N, N, 152, 152]");
-  Hdf5Written(path).write("images", {1, 3, 152, 152}, std::vector<float>(image_size), {.type = H5T_STD_I16LE});
+  Hdf5Written(path).write("images", {1, 3, 152, 152}, std::vector<float>(image_values), {.type = H5T_STD_I16LE});
   EXPECT_EQ(message_of(path), path + ": dataset 'images' holds i64, expected f32");
-  Hdf5Written(path).write("images", {1, 3, 152, 152}, std::vector<float>(image_size));
+  Hdf5Written(path).write("images", {1, 3, 152, 152}, std::vector<float>(image_values));
   std::filesystem::resize_file(path, 5000);
   EXPECT_EQ(message_of(path), path + ": is truncated: it has 5000 bytes, fewer than its HDF5 header says");
 }

@@ -73,18 +73,18 @@ resamples = 20
   return path;
 }
 
-struct Outcome {
+struct Evaluated {
   int status;
   std::string err;
   nlohmann::json reports;
   std::string log;
 };
 
-Outcome run(const std::string& name, const std::string& file) {
+Evaluated evaluated(const std::string& name, const std::string& file) {
   const std::string folder = scratch(name);
   std::filesystem::remove_all(folder);
   const auto outcome = run_program("run '" + file + "' --output '" + folder + "'");
-  Outcome found{outcome.status, outcome.err, {}, {}};
+  Evaluated found{outcome.status, outcome.err, {}, {}};
   if (std::filesystem::exists(folder + "/log.txt")) found.log = io::read_text(folder + "/log.txt");
   if (outcome.status != 0) return found;
   found.reports = nlohmann::json::parse(io::read_text(folder + "/report.json"));
@@ -96,8 +96,8 @@ constexpr const char* clip = R"(loss = { plugin = "clip" })";
 
 TEST(Evaluation, FailuresAreCountedNamedAndLeftOutOfEveryLine) {
   const std::string data = survey("few.h5", 3);
-  const Outcome found =
-      run("few", experiment("few", data, clip, "max_not_finite = 0.2\nfloors = [\"pca\", \"magnitudes\"]"));
+  const Evaluated found =
+      evaluated("few", experiment("few", data, clip, "max_not_finite = 0.2\nfloors = [\"pca\", \"magnitudes\"]"));
   ASSERT_EQ(found.status, 0) << found.err;
   EXPECT_THAT(found.log, HasSubstr("the representation 'aligned' of 'image' is not finite for 3 of 20 test objects"));
   for (const auto& report : found.reports) {
@@ -110,8 +110,8 @@ TEST(Evaluation, FailuresAreCountedNamedAndLeftOutOfEveryLine) {
 
 TEST(Evaluation, FloorsAreShownBeforeTrainingOnRequestAndChangeNoResult) {
   const std::string data = survey("early.h5", 0);
-  const Outcome late = run("late", experiment("late", data, clip, ""));
-  const Outcome early = run("early", experiment("early", data, clip, "floors_first = true"));
+  const Evaluated late = evaluated("late", experiment("late", data, clip, ""));
+  const Evaluated early = evaluated("early", experiment("early", data, clip, "floors_first = true"));
   ASSERT_EQ(late.status, 0) << late.err;
   ASSERT_EQ(early.status, 0) << early.err;
   const size_t floors = early.log.find("floors, before training:"), stage = early.log.find("stage stage: clip on");
@@ -126,7 +126,7 @@ TEST(Evaluation, FloorsAreShownBeforeTrainingOnRequestAndChangeNoResult) {
 
 TEST(Evaluation, MoreFailuresThanTheBoundAreAnError) {
   const std::string data = survey("half.h5", 10);
-  const Outcome found = run("half", experiment("half", data, clip, ""));
+  const Evaluated found = evaluated("half", experiment("half", data, clip, ""));
   EXPECT_EQ(found.status, 1);
   EXPECT_THAT(found.err, HasSubstr("[evaluation] the representation 'aligned' of 'image' is not finite for 10 of 20 "
                                    "test objects that have the modality (object_id "));
@@ -135,7 +135,7 @@ TEST(Evaluation, MoreFailuresThanTheBoundAreAnError) {
 
 TEST(Evaluation, AnEmptyTableIsAnError) {
   const std::string data = survey("none.h5", 20);
-  const Outcome found = run("none", experiment("none", data, clip, "max_not_finite = 1.0"));
+  const Evaluated found = evaluated("none", experiment("none", data, clip, "max_not_finite = 1.0"));
   EXPECT_EQ(found.status, 1);
   EXPECT_THAT(found.err, HasSubstr("and 0 of 20 test objects have the label and the representation"));
 }
@@ -143,7 +143,7 @@ TEST(Evaluation, AnEmptyTableIsAnError) {
 /// An untrained head is not measured under the name of a trained one.
 TEST(Evaluation, AHeadThatNoStageTrainedIsNotMeasured) {
   const std::string data = survey("clean.h5", 0);
-  const Outcome found = run("masked", experiment("masked", data,
+  const Evaluated found = evaluated("masked", experiment("masked", data,
                                                  R"(encoders = ["spectrum"]
 loss = { plugin = "masked_spectrum", spans = 2, span_length = 3 })",
                                                  "floors = []"));
@@ -159,10 +159,10 @@ loss = { plugin = "masked_spectrum", spans = 2, span_length = 3 })",
   EXPECT_EQ(found.reports.size(), 2U);  // no retrieval across modalities
   // The same weights as another experiment's baseline.
   const std::string model = scratch("masked") + "/model.safetensors";
-  const Outcome beside =
-      run("beside_masked", experiment("beside_masked", data, clip, "floors = []\nmodels = [\"" + model + "\"]"));
+  const Evaluated beside =
+      evaluated("beside_masked", experiment("beside_masked", data, clip, "floors = []\nmodels = [\"" + model + "\"]"));
   ASSERT_EQ(beside.status, 0) << beside.err;
-  const auto value_of = [](const Outcome& outcome, const std::string& name) {
+  const auto value_of = [](const Evaluated& outcome, const std::string& name) {
     for (const auto& row : outcome.reports[0]["rows"]) {
       if (row["representation"] == name && row["modality"] == "spectrum") return row["values"]["R²"].get<double>();
     }
@@ -173,7 +173,7 @@ loss = { plugin = "masked_spectrum", spans = 2, span_length = 3 })",
 
 TEST(Evaluation, ASupervisedHeadIsTrainedButNotAligned) {
   const std::string data = survey("clean.h5", 0);
-  const Outcome found = run("supervised", experiment("supervised", data,
+  const Evaluated found = evaluated("supervised", experiment("supervised", data,
                                                      R"(encoders = ["image"]
 loss = { plugin = "supervised", labels = ["redshift"], encoder = "image" })",
                                                      "floors = []"));

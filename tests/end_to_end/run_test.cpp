@@ -13,6 +13,7 @@
 #include "record/run_folder.h"
 #include "support/fixtures.h"
 #include "support/program.h"
+#include "support/same_file.h"
 
 namespace astroclip {
 namespace {
@@ -22,6 +23,7 @@ using testing::HasSubstr;
 using testing_support::fixture;
 using testing_support::run_and_signal;
 using testing_support::run_program;
+using testing_support::same_file;
 using testing_support::scratch;
 
 const std::string smoke = "'" ASTROCLIP_EXPERIMENTS "/smoke.toml'";
@@ -32,7 +34,7 @@ std::string cache() { return " --set dataset.cache='" + scratch("cache") + "'"; 
 std::string run_arguments(const std::string& folder) { return "run " + smoke + cache() + " --output '" + folder + "'"; }
 
 /// The run that nothing disturbed, made once.
-const std::string& undisturbed() {
+const std::string& undisturbed_run() {
   static const std::string folder = [] {
     const std::string path = scratch("undisturbed");
     const auto outcome = run_program(run_arguments(path));
@@ -41,9 +43,6 @@ const std::string& undisturbed() {
   }();
   return folder;
 }
-
-/// Byte for byte; without the bytes in the message.
-bool same_file(const std::string& a, const std::string& b) { return io::read_text(a) == io::read_text(b); }
 
 std::vector<nlohmann::json> metrics(const std::string& folder) {
   std::vector<nlohmann::json> lines;
@@ -59,7 +58,7 @@ double mean_loss(const std::vector<nlohmann::json>& lines, size_t begin, size_t 
 }
 
 TEST(Run, LearnsAndLeavesACompleteFolder) {
-  const std::string& folder = undisturbed();
+  const std::string& folder = undisturbed_run();
   for (const char* name : {"resolved.toml", "log.txt", "metrics.jsonl", "model.safetensors", "embeddings.h5",
                            "predictions.h5", "report.txt", "report.json", "stages/alignment.safetensors"}) {
     EXPECT_TRUE(fs::is_regular_file(folder + "/" + name)) << name;
@@ -71,7 +70,7 @@ TEST(Run, LearnsAndLeavesACompleteFolder) {
 }
 
 TEST(Run, AlignmentFindsTheOtherModalityOfUnseenGalaxies) {
-  const auto reports = nlohmann::json::parse(io::read_text(undisturbed() + "/report.json"));
+  const auto reports = nlohmann::json::parse(io::read_text(undisturbed_run() + "/report.json"));
   const auto retrieval = std::ranges::find_if(reports, [](const auto& report) {
     return report["title"].template get<std::string>().find("across") != std::string::npos;
   });
@@ -92,9 +91,9 @@ TEST(Run, AlignmentFindsTheOtherModalityOfUnseenGalaxies) {
 
 TEST(Run, TheResolvedFileRunsAgainToTheSameWeights) {
   const std::string again = scratch("again");
-  const auto outcome = run_program("run '" + undisturbed() + "/resolved.toml' --output '" + again + "'");
+  const auto outcome = run_program("run '" + undisturbed_run() + "/resolved.toml' --output '" + again + "'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_TRUE(same_file(again + "/model.safetensors", undisturbed() + "/model.safetensors"));
+  EXPECT_TRUE(same_file(again + "/model.safetensors", undisturbed_run() + "/model.safetensors"));
 }
 
 /// What the report of a run says of a representation, in its order.
@@ -110,16 +109,16 @@ std::vector<std::string> rows_of(const std::string& folder, const std::string& r
 }
 
 TEST(Run, AModelFileIsMeasuredBesideTheExperimentsOwn) {
-  const std::string folder = scratch("beside"), model = undisturbed() + "/model.safetensors";
+  const std::string folder = scratch("beside"), model = undisturbed_run() + "/model.safetensors";
   const auto outcome = run_program(run_arguments(folder) +
                                    " --set stages.spectrum-pretraining.steps=0 --set stages.alignment.steps=0"
                                    " --set evaluation.models='[\"" +
                                    model + "\"]'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  const std::string run = fs::path(undisturbed()).filename();
+  const std::string run = fs::path(undisturbed_run()).filename();
   EXPECT_FALSE(rows_of(folder, run).empty());
-  EXPECT_EQ(rows_of(folder, run), rows_of(undisturbed(), "aligned"));
-  EXPECT_NE(rows_of(folder, "aligned"), rows_of(undisturbed(), "aligned"));
+  EXPECT_EQ(rows_of(folder, run), rows_of(undisturbed_run(), "aligned"));
+  EXPECT_NE(rows_of(folder, "aligned"), rows_of(undisturbed_run(), "aligned"));
 }
 
 TEST(Run, AModelFileThatTellsNothingIsRefusedBeforeTraining) {
@@ -131,7 +130,7 @@ TEST(Run, AModelFileThatTellsNothingIsRefusedBeforeTraining) {
 }
 
 TEST(Run, KilledAtRandomMomentsItEndsWithTheSameWeights) {
-  (void)undisturbed();  // makes the survey, so that all of the time goes into training
+  (void)undisturbed_run();  // makes the survey, so that all of the time goes into training
   const std::string folder = scratch("killed");
   Rng rng(2, RngStream::tests);
   std::vector<std::string> arguments = {
@@ -146,7 +145,7 @@ TEST(Run, KilledAtRandomMomentsItEndsWithTheSameWeights) {
   EXPECT_GE(killed, 1);
   const auto outcome = run_program("run --resume '" + folder + "' --loader-threads 2");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_TRUE(same_file(folder + "/model.safetensors", undisturbed() + "/model.safetensors"));
+  EXPECT_TRUE(same_file(folder + "/model.safetensors", undisturbed_run() + "/model.safetensors"));
   EXPECT_EQ(metrics(folder).size(), 130U);  // every step once
 }
 
@@ -161,16 +160,16 @@ TEST(Run, CtrlCEndsAtAStepBoundaryAndSaysHowToGoOn) {
 }
 
 TEST(Run, RefusesToOverwriteARun) {
-  const auto outcome = run_program(run_arguments(undisturbed()));
+  const auto outcome = run_program(run_arguments(undisturbed_run()));
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_EQ(outcome.err, "astroclip: error: " + undisturbed() +
+  EXPECT_EQ(outcome.err, "astroclip: error: " + undisturbed_run() +
                              ": already exists; a run never overwrites another (astroclip run --resume " +
-                             undisturbed() + " continues it)\n");
+                             undisturbed_run() + " continues it)\n");
 }
 
 TEST(Run, ResumingWithOtherThreadsIsRefused) {
   const std::string folder = scratch("threads");
-  fs::copy(undisturbed(), folder, fs::copy_options::recursive);
+  fs::copy(undisturbed_run(), folder, fs::copy_options::recursive);
   fs::remove(folder + "/report.json");
   const auto outcome = run_program("run --resume '" + folder + "' --threads 3");
   EXPECT_EQ(outcome.status, 1);
@@ -179,7 +178,7 @@ TEST(Run, ResumingWithOtherThreadsIsRefused) {
 
 TEST(Run, TwoProcessesAreNotAtOneRun) {
   const std::string folder = scratch("two");
-  fs::copy(undisturbed(), folder, fs::copy_options::recursive);
+  fs::copy(undisturbed_run(), folder, fs::copy_options::recursive);
   fs::remove(folder + "/report.json");
   const auto run = record::RunFolder::open(folder);
   EXPECT_FALSE(record::RunLock::is_held(run));
@@ -194,7 +193,7 @@ TEST(Run, TwoProcessesAreNotAtOneRun) {
 }
 
 TEST(Run, AFinishedRunIsLeftAlone) {
-  const auto outcome = run_program("run --resume '" + undisturbed() + "'");
+  const auto outcome = run_program("run --resume '" + undisturbed_run() + "'");
   EXPECT_EQ(outcome.status, 0);
   EXPECT_THAT(outcome.out, HasSubstr("the run is already finished"));
 }

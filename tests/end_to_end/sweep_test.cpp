@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "io/output/durable_file.h"
 #include "support/program.h"
+#include "support/same_file.h"
 
 namespace astroclip {
 namespace {
@@ -14,6 +15,7 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing_support::run_and_signal;
 using testing_support::run_program;
+using testing_support::same_file;
 using testing_support::scratch;
 
 /// smoke.toml, shorter, with a section [sweep].
@@ -38,8 +40,6 @@ testing_support::Outcome run(const std::string& file, const std::string& folder,
   return run_program(words + more);
 }
 
-bool same_file(const std::string& a, const std::string& b) { return io::read_text(a) == io::read_text(b); }
-
 const std::string two_losses = R"([sweep]
 seeds = [1]
 [sweep.cross]
@@ -47,7 +47,7 @@ seeds = [1]
 )";
 
 /// A sweep that nothing disturbed, made once.
-const std::string& undisturbed() {
+const std::string& undisturbed_sweep() {
   static const std::string folder = [] {
     const std::string path = scratch("sweep");
     const auto outcome = run(sweep_file("two_losses", two_losses), path);
@@ -59,9 +59,9 @@ const std::string& undisturbed() {
 }
 
 TEST(Sweep, ARunThatTakesAStageEndsAsOneThatTrainsIt) {
-  const std::string shared = undisturbed() + "/loss=siglip,seed=1", alone = scratch("alone");
+  const std::string shared = undisturbed_sweep() + "/loss=siglip,seed=1", alone = scratch("alone");
   EXPECT_THAT(io::read_text(shared + "/log.txt"), HasSubstr("stage spectrum-pretraining: weights copied from " +
-                                                            undisturbed() + "/loss=clip,seed=1/stages/"));
+                                                            undisturbed_sweep() + "/loss=clip,seed=1/stages/"));
   const auto outcome = run_program("run '" + shared + "/resolved.toml' --output '" + alone + "'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   for (const char* file : {"stages/spectrum-pretraining.safetensors", "model.safetensors", "report.json"}) {
@@ -100,7 +100,7 @@ seeds = [1]
 
 TEST(Sweep, StartedAgainItRepeatsNothingAndTakesInWhatIsNew) {
   const std::string folder = scratch("sweep_again");
-  fs::copy(undisturbed(), folder, fs::copy_options::recursive);
+  fs::copy(undisturbed_sweep(), folder, fs::copy_options::recursive);
   const auto before = fs::last_write_time(folder + "/loss=clip,seed=1/report.json");
   std::string three = two_losses;
   three.replace(three.find("]\n", three.find("siglip")), 1, ", { plugin = \"cyclip\" }]");
@@ -114,7 +114,7 @@ TEST(Sweep, StartedAgainItRepeatsNothingAndTakesInWhatIsNew) {
 TEST(Sweep, KilledAtRandomMomentsItEndsWithTheSameWeights) {
   const std::string folder = scratch("sweep_killed");
   Rng rng(3, RngStream::tests);
-  (void)undisturbed();  // makes the survey
+  (void)undisturbed_sweep();  // makes the survey
   auto words = arguments(sweep_file("killed", two_losses), folder);
   for (int moment = 0; moment < 4; ++moment) {
     run_and_signal(words, std::chrono::milliseconds(100 + rng.below(700)), SIGKILL);
@@ -123,12 +123,12 @@ TEST(Sweep, KilledAtRandomMomentsItEndsWithTheSameWeights) {
   const auto outcome = run_program("run --resume '" + folder + "'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   for (const char* name : {"/loss=clip,seed=1/model.safetensors", "/loss=siglip,seed=1/model.safetensors"}) {
-    EXPECT_TRUE(same_file(folder + name, undisturbed() + name)) << name;
+    EXPECT_TRUE(same_file(folder + name, undisturbed_sweep() + name)) << name;
   }
 }
 
 TEST(Sweep, CtrlCStopsItAndSaysHowToGoOn) {
-  (void)undisturbed();
+  (void)undisturbed_sweep();
   const std::string folder = scratch("sweep_interrupted");
   auto words = arguments(sweep_file("interrupted", two_losses), folder);
   words.insert(words.end(), {"--set", "stages.spectrum-pretraining.steps=100000"});
@@ -152,7 +152,7 @@ TEST(Sweep, AFailedRunIsReportedAndTheOthersGoOn) {
 
 TEST(Sweep, RefusesAFolderWithOtherRunsBeforeAnythingRuns) {
   const std::string folder = scratch("sweep_other");
-  fs::copy(undisturbed(), folder, fs::copy_options::recursive);
+  fs::copy(undisturbed_sweep(), folder, fs::copy_options::recursive);
   const std::string file = sweep_file("other", two_losses);
   const auto outcome = run_program("run '" + file + "' --output '" + folder + "'");
   EXPECT_EQ(outcome.status, 1);
@@ -175,7 +175,7 @@ TEST(Sweep, ADryRunShowsWhatIsLeftToDoAndWritesNoRun) {
                         "training: about "));
   EXPECT_FALSE(fs::exists(folder));
 
-  fs::copy(undisturbed(), folder, fs::copy_options::recursive);
+  fs::copy(undisturbed_sweep(), folder, fs::copy_options::recursive);
   fs::remove(folder + "/loss=siglip,seed=1/report.json");
   outcome = run_program(line + " --dry-run");
   EXPECT_THAT(outcome.out, HasSubstr("  loss=clip,seed=1    finished\n  loss=siglip,seed=1  started, after step 12"));
@@ -183,7 +183,7 @@ TEST(Sweep, ADryRunShowsWhatIsLeftToDoAndWritesNoRun) {
 }
 
 TEST(Sweep, ADryRunTellsOfASingleRunToo) {
-  (void)undisturbed();  // makes the survey
+  (void)undisturbed_sweep();  // makes the survey
   const auto outcome = run_program("run '" ASTROCLIP_EXPERIMENTS "/smoke.toml' --dry-run --set dataset.cache='" +
                                    scratch("sweep_cache") + "'");
   EXPECT_EQ(outcome.status, 0) << outcome.err;
@@ -192,7 +192,7 @@ TEST(Sweep, ADryRunTellsOfASingleRunToo) {
 
 TEST(Compare, PrintsAndWritesOneTableOfASweep) {
   const std::string out = scratch("table");
-  const auto outcome = run_program("compare '" + undisturbed() + "' --baseline clip --measure rank --markdown '" + out +
+  const auto outcome = run_program("compare '" + undisturbed_sweep() + "' --baseline clip --measure rank --markdown '" + out +
                                    ".md' --latex '" + out + ".tex' --csv '" + out + ".csv'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("| configuration | seeds | median rank image → spectrum cosine |"));

@@ -47,7 +47,7 @@ std::string shell_line(const std::vector<std::string>& words) {
 }
 
 /// The run that nothing disturbed, made once.
-const std::string& undisturbed() {
+const std::string& undisturbed_training() {
   static const std::string folder = [] {
     const std::string path = scratch("full");
     const auto outcome = run_program(shell_line(full_run(path)));
@@ -58,7 +58,7 @@ const std::string& undisturbed() {
 }
 
 /// Lines of the metrics without what depends on the clock.
-std::vector<nlohmann::json> metrics(const std::string& folder) {
+std::vector<nlohmann::json> metrics_but_times(const std::string& folder) {
   std::vector<nlohmann::json> lines;
   std::istringstream text(io::read_text(folder + "/metrics.jsonl"));
   for (std::string line; std::getline(text, line);) {
@@ -71,7 +71,7 @@ std::vector<nlohmann::json> metrics(const std::string& folder) {
 /// step → "validation.clip" of the alignment.
 std::vector<std::pair<int64_t, double>> validations(const std::string& folder) {
   std::vector<std::pair<int64_t, double>> all;
-  for (const auto& line : metrics(folder)) {
+  for (const auto& line : metrics_but_times(folder)) {
     if (line["stage"] == "alignment" && line.contains("validation.clip"))
       all.emplace_back(line["step"], line["validation.clip"]);
   }
@@ -96,24 +96,24 @@ std::set<std::string> checkpoints(const std::string& folder) {
 std::string last_checkpoint(const std::string& folder) { return *checkpoints(folder).rbegin(); }
 
 TEST(Training, EndsThreeValidationsAfterTheBestAndKeepsThatOne) {
-  const auto all = validations(undisturbed());
+  const auto all = validations(undisturbed_training());
   ASSERT_GE(all.size(), 4U);
   const auto best = std::ranges::min_element(all.begin() + 1, all.end(), {}, &std::pair<int64_t, double>::second);
   EXPECT_EQ(all.end() - best, 4);
   for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].first, static_cast<int64_t>(6 * i));
-  EXPECT_EQ(metrics(undisturbed()).back()["step"], all.back().first);
-  EXPECT_THAT(io::read_text(undisturbed() + "/log.txt"),
+  EXPECT_EQ(metrics_but_times(undisturbed_training()).back()["step"], all.back().first);
+  EXPECT_THAT(io::read_text(undisturbed_training() + "/log.txt"),
               HasSubstr("stage alignment ends with the weights of step " + std::to_string(best->first)));
-  const std::string stages = undisturbed() + "/stages/";
+  const std::string stages = undisturbed_training() + "/stages/";
   EXPECT_EQ(tensors(stages + "alignment.safetensors"), tensors(stages + "alignment.best.safetensors"));
-  EXPECT_EQ(tensors(undisturbed() + "/model.safetensors"), tensors(stages + "alignment.safetensors"));
-  EXPECT_EQ(checkpoints(undisturbed()).size(), 3U);
+  EXPECT_EQ(tensors(undisturbed_training() + "/model.safetensors"), tensors(stages + "alignment.safetensors"));
+  EXPECT_EQ(checkpoints(undisturbed_training()).size(), 3U);
 }
 
 TEST(Training, DrawsReconstructionsAtEachValidation) {
   for (const char* step : {"00000000", "00000005", "00000024"}) {
     for (const char* object : {"1", "4"}) {
-      const std::string figure = undisturbed() + "/figures/spectrum-pretraining-" + step + "-" + object;
+      const std::string figure = undisturbed_training() + "/figures/spectrum-pretraining-" + step + "-" + object;
       const std::string svg = io::read_text(figure + ".svg");
       EXPECT_THAT(svg, HasSubstr("vacuum wavelength [Å]"));
       EXPECT_THAT(svg, HasSubstr("spectrum [1e-17 erg/s/cm²/Å]"));
@@ -123,18 +123,18 @@ TEST(Training, DrawsReconstructionsAtEachValidation) {
       EXPECT_THAT(line, testing::StartsWith("3600 "));
     }
   }
-  EXPECT_FALSE(fs::exists(undisturbed() + "/figures/spectrum-pretraining-00000005-5.svg"));
+  EXPECT_FALSE(fs::exists(undisturbed_training() + "/figures/spectrum-pretraining-00000005-5.svg"));
 }
 
 TEST(Training, TellsTheLooksForACollapseInLogMetricsAndReport) {
   std::vector<int64_t> looks;
-  for (const auto& line : metrics(undisturbed())) {
+  for (const auto& line : metrics_but_times(undisturbed_training())) {
     if (line.contains("watch.spectrum.rank")) looks.push_back(line["step"]);
   }
   EXPECT_THAT(looks, testing::ElementsAre(0, 8, 16, 24));
-  EXPECT_THAT(io::read_text(undisturbed() + "/log.txt"),
+  EXPECT_THAT(io::read_text(undisturbed_training() + "/log.txt"),
               HasSubstr("spectrum-pretraining after 24 steps: spectrum.rank "));
-  EXPECT_THAT(io::read_text(undisturbed() + "/report.txt"),
+  EXPECT_THAT(io::read_text(undisturbed_training() + "/report.txt"),
               HasSubstr("looks for a collapse\n  stage spectrum-pretraining, "));
 }
 
@@ -154,7 +154,7 @@ TEST(Training, WithoutPatienceAndWithKeepLastItEndsWithTheLastWeights) {
 }
 
 TEST(Training, KilledAtRandomMomentsItEndsWithTheSameBits) {
-  (void)undisturbed();  // makes the survey, so that all of the time goes into training
+  (void)undisturbed_training();  // makes the survey, so that all of the time goes into training
   const std::string folder = scratch("killed");
   Rng rng(3, RngStream::tests);
   std::vector<std::string> words = full_run(folder);
@@ -168,14 +168,14 @@ TEST(Training, KilledAtRandomMomentsItEndsWithTheSameBits) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   for (const char* file : {"/model.safetensors", "/stages/alignment.best.safetensors", "/stages/alignment.safetensors",
                            "/stages/spectrum-pretraining.safetensors"}) {
-    EXPECT_TRUE(io::read_text(folder + file) == io::read_text(undisturbed() + file)) << file;
+    EXPECT_TRUE(io::read_text(folder + file) == io::read_text(undisturbed_training() + file)) << file;
   }
-  EXPECT_EQ(metrics(folder), metrics(undisturbed()));  // every step and validation once, with the same numbers
+  EXPECT_EQ(metrics_but_times(folder), metrics_but_times(undisturbed_training()));  // every step and validation once, with the same numbers
 }
 
 TEST(Training, TensorBoardReadsTheSameNumbersOfAResumedRun) {
   const std::string folder = scratch("events");
-  fs::copy(undisturbed(), folder, fs::copy_options::recursive);
+  fs::copy(undisturbed_training(), folder, fs::copy_options::recursive);
   fs::remove(folder + "/report.json");
   fs::remove(last_checkpoint(folder));
   const auto outcome = run_program("run --resume '" + folder + "'");

@@ -19,7 +19,7 @@ using testing::HasSubstr;
 using testing_support::FitsWriter;
 using testing_support::real_file;
 
-std::string path(const std::string& name) { return testing_support::scratch("images_" + name); }
+std::string image_path(const std::string& name) { return testing_support::scratch("images_" + name); }
 
 /// [planes, side, side]: values of plane k are k + 1 and a little more.
 std::vector<double> planes(int64_t count, int64_t side = 152) {
@@ -75,10 +75,10 @@ std::vector<float> first_pixels(const std::vector<ImagesOfFile>& read) {
 
 /// A cube whose header names its planes.
 std::string cube(const std::string& name, const std::string& bands) {
-  FitsWriter file(path(name));
+  FitsWriter file(image_path(name));
   file.image("", {std::ssize(bands), 152, 152}, planes(std::ssize(bands)));
   at(file, 150.0, 2.0).key("BANDS", bands);
-  return path(name);
+  return image_path(name);
 }
 
 TEST(Bands, AreChosenByTheirNames) {
@@ -98,24 +98,24 @@ TEST(Bands, AreChosenByTheirNames) {
 }
 
 TEST(Bands, AreNumberedOrNamedAtLength) {
-  FitsWriter numbered(path("numbered.fits"));
+  FitsWriter numbered(image_path("numbered.fits"));
   numbered.image("", {3, 152, 152}, planes(3));
   at(numbered, 150.0, 2.0).key("BAND0", "HSC-Z").key("BAND1", "HSC-R2").key("BAND2", "HSC-G").close();
-  EXPECT_EQ(first_pixels(read({path("numbered.fits")}))[0], 3.0F + 0.008F);
-  FitsWriter euclid(path("euclid.fits"));
+  EXPECT_EQ(first_pixels(read({image_path("numbered.fits")}))[0], 3.0F + 0.008F);
+  FitsWriter euclid(image_path("euclid.fits"));
   euclid.image("", {3, 152, 152}, planes(3));
   at(euclid, 150.0, 2.0).key("BANDS", "VIS,Y,J").close();
-  EXPECT_EQ(first_pixels(read({path("euclid.fits")}, {.bands = {"J", "VIS"}})).at(1), 1.0F);
+  EXPECT_EQ(first_pixels(read({image_path("euclid.fits")}, {.bands = {"J", "VIS"}})).at(1), 1.0F);
 }
 
 TEST(Bands, ThatContradictEachOtherAreRefused) {
   const auto with = [](const std::string& bands, const std::string& second) {
-    FitsWriter file(path("contradiction.fits"));
+    FitsWriter file(image_path("contradiction.fits"));
     file.image("", {3, 152, 152}, planes(3));
     at(file, 150.0, 2.0).key("BANDS", bands);
     if (!second.empty()) file.key("BAND0", "g").key("BAND1", second).key("BAND2", "z");
     file.close();
-    return refusal(path("contradiction.fits"));
+    return refusal(image_path("contradiction.fits"));
   };
   EXPECT_EQ(with("grz", "i"), "HDU 'PRIMARY': BANDS = 'grz' and BANDn = g, i, z contradict each other");
   EXPECT_EQ(with("griz", ""), "HDU 'PRIMARY': BANDS = 'griz' names 4 bands for 3 planes");
@@ -123,21 +123,21 @@ TEST(Bands, ThatContradictEachOtherAreRefused) {
 }
 
 TEST(Bands, WithoutNamesAreTheThreePublishedOnes) {
-  FitsWriter three(path("unnamed3.fits"));
+  FitsWriter three(image_path("unnamed3.fits"));
   three.image("", {3, 152, 152}, planes(3));
   at(three, 150.0, 2.0).close();
-  const auto images = read({path("unnamed3.fits")});
+  const auto images = read({image_path("unnamed3.fits")});
   EXPECT_THAT(images[0].notes[0], HasSubstr("planes without BANDS taken as g, r, z; no unit, taken as nanomaggies"));
-  FitsWriter four(path("unnamed4.fits"));
+  FitsWriter four(image_path("unnamed4.fits"));
   four.image("", {4, 152, 152}, planes(4));
   at(four, 150.0, 2.0).close();
-  EXPECT_EQ(refusal(path("unnamed4.fits")),
+  EXPECT_EQ(refusal(image_path("unnamed4.fits")),
             "HDU 'PRIMARY': no word names the bands of its 4 planes (BANDS, BAND0 …), and 3 are wanted: g, r, z");
-  EXPECT_EQ(first_pixels(read({path("unnamed4.fits")}, {.bands = {"g", "r", "i", "z"}})).size(), 4U);
+  EXPECT_EQ(first_pixels(read({image_path("unnamed4.fits")}, {.bands = {"g", "r", "i", "z"}})).size(), 4U);
 }
 
 TEST(BandsApart, AreJoinedFromHdus) {
-  FitsWriter file(path("hdus.fits"));
+  FitsWriter file(image_path("hdus.fits"));
   file.empty_primary();
   for (const auto& [name, level] : {std::pair("IMAGE_Z", 3.0), {"IMAGE_G", 1.0}, {"IMAGE_R", 2.0}}) {
     std::vector<double> values = planes(1);
@@ -146,7 +146,7 @@ TEST(BandsApart, AreJoinedFromHdus) {
     at(file, 150.0, 2.0);
   }
   file.close();
-  EXPECT_THAT(first_pixels(read({path("hdus.fits")})), ElementsAre(1.0F, 2.0F, 3.0F));
+  EXPECT_THAT(first_pixels(read({image_path("hdus.fits")})), ElementsAre(1.0F, 2.0F, 3.0F));
 }
 
 TEST(BandsApart, AreJoinedFromFiles) {
@@ -154,12 +154,12 @@ TEST(BandsApart, AreJoinedFromFiles) {
   const auto write = [](const std::string& name, double dec, double level, bool has_word) {
     std::vector<double> values = planes(1);
     for (double& value : values) value += level;
-    FitsWriter file(path(name));
+    FitsWriter file(image_path(name));
     file.empty_primary().compress(8).image("", {152, 152}, values);
     at(file, 150.0, dec);
     if (has_word) file.key("FILTER", "r DECam SDSS c0002 6415.0 1480.0");
     file.close();
-    return path(name);
+    return image_path(name);
   };
   const auto images =
       read({write("legacysurvey-1500p020-image-z.fits.fz", 2.0, 3.0, false), write("frame-g.fits", 2.0, 1.0, false),
@@ -179,57 +179,57 @@ TEST(Layouts, BandsMayBeTheFastestAxisOrBesideAnAxisOfOne) {
   for (size_t i = 0; i < last.size(); ++i)
     last[i] = static_cast<double>(1 + i % 3) + 1e-3 * static_cast<double>(i / 3 % 160);
   for (const int axis : {1, 2}) {  // of the sky: as the planes had them, and as they are
-    FitsWriter file(path("last.fits"));
+    FitsWriter file(image_path("last.fits"));
     file.image("", {152, 160, 3}, last);
     at(file, 150.0, 2.0, 152, 0.262, axis).key(fmt::format("CRPIX{}", axis), 80.5).close();
-    EXPECT_THAT(first_pixels(read({path("last.fits")})), ElementsAre(1.004F, 2.004F, 3.004F)) << axis;
+    EXPECT_THAT(first_pixels(read({image_path("last.fits")})), ElementsAre(1.004F, 2.004F, 3.004F)) << axis;
   }
-  FitsWriter four(path("four.fits"));
+  FitsWriter four(image_path("four.fits"));
   four.image("", {1, 3, 152, 152}, planes(3));
   at(four, 150.0, 2.0).close();
-  EXPECT_THAT(first_pixels(read({path("four.fits")})), ElementsAre(1.0F, 2.004F, 3.008F));
+  EXPECT_THAT(first_pixels(read({image_path("four.fits")})), ElementsAre(1.0F, 2.004F, 3.008F));
 }
 
 TEST(Hdus, AreToldApartByWordsAndByNumber) {
   std::vector<double> variance(3UL * 152 * 152, 1e4);
-  FitsWriter first(path("invvar_first.fits"));
+  FitsWriter first(image_path("invvar_first.fits"));
   first.empty_primary().image("INVVAR", {3, 152, 152}, variance);
   at(first, 150.0, 2.0).image("IMAGE", {3, 152, 152}, planes(3));
   at(first, 150.0, 2.0).close();
-  EXPECT_EQ(first_pixels(read({path("invvar_first.fits")})).at(0), 1.0F);
+  EXPECT_EQ(first_pixels(read({image_path("invvar_first.fits")})).at(0), 1.0F);
 
-  FitsWriter unnamed(path("unnamed.fits"));
+  FitsWriter unnamed(image_path("unnamed.fits"));
   unnamed.empty_primary().image("", {152, 152}, std::vector<double>(152UL * 152, 0.0), 16);
   at(unnamed, 150.0, 2.0).image("", {3, 152, 152}, planes(3));
   at(unnamed, 150.0, 2.0).close();
-  const auto images = read({path("unnamed.fits")});
+  const auto images = read({image_path("unnamed.fits")});
   EXPECT_EQ(first_pixels(images).at(0), 1.0F);
   EXPECT_THAT(images[0].notes.back(), "left out: HDU 2");
 
-  FitsWriter two(path("two.fits"));
+  FitsWriter two(image_path("two.fits"));
   two.empty_primary().image("", {3, 152, 152}, variance);
   at(two, 150.0, 2.0).image("", {3, 152, 152}, planes(3));
   at(two, 150.0, 2.0).close();
-  EXPECT_EQ(refusal(path("two.fits")),
+  EXPECT_EQ(refusal(image_path("two.fits")),
             "HDU 2 and HDU 3 are images of one place, and no EXTNAME tells which is the image");
 
-  FitsWriter model(path("model.fits"));
+  FitsWriter model(image_path("model.fits"));
   model.image("", {3, 152, 152}, variance);
   at(model, 150.0, 2.0).key("IMTYPE", "model").image("SCI", {3, 152, 152}, planes(3));
   at(model, 150.0, 2.0).close();
-  EXPECT_EQ(first_pixels(read({path("model.fits")})).at(0), 1.0F);
+  EXPECT_EQ(first_pixels(read({image_path("model.fits")})).at(0), 1.0F);
 }
 
 TEST(Masks, TakePixelsOut) {
   const auto masked = [](const std::string& hdu, double good, double bad, int bits, const auto& keys) {
     std::vector<double> mask(152UL * 152, good);
     for (size_t i = 0; i < 500; ++i) mask[i] = bad;
-    FitsWriter file(path("masked.fits"));
+    FitsWriter file(image_path("masked.fits"));
     file.empty_primary().image("IMAGE", {3, 152, 152}, planes(3));
     at(file, 150.0, 2.0).image(hdu, {152, 152}, mask, bits);
     keys(file);
     file.close();
-    const auto images = read({path("masked.fits")});
+    const auto images = read({image_path("masked.fits")});
     if (images.size() != 1 || images[0].images.size() != 1) return int64_t{-1};
     EXPECT_THAT(images[0].notes[0], HasSubstr(fmt::format("HDU '{}' obeyed", hdu)));
     return static_cast<int64_t>(std::ranges::count(images[0].images[0].planes, 0.0F));
@@ -246,41 +246,41 @@ TEST(Masks, TakePixelsOut) {
 }
 
 TEST(Masks, MayCoverLittle) {
-  FitsWriter file(path("covered.fits"));
+  FitsWriter file(image_path("covered.fits"));
   file.empty_primary().image("IMAGE", {3, 152, 152}, planes(3));
   at(file, 150.0, 2.0).image("IVAR", {3, 152, 152}, std::vector<double>(3UL * 152 * 152, 0.0));
   file.close();
-  EXPECT_EQ(refusal(path("covered.fits")), "100 % of the pixels in g are exactly 0 or not measured, the limit is 5 %");
+  EXPECT_EQ(refusal(image_path("covered.fits")), "100 % of the pixels in g are exactly 0 or not measured, the limit is 5 %");
 }
 
 TEST(Units, AreObeyedPlaneByPlane) {
-  FitsWriter file(path("units.fits"));
+  FitsWriter file(image_path("units.fits"));
   file.empty_primary();
   for (const auto& [band, zero] : {std::pair("g", 22.5), {"r", 25.0}, {"z", 30.0}}) {
     file.image(band, {152, 152}, planes(1));
     at(file, 150.0, 2.0).key("MAGZERO", zero);
   }
   file.close();
-  const auto pixels = first_pixels(read({path("units.fits")}));
+  const auto pixels = first_pixels(read({image_path("units.fits")}));
   ASSERT_EQ(pixels.size(), 3U);
   EXPECT_FLOAT_EQ(pixels[0], 1.0F);
   EXPECT_FLOAT_EQ(pixels[1], 0.1F);
   EXPECT_FLOAT_EQ(pixels[2], 1e-3F);
-  FitsWriter unknown_unit(path("unknown_unit.fits"));
+  FitsWriter unknown_unit(image_path("unknown_unit.fits"));
   unknown_unit.image("", {3, 152, 152}, planes(3));
   at(unknown_unit, 150.0, 2.0).key("BUNIT", "furlong").close();
-  EXPECT_EQ(refusal(path("unknown_unit.fits")), "HDU 'PRIMARY': BUNIT = 'furlong' is no unit of flux that is known");
+  EXPECT_EQ(refusal(image_path("unknown_unit.fits")), "HDU 'PRIMARY': BUNIT = 'furlong' is no unit of flux that is known");
 }
 
 /// A unit of flux keeps the flux on pixels of another size, none or one of brightness keeps the brightness.
 TEST(Units, TellWhetherFluxIsKept) {
   const auto mean = [](const std::string& unit, ImageOptions options) {
-    FitsWriter file(path("scale.fits"));
+    FitsWriter file(image_path("scale.fits"));
     file.image("", {3, 200, 200}, planes(3, 200));
     at(file, 150.0, 2.0, 200, 0.396);
     if (!unit.empty()) file.key("BUNIT", unit);
     file.close();
-    const auto images = read({path("scale.fits")}, std::move(options));
+    const auto images = read({image_path("scale.fits")}, std::move(options));
     const std::vector<float>& all = images.at(0).images.at(0).planes;
     double sum = 0.0;
     for (size_t i = 0; i < 152UL * 152; ++i) sum += all[i];
@@ -295,39 +295,39 @@ TEST(Units, TellWhetherFluxIsKept) {
 }
 
 TEST(WholeImages, NeedAPlaceOnTheSkyAndASizeOfOneGalaxy) {
-  FitsWriter(path("nowhere.fits")).image("", {3, 200, 200}, planes(3, 200));
-  EXPECT_EQ(refusal(path("nowhere.fits")),
+  FitsWriter(image_path("nowhere.fits")).image("", {3, 200, 200}, planes(3, 200));
+  EXPECT_EQ(refusal(image_path("nowhere.fits")),
             "HDU 'PRIMARY': its axes are no positions on the sky (CTYPE1 = '', CTYPE2 = '')");
   const auto of_size = [](int64_t side, double scale) {
-    FitsWriter file(path("size.fits"));
+    FitsWriter file(image_path("size.fits"));
     file.image("", {3, side, side}, planes(3, side));
     at(file, 150.0, 2.0, side, scale).close();
-    return path("size.fits");
+    return image_path("size.fits");
   };
   EXPECT_EQ(refusal(of_size(91, 0.263)),
             "too small: 91 x 91 pixels of 0.263\" do not hold 152 x 152 pixels of 0.262\", north up");
   EXPECT_EQ(refusal(of_size(800, 0.262)),
             "800 x 800 pixels of 0.262\" are a field, not an image of one galaxy: stamps are cut out of it at the "
             "places of --at");
-  FitsWriter(path("spectral.fits")).image("", {46, 200, 200}, planes(46, 200));
-  EXPECT_EQ(refusal(path("spectral.fits")),
+  FitsWriter(image_path("spectral.fits")).image("", {46, 200, 200}, planes(46, 200));
+  EXPECT_EQ(refusal(image_path("spectral.fits")),
             "HDU 'PRIMARY': expected an image of at most 16 bands, found [46, 200, 200]");
-  FitsWriter flat(path("flat.fits"));
+  FitsWriter flat(image_path("flat.fits"));
   flat.image("", {3, 152, 152}, std::vector<double>(3UL * 152 * 152, 0.01));
   at(flat, 150.0, 2.0).close();
-  EXPECT_EQ(refusal(path("flat.fits")), "all pixels in g are 0.01: nothing was observed");
+  EXPECT_EQ(refusal(image_path("flat.fits")), "all pixels in g are 0.01: nothing was observed");
   // The centre lies 10 pixels to the west of the reference.
-  FitsWriter file(path("west.fits"));
+  FitsWriter file(image_path("west.fits"));
   file.image("", {3, 200, 200}, planes(3, 200));
   at(file, 150.0, 2.0, 200, 0.25).key("CRPIX1", 90.5).close();
-  const auto images = read({path("west.fits")});
+  const auto images = read({image_path("west.fits")});
   EXPECT_NEAR(images[0].images[0].position.ra, 150.0 - 2.5 / 3600 / std::cos(2.0 * M_PI / 180.0), 1e-8);
   EXPECT_NEAR(images[0].images[0].position.dec, 2.0, 1e-8);
 }
 
 /// Of two bricks that overlap, a stamp comes from the one in which its place lies deeper.
 TEST(Stamps, ArePutIntoAStoreAsTheyAreCut) {
-  PixelStore store(path("stored.h5"));
+  PixelStore store(image_path("stored.h5"));
   std::vector<ObservedImage> kept, stored;
   for (PixelStore* into : {static_cast<PixelStore*>(nullptr), &store}) {
     ImageReader reader({}, into);
@@ -346,17 +346,17 @@ TEST(Stamps, ArePutIntoAStoreAsTheyAreCut) {
     store.read(stored[i].stored, planes);
     EXPECT_EQ(planes, kept[i].planes);
   }
-  EXPECT_FALSE(std::filesystem::exists(path("stored.h5")));
+  EXPECT_FALSE(std::filesystem::exists(image_path("stored.h5")));
 }
 
 TEST(Stamps, AreCutOutOfTheBestBrick) {
   const auto brick = [](const std::string& name, double ra, double level) {
     std::vector<double> values = planes(3, 600);
     for (double& value : values) value += level;
-    FitsWriter file(path(name));
+    FitsWriter file(image_path(name));
     file.empty_primary().compress(7).image("", {3, 600, 600}, values);
     at(file, ra, 0.0, 600).close();
-    return path(name);
+    return image_path(name);
   };
   ImageReader reader({});
   const double pixel = 0.262 / 3600;

@@ -18,7 +18,7 @@ using testing_support::FitsWriter;
 using testing_support::real_file;
 using Column = FitsWriter::Column;
 
-std::string path(const std::string& name) { return testing_support::scratch("observed_" + name); }
+std::string observed_path(const std::string& name) { return testing_support::scratch("observed_" + name); }
 
 /// Wavelengths of grid pixels [first, first + count).
 std::vector<double> grid(int64_t first, int64_t count) {
@@ -38,7 +38,7 @@ void write_arm(FitsWriter& file, const std::string& arm, int64_t first, int64_t 
 
 /// Arms over pixels 0–2750, 2700–5025, 4900–7780, as DESI's are.
 std::string coadd(const std::string& name) {
-  const std::string file = path(name);
+  const std::string file = observed_path(name);
   FitsWriter writer(file);
   writer.empty_primary();
   write_arm(writer, "B", 0, 2751, 1.0, 2.0);
@@ -67,7 +67,7 @@ TEST(DesiCoadd, PutsItsArmsTogetherAndRefusesTheEmptyFibre) {
 }
 
 TEST(DesiCoadd, MaskedPixelsCountAsNotMeasured) {
-  const std::string file = path("masked.fits");
+  const std::string file = observed_path("masked.fits");
   {
     FitsWriter writer(file);
     writer.empty_primary();
@@ -85,7 +85,7 @@ TEST(DesiCoadd, MaskedPixelsCountAsNotMeasured) {
 }
 
 TEST(DesiCoadd, ReadsTheFiberMapAndLeavesSkyOut) {
-  const std::string file = path("fibermap.fits");
+  const std::string file = observed_path("fibermap.fits");
   {
     FitsWriter writer(file);
     writer.empty_primary();
@@ -105,7 +105,7 @@ TEST(DesiCoadd, ReadsTheFiberMapAndLeavesSkyOut) {
 
 TEST(DesiCoadd, SaysWhatIsWrong) {
   const auto reason = [](const std::string& name, const auto& write) {
-    const std::string file = path(name);
+    const std::string file = observed_path(name);
     {
       FitsWriter writer(file);
       writer.empty_primary();
@@ -144,7 +144,7 @@ Observations with_fibers(const std::string& name, std::vector<Column> columns, c
                          const std::vector<std::pair<std::string, int64_t>>& arms = {{"BRZ", 0}}) {
   const auto rows = static_cast<int64_t>(ivars.size());
   {
-    FitsWriter writer(path(name));
+    FitsWriter writer(observed_path(name));
     writer.empty_primary().table("FIBERMAP", rows, std::move(columns));
     for (const auto& [arm, first] : arms) {
       const int64_t pixels = arms.size() == 1 ? 7781 : 4000;
@@ -158,7 +158,7 @@ Observations with_fibers(const std::string& name, std::vector<Column> columns, c
           .image(arm + "_IVAR", {rows, pixels}, ivar);
     }
   }
-  return read_observations(path(name));
+  return read_observations(observed_path(name));
 }
 
 TEST(DesiCoadd, RefusesFibresThatAreNotToBeUsed) {
@@ -203,7 +203,7 @@ TEST(DesiExposures, AreCoaddedByInverseVariance) {
 }
 
 TEST(SdssSpectrum, IsResampledAndBringsItsRedshift) {
-  const std::string file = path("sdss.fits");
+  const std::string file = observed_path("sdss.fits");
   std::vector<double> loglam, flux, ivar;
   for (int i = 0; i < 3900; ++i) {
     loglam.push_back(3.58 + 1e-4 * i);  // 3802 Å to 9331 Å
@@ -237,7 +237,7 @@ TEST(SdssSpectrum, IsResampledAndBringsItsRedshift) {
 }
 
 TEST(StackedSpectra, TakesRowsThatCoverHalfOfTheGrid) {
-  const std::string file = path("stack.fits");
+  const std::string file = observed_path("stack.fits");
   std::vector<double> wavelength, flux, ivar;
   for (double at = 3500.0; at < 7000.0; at += 0.4) wavelength.push_back(at);
   const auto pixels = static_cast<long>(wavelength.size());
@@ -260,7 +260,7 @@ TEST(StackedSpectra, TakesRowsThatCoverHalfOfTheGrid) {
 }
 
 TEST(Redshifts, AreRead) {
-  const std::string file = path("redrock.fits");
+  const std::string file = observed_path("redrock.fits");
   FitsWriter(file).empty_primary().table("REDSHIFTS", 2,
                                          {Column{"TARGETID", "K", {}, {39633123456789012, 7}},
                                           Column{"Z", "D", {0.3, 1.25}}, Column{"ZWARN", "K", {0, 4}}});
@@ -273,7 +273,7 @@ TEST(Redshifts, AreRead) {
 }
 
 TEST(Redshifts, OfTablesWrittenOtherwiseAreRead) {
-  const std::string file = path("zcatalog.fits");
+  const std::string file = observed_path("zcatalog.fits");
   FitsWriter(file).empty_primary().table(
       "ZCATALOG", 5,
       {Column{"TARGETID", "W", {}, {}, {}, {14127161586843054080U, 7, 8, 9, 10}},
@@ -292,7 +292,7 @@ TEST(Redshifts, OfTablesWrittenOtherwiseAreRead) {
   EXPECT_EQ(found.refused[0].reason, "the fibre is not to be used (COADD_FIBERSTATUS)");
   EXPECT_EQ(found.refused[1].reason, "there is no redshift above -1");
 
-  const std::string ascii = path("ascii.fits");
+  const std::string ascii = observed_path("ascii.fits");
   FitsWriter(ascii).empty_primary().table(
       "ZBEST", 2,
       {Column{"TARGETID", "I20", {}, {}, {"39633300968442591", "39633300968442592"}},
@@ -305,7 +305,7 @@ TEST(Redshifts, OfTablesWrittenOtherwiseAreRead) {
 }
 
 TEST(Refused, WhatIsNoFitsFile) {
-  const std::string file = path("text.fits");
+  const std::string file = observed_path("text.fits");
   io::write_text(file, "not FITS");
   const Observations found = read_observations(file);
   EXPECT_EQ(found.kind, "");

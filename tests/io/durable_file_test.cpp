@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "support/message_of.h"
 #include "support/scratch.h"
 
 namespace astroclip::io {
@@ -14,16 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
+using testing_support::message_of;
 using testing_support::scratch;
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 TEST(OutputFile, MakesAppendsAndUpdates) {
   const std::string path = scratch("output");

@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "io/output/durable_file.h"
 #include "io/weights/safetensors.h"
+#include "support/devices.h"
 #include "support/fixtures.h"
 #include "support/pytorch_files.h"
 #include "support/scratch.h"
@@ -25,10 +26,9 @@ using testing::ElementsAre;
 using testing::StartsWith;
 using namespace testing_support;
 
-constexpr Device cpu{DeviceKind::cpu};
 
 /// The message of opening a file, without the path before it.
-std::string message_of(const std::string& path) {
+std::string message_of_opening(const std::string& path) {
   try {
     PytorchFile::open(path);
   } catch (const Error& error) {
@@ -101,8 +101,8 @@ TEST(PytorchFile, NamesWhatItDoesNotHold) {
   } catch (const Error& error) {
     EXPECT_EQ(error.what(), path + ": holds no tensor 'nothing'");
   }
-  EXPECT_EQ(message_of("/nowhere/x.ckpt"), "cannot read: No such file or directory");
-  EXPECT_EQ(message_of(fixture("clip_loss.safetensors")),
+  EXPECT_EQ(message_of_opening("/nowhere/x.ckpt"), "cannot read: No such file or directory");
+  EXPECT_EQ(message_of_opening(fixture("clip_loss.safetensors")),
             "not a valid PyTorch file: it is neither a zip archive nor in the legacy format");
 }
 
@@ -114,7 +114,7 @@ PytorchFile open_bytes(const std::string& bytes) {
 std::string message_of_bytes(const std::string& bytes) {
   const std::string path = testing_support::scratch("made.ckpt");
   write_text(path, bytes);
-  return message_of(path);
+  return message_of_opening(path);
 }
 
 std::string floats(std::initializer_list<float> values) {
@@ -331,7 +331,7 @@ TEST(PytorchFile, ATruncatedFileIsAClearError) {
     std::ranges::sort(lengths, std::greater<>());
     for (const size_t length : lengths) {
       std::filesystem::resize_file(path, length);
-      EXPECT_NE(message_of(path), "accepted") << name << " at " << length;
+      EXPECT_NE(message_of_opening(path), "accepted") << name << " at " << length;
     }
   }
 }

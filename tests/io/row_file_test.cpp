@@ -10,14 +10,16 @@
 #include "base/error.h"
 #include "io/hdf5/hdf5.h"
 #include "io/output/durable_file.h"
+#include "support/message_of.h"
 #include "support/scratch.h"
 
 namespace astroclip::io {
 namespace {
 
 namespace fs = std::filesystem;
+using testing_support::message_of;
 
-constexpr int64_t rows = 5;
+constexpr int64_t row_count = 5;
 const std::vector<RowFile::Column> columns = {{"values", DType::f32, {2}}, {"id", DType::i64, Shape()}};
 const RowFile::Attributes attributes = {{"model", "abc"}, {"precision", "f32"}};
 
@@ -37,20 +39,11 @@ void write_rows(RowFile& file, int64_t begin, int64_t end) {
   }
 }
 
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 std::string whole_file(const std::string& name) {
   const std::string path = fresh(name);
-  RowFile file(path, attributes, columns, rows);
-  write_rows(file, 0, rows);
-  file.commit(rows);
+  RowFile file(path, attributes, columns, row_count);
+  write_rows(file, 0, row_count);
+  file.commit(row_count);
   file.finish();
   return path;
 }
@@ -61,11 +54,11 @@ TEST(RowFile, AttributesMayBeLong) {
   std::string text;
   for (int i = 0; i < 20000; ++i) text += std::to_string(i) + "\n";
   const RowFile::Attributes long_ones = {{"inputs", text}, {"model", "abc"}};
-  RowFile(path, long_ones, columns, rows);
+  RowFile(path, long_ones, columns, row_count);
   EXPECT_EQ(Hdf5File::open(path + ".partial").attribute("inputs"), text);
-  EXPECT_NO_THROW(RowFile(path, long_ones, columns, rows));
+  EXPECT_NO_THROW(RowFile(path, long_ones, columns, row_count));
   EXPECT_THAT(message_of([&] {
-                RowFile(path, {{"inputs", text + "x"}}, columns, rows);
+                RowFile(path, {{"inputs", text + "x"}}, columns, row_count);
               }),
               testing::HasSubstr("its 'inputs' is "));
 }
@@ -88,7 +81,7 @@ TEST(RowFile, HoldsWhatWasWritten) {
 TEST(RowFile, GoesOnBehindTheLastCommitToTheSameBytes) {
   const std::string path = fresh("interrupted.h5");
   {
-    RowFile file(path, attributes, columns, rows);
+    RowFile file(path, attributes, columns, row_count);
     EXPECT_EQ(file.done(), 0);
     write_rows(file, 0, 2);
     file.commit(2);
@@ -96,25 +89,25 @@ TEST(RowFile, GoesOnBehindTheLastCommitToTheSameBytes) {
   }
   EXPECT_FALSE(fs::exists(path));
   {
-    RowFile file(path, attributes, columns, rows);
+    RowFile file(path, attributes, columns, row_count);
     EXPECT_EQ(file.done(), 2);
     write_rows(file, 2, 5);
     file.commit(5);
   }
   {
-    RowFile file(path, attributes, columns, rows);  // killed before it had its name
+    RowFile file(path, attributes, columns, row_count);  // killed before it had its name
     EXPECT_EQ(file.done(), 5);
     file.finish();
   }
   EXPECT_TRUE(read_text(path) == read_text(whole_file("again.h5")));
-  EXPECT_EQ(RowFile(path, attributes, columns, rows).done(), 5);
+  EXPECT_EQ(RowFile(path, attributes, columns, row_count).done(), 5);
 }
 
 TEST(RowFile, AKillJustBeforeTheNameLosesNothing) {
   const std::string path = whole_file("nameless.h5");
   const std::string bytes = read_text(path);
   fs::rename(path, path + ".partial");  // cut to its length, not yet renamed
-  RowFile file(path, attributes, columns, rows);
+  RowFile file(path, attributes, columns, row_count);
   EXPECT_EQ(file.done(), 5);
   file.finish();
   EXPECT_TRUE(read_text(path) == bytes);
@@ -123,25 +116,25 @@ TEST(RowFile, AKillJustBeforeTheNameLosesNothing) {
 TEST(RowFile, WhatIsOfSomethingElseIsLeftAlone) {
   const std::string path = whole_file("other.h5");
   const RowFile::Attributes bf16 = {{"model", "abc"}, {"precision", "bf16"}}, more = {{"model", "abc"}, {"batch", "8"}};
-  EXPECT_EQ(message_of([&] { RowFile(path, bf16, columns, rows); }),
+  EXPECT_EQ(message_of([&] { RowFile(path, bf16, columns, row_count); }),
             path + ": already exists for other input: its 'precision' is 'f32', expected 'bf16'");
-  EXPECT_EQ(message_of([&] { RowFile(path, more, columns, rows); }),
+  EXPECT_EQ(message_of([&] { RowFile(path, more, columns, row_count); }),
             path + ": already exists for other input: its 'batch' is not given, expected '8'");
-  EXPECT_EQ(message_of([&] { RowFile(path, attributes, columns, rows + 1); }),
+  EXPECT_EQ(message_of([&] { RowFile(path, attributes, columns, row_count + 1); }),
             path + ": dataset 'values' has the shape [5, 2], expected [6, 2]");
   write_text(path, "no HDF5");
-  EXPECT_EQ(message_of([&] { RowFile(path, attributes, columns, rows); }), path + ": is not an HDF5 file");
+  EXPECT_EQ(message_of([&] { RowFile(path, attributes, columns, row_count); }), path + ": is not an HDF5 file");
 }
 
 TEST(RowFile, OneProcessAtATime) {
   const std::string path = fresh("locked.h5");
-  const RowFile first(path, attributes, columns, rows);
-  EXPECT_EQ(message_of([&] { RowFile(path, attributes, columns, rows); }),
+  const RowFile first(path, attributes, columns, row_count);
+  EXPECT_EQ(message_of([&] { RowFile(path, attributes, columns, row_count); }),
             path + ".partial: another process is writing it");
 }
 
 TEST(RowFile, CommittedRowsAreNotWrittenAgain) {
-  RowFile file(fresh("twice.h5"), attributes, columns, rows);
+  RowFile file(fresh("twice.h5"), attributes, columns, row_count);
   write_rows(file, 0, 2);
   file.commit(2);
   EXPECT_THAT(message_of([&] { write_rows(file, 1, 2); }),

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "io/output/durable_file.h"
+#include "support/devices.h"
 #include "support/fixtures.h"
 #include "support/scratch.h"
 
@@ -21,7 +22,7 @@ using testing::HasSubstr;
 using testing::ThrowsMessage;
 using testing_support::fixture;
 
-constexpr Device cpu{DeviceKind::cpu};
+using testing_support::cpu;
 
 /// A file of a given header and so many bytes of data.
 std::string file_with(const std::string& header, size_t data_bytes) {

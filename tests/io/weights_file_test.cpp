@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "io/output/durable_file.h"
+#include "support/devices.h"
 #include "support/fixtures.h"
 #include "support/scratch.h"
 
@@ -15,7 +16,7 @@ namespace {
 
 using testing_support::fixture;
 
-constexpr Device cpu{DeviceKind::cpu};
+using testing_support::cpu;
 
 TEST(WeightsFile, ReadsBothFormatsAlike) {
   const auto pytorch = read_weights(fixture("specformer.ckpt"), cpu);

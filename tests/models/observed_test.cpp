@@ -6,6 +6,7 @@
 
 #include "models/model_support.h"
 #include "ops/ops.h"
+#include "support/devices.h"
 #include "testing/plain_engine.h"
 
 namespace astroclip {
@@ -15,7 +16,7 @@ using testing_support::make_encoder;
 using testing_support::make_loss;
 using testing_support::PlainEngine;
 
-constexpr Device cpu{DeviceKind::cpu};
+using testing_support::cpu;
 
 Tensor row(const std::vector<double>& values) {
   return Tensor::from_host(values, {1, static_cast<int64_t>(values.size())}, DType::f32, cpu);

@@ -6,6 +6,7 @@
 
 #include "autograd/tape.h"
 #include "base/error.h"
+#include "support/devices.h"
 
 namespace astroclip::nn {
 namespace {
@@ -14,7 +15,7 @@ using testing::DoubleEq;
 using testing::ElementsAre;
 using testing::ThrowsMessage;
 
-constexpr Device reference{DeviceKind::reference};
+using testing_support::reference;
 
 Tensor of(const std::vector<double>& values, const Shape& shape) {
   return Tensor::from_host(values, shape, DType::f64, reference);

@@ -2,10 +2,12 @@
 
 #include "nn/layers.h"
 
+#include "support/devices.h"
+
 namespace astroclip::nn {
 namespace {
 
-constexpr Device reference{DeviceKind::reference};
+using testing_support::reference;
 
 TEST(Mlp, IsReluBetweenLinearLayers) {
   Mlp mlp(2, {2, 1});

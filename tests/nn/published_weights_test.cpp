@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "io/output/durable_file.h"
 #include "io/weights/safetensors.h"
+#include "support/devices.h"
 #include "support/fixtures.h"
 #include "support/scratch.h"
 
@@ -17,7 +18,7 @@ namespace {
 
 using testing::ElementsAre;
 
-constexpr Device cpu{DeviceKind::cpu};
+using testing_support::cpu;
 
 Tensor row(const std::vector<double>& values) {
   return Tensor::from_host(values, {static_cast<int64_t>(values.size())}, DType::f32, cpu);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "support/devices.h"
 
 namespace astroclip {
 namespace {
@@ -14,7 +15,7 @@ using testing::ElementsAre;
 using testing::StartsWith;
 using testing::ThrowsMessage;
 
-constexpr Device cpu{DeviceKind::cpu};
+using testing_support::cpu;
 
 TEST(Shape, KnowsItsExtents) {
   const Shape shape{2, 3, 4};
