@@ -8,11 +8,11 @@ namespace astroclip::test {
 
 namespace {
 
-constexpr int64_t sizes[] = {1, 3, 17, 131, 40007};
+constexpr int64_t parameter_sizes[] = {1, 3, 17, 131, 40007};
 
 std::vector<ConstView> gradients(Call& call) {
   std::vector<ConstView> all;
-  for (const int64_t size : sizes) all.push_back(call.random({size}));
+  for (const int64_t size : parameter_sizes) all.push_back(call.random({size}));
   return all;
 }
 
@@ -56,7 +56,7 @@ std::vector<Case> optimiser_cases() {
                    }});
   cases.push_back({"exponential_average", "decay 0.9", Exactness::pointwise, [](Call& call) {
                      std::vector<View> targets;
-                     for (const int64_t size : sizes) targets.push_back(call.in_place(fmt::format("{}", size), {size}));
+                     for (const int64_t size : parameter_sizes) targets.push_back(call.in_place(fmt::format("{}", size), {size}));
                      call.backend.exponential_average(targets, gradients(call), 0.9);
                    }});
   return cases;

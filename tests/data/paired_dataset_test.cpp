@@ -14,7 +14,6 @@ namespace astroclip::data {
 namespace {
 
 using testing::Contains;
-using testing::Field;
 
 constexpr size_t view_size = 3 * 144 * 144;
 
@@ -52,12 +51,12 @@ TEST_F(PairedDatasetTest, ListsEveryColumnWithItsUnit) {
   const PairedDataset dataset(path_);
   const auto fields = dataset.fields();
   using F = astroclip::Field;
-  EXPECT_THAT(fields, Contains(testing::AllOf(Field(&F::name, "image"), Field(&F::shape, Shape{3, 152, 152}))));
-  EXPECT_THAT(fields, Contains(testing::AllOf(Field(&F::name, "spectrum"), Field(&F::shape, Shape{7781}),
-                                              Field(&F::unit, "1e-17 erg/s/cm²/Å"))));
-  EXPECT_THAT(fields, Contains(testing::AllOf(Field(&F::name, "object_id"), Field(&F::dtype, DType::i64))));
-  EXPECT_THAT(fields, Contains(testing::AllOf(Field(&F::name, "log_mass"), Field(&F::meaning, "label of the file"))));
-  EXPECT_THAT(fields, Contains(Field(&F::name, "of_mine")));
+  EXPECT_THAT(fields, Contains(testing::AllOf(testing::Field(&F::name, "image"), testing::Field(&F::shape, Shape{3, 152, 152}))));
+  EXPECT_THAT(fields, Contains(testing::AllOf(testing::Field(&F::name, "spectrum"), testing::Field(&F::shape, Shape{7781}),
+                                              testing::Field(&F::unit, "1e-17 erg/s/cm²/Å"))));
+  EXPECT_THAT(fields, Contains(testing::AllOf(testing::Field(&F::name, "object_id"), testing::Field(&F::dtype, DType::i64))));
+  EXPECT_THAT(fields, Contains(testing::AllOf(testing::Field(&F::name, "log_mass"), testing::Field(&F::meaning, "label of the file"))));
+  EXPECT_THAT(fields, Contains(testing::Field(&F::name, "of_mine")));
   EXPECT_EQ(dataset.size(Split::train), 8);
   EXPECT_EQ(dataset.size(Split::test), 2);
 }

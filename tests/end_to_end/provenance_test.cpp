@@ -20,7 +20,7 @@ using testing_support::run_program;
 using testing_support::scratch;
 using testing_support::whole_dataset;
 
-constexpr int64_t survey_size = 100, training = 80;  // the last fifth of a group is for testing
+constexpr int64_t survey_size = 100, training_size = 80;  // the last fifth of a group is for testing
 
 const std::string& survey() {
   static const std::string path = [] {
@@ -75,7 +75,7 @@ std::string on_file(const std::string& path) {
 TEST(Overlap, TestObjectsThatAreTrainingObjectsAreNotMeasured) {
   const std::string file = scratch("overlap.h5"), folder = scratch("overlap");
   std::vector<int64_t> rows = every_row();
-  for (size_t i = 0; i < 5; ++i) rows[training + i] = rows[i];
+  for (size_t i = 0; i < 5; ++i) rows[training_size + i] = rows[i];
   write_rows(file, rows);
   const std::string sentence = "5 of 20 test objects are training objects, too (the same object_id)";
   EXPECT_THAT(run_program("check --data " + on_file(file)).out,
@@ -102,7 +102,7 @@ TEST(Overlap, TestObjectsThatAreTrainingObjectsAreNotMeasured) {
 TEST(Overlap, ATestSetCopiedFromTrainingIsRefusedBeforeTraining) {
   const std::string file = scratch("copied.h5"), folder = scratch("copied");
   std::vector<int64_t> rows = every_row();
-  for (size_t i = training; i < rows.size(); ++i) rows[i] = rows[i - training];
+  for (size_t i = training_size; i < rows.size(); ++i) rows[i] = rows[i - training_size];
   write_rows(file, rows);
   const Outcome outcome = run_program("run " + on_file(file) + " --output '" + folder + "'");
   EXPECT_EQ(outcome.status, 1);

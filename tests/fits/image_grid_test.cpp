@@ -9,13 +9,14 @@
 
 #include "base/error.h"
 #include "fits/header_cards.h"
+#include "support/fits_files.h"
 
 namespace astroclip::fits {
 namespace {
 
 using testing::ThrowsMessage;
 
-constexpr double arcsec = 1.0 / 3600.0;
+using testing_support::arcsec;
 
 /// North up and east left, like the survey's images.
 Wcs plane(double scale, int64_t side) {

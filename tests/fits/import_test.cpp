@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::ThrowsMessage;
+using testing_support::arcsec;
 using testing_support::FitsWriter;
 using testing_support::real_file;
 using Column = FitsWriter::Column;
@@ -119,7 +120,6 @@ std::vector<double> labels(const data::PairedDataset& dataset, Split split, cons
 
 TEST_F(ImportTest, PairsByPositionAndJoinsRedshifts) {
   // 0.9″ and 1.1″ from fibres 0 and 1.
-  const double arcsec = 1.0 / 3600.0;
   const ImportReport report =
       import_files({{redrock("z.fits", {101, 100, 7}, {0.2, 0.1, 0.7}), image("near.fits", 150.0, 2.0 + 0.9 * arcsec),
                      image("far.fits", 151.0, 2.0 + 1.1 * arcsec), coadd("c.fits", 6, 2.0)},
@@ -190,7 +190,6 @@ TEST_F(ImportTest, NumbersAreUnique) {
 }
 
 TEST_F(ImportTest, ObservationsOfOneObjectAreOneWhateverTheirOrder) {
-  const double arcsec = 1.0 / 3600.0;
   // Two images and three spectra of one object: two by their identifier, one by its place; and a neighbour 3″ away.
   std::vector<std::string> files = {
       image("dr9.fits", 150.0, 2.0 + 0.3 * arcsec),  image("dr10.fits", 150.0, 2.0),
@@ -222,7 +221,6 @@ TEST_F(ImportTest, ObservationsOfOneObjectAreOneWhateverTheirOrder) {
 }
 
 TEST_F(ImportTest, PositionsAreJoinedByStepsWithinTheRadius) {
-  const double arcsec = 1.0 / 3600.0;
   const ImportReport report = import_files(
       {{image("a.fits", 10.0, 60.0), image("b.fits", 10.0, 60.0 + 0.8 * arcsec),
         image("c.fits", 10.0, 60.0 + 1.6 * arcsec), image("d.fits", 10.0 + 2.1 * arcsec, 60.0)},  // 1.05″ on the sky
@@ -370,7 +368,6 @@ TEST_F(ImportTest, CutsStampsAtTheRowsOfACatalogue) {
 /// one whose identifier it has.
 TEST_F(ImportTest, PlacesOfDifferentIdentifiersAreDifferentObjects) {
   write_brick();
-  const double arcsec = 1.0 / 3600;
   io::write_text(path("near_places.csv"),
                  fmt::format("ra,dec,TARGETID\n150.0,0.0,7\n150.0,{:.9f},8\n", 0.786 * arcsec));
   for (const int64_t id : {900, 8}) {

@@ -7,13 +7,14 @@
 
 #include "base/error.h"
 #include "fits/header_cards.h"
+#include "support/fits_files.h"
 
 namespace astroclip::fits {
 namespace {
 
 using testing::ThrowsMessage;
 
-constexpr double arcsec = 1.0 / 3600.0;
+using testing_support::arcsec;
 constexpr Pixel middle{100.5, 100.5};
 
 /// The header of an image of 200 by 200 pixels of 0.262", north up and east left, but for what `changes` say.

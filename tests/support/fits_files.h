@@ -10,6 +10,8 @@
 
 namespace astroclip::testing_support {
 
+inline constexpr double arcsec = 1.0 / 3600.0;  ///< in degrees
+
 /// Writes a FITS file HDU by HDU, straight through cfitsio.
 class FitsWriter {
  public:
