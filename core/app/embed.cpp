@@ -65,7 +65,9 @@ Verb embed_verb() {
                            "encoders of a model file without metadata: an experiment file, or the file or name "
                            "of a preset")
                       .completed_by(Completes::preset),
-                  Argument("threads", "N", "compute threads; 0: one for each core").between(0, 4096).by_default("0"),
+                  Argument("threads", "N", "compute threads; 0: OMP_NUM_THREADS, or one for each core")
+                      .between(0, 4096)
+                      .by_default("0"),
                   Argument("loader-threads", "N", "threads that read ahead").between(1, 256).by_default("1")},
       .examples = {{"astroclip embed --model runs/quickstart-1/model.safetensors --input survey.h5 --output "
                     "embeddings.h5",

@@ -10,7 +10,10 @@ namespace astroclip {
 
 int compute_threads() { return omp_get_max_threads(); }
 
-void set_compute_threads(int count) { omp_set_num_threads(count > 0 ? count : omp_get_num_procs()); }
+void set_compute_threads(int count) {
+  static const int at_start = omp_get_max_threads();  // OMP_NUM_THREADS, or the cores
+  omp_set_num_threads(count > 0 ? count : at_start);
+}
 
 int64_t parallel_parts(int64_t count, int64_t grain) {
   return std::clamp<int64_t>(grain > 0 ? count / grain : count, 1, compute_threads());

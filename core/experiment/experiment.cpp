@@ -46,7 +46,8 @@ const Schema<Experiment>& general_schema() {
                   "operands of products; auto: bf16 where its products are measured to be at least 1.2 times as fast, "
                   "else f32",
                   precisions())
-          .field("threads", &Experiment::threads, "compute threads; 0: one for each core", between(0, 4096))
+          .field("threads", &Experiment::threads, "compute threads; 0: OMP_NUM_THREADS, or one for each core",
+                 between(0, 4096))
           .field("loader_threads", &Experiment::loader_threads, "threads that read ahead", between(1, 256))
           .no_effect_on_results()
           .field("validation", &Experiment::validation,

@@ -129,6 +129,14 @@ TEST(Run, AModelFileThatTellsNothingIsRefusedBeforeTraining) {
   EXPECT_FALSE(fs::exists(folder + "/metrics.jsonl"));
 }
 
+TEST(Run, TakesTheComputeThreadsOfTheEnvironment) {
+  setenv("OMP_NUM_THREADS", "1", 1);
+  const auto outcome = run_program(run_arguments(scratch("one_thread")) +
+                                   " --set stages.spectrum-pretraining.steps=1 --set stages.alignment.steps=1");
+  unsetenv("OMP_NUM_THREADS");
+  EXPECT_THAT(outcome.out, HasSubstr(" with 1 compute threads "));
+}
+
 TEST(Run, KilledAtRandomMomentsItEndsWithTheSameWeights) {
   (void)undisturbed_run();  // makes the survey, so that all of the time goes into training
   const std::string folder = scratch("killed");
