@@ -1,6 +1,5 @@
 #include "io/fits.h"
 
-#include <fitsio.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -10,14 +9,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <limits>
 #include <span>
 
 #include "base/error.h"
-#include "base/object_ids.h"
 #include "base/printable.h"
 #include "base/text.h"
 #include "io/file_format.h"
+#include "io/fits_file_internal.h"
 
 /// cfitsio's reader of bytes from where ffmbyt has gone; fitsio.h declares the latter alone.
 extern "C" int ffgbyt(fitsfile* file, LONGLONG count, void* bytes, int* status);
@@ -25,8 +23,6 @@ extern "C" int ffgbyt(fitsfile* file, LONGLONG count, void* bytes, int* status);
 namespace astroclip::io {
 
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 std::string reason(int status) {
   char text[FLEN_STATUS] = "";
@@ -37,339 +33,189 @@ std::string reason(int status) {
 
 }  // namespace
 
-struct FitsFile::State {
-  std::string path;
-  fitsfile* file = nullptr;
-  std::vector<FitsHdu> hdus;
-  std::string warning;
+void FitsFile::State::check(int status, const std::string& what) const {
+  if (status != 0) throw Error(fmt::format("{}: {}: {}", path, what, reason(status)));
+}
 
-  explicit State(std::string of) : path(std::move(of)) {}
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-  ~State() {
-    int status = 0;
-    if (file != nullptr) fits_close_file(file, &status);
+std::string FitsFile::State::unnamed(size_t index) { return index == 0 ? "PRIMARY" : fmt::format("HDU {}", index + 1); }
+
+std::string FitsFile::State::label(size_t index) const {
+  const std::string& name = hdus[index].name;
+  return index > 0 && name == unnamed(index) ? name : fmt::format("HDU '{}'", name);
+}
+
+size_t FitsFile::State::index_of(const std::string& name) const {
+  for (size_t i = 0; i < hdus.size(); ++i) {
+    if (same_letters(hdus[i].name, name)) return i;
   }
+  return hdus.size();
+}
 
-  void check(int status, const std::string& what) const {
-    if (status != 0) throw Error(fmt::format("{}: {}: {}", path, what, reason(status)));
+size_t FitsFile::State::go_to(const std::string& name) const {
+  const size_t index = index_of(name);
+  if (index == hdus.size()) {
+    std::vector<std::string> names;
+    for (const FitsHdu& hdu : hdus) names.push_back(hdu.name);
+    throw Error(fmt::format("{}: has no HDU '{}'; it has {}", path, name, fmt::join(names, ", ")));
   }
-
-  static std::string unnamed(size_t index) { return index == 0 ? "PRIMARY" : fmt::format("HDU {}", index + 1); }
-
-  std::string label(size_t index) const {
-    const std::string& name = hdus[index].name;
-    return index > 0 && name == unnamed(index) ? name : fmt::format("HDU '{}'", name);
+  const auto is_same = [&](const FitsHdu& hdu) { return same_letters(hdu.name, name); };
+  if (const auto same = std::ranges::count_if(hdus, is_same); same > 1) {
+    throw Error(
+        fmt::format("{}: has {} HDUs named '{}', and which is meant cannot be told: keep one, or name them "
+                    "apart (EXTNAME)",
+                    path, same, name));
   }
+  int status = 0;
+  fits_movabs_hdu(file, static_cast<int>(index) + 1, nullptr, &status);
+  check(status, label(index));
+  return index;
+}
 
-  size_t index_of(const std::string& name) const {
-    for (size_t i = 0; i < hdus.size(); ++i) {
-      if (same_letters(hdus[i].name, name)) return i;
+std::string FitsFile::State::go_to(const FitsHdu& hdu) const {
+  const auto index = static_cast<size_t>(&hdu - hdus.data());
+  int status = 0;
+  fits_movabs_hdu(file, static_cast<int>(index) + 1, nullptr, &status);
+  check(status, label(index));
+  return label(index);
+}
+
+int64_t FitsFile::State::key(const char* name, int64_t fallback) const {
+  LONGLONG value = 0;
+  int status = 0;
+  fits_read_key(file, TLONGLONG, name, &value, nullptr, &status);
+  if (status != 0) fits_clear_errmsg();
+  return status == 0 ? static_cast<int64_t>(value) : fallback;
+}
+
+int64_t FitsFile::State::data_bytes() const {
+  const int64_t axes = key("NAXIS", 0);
+  if (axes == 0) return 0;
+  int64_t elements = 1;
+  for (int64_t axis = 1; axis <= axes; ++axis) {
+    const int64_t extent = key(fmt::format("NAXIS{}", axis).c_str(), 0);
+    constexpr int64_t most = int64_t{1} << 50;
+    if (extent < 0 || (extent > 0 && elements > most / extent)) {
+      throw Error(fmt::format("{}: is damaged: HDU {} has NAXIS{} = {}", path, hdus.size() + 1, axis, extent));
     }
-    return hdus.size();
+    elements *= extent;
   }
+  const int64_t groups = key("GCOUNT", 1), heap = key("PCOUNT", 0), bits = key("BITPIX", 8);
+  int64_t bytes = 0;
+  constexpr int64_t most_bits = 64;
+  if (groups < 0 || heap < 0 || std::abs(bits) > most_bits || __builtin_add_overflow(elements, heap, &bytes) ||
+      __builtin_mul_overflow(bytes, std::abs(bits) / 8, &bytes) || __builtin_mul_overflow(bytes, groups, &bytes)) {
+    throw Error(fmt::format("{}: is damaged: HDU {} has BITPIX = {}, PCOUNT = {}, GCOUNT = {}", path, hdus.size() + 1,
+                            bits, heap, groups));
+  }
+  return bytes;
+}
 
-  /// Moves to the HDU of that name.
-  size_t go_to(const std::string& name) const {
-    const size_t index = index_of(name);
-    if (index == hdus.size()) {
-      std::vector<std::string> names;
-      for (const FitsHdu& hdu : hdus) names.push_back(hdu.name);
-      throw Error(fmt::format("{}: has no HDU '{}'; it has {}", path, name, fmt::join(names, ", ")));
-    }
-    const auto is_same = [&](const FitsHdu& hdu) { return same_letters(hdu.name, name); };
-    if (const auto same = std::ranges::count_if(hdus, is_same); same > 1) {
+void FitsFile::State::read_raw(int64_t begin, std::span<char> bytes, int& status) const {
+  ffmbyt(file, begin, 0, &status);
+  ffgbyt(file, static_cast<LONGLONG>(bytes.size()), bytes.data(), &status);
+}
+
+void FitsFile::State::check_header(int64_t begin, int64_t size) const {
+  constexpr int64_t block = 2880, card = 80;
+  std::vector<char> bytes(static_cast<size_t>(block));
+  for (int status = 0; begin + block <= size; begin += block) {
+    read_raw(begin, bytes, status);
+    if (status != 0) return fits_clear_errmsg();
+    for (int64_t at = 0; at < block; at += card) {
+      const std::string_view text(bytes.data() + at, static_cast<size_t>(card));
+      if (text.starts_with("END     ")) return;
+      if (text.starts_with("TTYPE") && text.back() != ' ' && text.find('\'') == text.npos) {
+        throw Error(fmt::format("{}: is damaged: HDU {} has a column's name without quotes", path, hdus.size() + 1));
+      }
+      const bool is_tile = text.starts_with("ZTILE"), is_axis = text.starts_with("ZNAXIS");
+      if (!is_tile && !is_axis) continue;
+      const std::string name(trimmed(text.substr(0, 8))), value(trimmed(text.substr(10, 20)));
+      constexpr int64_t most = int64_t{1} << 31;
+      const int64_t number = std::strtoll(value.c_str(), nullptr, 10);
+      if (number >= (is_tile ? 1 : 0) && number <= (name == "ZNAXIS" ? Shape::max_rank : most)) continue;
       throw Error(
-          fmt::format("{}: has {} HDUs named '{}', and which is meant cannot be told: keep one, or name them "
-                      "apart (EXTNAME)",
-                      path, same, name));
-    }
-    int status = 0;
-    fits_movabs_hdu(file, static_cast<int>(index) + 1, nullptr, &status);
-    check(status, label(index));
-    return index;
-  }
-
-  /// Moves to one of `hdus`; returns its label.
-  std::string go_to(const FitsHdu& hdu) const {
-    const auto index = static_cast<size_t>(&hdu - hdus.data());
-    int status = 0;
-    fits_movabs_hdu(file, static_cast<int>(index) + 1, nullptr, &status);
-    check(status, label(index));
-    return label(index);
-  }
-
-  int64_t key(const char* name, int64_t fallback) const {
-    LONGLONG value = 0;
-    int status = 0;
-    fits_read_key(file, TLONGLONG, name, &value, nullptr, &status);
-    if (status != 0) fits_clear_errmsg();
-    return status == 0 ? static_cast<int64_t>(value) : fallback;
-  }
-
-  /// Size in bytes of the current HDU's data according to its header, without padding.
-  int64_t data_bytes() const {
-    const int64_t axes = key("NAXIS", 0);
-    if (axes == 0) return 0;
-    int64_t elements = 1;
-    for (int64_t axis = 1; axis <= axes; ++axis) {
-      const int64_t extent = key(fmt::format("NAXIS{}", axis).c_str(), 0);
-      constexpr int64_t most = int64_t{1} << 50;
-      if (extent < 0 || (extent > 0 && elements > most / extent)) {
-        throw Error(fmt::format("{}: is damaged: HDU {} has NAXIS{} = {}", path, hdus.size() + 1, axis, extent));
-      }
-      elements *= extent;
-    }
-    const int64_t groups = key("GCOUNT", 1), heap = key("PCOUNT", 0), bits = key("BITPIX", 8);
-    int64_t bytes = 0;
-    constexpr int64_t most_bits = 64;
-    if (groups < 0 || heap < 0 || std::abs(bits) > most_bits || __builtin_add_overflow(elements, heap, &bytes) ||
-        __builtin_mul_overflow(bytes, std::abs(bits) / 8, &bytes) || __builtin_mul_overflow(bytes, groups, &bytes)) {
-      throw Error(fmt::format("{}: is damaged: HDU {} has BITPIX = {}, PCOUNT = {}, GCOUNT = {}", path, hdus.size() + 1,
-                              bits, heap, groups));
-    }
-    return bytes;
-  }
-
-  void read_raw(int64_t begin, std::span<char> bytes, int& status) const {
-    ffmbyt(file, begin, 0, &status);
-    ffgbyt(file, static_cast<LONGLONG>(bytes.size()), bytes.data(), &status);
-  }
-
-  /// Throws Error for a header at byte `begin` before cfitsio sees it, which would divide by a tile of no extent, and
-  /// write beyond the 69 characters that it keeps of a column's name.
-  void check_header(int64_t begin, int64_t size) const {
-    constexpr int64_t block = 2880, card = 80;
-    std::vector<char> bytes(static_cast<size_t>(block));
-    for (int status = 0; begin + block <= size; begin += block) {
-      read_raw(begin, bytes, status);
-      if (status != 0) return fits_clear_errmsg();
-      for (int64_t at = 0; at < block; at += card) {
-        const std::string_view text(bytes.data() + at, static_cast<size_t>(card));
-        if (text.starts_with("END     ")) return;
-        if (text.starts_with("TTYPE") && text.back() != ' ' && text.find('\'') == text.npos) {
-          throw Error(fmt::format("{}: is damaged: HDU {} has a column's name without quotes", path, hdus.size() + 1));
-        }
-        const bool is_tile = text.starts_with("ZTILE"), is_axis = text.starts_with("ZNAXIS");
-        if (!is_tile && !is_axis) continue;
-        const std::string name(trimmed(text.substr(0, 8))), value(trimmed(text.substr(10, 20)));
-        constexpr int64_t most = int64_t{1} << 31;
-        const int64_t number = std::strtoll(value.c_str(), nullptr, 10);
-        if (number >= (is_tile ? 1 : 0) && number <= (name == "ZNAXIS" ? Shape::max_rank : most)) continue;
-        throw Error(fmt::format("{}: is damaged: HDU {} has {} = {}", path, hdus.size() + 1, printable(name),
-                                printable(value)));
-      }
+          fmt::format("{}: is damaged: HDU {} has {} = {}", path, hdus.size() + 1, printable(name), printable(value)));
     }
   }
+}
 
-  /// Throws Error for a shape that no data of so many bytes can fill, however well it is compressed.
-  void check_pixels(const FitsHdu& hdu, int64_t bytes) const {
-    constexpr int64_t always = int64_t{1} << 26, most_of_a_byte = 4096;
-    if (hdu.is_table || hdu.shape.rank() == 0 || hdu.shape.numel() <= always) return;
-    if (hdu.shape.numel() / most_of_a_byte <= bytes) return;
-    throw Error(fmt::format("{}: is damaged: {} has the shape {}, but {} bytes", path, label(hdus.size() - 1),
-                            hdu.shape.str(), bytes));
+void FitsFile::State::check_pixels(const FitsHdu& hdu, int64_t bytes) const {
+  constexpr int64_t always = int64_t{1} << 26, most_of_a_byte = 4096;
+  if (hdu.is_table || hdu.shape.rank() == 0 || hdu.shape.numel() <= always) return;
+  if (hdu.shape.numel() / most_of_a_byte <= bytes) return;
+  throw Error(fmt::format("{}: is damaged: {} has the shape {}, but {} bytes", path, label(hdus.size() - 1),
+                          hdu.shape.str(), bytes));
+}
+
+int64_t FitsFile::State::data_begin() const {
+  LONGLONG header = 0, data = 0, end = 0;
+  int status = 0;
+  fits_get_hduaddrll(file, &header, &data, &end, &status);
+  return static_cast<int64_t>(data);
+}
+
+bool FitsFile::State::is_padding(int64_t begin, int64_t end) const {
+  int status = 0;
+  fits_movabs_hdu(file, static_cast<int>(hdus.size()), nullptr, &status);
+  constexpr int64_t at_once = 1 << 16;
+  std::vector<char> bytes(static_cast<size_t>(at_once));
+  const std::string_view padding("\0 \n\r\x1a", 5);
+  for (; begin < end && status == 0; begin += at_once) {
+    const std::span<char> part = std::span(bytes).first(static_cast<size_t>(std::min(at_once, end - begin)));
+    read_raw(begin, part, status);
+    if (std::string_view(part.data(), part.size()).find_first_not_of(padding) != std::string_view::npos) return false;
   }
+  fits_clear_errmsg();
+  return status == 0;
+}
 
-  /// Offset of the data of the current HDU.
-  int64_t data_begin() const {
-    LONGLONG header = 0, data = 0, end = 0;
-    int status = 0;
-    fits_get_hduaddrll(file, &header, &data, &end, &status);
-    return static_cast<int64_t>(data);
-  }
+void FitsFile::State::add_current() {
+  char name[FLEN_VALUE] = "";
+  int status = 0, type = 0;
+  fits_read_key(file, TSTRING, "EXTNAME", name, nullptr, &status);
+  if (status != 0) fits_clear_errmsg();
+  FitsHdu hdu{.name = std::string(trimmed(name)), .shape = {}, .columns = {}};
+  if (hdu.name.empty()) hdu.name = unnamed(hdus.size());
+  hdus.push_back(hdu);
+  status = 0;
+  fits_get_hdu_type(file, &type, &status);
+  hdus.back().is_table = type != IMAGE_HDU;
+  if (hdus.back().is_table)
+    describe_table(hdus.back(), status);
+  else
+    describe_image(hdus.back(), status);
+  check(status, label(hdus.size() - 1));
+}
 
-  /// Whether all bytes in [begin, end) of the file, decompressed, are zeros, blanks or ends of lines, which some
-  /// programs write after the last HDU.
-  bool is_padding(int64_t begin, int64_t end) const {
-    int status = 0;
-    fits_movabs_hdu(file, static_cast<int>(hdus.size()), nullptr, &status);
-    constexpr int64_t at_once = 1 << 16;
-    std::vector<char> bytes(static_cast<size_t>(at_once));
-    const std::string_view padding("\0 \n\r\x1a", 5);
-    for (; begin < end && status == 0; begin += at_once) {
-      const std::span<char> part = std::span(bytes).first(static_cast<size_t>(std::min(at_once, end - begin)));
-      read_raw(begin, part, status);
-      if (std::string_view(part.data(), part.size()).find_first_not_of(padding) != std::string_view::npos) return false;
-    }
-    fits_clear_errmsg();
-    return status == 0;
-  }
-
-  void add_current() {
+void FitsFile::State::describe_table(FitsHdu& hdu, int& status) const {
+  LONGLONG rows = 0;
+  int columns = 0;
+  fits_get_num_rowsll(file, &rows, &status);
+  fits_get_num_cols(file, &columns, &status);
+  hdu.rows = rows;
+  for (int column = 1; column <= columns; ++column) {
     char name[FLEN_VALUE] = "";
-    int status = 0, type = 0;
-    fits_read_key(file, TSTRING, "EXTNAME", name, nullptr, &status);
-    if (status != 0) fits_clear_errmsg();
-    FitsHdu hdu{.name = std::string(trimmed(name)), .shape = {}, .columns = {}};
-    if (hdu.name.empty()) hdu.name = unnamed(hdus.size());
-    hdus.push_back(hdu);
-    status = 0;
-    fits_get_hdu_type(file, &type, &status);
-    hdus.back().is_table = type != IMAGE_HDU;
-    if (hdus.back().is_table)
-      describe_table(hdus.back(), status);
-    else
-      describe_image(hdus.back(), status);
-    check(status, label(hdus.size() - 1));
+    fits_read_key(file, TSTRING, fmt::format("TTYPE{}", column).c_str(), name, nullptr, &status);
+    if (status == KEY_NO_EXIST) status = 0;
+    hdu.columns.emplace_back(trimmed(name));
   }
+}
 
-  void describe_table(FitsHdu& hdu, int& status) const {
-    LONGLONG rows = 0;
-    int columns = 0;
-    fits_get_num_rowsll(file, &rows, &status);
-    fits_get_num_cols(file, &columns, &status);
-    hdu.rows = rows;
-    for (int column = 1; column <= columns; ++column) {
-      char name[FLEN_VALUE] = "";
-      fits_read_key(file, TSTRING, fmt::format("TTYPE{}", column).c_str(), name, nullptr, &status);
-      if (status == KEY_NO_EXIST) status = 0;
-      hdu.columns.emplace_back(trimmed(name));
-    }
+void FitsFile::State::describe_image(FitsHdu& hdu, int& status) const {
+  int axes = 0;
+  fits_get_img_dim(file, &axes, &status);
+  if (status != 0 || axes == 0 || axes > Shape::max_rank) return;
+  std::vector<LONGLONG> extents(static_cast<size_t>(axes));
+  fits_get_img_sizell(file, axes, extents.data(), &status);
+  std::vector<int64_t> slowest_first(extents.rbegin(), extents.rend());
+  int64_t pixels = 1;
+  for (const int64_t extent : slowest_first) {
+    if (extent >= 0 && !__builtin_mul_overflow(pixels, extent, &pixels)) continue;
+    throw Error(fmt::format("{}: is damaged: {} has the shape [{}]", path, label(hdus.size() - 1),
+                            fmt::join(slowest_first, ", ")));
   }
-
-  void describe_image(FitsHdu& hdu, int& status) const {
-    int axes = 0;
-    fits_get_img_dim(file, &axes, &status);
-    if (status != 0 || axes == 0 || axes > Shape::max_rank) return;
-    std::vector<LONGLONG> extents(static_cast<size_t>(axes));
-    fits_get_img_sizell(file, axes, extents.data(), &status);
-    std::vector<int64_t> slowest_first(extents.rbegin(), extents.rend());
-    int64_t pixels = 1;
-    for (const int64_t extent : slowest_first) {
-      if (extent >= 0 && !__builtin_mul_overflow(pixels, extent, &pixels)) continue;
-      throw Error(fmt::format("{}: is damaged: {} has the shape [{}]", path, label(hdus.size() - 1),
-                              fmt::join(slowest_first, ", ")));
-    }
-    hdu.shape = Shape(std::span<const int64_t>(slowest_first));
-  }
-
-  struct Column {
-    size_t hdu = 0;
-    int number = 0, type = 0;     ///< its type with TSCAL and TZERO
-    int64_t width = 0, rows = 0;  ///< values per row
-    bool is_variable = false;     ///< rows differ in width
-    std::string label;
-
-    bool is_text() const { return type == TSTRING; }
-  };
-
-  Column column(const std::string& name, const std::string& wanted) const {
-    Column column;
-    column.hdu = go_to(name);
-    const auto& names = hdus[column.hdu].columns;
-    const auto found = std::ranges::find_if(names, [&](const std::string& one) { return same_letters(one, wanted); });
-    if (found == names.end()) {
-      throw Error(
-          fmt::format("{}: {} has no column '{}'; it has {}", path, label(column.hdu), wanted, fmt::join(names, ", ")));
-    }
-    column.number = static_cast<int>(found - names.begin()) + 1;
-    column.rows = hdus[column.hdu].rows;
-    column.label = fmt::format("{}, column '{}'", label(column.hdu), wanted);
-    int status = 0;
-    LONGLONG repeat = 0, bytes = 0;
-    fits_get_eqcoltypell(file, column.number, &column.type, &repeat, &bytes, &status);
-    check(status, column.label);
-    column.is_variable = column.type < 0;
-    column.type = std::abs(column.type);
-    column.width = column.is_text() ? 0 : repeat;
-    for (int64_t row = 1; column.is_variable && row <= column.rows; ++row) {
-      column.width = std::max(column.width, elements(column, row));
-    }
-    return column;
-  }
-
-  Column column(const std::string& name, const std::string& wanted, bool text) const {
-    Column found = column(name, wanted);
-    if (found.is_text() != text || (!text && (found.width != 1 || found.is_variable))) {
-      throw Error(fmt::format("{}: {}: expected {} per row, found {}", path, found.label, text ? "text" : "one number",
-                              found.is_text() ? "text" : fmt::format("{} numbers", found.width)));
-    }
-    return found;
-  }
-
-  /// How many a row of varying width has.
-  int64_t elements(const Column& column, int64_t row) const {
-    LONGLONG count = 0, offset = 0;
-    int status = 0;
-    fits_read_descriptll(file, column.number, row, &count, &offset, &status);
-    check(status, column.label);
-    return count;
-  }
-
-  /// `count` values of type T from a row on, `undefined` where there are none.
-  template <class T>
-  void read(const Column& column, int64_t row, int64_t count, int type, T undefined, T* values) const {
-    int status = 0, any_undefined = 0;
-    fits_read_col(file, type, column.number, row, 1, count, &undefined, values, &any_undefined, &status);
-    check(status, column.label);
-  }
-
-  void read_numbers(const Column& column, int64_t row, int64_t count, double* values) const {
-    if (column.type != TLOGICAL) return read(column, row, count, TDOUBLE, nan, values);
-    constexpr char undefined = 2;
-    std::vector<char> flags(static_cast<size_t>(count));
-    read(column, row, count, TLOGICAL, undefined, flags.data());
-    std::ranges::transform(flags, values, [](char flag) { return flag == undefined ? nan : flag; });
-  }
-
-  bool is_ascii_table() const {
-    int type = 0, status = 0;
-    fits_get_hdu_type(file, &type, &status);
-    return type == ASCII_TBL;
-  }
-
-  /// The fields of an ASCII table's column as they stand there: cfitsio turns integers into floating-point numbers.
-  std::vector<std::string> fields(const Column& column) const {
-    char form[FLEN_VALUE] = "";
-    long first = 0;
-    int status = 0;
-    fits_get_acolparms(file, column.number, nullptr, &first, nullptr, form, nullptr, nullptr, nullptr, nullptr,
-                       &status);
-    int type = 0, decimals = 0;
-    long width = 0;
-    fits_ascii_tform(form, &type, &width, &decimals, &status);
-    std::vector<std::string> texts;
-    std::string text(static_cast<size_t>(width), ' ');
-    for (int64_t row = 1; row <= column.rows && status == 0; ++row) {
-      fits_read_tblbytes(file, row, first, width, reinterpret_cast<unsigned char*>(text.data()), &status);
-      texts.emplace_back(trimmed(text));
-    }
-    check(status, column.label);
-    return texts;
-  }
-
-  std::vector<std::string> texts(const Column& column) const {
-    int width = 0, status = 0, any_undefined = 0;
-    fits_get_col_display_width(file, column.number, &width, &status);
-    std::vector<std::string> values;
-    std::vector<char> buffer(static_cast<size_t>(width) + 1);
-    for (int64_t row = 1; row <= column.rows && status == 0; ++row) {
-      char* text = buffer.data();
-      char blank[] = "";
-      fits_read_col_str(file, column.number, row, 1, 1, blank, &text, &any_undefined, &status);
-      values.emplace_back(trimmed(buffer.data()));
-    }
-    check(status, column.label);
-    return values;
-  }
-
-  /// Integers of type T as text, "" where undefined.
-  template <class T>
-  std::vector<std::string> integers(const Column& column, int type) const {
-    std::vector<T> values(static_cast<size_t>(column.rows));
-    std::vector<char> undefined(values.size());
-    int status = 0, any_undefined = 0;
-    fits_read_colnull(file, type, column.number, 1, 1, column.rows, values.data(), undefined.data(), &any_undefined,
-                      &status);
-    check(status, column.label);
-    std::vector<std::string> texts;
-    for (size_t i = 0; i < values.size(); ++i) {
-      texts.push_back(undefined[i] != 0 ? "" : fmt::format("{}", static_cast<T>(values[i])));
-    }
-    return texts;
-  }
-};
+  hdu.shape = Shape(std::span<const int64_t>(slowest_first));
+}
 
 FitsFile FitsFile::open(const std::string& path) {
   require_regular_file(path);
@@ -438,7 +284,7 @@ std::vector<double> FitsFile::image(const std::string& name) const {
   }
   std::vector<double> values(static_cast<size_t>(found.shape.numel()));
   int status = 0, any_undefined = 0;  // cfitsio always writes the latter
-  double undefined = nan;
+  double undefined = undefined_number;
   fits_read_img(state_->file, TDOUBLE, 1, found.shape.numel(), &undefined, values.data(), &any_undefined, &status);
   state_->check(status, state_->label(hdu));
   return values;
@@ -452,66 +298,6 @@ std::vector<double> FitsFile::image(const std::string& name, const Shape& expect
                             expected.str(), found.is_table ? "a table" : found.shape.str()));
   }
   return image(name);
-}
-
-std::vector<double> FitsFile::column(const std::string& hdu, const std::string& name) const {
-  const auto column = state_->column(hdu, name, false);
-  std::vector<double> values(static_cast<size_t>(column.rows));
-  state_->read_numbers(column, 1, column.rows, values.data());
-  return values;
-}
-
-int64_t FitsFile::column_width(const std::string& hdu, const std::string& name) const {
-  return state_->column(hdu, name).width;
-}
-
-std::vector<double> FitsFile::vectors(const std::string& hdu, const std::string& name) const {
-  const auto column = state_->column(hdu, name);
-  if (column.is_text()) throw Error(fmt::format("{}: {}: expected numbers, found text", path(), column.label));
-  std::vector<double> values(static_cast<size_t>(column.rows * column.width), nan);
-  if (!column.is_variable) {
-    state_->read_numbers(column, 1, column.rows * column.width, values.data());
-    return values;
-  }
-  for (int64_t row = 0; row < column.rows; ++row) {
-    state_->read_numbers(column, row + 1, state_->elements(column, row + 1), values.data() + row * column.width);
-  }
-  return values;
-}
-
-std::string FitsFile::column_unit(const std::string& hdu, const std::string& name) const {
-  const auto column = state_->column(hdu, name);
-  char unit[FLEN_VALUE] = "";
-  int status = 0;
-  fits_read_key(state_->file, TSTRING, fmt::format("TUNIT{}", column.number).c_str(), unit, nullptr, &status);
-  if (status != 0) fits_clear_errmsg();
-  return std::string(trimmed(unit));
-}
-
-std::vector<std::string> FitsFile::text_column(const std::string& name, const std::string& wanted) const {
-  return state_->texts(state_->column(name, wanted, true));
-}
-
-std::vector<std::string> FitsFile::id_column(const std::string& hdu, const std::string& name) const {
-  const auto column = state_->column(hdu, name);
-  if (column.is_text()) return state_->texts(column);
-  const bool is_floating = column.type == TFLOAT || column.type == TDOUBLE;
-  if (state_->is_ascii_table() && !is_floating) return state_->fields(column);
-  if (column.width != 1 || column.is_variable) {
-    throw Error(fmt::format("{}: {}: expected one number or text per row, found {} numbers", path(), column.label,
-                            column.width));
-  }
-  if (column.type == TULONGLONG) return state_->integers<ULONGLONG>(column, TULONGLONG);
-  if (!is_floating) return state_->integers<LONGLONG>(column, TLONGLONG);
-  std::vector<double> values(static_cast<size_t>(column.rows));
-  state_->read_numbers(column, 1, column.rows, values.data());
-  std::vector<std::string> texts;
-  for (const double value : values) {
-    const bool is_given = !std::isnan(value);
-    if (is_given && !is_exact_id(value)) throw inexact_id(fmt::format("{}: {}", path(), column.label), value);
-    texts.push_back(is_given ? fmt::format("{}", static_cast<int64_t>(value)) : "");
-  }
-  return texts;
 }
 
 std::string FitsFile::header(const std::string& name) const { return header(hdu(name)); }
@@ -541,7 +327,7 @@ std::vector<double> FitsFile::section(const FitsHdu& hdu, std::span<const int64_
   }
   std::vector<double> values(static_cast<size_t>(count));
   int status = 0, any_undefined = 0;
-  double undefined = nan;
+  double undefined = undefined_number;
   fits_read_subset(state_->file, TDOUBLE, begin.data(), end.data(), step.data(), &undefined, values.data(),
                    &any_undefined, &status);
   state_->check(status, label);
