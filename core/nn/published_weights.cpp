@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <optional>
 #include <set>
@@ -14,272 +13,16 @@
 
 #include "base/error.h"
 #include "io/weights/weights_file.h"
+#include "nn/published_names_internal.h"
 
 namespace astroclip::nn {
 
 namespace {
 
-/// The suffix of a fused projection's name, and the suffixes of its three parts.
-struct Projection {
-  std::string_view fused;
-  std::array<std::string_view, 3> split;
-};
-constexpr Projection projections[] = {
-    {"in_proj_weight", {"q_proj_weight", "k_proj_weight", "v_proj_weight"}},
-    {"in_proj_weight", {"q_proj.weight", "k_proj.weight", "v_proj.weight"}},
-    {"in_proj_bias", {"q_proj_bias", "k_proj_bias", "v_proj_bias"}},
-    {"in_proj_bias", {"q_proj.bias", "k_proj.bias", "v_proj.bias"}},
-    {"qkv.weight", {"q.weight", "k.weight", "v.weight"}},
-    {"qkv.bias", {"q.bias", "k.bias", "v.bias"}},
-    {"qkv.weight", {"q_proj.weight", "k_proj.weight", "v_proj.weight"}},
-    {"qkv.bias", {"q_proj.bias", "k_proj.bias", "v_proj.bias"}},
-    {"attention.attention.weight", {"attention.query.weight", "attention.key.weight", "attention.value.weight"}},
-    {"attention.attention.bias", {"attention.query.bias", "attention.key.bias", "attention.value.bias"}},
-};
-
-/// How another library names the parts of a ViT, and how DINOv2 and timm do. A pattern matches whole components, or,
-/// when it ends in "_", the beginning of the last one.
-struct Respelling {
-  std::string_view from, to;
-};
-constexpr Respelling of_timm[] = {{"reg_token", "register_tokens"}};
-constexpr Respelling of_transformers[] = {
-    {"embeddings.cls_token", "cls_token"},
-    {"embeddings.mask_token", "mask_token"},
-    {"embeddings.register_tokens", "register_tokens"},
-    {"embeddings.position_embeddings", "pos_embed"},
-    {"embeddings.patch_embeddings.projection", "patch_embed.proj"},
-    {"encoder.layer", "blocks"},
-    {"layers", "blocks"},
-    {"layernorm_before", "norm1"},
-    {"layernorm_after", "norm2"},
-    {"layernorm", "norm"},
-    {"attention.attention.query", "attn.q"},
-    {"attention.attention.key", "attn.k"},
-    {"attention.attention.value", "attn.v"},
-    {"attention.output.dense", "attn.proj"},
-    {"attention.o_proj", "attn.proj"},
-    {"attention", "attn"},
-    {"intermediate.dense", "mlp.fc1"},
-    {"output.dense", "mlp.fc2"},
-    {"layer_scale1.lambda1", "ls1.gamma"},
-    {"layer_scale2.lambda1", "ls2.gamma"},
-};
-constexpr Respelling of_torchvision[] = {
-    {"class_token", "cls_token"},
-    {"conv_proj", "patch_embed.proj"},
-    {"encoder.pos_embedding", "pos_embed"},
-    {"encoder.layers.encoder_layer_", "blocks."},
-    {"encoder.ln", "norm"},
-    {"ln_1", "norm1"},
-    {"ln_2", "norm2"},
-    {"self_attention.in_proj_weight", "attn.qkv.weight"},
-    {"self_attention.in_proj_bias", "attn.qkv.bias"},
-    {"self_attention.out_proj", "attn.proj"},
-    {"mlp.0", "mlp.fc1"},
-    {"mlp.3", "mlp.fc2"},
-    {"mlp.linear_1", "mlp.fc1"},
-    {"mlp.linear_2", "mlp.fc2"},
-};
-struct Naming {
-  std::string_view library;
-  std::span<const Respelling> respellings;
-};
-constexpr Naming namings[] = {{"", of_timm}, {"transformers", of_transformers}, {"torchvision", of_torchvision}};
-
-/// Tensors that a file may lack because they are zero then, and what it must hold for that: masks are only used in
-/// pretraining, and a projection without bias is one with a bias of zero.
-struct ZeroWithout {
-  std::string_view name, companion;
-};
-constexpr ZeroWithout zero_without[] = {{"mask_token", "pos_embed"}, {"attn.qkv.bias", "attn.qkv.weight"}};
-
 /// Parts that some ViTs have before or between their blocks; a file that has one is of another network.
 constexpr std::string_view network_parts[] = {"cls_token", "register_tokens", "dist_token", "pos_embed",
                                               "norm_pre",  "ln_pre",          "rope",       "rel_pos_bias",
                                               "fc_norm",   "patch_embed",     "blocks",     "norm"};
-
-bool is_number(std::string_view word) {
-  return !word.empty() && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; });
-}
-
-/// The name without the prefixes of wrappers (parallel, compiled) and without the chunk of a block.
-std::string canonical(std::string_view name) {
-  std::vector<std::string_view> words;
-  for (size_t begin = 0; begin <= name.size();) {
-    const size_t end = std::min(name.find('.', begin), name.size());
-    words.push_back(name.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  std::string result;
-  for (size_t i = 0; i < words.size(); ++i) {
-    const bool is_wrapper = (words[i] == "module" || words[i] == "_orig_mod") && i + 1 < words.size();
-    const bool is_chunk =
-        i > 0 && words[i - 1] == "blocks" && is_number(words[i]) && i + 1 < words.size() && is_number(words[i + 1]);
-    if (is_wrapper || is_chunk) continue;
-    if (!result.empty()) result += '.';
-    result += words[i];
-  }
-  return result;
-}
-
-/// Whether the name ends in `ending` at a component boundary ("qkv.weight" does not end in "v.weight").
-bool ends_in(const std::string& name, std::string_view ending) {
-  if (!name.ends_with(ending)) return false;
-  return name.size() == ending.size() || name[name.size() - ending.size() - 1] == '.';
-}
-
-std::string with_ending(const std::string& name, std::string_view ending, std::string_view other) {
-  return name.substr(0, name.size() - ending.size()) + std::string(other);
-}
-
-std::string respelled(std::string name, const Naming& naming) {
-  for (const auto& [from, to] : naming.respellings) {
-    const size_t at = name.find(from), end = at + from.size();
-    if (at == name.npos || (at > 0 && name[at - 1] != '.')) continue;
-    if (end == name.size() || name[end] == '.' || from.back() == '_') name.replace(at, from.size(), to);
-  }
-  return name;
-}
-
-/// The file's tensors by canonical name, and which of them were requested. None if another library's naming makes one
-/// name of two.
-class Source {
- public:
-  Source(const std::vector<NamedTensor>& tensors, const std::string& place, const Naming& naming) : naming_(naming) {
-    for (const NamedTensor& entry : tensors) {
-      if (ends_in(entry.name, "num_batches_tracked")) continue;  // PyTorch's batch-norm counter, which is not used
-      if (tensors_.emplace(respelled(canonical(entry.name), naming), entry).second) continue;
-      if (&naming == namings) throw Error(fmt::format("{}: '{}' occurs under two names", place, entry.name));
-      tensors_.clear();  // these are not its names
-      return;
-    }
-  }
-
-  std::string naming() const { return std::string(naming_.library); }
-  bool contains(const std::string& name) const { return stores(name) || is_zero(name); }
-  /// Whether the tensor is zero because the file lacks it.
-  bool is_zero(const std::string& name) const {
-    return std::ranges::any_of(zero_without, [&](const ZeroWithout& one) {
-      return ends_in(name, one.name) && !stores(name) && stores(with_ending(name, one.name, one.companion));
-    });
-  }
-
-  /// Undefined if there is none.
-  Tensor take(const std::string& name) {
-    if (tensors_.contains(name)) return use(name);
-    if (const auto parts = parts_of(name); !parts.empty()) return fuse(parts);
-    if (const auto whole = fused_of(name)) return split(whole->first, whole->second);
-    return {};
-  }
-
-  /// How many of the names stand under each prefix that has any.
-  std::map<std::string, int64_t> counts(const std::vector<std::string>& names) const {
-    const std::set<std::string> wanted(names.begin(), names.end());
-    std::set<std::string> prefixes;
-    for (const auto& [name, entry] : tensors_) {
-      for (size_t begin = 0; begin < name.size(); begin = std::min(name.find('.', begin), name.size() - 1) + 1) {
-        const std::string rest = name.substr(begin);
-        const auto is_needed = [&](const std::string& one) { return wanted.contains(one); };
-        if (wanted.contains(rest) || std::ranges::any_of(counterparts(rest), is_needed)) {
-          prefixes.insert(name.substr(0, begin));
-        }
-      }
-    }
-    std::map<std::string, int64_t> counted;
-    for (const std::string& prefix : prefixes) {
-      counted[prefix] = std::ranges::count_if(names, [&](const auto& name) { return contains(prefix + name); });
-    }
-    return counted;
-  }
-
-  /// The longest beginning, in whole components, that the names have in common in the file.
-  std::string common_prefix() const {
-    std::string common;
-    bool is_first = true;
-    for (const std::string& used : used_) {
-      const std::string& name = tensors_.at(used).name;
-      if (is_first) common = name;
-      is_first = false;
-      common.resize(static_cast<size_t>(std::ranges::mismatch(common, name).in1 - common.begin()));
-    }
-    return common.substr(0, common.rfind('.') + 1);
-  }
-
-  /// Those under the prefix that were not requested: canonical name without the prefix, and the file's entry.
-  std::vector<std::pair<std::string, NamedTensor>> unused(const std::string& prefix) const {
-    std::vector<std::pair<std::string, NamedTensor>> rest;
-    for (const auto& [name, entry] : tensors_) {
-      if (name.starts_with(prefix) && !used_.contains(name)) rest.emplace_back(name.substr(prefix.size()), entry);
-    }
-    return rest;
-  }
-  void forget_requests() { used_.clear(); }
-
- private:
-  bool stores(const std::string& name) const {
-    return tensors_.contains(name) || !parts_of(name).empty() || fused_of(name).has_value();
-  }
-  /// The names under which a module may want the numbers of this tensor: fused, or as one of three parts.
-  static std::vector<std::string> counterparts(const std::string& name) {
-    std::vector<std::string> others;
-    for (const Projection& one : projections) {
-      for (const auto part : one.split) {
-        if (ends_in(name, part)) others.push_back(with_ending(name, part, one.fused));
-        if (ends_in(name, one.fused)) others.push_back(with_ending(name, one.fused, part));
-      }
-    }
-    return others;
-  }
-  std::vector<std::string> parts_of(const std::string& name) const {
-    for (const Projection& one : projections) {
-      if (!ends_in(name, one.fused)) continue;
-      std::vector<std::string> parts;
-      for (const auto part : one.split) parts.push_back(with_ending(name, one.fused, part));
-      if (std::ranges::all_of(parts, [&](const auto& part) { return tensors_.contains(part); })) return parts;
-    }
-    return {};
-  }
-  std::optional<std::pair<std::string, int>> fused_of(const std::string& name) const {
-    for (const Projection& one : projections) {
-      for (int part = 0; part < 3; ++part) {
-        const auto ending = one.split[static_cast<size_t>(part)];
-        if (!ends_in(name, ending)) continue;
-        const std::string whole = with_ending(name, ending, one.fused);
-        if (tensors_.contains(whole)) return std::pair(whole, part);
-      }
-    }
-    return std::nullopt;
-  }
-  const Tensor& use(const std::string& name) {
-    used_.insert(name);
-    return tensors_.at(name).tensor;
-  }
-  /// The rows of the parts, concatenated; undefined if the parts do not match.
-  Tensor fuse(const std::vector<std::string>& names) {
-    std::vector<double> values;
-    int64_t rows = 0;
-    const Tensor first = use(names[0]);
-    for (const std::string& name : names) {
-      const Tensor& part = use(name);
-      if (part.rank() == 0 || part.shape().with(0, 0) != first.shape().with(0, 0)) return {};
-      const auto more = part.to_doubles();
-      values.insert(values.end(), more.begin(), more.end());
-      rows += part.size(0);
-    }
-    return Tensor::from_host(values, first.shape().with(0, rows), first.dtype(), first.device());
-  }
-  Tensor split(const std::string& whole, int part) {
-    const Tensor& fused = use(whole);
-    if (fused.rank() == 0 || fused.size(0) % 3 != 0) return {};
-    const int64_t rows = fused.size(0) / 3;
-    return fused.view_rows(part * rows, (part + 1) * rows).clone();
-  }
-
-  const Naming& naming_;
-  std::map<std::string, NamedTensor> tensors_;
-  std::set<std::string> used_;
-};
 
 bool is_below(const std::string& name, const std::string& part) { return part.empty() || name.starts_with(part + "."); }
 
@@ -391,23 +134,61 @@ std::vector<int64_t> without_ones(const Shape& shape) {
   return extents;
 }
 
-Fit fit(const Target& target, Source& source, const std::string& prefix) {
+/// What a file has for a tensor of the module.
+struct Origin {
+  std::string key;              ///< under which it was looked for
+  std::vector<NamedTensor> of;  ///< what is there
+
+  /// "'attn.q.bias' [8], 'attn.k.bias' [8], 'attn.v.bias' [8]"
+  std::string text() const {
+    std::vector<std::string> all;
+    for (const auto& [name, tensor, trainable] : of) all.push_back(fmt::format("'{}' {}", name, tensor.shape().str()));
+    return fmt::format("{}", fmt::join(all, ", "));
+  }
+};
+
+/// Compares a target with the tensors for it, by the module's names; says which the file has, or lacks.
+LoadReport compare(const Target& target, const std::vector<NamedTensor>& given,
+                   const std::map<std::string, Origin>& origins) {
+  std::map<std::string, NamedTensor> by_name;
+  for (const NamedTensor& entry : given) by_name.emplace(entry.name, entry);
+  LoadReport report;
+  for (const NamedTensor& wanted : target.state) {
+    const auto found = by_name.find(wanted.name);
+    const Origin& origin = origins.at(wanted.name);
+    if (found != by_name.end()) {
+      for (const std::string& text : compare_state({wanted}, {found->second}).misshapen)
+        report.misshapen.push_back(fmt::format("{} (of {})", text, origin.text()));
+    } else if (origin.of.empty()) {
+      report.missing.push_back(fmt::format("{} ('{}')", wanted.name, origin.key));
+    } else {
+      report.misshapen.push_back(fmt::format("{}: expected {}, which {} cannot be made into", wanted.name,
+                                             wanted.tensor.shape().str(), origin.text()));
+    }
+  }
+  return report;
+}
+
+Fit fit(const Target& target, PublishedTensors& source, const std::string& prefix) {
   Fit result{prefix, {}, {}, {}};
+  std::map<std::string, Origin> origins;
   source.forget_requests();
   for (size_t i = 0; i < target.state.size(); ++i) {
     const NamedTensor& wanted = target.state[i];
     const Shape& shape = wanted.tensor.shape();
-    Tensor tensor = source.take(prefix + target.names[i]);
-    if (!tensor.defined() && source.is_zero(prefix + target.names[i])) {
+    const std::string key = prefix + target.names[i];
+    auto [tensor, of] = source.take(key);
+    if (!tensor.defined() && source.is_zero(key)) {
       tensor = Tensor::zeros(shape, wanted.tensor.dtype(), wanted.tensor.device());
       result.published.zeros.push_back(wanted.name);
     }
+    origins[wanted.name] = {key, std::move(of)};
     if (!tensor.defined()) continue;
     if (tensor.shape() != shape && without_ones(tensor.shape()) == without_ones(shape)) tensor = tensor.view_as(shape);
     result.tensors.push_back({wanted.name, tensor});
   }
   adapt_positions(result.tensors, target.state);
-  result.report = compare_state(target.state, result.tensors);
+  result.report = compare(target, result.tensors, origins);
   result.published.prefix = source.common_prefix();
   result.published.naming = source.naming();
   for (const auto& [name, entry] : source.unused(prefix)) {
@@ -447,8 +228,8 @@ std::vector<Fit> fits_of(const Target& target, const std::vector<NamedTensor>& s
   std::vector<Fit> whole;
   std::optional<Fit> best;
   int64_t most = -1;
-  for (const Naming& naming : namings) {
-    Source given(source, place, naming);
+  for (const Naming& naming : namings()) {
+    PublishedTensors given(source, place, naming);
     const auto counts = given.counts(target.names);
     const auto [prefix, count] = best_prefix(counts);
     for (const auto& [candidate, found] : counts) {
@@ -465,7 +246,7 @@ std::vector<Fit> fits_of(const Target& target, const std::vector<NamedTensor>& s
   }
   if (!whole.empty()) return whole;
   if (best) return {*best};
-  Source given(source, place, namings[0]);
+  PublishedTensors given(source, place, namings()[0]);
   return {fit(target, given, "")};
 }
 
@@ -551,8 +332,8 @@ int64_t count_published(const Module& module, const std::vector<NamedTensor>& so
                         const std::string& part) {
   const std::vector<std::string> names = names_of(state_of(module, part), part);
   int64_t most = 0;
-  for (const Naming& naming : namings) {
-    most = std::max(most, best_prefix(Source(source, place, naming).counts(names)).second);
+  for (const Naming& naming : namings()) {
+    most = std::max(most, best_prefix(PublishedTensors(source, place, naming).counts(names)).second);
   }
   return most;
 }

@@ -26,7 +26,6 @@ using testing::ElementsAre;
 using testing::StartsWith;
 using namespace testing_support;
 
-
 /// The message of opening a file, without the path before it.
 std::string message_of_opening(const std::string& path) {
   try {
@@ -200,6 +199,15 @@ TEST(PytorchFile, ReadsTheItemsOfAList) {
       open_bytes(legacy_file("](" + dict + pickled_dict({{"epoch", pickled(3)}}) + "e", {{"0", 1, floats({3})}}));
   EXPECT_EQ(file.read("0.w", DType::f32, cpu).item(), 3);
   EXPECT_EQ(file.metadata().at("1.epoch"), "3");
+}
+
+TEST(PytorchFile, NamesTheTensorWhoseStorageIsCutOff) {
+  const std::string tensor = pickled_tensor("FloatStorage", "0", 6, 0, {6}, {1});
+  const std::string object = pickled_dict({{"epoch", pickled(3)}, {"state_dict", pickled_dict({{"net.w", tensor}})}});
+  EXPECT_THAT(
+      message_of_bytes(legacy_file(object, {{"0", 6, floats({1, 2, 3, 4, 5})}})),
+      testing::AllOf(StartsWith("not a valid PyTorch file: storage '0' of tensor 'state_dict.net.w' at byte "),
+                     testing::EndsWith(" claims 6 elements, but the file has room for 5 (is the file truncated?)")));
 }
 
 /// Python's newer protocols frame the magic number.

@@ -157,11 +157,28 @@ TEST(PublishedWeights, WhatDoesNotFitIsListedTogetherAndNothingIsWritten) {
   Vectors module({{"a", 1}, {"b", 2}, {"c", 3}, {"d", 1}});
   EXPECT_EQ(message_of(module, {{"x.a", row({1})}, {"x.b", row({1, 2, 3})}, {"x.e", row({1})}, {"x.d", row({1})}}),
             "w.ckpt: its tensors under 'x.' do not fit the module\n"
-            "  missing (1): c\n"
+            "  missing (1): c ('x.c')\n"
             "  unexpected (1): x.e\n"
-            "  misshapen (1): b: expected [2], found [3]");
+            "  misshapen (1): b: expected [2], found [3] (of 'x.b' [3])");
   EXPECT_THAT(module.values(0), ElementsAre(0));
-  EXPECT_EQ(message_of(module, {{"a", row({1})}, {"module.a", row({1})}}), "w.ckpt: 'module.a' occurs under two names");
+  EXPECT_EQ(message_of(module, {{"a", row({1})}, {"module.a", row({1})}}),
+            "w.ckpt: 'a' and 'module.a' are two names of one tensor");
+}
+
+/// In the names of the file, whatever library's they are.
+TEST(PublishedWeights, ProjectionsThatCannotBeJoinedOrSplitAreNamed) {
+  Vectors fused({{"attn.qkv.bias", 6}, {"other", 1}}), split({{"attn.q.bias", 2}});
+  const Tensor square = Tensor::from_host(std::vector<double>{1, 2, 3, 4}, {2, 2}, DType::f32, cpu);
+  EXPECT_EQ(message_of(fused, {{"m.attn.q.bias", row({1, 2})},
+                               {"m.attn.k.bias", square},
+                               {"m.attn.v.bias", row({5, 6})},
+                               {"m.other", row({0})}}),
+            "w.ckpt: its tensors under 'm.' do not fit the module\n"
+            "  misshapen (1): attn.qkv.bias: expected [6], which 'm.attn.q.bias' [2], 'm.attn.k.bias' [2, 2], "
+            "'m.attn.v.bias' [2] cannot be made into");
+  EXPECT_EQ(message_of(split, {{"attn.qkv.bias", row({1, 2, 3, 4})}}),
+            "w.ckpt: its tensors do not fit the module\n"
+            "  misshapen (1): attn.q.bias: expected [2], which 'attn.qkv.bias' [4] cannot be made into");
 }
 
 TEST(PublishedWeights, ReadsThemOutOfAFile) {
@@ -175,7 +192,8 @@ TEST(PublishedWeights, ReadsThemOutOfAFile) {
         error.what(),
         testing::StartsWith(path + ": its tensors under 'state_dict.' do not fit the module\n  unexpected (29): "));
     EXPECT_THAT(error.what(),
-                testing::EndsWith("\n  misshapen (1): position_embed.weight: expected [1], found [800, 48]"));
+                testing::EndsWith("\n  misshapen (1): position_embed.weight: expected [1], found [800, 48] (of "
+                                  "'state_dict.position_embed.weight' [800, 48])"));
   }
 }
 

@@ -105,6 +105,32 @@ PytorchArchive read_zip(std::span<const std::byte> bytes, const std::string& pat
   return archive;
 }
 
+/// Finds the first tensor that uses a storage: `name` becomes that under which the value holds it. `visits` and
+/// `levels` bound the walk, as values may share parts and contain themselves.
+bool find_user(const Value& value, const std::string& storage, std::string& name, int& visits, int levels = 50) {
+  if (--visits < 0 || levels == 0) return false;
+  if (value.is(Kind::persistent)) {
+    const auto& parts = value.arguments->items;
+    return parts.size() > 2 && parts[2]->is(Kind::text) && parts[2]->text == storage;
+  }
+  for (const auto& [key, part] : value.entries) {
+    std::string below;
+    if (!find_user(*part, storage, below, visits, levels - 1)) continue;
+    name = key->is(Kind::text) ? key->text + (below.empty() ? "" : "." + below) : below;
+    return true;
+  }
+  const auto has_user = [&](const Value* part) { return find_user(*part, storage, name, visits, levels - 1); };
+  return std::ranges::any_of(value.items, has_user) || (value.is(Kind::object) && has_user(value.arguments));
+}
+
+/// "storage '3' of tensor 'head.weight'"
+std::string described(const Value& root, const std::string& storage) {
+  std::string name;
+  int visits = 1'000'000;
+  const bool is_found = find_user(root, storage, name, visits) && !name.empty();
+  return fmt::format("storage '{}'{}", storage, is_found ? fmt::format(" of tensor '{}'", name) : "");
+}
+
 /// Reads the pickles and storages of the legacy format one after the other.
 class LegacyReader {
  public:
@@ -144,8 +170,8 @@ class LegacyReader {
         const auto storage = storage_reference(value);
         if (!storage) continue;
         if (!storage->element_bytes)
-          throw Error(
-              fmt::format("its storage '{}' is a {}, whose size is not known", storage->key, storage->type_name));
+          throw Error(fmt::format("{} is a {}, whose size is not known", described(document.root(), storage->key),
+                                  storage->type_name));
         sizes.emplace(storage->key, *storage->element_bytes);
       } catch (const Error& error) {
         not_pytorch(path_, error.what());
@@ -163,15 +189,15 @@ class LegacyReader {
       int64_t elements = 0;
       const uint64_t left = bytes_.size() - at_;
       if (left < sizeof(elements))
-        not_pytorch(path_, fmt::format("storage '{}' is cut off at byte {}", key->text, at_));
+        not_pytorch(path_, fmt::format("{} is cut off at byte {}", described(archive.document.root(), key->text), at_));
       std::memcpy(&elements, bytes_.data() + at_, sizeof(elements));
       at_ += sizeof(elements);
       const int64_t room = static_cast<int64_t>(bytes_.size() - at_) / found->second;
       if (elements < 0 || elements > room) {
-        not_pytorch(path_,
-                    fmt::format("storage '{}' at byte {} claims {} elements, but the file has room for {} (is the "
-                                "file truncated?)",
-                                key->text, at_, elements, room));
+        not_pytorch(
+            path_,
+            fmt::format("{} at byte {} claims {} elements, but the file has room for {} (is the file truncated?)",
+                        described(archive.document.root(), key->text), at_, elements, room));
       }
       const auto size = static_cast<size_t>(elements * found->second);
       archive.storages[key->text] = bytes_.subspan(at_, size);
