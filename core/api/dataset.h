@@ -97,6 +97,15 @@ class Dataset : public Plugin {
   virtual IdKind id_kind() const { return IdKind::int64; }
   /// The texts of rows' identifiers, where they are texts.
   virtual std::vector<std::string> id_texts(Split /*split*/, std::span<const int64_t> /*rows*/) const { return {}; }
+  /// Labels that are texts ("SPECTYPE"): they are no fields, and conditions on objects can use them.
+  virtual std::vector<std::string> text_labels() const { return {}; }
+  /// One of them, "" where an object has no text.
+  virtual std::vector<std::string> texts(Split /*split*/, std::span<const int64_t> /*rows*/,
+                                         const std::string& /*label*/) const {
+    return {};
+  }
+  /// The files that objects are read from, in an order that depends on nothing but their names.
+  virtual std::vector<std::string> files() const { return {}; }
   /// What plain (not augmented) views are made of and by, one table for each modality: units, constants. Views are made
   /// by it (data/preprocessing.h says by which keys), and model files keep it, so that a model is never given views of
   /// another kind. Empty: views hold the field as it is.

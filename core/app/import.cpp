@@ -9,7 +9,7 @@
 #include <set>
 
 #include "app/verbs.h"
-#include "fits/bands.h"
+#include "data/band_names.h"
 
 namespace astroclip::app {
 
@@ -90,7 +90,7 @@ std::pair<std::string, std::string> pair_of(const std::string& text, const std::
 
 fits::ImageOptions image_options(const Values& values) {
   fits::ImageOptions options;
-  options.bands = fits::bands_of(values.text("bands"));
+  options.bands = data::bands_of(values.text("bands"));
   const std::set<std::string> different(options.bands.begin(), options.bands.end());
   if (options.bands.empty() || different.size() != options.bands.size()) {
     throw UsageError(

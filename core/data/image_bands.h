@@ -38,6 +38,11 @@ class ImageBands final : public Dataset {
   std::vector<std::string> id_texts(Split split, std::span<const int64_t> rows) const override {
     return objects_->id_texts(split, rows);
   }
+  std::vector<std::string> text_labels() const override { return objects_->text_labels(); }
+  std::vector<std::string> texts(Split split, std::span<const int64_t> rows, const std::string& label) const override {
+    return objects_->texts(split, rows, label);
+  }
+  std::vector<std::string> files() const override { return objects_->files(); }
   config::Table preprocessing() const override;
   std::vector<std::string> notes() const override { return objects_->notes(); }
 

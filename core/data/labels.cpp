@@ -16,6 +16,7 @@
 #include "data/fields.h"
 #include "data/objects.h"
 #include "data/where.h"
+#include "io/table/key_columns.h"
 #include "probe/metrics.h"
 #include "search/sky.h"
 
@@ -46,72 +47,157 @@ std::string id_text(const io::Column& ids, int64_t row) {
   return fmt::format("{}", static_cast<int64_t>(number));
 }
 
-JoinedRows join_by_id(const Dataset& objects, const io::Column& ids) {
-  std::unordered_map<std::string, int64_t> first;
-  int64_t missing = 0;
-  std::set<int64_t> repeated;
-  for (int64_t row = 0; row < ids.rows(); ++row) {
-    if (ids.is_missing(row)) {
-      ++missing;
-      continue;
-    }
-    const auto [entry, is_new] = first.emplace(id_text(ids, row), row);
-    if (!is_new) repeated.insert(entry->second);
-  }
-  JoinedRows joined;
-  int64_t all = 0;
-  for (const Split split : splits) {
-    const ObjectIds own = read_object_ids(objects, split, rows_with(objects, split, {}));
-    IdNames names;
-    names.add(own);
-    for (const int64_t key : own.keys) {
-      const auto found = first.find(names(key));
-      joined.rows[index_of(split)].push_back(found == first.end() ? -1 : found->second);
-      joined.matched += found == first.end() ? 0 : 1;
-      ++all;
+/// Finds the rows of a table for a dataset's objects, and says how.
+class Join {
+ public:
+  Join(const Dataset& objects, const io::Table& table, const LabelTable& how)
+      : objects_(objects), table_(table), how_(how) {
+    for (const Split split : splits) {
+      const std::vector<int64_t> rows = rows_with(objects, split, {});
+      joined_.rows[index_of(split)].assign(rows.size(), none);
+      all_ += std::ssize(rows);
     }
   }
-  joined.sentence = fmt::format("{} of {} matched by object_id = {}", joined.matched, counted(all, "object"), ids.name);
-  append(joined.sentence, all - joined.matched, "has no row", "have no row");
-  append(joined.sentence, std::ssize(repeated), "identifier stands in several rows, of which the first is taken",
-         "identifiers stand in several rows, of which the first is taken");
-  append(joined.sentence, missing, "row has no identifier", "rows have no identifier");
-  return joined;
-}
 
-JoinedRows join_by_position(const Dataset& objects, const io::Column& ra, const io::Column& dec, double radius) {
-  const std::vector<double> table_ra = ra.numbers(), table_dec = dec.numbers();
-  const search::SkyIndex index(table_ra, table_dec);
-  const auto is_place = [](double a, double d) { return std::isfinite(a) && std::abs(d) <= 90.0; };
-  int64_t no_place = 0, objects_without = 0, all = 0, ambiguous = 0;
-  for (size_t row = 0; row < table_ra.size(); ++row) no_place += is_place(table_ra[row], table_dec[row]) ? 0 : 1;
-  JoinedRows joined;
-  std::unordered_map<int64_t, int64_t> used;
-  for (const Split split : splits) {
-    const auto own = read_positions(objects, split, rows_with(objects, split, {}));
-    if (!own) throw Error("[dataset] labels are joined by position, and the dataset has no labels 'ra' and 'dec'");
-    const auto matches = index.nearest(own->ra, own->dec, radius);
-    for (size_t i = 0; i < matches.size(); ++i) {
-      joined.rows[index_of(split)].push_back(matches[i].row);
-      ++all;
-      objects_without += is_place(own->ra[i], own->dec[i]) ? 0 : 1;
-      if (matches[i].row < 0) continue;
-      ++joined.matched;
-      ambiguous += matches[i].within > 1 ? 1 : 0;
-      ++used[matches[i].row];
+  JoinedRows run() && {
+    if (!how_.id.empty()) {
+      find_places(how_.radius > 0.0);
+      by_id(table_.read(how_.id));
+    } else {
+      find_places(true);
+      if (!places_)
+        throw Error("[dataset] labels are joined by position, and the dataset has no labels 'ra' and 'dec'");
     }
+    if (places_ && joined_.matched < all_) by_position();
+    append(joined_.sentence, all_ - joined_.matched, "has no row", "have no row");
+    joined_.sentence += remarks_;
+    return std::move(joined_);
   }
-  joined.sentence = fmt::format("{} of {} matched within {} arcsec of {}, {}", joined.matched, counted(all, "object"),
-                                radius, ra.name, dec.name);
-  append(joined.sentence, all - joined.matched, "has no row", "have no row");
-  append(joined.sentence, objects_without, "object has no finite position", "objects have no finite position");
-  append(joined.sentence, ambiguous, "has several rows within the radius, of which the nearest is taken",
-         "have several rows within the radius, of which the nearest is taken");
-  append(joined.sentence, std::ranges::count_if(used, [](const auto& row) { return row.second > 1; }),
-         "row is the nearest of several objects", "rows are the nearest of several objects");
-  append(joined.sentence, no_place, "row has no finite position", "rows have no finite position");
-  return joined;
-}
+
+ private:
+  static constexpr int64_t none = -1;
+  static constexpr double far_apart = 60.0;  ///< arcsec: more than positions of one object differ by
+
+  /// Positions of the table's rows and of the objects of each split.
+  struct Places {
+    std::string ra_name, dec_name;
+    std::vector<double> ra, dec;
+    std::array<Positions, 2> objects;
+  };
+
+  static bool is_place(double ra, double dec) { return std::isfinite(ra) && std::abs(dec) <= 90.0; }
+
+  /// None where the objects have no positions, or the table no columns of them.
+  void find_places(bool wanted) {
+    std::pair<std::string, std::string> columns(how_.ra, how_.dec);
+    if (columns.first.empty()) columns = io::position_columns(table_).value_or(columns);
+    if (!wanted || columns.first.empty()) return;
+    Places places;
+    for (const Split split : splits) {
+      auto own = read_positions(objects_, split, rows_with(objects_, split, {}));
+      if (!own) return;
+      places.objects[index_of(split)] = std::move(*own);
+    }
+    const io::Column ra = table_.read(columns.first), dec = table_.read(columns.second);
+    places_ = {ra.name, dec.name, ra.numbers(), dec.numbers(), std::move(places.objects)};
+  }
+
+  bool is_far(const Positions& own, size_t object, int64_t row) const {
+    const auto r = static_cast<size_t>(row);
+    const double ra = own.ra[object], dec = own.dec[object];
+    return is_place(ra, dec) && is_place(places_->ra[r], places_->dec[r]) &&
+           search::separation(ra, dec, places_->ra[r], places_->dec[r]) > far_apart;
+  }
+
+  void by_id(const io::Column& ids) {
+    std::unordered_map<std::string, int64_t> first;
+    int64_t missing = 0, far = 0;
+    std::set<int64_t> repeated;
+    for (int64_t row = 0; row < ids.rows(); ++row) {
+      if (ids.is_missing(row)) {
+        ++missing;
+        continue;
+      }
+      const auto [entry, is_new] = first.emplace(id_text(ids, row), row);
+      if (!is_new) repeated.insert(entry->second);
+    }
+    for (const Split split : splits) {
+      const ObjectIds own = read_object_ids(objects_, split, rows_with(objects_, split, {}));
+      IdNames names;
+      names.add(own);
+      for (size_t i = 0; i < own.keys.size(); ++i) {
+        const auto found = first.find(names(own.keys[i]));
+        if (found == first.end()) continue;
+        const bool is_other = places_ && is_far(places_->objects[index_of(split)], i, found->second);
+        far += is_other ? 1 : 0;
+        joined_.matched += is_other ? 0 : 1;
+        if (!is_other) joined_.rows[index_of(split)][i] = found->second;
+      }
+    }
+    joined_.sentence =
+        fmt::format("{} of {} matched by object_id = {}", joined_.matched, counted(all_, "object"), ids.name);
+    append(remarks_, std::ssize(repeated), "identifier stands in several rows, of which the first is taken",
+           "identifiers stand in several rows, of which the first is taken");
+    append(remarks_, missing, "row has no identifier", "rows have no identifier");
+    append(remarks_, far, "row of the same identifier is not taken, as it lies over 60 arcsec away",
+           "rows of the same identifiers are not taken, as they lie over 60 arcsec away");
+  }
+
+  /// Rows for the objects that have none, out of those that no object has.
+  void by_position() {
+    std::vector<double> ra = places_->ra;
+    int64_t no_place = 0, objects_without = 0, ambiguous = 0, matched = 0;
+    for (size_t row = 0; row < ra.size(); ++row) no_place += is_place(ra[row], places_->dec[row]) ? 0 : 1;
+    for (const auto& rows : joined_.rows) {
+      for (const int64_t row : rows) {
+        if (row != none) ra[static_cast<size_t>(row)] = missing_label;
+      }
+    }
+    const search::SkyIndex index(ra, places_->dec);
+    std::unordered_map<int64_t, int64_t> used;
+    for (const Split split : splits) {
+      std::vector<int64_t>& rows = joined_.rows[index_of(split)];
+      const Positions& own = places_->objects[index_of(split)];
+      std::vector<size_t> left;
+      Positions wanted;
+      for (size_t i = 0; i < rows.size(); ++i) {
+        if (rows[i] != none) continue;
+        left.push_back(i);
+        wanted.ra.push_back(own.ra[i]);
+        wanted.dec.push_back(own.dec[i]);
+        objects_without += is_place(own.ra[i], own.dec[i]) ? 0 : 1;
+      }
+      const auto matches = index.nearest(wanted.ra, wanted.dec, how_.radius);
+      for (size_t k = 0; k < matches.size(); ++k) {
+        if (matches[k].row < 0) continue;
+        rows[left[k]] = matches[k].row;
+        ++matched;
+        ambiguous += matches[k].within > 1 ? 1 : 0;
+        ++used[matches[k].row];
+      }
+    }
+    joined_.matched += matched;
+    const std::string place =
+        fmt::format("within {} arcsec of {}, {}", how_.radius, places_->ra_name, places_->dec_name);
+    joined_.sentence += joined_.sentence.empty()
+                            ? fmt::format("{} of {} matched {}", matched, counted(all_, "object"), place)
+                            : fmt::format(", {} of the others {}", matched, place);
+    append(remarks_, objects_without, "object has no finite position", "objects have no finite position");
+    append(remarks_, ambiguous, "has several rows within the radius, of which the nearest is taken",
+           "have several rows within the radius, of which the nearest is taken");
+    append(remarks_, std::ranges::count_if(used, [](const auto& row) { return row.second > 1; }),
+           "row is the nearest of several objects", "rows are the nearest of several objects");
+    append(remarks_, no_place, "row has no finite position", "rows have no finite position");
+  }
+
+  const Dataset& objects_;
+  const io::Table& table_;
+  const LabelTable& how_;
+  std::optional<Places> places_;
+  JoinedRows joined_;
+  int64_t all_ = 0;
+  std::string remarks_;
+};
 
 /// Numbers as labels of float64. Throws Error for an integer that it cannot hold.
 std::vector<double> label_numbers(const io::Column& column, const std::string& label) {
@@ -142,21 +228,31 @@ io::Column taken(const io::Column& column, const std::string& label, const std::
   return own;
 }
 
+/// Identifiers as they are.
+io::ColumnValues id_values(const ObjectIds& ids) {
+  if (ids.kind == IdKind::text) return ids.texts;
+  if (ids.kind == IdKind::int64) return ids.keys;
+  return std::vector<uint64_t>(ids.keys.begin(), ids.keys.end());
+}
+
 const config::Schema<LabelTable>& label_table_schema() {
   static const auto schema =
       config::Schema<LabelTable>("A table whose rows are joined to the objects.")
           .required("file", &LabelTable::file, "CSV, FITS, HDF5 or VOTable")
           .field("table", &LabelTable::table, "which of the file's tables: an HDU, a group, a VOTable's table")
-          .field("id", &LabelTable::id, "column with the objects' object_id: joins by it")
-          .field("ra", &LabelTable::ra, "column of right ascensions in degrees: joins by position")
+          .field("id", &LabelTable::id,
+                 "column with the objects' object_id: joins by it, and by position the objects that no row is of")
+          .field("ra", &LabelTable::ra,
+                 "column of right ascensions in degrees: joins by position; beside 'id' that of a usual name, if any")
           .field("dec", &LabelTable::dec, "column of declinations in degrees")
-          .field("radius", &LabelTable::radius, "largest distance of a row from its object, in arcsec",
+          .field("radius", &LabelTable::radius,
+                 "largest distance of a row from its object, in arcsec; 0 beside 'id': never by position",
                  config::between(0.0, 3600.0))
           .pairs("columns", &LabelTable::columns, &LabelColumn::label, &LabelColumn::column,
                  "label = column; labels that the dataset has, too, are replaced")
           .check([](const LabelTable& table) -> std::string {
             if (table.columns.empty()) return "'columns' is empty: it says label = column";
-            if (table.id.empty() == (table.ra.empty() && table.dec.empty()))
+            if (table.id.empty() && table.ra.empty() && table.dec.empty())
               return "rows are joined by 'id', or by 'ra' and 'dec'";
             return table.ra.empty() != table.dec.empty() ? "'ra' and 'dec' stand together" : "";
           });
@@ -233,8 +329,7 @@ void check_selection(const Selection& selection, const config::Table& table, con
 }
 
 JoinedRows join_rows(const Dataset& objects, const io::Table& table, const LabelTable& how) {
-  if (!how.id.empty()) return join_by_id(objects, table.read(how.id));
-  return join_by_position(objects, table.read(how.ra), table.read(how.dec), how.radius);
+  return Join(objects, table, how).run();
 }
 
 LabelledDataset::LabelledDataset(std::shared_ptr<const Dataset> objects, const Selection& selection)
@@ -246,7 +341,7 @@ LabelledDataset::LabelledDataset(std::shared_ptr<const Dataset> objects, const S
 
 void LabelledDataset::join(const LabelTable& table) {
   const io::Table rows = io::Table::open(table.file, table.table);
-  files_.push_back(table.file);
+  tables_.push_back(table.file);
   const JoinedRows joined = join_rows(*objects_, rows, table);
   std::vector<std::string> names;
   for (const LabelColumn& column : table.columns) {
@@ -285,6 +380,7 @@ LabelledDataset::BySplit LabelledDataset::label(const std::string& name, const s
     for (const Field& field : fields) {
       if (field.shape.rank() == 0 && !labels_.contains(field.name)) names.push_back(field.name);
     }
+    for (const std::string& text : objects_->text_labels()) names.push_back(text);
     throw Error(fmt::format("[dataset] {}: there is no label '{}'; there are {}{}", wanted_by, name,
                             fmt::join(names, ", "), suggestion(name, names)));
   }
@@ -293,6 +389,32 @@ LabelledDataset::BySplit LabelledDataset::label(const std::string& name, const s
     columns[index_of(split)] = {.name = name,
                                 .place = fmt::format("[dataset] label '{}'", name),
                                 .values = read_label(*objects_, split, rows_with(*objects_, split, {}), name)};
+  }
+  return columns;
+}
+
+LabelledDataset::BySplit LabelledDataset::exact_label(const std::string& name) const {
+  const std::vector<Field> fields = objects_->fields();
+  const std::vector<std::string> names = objects_->text_labels();
+  const auto own = std::ranges::find(fields, name, &Field::name);
+  const bool is_text = std::ranges::find(names, name) != names.end(), is_id = name == "object_id";
+  const bool is_integer = own != fields.end() && own->shape.rank() == 0 && own->dtype == DType::i64;
+  if (labels_.contains(name) || !(is_text || is_id || is_integer)) return label(name, "'where'");
+  BySplit columns;
+  for (const Split split : splits) {
+    const std::vector<int64_t> rows = rows_with(*objects_, split, {});
+    io::Column& column = columns[index_of(split)];
+    column = {.name = name, .place = fmt::format("[dataset] label '{}'", name)};
+    if (is_id) {
+      column.values = id_values(read_object_ids(*objects_, split, rows));
+    } else if (is_text) {
+      column.values = objects_->texts(split, rows, name);
+    } else {
+      const HostBatch batch = read_fields(*objects_, split, rows, {name});
+      const auto values = batch.at(name).values<int64_t>();
+      column.values = std::vector<int64_t>(values.begin(), values.end());
+    }
+    column.set_empty_missing();
   }
   return columns;
 }
@@ -340,7 +462,7 @@ void LabelledDataset::filter(const std::string& text) {
   const Where where(text);
   std::array<std::map<std::string, io::Column>, 2> values;
   for (const std::string& name : where.names()) {
-    BySplit columns = label(name, "'where'");
+    BySplit columns = exact_label(name);
     for (size_t split = 0; split < splits.size(); ++split) values[split].emplace(name, std::move(columns[split]));
   }
   std::array<std::vector<int64_t>, 2> rows;
@@ -383,6 +505,26 @@ std::vector<Field> LabelledDataset::fields() const {
                       meaning == meanings_.end() ? old->meaning : meaning->second});
   }
   return fields;
+}
+
+std::vector<std::string> LabelledDataset::text_labels() const {
+  std::vector<std::string> names = objects_->text_labels();
+  std::erase_if(names, [&](const std::string& name) { return labels_.contains(name); });
+  for (const auto& [name, columns] : labels_) {
+    if (std::holds_alternative<std::vector<std::string>>(columns[0].values)) names.push_back(name);
+  }
+  return names;
+}
+
+std::vector<std::string> LabelledDataset::texts(Split split, std::span<const int64_t> rows,
+                                                const std::string& label) const {
+  const std::vector<int64_t> wanted = rows_of_all(split, rows);
+  const auto own = labels_.find(label);
+  if (own == labels_.end()) return objects_->texts(split, wanted, label);
+  const auto& all = std::get<std::vector<std::string>>(own->second[index_of(split)].values);
+  std::vector<std::string> texts;
+  for (const int64_t row : wanted) texts.push_back(all.at(static_cast<size_t>(row)));
+  return texts;
 }
 
 const std::vector<int64_t>* LabelledDataset::kept(Split split) const {

@@ -23,8 +23,8 @@ struct LabelColumn {
 struct LabelTable {
   std::string file = {}, table = {};
   std::string id = {};            ///< column of the objects' object_id
-  std::string ra = {}, dec = {};  ///< or columns of positions
-  double radius = 1.0;            ///< arcsec
+  std::string ra = {}, dec = {};  ///< columns of positions; "" beside `id`: those that are named so (io/table)
+  double radius = 1.0;            ///< arcsec; 0 beside `id`: by that alone
   std::vector<LabelColumn> columns = {};
 };
 
@@ -34,7 +34,9 @@ struct JoinedRows {
   int64_t matched = 0;                       ///< objects with a row
   std::string sentence;                      ///< what matched, and how many did not, were ambiguous or not finite
 };
-/// Joins by `id`, or by `ra` and `dec`. Throws Error naming file, column and row.
+/// Joins by `id`, and by position what has no row then, where table and objects have positions; or by `ra` and `dec`
+/// alone. A row of the same identifier that is an arcminute away is another object's. Throws Error naming file, column
+/// and row.
 JoinedRows join_rows(const Dataset& objects, const io::Table& table, const LabelTable& how);
 
 /// What an experiment adds to a dataset's labels, and which objects it takes.
@@ -53,15 +55,15 @@ void check_selection(const Selection& selection, const config::Table& table, con
                      config::Problems& problems);
 
 /// A dataset with further labels, without values that stand for missing ones, and without the objects that a condition
-/// leaves out. Labels of tables are float64, NaN where no row of the table fits or the row has no value; text can be
-/// used by `where` alone.
+/// leaves out. Labels of tables are float64, NaN where no row of the table fits or the row has no value, or texts,
+/// which are no fields.
 class LabelledDataset final : public Dataset {
  public:
   /// Throws Error naming the file, column, label or character that is wrong, and when no object is left.
   LabelledDataset(std::shared_ptr<const Dataset> objects, const Selection& selection);
 
   /// What the labels depend on beside the objects: the tables' files and the condition.
-  const std::vector<std::string>& files() const { return files_; }
+  const std::vector<std::string>& tables() const { return tables_; }
   const std::string& where() const { return where_; }
 
   std::vector<Field> fields() const override;
@@ -73,6 +75,9 @@ class LabelledDataset final : public Dataset {
   std::vector<std::string> id_texts(Split split, std::span<const int64_t> rows) const override {
     return objects_->id_texts(split, rows_of_all(split, rows));
   }
+  std::vector<std::string> text_labels() const override;
+  std::vector<std::string> texts(Split split, std::span<const int64_t> rows, const std::string& label) const override;
+  std::vector<std::string> files() const override { return objects_->files(); }
   config::Table preprocessing() const override { return objects_->preprocessing(); }
   /// The dataset's, and what was joined, missing and left out.
   std::vector<std::string> notes() const override;
@@ -88,6 +93,8 @@ class LabelledDataset final : public Dataset {
   void filter(const std::string& where);
   /// The label of that name, perhaps the dataset's own. Throws Error when there is none.
   BySplit label(const std::string& name, const std::string& wanted_by) const;
+  /// The same for a condition: integers, identifiers and texts as they are.
+  BySplit exact_label(const std::string& name) const;
   const std::vector<int64_t>* kept(Split split) const;
   std::vector<int64_t> rows_of_all(Split split, std::span<const int64_t> rows) const;
 
@@ -96,7 +103,7 @@ class LabelledDataset final : public Dataset {
   std::map<std::string, BySplit> labels_;                    ///< of all objects
   std::map<std::string, std::string> meanings_;              ///< of those that the dataset has not
   std::optional<std::array<std::vector<int64_t>, 2>> rows_;  ///< of the objects that are kept
-  std::vector<std::string> notes_, files_;
+  std::vector<std::string> notes_, tables_;
 };
 
 /// The dataset as an experiment takes it: the same when it asks for nothing and no redshift is a well-known sentinel.

@@ -65,7 +65,8 @@ void PairedDataset::read(Split split, std::span<const int64_t> rows, std::span<c
 
 std::vector<std::string> PairedDataset::notes() const {
   if (file_.left_out().empty()) return {};
-  return {fmt::format("left out, as they are not one number for each object: {}", fmt::join(file_.left_out(), ", "))};
+  return {fmt::format("left out, as they are not one number or text for each object: {}",
+                      fmt::join(file_.left_out(), ", "))};
 }
 
 config::Table PairedDataset::preprocessing() const {

@@ -23,6 +23,11 @@ class PairedDataset : public Dataset {
   std::vector<std::string> id_texts(Split split, std::span<const int64_t> rows) const override {
     return file_.read_ids(split == Split::train, rows).texts;
   }
+  std::vector<std::string> text_labels() const override { return file_.text_labels(); }
+  std::vector<std::string> texts(Split split, std::span<const int64_t> rows, const std::string& label) const override {
+    return file_.read_texts(split == Split::train, rows, label);
+  }
+  std::vector<std::string> files() const override { return {file_.path()}; }
   config::Table preprocessing() const override;
   std::vector<std::string> notes() const override;
 

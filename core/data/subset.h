@@ -20,6 +20,11 @@ class Subset final : public Dataset {
   std::vector<std::string> id_texts(Split split, std::span<const int64_t> rows) const override {
     return all_.id_texts(split, rows_of_all(split, rows));
   }
+  std::vector<std::string> text_labels() const override { return all_.text_labels(); }
+  std::vector<std::string> texts(Split split, std::span<const int64_t> rows, const std::string& label) const override {
+    return all_.texts(split, rows_of_all(split, rows), label);
+  }
+  std::vector<std::string> files() const override { return all_.files(); }
   config::Table preprocessing() const override { return all_.preprocessing(); }
   std::vector<std::string> notes() const override { return all_.notes(); }
 

@@ -21,6 +21,8 @@ inline constexpr int64_t image_side = paired_image_side;
 inline constexpr std::string_view published_bands = "grz";
 /// Seconds of arc in a pixel.
 inline constexpr double pixel_scale = 0.262;
+/// Of an image that counts as observed at most this share of a band's pixels are 0 or were not measured.
+inline constexpr double zero_share_limit = 0.05;
 /// The AB magnitude of one nanomaggy.
 inline constexpr double zero_point = 22.5;
 

@@ -14,6 +14,7 @@
 #include "data/fields.h"
 #include "data/preprocessing.h"
 #include "data/row_order.h"
+#include "data/survey.h"
 #include "io/file_list.h"
 
 namespace astroclip::data {
@@ -126,9 +127,12 @@ std::vector<Field> SurveyDataset::fields() const {
                       {survey_spectrum_pixels},
                       "1/(1e-17 erg/s/cm²/Å)²",
                       "inverse variance of the spectrum, 0 where there is no measurement"});
+  if (files_.has_masks())
+    fields.push_back({"has_image", DType::f64, {}, "", "1 where at most 5 % of the pixels of each band are masked"});
   fields.push_back({"object_id", DType::i64, {}, "", meaning_of_ids()});
   for (const auto& column : files_.columns())
-    if (column.name != "object_id") fields.push_back({column.name, column.dtype, {}, "", "column of the files"});
+    if (column.name != "object_id" && !(column.name == "has_image" && files_.has_masks()))
+      fields.push_back({column.name, column.dtype, {}, "", "column of the files"});
   return fields;
 }
 
@@ -171,6 +175,8 @@ void SurveyDataset::read(Split split, std::span<const int64_t> rows, std::span<c
       files_.read_spectra(wanted, array.values<float>().data(), nullptr);
     else if (name == "spectrum_ivar")
       files_.read_spectra(wanted, nullptr, array.values<float>().data());
+    else if (name == "has_image" && files_.has_masks())
+      files_.read_observed(wanted, array.values<double>().data());
     else if (name == "object_id")
       read_object_ids(wanted, array.values<int64_t>().data());
     else
@@ -211,19 +217,34 @@ void SurveyDataset::read_object_ids(std::span<const int64_t> rows, int64_t* out)
   }
 }
 
+std::vector<std::string> SurveyDataset::files() const {
+  std::vector<std::string> paths;
+  for (size_t file = 0; file < files_.files(); ++file) paths.push_back(files_.path(file));
+  return paths;
+}
+
 std::vector<std::string> SurveyDataset::notes() const {
   std::vector<std::string> notes;
+  const std::vector<std::string>& texts = files_.text_columns();
   std::set<std::string> left_out;
   for (size_t file = 0; file < files_.files(); ++file) {
     for (const std::string& name : files_.names(file)) {
       const auto& measured = files_.measurements();
-      const bool is_used =
-          name == options_.object_id || files_.has(name) || std::ranges::find(measured, name) != measured.end();
+      const bool is_used = name == options_.object_id || files_.has(name) ||
+                           std::ranges::find(texts, name) != texts.end() ||
+                           std::ranges::find(measured, name) != measured.end();
       if (!is_used) left_out.insert(name);
     }
   }
   if (!left_out.empty())
-    notes.push_back(fmt::format("left out, as they are not one number for each object: {}", fmt::join(left_out, ", ")));
+    notes.push_back(
+        fmt::format("left out, as they are not one number or text for each object: {}", fmt::join(left_out, ", ")));
+  if (files_.has_masks())
+    notes.push_back(
+        fmt::format("pixels that image_mask or image_ivar takes out are 0; images with over {:.0f} % of them in a band "
+                    "count as not "
+                    "observed (has_image)",
+                    100.0 * zero_share_limit));
   if (!files_.bands_left_out().empty())
     notes.push_back(fmt::format("bands {} taken, {} left out", files_.bands(), files_.bands_left_out()));
   if (options_.object_id.empty() && legacy_columns_.empty()) notes.push_back("object_id is " + meaning_of_ids());

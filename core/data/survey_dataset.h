@@ -34,6 +34,11 @@ class SurveyDataset : public Dataset {
             HostBatch& out) const override;
   IdKind id_kind() const override { return id_kind_; }
   std::vector<std::string> id_texts(Split split, std::span<const int64_t> rows) const override;
+  std::vector<std::string> text_labels() const override { return files_.text_columns(); }
+  std::vector<std::string> texts(Split split, std::span<const int64_t> rows, const std::string& label) const override {
+    return files_.read_texts(label, file_rows(split, rows));
+  }
+  std::vector<std::string> files() const override;
   config::Table preprocessing() const override;
   std::vector<std::string> notes() const override;
 

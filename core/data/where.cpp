@@ -8,12 +8,14 @@
 #include <charconv>
 #include <cmath>
 #include <compare>
+#include <deque>
 #include <optional>
 #include <set>
 #include <span>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/object_ids.h"
 
 namespace astroclip::data {
 
@@ -126,6 +128,10 @@ class Parser {
     if (failure != std::errc()) fail(at, "expected a number of float64");
     at_ = static_cast<size_t>(end - text_.data());
     if (!word().empty()) fail(at, fmt::format("expected a number, found '{}'", text_.substr(at, at_ - at)));
+    const std::string_view digits = text_.substr(at, at_ - at);
+    if (node.number >= first_rounded && digits.find_first_not_of("0123456789") == std::string_view::npos)
+      fail(at,
+           fmt::format("{} is beyond 2^53, where numbers are rounded; compare with '{}', in quotes", digits, digits));
     return node;
   }
 
@@ -225,12 +231,42 @@ class Evaluation {
   Values label(const Node& node) const {
     const io::Column& column = labels_.at(node.text);
     const auto* texts = std::get_if<std::vector<std::string>>(&column.values);
+    if (const auto row = column.rounded_row()) {
+      fail(node.at,
+           fmt::format("'{}' has integers of 2^53 and beyond, where numbers are rounded; compare it with one in "
+                       "quotes: {} == '{}'",
+                       node.text, node.text, column.text(*row)));
+    }
     if (texts == nullptr) return {.numbers = column.numbers()};
     Values values{.type = Type::text, .texts = std::vector<std::string_view>(rows_)};
     for (size_t row = 0; row < rows_; ++row) {
       if (!column.is_missing(static_cast<int64_t>(row))) values.texts[row] = (*texts)[row];
     }
     return values;
+  }
+
+  bool is_integer_label(const Node& node) const {
+    if (node.what != "label") return false;
+    const io::ColumnValues& values = labels_.at(node.text).values;
+    return std::holds_alternative<std::vector<int64_t>>(values) ||
+           std::holds_alternative<std::vector<uint64_t>>(values);
+  }
+
+  /// A label of integers as their digits.
+  Values digits(const Node& node) const {
+    const io::Column& column = labels_.at(node.text);
+    Values values{.type = Type::text, .texts = std::vector<std::string_view>(rows_)};
+    for (size_t row = 0; row < rows_; ++row) {
+      if (!column.is_missing(static_cast<int64_t>(row)))
+        values.texts[row] = made_.emplace_back(column.text(static_cast<int64_t>(row)));
+    }
+    return values;
+  }
+
+  /// A side of a comparison, whose other side is `other`.
+  Values side(const Node& comparison, const Node& node, const Node& other) const {
+    const bool is_of_equality = comparison.what == "==" || comparison.what == "!=";
+    return is_of_equality && other.what == "text" && is_integer_label(node) ? digits(node) : of(node);
   }
 
   Values negated(const Node& node) const {
@@ -254,7 +290,7 @@ class Evaluation {
   }
 
   Values finite(const Node& node) const {
-    const Values values = of(node.parts[0]);
+    const Values values = is_integer_label(node.parts[0]) ? digits(node.parts[0]) : of(node.parts[0]);
     if (values.type == Type::truth) fail(node.parts[0].at, "isfinite expects a value, found a condition");
     Values there{.type = Type::truth};
     for (size_t row = 0; row < rows_; ++row) {
@@ -266,9 +302,10 @@ class Evaluation {
   }
 
   Values compared(const Node& node) const {
-    const Values left = of(node.parts[0]), right = of(node.parts[1]);
+    const Values left = side(node, node.parts[0], node.parts[1]), right = side(node, node.parts[1], node.parts[0]);
     if (left.type != right.type || left.type == Type::truth) {
-      fail(node.at, fmt::format("'{}' compares a {} with a {}", node.what, noun(left.type), noun(right.type)));
+      fail(node.at, fmt::format("'{}' compares {} with {}", node.what, described(node.parts[0], left.type),
+                                described(node.parts[1], right.type)));
     }
     Values values{.type = Type::truth};
     for (size_t row = 0; row < rows_; ++row) {
@@ -320,12 +357,18 @@ class Evaluation {
     return values;
   }
 
+  /// "the text 'SPECTYPE'", or "a number" of what is no label.
+  static std::string described(const Node& node, Type type) {
+    return node.what == "label" ? fmt::format("the {} '{}'", noun(type), node.text) : fmt::format("a {}", noun(type));
+  }
+
   static const char* noun(Type type) {
     return type == Type::number ? "number" : type == Type::text ? "text" : "condition";
   }
 
   const std::map<std::string, io::Column>& labels_;
   size_t rows_;
+  mutable std::deque<std::string> made_;  ///< texts that are no label's own
 };
 
 void add_names(const Node& node, std::set<std::string>& names) {

@@ -12,8 +12,9 @@ namespace astroclip::data {
 
 /// A condition on labels: "ZWARN == 0 && (z > 0.01 || !isfinite(mag_r)) && SPECTYPE == 'GALAXY'". It compares (== != <
 /// <= > >=) numbers and quoted texts, computes (+ - * / % abs), combines (&& || ! and parentheses), and asks whether a
-/// value is there (isfinite). A label alone stands for "is not 0"; true and false are 1 and 0. Names with other
-/// characters than letters, digits, '_' and '.' stand in backquotes.
+/// value is there (isfinite). A label alone stands for "is not 0"; true and false are 1 and 0. Integers are compared
+/// exactly with quoted ones ("object_id == '39633300968441868'"), and those of 2^53 and beyond with quoted ones alone.
+/// Names with other characters than letters, digits, '_' and '.' stand in backquotes.
 class Where {
  public:
   /// Throws Error naming the character of the text when it is no condition.
@@ -26,8 +27,8 @@ class Where {
   /// `unknown`: a missing value leaves the condition open. A comparison with a missing value is neither true nor false,
   /// and so is its negation.
   enum class Truth : uint8_t { no, yes, unknown };
-  /// For each row of the labels, which have all names(). Throws Error naming the character when a text is compared with
-  /// a number, or computed with.
+  /// For each row of the labels, which have all names(). Throws Error naming the character and the label when a text is
+  /// compared with a number, or computed with.
   std::vector<Truth> of(const std::map<std::string, io::Column>& labels, int64_t rows) const;
 
   struct Node;

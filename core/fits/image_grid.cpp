@@ -170,9 +170,9 @@ void check_band(std::span<const float> band, const std::string& name) {
   }
   if (bad > 0) throw Error(fmt::format("{} of {} pixels in {} are not finite", bad, band.size(), name));
   const double share = static_cast<double>(zeros) / static_cast<double>(band.size());
-  if (share > zero_share_limit) {
+  if (share > data::zero_share_limit) {
     throw Error(fmt::format("{:.0f} % of the pixels in {} are exactly 0 or not measured, the limit is {:.0f} %",
-                            100.0 * share, name, 100.0 * zero_share_limit));
+                            100.0 * share, name, 100.0 * data::zero_share_limit));
   }
   if (least == most) throw Error(fmt::format("all pixels in {} are {}: nothing was observed", name, least));
 }

@@ -9,9 +9,6 @@
 /// Observed images on the survey's grid (survey.h).
 namespace astroclip::fits {
 
-/// Share of a band's pixels that may be exactly 0, which marks what was not observed.
-inline constexpr double zero_share_limit = 0.05;
-
 /// Pixels of an image, from 0.
 struct PixelWindow {
   int64_t x = 0, y = 0, width = 0, height = 0;

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "base/error.h"
-#include "fits/bands.h"
+#include "data/band_names.h"
 
 namespace astroclip::fits {
 
@@ -26,7 +26,7 @@ Content content_of(const std::string& text) {
       "psfsize",      "chi2",     "model",    "blobmodel", "resid",  "residual", "bkg",      "background",
       "sky",          "con",      "ctx",      "coverage",  "cov",    "seg",      "segm",     "segmap",
       "segmentation", "area",     "maskbits", "wisem1",    "wisem2"};
-  for (const std::string& word : lower_words(text)) {
+  for (const std::string& word : data::lower_words(text)) {
     const auto is_of = [&](const std::vector<std::string>& words) {
       return std::ranges::find(words, word) != words.end();
     };
@@ -88,7 +88,7 @@ struct Bands {
 /// By BANDS or BANDn; none where there are neither.
 Bands bands_by_keywords(const Header& header, int64_t planes) {
   Bands found;
-  if (const auto text = header.text("BANDS"); text && !text->empty()) found = {fits::bands_of(*text), "BANDS"};
+  if (const auto text = header.text("BANDS"); text && !text->empty()) found = {data::bands_of(*text), "BANDS"};
   if (!found.names.empty() && std::ssize(found.names) != planes) {
     throw Error(
         fmt::format("BANDS = '{}' names {} bands for {} planes", *header.text("BANDS"), found.names.size(), planes));
@@ -97,7 +97,7 @@ Bands bands_by_keywords(const Header& header, int64_t planes) {
   Bands numbered{{}, "BANDn"};
   for (int64_t plane = 0; plane < planes; ++plane) {
     const auto text = header.text(fmt::format("BAND{}", first + plane));
-    if (text && !text->empty()) numbered.names.push_back(band_of(*text));
+    if (text && !text->empty()) numbered.names.push_back(data::band_of(*text));
   }
   if (numbered.names.empty()) return found;
   if (std::ssize(numbered.names) != planes || header.text(fmt::format("BAND{}", first + planes))) {
@@ -115,7 +115,7 @@ Bands band_by_words(const Header& header, const std::string& name, const std::st
   Bands found;
   for (const char* key : {"BAND", "FILTER"}) {
     const auto text = header.text(key);
-    const std::string band = text ? band_of(*text) : "";
+    const std::string band = text ? data::band_of(*text) : "";
     if (band.empty()) continue;
     if (!found.names.empty() && found.names[0] != band) {
       throw Error(fmt::format("BAND = '{}' and FILTER = '{}' contradict each other", *header.text("BAND"), *text));
@@ -123,8 +123,8 @@ Bands band_by_words(const Header& header, const std::string& name, const std::st
     found = {{band}, key};
   }
   if (!found.names.empty()) return found;
-  if (const std::string band = band_in_name(name); !band.empty()) return {{band}, "EXTNAME"};
-  const std::string band = band_in_name(std::filesystem::path(file).filename().string());
+  if (const std::string band = data::band_in_name(name); !band.empty()) return {{band}, "EXTNAME"};
+  const std::string band = data::band_in_name(std::filesystem::path(file).filename().string());
   return band.empty() ? found : Bands{{band}, "the file's name"};
 }
 

@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "data/survey.h"
-#include "fits/bands.h"
 
 namespace astroclip::fits {
 

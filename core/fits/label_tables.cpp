@@ -8,11 +8,12 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "data/labels.h"
-#include "fits/places.h"
+#include "io/table/key_columns.h"
 #include "io/table/table.h"
 
 namespace astroclip::fits {
@@ -77,17 +78,17 @@ TableLabels join_tables(std::span<const std::string> tables, std::span<const std
   TableLabels all;
   for (const std::string& named : tables) {
     const io::Table table = opened(named);
-    const auto id = id_column(table);
-    const auto place = position_columns(table);
+    const auto id = io::id_column(table);
+    const auto place = io::position_columns(table);
     if (!id && !place) {
       throw Error(
           fmt::format("{}: has no column of identifiers (as TARGETID or object_id) and none of positions (as ra "
                       "and dec); it has {}",
                       named, fmt::join(table.columns(), ", ")));
     }
-    data::JoinedRows rows;
-    if (id) rows = data::join_rows(objects, table, {.id = *id});
-    if (rows.matched == 0 && place) rows = data::join_rows(objects, table, {.ra = place->first, .dec = place->second});
+    data::LabelTable how{.id = id.value_or("")};
+    if (place) std::tie(how.ra, how.dec) = *place;
+    const data::JoinedRows rows = data::join_rows(objects, table, how);
     const std::string key = id ? table.read(*id).name : "";
     std::vector<std::string> taken, texts, left;
     for (const std::string& name : table.columns()) {

@@ -16,8 +16,9 @@ struct TableLabels {
   std::vector<std::string> notes;                         ///< what was joined and what was left out, a sentence each
 };
 
-/// Joins tables ("FILE", or "FILE[TABLE]" where a file holds several) to objects: by its id_column (fits/places.h)
-/// where one of the identifiers is an object's, else within 1 arcsec of its position_columns. Every column of numbers,
+/// Joins tables ("FILE", or "FILE[TABLE]" where a file holds several) to objects as data::join_rows does: by its
+/// id_column (io/table/key_columns.h), and objects that no row is of within 1 arcsec of its position_columns. Objects
+/// without an identifier ("") are joined by position alone. Every column of numbers,
 /// booleans or texts is taken, but for those whose names the layout has itself. Throws Error naming the file when it
 /// has neither, or no column is left.
 TableLabels join_tables(std::span<const std::string> tables, std::span<const std::string> ids,

@@ -1,8 +1,10 @@
 #include "fits/sky_frame.h"
 
-#include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
+
+#include "search/sky.h"
 
 namespace astroclip::fits {
 
@@ -117,9 +119,8 @@ SkyPosition position_of(const Vector& v) {
 }  // namespace
 
 double separation(const SkyPosition& a, const SkyPosition& b) {
-  const double ra = std::sin(0.5 * radians * (a.ra - b.ra)), dec = std::sin(0.5 * radians * (a.dec - b.dec));
-  const double h = dec * dec + std::cos(a.dec * radians) * std::cos(b.dec * radians) * ra * ra;
-  return 2.0 * std::asin(std::min(1.0, std::sqrt(h))) / radians;
+  constexpr double arcsec_per_degree = 3600.0;
+  return search::separation(a.ra, a.dec, b.ra, b.dec) / arcsec_per_degree;
 }
 
 SkyFrame SkyFrame::icrs() { return SkyFrame({{{1.0, 0.0, 0.0}, {0.0, 1.0, 0.0}, {0.0, 0.0, 1.0}}}); }

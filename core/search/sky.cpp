@@ -71,6 +71,12 @@ class Found {
 
 }  // namespace
 
+double separation(double ra, double dec, double other_ra, double other_dec) {
+  const double east = std::sin(0.5 * degree * (ra - other_ra)), north = std::sin(0.5 * degree * (dec - other_dec));
+  const double h = north * north + std::cos(dec * degree) * std::cos(other_dec * degree) * east * east;
+  return 2.0 * std::asin(std::min(1.0, std::sqrt(h))) / arcsec;
+}
+
 struct SkyIndex::Tree {
   using Search = nanoflann::KDTreeSingleIndexAdaptor<nanoflann::L2_Simple_Adaptor<double, Points>, Points, 3, uint32_t>;
 

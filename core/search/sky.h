@@ -7,6 +7,9 @@
 
 namespace astroclip::search {
 
+/// Arcsec between two positions in degrees.
+double separation(double ra, double dec, double other_ra, double other_dec);
+
 /// The nearest position within a radius.
 struct SkyMatch {
   int64_t row = -1;       ///< −1: none

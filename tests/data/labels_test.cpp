@@ -19,7 +19,7 @@ using testing::ThrowsMessage;
 using testing_support::scratch;
 
 /// Six objects, of which the last two are for testing: ids from 101, a row of places 10 arcsec apart.
-class Objects final : public Dataset {
+class Objects : public Dataset {
  public:
   explicit Objects(std::vector<double> redshifts = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}) : redshifts_(std::move(redshifts)) {}
   std::vector<Field> fields() const override {
@@ -119,6 +119,22 @@ TEST(LabelsTest, JoinsByPosition) {
   EXPECT_THAT(wide->notes()[1], testing::HasSubstr("2 rows are the nearest of several objects"));
 }
 
+TEST(LabelsTest, JoinsByIdThenByPosition) {
+  // The second row is at the second object's place under another id, the third at the first object's, whose id has a
+  // row; the last one is at the fourth object's place and of no id.
+  const std::string rows = "id,ra,dec,z\n101,150,0,1\nx,150.002777777778,0,2\ny,150,0,3\n,150.0084,0,4\n";
+  const std::string file = written(rows);
+  const std::string both = "labels = [{ file = '" + file + "', id = 'id', columns = { z = 'z' }";
+  const auto dataset = with(both + " }]");
+  EXPECT_THAT(values(*dataset, "z"), ElementsAre(1, 2, -1, 4, -1, -1));
+  EXPECT_THAT(dataset->notes(),
+              ElementsAre("labels z of " + file +
+                          ": 1 of 6 objects matched by object_id = id, 2 of the others within 1 arcsec of ra, dec; 3 "
+                          "have no row; 1 row has no identifier; 1 object has no finite position"));
+  EXPECT_THAT(values(*with(both + ", radius = 0 }]"), "z"), ElementsAre(1, -1, -1, -1, -1, -1));
+  EXPECT_THAT(values(*with(both + ", ra = 'ra', dec = 'dec', radius = 12 }]"), "z"), ElementsAre(1, 2, 2, 4, 4, -1));
+}
+
 TEST(LabelsTest, TakesSentinelsForMissing) {
   const std::string file = written("id,mag\n101,-999\n102,20\n103,-99.9\n104,99\n");
   const auto dataset = with("labels = [{ file = '" + file +
@@ -159,6 +175,49 @@ TEST(LabelsTest, KeepsTheObjectsThatMeetTheCondition) {
   EXPECT_EQ(plan.ranges[0].end, 1);
   EXPECT_EQ(plan.ranges[1].begin, 1);
   EXPECT_EQ(plan.ranges[1].end, 2);
+}
+
+/// A dataset's own texts, identifiers and integers, which no field holds as they are.
+TEST(LabelsTest, ConditionsUseTextsAndExactIntegers) {
+  class Named final : public Objects {
+   public:
+    std::vector<Field> fields() const override {
+      std::vector<Field> all = Objects::fields();
+      all.push_back({"TARGETID", DType::i64, {}, "", ""});
+      return all;
+    }
+    void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
+              HostBatch& out) const override {
+      Objects::read(split, rows, names, out);
+      if (!out.contains("TARGETID")) return;
+      for (size_t i = 0; i < rows.size(); ++i)
+        out["TARGETID"].values<int64_t>()[i] = 39633300968441868 + rows[i] + (split == Split::test ? 4 : 0);
+    }
+    std::vector<std::string> text_labels() const override { return {"type"}; }
+    std::vector<std::string> texts(Split, std::span<const int64_t> rows, const std::string&) const override {
+      std::vector<std::string> all;
+      for (const int64_t row : rows) all.push_back(row == 0 ? "PSF" : row == 1 ? "" : "SER");
+      return all;
+    }
+    IdKind id_kind() const override { return IdKind::text; }
+    std::vector<std::string> id_texts(Split, std::span<const int64_t> rows) const override {
+      std::vector<std::string> all;
+      for (const int64_t row : rows) all.push_back("s" + std::to_string(row));
+      return all;
+    }
+  };
+  const auto kept = [](const std::string& where) {
+    const auto dataset = labelled(std::make_shared<Named>(), selection("where = \"" + where + "\""));
+    return values(*dataset, "ra").size();
+  };
+  EXPECT_EQ(kept("type == 'SER'"), 2U);
+  EXPECT_EQ(kept("type != 'SER'"), 2U) << "without those of which it is not known";
+  EXPECT_EQ(kept("object_id == 's1'"), 2U);
+  EXPECT_EQ(kept("TARGETID == '39633300968441869'"), 1U);
+  EXPECT_THAT([&] { kept("type == 1"); },
+              ThrowsMessage<Error>("[dataset] 'where': at character 1: '==' compares the text 'type' with a number"));
+  const auto dataset = labelled(std::make_shared<Named>(), selection("where = \"type == 'SER'\""));
+  EXPECT_THAT(dataset->texts(Split::train, std::vector<int64_t>{0}, "type"), ElementsAre("SER"));
 }
 
 TEST(LabelsTest, SaysWhatIsWrong) {

@@ -338,7 +338,11 @@ TEST_F(SurveyDatasetTest, ReadsImagesOfTheMultimodalUniverse) {
     write_texts(file, "image_band", {rows, bands}, "des-gdes-rdes-ides-zdes-gdes-rdes-ides-z", 5);
     write_texts(file, "object_id", {rows}, "0012m085-10012m085-2", 10);
     file.write("image_scale", {rows, bands}, std::vector<float>(rows * bands, scale));
-    file.write("image_mask", {rows, height, width}, std::vector<float>(rows * height * width, 1.0F));
+    std::vector<float> mask(rows * height * width, 1.0F), ivar(rows * bands * height * width, 4.0F);
+    mask[(height + 4) * width + 5] = 0.0F;  // the first pixel that is taken of the second object
+    ivar[((0 * bands + 3) * height + 4 + 151) * width + 5 + 151] = 0.0F;  // the last one of the first object, in z
+    file.write("image_mask", {rows, height, width}, mask);
+    file.write("image_ivar", {rows, bands, height, width}, ivar);
     file.write("EBV", {rows}, {0.1F, 0.2F});
   };
   write(path, 0.262F);
@@ -351,15 +355,54 @@ TEST_F(SurveyDatasetTest, ReadsImagesOfTheMultimodalUniverse) {
     for (int64_t band = 0; band < 3; ++band)
       for (const auto& [y, x] : {std::pair<int64_t, int64_t>(0, 0), {151, 151}, {70, 33}})
         ASSERT_EQ(found[static_cast<size_t>(((i * 3 + band) * 152 + y) * 152 + x)],
-                  value(1 - i, plane_of[band], 4 + y, 5 + x));
+                  (i == 0 && y == 0) || (i == 1 && band == 2 && y == 151) ? 0.0F
+                                                                          : value(1 - i, plane_of[band], 4 + y, 5 + x));
   EXPECT_THAT(dataset.id_texts(Split::train, std::vector<int64_t>{1}), ElementsAre("0012m085-2"));
   EXPECT_EQ(column<double>(dataset, Split::train, {1}, "EBV")[0], static_cast<double>(0.2F));
-  EXPECT_THAT(dataset.notes(), ElementsAre("left out, as they are not one number for each object: image_mask",
-                                           "bands grz taken, i left out"));
+  EXPECT_THAT(dataset.notes(),
+              ElementsAre("pixels that image_mask or image_ivar takes out are 0; images with over 5 % of "
+                          "them in a band count as not observed (has_image)",
+                          "bands grz taken, i left out"));
   EXPECT_TRUE(stretch_of(dataset.preprocessing(), field_of(dataset, "image")).has_value());
   write(in_folder("hsc.h5"), 0.168F);
   EXPECT_THAT([&] { SurveyDataset({.files = {in_folder("hsc.h5")}}); },
               ThrowsMessage<Error>(testing::StartsWith(in_folder("hsc.h5") + ": its pixels are of 0.168")));
+}
+
+/// numpy's booleans, true where a pixel may be used; bands as the northern surveys call them.
+TEST_F(SurveyDatasetTest, ImagesThatAreMaskedInLargePartWereNotObserved) {
+  constexpr int64_t rows = 3, side = 152;
+  const hid_t truth = H5Tenum_create(H5T_NATIVE_INT8);
+  const int8_t no = 0, yes = 1;
+  H5Tenum_insert(truth, "FALSE", &no);
+  H5Tenum_insert(truth, "TRUE", &yes);
+  const auto write = [&](const std::string& to, const std::string& bands, const std::vector<int64_t>& masked) {
+    std::vector<int8_t> mask(rows * 3 * side * side, 1);
+    for (size_t row = 0; row < masked.size(); ++row)
+      for (int64_t i = 0; i < masked[row]; ++i)
+        mask[static_cast<size_t>(((static_cast<int64_t>(row) * 3 + 1) * side * side) + i)] = 0;
+    Hdf5Written file(to);
+    file.write("image_flux", {rows, 3, side, side}, std::vector<float>(rows * 3 * side * side, 0.5F));
+    write_texts(file, "image_band", {rows, 3}, bands, 6);
+    file.write("image_scale", {rows, 3}, std::vector<float>(rows * 3, 0.262F));
+    file.write("image_mask", {rows, 3, side, side}, mask.data(), truth, {.type = truth});
+    write_integers(file, "object_id", {1, 2, 3});
+  };
+  const std::string north = "BASS-GBASS-RMzLS-z";
+  write(in_folder("north.h5"), north + north + north, {0, 1155, 1156});  // of 23,104 pixels
+  const SurveyDataset dataset({.files = {folder_}, .train_fraction = 1.0});
+  EXPECT_THAT(rows_with(dataset, Split::train, {"image"}), ElementsAre(0, 1));
+  EXPECT_THAT(column<double>(dataset, Split::train, {2, 0, 1}, "has_image"), ElementsAre(0, 1, 1));
+  EXPECT_EQ(*dataset.preprocessing().find("image")->get_if<config::Table>()->find("bands")->get_if<std::string>(),
+            "grz");
+  write(in_folder("mixed.h5"), north + north + "BASS-GBASS-Rzband ", {});
+  EXPECT_EQ(SurveyDataset({.files = {in_folder("mixed.h5")}}).size(Split::train), 3);
+  write(in_folder("other.h5"), north + "BASS-GHSC-I MzLS-z" + north, {});
+  EXPECT_THAT(
+      [&] { SurveyDataset({.files = {in_folder("other.h5")}}); },
+      ThrowsMessage<Error>(in_folder("other.h5") + ": its objects differ in 'image_band': plane 1 is 'r' in row "
+                                                   "0 and 'i' in row 1"));
+  H5Tclose(truth);
 }
 
 TEST_F(SurveyDatasetTest, ReadsSpectraOfTheMultimodalUniverse) {

@@ -15,14 +15,19 @@ using testing::ThrowsMessage;
 
 /// Three objects: of the last one every value is missing.
 std::map<std::string, io::Column> labels() {
-  io::Column z{.name = "z", .values = std::vector<double>{0.5, INFINITY, NAN}};
-  io::Column warning{.name = "ZWARN", .values = std::vector<int64_t>{0, 4, 0}};
-  warning.set_missing(2);
-  io::Column type{.name = "type", .values = std::vector<std::string>{"GALAXY", "STAR", ""}};
-  type.set_missing(2);
-  io::Column good{.name = "good flag", .values = std::vector<bool>{true, false, false}};
-  good.set_missing(2);
-  return {{"z", z}, {"ZWARN", warning}, {"type", type}, {"good flag", good}};
+  const std::map<std::string, io::ColumnValues> values = {
+      {"z", std::vector<double>{0.5, INFINITY, NAN}},
+      {"ZWARN", std::vector<int64_t>{0, 4, 0}},
+      {"type", std::vector<std::string>{"GALAXY", "STAR", ""}},
+      {"good flag", std::vector<bool>{true, false, false}},
+      {"id", std::vector<int64_t>{39633300968441868, 39633300968441869, 0}},
+      {"big", std::vector<uint64_t>{14127161586843054080U, 14127161586843054081U, 0}}};
+  std::map<std::string, io::Column> columns;
+  for (const auto& [name, all] : values) {
+    columns[name] = {.name = name, .values = all};
+    columns[name].set_missing(2);
+  }
+  return columns;
 }
 
 /// A letter for each object: yes, no, unknown.
@@ -65,6 +70,15 @@ TEST(WhereTest, Computes) {
   EXPECT_EQ(of("1 == 1 || 1 == 2 && 1 == 2"), "yyy") << "&& before ||";
 }
 
+/// float64 holds neither of two neighbours of these.
+TEST(WhereTest, ComparesIntegersExactlyWithQuotedOnes) {
+  EXPECT_EQ(of("id == '39633300968441868'"), "yn?");
+  EXPECT_EQ(of("'39633300968441869' != id"), "yn?");
+  EXPECT_EQ(of("big == '14127161586843054081'"), "ny?");
+  EXPECT_EQ(of("ZWARN == '4'"), "ny?");
+  EXPECT_EQ(of("isfinite(z) && isfinite(id)"), "ynn");
+}
+
 TEST(WhereTest, NamesItsLabels) {
   EXPECT_THAT(Where("b.x > 0 && (a == 'c' || isfinite(`odd name`)) && a != 'd'").names(),
               ElementsAre("a", "b.x", "odd name"));
@@ -83,7 +97,17 @@ TEST(WhereTest, NamesTheCharacterThatIsWrong) {
   says("z > 1x", "at character 5: expected a number, found '1x'");
   says("log(z) > 1", "at character 1: there is no function 'log' (isfinite, abs)");
   says("type == 'GALAXY", "at character 9: the quote ' is not closed");
-  says("type > 1", "at character 1: '>' compares a text with a number");
+  says("type > 1", "at character 1: '>' compares the text 'type' with a number");
+  says("0.5 != type", "at character 1: '!=' compares a number with the text 'type'");
+  says("z == '0.5'", "at character 1: '==' compares the number 'z' with a text");
+  says("type == z", "at character 1: '==' compares the text 'type' with the number 'z'");
+  says("id == 1",
+       "at character 1: 'id' has integers of 2^53 and beyond, where numbers are rounded; compare it with one "
+       "in quotes: id == '39633300968441868'");
+  says("ZWARN == 9007199254740993",
+       "at character 10: 9007199254740993 is beyond 2^53, where numbers are rounded; compare with '9007199254740993', "
+       "in "
+       "quotes");
   says("type", "at character 1: expected a condition, found a text");
   says("-type == 1", "at character 2: '-' expects a number, found a text");
   says("(z > 1) + 1 == 2", "at character 2: '+' expects a number, found a condition");

@@ -420,8 +420,10 @@ TEST_F(ImportTest, KeepsColumnsOfTextOfATableOfLabels) {
   (void)import_files(request);
   const std::vector<int64_t> rows = {0, 1};
   EXPECT_THAT(io::Hdf5File::open(output_).read_texts("0/labels/kind", rows), ElementsAre("spiral", "éllipse"));
-  EXPECT_THAT(data::PairedDataset(output_).notes(),
-              ElementsAre("left out, as they are not one number for each object: labels/kind"));
+  const data::PairedDataset dataset(output_);
+  EXPECT_THAT(dataset.text_labels(), ElementsAre("kind"));
+  EXPECT_THAT(dataset.texts(Split::test, std::vector<int64_t>{0}, "kind"), ElementsAre("éllipse"));
+  EXPECT_TRUE(dataset.notes().empty());
 }
 
 TEST_F(ImportTest, WritesNothingWhenThereIsNothing) {

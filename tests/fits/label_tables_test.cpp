@@ -20,7 +20,8 @@ using testing_support::FitsWriter;
 using testing_support::scratch;
 
 const std::vector<std::string> ids = {"39633300968442591", "39633300968442592"};
-const std::vector<SkyPosition> places = {{180.0, 5.0}, {180.1, 5.0}};
+constexpr double arcsec = 1.0 / 3600.0;
+const std::vector<SkyPosition> places = {{180.0, 5.0}, {180.0, 5.0 + 10.0 * arcsec}};
 
 std::string written(const std::string& name, const std::string& text) {
   const std::string path = scratch(name);
@@ -28,11 +29,11 @@ std::string written(const std::string& name, const std::string& text) {
   return path;
 }
 
-TEST(LabelTablesTest, JoinsByIdentifierWhereOneIsAnObjects) {
+TEST(LabelTablesTest, JoinsByIdentifier) {
   // Ids that differ by less than float64 can tell; their places would be the other way round.
   const std::string path = written("by_id.csv",
                                    "TARGETID,RA,DEC,mass,good,class\n39633300968442592,180,5,11,True,a\n"
-                                   "39633300968442591,180.1,5,10,False,b\n");
+                                   "39633300968442591,180,5.00277777778,10,False,b\n");
   const TableLabels joined = join_tables(std::vector{path}, ids, places);
   ASSERT_EQ(joined.labels.size(), 2U);
   EXPECT_THAT(joined.labels.at("mass"), ElementsAre(10, 11));
@@ -51,13 +52,35 @@ TEST(LabelTablesTest, ElseByPosition) {
       .table("STARS", 1, {{"Z", "D", {0.0}}})
       .table(
           "CAT", 2,
-          {{"id", "K", {}, {1, 2}}, {"ra", "D", {180.1, 170.0}}, {"dec", "D", {5.0001, 5.0}}, {"z", "D", {0.3, 0.4}}});
+          {{"id", "K", {}, {1, 2}}, {"ra", "D", {180.0, 170.0}}, {"dec", "D", {5.0029, 5.0}}, {"z", "D", {0.3, 0.4}}});
   const TableLabels joined = join_tables(std::vector{path + "[CAT]"}, ids, places);
   EXPECT_TRUE(std::isnan(joined.labels.at("z")[0]));
   EXPECT_EQ(joined.labels.at("z")[1], 0.3);
-  EXPECT_THAT(joined.notes[0], HasSubstr("1 of 2 objects matched within 1 arcsec of ra, dec; 1 has no row"));
+  EXPECT_THAT(joined.notes[0], HasSubstr("0 of 2 objects matched by object_id = id, 1 of the others within 1 arcsec of "
+                                         "ra, dec; 1 has no row"));
   EXPECT_THAT([&] { join_tables(std::vector{path}, ids, places); },
               ThrowsMessage<Error>(path + ": holds 2 tables; say which is wanted: 'STARS', 'CAT'"));
+}
+
+/// A survey's objects by its ids, and those of another survey in the same catalogue by their places.
+TEST(LabelTablesTest, JoinsWhatHasNoRowByPosition) {
+  const std::string path = written("mixed.csv", "id,ra,dec,z\n39633300968442591,180,5,0.1\nsdss-1,180,5.0028,0.2\n");
+  const TableLabels joined = join_tables(std::vector{path}, ids, places);
+  EXPECT_THAT(joined.labels.at("z"), ElementsAre(0.1, 0.2));
+  EXPECT_THAT(joined.notes[0], HasSubstr("1 of 2 objects matched by object_id = id, 1 of the others within 1 arcsec of "
+                                         "ra, dec; left out"));
+}
+
+/// Numbers of rows are no identifiers of another catalogue's objects.
+TEST(LabelTablesTest, ARowOfTheSameIdentifierThatIsFarAwayIsNotTaken) {
+  const std::string path = written("numbered.csv", "id,ra,dec,z\n1,10,20,0.1\n2,180,5,0.2\n");
+  const TableLabels joined = join_tables(std::vector{path}, std::vector<std::string>{"1", "7"}, places);
+  EXPECT_EQ(joined.labels.at("z")[0], 0.2);
+  EXPECT_TRUE(std::isnan(joined.labels.at("z")[1]));
+  EXPECT_THAT(
+      joined.notes[0],
+      HasSubstr("0 of 2 objects matched by object_id = id, 1 of the others within 1 arcsec of ra, dec; 1 has no "
+                "row; 1 row of the same identifier is not taken, as it lies over 60 arcsec away"));
 }
 
 TEST(LabelTablesTest, SaysWhatATableLacks) {

@@ -386,9 +386,9 @@ TEST_F(RowReaderTest, TruthValuesAreNumbersAndUnsignedOnesAreRounded) {
   ASSERT_EQ(file.dtype("large"), DType::f64);
   reader("large").read(std::vector<int64_t>{0, 1, 2}, DType::f64, rounded.data());
   EXPECT_THAT(rounded, ElementsAre(1.0, 2.0, 9223372036854775808.0));
-  EXPECT_TRUE(file.is_number_column("flags", 3));
-  EXPECT_FALSE(file.is_number_column("flags", 4));
-  EXPECT_FALSE(file.is_number_column("pairs", 3));
+  EXPECT_EQ(file.column_of("flags", 3), Hdf5File::Column::numbers);
+  EXPECT_EQ(file.column_of("flags", 4), Hdf5File::Column::none);
+  EXPECT_EQ(file.column_of("pairs", 3), Hdf5File::Column::none);
 }
 
 /// Offsets are of the file in which the dataset lies.

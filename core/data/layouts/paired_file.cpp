@@ -60,6 +60,9 @@ std::vector<std::string> datasets_of(const io::Hdf5File& file, const std::string
   return names;
 }
 
+/// "labels/mass" is the label mass.
+std::string label_of(const std::string& dataset) { return dataset.substr(dataset.find('/') + 1); }
+
 /// The columns of a group, whose datasets are checked.
 std::vector<PairedColumn> columns_of(const io::Hdf5File& file, const std::string& group, int64_t& rows) {
   const std::string prefix = group + "/";
@@ -88,8 +91,19 @@ std::vector<PairedColumn> columns_of(const io::Hdf5File& file, const std::string
     columns.push_back({name, dataset, file.dtype(prefix + dataset) == DType::i64 ? DType::i64 : DType::f64, {}});
   };
   for (const std::string& name : datasets_of(file, group))
-    if (file.is_number_column(prefix + name, rows)) add_label(name.substr(name.find('/') + 1), name);
+    if (file.column_of(prefix + name, rows) == io::Hdf5File::Column::numbers) add_label(label_of(name), name);
   return columns;
+}
+
+/// A group's labels that are texts, with their datasets, but for the identifiers.
+std::map<std::string, std::string> texts_of(const io::Hdf5File& file, const std::string& group, int64_t rows) {
+  std::map<std::string, std::string> texts;
+  const std::string ids = id_dataset(file, group);
+  for (const std::string& name : datasets_of(file, group)) {
+    if (name != ids && file.column_of(group + "/" + name, rows) == io::Hdf5File::Column::texts)
+      texts.emplace(label_of(name), name);
+  }
+  return texts;
 }
 
 /// What a group's images or spectra are: "[3, 152, 152]", or "none".
@@ -123,6 +137,7 @@ struct PairedFile::State {
   io::Hdf5File file;
   std::vector<Group> groups;
   std::vector<PairedColumn> columns;
+  std::map<std::string, std::string> texts = {};  ///< datasets of the labels that are texts
   std::vector<std::string> left_out = {};
   int64_t sizes[2] = {0, 0};  ///< test, train
   IdKind id_kind = IdKind::int64;
@@ -131,7 +146,9 @@ struct PairedFile::State {
     std::set<std::string> names;
     for (const Group& group : groups) {
       for (const std::string& name : datasets_of(file, group.name)) {
-        if (std::ranges::find(columns, name, &PairedColumn::dataset) == columns.end()) names.insert(name);
+        const auto text = texts.find(label_of(name));
+        const bool is_text = text != texts.end() && text->second == name;
+        if (!is_text && std::ranges::find(columns, name, &PairedColumn::dataset) == columns.end()) names.insert(name);
       }
     }
     for (const std::string& name : file.groups("")) {
@@ -169,6 +186,7 @@ PairedFile PairedFile::open(const std::string& path, int64_t train_tenths) {
     if (!has_measurements(state->file, name)) continue;
     State::Group group{name};
     auto columns = columns_of(state->file, name, group.rows);
+    auto texts = texts_of(state->file, name, group.rows);
     group.train_rows = group.rows * train_tenths / 10;
     for (const auto& column : columns) {
       const std::string dataset = name + "/" + column.dataset;
@@ -191,6 +209,7 @@ PairedFile PairedFile::open(const std::string& path, int64_t train_tenths) {
     }
     if (state->groups.empty()) {
       state->columns = std::move(columns);
+      state->texts = std::move(texts);
     } else {
       for (const char* modality : {"image", "spectrum"}) {
         const std::string here = shape_of(columns, modality), before = shape_of(state->columns, modality);
@@ -203,6 +222,10 @@ PairedFile PairedFile::open(const std::string& path, int64_t train_tenths) {
         return std::none_of(columns.begin(), columns.end(), [&](const PairedColumn& other) {
           return other.name == one.name && other.dataset == one.dataset;
         });
+      });
+      std::erase_if(state->texts, [&](const auto& one) {
+        const auto other = texts.find(one.first);
+        return other == texts.end() || other->second != one.second;
       });
     }
     state->groups.push_back(group);
@@ -300,6 +323,23 @@ ObjectIds PairedFile::read_ids(bool train, std::span<const int64_t> rows) const 
   };
   state_->by_group(train, rows, read);
   return ids;
+}
+
+std::vector<std::string> PairedFile::text_labels() const {
+  std::vector<std::string> labels;
+  for (const auto& [label, dataset] : state_->texts) labels.push_back(label);
+  return labels;
+}
+
+std::vector<std::string> PairedFile::read_texts(bool train, std::span<const int64_t> rows,
+                                                const std::string& label) const {
+  std::vector<std::string> texts(rows.size());
+  const auto read = [&](const State::Group& group, std::span<const int64_t> local, std::span<const size_t> places) {
+    std::vector<std::string> own = state_->file.read_texts(group.name + "/" + state_->texts.at(label), local);
+    for (size_t k = 0; k < local.size(); ++k) texts[places[k]] = std::move(own[k]);
+  };
+  state_->by_group(train, rows, read);
+  return texts;
 }
 
 namespace {

@@ -19,8 +19,8 @@ namespace astroclip::data {
 /// `targetids` (N); beside them, optionally, `spectra_ivar` (N,7781) and labels (N), as `labels/NAME` or `NAME`.
 /// The first 80 % of every group are for training, the rest for testing. Here images may have any number of bands, and
 /// a file must have but one of images and spectra, the same in all groups, and `targetids`: integers or texts, also
-/// under the names `object_id`, `id` and their like, in any case. Groups without images and spectra, and columns that
-/// hold no numbers or more than one a row, are left out.
+/// under the names `object_id`, `id` and their like, in any case. Labels may be texts. Groups without images and
+/// spectra, and columns that hold neither numbers nor texts, or more than one a row, are left out.
 inline constexpr int64_t paired_image_side = 152;
 inline constexpr int64_t paired_pixels = 7781;
 
@@ -57,6 +57,10 @@ class PairedFile {
   int64_t window() const;
   /// Datasets and groups that are in no column, by their names in the groups.
   const std::vector<std::string>& left_out() const;
+  /// Names of the labels that are texts.
+  std::vector<std::string> text_labels() const;
+  /// One of them, of rows of a split, in any order and with repeats.
+  std::vector<std::string> read_texts(bool train, std::span<const int64_t> rows, const std::string& label) const;
   /// What the identifiers of the objects are.
   IdKind id_kind() const;
   /// Those of rows of a split, in any order and with repeats.

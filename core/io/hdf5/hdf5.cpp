@@ -332,14 +332,16 @@ bool Hdf5File::has_numbers(const std::string& name) const {
   return is_numeric(type);
 }
 
-bool Hdf5File::is_number_column(const std::string& name, int64_t rows) const {
+Hdf5File::Column Hdf5File::column_of(const std::string& name, int64_t rows) const {
   const Hdf5Lock lock;
   const Hdf5Id set(handle_->dataset(name), H5Dclose);
   const Hdf5Id type(H5Dget_type(set), H5Tclose);
   const Hdf5Id space(H5Dget_space(set), H5Sclose);
   hsize_t extent = 0;
-  if (H5Sget_simple_extent_ndims(space) != 1 || H5Sget_simple_extent_dims(space, &extent, nullptr) < 0) return false;
-  return static_cast<int64_t>(extent) == rows && is_numeric(type);
+  if (H5Sget_simple_extent_ndims(space) != 1 || H5Sget_simple_extent_dims(space, &extent, nullptr) < 0 ||
+      static_cast<int64_t>(extent) != rows)
+    return Column::none;
+  return is_numeric(type) ? Column::numbers : H5Tget_class(type) == H5T_STRING ? Column::texts : Column::none;
 }
 
 DType Hdf5File::dtype(const std::string& name) const {

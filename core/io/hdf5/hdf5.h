@@ -53,8 +53,9 @@ class Hdf5File {
   Shape expect_shape(const std::string& name, std::span<const int64_t> expected) const;
   /// Whether the dataset holds integers, floating-point numbers or numpy's booleans.
   bool has_numbers(const std::string& name) const;
-  /// Whether a dataset holds one number or truth value a row, in so many rows.
-  bool is_number_column(const std::string& name, int64_t rows) const;
+  /// What a dataset holds one of a row, in so many rows: numbers (or truth values), texts, or neither.
+  enum class Column { none, numbers, texts };
+  Column column_of(const std::string& name, int64_t rows) const;
   /// The dtype for the dataset's numbers: i64 for integers and truth values, f64 for unsigned 64-bit ones (rounded
   /// above 2^53) and floating-point numbers of more than 4 bytes, else f32. Throws Error if it holds no numbers.
   DType dtype(const std::string& name) const;

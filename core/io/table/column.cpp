@@ -66,9 +66,7 @@ bool fill_parsed(Column& column, std::span<const std::string_view> texts, T miss
 void fill_text(Column& column, std::span<const std::string_view> texts) {
   column.missing.clear();
   column.values = std::vector<std::string>(texts.begin(), texts.end());
-  for (size_t i = 0; i < texts.size(); ++i) {
-    if (texts[i].empty()) column.set_missing(static_cast<int64_t>(i));
-  }
+  column.set_empty_missing();
 }
 
 /// Whether all are integers, some of more than 64 bits, which a number would round.
@@ -103,6 +101,13 @@ bool Column::is_missing(int64_t row) const {
 void Column::set_missing(int64_t row) {
   if (missing.empty()) missing.resize(static_cast<size_t>(rows()));
   missing[static_cast<size_t>(row)] = true;
+}
+
+void Column::set_empty_missing() {
+  const auto* texts = std::get_if<std::vector<std::string>>(&values);
+  for (size_t i = 0; texts != nullptr && i < texts->size(); ++i) {
+    if ((*texts)[i].empty()) set_missing(static_cast<int64_t>(i));
+  }
 }
 
 std::string Column::holds() const {

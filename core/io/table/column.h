@@ -26,6 +26,8 @@ struct Column {
   int64_t rows() const;
   bool is_missing(int64_t row) const;
   void set_missing(int64_t row);
+  /// Texts without characters are missing.
+  void set_empty_missing();
   /// "integers", "numbers", "true or false", "text"
   std::string holds() const;
   /// Integers, numbers and booleans (0 and 1) as float64, missing ones as NaN. Throws Error for text, naming the first

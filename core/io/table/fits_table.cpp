@@ -194,10 +194,7 @@ class FitsTable final : public TableSource {
       for (const char* text : pointers) texts.emplace_back(trimmed(text));
     }
     column.values = std::move(texts);
-    const auto& all = std::get<std::vector<std::string>>(column.values);
-    for (size_t i = 0; i < all.size(); ++i) {
-      if (all[i].empty()) column.set_missing(static_cast<int64_t>(i));
-    }
+    column.set_empty_missing();
   }
 
   /// A field of an ASCII table by its text: cfitsio reads integers as float64. A blank field is missing.

@@ -116,19 +116,12 @@ class Hdf5Table final : public TableSource {
       }
       case StoredAs::text:
         values.values = reader.texts(type);
-        set_empty_missing(values);
+        values.set_empty_missing();
         break;
       case StoredAs::other:
         break;  // no column
     }
     return values;
-  }
-
-  static void set_empty_missing(Column& column) {
-    const auto& texts = std::get<std::vector<std::string>>(column.values);
-    for (size_t i = 0; i < texts.size(); ++i) {
-      if (texts[i].empty()) column.set_missing(static_cast<int64_t>(i));
-    }
   }
 
   /// Reads the values of an open dataset, or of its member.

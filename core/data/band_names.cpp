@@ -1,21 +1,28 @@
-#include "fits/bands.h"
+#include "data/band_names.h"
 
 #include <algorithm>
 #include <cctype>
 #include <string_view>
+#include <utility>
 
 #include "base/text.h"
 
-namespace astroclip::fits {
+namespace astroclip::data {
 
 namespace {
 
 constexpr std::string_view optical = "ugrizy", near_infrared = "jhk";
 
-/// "r", "r2" (HSC's second) and "r'" are r.
-bool is_letter(const std::string& word) {
-  return !word.empty() && word.size() < 3 && optical.find(word[0]) != std::string_view::npos &&
-         (word.size() == 1 || std::isdigit(static_cast<unsigned char>(word[1])) != 0);
+/// The band that a word in lower case is: "r", "r2" (HSC's second), "rband" and "bokr" are r; "" of other words.
+std::string letter_of(const std::string& word) {
+  constexpr std::pair<std::string_view, char> others[] = {{"bokr", 'r'}, {"zd", 'z'}};  // of BASS and MzLS
+  for (const auto& [name, letter] : others) {
+    if (word == name) return {letter};
+  }
+  const bool is_known = !word.empty() && optical.find(word[0]) != std::string_view::npos;
+  const std::string_view rest = std::string_view(word).substr(is_known ? 1 : 0);
+  const bool is_digit = rest.size() == 1 && std::isdigit(static_cast<unsigned char>(rest[0])) != 0;
+  return is_known && (rest.empty() || is_digit || rest == "band") ? word.substr(0, 1) : "";
 }
 
 }  // namespace
@@ -40,10 +47,11 @@ std::string band_of(const std::string& text) {
   const bool is_other = std::ranges::any_of(words, [&](const std::string& word) {
     return std::ranges::find(other_systems, word) != std::end(other_systems);
   });
-  const auto is_same = [](const std::string& word) { return is_letter(word); };
-  if (!is_other && std::ranges::count_if(words, is_same) == 1)
-    return std::ranges::find_if(words, is_same)->substr(0, 1);
-  return std::string(trimmed(text));
+  std::vector<std::string> letters;
+  for (const std::string& word : words) {
+    if (std::string letter = letter_of(word); !letter.empty()) letters.push_back(std::move(letter));
+  }
+  return !is_other && letters.size() == 1 ? letters[0] : std::string(trimmed(text));
 }
 
 std::vector<std::string> bands_of(const std::string& text) {
@@ -69,11 +77,11 @@ std::vector<std::string> bands_of(const std::string& text) {
 std::string band_in_name(const std::string& name) {
   std::string found;
   for (const std::string& word : lower_words(name)) {
-    if (word.size() != 1 || !is_letter(word)) continue;
+    if (word.size() != 1 || letter_of(word).empty()) continue;
     if (!found.empty() && found != word) return "";
     found = word;
   }
   return found;
 }
 
-}  // namespace astroclip::fits
+}  // namespace astroclip::data
