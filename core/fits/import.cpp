@@ -4,27 +4,21 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <charconv>
 #include <cmath>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <set>
-#include <span>
 #include <tuple>
 
 #include "base/error.h"
-#include "base/object_ids.h"
 #include "data/gaps.h"
-#include "data/layouts/paired_file.h"
 #include "data/survey.h"
-#include "fits/label_tables.h"
 #include "fits/measured_spectra.h"
+#include "fits/object_groups.h"
 #include "fits/places.h"
 #include "fits/seen_files.h"
-#include "search/sky.h"
+#include "fits/written_objects.h"
 
 namespace astroclip::fits {
 
@@ -40,6 +34,7 @@ constexpr double same_redshift = 1e-6;
 struct Object {
   int64_t image = none, spectrum = none;
   std::string id;
+  bool is_numbered = false;  ///< the identifier is a number given here
   double redshift = unknown, warning = unknown;
 };
 
@@ -128,8 +123,10 @@ class Importer {
       report_.redshifts += std::isfinite(object.redshift) ? 1 : 0;
     }
     if (!objects_.empty()) {
-      split();
-      write();
+      std::vector<WrittenObject> objects = objects_to_write();
+      report_.training = put_test_objects_last(objects);
+      report_.testing = report_.objects - report_.training;
+      report_.label_notes = write_objects(objects, pixels_, request_);
     }
     return std::move(report_);
   }
@@ -272,81 +269,28 @@ class Importer {
     file.refused.push_back({row, std::move(why)});
   }
 
-  /// What each of a component's members is joined with: the first, or, where there are stamps at places of different
-  /// identifiers, which are different objects however near, the nearest of those.
-  std::vector<size_t> anchors_of(const std::vector<size_t>& members, const std::vector<double>& ra,
-                                 const std::vector<double>& dec) const {
-    std::vector<size_t> stamps;
-    std::set<ObjectId> ids;
-    for (const size_t i : members) {
-      if (i >= images_.size() || !images_[i].what.place || !images_[i].what.id) continue;
-      stamps.push_back(i);
-      ids.insert(*images_[i].what.id);
-    }
-    std::vector<size_t> anchors(members.size(), members.front());
-    if (ids.size() < 2) return anchors;
-    for (size_t k = 0; k < members.size(); ++k) {
-      const size_t i = members[k];
-      const auto& id = i < images_.size() ? images_[i].what.id : spectra_[i - images_.size()].what.id;
-      anchors[k] = *std::ranges::min_element(stamps, {}, [&](size_t stamp) {
-        return std::tuple(id != images_[stamp].what.id, separation({ra[i], dec[i]}, {ra[stamp], dec[stamp]}),
-                          stamp != i);
-      });
-    }
-    return anchors;
-  }
-
-  /// Images and spectra of equal identifiers, named pairs, or positions joined by steps of at most the radius, in the
-  /// order of their first ones. An image of a named pair has no position.
+  /// All observations, images first, by their objects.
   std::vector<Group> groups() const {
-    const size_t count = images_.size() + spectra_.size();
-    std::vector<size_t> root(count);
-    std::iota(root.begin(), root.end(), size_t{0});
-    const auto find = [&](size_t i) {
-      while (root[i] != i) i = root[i] = root[root[i]];
-      return i;
-    };
-    const auto join = [&](size_t a, size_t b) {
-      a = find(a);
-      b = find(b);
-      root[std::max(a, b)] = std::min(a, b);
-    };
-    std::vector<double> ra(count, unknown), dec(count, unknown);
-    const auto place = [&](size_t i, const SkyPosition& position) {
-      std::tie(ra[i], dec[i]) = std::pair(position.ra, position.dec);
-    };
-    std::map<ObjectId, size_t> by_id;
-    for (size_t i = 0; i < images_.size(); ++i) {
-      const ObservedImage& one = images_[i].what;
-      if (images_[i].partner == none)
-        place(i, one.position);
-      else
-        join(i, images_.size() + static_cast<size_t>(images_[i].partner));
-      if (one.id) join(i, by_id.emplace(*one.id, i).first->second);
+    std::vector<Identity> all;
+    const auto images = std::ssize(images_);
+    for (const auto& [file, one, partner] : images_) {
+      Identity& identity = all.emplace_back(Identity{one.id, one.position, one.place.has_value()});
+      if (partner == none) continue;
+      identity.partner = images + partner;
+      identity.position = {unknown, unknown};  // of a named pair, it goes by that alone
     }
-    for (size_t s = 0; s < spectra_.size(); ++s) {
-      const size_t i = images_.size() + s;
-      const ObservedSpectrum& one = spectra_[s].what;
-      if (one.position) place(i, *one.position);
-      if (one.id) join(i, by_id.emplace(*one.id, i).first->second);
-    }
-    const auto near = search::sky_groups(ra, dec, pairing_radius);
-    std::map<int64_t, std::vector<size_t>> components;
-    for (size_t i = 0; i < count; ++i) components[near[i]].push_back(i);
-    for (const auto& [first, members] : components) {
-      const std::vector<size_t> anchors = anchors_of(members, ra, dec);
-      for (size_t k = 0; k < members.size(); ++k) join(members[k], anchors[k]);
-    }
-    std::map<size_t, Group> found;
-    for (size_t i = 0; i < count; ++i) {
-      Group& group = found[find(i)];
-      if (i < images_.size())
-        group.images.push_back(static_cast<int64_t>(i));
-      else
-        group.spectra.push_back(static_cast<int64_t>(i - images_.size()));
-    }
+    for (const auto& [file, one, partner] : spectra_)
+      all.push_back({one.id, one.position.value_or(SkyPosition{unknown, unknown}), false});
     std::vector<Group> groups;
-    for (auto& [first, group] : found) groups.push_back(std::move(group));
+    for (const std::vector<int64_t>& members : group_by_object(all)) {
+      Group& group = groups.emplace_back();
+      for (const int64_t i : members) {
+        if (i < images)
+          group.images.push_back(i);
+        else
+          group.spectra.push_back(i - images);
+      }
+    }
     return groups;
   }
 
@@ -470,6 +414,7 @@ class Importer {
       if (object.id.empty()) {
         while (!used.insert(std::to_string(next)).second) ++next;
         object.id = std::to_string(next);
+        object.is_numbered = true;
         file_of(name_of(object)).numbers.push_back(next);
       }
       if (object.image == none || object.spectrum == none) continue;
@@ -480,32 +425,6 @@ class Importer {
     }
   }
 
-  /// The number that a text is written as; none if it is no such number.
-  template <class T>
-  static std::optional<T> number_of(const std::string& text) {
-    T number = 0;
-    const char* end = text.data() + text.size();
-    const auto read = std::from_chars(text.data(), end, number);
-    const bool is_all = read.ec == std::errc() && read.ptr == end && std::to_string(number) == text;
-    return is_all ? std::optional(number) : std::nullopt;
-  }
-
-  /// As signed numbers, else unsigned ones, else texts, whichever all of them are.
-  ObjectIds object_ids() const {
-    const auto all = [&](auto is) { return std::ranges::all_of(objects_, is, &Object::id); };
-    ObjectIds ids;
-    ids.kind = all([](const auto& id) { return number_of<int64_t>(id).has_value(); })    ? IdKind::int64
-               : all([](const auto& id) { return number_of<uint64_t>(id).has_value(); }) ? IdKind::uint64
-                                                                                         : IdKind::text;
-    for (const Object& object : objects_) {
-      if (ids.kind == IdKind::text) ids.texts.push_back(object.id);
-      ids.keys.push_back(ids.kind == IdKind::int64    ? *number_of<int64_t>(object.id)
-                         : ids.kind == IdKind::uint64 ? std::bit_cast<int64_t>(*number_of<uint64_t>(object.id))
-                                                      : id_key(object.id));
-    }
-    return ids;
-  }
-
   /// Its file.
   const std::string& name_of(const Object& object) const {
     return object.spectrum == none ? images_[static_cast<size_t>(object.image)].file : spectrum(object).file;
@@ -513,27 +432,6 @@ class Importer {
 
   /// Pairs, images alone, spectra alone.
   static int kind(const Object& o) { return o.image != none && o.spectrum != none ? 0 : o.image != none ? 1 : 2; }
-
-  /// Moves the test objects to the end.
-  void split() {
-    std::array<std::vector<Object>, 3> kinds;
-    for (const Object& object : objects_) kinds[static_cast<size_t>(kind(object))].push_back(object);
-    report_.training = report_.objects * 8 / 10;
-    report_.testing = report_.objects - report_.training;
-    std::array<size_t, 3> testing = {};
-    auto left = static_cast<size_t>(report_.testing);
-    for (size_t k = 0; k < kinds.size(); ++k) left -= testing[k] = kinds[k].size() / 5;
-    const auto largest = static_cast<size_t>(
-        std::ranges::max_element(kinds, {}, [](const auto& one) { return one.size(); }) - kinds.begin());
-    testing[largest] += left;
-    objects_.clear();
-    for (const bool last : {false, true}) {
-      for (size_t k = 0; k < kinds.size(); ++k) {
-        const auto border = kinds[k].end() - static_cast<std::ptrdiff_t>(testing[k]);
-        objects_.insert(objects_.end(), last ? border : kinds[k].begin(), last ? kinds[k].end() : border);
-      }
-    }
-  }
 
   const From<ObservedSpectrum>& spectrum(const Object& object) const {
     return spectra_[static_cast<size_t>(object.spectrum)];
@@ -546,56 +444,14 @@ class Importer {
                                 : SkyPosition{unknown, unknown};
   }
 
-  TableLabels join_labels() const {
-    std::vector<std::string> ids;
-    std::vector<SkyPosition> places;
+  std::vector<WrittenObject> objects_to_write() const {
+    std::vector<WrittenObject> all;
     for (const Object& object : objects_) {
-      ids.push_back(object.id);
-      places.push_back(position_of(object));
+      all.push_back({object.id, !object.is_numbered, position_of(object), object.redshift, object.warning,
+                     object.image == none ? none : images_[static_cast<size_t>(object.image)].what.stored,
+                     object.spectrum == none ? nullptr : &spectrum(object).what.spectrum});
     }
-    return join_tables(request_.labels, ids, places);
-  }
-
-  void write() {
-    const TableLabels joined = join_labels();
-    report_.label_notes = joined.notes;
-    std::vector<std::string> labels = {"has_image", "has_spectrum", "ra", "dec", "zwarn"};
-    for (const auto& [name, values] : joined.labels) labels.push_back(name);
-    const int64_t sizes[] = {report_.objects};
-    const int64_t bands = std::ssize(request_.images.bands);
-    data::PairedWriter writer(request_.output, sizes, labels, true, bands, object_ids());
-    const std::vector<float> no_image(static_cast<size_t>(bands * data::image_side * data::image_side), 0.0F);
-    std::vector<float> planes(no_image.size());
-    const std::vector<float> no_spectrum(static_cast<size_t>(data::spectrum_pixels), 0.0F);
-    for (size_t place = 0; place < objects_.size(); ++place) {
-      const Object& object = objects_[place];
-      const bool has_image = object.image != none, has_spectrum = object.spectrum != none;
-      const ObservedSpectrum* one = has_spectrum ? &spectrum(object).what : nullptr;
-      if (has_image) pixels_.read(images_[static_cast<size_t>(object.image)].what.stored, planes);
-      const SkyPosition position = position_of(object);
-      const double flags[] = {has_image ? 1.0 : 0.0, has_spectrum ? 1.0 : 0.0};
-      data::PairedRows row;
-      row.count = 1;
-      row.images = has_image ? planes : no_image;
-      row.spectra = one == nullptr ? no_spectrum : one->spectrum.flux;
-      row.ivar = one == nullptr ? no_spectrum : one->spectrum.ivar;
-      row.redshifts = {&object.redshift, 1};
-      row.labels = {{"has_image", {flags, 1}},
-                    {"has_spectrum", {flags + 1, 1}},
-                    {"ra", {&position.ra, 1}},
-                    {"dec", {&position.dec, 1}},
-                    {"zwarn", {&object.warning, 1}}};
-      for (const auto& [name, values] : joined.labels) row.labels[name] = {&values[place], 1};
-      writer.write(row);
-    }
-    for (const auto& [name, texts] : joined.texts) writer.write_texts(name, texts);
-    const auto& names = request_.images.bands;
-    const bool are_letters = std::ranges::all_of(names, [](const std::string& name) { return name.size() == 1; });
-    writer.write_attribute("bands", fmt::format("{}", fmt::join(names, are_letters ? "" : ",")));
-    writer.write_attribute("image_values", !request_.images.values                        ? "by the unit"
-                                           : *request_.images.values == PixelValues::flux ? "flux"
-                                                                                          : "brightness");
-    writer.commit();
+    return all;
   }
 
   const ImportRequest& request_;

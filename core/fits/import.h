@@ -10,9 +10,6 @@
 
 namespace astroclip::fits {
 
-/// Images and spectra joined by steps this small on the sky are of one object.
-inline constexpr double pairing_radius = 1.0;  // seconds of arc
-
 struct ImportRequest {
   std::vector<std::string> files;
   std::string output;
