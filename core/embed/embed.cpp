@@ -44,8 +44,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds between_commits(1);
 constexpr int64_t batches_between_commits = 64;
 constexpr int64_t ids_at_once = 1 << 16;
-constexpr const char* each_input = "inputs";  // in the provenance: a hash of each
-constexpr size_t hash_digits = 16;
 constexpr int64_t batches_of_a_stretch = 1024;  // whose row numbers are held at a time
 
 bool holds(const std::vector<std::string>& names, const std::string& name) {
@@ -192,12 +190,13 @@ class Embedding {
     const Dataset* before = nullptr;
     config::Table plugins;
     std::map<std::string, std::string> facts;  // of all inputs, one after another
-    std::string each;                          // a hash of each input
+    std::string contents;                      // of all files
     for (const Input& input : inputs_) {
       if (std::exchange(before, input.objects.get()) == input.objects.get()) continue;  // another split
       const config::Table own = fingerprint(*input.objects);
       for (const auto& entry : own.entries()) facts[entry.key] += config::to_toml(entry.value);
-      each += fmt::format("{:0{}x}", stable_hash(config::to_toml(own)), hash_digits);
+      if (const config::Value* of_files = own.find(file_contents)) contents += *of_files->get_if<std::string>();
+      for (std::string& file : input.objects->files()) now.dataset_files.push_back(std::move(file));
       if (const config::Value* names = own.find(unreadable_labels)) {
         add_note(input, fmt::format("{}, and are left out: {}", unreadable_labels, *names->get_if<std::string>()));
       }
@@ -207,7 +206,7 @@ class Embedding {
       plugins.set(input.name, {dataset, {}});
     }
     for (const auto& [name, values] : facts) now.dataset.set(name, {fmt::format("{:016x}", stable_hash(values)), {}});
-    if (each.size() > hash_digits) now.dataset.set(each_input, {each, {}});
+    if (!contents.empty()) now.dataset.set(file_contents, {contents, {}});
     for (const EncoderSpec& encoder : encoders_) plugins.set(encoder.name, {encoder.plugin.parameters, {}});
     now.code = code_of({plugins, {}});
     provenance_ = now.text();
@@ -216,22 +215,10 @@ class Embedding {
       const std::string there = io::Hdf5File::open(path).attribute("provenance");
       const std::string advice = "delete it to begin anew";
       const Provenance then = Provenance::parse(there, path);
-      check_each_input(then, each, path);
       const std::string unknown = check_unchanged(then, now, path, Rebuilt::refuse, advice);
       if (!unknown.empty()) throw Error(fmt::format("{}; {}", unknown, advice));
       provenance_ = there;
     }
-  }
-
-  /// Throws Error naming the first of as many inputs that is another than when an output was begun.
-  void check_each_input(const Provenance& then, const std::string& now, const std::string& path) const {
-    const config::Value* value = then.dataset.find(each_input);
-    const std::string before = value == nullptr ? "" : *value->get_if<std::string>();
-    const auto [differs, differs_now] = std::ranges::mismatch(before, now);
-    if (before.size() != now.size() || differs_now == now.end()) return;
-    const size_t which = static_cast<size_t>(differs_now - now.begin()) / hash_digits;
-    throw Error(fmt::format("{}: was made when {}, input {} of {}, had other contents", path, inputs_[which].name,
-                            which + 1, inputs_.size()));
   }
 
   /// Each note is told once, with the first input that it is of.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <map>
@@ -26,7 +27,22 @@ constexpr int64_t sampled_objects = 32, sampled_bytes = int64_t{32} << 20;  // o
 std::string hash_of(std::string_view text) { return fmt::format("{:016x}", stable_hash(text)); }
 
 std::string hash_of(std::span<const std::byte> bytes) {
-  return hash_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  return fmt::format("{:016x}", XXH3_64bits(bytes.data(), bytes.size()));
+}
+
+/// Of a file's size and of evenly spaced blocks of its bytes.
+std::string hash_of_sampled_bytes(const std::string& path) {
+  constexpr size_t block = 1 << 14, most_blocks = 64;
+  const io::MappedFile file(path);
+  const std::span<const std::byte> bytes = file.bytes();
+  const size_t blocks = std::min(most_blocks, (bytes.size() + block - 1) / block);
+  std::string hashes = fmt::format("{}", bytes.size());
+  for (size_t i = 0; i < blocks; ++i) {
+    const size_t last = bytes.size() - std::min(block, bytes.size());
+    const size_t begin = blocks == 1 ? 0 : last * i / (blocks - 1);
+    hashes += hash_of(bytes.subspan(begin, std::min(block, bytes.size() - begin)));
+  }
+  return hash_of(hashes).substr(0, digits_of_a_file);
 }
 
 std::string hash_of_ids(const Dataset& dataset) {
@@ -97,6 +113,9 @@ config::Table fingerprint(const Dataset& dataset) {
   set("training objects", dataset.size(Split::train));
   set("test objects", dataset.size(Split::test));
   set("fields", hash_of(fmt::format("{}", fmt::join(described, "\n"))));
+  std::string contents;
+  for (const std::string& file : dataset.files()) contents += hash_of_sampled_bytes(file);
+  if (!contents.empty()) set(file_contents, std::move(contents));
   if (std::ranges::find(labels, "object_id") != labels.end()) set("object ids", hash_of_ids(dataset));
   const auto sample = [&](const std::vector<std::string>& names, int64_t most) {
     return hash_of_sample(dataset, names, most, may_be_unreadable, unreadable);
@@ -105,7 +124,7 @@ config::Table fingerprint(const Dataset& dataset) {
   set("values", sample(all, std::max(sampled_objects, sampled_bytes / object_bytes)));
   if (!unreadable.empty()) set(unreadable_labels, fmt::format("{}", fmt::join(unreadable, ", ")));
   if (const auto* joined = dynamic_cast<const data::LabelledDataset*>(&dataset)) {
-    for (const std::string& file : joined->files()) facts.set("table " + file, {file_hash(file), {}});
+    for (const std::string& file : joined->tables()) facts.set("table " + file, {file_hash(file), {}});
     if (!joined->where().empty()) set("where", joined->where());
   }
   return facts;

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "config/toml.h"
 #include "experiment/fingerprint.h"
@@ -130,6 +132,22 @@ std::vector<std::string> differences(const Provenance& a, const Provenance& b) {
   return names;
 }
 
+namespace {
+
+/// Names the first of as many files that has other contents.
+std::string changed_file(const std::string& before, const std::string& after, const std::vector<std::string>& files) {
+  if (before.size() != after.size()) {
+    return fmt::format("the dataset had {} files; now it has {}", before.size() / digits_of_a_file,
+                       after.size() / digits_of_a_file);
+  }
+  const auto differs = static_cast<size_t>(std::ranges::mismatch(before, after).in1 - before.begin());
+  const size_t which = differs / digits_of_a_file, all = after.size() / digits_of_a_file;
+  const std::string name = which < files.size() ? files[which] : "the dataset's file";
+  return fmt::format("{}{} had other contents", name, all == 1 ? "" : fmt::format(", file {} of {},", which + 1, all));
+}
+
+}  // namespace
+
 std::string check_unchanged(const Provenance& then, const Provenance& now, const std::string& place, Rebuilt rebuilt,
                             const std::string& advice) {
   if (then.empty()) {
@@ -140,6 +158,11 @@ std::string check_unchanged(const Provenance& then, const Provenance& now, const
   }
   for (const std::string& name : differing(then.dataset, now.dataset)) {
     const config::Value &before = *then.dataset.find(name), &after = *now.dataset.find(name);
+    if (name == file_contents) {
+      throw Error(
+          fmt::format("{}: was made when {}", place,
+                      changed_file(*before.get_if<std::string>(), *after.get_if<std::string>(), now.dataset_files)));
+    }
     if (before.get_if<int64_t>() == nullptr) {
       throw Error(fmt::format("{}: was made when the dataset had other {}", place, name));
     }

@@ -16,6 +16,8 @@ struct Provenance {
   config::Table files;    ///< hashes of files of weights, by path
   /// What check_unchanged accepted when the run was resumed.
   std::vector<std::string> accepted = {};
+  /// The dataset's files now, for messages; no part of the text.
+  std::vector<std::string> dataset_files = {};
 
   bool empty() const { return dataset.empty() && code.empty() && files.empty(); }
   /// TOML, for files and their metadata.

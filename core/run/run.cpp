@@ -66,6 +66,7 @@ class Run {
     const record::Position position = checkpoint_ ? checkpoint_->position : record::Position();
     dataset_ = experiment_.dataset.make();
     provenance_ = provenance_of(experiment_, fingerprint(*dataset_));
+    provenance_.dataset_files = dataset_->files();
     if (checkpoint_) compare(checkpoint_->position.provenance, checkpoint_->path);
     evaluate::check_labels(experiment_, *dataset_);
     evaluate::check_models(experiment_, *dataset_);

@@ -34,14 +34,19 @@ void compare_finished(const Plan& plan, const SweepFolder& folder, Rebuilt rebui
     if (folder.state(run) == State::finished) finished.push_back(&run);
   }
   if (finished.size() == plan.runs.size()) return;
-  std::map<std::string, config::Table> datasets;  // fingerprints
+  std::map<std::string, std::pair<config::Table, std::vector<std::string>>> datasets;  // fingerprints and files
   for (const PlannedRun* run : finished) {
-    config::Table& dataset = datasets[config::to_toml(run->experiment.dataset.parameters)];
-    if (dataset.empty()) dataset = fingerprint(*run->experiment.dataset.make());
+    auto& [dataset, files] = datasets[config::to_toml(run->experiment.dataset.parameters)];
+    if (dataset.empty()) {
+      const auto objects = run->experiment.dataset.make();
+      dataset = fingerprint(*objects);
+      files = objects->files();
+    }
     const auto own = record::RunFolder::open(folder.run(*run));
     const std::string text = std::filesystem::exists(own.provenance()) ? io::read_text(own.provenance()) : "";
-    const std::string accepted = check_unchanged(Provenance::parse(text, own.provenance()),
-                                                 provenance_of(run->experiment, dataset), own.path(), rebuilt);
+    Provenance now = provenance_of(run->experiment, dataset);
+    now.dataset_files = files;
+    const std::string accepted = check_unchanged(Provenance::parse(text, own.provenance()), now, own.path(), rebuilt);
     if (!accepted.empty()) console.say(accepted);
   }
 }

@@ -395,7 +395,7 @@ TEST(Embed, KnowsItsInputsByTheirContents) {
       .write(reinterpret_cast<const char*>(&other), sizeof other);
   const Outcome outcome = run_program(embed_arguments(model(), "'" + input + "'", output));
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.err, HasSubstr(output + ": was made when the dataset had other values"));
+  EXPECT_THAT(outcome.err, HasSubstr(output + ": was made when " + input + " had other contents"));
 }
 
 TEST(Embed, SaysThatObjectsAreNumberedByTheirRows) {
@@ -427,8 +427,9 @@ TEST(Embed, LeavesOutWhatItDoesNotNeedAndSaysSo) {
   const Outcome outcome = run_program(embed_arguments(model(), "'" + input + "'", scratch("of_odd_columns.h5")));
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr(input + ": labels that cannot be read, and are left out: mass"));
-  EXPECT_THAT(outcome.out, HasSubstr(input + ": left out, as they are not one number for each object: colours, group "
-                                             "about, name"));
+  EXPECT_THAT(outcome.out,
+              HasSubstr(input + ": left out, as they are not one number or text for each object: colours, group "
+                                "about\n"));
 }
 
 TEST(Embed, NamesTheInputThatChanged) {
@@ -448,7 +449,7 @@ TEST(Embed, NamesTheInputThatChanged) {
       .write(reinterpret_cast<const char*>(&other), sizeof other);
   const Outcome outcome = run_program(embed_arguments(model(), inputs, output));
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.err, HasSubstr(output + ": was made when " + paths[1] + ", input 2 of 3, had other contents"));
+  EXPECT_THAT(outcome.err, HasSubstr(output + ": was made when " + paths[1] + ", file 2 of 3, had other contents"));
 }
 
 /// 10,000 small files were held in memory to the last, decoded, by the survey's cache of a gigabyte.

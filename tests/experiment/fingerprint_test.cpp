@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "config/toml.h"
+#include "io/output/durable_file.h"
+#include "support/scratch.h"
 
 namespace astroclip {
 namespace {
@@ -14,12 +16,14 @@ class Objects final : public Dataset {
  public:
   int64_t training = 300, first_id = 0, changed_from = 400;
   std::string unit = "nJy", unreadable;
+  std::vector<std::string> paths;
 
   std::vector<Field> fields() const override {
     return {
         {"object_id", DType::i64, {}, "", ""}, {"image", DType::f32, {2}, unit, ""}, {"mass", DType::f64, {}, "", ""}};
   }
   int64_t size(Split split) const override { return split == Split::train ? training : 100; }
+  std::vector<std::string> files() const override { return paths; }
   void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
             HostBatch& out) const override {
     for (const std::string& name : names) {
@@ -59,6 +63,25 @@ TEST(Fingerprint, ShowsWhatChanged) {
   EXPECT_THAT(differing(others), testing::ElementsAre("object ids", "labels", "values"));
   EXPECT_THAT(differing(units), testing::ElementsAre("fields"));
   EXPECT_THAT(differing(values), testing::ElementsAre("values"));
+}
+
+/// A byte of one of many files, of which no other fact knows.
+TEST(Fingerprint, ShowsWhichFileChanged) {
+  Objects objects;
+  for (const char* name : {"fingerprint_a.bin", "fingerprint_b.bin"}) {
+    objects.paths.push_back(testing_support::scratch(name));
+    io::write_text(objects.paths.back(), std::string(100'000, 'x'));
+  }
+  const std::string before = *fingerprint(objects).find(file_contents)->get_if<std::string>();
+  EXPECT_EQ(before.substr(0, digits_of_a_file), before.substr(digits_of_a_file));
+  for (const size_t changed : {size_t{0}, size_t{54'321}, size_t{99'999}}) {
+    std::string bytes(100'000, 'x');
+    bytes[changed] = 'y';
+    io::write_text(objects.paths[1], bytes);
+    const std::string after = *fingerprint(objects).find(file_contents)->get_if<std::string>();
+    EXPECT_EQ(after.substr(0, digits_of_a_file), before.substr(0, digits_of_a_file));
+    EXPECT_NE(after.substr(digits_of_a_file), before.substr(digits_of_a_file)) << changed;
+  }
 }
 
 TEST(Fingerprint, LeavesOutLabelsThatCannotBeRead) {

@@ -47,6 +47,26 @@ TEST(Provenance, OfOtherDataIsRefused) {
   EXPECT_EQ(refusal(with("3a", "3b"), Rebuilt::accept), "runs/a: was made when vit.ckpt had other contents");
 }
 
+TEST(Provenance, NamesTheFileThatChanged) {
+  const auto of_files = [](const std::string& digits) {
+    Provenance provenance = Provenance::parse(made, "p");
+    provenance.dataset.set(file_contents, {digits, {}});
+    provenance.dataset_files = {"a.h5", "b.h5"};
+    return provenance;
+  };
+  const auto says = [&](const std::string& digits) {
+    try {
+      return check_unchanged(of_files("0123456789abcdef"), of_files(digits), "runs/a", Rebuilt::accept);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_EQ(says("0123456789abcdef"), "");
+  EXPECT_EQ(says("0123456789abcdee"), "runs/a: was made when b.h5, file 2 of 2, had other contents");
+  EXPECT_EQ(says("1123456789abcdef"), "runs/a: was made when a.h5, file 1 of 2, had other contents");
+  EXPECT_EQ(says("01234567"), "runs/a: was made when the dataset had 2 files; now it has 1");
+}
+
 TEST(Provenance, OfOtherCodeIsRefusedUnlessAccepted) {
   EXPECT_EQ(refusal(with("2a", "2b")),
             "runs/a: encoder 'vit' was rebuilt since; --accept-rebuilt goes on with what there is now");
