@@ -20,8 +20,7 @@ using testing_support::FitsWriter;
 using testing_support::scratch;
 
 const std::vector<std::string> ids = {"39633300968442591", "39633300968442592"};
-constexpr double arcsec = 1.0 / 3600.0;
-const std::vector<SkyPosition> places = {{180.0, 5.0}, {180.0, 5.0 + 10.0 * arcsec}};
+const std::vector<SkyPosition> places = {{180.0, 5.0}, {180.0, 5.0 + 10.0 / 3600.0}};
 
 std::string written(const std::string& name, const std::string& text) {
   const std::string path = scratch(name);
