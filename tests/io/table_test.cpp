@@ -158,7 +158,7 @@ TEST(FitsTableTest, ReadsEveryTypeExactly) {
   EXPECT_TRUE(table.read("NAME").is_missing(1));
   EXPECT_EQ(values<Numbers>(table.read("SCALED")), (Numbers{1.5, 2.0}));
   EXPECT_EQ(values<Integers>(table.read("ID")), (Integers{9007199254740993, -1}));
-  EXPECT_THAT([&] { table.read("COEFF"); }, ThrowsMessage<Error>(HasSubstr("has no column 'COEFF'")));
+  EXPECT_THAT([&] { table.read("COEFF"); }, ThrowsMessage<Error>(HasSubstr("column 'COEFF' has 3 numbers a row")));
 }
 
 TEST(FitsTableTest, ReadsAsciiTablesFromTheirText) {
@@ -195,6 +195,25 @@ TEST(FitsTableTest, ReadsAsciiTablesFromTheirText) {
   EXPECT_TRUE(table.read("Z").is_missing(1));
   EXPECT_EQ(values<Numbers>(table.read("IMPLIED")), (Numbers{1.25, -1.5}));
   EXPECT_EQ(values<Texts>(table.read("NAME")), (Texts{"abc", ""}));
+}
+
+TEST(FitsTableTest, ReadsElementsOfVectors) {
+  const std::string path = scratch("vectors.fits");
+  FitsWriter(path).empty_primary().table(
+      "CAT", 2, {{"Z", "D", {0.5, 0.7}}, {"FLUX", "3E", {1, 2, NAN, 4, 5, 6}}, {"COUNT", "2K", {}, {1, 2, 3, 4}}});
+  const auto table = Table::open(path);
+  EXPECT_THAT(table.columns(), ElementsAre("Z"));
+  EXPECT_THAT(table.elements(), ElementsAre("FLUX[0]", "FLUX[1]", "FLUX[2]", "COUNT[0]", "COUNT[1]"));
+  EXPECT_TRUE(table.has("flux[2]"));
+  EXPECT_FALSE(table.has("FLUX[3]"));
+  const Column middle = table.read("flux[1]");
+  EXPECT_EQ(middle.name, "FLUX[1]");
+  EXPECT_EQ(values<Numbers>(middle), (Numbers{2, 5}));
+  EXPECT_TRUE(table.read("FLUX[2]").is_missing(0));
+  EXPECT_EQ(values<Integers>(table.read("COUNT[1]")), (Integers{2, 4}));
+  EXPECT_THAT(
+      [&] { (void)table.read("FLUX"); },
+      ThrowsMessage<Error>(path + ": column 'FLUX' has 3 numbers a row; 'FLUX[0]' to 'FLUX[2]' are its elements"));
 }
 
 TEST(FitsTableTest, AsksWhichOfSeveralTables) {
@@ -272,6 +291,25 @@ TEST_F(Hdf5TableTest, ReadsCompoundDatasetsAndAstropysMasks) {
   EXPECT_EQ(values<Integers>(table.read("ID")), (Integers{9007199254740993, 2}));
   EXPECT_FALSE(table.read("Z").is_missing(0));
   EXPECT_TRUE(table.read("Z").is_missing(1));
+}
+
+TEST_F(Hdf5TableTest, ReadsElementsOfArraysInCompoundDatasets) {
+  struct Row {
+    float theta[3];
+    double z;
+  };
+  const Row rows[] = {{{1, 2, 3}, 0.5}, {{4, 5, 6}, 0.7}};
+  const hsize_t width = 3;
+  const hid_t array = H5Tarray_create2(H5T_NATIVE_FLOAT, 1, &width);
+  const hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(Row));
+  H5Tinsert(type, "THETA", offsetof(Row, theta), array);
+  H5Tinsert(type, "Z", offsetof(Row, z), H5T_NATIVE_DOUBLE);
+  const std::string path = scratch("arrays.h5");
+  { Hdf5Written(path).write("catalogue", {2}, rows, type, {.type = type}); }
+  const auto table = Table::open(path);
+  EXPECT_THAT(table.columns(), ElementsAre("Z"));
+  EXPECT_EQ(values<Numbers>(table.read("THETA[0]")), (Numbers{1, 4}));
+  EXPECT_EQ(values<Numbers>(table.read("THETA[2]")), (Numbers{3, 6}));
 }
 
 TEST_F(Hdf5TableTest, RefusesADatasetThatNothingWasWrittenTo) {

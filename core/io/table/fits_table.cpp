@@ -17,6 +17,7 @@ namespace astroclip::io {
 namespace {
 
 constexpr int64_t texts_at_once = 1 << 16;
+constexpr int64_t numbers_at_once = 1 << 20;
 
 class FitsTable final : public TableSource {
  public:
@@ -39,9 +40,14 @@ class FitsTable final : public TableSource {
     if (rows > 0 && row_bytes_ < 1) throw Error(fmt::format("{}: is damaged: its table has rows without bytes", path));
     for (int number = 1; number <= fields; ++number) {
       const FieldType field = type_of(number);
-      if (!field.is_readable) continue;
-      fields_.push_back(field);
-      columns.push_back(key_text(fmt::format("TTYPE{}", number)));
+      const std::string name = key_text(fmt::format("TTYPE{}", number));
+      if (field.is_readable) {
+        fields_.push_back(field);
+        columns.push_back(name);
+      } else if (field.repeat > 1) {
+        vector_fields_.push_back(field);
+        vectors.push_back({name, field.repeat});
+      }
     }
   }
   Column read(size_t column, const std::string& place) const override {
@@ -54,12 +60,13 @@ class FitsTable final : public TableSource {
       read_text(field, place, values);
     else if (field.type == TLOGICAL)
       read_flags(field, place, values);
-    else if (field.type == TULONGLONG)
-      read_numbers<uint64_t, ULONGLONG>(field, TULONGLONG, place, values);
-    else if (field.type == TDOUBLE)
-      read_numbers<double, double>(field, TDOUBLE, place, values);
     else
-      read_numbers<int64_t, LONGLONG>(field, TLONGLONG, place, values);
+      read_numbers(field, 0, place, values);
+    return values;
+  }
+  Column read_element(size_t vector, int64_t element, const std::string& place) const override {
+    Column values;
+    if (rows > 0) read_numbers(vector_fields_[vector], element, place, values);
     return values;
   }
 
@@ -68,6 +75,7 @@ class FitsTable final : public TableSource {
     int number = 0;
     int type = 0;  ///< TSTRING, TLOGICAL, TULONGLONG, TLONGLONG or TDOUBLE
     int64_t width = 0;
+    int64_t repeat = 1;  ///< of a vector of numbers: how many there are in a row
     bool is_readable = false;
     bool is_float = false;  ///< in the file
   };
@@ -132,21 +140,44 @@ class FitsTable final : public TableSource {
         return field;
     }
     field.is_readable = repeat == 1;
+    if (field.type != TLOGICAL) field.repeat = repeat;
     return field;
   }
 
-  template <class T, class Library>
-  void read_numbers(const FieldType& field, int type, const std::string& place, Column& column) const {
-    const auto count = static_cast<size_t>(rows);
-    std::vector<Library> values(count);
-    std::vector<char> undefined(count);
-    int status = 0, any = 0;
-    if (field.is_float)  // as it stands: cfitsio takes infinite numbers for undefined ones
-      fits_read_col(file_, type, field.number, 1, 1, rows, nullptr, values.data(), &any, &status);
+  void read_numbers(const FieldType& field, int64_t element, const std::string& place, Column& column) const {
+    if (field.type == TULONGLONG)
+      read_numbers<uint64_t, ULONGLONG>(field, TULONGLONG, element, place, column);
+    else if (field.type == TDOUBLE)
+      read_numbers<double, double>(field, TDOUBLE, element, place, column);
     else
-      fits_read_colnull(file_, type, field.number, 1, 1, rows, values.data(), undefined.data(), &any, &status);
-    check(status, place);
-    column.values = std::vector<T>(values.begin(), values.end());
+      read_numbers<int64_t, LONGLONG>(field, TLONGLONG, element, place, column);
+  }
+
+  template <class T, class Library>
+  void read_numbers(const FieldType& field, int type, int64_t element, const std::string& place, Column& column) const {
+    const auto count = static_cast<size_t>(rows);
+    std::vector<T> own(count);
+    std::vector<char> undefined(count);
+    const int64_t at_once = std::max<int64_t>(1, numbers_at_once / field.repeat);
+    std::vector<Library> values;
+    std::vector<char> flags;
+    for (int64_t begin = 0; begin < rows; begin += at_once) {
+      const int64_t some = std::min(at_once, rows - begin), numbers = some * field.repeat;
+      values.resize(static_cast<size_t>(numbers));
+      flags.assign(static_cast<size_t>(numbers), 0);
+      int status = 0, any = 0;
+      if (field.is_float)  // as it stands: cfitsio takes infinite numbers for undefined ones
+        fits_read_col(file_, type, field.number, begin + 1, 1, numbers, nullptr, values.data(), &any, &status);
+      else
+        fits_read_colnull(file_, type, field.number, begin + 1, 1, numbers, values.data(), flags.data(), &any, &status);
+      check(status, place);
+      for (int64_t i = 0; i < some; ++i) {
+        const auto from = static_cast<size_t>(i * field.repeat + element), to = static_cast<size_t>(begin + i);
+        own[to] = static_cast<T>(values[from]);
+        undefined[to] = flags[from];
+      }
+    }
+    column.values = std::move(own);
     set_missing(undefined, column);
     if constexpr (std::is_same_v<T, double>) {
       auto& numbers = std::get<std::vector<double>>(column.values);
@@ -207,7 +238,7 @@ class FitsTable final : public TableSource {
       return !value.empty() && !(parse_text(value, number) && parse_text(neutral, expected) && number == expected);
     };
     if (scaled_by("TSCAL", "1") || scaled_by("TZERO", "0"))
-      return read_numbers<double, double>(field, TDOUBLE, place, column);
+      return read_numbers<double, double>(field, TDOUBLE, 0, place, column);
     const std::vector<std::string> texts = ascii_texts(field, place);
     const std::string kind = code.substr(0, 1);
     if (kind == "I" &&
@@ -280,7 +311,7 @@ class FitsTable final : public TableSource {
   std::unique_ptr<fitsfile, Close> owner_;  ///< closes it, also when the constructor throws
   bool is_text_ = false;
   int64_t row_bytes_ = 0;
-  std::vector<FieldType> fields_;
+  std::vector<FieldType> fields_, vector_fields_;
 };
 
 }  // namespace

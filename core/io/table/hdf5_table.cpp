@@ -49,7 +49,17 @@ StoredAs kind_of(hid_t type) {
 /// A dataset, or a member of a compound one.
 struct ColumnPlace {
   std::string name, dataset, member;
+  int64_t width = 1;  ///< of a vector: how many numbers there are in a row
 };
+
+/// How many floating-point numbers an array of one axis has; 0 for other types.
+int64_t vector_width(hid_t type) {
+  if (H5Tget_class(type) != H5T_ARRAY || H5Tget_array_ndims(type) != 1) return 0;
+  hsize_t width = 0;
+  H5Tget_array_dims2(type, &width);
+  const Hdf5Id base(H5Tget_super(type), H5Tclose);
+  return kind_of(base) == StoredAs::f64 ? static_cast<int64_t>(width) : 0;
+}
 
 class Hdf5Table final : public TableSource {
  public:
@@ -124,6 +134,33 @@ class Hdf5Table final : public TableSource {
     return values;
   }
 
+  Column read_element(size_t vector, int64_t element, const std::string& place) const override {
+    constexpr hsize_t numbers_at_once = 1 << 20;
+    const auto& [name, dataset, member, width] = vector_places_[vector];
+    std::vector<double> values;
+    const Hdf5Lock lock;
+    const Hdf5Id set(H5Dopen2(file_, dataset.c_str(), H5P_DEFAULT), H5Dclose);
+    const std::string missing = WrittenRows(path_, set).missing(set, 0, rows);
+    if (!missing.empty()) throw Error(fmt::format("{}: {}", place, missing));
+    const auto count = static_cast<hsize_t>(rows), wide = static_cast<hsize_t>(width);
+    const Hdf5Id row(H5Tarray_create2(H5T_NATIVE_DOUBLE, 1, &wide), H5Tclose);
+    const Hdf5Id memory(H5Tcreate(H5T_COMPOUND, H5Tget_size(row)), H5Tclose);
+    H5Tinsert(memory, member.c_str(), 0, row);
+    const Hdf5Id space(H5Dget_space(set), H5Sclose);
+    std::vector<double> block;
+    for (hsize_t begin = 0; begin < count;) {
+      const hsize_t some = std::min(count - begin, std::max<hsize_t>(1, numbers_at_once / wide));
+      block.resize(some * wide);
+      const Hdf5Id own(H5Screate_simple(1, &some, nullptr), H5Sclose);
+      H5Sselect_hyperslab(space, H5S_SELECT_SET, &begin, nullptr, &some, nullptr);
+      if (H5Dread(set, memory, own, space, H5P_DEFAULT, block.data()) < 0)
+        throw Error(fmt::format("{}: cannot be read: {}", place, reading_reason(set)));
+      for (hsize_t i = 0; i < some; ++i) values.push_back(block[i * wide + static_cast<hsize_t>(element)]);
+      begin += some;
+    }
+    return {.name = name, .values = std::move(values)};
+  }
+
   /// Reads the values of an open dataset, or of its member.
   struct Reader {
     hid_t set;
@@ -184,14 +221,14 @@ class Hdf5Table final : public TableSource {
 
   std::string path_;
   hid_t file_ = -1;
-  std::vector<ColumnPlace> places_;
+  std::vector<ColumnPlace> places_, vector_places_;
 };
 
 /// A group of datasets, or a compound dataset.
 struct Candidate {
   std::string name;
   int64_t rows = 0;
-  std::vector<ColumnPlace> places = {};
+  std::vector<ColumnPlace> places = {}, vectors = {};
 };
 
 std::vector<std::string> datasets_of(hid_t file) {
@@ -213,6 +250,7 @@ Candidate compound_table(const std::string& name, int64_t rows, hid_t type) {
     const Hdf5Id member(H5Tget_member_type(type, static_cast<unsigned>(i)), H5Tclose);
     char* text = H5Tget_member_name(type, static_cast<unsigned>(i));
     if (kind_of(member) != StoredAs::other) table.places.push_back({text, name, text});
+    if (const int64_t width = vector_width(member); width > 0) table.vectors.push_back({text, name, text, width});
     H5free_memory(text);
   }
   return table;
@@ -260,7 +298,9 @@ void Hdf5Table::choose(const std::string& path, const std::string& table) {
   const Candidate& chosen = tables[choose_table(path, names, table)];
   rows = chosen.rows;
   places_ = chosen.places;
+  vector_places_ = chosen.vectors;
   for (const ColumnPlace& place : places_) columns.push_back(place.name);
+  for (const ColumnPlace& place : vector_places_) vectors.push_back({place.name, place.width});
 }
 
 }  // namespace

@@ -88,6 +88,8 @@ std::shared_ptr<const TableSource> open_source(const std::string& path, const st
   return open_csv(path, std::move(file));
 }
 
+std::string element_name(const std::string& vector, int64_t element) { return fmt::format("{}[{}]", vector, element); }
+
 }  // namespace
 
 size_t choose_table(const std::string& path, const std::vector<std::string>& tables, const std::string& wanted) {
@@ -116,8 +118,17 @@ const std::string& Table::format() const { return source_->format; }
 int64_t Table::rows() const { return source_->rows; }
 const std::vector<std::string>& Table::columns() const { return source_->columns; }
 
+std::vector<std::string> Table::elements() const {
+  std::vector<std::string> names;
+  for (const TableSource::Vector& vector : source_->vectors) {
+    for (int64_t i = 0; i < vector.width; ++i) names.push_back(element_name(vector.name, i));
+  }
+  return names;
+}
+
 bool Table::has(const std::string& column) const {
-  return std::ranges::any_of(columns(), [&](const auto& name) { return same_letters(name, column); });
+  const auto is_it = [&](const auto& name) { return same_letters(name, column); };
+  return std::ranges::any_of(columns(), is_it) || (column.ends_with(']') && std::ranges::any_of(elements(), is_it));
 }
 
 Column Table::read(const std::string& column) const {
@@ -128,13 +139,28 @@ Column Table::read(const std::string& column) const {
   }
   const std::vector<size_t>& found = exact.empty() ? same : exact;
   if (found.empty()) {
+    for (size_t i = 0; i < source_->vectors.size(); ++i) {
+      const auto& [name, width] = source_->vectors[i];
+      if (same_letters(name, column)) {
+        throw Error(fmt::format("{}: column '{}' has {} numbers a row; '{}' to '{}' are its elements", path_, name,
+                                width, element_name(name, 0), element_name(name, width - 1)));
+      }
+      for (int64_t element = 0; element < width; ++element) {
+        if (same_letters(element_name(name, element), column))
+          return named(element_name(name, element),
+                       [&](const std::string& place) { return source_->read_element(i, element, place); });
+      }
+    }
     throw Error(fmt::format("{}: has no column '{}'; it has {}{}", path_, column, fmt::join(columns(), ", "),
                             suggestion(column, columns())));
   }
   if (found.size() > 1) throw Error(fmt::format("{}: has {} columns '{}'", path_, found.size(), column));
-  const std::string& name = columns()[found.front()];
+  return named(columns()[found.front()], [&](const std::string& place) { return source_->read(found.front(), place); });
+}
+
+Column Table::named(const std::string& name, const std::function<Column(const std::string& place)>& read) const {
   const std::string place = fmt::format("{}: column '{}'", path_, name);
-  Column values = source_->read(found.front(), place);
+  Column values = read(place);
   values.name = name;
   values.place = place;
   return values;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,14 +26,19 @@ class Table {
   /// "CSV", "FITS table" …
   const std::string& format() const;
   int64_t rows() const;
-  /// The columns that can be read: those with one value a row.
+  /// The columns with one value a row.
   const std::vector<std::string>& columns() const;
+  /// Those with several numbers a row (of FITS, and of compound datasets of HDF5), as "NAME[0]" and so on: all that can
+  /// be read beside `columns`.
+  std::vector<std::string> elements() const;
   bool has(const std::string& column) const;
-  /// A column by its name, or, where no other has the same letters, by that name in another case. Throws Error when
-  /// there is none or there are several, and when a value is not of the column's type.
+  /// A column, or an element of one, by its name, or, where no other has the same letters, by that name in another
+  /// case. Throws Error when there is none or there are several, and when a value is not of the column's type.
   Column read(const std::string& column) const;
 
  private:
+  Column named(const std::string& name, const std::function<Column(const std::string& place)>& read) const;
+
   std::string path_;
   std::shared_ptr<const struct TableSource> source_;
 };

@@ -13,7 +13,13 @@ namespace astroclip::io {
 /// A table of one format.
 struct TableSource {
   std::string format;
-  std::vector<std::string> columns;
+  std::vector<std::string> columns;  ///< with one value a row
+  /// A column with several numbers a row.
+  struct Vector {
+    std::string name;
+    int64_t width;
+  };
+  std::vector<Vector> vectors = {};
   int64_t rows = 0;
 
   TableSource() = default;
@@ -22,6 +28,8 @@ struct TableSource {
   virtual ~TableSource() = default;
   /// The values of a column; errors begin with `place`.
   virtual Column read(size_t column, const std::string& place) const = 0;
+  /// One number a row of a vector, by its place from 0; of formats that have vectors.
+  virtual Column read_element(size_t /*vector*/, int64_t /*element*/, const std::string& /*place*/) const { return {}; }
 };
 
 /// A file's bytes, mapped or unpacked, as long as the owner lives.
