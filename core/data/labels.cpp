@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "data/fields.h"
+#include "data/label_presets_internal.h"
 #include "data/objects.h"
 #include "data/where.h"
 #include "io/table/key_columns.h"
@@ -26,6 +27,8 @@ namespace {
 
 constexpr std::array<Split, 2> splits = {Split::train, Split::test};
 constexpr double missing_label = std::numeric_limits<double>::quiet_NaN();
+
+constexpr size_t ids_shown = 3;
 
 size_t index_of(Split split) { return split == Split::train ? 0 : 1; }
 
@@ -71,6 +74,7 @@ class Join {
     if (places_ && joined_.matched < all_) by_position();
     append(joined_.sentence, all_ - joined_.matched, "has no row", "have no row");
     joined_.sentence += remarks_;
+    if (joined_.matched == 0) joined_.sentence += identifiers_;
     return std::move(joined_);
   }
 
@@ -121,11 +125,13 @@ class Join {
       const auto [entry, is_new] = first.emplace(id_text(ids, row), row);
       if (!is_new) repeated.insert(entry->second);
     }
+    std::vector<std::string> shown, of_rows;
     for (const Split split : splits) {
       const ObjectIds own = read_object_ids(objects_, split, rows_with(objects_, split, {}));
       IdNames names;
       names.add(own);
       for (size_t i = 0; i < own.keys.size(); ++i) {
+        if (shown.size() < ids_shown) shown.push_back(names(own.keys[i]));
         const auto found = first.find(names(own.keys[i]));
         if (found == first.end()) continue;
         const bool is_other = places_ && is_far(places_->objects[index_of(split)], i, found->second);
@@ -141,6 +147,11 @@ class Join {
     append(remarks_, missing, "row has no identifier", "rows have no identifier");
     append(remarks_, far, "row of the same identifier is not taken, as it lies over 60 arcsec away",
            "rows of the same identifiers are not taken, as they lie over 60 arcsec away");
+    for (int64_t row = 0; row < ids.rows() && of_rows.size() < ids_shown; ++row) {
+      if (!ids.is_missing(row)) of_rows.push_back(id_text(ids, row));
+    }
+    identifiers_ =
+        fmt::format("; the objects are {} …, the rows {} …", fmt::join(shown, ", "), fmt::join(of_rows, ", "));
   }
 
   /// Rows for the objects that have none, out of those that no object has.
@@ -196,7 +207,7 @@ class Join {
   std::optional<Places> places_;
   JoinedRows joined_;
   int64_t all_ = 0;
-  std::string remarks_;
+  std::string remarks_, identifiers_;
 };
 
 /// Numbers as labels of float64. Throws Error for an integer that it cannot hold.
@@ -235,10 +246,32 @@ io::ColumnValues id_values(const ObjectIds& ids) {
   return std::vector<uint64_t>(ids.keys.begin(), ids.keys.end());
 }
 
+/// How many of the joined objects have too few votes on each question.
+std::string few_votes_sentence(const PresetLabels& preset, const JoinedRows& joined, const LabelTable& how) {
+  std::vector<std::string> counts;
+  for (const auto& [question, is_few] : preset.few_votes) {
+    int64_t count = 0;
+    for (const auto& rows : joined.rows) {
+      count += std::ranges::count_if(rows, [&](int64_t row) { return row >= 0 && is_few[static_cast<size_t>(row)]; });
+    }
+    if (count > 0) counts.push_back(fmt::format("{} on {}", count, question));
+  }
+  return fmt::format("votes of {}: of {} fewer than {} votes have {}", how.file, counted(joined.matched, "object"),
+                     how.min_votes, counts.empty() ? "none" : fmt::format("{}", fmt::join(counts, ", ")));
+}
+
 const config::Schema<LabelTable>& label_table_schema() {
   static const auto schema =
       config::Schema<LabelTable>("A table whose rows are joined to the objects.")
           .required("file", &LabelTable::file, "CSV, FITS, HDF5 or VOTable")
+          .field("preset", &LabelTable::preset,
+                 "a catalogue whose labels are made by its own rules (docs/data.md), and which is joined by its own "
+                 "columns unless others are named; empty: none",
+                 [] {
+                   std::vector<std::string> names = label_presets();
+                   names.emplace_back();
+                   return config::one_of(names);
+                 }())
           .field("table", &LabelTable::table, "which of the file's tables: an HDU, a group, a VOTable's table")
           .field("id", &LabelTable::id,
                  "column with the objects' object_id: joins by it, and by position the objects that no row is of")
@@ -248,11 +281,15 @@ const config::Schema<LabelTable>& label_table_schema() {
           .field("radius", &LabelTable::radius,
                  "largest distance of a row from its object, in arcsec; 0 beside 'id': never by position",
                  config::between(0.0, 3600.0))
+          .field("min_votes", &LabelTable::min_votes,
+                 "of Galaxy Zoo's presets: least number of votes on a question; the answers of those with fewer are "
+                 "missing",
+                 config::at_least(0))
           .pairs("columns", &LabelTable::columns, &LabelColumn::label, &LabelColumn::column,
                  "label = column; labels that the dataset has, too, are replaced")
           .check([](const LabelTable& table) -> std::string {
-            if (table.columns.empty()) return "'columns' is empty: it says label = column";
-            if (table.id.empty() && table.ra.empty() && table.dec.empty())
+            if (table.columns.empty() && table.preset.empty()) return "'columns' is empty: it says label = column";
+            if (table.preset.empty() && table.id.empty() && table.ra.empty() && table.dec.empty())
               return "rows are joined by 'id', or by 'ra' and 'dec'";
             return table.ra.empty() != table.dec.empty() ? "'ra' and 'dec' stand together" : "";
           });
@@ -286,7 +323,7 @@ bool is_list_of_numbers(const config::Value& value) {
 
 bool Selection::empty() const {
   const auto* by_label = sentinels.get_if<config::Table>();
-  return labels.empty() && where.empty() && by_label != nullptr && by_label->empty();
+  return labels.empty() && derived.empty() && where.empty() && by_label != nullptr && by_label->empty();
 }
 
 const config::Schema<Selection>& selection_schema() {
@@ -294,6 +331,9 @@ const config::Schema<Selection>& selection_schema() {
       config::Schema<Selection>("Which objects a dataset gives, and with which labels.")
           .tables("labels", &Selection::labels, "tables of labels of one's own, joined to the objects",
                   label_table_schema())
+          .pairs("derived", &Selection::derived, &DerivedLabel::label, &DerivedLabel::formula,
+                 "label = formula of other labels, of those above it, too: \"log_sfr - log_mass\"; + - * / %, abs(), "
+                 "sqrt(), exp(), ln(), log10() and parentheses")
           .field("sentinels", &Selection::sentinels,
                  "label = [numbers that stand for a missing value]; a redshift of -9999, -999 or -99 is missing unless "
                  "the label stands here")
@@ -320,6 +360,13 @@ void check_selection(const Selection& selection, const config::Table& table, con
                          .says(fmt::format("'{}' must be a list of numbers, found {}", entry.key, entry.value.kind())));
     }
   }
+  for (const DerivedLabel& derived : selection.derived) {
+    try {
+      (void)Where(derived.formula);
+    } catch (const Error& error) {
+      problems.add(place("derived"), where.inner("derived").says(fmt::format("'{}': {}", derived.label, error.what())));
+    }
+  }
   if (selection.where.empty()) return;
   try {
     (void)Where(selection.where);
@@ -336,37 +383,71 @@ LabelledDataset::LabelledDataset(std::shared_ptr<const Dataset> objects, const S
     : objects_(std::move(objects)), where_(selection.where) {
   for (const LabelTable& table : selection.labels) join(table);
   mask_sentinels(*selection.sentinels.get_if<config::Table>());
+  for (const DerivedLabel& derived : selection.derived) derive(derived);
   if (!selection.where.empty()) filter(selection.where);
 }
 
-void LabelledDataset::join(const LabelTable& table) {
+void LabelledDataset::join(const LabelTable& given) {
+  const LabelTable table = with_join(given);
   const io::Table rows = io::Table::open(table.file, table.table);
   tables_.push_back(table.file);
   const JoinedRows joined = join_rows(*objects_, rows, table);
+  const std::string source = fmt::format("[dataset.labels] {}", table.file);
+  if (joined.matched == 0) throw Error(fmt::format("{}: {}", source, joined.sentence));
   std::vector<std::string> names;
+  const auto add = [&](const std::string& label, const io::Column& values, const std::string& meaning,
+                       const std::string& unit) {
+    if (labels_.contains(label)) throw Error(fmt::format("{}: another table gives the label '{}', too", source, label));
+    check_label(label, source + ": a table");
+    add_label(label, {taken(values, label, joined.rows[0]), taken(values, label, joined.rows[1])},
+              fmt::format("{} of {}", meaning, table.file), unit, "of " + table.file);
+    names.push_back(label);
+  };
+  const PresetLabels preset = preset_labels(rows, table);
+  for (const auto& [values, unit, meaning] : preset.labels) add(values.name, values, meaning, unit);
   for (const LabelColumn& column : table.columns) {
-    add_label(table, column, rows.read(column.column), joined.rows);
-    names.push_back(column.label);
+    const io::Column values = rows.read(column.column);
+    add(column.label, values, "column " + values.name, "");
   }
-  notes_.push_back(fmt::format("labels {} of {}: {}", fmt::join(names, ", "), table.file, joined.sentence));
+  const std::string labels = table.preset.empty() ? fmt::format("labels {}", fmt::join(names, ", "))
+                                                  : fmt::format("{} labels by '{}'", names.size(), table.preset);
+  notes_.push_back(fmt::format("{} of {}: {}", labels, table.file, joined.sentence));
+  if (!preset.few_votes.empty()) notes_.push_back(few_votes_sentence(preset, joined, table));
 }
 
-void LabelledDataset::add_label(const LabelTable& table, const LabelColumn& column, const io::Column& values,
-                                const std::array<std::vector<int64_t>, 2>& rows) {
-  if (labels_.contains(column.label)) {
-    throw Error(fmt::format("[dataset.labels] {}: another table gives the label '{}', too", table.file, column.label));
-  }
+void LabelledDataset::check_label(const std::string& label, const std::string& giver) const {
   const std::vector<Field> fields = objects_->fields();
-  const auto own = std::ranges::find(fields, column.label, &Field::name);
-  if (column.label == "object_id" || column.label.starts_with("has_") ||
-      (own != fields.end() && own->shape.rank() > 0)) {
-    throw Error(fmt::format("[dataset.labels] {}: a table cannot give '{}', which says what the objects are",
-                            table.file, column.label));
+  const auto own = std::ranges::find(fields, label, &Field::name);
+  if (label == "object_id" || label.starts_with("has_") || (own != fields.end() && own->shape.rank() > 0))
+    throw Error(fmt::format("{} cannot give '{}', which says what the objects are", giver, label));
+}
+
+void LabelledDataset::add_label(const std::string& label, BySplit values, const std::string& meaning,
+                                const std::string& unit, const std::string& from) {
+  const std::vector<Field> fields = objects_->fields();
+  const auto own = std::ranges::find(fields, label, &Field::name);
+  const bool is_own = own != fields.end();
+  if (is_own) notes_.push_back(fmt::format("label {} {} replaces the dataset's", label, from));
+  descriptions_[label] = {meaning, unit.empty() && is_own ? own->unit : unit};
+  labels_[label] = std::move(values);
+}
+
+void LabelledDataset::derive(const DerivedLabel& derived) {
+  check_label(derived.label, "[dataset.derived] a formula");
+  const std::string place = fmt::format("derived label '{}'", derived.label);
+  const Where formula(derived.formula);
+  BySplit values;
+  for (const Split split : splits) {
+    std::map<std::string, io::Column> named;
+    for (const std::string& name : formula.names()) named.emplace(name, std::move(label(name, place)[index_of(split)]));
+    try {
+      values[index_of(split)] = {
+          .name = derived.label, .place = place, .values = formula.numbers(named, objects_->size(split))};
+    } catch (const Error& error) {
+      throw Error(fmt::format("[dataset] {}: {}", place, error.what()));
+    }
   }
-  if (own != fields.end())
-    notes_.push_back(fmt::format("label {} of {} replaces the dataset's", column.label, table.file));
-  meanings_[column.label] = fmt::format("column {} of {}", values.name, table.file);
-  labels_[column.label] = {taken(values, column.label, rows[0]), taken(values, column.label, rows[1])};
+  add_label(derived.label, std::move(values), derived.formula, "", "= " + derived.formula);
 }
 
 LabelledDataset::BySplit LabelledDataset::label(const std::string& name, const std::string& wanted_by) const {
@@ -497,12 +578,9 @@ std::vector<Field> LabelledDataset::fields() const {
   for (const auto& [name, columns] : labels_) {
     if (!std::holds_alternative<std::vector<double>>(columns[0].values)) continue;
     const auto old = std::ranges::find(own, name, &Field::name);
-    const auto meaning = meanings_.find(name);
-    fields.push_back({name,
-                      DType::f64,
-                      {},
-                      old == own.end() ? "" : old->unit,
-                      meaning == meanings_.end() ? old->meaning : meaning->second});
+    const auto found = descriptions_.find(name);
+    const Description about = found == descriptions_.end() ? Description{old->meaning, old->unit} : found->second;
+    fields.push_back({name, DType::f64, {}, about.unit, about.meaning});
   }
   return fields;
 }

@@ -22,9 +22,11 @@ struct LabelColumn {
 /// A table whose rows are joined to a dataset's objects, by identifier or by position.
 struct LabelTable {
   std::string file = {}, table = {};
+  std::string preset = {};        ///< a catalogue whose labels are known: "provabgs" …; "": none
   std::string id = {};            ///< column of the objects' object_id
   std::string ra = {}, dec = {};  ///< columns of positions; "" beside `id`: those that are named so (io/table)
   double radius = 1.0;            ///< arcsec; 0 beside `id`: by that alone
+  int64_t min_votes = 3;          ///< of Galaxy Zoo's presets: on a question, for its answers to count
   std::vector<LabelColumn> columns = {};
 };
 
@@ -39,9 +41,15 @@ struct JoinedRows {
 /// and row.
 JoinedRows join_rows(const Dataset& objects, const io::Table& table, const LabelTable& how);
 
+/// A label that is computed from others.
+struct DerivedLabel {
+  std::string label, formula;
+};
+
 /// What an experiment adds to a dataset's labels, and which objects it takes.
 struct Selection {
   std::vector<LabelTable> labels;
+  std::vector<DerivedLabel> derived;
   config::Value sentinels;  ///< a table of lists of numbers, by label
   std::string where;
 
@@ -85,9 +93,13 @@ class LabelledDataset final : public Dataset {
  private:
   using BySplit = std::array<io::Column, 2>;
 
-  void join(const LabelTable& table);
-  void add_label(const LabelTable& table, const LabelColumn& column, const io::Column& values,
-                 const std::array<std::vector<int64_t>, 2>& rows);
+  void join(const LabelTable& given);
+  /// Throws Error beginning with `giver` where the label says what the objects are.
+  void check_label(const std::string& label, const std::string& giver) const;
+  /// Adds a label, or puts it in the place of the dataset's, which the note tells with `from`.
+  void add_label(const std::string& label, BySplit values, const std::string& meaning, const std::string& unit,
+                 const std::string& from);
+  void derive(const DerivedLabel& derived);
   void mask_sentinels(const config::Table& sentinels);
   void mask(const std::string& label, const std::vector<double>& sentinels);
   void filter(const std::string& where);
@@ -100,8 +112,11 @@ class LabelledDataset final : public Dataset {
 
   std::shared_ptr<const Dataset> objects_;
   std::string where_;
-  std::map<std::string, BySplit> labels_;                    ///< of all objects
-  std::map<std::string, std::string> meanings_;              ///< of those that the dataset has not
+  std::map<std::string, BySplit> labels_;  ///< of all objects
+  struct Description {
+    std::string meaning, unit;
+  };
+  std::map<std::string, Description> descriptions_;          ///< of those that are not the dataset's
   std::optional<std::array<std::vector<int64_t>, 2>> rows_;  ///< of the objects that are kept
   std::vector<std::string> notes_, tables_;
 };

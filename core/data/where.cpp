@@ -1,6 +1,7 @@
 #include "data/where.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -9,6 +10,7 @@
 #include <cmath>
 #include <compare>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <set>
 #include <span>
@@ -35,7 +37,7 @@ using Truth = Where::Truth;
 
 constexpr std::array<std::string_view, 6> comparisons = {"==", "!=", "<=", ">=", "<", ">"};
 constexpr std::array<std::string_view, 5> operations = {"+", "-", "*", "/", "%"};
-constexpr std::array<std::string_view, 2> functions = {"isfinite", "abs"};
+constexpr std::array<std::string_view, 6> functions = {"isfinite", "abs", "sqrt", "exp", "ln", "log10"};
 
 bool is_one_of(std::string_view what, std::span<const std::string_view> names) {
   return std::ranges::find(names, what) != names.end();
@@ -116,7 +118,8 @@ class Parser {
     if (name.empty()) fail_here("a label or a number");
     if (name == "true" || name == "false") return {"number", at, name == "true" ? 1.0 : 0.0};
     if (!take("(")) return {"label", at, 0.0, name};
-    if (!is_one_of(name, functions)) fail(at, fmt::format("there is no function '{}' (isfinite, abs)", name));
+    if (!is_one_of(name, functions))
+      fail(at, fmt::format("there is no function '{}' ({})", name, fmt::join(functions, ", ")));
     Node node{name, at, 0.0, "", {either()}};
     expect(")");
     return node;
@@ -214,6 +217,15 @@ class Evaluation {
     for (const double value : values.numbers)
       values.truths.push_back(std::isnan(value) ? Truth::unknown : value != 0.0 ? Truth::yes : Truth::no);
     return std::move(values.truths);
+  }
+
+  std::vector<double> numbers(const Node& node) const {
+    Values values = of(node);
+    if (values.type != Type::number) fail(node.at, fmt::format("expected a number, found a {}", noun(values.type)));
+    for (double& value : values.numbers) {
+      if (!std::isfinite(value)) value = std::numeric_limits<double>::quiet_NaN();
+    }
+    return std::move(values.numbers);
   }
 
  private:
@@ -339,8 +351,8 @@ class Evaluation {
     Values values{.numbers = std::move(parts.front())};
     for (size_t row = 0; row < rows_; ++row) {
       double& value = values.numbers[row];
-      if (node.what == "abs")
-        value = std::abs(value);
+      if (is_one_of(node.what, functions))
+        value = applied(node.what, value);
       else if (parts.size() == 1)
         value = -value;
       else if (node.what == "+")
@@ -360,6 +372,13 @@ class Evaluation {
   /// "the text 'SPECTYPE'", or "a number" of what is no label.
   static std::string described(const Node& node, Type type) {
     return node.what == "label" ? fmt::format("the {} '{}'", noun(type), node.text) : fmt::format("a {}", noun(type));
+  }
+
+  static double applied(const std::string& function, double value) {
+    if (function == "abs") return std::abs(value);
+    if (function == "sqrt") return std::sqrt(value);
+    if (function == "exp") return std::exp(value);
+    return function == "ln" ? std::log(value) : std::log10(value);
   }
 
   static const char* noun(Type type) {
@@ -392,6 +411,10 @@ std::vector<std::string> Where::names() const {
 
 std::vector<Truth> Where::of(const std::map<std::string, io::Column>& labels, int64_t rows) const {
   return Evaluation(labels, rows).truths(*root_);
+}
+
+std::vector<double> Where::numbers(const std::map<std::string, io::Column>& labels, int64_t rows) const {
+  return Evaluation(labels, rows).numbers(*root_);
 }
 
 }  // namespace astroclip::data

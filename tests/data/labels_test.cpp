@@ -220,6 +220,31 @@ TEST(LabelsTest, ConditionsUseTextsAndExactIntegers) {
   EXPECT_THAT(dataset->texts(Split::train, std::vector<int64_t>{0}, "type"), ElementsAre("SER"));
 }
 
+TEST(LabelsTest, ComputesLabelsFromOthers) {
+  const std::string file = written("id,flux,err\n101,100,5\n102,0,1\n103,,1\n");
+  const auto dataset = with("labels = [{ file = '" + file +
+                            "', id = 'id', columns = { flux = 'flux', err = 'err' } }]\n"
+                            "derived = { mag = '22.5 - 2.5 * log10(flux)', half = 'mag / 2', z2 = 'sqrt(redshift)', "
+                            "redshift = 'exp(ln(redshift)) + 1' }");
+  EXPECT_THAT(values(*dataset, "mag"), ElementsAre(17.5, -1, -1, -1, -1, -1));
+  EXPECT_THAT(values(*dataset, "half"), ElementsAre(8.75, -1, -1, -1, -1, -1));
+  EXPECT_NEAR(values(*dataset, "z2")[3], std::sqrt(0.4), 1e-15);
+  EXPECT_NEAR(values(*dataset, "redshift")[1], 1.2, 1e-15);
+  EXPECT_EQ(field_of(*dataset, "mag").meaning, "22.5 - 2.5 * log10(flux)");
+  EXPECT_EQ(dataset->notes().back(), "label redshift = exp(ln(redshift)) + 1 replaces the dataset's");
+}
+
+/// Two rows at one place: the first of them is taken.
+TEST(LabelsTest, TakesTheFirstOfTwoRowsAtOnePosition) {
+  const std::string file = written("RA,DEC,Z\n150.0,0.0001,1\n150.0,0.0001,2\n");
+  const auto dataset = with("labels = [{ file = '" + file + "', ra = 'RA', dec = 'DEC', columns = { z2 = 'Z' } }]");
+  EXPECT_THAT(values(*dataset, "z2"), ElementsAre(1, -1, -1, -1, -1, -1));
+  EXPECT_THAT(dataset->notes(),
+              ElementsAre("labels z2 of " + file +
+                          ": 1 of 6 objects matched within 1 arcsec of RA, DEC; 5 have no row; 1 object has no finite "
+                          "position; 1 has several rows within the radius, of which the nearest is taken"));
+}
+
 TEST(LabelsTest, SaysWhatIsWrong) {
   const std::string file = written("id,type,big,near\n101,GALAXY,39633300968442591,1.5\n");
   const auto says = [](const std::string& toml, const std::string& message) {
@@ -247,6 +272,26 @@ TEST(LabelsTest, SaysWhatIsWrong) {
        file +
            ": column 'near', row 1: 1.5 identifies no object exactly; expected integers, "
            "texts, or floating-point numbers below 2^53 without a fraction");
+  says("labels = [{ file = '" + file + "', id = 'TARGETID', columns = { big = 'big' } }]",
+       file + ": has no column 'TARGETID'; it has id, type, big, near");
+  const std::string names = written("id,z\nJ1000+05,1\nJ1000+06,1\n,1\nJ1,1\nJ2,1\n");
+  const std::string places = written("ra,dec,z\n10,5,1\n10,6,1\n");
+  says("labels = [{ file = '" + names + "', id = 'id', columns = { z2 = 'z' } }]",
+       "[dataset.labels] " + names +
+           ": 0 of 6 objects matched by object_id = id; 6 have no row; 1 row has no identifier; the objects are 101, "
+           "102, 103 …, the rows J1000+05, J1000+06, J1 …");
+  says("labels = [{ file = '" + places + "', ra = 'ra', dec = 'dec', columns = { z2 = 'z' } }]",
+       "[dataset.labels] " + places +
+           ": 0 of 6 objects matched within 1 arcsec of ra, dec; 6 have no row; 1 object has no finite position");
+  says("derived = { x = 'redshift >' }",
+       "e.toml:1:11: error: [dataset.derived] 'x': at character 11: expected a label or a number, found the end");
+  says("derived = { x = 'redshift > 1' }",
+       "[dataset] derived label 'x': at character 1: expected a number, found a condition");
+  says("derived = { x = 'reshift' }",
+       "[dataset] derived label 'x': there is no label 'reshift'; there are object_id, ra, dec, redshift; did you mean "
+       "'redshift'?");
+  says("derived = { image = 'redshift' }",
+       "[dataset.derived] a formula cannot give 'image', which says what the objects are");
   says("labels = [{ file = '" + file + "', columns = { z = 'z' } }]",
        "e.toml:1:11: error: [dataset.labels] rows are joined by 'id', or by 'ra' and 'dec'");
   says("labels = [{ file = '" + file + "', id = 'id' }]",

@@ -95,7 +95,7 @@ TEST(WhereTest, NamesTheCharacterThatIsWrong) {
   says("z > 1 and z < 2", "at character 7: expected an operator or the end, found 'and'");
   says("0 < z < 1", "at character 7: comparisons do not chain; write a < b && b < c");
   says("z > 1x", "at character 5: expected a number, found '1x'");
-  says("log(z) > 1", "at character 1: there is no function 'log' (isfinite, abs)");
+  says("log(z) > 1", "at character 1: there is no function 'log' (isfinite, abs, sqrt, exp, ln, log10)");
   says("type == 'GALAXY", "at character 9: the quote ' is not closed");
   says("type > 1", "at character 1: '>' compares the text 'type' with a number");
   says("0.5 != type", "at character 1: '!=' compares a number with the text 'type'");

@@ -81,7 +81,7 @@ TEST_F(DatasetPlugin, AnotherFileIsNotTakenForTheSurvey) {
   const std::string path = in_folder("survey.h5");
   make("simulated_survey", "galaxies = 10\nfile = '" + path + "'");
   EXPECT_THAT([&] { make("simulated_survey", "galaxies = 11\nfile = '" + path + "'"); },
-              ThrowsMessage<Error>(HasSubstr(path + ": expected the survey 'simulated_survey 4: galaxies=11")));
+              ThrowsMessage<Error>(HasSubstr(path + ": expected the survey 'simulated_survey 5: galaxies=11")));
   const std::string foreign = in_folder("foreign.h5");
   io::OutputFile output(foreign, io::OutputFile::Mode::create);
   io::Hdf5File::create(output).close();

@@ -25,7 +25,6 @@ class Provabgs : public testing::Test {
   void SetUp() override {
     if (testing_support::real_file("stellar/provabgs_labels.safetensors").empty()) GTEST_SKIP() << "no PROVABGS files";
     lookback_ = read("provabgs_labels", "basis.lookback_gyr");
-    rates_ = read("provabgs_labels", "basis.sfh");
     metallicities_ = read("provabgs_labels", "basis.metallicity");
   }
 
@@ -37,54 +36,13 @@ class Provabgs : public testing::Test {
     const double place = (t - lookback_[above - 1]) / (lookback_[above] - lookback_[above - 1]);
     return value[above - 1] + place * (value[above] - value[above - 1]);
   }
-  /// Exactly, by trapezoids over the nodes in between.
-  double integral(size_t row, double from, double to) const {
-    double sum = 0.0, low = from;
-    const auto add = [&](double high) {
-      sum += 0.5 * (high - low) * (basis(rates_, row, low) + basis(rates_, row, high));
-      low = high;
-    };
-    for (const double node : lookback_)
-      if (node > from && node < to) add(node);
-    add(to);
-    return sum;
-  }
-  BinnedHistory history(const double* shares, double gamma1, double gamma2, double age) const {
-    BinnedHistory bins;
-    bins.edges = provabgs_edges(age);
-    double total = 0.0;
-    for (size_t k = 0; k + 1 < bins.edges.size(); ++k) {
-      const double low = bins.edges[k], high = bins.edges[k + 1], middle = 0.5 * (low + high);
-      double mass = 0.0;
-      for (size_t row = 0; row < 4; ++row) mass += shares[row] * integral(row, low, high);
-      bins.mass.push_back(mass);
-      total += mass;
-      const double z = gamma1 * basis(metallicities_, 0, middle) + gamma2 * basis(metallicities_, 1, middle);
-      bins.metallicity.push_back(std::clamp(z, 4.49043431e-5, 4.49043431e-2));
-    }
-    for (double& mass : bins.mass) mass /= total;
-    return bins;
+  static data::BinnedHistory history(const double* shares, double gamma1, double gamma2, double age) {
+    const double theta[] = {0.0, shares[0], shares[1], shares[2], shares[3], 0.0, 0.0, gamma1, gamma2};
+    return data::provabgs_history(theta, age);
   }
 
-  std::vector<double> lookback_, rates_, metallicities_;
+  std::vector<double> lookback_, metallicities_;
 };
-
-TEST_F(Provabgs, LabelsAreThoseOfItsCode) {
-  const auto theta = read("provabgs_labels", "theta"), ages = read("provabgs_labels", "age_gyr");
-  const auto age = read("provabgs_labels", "TAGE_MW"), metallicity = read("provabgs_labels", "Z_MW");
-  const auto rate = read("provabgs_labels", "AVG_SFR");
-  ASSERT_EQ(ages.size(), 200U);
-  for (size_t i = 0; i < ages.size(); ++i) {
-    const double* row = theta.data() + 12 * i;
-    BinnedHistory bins = history(row + 1, row[7], row[8], ages[i]);
-    bins.burst_share = row[5];
-    bins.burst_gyr = row[6];
-    const HistoryLabels found = provabgs_labels(bins);
-    EXPECT_NEAR(found.age / age[i], 1.0, 1e-7) << i;
-    EXPECT_NEAR(found.metallicity / metallicity[i], 1.0, 1e-7) << i;
-    EXPECT_NEAR(found.specific_rate * std::pow(10.0, row[0]) / rate[i], 1.0, 1e-7) << i;
-  }
-}
 
 /// Kriek & Conroy (2013) as PROVABGS has it: A(λ) over its τ, by the slope δ.
 double kriek_conroy(double wavelength, double slope) {
@@ -103,9 +61,7 @@ TEST_F(Provabgs, SpectraSummedFromTheTableAreThoseOfItsEmulator) {
   const auto wavelengths = table.wavelengths();
   for (size_t g = 0; g < redshifts.size(); ++g) {
     const double* row = theta.data() + 10 * g;
-    const double t = 2.0 / 3.0 / std::sqrt(1.0 - 0.3090966) * 977.7922 / 67.758744 *
-                     std::asinh(std::sqrt((1.0 - 0.3090966) / 0.3090966) * std::pow(1.0 + redshifts[g], -1.5));
-    const BinnedHistory bins = history(row + 1, row[5], row[6], t);
+    const data::BinnedHistory bins = history(row + 1, row[5], row[6], data::provabgs_age_gyr(redshifts[g]));
     std::vector<double> young(wavelengths.size()), old(wavelengths.size());
     for (size_t k = 0; k < bins.mass.size(); ++k) {
       Population stars;
@@ -179,7 +135,7 @@ TEST_F(Provabgs, StellarMassIsThatOfItsNetworks) {
     EXPECT_NEAR(row[0] + std::log10(of_networks), expected[i], 1e-7) << i;
     // The shares of the table are those of the network for single populations; their sum over a history is what the
     // other network was trained on, and within its error of it.
-    const BinnedHistory bins = history(row + 1, row[7], row[8], ages[i]);
+    const data::BinnedHistory bins = history(row + 1, row[7], row[8], ages[i]);
     double of_table = 0.0;
     const auto add = [&](double age, double mass, double metallicity) {
       AgeMasses masses{};

@@ -322,8 +322,9 @@ TEST(SimulatedVotes, AQuestionIsPutToThoseWhoseAnswerLeadsToIt) {
   const auto total = [&](size_t question) {
     return std::accumulate(votes[question].begin(), votes[question].end(), int64_t{0});
   };
-  ASSERT_EQ(votes.size(), galaxy_zoo_questions().size());
-  for (size_t q = 0; q < votes.size(); ++q) EXPECT_EQ(votes[q].size(), galaxy_zoo_questions()[q].answers.size()) << q;
+  ASSERT_EQ(votes.size(), data::galaxy_zoo_decals().size());
+  for (size_t q = 0; q < votes.size(); ++q)
+    EXPECT_EQ(votes[q].size(), data::galaxy_zoo_decals()[q].answers.size()) << q;
   EXPECT_EQ(total(1), votes[0][1]);                // edge-on: of those who saw features
   EXPECT_EQ(total(2), votes[1][1]);                // arms: of those who did not say edge-on
   EXPECT_EQ(total(5), votes[0][0]);                // how rounded: of those who said smooth
@@ -345,11 +346,26 @@ TEST(SimulatedSurvey, IsCutAtTheMagnitudesThatItRecords) {
   double faintest = 0.0;
   for (int64_t index = 0; index < 40; ++index) {
     const Observation seen = observe(model(), {}, index);
-    EXPECT_LT(seen.magnitudes[1], 19.5) << index;
-    faintest = std::max(faintest, seen.magnitudes[1]);
+    EXPECT_LT(seen.photometry.magnitudes[1], 19.5) << index;
+    faintest = std::max(faintest, seen.photometry.magnitudes[1]);
   }
   // Numbers grow by 10^0.5 a magnitude: of forty galaxies one lies within the last tenths.
   EXPECT_GT(faintest, 19.3);
+}
+
+TEST(SimulatedSurvey, MagnitudesScatterByTheirErrors) {
+  const Galaxy galaxy = open_disc();
+  const BandFluxes fluxes = {20.0, 40.0, 50.0, 60.0};
+  double squares = 0.0;
+  constexpr int64_t draws = 400;
+  for (int64_t index = 0; index < draws; ++index) {
+    Rng rng = stream(1, index, Stream::photometry);
+    const Photometry seen = observe_photometry(galaxy, fluxes, 1.0, rng);
+    for (size_t b = 0; b < fluxes.size(); ++b)
+      squares += std::pow((seen.magnitudes[b] - magnitude_of(fluxes[b])) / seen.errors[b], 2);
+  }
+  // The mean of 1600 squares of a normal is 1 ± 0.035.
+  EXPECT_NEAR(squares / static_cast<double>(draws * std::ssize(fluxes)), 1.0, 0.14);
 }
 
 TEST(SimulatedSurvey, ImagesHaveTheBandsThatAreAsked) {

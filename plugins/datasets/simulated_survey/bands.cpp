@@ -16,6 +16,7 @@ namespace {
 constexpr double light_speed = 2.99792458e18;  // Å/s
 constexpr double nanomaggy = 3.6307805e-29;    // erg/s/cm²/Hz
 constexpr double mpc_in_cm = 3.0856776e24;
+constexpr double least_flux = 1e-3;            // nanomaggies
 constexpr double solar_luminosity = 3.839e33;  // erg/s, that of the table of stars
 
 constexpr double first_response = 3300.0;
@@ -83,7 +84,13 @@ BandFluxes band_fluxes(std::span<const double> wavelengths, std::span<const floa
   return fluxes;
 }
 
-double magnitude_of(double nanomaggies) { return data::zero_point - 2.5 * std::log10(std::max(nanomaggies, 1e-3)); }
+double magnitude_of(double nanomaggies) {
+  return data::zero_point - 2.5 * std::log10(std::max(nanomaggies, least_flux));
+}
+
+double magnitude_error(double nanomaggies, double error) {
+  return 2.5 / std::numbers::ln10 * error / std::max(nanomaggies, least_flux);
+}
 
 double dilution_at(double redshift) {
   const double distance = luminosity_distance_mpc(redshift) * mpc_in_cm;

@@ -24,6 +24,8 @@ BandFluxes band_fluxes(std::span<const float> spectrum);
 BandFluxes band_fluxes(std::span<const double> wavelengths, std::span<const float> luminosity, double redshift);
 /// 22.5 − 2.5 log10(flux); fluxes under a thousandth of a nanomaggy count as that.
 double magnitude_of(double nanomaggies);
+/// Its error, from the flux's: 2.5/ln 10 · error/flux, with the same least flux.
+double magnitude_error(double nanomaggies, double error);
 /// L☉/Å at rest to 1e-17 erg/s/cm²/Å observed.
 double dilution_at(double redshift);
 

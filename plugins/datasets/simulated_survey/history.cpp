@@ -49,38 +49,13 @@ double decay_for_rate(double rate, double start) {
   return 0.5 * (low + high);
 }
 
-std::vector<double> provabgs_edges(double age_gyr) {
-  std::vector<double> edges = {0.0};
-  for (int k = 0; k <= 40; ++k) edges.push_back(std::pow(10.0, 6.05 + 0.1 * k - 9.0));
-  edges.push_back(13.8);
-  std::erase_if(edges, [&](double edge) { return edge >= age_gyr; });
-  edges.push_back(age_gyr);
-  return edges;
-}
-
-BinnedHistory binned(const History& history, double metallicity, double age_gyr) {
-  BinnedHistory bins{provabgs_edges(age_gyr), {}, {}, history.burst_share, history.burst_gyr};
+data::BinnedHistory binned(const History& history, double metallicity, double age_gyr) {
+  data::BinnedHistory bins{data::provabgs_edges(age_gyr), {}, {}, history.burst_share, history.burst_gyr};
   for (size_t k = 0; k + 1 < bins.edges.size(); ++k) {
     bins.mass.push_back(history.smooth_share(bins.edges[k], bins.edges[k + 1]) / (1.0 - history.burst_share));
     bins.metallicity.push_back(metallicity);
   }
   return bins;
-}
-
-HistoryLabels provabgs_labels(const BinnedHistory& h) {
-  // A burst before the galaxy is none.
-  const double burst = h.burst_gyr <= h.edges.back() ? h.burst_share : 0.0;
-  HistoryLabels labels{0.0, 0.0, 0.0};
-  double recent = 0.0;
-  for (size_t k = 0; k < h.mass.size(); ++k) {
-    const double low = h.edges[k], high = h.edges[k + 1];
-    const double mass = (1.0 - burst) * h.mass[k] + (h.burst_gyr >= low && h.burst_gyr < high ? burst : 0.0);
-    labels.age += mass * 0.5 * (low + high);
-    labels.metallicity += mass * h.metallicity[k];
-    recent += h.mass[k] * std::clamp((recent_gyr - low) / (high - low), 0.0, 1.0);
-  }
-  labels.specific_rate = ((1.0 - burst) * recent + (h.burst_gyr < recent_gyr ? burst : 0.0)) / (recent_gyr * 1e9);
-  return labels;
 }
 
 }  // namespace astroclip::simulation

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <span>
-#include <vector>
-
+#include "data/provabgs.h"
 #include "stars.h"
 
 namespace astroclip::simulation {
@@ -27,23 +25,7 @@ struct History {
 /// beginning.
 double decay_for_rate(double rate, double start);
 
-/// A history in bins of lookback time, as PROVABGS averages it (Hahn et al. 2023, "PROVABGS: the probabilistic stellar
-/// mass function of the BGS", and models.py of its code).
-struct BinnedHistory {
-  std::vector<double> edges;        ///< Gyr, from 0 to the age of the universe
-  std::vector<double> mass;         ///< share of the smooth mass in each bin; the sum is 1
-  std::vector<double> metallicity;  ///< Z in each bin
-  double burst_share = 0.0;
-  double burst_gyr = 0.0;
-};
-/// 0, 10^(6.05 + 0.1 k) years and 13.8 Gyr as far as they lie below `age_gyr`, then `age_gyr`.
-std::vector<double> provabgs_edges(double age_gyr);
-BinnedHistory binned(const History& history, double metallicity, double age_gyr);
-
-/// PROVABGS's TAGE_MW (Gyr), Z_MW and AVG_SFR per solar mass formed (1/yr, over the last Gyr).
-struct HistoryLabels {
-  double age, metallicity, specific_rate;
-};
-HistoryLabels provabgs_labels(const BinnedHistory& history);
+/// The history in the bins of PROVABGS, of one metallicity Z, up to the age of the universe.
+data::BinnedHistory binned(const History& history, double metallicity, double age_gyr);
 
 }  // namespace astroclip::simulation

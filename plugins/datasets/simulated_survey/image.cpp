@@ -203,17 +203,20 @@ Image observe_image(const Galaxy& galaxy, const PartFluxes& fluxes, std::string_
   return image;
 }
 
-BandFluxes observe_photometry(const Galaxy& galaxy, const BandFluxes& fluxes, double noise, Rng& rng) {
+Photometry observe_photometry(const Galaxy& galaxy, const BandFluxes& fluxes, double noise, Rng& rng) {
+  constexpr double calibration = 0.01;
   const double radius = galaxy.disc.radius / data::pixel_scale;
-  BandFluxes magnitudes{};
+  Photometry seen{};
   for (size_t b = 0; b < fluxes.size(); ++b) {
     const LogNormal& level = noise_levels[b];
     const double area = 4.0 * std::numbers::pi * (radius * radius * galaxy.disc.axis_ratio + 4.0);
     const double sky = (level.loc + level.scale) * std::sqrt(area);
-    const double error = noise * std::hypot(sky, 0.01 * fluxes[b]);
-    magnitudes[b] = magnitude_of(fluxes[b] + error * rng.normal());
+    const double flux = fluxes[b] + noise * std::hypot(sky, calibration * fluxes[b]) * rng.normal();
+    seen.magnitudes[b] = magnitude_of(flux);
+    // The true flux is not known to whoever estimates the error.
+    seen.errors[b] = magnitude_error(flux, noise * std::hypot(sky, calibration * flux));
   }
-  return magnitudes;
+  return seen;
 }
 
 }  // namespace astroclip::simulation

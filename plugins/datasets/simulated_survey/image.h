@@ -38,8 +38,11 @@ struct Image {
 /// The image of a galaxy with what lies beside it, in some of the bands g, r, i, z.
 Image observe_image(const Galaxy& galaxy, const PartFluxes& fluxes, std::string_view bands, double noise, Rng rng);
 
-/// Total magnitudes in g, r, i, z as a catalogue would have them: noise of the sky under the galaxy, and 1 % of
-/// calibration.
-BandFluxes observe_photometry(const Galaxy& galaxy, const BandFluxes& fluxes, double noise, Rng& rng);
+/// Total magnitudes in g, r, i, z with their errors, as a catalogue would have them: noise of the sky under the galaxy,
+/// and 1 % of calibration.
+struct Photometry {
+  BandFluxes magnitudes, errors;
+};
+Photometry observe_photometry(const Galaxy& galaxy, const BandFluxes& fluxes, double noise, Rng& rng);
 
 }  // namespace astroclip::simulation

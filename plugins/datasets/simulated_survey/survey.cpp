@@ -16,28 +16,16 @@ namespace astroclip::simulation {
 namespace {
 
 /// Grows with every change to what is drawn, so that old caches are not taken for new ones.
-constexpr int recipe_version = 4;
+constexpr int recipe_version = 5;
 
-/// Beside those of the votes.
+/// Beside those of stars, magnitudes and votes.
 const Label properties[] = {
-    {"log_mass", "log10 M☉", "stellar mass, of what has survived",
-     [](const Observation& seen) { return seen.log_mass; }},
-    {"age", "Gyr", "age of the stars, weighted by the mass formed",
-     [](const Observation& seen) { return seen.history.age; }},
-    {"metallicity", "log10 Z", "metallicity Z of the stars, weighted by the mass formed",
-     [](const Observation& seen) { return std::log10(seen.history.metallicity); }},
-    {"log_sfr", "log10 M☉/yr", "star-formation rate, the mean over the last Gyr",
-     [](const Observation& seen) { return std::log10(seen.galaxy.history.formed * seen.history.specific_rate); }},
     {"dust", "mag", "attenuation of starlight at 5500 Å", [](const Observation& seen) { return seen.galaxy.dust; }},
     {"quenched", "", "1 for galaxies that form few stars",
      [](const Observation& seen) { return seen.galaxy.quenched ? 1.0 : 0.0; }},
     {"dn4000", "", "Dn4000 of the starlight", [](const Observation& seen) { return seen.indices.dn4000; }},
     {"hdelta_a", "Å", "HδA of the starlight", [](const Observation& seen) { return seen.indices.hdelta; }},
     {"mgb", "Å", "Mg b of the starlight", [](const Observation& seen) { return seen.indices.mgb; }},
-    {"mag_g", "AB mag", "measured total magnitude in g", [](const Observation& seen) { return seen.magnitudes[0]; }},
-    {"mag_r", "AB mag", "measured total magnitude in r", [](const Observation& seen) { return seen.magnitudes[1]; }},
-    {"mag_i", "AB mag", "measured total magnitude in i", [](const Observation& seen) { return seen.magnitudes[2]; }},
-    {"mag_z", "AB mag", "measured total magnitude in z", [](const Observation& seen) { return seen.magnitudes[3]; }},
     {"fibermag_g", "AB mag", "magnitude of the observed spectrum through g",
      [](const Observation& seen) { return seen.fibre_magnitudes[0]; }},
     {"fibermag_r", "AB mag", "magnitude of the observed spectrum through r",
@@ -55,18 +43,33 @@ const Label properties[] = {
      [](const Observation& seen) { return seen.fit.is_quasar; }},
 };
 
+std::vector<Label> stellar_and_photometric_labels() {
+  std::vector<Label> labels;
+  for (const data::StellarLabel& stellar : data::stellar_labels()) {
+    const auto value = [&stellar](const Observation& seen) { return stellar.value(seen.stars); };
+    labels.push_back({stellar.name, stellar.unit, stellar.meaning, value});
+  }
+  for (size_t b = 0; b < band_letters.size(); ++b) {
+    const std::string band(1, band_letters[b]);
+    const auto value = [b](const Observation& seen) { return seen.photometry.magnitudes[b]; };
+    const auto error = [b](const Observation& seen) { return seen.photometry.errors[b]; };
+    labels.push_back({"mag_" + band, "AB mag", "measured total magnitude in " + band, value});
+    labels.push_back({"magerr_" + band, "mag", "error of the measured total magnitude in " + band, error});
+  }
+  return labels;
+}
+
 /// Of each question the number of answers, of each answer its share: unknown where nobody was asked.
 std::vector<Label> vote_labels() {
   std::vector<Label> labels;
-  const auto questions = galaxy_zoo_questions();
+  const auto questions = data::galaxy_zoo_decals();
   for (size_t q = 0; q < questions.size(); ++q) {
     const auto total = [q](const Observation& seen) {
       return static_cast<double>(std::accumulate(seen.votes[q].begin(), seen.votes[q].end(), int64_t{0}));
     };
-    labels.push_back(
-        {questions[q].name + "_total-votes", "", "number of answers to '" + questions[q].name + "'", total});
+    labels.push_back({data::total_votes(questions[q]), "", "number of answers to '" + questions[q].name + "'", total});
     for (size_t a = 0; a < questions[q].answers.size(); ++a) {
-      labels.push_back({questions[q].name + "_" + questions[q].answers[a] + "_fraction", "",
+      labels.push_back({data::vote_share(questions[q], a, "fraction"), "",
                         "share of the votes on '" + questions[q].name + "'", [=](const Observation& seen) {
                           const double asked = total(seen);
                           return asked > 0.0 ? static_cast<double>(seen.votes[q][a]) / asked : std::nan("");
@@ -108,7 +111,8 @@ class Block {
 
 std::span<const Label> survey_labels() {
   static const std::vector<Label> labels = [] {
-    std::vector<Label> all(std::begin(properties), std::end(properties));
+    std::vector<Label> all = stellar_and_photometric_labels();
+    std::ranges::copy(properties, std::back_inserter(all));
     std::ranges::move(vote_labels(), std::back_inserter(all));
     return all;
   }();
@@ -136,13 +140,15 @@ Observation observe(const SpectrumModel& model, const Parameters& parameters, in
     if (magnitude_of(model.rough_fluxes(seen.galaxy)[r]) > magnitude_limit + margin) continue;
     light = model.light(seen.galaxy);
     fluxes = part_fluxes(light);
-    seen.magnitudes = observe_photometry(seen.galaxy, fluxes.total(), image_noise, photometry);
-    if (seen.magnitudes[r] < magnitude_limit) break;
+    seen.photometry = observe_photometry(seen.galaxy, fluxes.total(), image_noise, photometry);
+    if (seen.photometry.magnitudes[r] < magnitude_limit) break;
   }
 
   const double metallicity = solar_metallicity * std::pow(10.0, seen.galaxy.log_metallicity);
-  seen.log_mass = log_stellar_mass(seen.galaxy);
-  seen.history = provabgs_labels(binned(seen.galaxy.history, metallicity, cosmic_age_gyr(seen.galaxy.redshift)));
+  const data::HistoryLabels history =
+      data::provabgs_labels(binned(seen.galaxy.history, metallicity, cosmic_age_gyr(seen.galaxy.redshift)));
+  seen.stars = {log_stellar_mass(seen.galaxy), history.age, history.metallicity,
+                seen.galaxy.history.formed * history.specific_rate};
   std::vector<float> stars = light.disc;
   for (size_t i = 0; i < stars.size(); ++i) stars[i] += light.bulge[i] + light.young[i];
   seen.indices = spectral_indices(stars, seen.galaxy.redshift);

@@ -31,14 +31,13 @@ struct Parameters {
 /// Everything the survey records of one galaxy.
 struct Observation {
   Galaxy galaxy;
-  double log_mass = 0.0;  ///< of the stars that are left, log10 M☉
-  HistoryLabels history{};
+  data::StellarProperties stars{};
   Indices indices{};  ///< of the starlight without noise
   Image image;
   std::vector<std::vector<int64_t>> votes;  ///< by question of Galaxy Zoo and answer
   FibreSpectrum spectrum;
   PipelineFit fit{};
-  BandFluxes magnitudes{};        ///< total, with photometric noise; r is below the survey's limit
+  Photometry photometry{};        ///< total; r is below the survey's limit
   BandFluxes fibre_magnitudes{};  ///< of the noisy spectrum, through the part of the bands that it covers
 };
 

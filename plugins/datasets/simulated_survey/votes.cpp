@@ -54,21 +54,6 @@ Probabilities arm_count(const Structure& s) {
 
 }  // namespace
 
-std::span<const Question> galaxy_zoo_questions() {
-  static const std::vector<Question> questions = {
-      {"smooth-or-featured", {"smooth", "featured-or-disk", "artifact"}},
-      {"disk-edge-on", {"yes", "no"}},
-      {"has-spiral-arms", {"yes", "no"}},
-      {"bar", {"strong", "weak", "no"}},
-      {"bulge-size", {"dominant", "large", "moderate", "small", "none"}},
-      {"how-rounded", {"round", "in-between", "cigar-shaped"}},
-      {"edge-on-bulge", {"boxy", "none", "rounded"}},
-      {"spiral-winding", {"tight", "medium", "loose"}},
-      {"spiral-arm-count", {"1", "2", "3", "4", "more-than-4", "cant-tell"}},
-      {"merging", {"none", "minor-disturbance", "major-disturbance", "merger"}}};
-  return questions;
-}
-
 double visibility(const Galaxy& galaxy, double flux, const Seeing& seeing) {
   constexpr size_t r = 1;
   const double fwhm = 2.355 * seeing.psf[r] * data::pixel_scale;
