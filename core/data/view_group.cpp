@@ -170,6 +170,7 @@ const std::vector<ViewGroup>& all_known_groups() {
     image.crop.shift = 4;
     return std::vector<ViewGroup>{image,
                                   {.name = "spectrum", .steps = {"relative_noise"}},
+                                  {.name = "photometry"},
                                   astrodino("global_1", 0, 1.0),
                                   astrodino("global_2", 0, 0.1),
                                   astrodino("local", local_size, 0.5),

@@ -58,7 +58,7 @@ const config::Schema<ViewGroup>& view_group_schema();
 
 /// The group of that name which is there without being in a file: "global_1", "global_2" and "local" for DINOv2 as
 /// AstroCLIP describes it, the same with "_released" as its released weights were made, and the plain ones of a
-/// modality, "image" and "spectrum".
+/// modality, "image", "spectrum" and, without a step, "photometry".
 std::optional<ViewGroup> known_view_group(const std::string& name);
 std::vector<std::string> known_view_groups();
 

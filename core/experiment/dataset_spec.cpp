@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "data/image_bands.h"
 #include "data/labels.h"
+#include "data/photometry.h"
 #include "data/preprocessing.h"
 
 namespace astroclip {
@@ -21,6 +22,7 @@ constexpr const char* views_key = "views";
 /// What [dataset] has beside a Selection.
 struct ImagesAndViews {
   data::ImageOptions image;
+  data::PhotometryOptions photometry;
   std::vector<std::pair<std::string, data::ViewGroup>> views;
 };
 
@@ -28,6 +30,7 @@ const config::Schema<ImagesAndViews>& images_and_views_schema() {
   static const auto schema =
       config::Schema<ImagesAndViews>("Images and augmented views of a dataset.")
           .section("image", &ImagesAndViews::image, "what its images are taken as", data::image_schema())
+          .section("photometry", &ImagesAndViews::photometry, "magnitudes as a modality", data::photometry_schema())
           .named_sections(
               views_key, &ImagesAndViews::views,
               "how augmented views are made, by groups: one named after each encoder, and those that losses "
@@ -67,7 +70,8 @@ DatasetSpec DatasetSpec::read(const config::Value& value, const config::Section&
   DatasetSpec spec{plugin::Spec<Dataset>::read({own, value.location()}, where, problems), std::move(views), {}, {}};
   const auto selection = data::selection_schema().parse(for_selection, where, value.location(), problems);
   data::check_selection(selection, for_selection, where, problems);
-  const auto image = images_and_views_schema().parse(further, where, value.location(), problems).image;
+  const ImagesAndViews common = images_and_views_schema().parse(further, where, value.location(), problems);
+  const data::ImageOptions& image = common.image;
   spec.bands = named_bands(image, spec.parameters);
   if (spec.written_views.get_if<config::Table>() == nullptr)
     problems.add(spec.written_views.location(),
@@ -76,12 +80,15 @@ DatasetSpec DatasetSpec::read(const config::Value& value, const config::Section&
     const config::Table resolved = data::selection_schema().dump(selection);
     for (const auto& entry : resolved.entries()) spec.parameters.set(entry.key, entry.value, entry.location);
   }
+  if (!common.photometry.magnitudes.empty())
+    spec.parameters.set("photometry", {data::photometry_schema().dump(common.photometry), {}});
   if (image != data::ImageOptions()) spec.parameters.set("image", {data::image_schema().dump(image), {}});
   if (spec.make) {
-    spec.make = [make = std::move(spec.make), selection, image] {
+    spec.make = [make = std::move(spec.make), selection, image, photometry = common.photometry] {
       std::shared_ptr<Dataset> dataset = make();
       const std::string name = dataset->plugin_name();
       dataset = data::labelled(data::with_image_options(std::move(dataset), image), selection);
+      dataset = data::with_photometry(std::move(dataset), photometry);
       dataset->set_plugin_name(name);
       return dataset;
     };

@@ -12,8 +12,9 @@
 
 namespace astroclip {
 
-/// [dataset]: a dataset plugin with its parameters, and the keys that hold for all of them, which wrap it: labels and
-/// conditions (data/labels.h), the bands and the stretch of images (data/image_bands.h).
+/// [dataset]: a dataset plugin with its parameters, and the keys that hold for all of them, which wrap it: the
+/// bands and the stretch of images (data/image_bands.h), labels and conditions (data/labels.h), photometry of labels
+/// (data/photometry.h).
 struct DatasetSpec : plugin::Spec<Dataset> {
   config::Value written_views;         ///< [dataset.views] as it stands in the file: a table
   std::vector<data::ViewGroup> views;  ///< those of the file and those of the encoders' names, once they are resolved

@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "data/fields.h"
 #include "data/labels.h"
+#include "data/photometry.h"
 #include "io/mapped_file.h"
 
 namespace astroclip {
@@ -123,7 +124,9 @@ config::Table fingerprint(const Dataset& dataset) {
   set("labels", sample(labels, sampled_labels));
   set("values", sample(all, std::max(sampled_objects, sampled_bytes / object_bytes)));
   if (!unreadable.empty()) set(unreadable_labels, fmt::format("{}", fmt::join(unreadable, ", ")));
-  if (const auto* joined = dynamic_cast<const data::LabelledDataset*>(&dataset)) {
+  const auto* outer = dynamic_cast<const data::WithPhotometry*>(&dataset);
+  const Dataset& inner = outer == nullptr ? dataset : outer->objects();
+  if (const auto* joined = dynamic_cast<const data::LabelledDataset*>(&inner)) {
     for (const std::string& file : joined->tables()) facts.set("table " + file, {file_hash(file), {}});
     if (!joined->where().empty()) set("where", joined->where());
   }
