@@ -1,0 +1,50 @@
+"""Photometric redshifts of experiments/photometric-redshift.toml beside scikit-learn's, of the same objects.
+
+    python tools/peers/photometric_redshift.py RUN kcorrect_gst_tests_small.fits
+
+Needs h5py, astropy and scikit-learn. Prints R², σ_NMAD and the outliers of both, and by how much the k-NN predictions differ.
+"""
+import sys
+
+import h5py
+import numpy as np
+from astropy.table import Table
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neural_network import MLPRegressor
+from sklearn.preprocessing import StandardScaler
+
+run, path = sys.argv[1:]
+table = Table.read(path)
+flux, extinction = np.asarray(table["MODELFLUX"], float), np.asarray(table["EXTINCTION"], float)
+magnitudes = 22.5 - 2.5 * np.log10(flux) - extinction + np.array([-0.04, 0, 0, 0, 0.02])
+magnitudes = magnitudes.astype(np.float32).astype(float)  # as the floor holds them
+redshift = np.asarray(table["Z"], float)
+
+predictions = h5py.File(f"{run}/predictions.h5")["redshift/Z/photometry/magnitudes"]
+test = predictions["knn/object_id"][:] - 1
+train = np.setdiff1d(np.arange(len(table)), test)
+measured = np.isfinite(magnitudes).all(axis=1)
+train = train[measured[train]]
+scale = StandardScaler().fit(magnitudes[train])
+x, y = scale.transform(magnitudes[train]), redshift[train]
+
+
+def report(name, predicted):
+    truth = redshift[test]
+    error = (predicted - truth) / (1 + truth)
+    r2 = 1 - ((predicted - truth) ** 2).sum() / ((truth - truth.mean()) ** 2).sum()
+    nmad = 1.4826 * np.median(np.abs(error - np.median(error)))
+    print(f"{name:24} R2 {r2:.4f}  NMAD {nmad:.5f}  beyond 0.05 {np.mean(np.abs(error) > 0.05):.4f}")
+
+
+knn = KNeighborsRegressor(64, weights="distance").fit(x, y).predict(scale.transform(magnitudes[test]))
+report("k-NN, astroclip", predictions["knn/predicted"][:])
+report("k-NN, scikit-learn", knn)
+print(f"largest difference of the k-NN predictions: {np.abs(knn - predictions['knn/predicted'][:]).max():.2g}")
+for name in sorted(key for key in predictions if key.startswith("mlp")):
+    report(f"{name}, astroclip", predictions[f"{name}/predicted"][:])
+mean, deviation = y.mean(), y.std()
+for seed in range(3):
+    mlp = MLPRegressor((64, 64), alpha=0.0, batch_size=64, max_iter=50, n_iter_no_change=50, random_state=seed)
+    predicted = mlp.fit(x, (y - mean) / deviation).predict(scale.transform(magnitudes[test]))
+    report(f"mlp {seed + 1}, scikit-learn", predicted * deviation + mean)
