@@ -1,7 +1,9 @@
 // Similarity search between and within modalities.
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <iterator>
+#include <utility>
 
 #include "api/task.h"
 #include "plugin/record.h"
@@ -26,31 +28,42 @@ double share_up_to(const std::vector<int64_t>& ranks, int64_t depth) {
 class Retrieval final : public Task {
  public:
   struct Parameters {
-    std::string label = "redshift";
-    double tolerance = 0.02;
+    std::vector<std::string> labels = {"redshift"};
+    std::vector<double> tolerances;
   };
 
   static const config::Schema<Parameters>& schema() {
     static const auto schema =
-        config::Schema<Parameters>("Finds each object's partner in the other modality, and its like in its own.")
-            .field("label", &Parameters::label, "what neighbours within a modality should agree in")
-            .field("tolerance", &Parameters::tolerance,
-                   "largest difference that counts as agreement; of redshifts, over 1 + label", config::above(0.0))
+        config::Schema<Parameters>(
+            "Finds each object's partner in the other modality, and objects like it in its own and in the other.")
+            .field("labels", &Parameters::labels, "what neighbours should agree in")
+            .field("tolerances", &Parameters::tolerances,
+                   "largest differences that count as agreement, along 'labels'; of redshifts, over 1 + label; none: "
+                   "0.02 of redshifts, a quarter of the standard deviation of others",
+                   config::each(config::above(0.0)))
+            .renamed("label", "labels")
+            .renamed("tolerance", "tolerances")
+            .check([](const Parameters& p) -> std::string {
+              if (p.labels.empty()) return "'labels' must name a label";
+              if (p.tolerances.empty() || p.tolerances.size() == p.labels.size()) return "";
+              return "'tolerances' must have one number for each label";
+            })
             .example(R"(
 [[tasks]]
 plugin = "retrieval"
+labels = ["redshift", "log_mass"]
 )");
     return schema;
   }
 
   explicit Retrieval(const Parameters& parameters) : p_(parameters) {}
 
-  std::vector<std::string> labels() const override { return {p_.label}; }
+  std::vector<std::string> labels() const override { return p_.labels; }
 
   TaskResult run(const TaskInput& input) const override {
     TaskResult result;
     if (has_pair(input)) result.reports.push_back(across(input));
-    result.reports.push_back(within(input));
+    result.reports.push_back(agreement(input));
     return result;
   }
 
@@ -72,10 +85,10 @@ plugin = "retrieval"
     return from.has_units ? probe::Standardiser(from.train.values)(test) : test;
   }
 
-  static Measurement line(const Representation& from, const Representation& to, std::vector<Metric> values,
-                          int64_t n_test) {
+  static Measurement line(const Representation& from, const Representation& to, const std::string& method,
+                          std::vector<Metric> values, int64_t n_test) {
     const int64_t n_train = from.has_units ? from.train.values.rows : 0;
-    return {from.name, from.modality + " → " + to.modality, "cosine", from.role, std::move(values), n_train, n_test};
+    return {from.name, from.modality + " → " + to.modality, method, from.role, std::move(values), n_train, n_test};
   }
 
   static Report across(const TaskInput& input) {
@@ -111,43 +124,109 @@ plugin = "retrieval"
       metrics.push_back({"median rank", probe::median({ranks.begin(), ranks.end()})});
       return metrics;
     };
-    return line(from, to, probe::with_errors({of_ranks}, std::ssize(all), input), std::ssize(all));
+    return line(from, to, "cosine", probe::with_errors({of_ranks}, std::ssize(all), input), std::ssize(all));
   }
 
-  /// Within a modality the object itself is always nearest, so what counts is whether the others are like it.
-  Report within(const TaskInput& input) const {
+  /// The object itself is left out: within a modality it is always nearest, and across modalities its partner says
+  /// nothing of whether others are like it.
+  Report agreement(const TaskInput& input) const {
     Report report;
-    report.title = "retrieval within a modality: share of the nearest other test objects that agree in " + p_.label;
+    report.title = "agreement of neighbours: share of the nearest other test objects that agree with an object";
     for (const int64_t depth : depths) report.better[agree_at(depth)] = Better::more;
+    std::vector<Wanted> wanted;
+    for (size_t i = 0; i < p_.labels.size(); ++i) wanted.push_back(wanted_of(i, input));
     for (const Representation& from : input.representations) {
-      const std::vector<int64_t>& there = from.test.objects;
-      if (there.size() < 2) continue;
-      std::vector<double> labels;
-      for (const int64_t object : there) labels.push_back(input.test_labels.at(p_.label)[static_cast<size_t>(object)]);
-      const Matrix rows = search::unit_rows(prepared(from, there));
-      const auto neighbours = search::nearest(rows, rows, depths[2] + 1);
-      const std::vector<Agreement> judged = agreements(neighbours, labels);
-      if (judged.empty()) continue;
-      const probe::Statistic shares = [&](std::span<const int64_t> queries) {
-        std::vector<Metric> metrics;
-        for (size_t depth = 0; depth < std::size(depths); ++depth) {
-          double agreeing = 0.0, all = 0.0;
-          for (const int64_t query : queries) {
-            agreeing += judged[static_cast<size_t>(query)].agreeing[depth];
-            all += judged[static_cast<size_t>(query)].judged[depth];
-          }
-          metrics.push_back({agree_at(depths[depth]), agreeing / all});
-        }
-        return metrics;
-      };
-      const auto count = static_cast<int64_t>(judged.size());
-      report.rows.push_back(line(from, from, probe::with_errors({shares}, count, input), count));
+      for (const Representation& to : input.representations) {
+        if (&from != &to && !are_pair(from, to)) continue;
+        std::vector<int64_t> both;
+        std::ranges::set_intersection(from.test.objects, to.test.objects, std::back_inserter(both));
+        if (both.size() < 2) continue;
+        const auto neighbours = search::nearest(search::unit_rows(prepared(from, both)),
+                                                search::unit_rows(prepared(to, both)), depths[2] + 1);
+        for (const Wanted& label : wanted) add_agreement(from, to, label, neighbours, both, input, report);
+      }
     }
-    std::ranges::stable_sort(report.rows, {}, &Measurement::modality);
-    const std::string difference = probe::is_redshift(p_.label) ? "|Δ|/(1 + " + p_.label + ")" : "|Δ " + p_.label + "|";
-    report.note = "agreement: " + difference + " < " + std::to_string(p_.tolerance).substr(0, 5) +
-                  "; the object itself is left out.";
+    std::ranges::stable_sort(report.rows, {},
+                             [](const Measurement& row) { return std::pair(row.method, row.modality); });
+    report.note = "by cosine; the object itself is left out.";
+    for (const Wanted& label : wanted) {
+      report.note += " " + label.name + ": " + (label.is_relative ? "|Δ|/(1 + " + label.name + ")" : "|Δ|") + " < " +
+                     short_number(label.tolerance) + ", as of " + short_number(by_chance(label)) +
+                     " of all pairs of objects.";
+    }
     return report;
+  }
+
+  /// A label of the test objects, and when two agree in it.
+  struct Wanted {
+    std::string name;
+    const std::vector<double>& values;
+    double tolerance;
+    bool is_relative;
+
+    double largest_difference(double value) const { return tolerance * (is_relative ? 1.0 + value : 1.0); }
+  };
+
+  Wanted wanted_of(size_t index, const TaskInput& input) const {
+    const std::string& name = p_.labels[index];
+    Wanted label{name, input.test_labels.at(name), 0.02, probe::is_redshift(name)};
+    if (!p_.tolerances.empty())
+      label.tolerance = p_.tolerances[index];
+    else if (!label.is_relative)
+      label.tolerance = 0.25 * deviation(label.values);
+    return label;
+  }
+
+  static double deviation(const std::vector<double>& values) {
+    double count = 0.0, sum = 0.0, squares = 0.0;
+    for (const double value : values) {
+      if (!std::isfinite(value)) continue;
+      count += 1.0, sum += value;
+    }
+    for (const double value : values) squares += std::isfinite(value) ? std::pow(value - sum / count, 2) : 0.0;
+    return std::sqrt(squares / count);
+  }
+
+  /// The share of pairs of different test objects that agree.
+  static double by_chance(const Wanted& label) {
+    std::vector<double> sorted;
+    std::ranges::copy_if(label.values, std::back_inserter(sorted), [](double value) { return std::isfinite(value); });
+    std::ranges::sort(sorted);
+    double agreeing = 0.0;
+    for (const double value : sorted) {
+      const double largest = label.largest_difference(value);
+      const auto first = std::ranges::upper_bound(sorted, value - largest);
+      agreeing += static_cast<double>(std::ranges::lower_bound(sorted, value + largest) - first - 1);
+    }
+    const auto count = static_cast<double>(sorted.size());
+    return agreeing / (count * (count - 1.0));
+  }
+
+  static std::string short_number(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.3g", value);
+    return text;
+  }
+
+  static void add_agreement(const Representation& from, const Representation& to, const Wanted& label,
+                            const search::Neighbours& neighbours, const std::vector<int64_t>& objects,
+                            const TaskInput& input, Report& report) {
+    const std::vector<Agreement> judged = agreements(neighbours, label, objects);
+    if (judged.empty()) return;
+    const probe::Statistic shares = [&](std::span<const int64_t> queries) {
+      std::vector<Metric> metrics;
+      for (size_t depth = 0; depth < std::size(depths); ++depth) {
+        double agreeing = 0.0, all = 0.0;
+        for (const int64_t query : queries) {
+          agreeing += judged[static_cast<size_t>(query)].agreeing[depth];
+          all += judged[static_cast<size_t>(query)].judged[depth];
+        }
+        metrics.push_back({agree_at(depths[depth]), agreeing / all});
+      }
+      return metrics;
+    };
+    const auto count = static_cast<int64_t>(judged.size());
+    report.rows.push_back(line(from, to, label.name, probe::with_errors({shares}, count, input), count));
   }
 
   /// Of a query: its neighbours with a label up to each depth, and those that agree with it.
@@ -156,21 +235,22 @@ plugin = "retrieval"
   };
 
   /// Of the queries that have a label.
-  std::vector<Agreement> agreements(const search::Neighbours& neighbours, const std::vector<double>& labels) const {
+  static std::vector<Agreement> agreements(const search::Neighbours& neighbours, const Wanted& label,
+                                           const std::vector<int64_t>& objects) {
     std::vector<Agreement> all;
+    const auto value_of = [&](size_t place) { return label.values[static_cast<size_t>(objects[place])]; };
     const auto k = static_cast<size_t>(neighbours.k);
-    for (size_t query = 0; query < labels.size(); ++query) {
-      if (!std::isfinite(labels[query])) continue;
-      const double scale = probe::is_redshift(p_.label) ? 1.0 + labels[query] : 1.0;
+    for (size_t query = 0; query < objects.size(); ++query) {
+      const double own = value_of(query), largest = label.largest_difference(own);
+      if (!std::isfinite(own)) continue;
       Agreement& agreement = all.emplace_back();
       int64_t taken = 0;
       for (size_t i = query * k; i < (query + 1) * k; ++i) {
         const auto found = static_cast<size_t>(neighbours.index[i]);
         if (found == query) continue;
         ++taken;
-        if (!std::isfinite(labels[found])) continue;
-        const bool agrees =
-            std::isfinite(neighbours.distance[i]) && std::abs(labels[found] - labels[query]) < p_.tolerance * scale;
+        if (!std::isfinite(value_of(found))) continue;
+        const bool agrees = std::isfinite(neighbours.distance[i]) && std::abs(value_of(found) - own) < largest;
         for (size_t depth = 0; depth < std::size(depths); ++depth) {
           if (taken > depths[depth]) continue;
           agreement.judged[depth] += 1.0;

@@ -41,7 +41,7 @@ auto names_no(const std::string& label, const std::string& suggestion = "") {
 }
 
 TEST(Labels, OfATask) {
-  EXPECT_THAT(refusal("[[tasks]]\nplugin = \"retrieval\"\nlabel = \"redshfit\"\n"),
+  EXPECT_THAT(refusal("[[tasks]]\nplugin = \"retrieval\"\nlabels = [\"redshfit\"]\n"),
               names_no("redshfit", "; did you mean 'redshift'?"));
 }
 

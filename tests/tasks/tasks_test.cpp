@@ -319,9 +319,30 @@ TEST(RetrievalTask, CountsWhatIsNotFiniteAgainstTheObject) {
 TEST(RetrievalTask, OnlyRedshiftsAgreeRelatively) {
   TaskInput input = paired_input();
   input.test_labels["log_mass"] = {10.1, 10.1, 10.5, 10.5};
-  const auto found = reports("retrieval", "label = \"log_mass\"\ntolerance = 0.3", input);
+  const auto found = reports("retrieval", "labels = [\"log_mass\"]\ntolerances = [0.3]", input);
   for (const Measurement& row : found[1].rows) EXPECT_NEAR(value_of(row, "agree@5"), 1.0 / 3.0, 1e-12);
-  EXPECT_THAT(found[1].note, testing::HasSubstr("|Δ log_mass| < 0.3"));
+  EXPECT_THAT(found[1].note, testing::HasSubstr("log_mass: |Δ| < 0.3, as of 0.333 of all pairs of objects"));
+}
+
+/// In each direction, for each label; by default less than a quarter of the deviation, here 0.045, is agreement.
+TEST(RetrievalTask, MeasuresAgreementInEveryLabelAndDirection) {
+  TaskInput input = paired_input();
+  input.test_labels["log_mass"] = {10.1, NAN, 10.14, 10.5};
+  const auto found = reports("retrieval", "labels = [\"redshift\", \"log_mass\"]", input);
+  std::vector<std::string> lines;
+  for (const Measurement& row : found.at(1).rows) {
+    if (row.role == Role::model) lines.push_back(row.method + ": " + row.modality);
+    if (row.method != "log_mass") continue;
+    // Of three objects with a mass, two differ by 0.04: of the two others of each, none, one or one agrees.
+    EXPECT_NEAR(value_of(row, "agree@5"), 2.0 / 6.0, 1e-12) << row.modality;
+    EXPECT_EQ(row.n_test, 3);
+  }
+  EXPECT_THAT(lines, testing::ElementsAre("log_mass: image → image", "log_mass: image → spectrum",
+                                          "log_mass: spectrum → image", "log_mass: spectrum → spectrum",
+                                          "redshift: image → image", "redshift: image → spectrum",
+                                          "redshift: spectrum → image", "redshift: spectrum → spectrum"));
+  EXPECT_THAT([] { testing_support::make_task("retrieval", "labels = [\"z\"]\ntolerances = [0.1, 0.2]"); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("'tolerances' must have one number for each label")));
 }
 
 /// Directions at 0°, 10°, 60° (training) and 15° (test); object 12 lacks the modality.
