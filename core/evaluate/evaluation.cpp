@@ -63,6 +63,35 @@ std::vector<std::string> table_names(const std::vector<std::string>& paths) {
   return names;
 }
 
+/// The encoders that "image + photometry" names.
+std::vector<std::string> joint_encoders(const std::string& joint) {
+  std::vector<std::string> names;
+  for (size_t begin = 0; begin <= joint.size();) {
+    const size_t end = std::min(joint.find('+', begin), joint.size());
+    names.emplace_back(trimmed(std::string_view(joint).substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  return names;
+}
+
+/// The columns of all, side by side, of the objects that all have.
+Vectors side_by_side(const std::vector<const Vectors*>& parts) {
+  std::vector<int64_t> common = parts.front()->objects;
+  for (const Vectors* part : parts) {
+    std::vector<int64_t> both;
+    std::ranges::set_intersection(common, part->objects, std::back_inserter(both));
+    common = std::move(both);
+  }
+  Vectors joined{{std::ssize(common), 0, {}}, common};
+  std::vector<Matrix> own;
+  for (const Vectors* part : parts) own.push_back(of_some(*part, common).values);
+  for (int64_t row = 0; row < joined.values.rows; ++row) {
+    for (const Matrix& part : own) std::ranges::copy(part.row(row), std::back_inserter(joined.values.values));
+  }
+  for (const Matrix& part : own) joined.values.columns += part.columns;
+  return joined;
+}
+
 /// Every label that tasks or floors must have, once.
 std::vector<std::string> label_names(const Experiment& experiment) {
   std::vector<std::string> names;
@@ -151,6 +180,7 @@ class Evaluator {
     read_labels(Split::test, input_.test_labels, input_.test_ids);
     for_each_label_floor(experiment_,
                          [&](const std::string& tower, const LabelFloor& floor) { add_labels(tower, floor); });
+    for (const std::string& joint : experiment_.evaluation.joint) add_joint(joint);
     return std::move(input_);
   }
 
@@ -341,6 +371,30 @@ class Evaluator {
     input_.representations.push_back(std::move(values));
   }
 
+  /// Of each name that all of the encoders have a representation of: "aligned", "untrained".
+  void add_joint(const std::string& joint) {
+    const std::vector<std::string> towers = joint_encoders(joint);
+    const size_t count = input_.representations.size();
+    for (size_t i = 0; i < count; ++i) {
+      const Representation& first = input_.representations[i];
+      if (first.modality != towers.front()) continue;
+      std::vector<const Vectors*> train, test;
+      for (const std::string& tower : towers) {
+        for (size_t k = 0; k < count; ++k) {
+          const Representation& one = input_.representations[k];
+          if (one.modality != tower || one.name != first.name || one.role != first.role) continue;
+          train.push_back(&one.train);
+          test.push_back(&one.test);
+          break;
+        }
+      }
+      if (train.size() < towers.size()) continue;
+      Representation joined{first.name,         joint,          false, first.role, side_by_side(train),
+                            side_by_side(test), first.has_units};
+      input_.representations.push_back(std::move(joined));
+    }
+  }
+
   const Experiment& experiment_;
   const Model& model_;
   const Origins& origins_;
@@ -366,6 +420,20 @@ void check_label_floors(const Experiment& experiment) {
     throw Error(
         fmt::format("[evaluation.label_floors] '{}' is of the modality '{}', which no encoder has; there are: {}",
                     floor.name, floor.modality, fmt::join(modalities, ", ")));
+  }
+}
+
+void check_joint(const Experiment& experiment) {
+  std::vector<std::string> encoders;
+  for (const EncoderSpec& encoder : experiment.encoders) encoders.push_back(encoder.name);
+  for (const std::string& joint : experiment.evaluation.joint) {
+    const std::vector<std::string> names = joint_encoders(joint);
+    for (const std::string& name : names) {
+      if (std::ranges::find(encoders, name) != encoders.end()) continue;
+      throw Error(fmt::format("[evaluation] 'joint' = \"{}\": there is no encoder '{}' ({}){}", joint, name,
+                              fmt::join(encoders, ", "), suggestion(name, encoders)));
+    }
+    if (names.size() < 2) throw Error(fmt::format("[evaluation] 'joint' = \"{}\" names one encoder", joint));
   }
 }
 
@@ -413,6 +481,7 @@ Results run_tasks(const Experiment& experiment, TaskInput& input, record::Consol
 
 void check_labels(const Experiment& experiment, const Dataset& dataset) {
   check_label_floors(experiment);
+  check_joint(experiment);
   std::vector<std::string> there;
   for (const Field& field : dataset.fields()) {
     if (field.shape.rank() == 0) there.push_back(field.name);

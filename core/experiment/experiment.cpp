@@ -102,6 +102,8 @@ const Schema<EvaluationSpec>& evaluation_schema() {
           .tables("label_floors", &EvaluationSpec::label_floors, "labels measured as a floor", label_floor_schema())
           .field("models", &EvaluationSpec::models,
                  "model files measured beside the embedding as baselines, named after the files or their runs")
+          .field("joint", &EvaluationSpec::joint,
+                 "encoders whose embeddings are also measured as one, side by side: \"image + photometry\"")
           .field("pca_components", &EvaluationSpec::pca_components, "components of the PCA floor", between(1, 4096))
           .field("pca_rows", &EvaluationSpec::pca_rows, "training objects the PCA is fitted on", between(2, 1 << 20))
           .field(

@@ -132,6 +132,7 @@ struct EvaluationSpec {
   std::vector<LabelFloor> label_floors = {{"magnitudes", "image", {"mag_g", "mag_r", "mag_z"}},
                                           {"magnitudes", "spectrum", {"fibermag_g", "fibermag_r", "fibermag_z"}}};
   std::vector<std::string> models;  ///< model files: the baselines
+  std::vector<std::string> joint;   ///< encoders whose embeddings are measured as one: "image + photometry"
   int64_t pca_components = 64;
   int64_t pca_rows = 4096;
   double max_not_finite = 0.01;  ///< share of a representation's objects
