@@ -12,10 +12,10 @@ namespace astroclip::data {
 
 /// A condition on labels: "ZWARN == 0 && (z > 0.01 || !isfinite(mag_r)) && SPECTYPE == 'GALAXY'", or a formula of them:
 /// "22.5 - 2.5 * log10(flux)". It compares (== != < <= > >=) numbers and quoted texts, computes (+ - * / % abs sqrt exp
-/// ln log10), combines (&& || ! and parentheses), and asks whether a value is there (isfinite). A label alone stands for
-/// "is not 0"; true and false are 1 and 0. Integers are compared exactly with quoted ones ("object_id ==
-/// '39633300968441868'"), and those of 2^53 and beyond with quoted ones alone. Names with other characters than letters,
-/// digits, '_' and '.' stand in backquotes.
+/// ln log10), combines (&& || ! and parentheses), and asks whether a value is there (isfinite). A label alone stands
+/// for "is not 0"; true and false are 1 and 0. Integers are compared exactly with quoted ones ("object_id ==
+/// '39633300968441868'"), and those of 2^53 and beyond with quoted ones alone. Names with other characters than
+/// letters, digits, '_' and '.' stand in backquotes.
 class Where {
  public:
   /// Throws Error naming the character of the text when it is no condition.

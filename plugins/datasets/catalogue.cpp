@@ -92,6 +92,7 @@ magnitudes = ["mag_u", "mag_g", "mag_r", "mag_i", "mag_z"]
     return texts;
   }
 
+  std::vector<std::string> files() const override { return {table_.path()}; }
   std::vector<std::string> notes() const override {
     std::string list;
     for (const std::string& name : texts_) list += (list.empty() ? "" : ", ") + name;
