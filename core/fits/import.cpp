@@ -114,6 +114,7 @@ class Importer {
     read_images();
     pair_as_named();
     for (const Group& group : groups()) objects_.push_back(choose(group));
+    leave_out_other_redshifts();
     std::ranges::stable_sort(objects_, {}, kind);
     number();
     report_.objects = static_cast<int64_t>(objects_.size());
@@ -371,6 +372,7 @@ class Importer {
     for (const ObjectId& id : ids) {
       if (const auto found = redshifts_.find(id); found != redshifts_.end()) {
         choices.insert(choices.end(), found->second.begin(), found->second.end());
+        joined_redshifts_.insert(id);
       }
     }
     if (choices.empty()) return;
@@ -386,6 +388,21 @@ class Importer {
         pass_over(one.file, one.fit.row, std::move(why));
       else
         file_of(one.file).notes.push_back(fmt::format("row {}: {}", one.fit.row, why));
+    }
+  }
+
+  /// Redshifts whose identifier no spectrum has were not taken.
+  void leave_out_other_redshifts() {
+    std::map<std::string, int64_t> others;
+    for (const auto& [id, all] : redshifts_) {
+      for (const RedshiftChoice& one : all) others[one.file] += joined_redshifts_.contains(id) ? 0 : 1;
+    }
+    for (const auto& [name, count] : others) {
+      if (count == 0) continue;
+      ImportedFile& file = file_of(name);
+      file.taken -= count;
+      file.notes.push_back(
+          fmt::format("{} {} of none of the spectra", count, count == 1 ? "redshift is" : "redshifts are"));
     }
   }
 
@@ -462,6 +479,7 @@ class Importer {
   std::vector<From<ObservedSpectrum>> spectra_;
   std::map<ObjectId, std::vector<From<ObservedSpectrum>>> partial_;
   std::map<ObjectId, std::vector<RedshiftChoice>> redshifts_;
+  std::set<ObjectId> joined_redshifts_;  ///< identifiers
   SeenFiles seen_;
   std::vector<Object> objects_;
 };

@@ -130,6 +130,8 @@ TEST_F(ImportTest, PairsByPositionAndJoinsRedshifts) {
   EXPECT_NEAR(report.pairs[0].separation, 0.9, 1e-6);
   EXPECT_EQ(report.objects, 7);
   EXPECT_EQ(report.redshifts, 2);
+  EXPECT_EQ(report.files[0].taken, 2);
+  EXPECT_THAT(report.files[0].notes, ElementsAre("1 redshift is of none of the spectra"));
   const data::PairedDataset dataset(output_);
   // The pair, the lone image and three of five lone spectra; the last fifth of these, and what is left over.
   EXPECT_THAT(labels(dataset, Split::train, "object_id"), ElementsAre(100, 1, 101, 102, 103));
