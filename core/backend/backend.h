@@ -230,6 +230,29 @@ struct LayerNormBackwardArguments {
   View dx, dweight, dbias;
 };
 
+/// sum = x, with factor · scale · y[i] added to row index[i]. x and sum [rows, ...], y [count, ...].
+struct AddRowsArguments {
+  ConstView x, y;
+  ConstView index;  ///< i64 [count], in range; optional: y has all rows of x in their order
+  ConstView scale;  ///< along the last axis; optional
+  double factor = 1.0;
+  View sum;
+};
+
+struct AddRowsBackwardArguments {
+  ConstView dsum, y, index, scale;
+  double factor = 1.0;
+  View dy;
+  View dscale;  ///< with the scale
+};
+
+/// Rows of logits [rows, classes], each against rows of targets [any, classes], which may have any sum.
+struct SoftCrossEntropyArguments {
+  ConstView logits, targets;
+  ConstView against;  ///< i64 [rows, most]: which targets; one below 0 is none
+  double temperature = 1.0;
+};
+
 /// One parameter of a multi-tensor optimiser step. The moments have the parameter's shape and dtype.
 struct AdamwSegment {
   View parameter;
@@ -296,6 +319,8 @@ class Backend {
   virtual void gather_rows(ConstView x, ConstView index, View y) = 0;
   /// dx[index[i], :] += dy[i, :], in the order of i.
   virtual void scatter_add_rows(ConstView dy, ConstView index, View dx) = 0;
+  virtual void add_rows(const AddRowsArguments& arguments) = 0;
+  virtual void add_rows_backward(const AddRowsBackwardArguments& arguments) = 0;
   /// y has x's rank with extent 1 on every reduced axis. Partitions are fixed, results reproducible.
   virtual void reduce(ReduceOp op, ConstView x, View y) = 0;
 
@@ -325,8 +350,8 @@ class Backend {
   virtual void layer_norm_backward(const LayerNormBackwardArguments& arguments) = 0;
   virtual void batch_norm(const BatchNormArguments& arguments) = 0;
   virtual void batch_norm_backward(const BatchNormBackwardArguments& arguments) = 0;
-  /// Over the last axis of x [rows, width].
-  virtual void softmax(ConstView x, View y) = 0;
+  /// y = softmax(scale · (x − shift)) over the last axis of x [rows, width]; shift [width] is optional. y may be x.
+  virtual void softmax(ConstView x, ConstView shift, double scale, View y) = 0;
   virtual void softmax_backward(ConstView dy, ConstView y, View dx) = 0;
   /// y [rows] = logΣexp over the last axis of x [rows, width].
   virtual void log_sum_exp(ConstView x, View y) = 0;
@@ -335,9 +360,20 @@ class Backend {
   /// dlogits = (softmax(logits) − onehot(target)) · dloss.
   virtual void cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_sum_exp, ConstView dloss,
                                       View dlogits) = 0;
+  /// loss[i] = −Σⱼ Σₖ targets[against[i, j], k] · log softmax(logits[i]/temperature)ₖ. Kept for the gradient, all
+  /// [rows]: logΣexp of logits/temperature, and mass, the sum of a row's targets.
+  virtual void soft_cross_entropy(const SoftCrossEntropyArguments& arguments, View loss, View log_sum_exp,
+                                  View mass) = 0;
+  /// dlogits[i] = (mass · softmax(logits[i]/temperature) − Σⱼ targets[against[i, j]]) · dloss[i]/temperature.
+  virtual void soft_cross_entropy_backward(const SoftCrossEntropyArguments& arguments, ConstView log_sum_exp,
+                                           ConstView mass, ConstView dloss, View dlogits) = 0;
   /// y = x / max(‖x‖₂, epsilon) for rows of x [rows, width]; norm [rows] holds ‖x‖₂.
   virtual void normalize_rows(ConstView x, double epsilon, View y, View norm) = 0;
   virtual void normalize_rows_backward(ConstView dy, ConstView y, ConstView norm, double epsilon, View dx) = 0;
+  /// y = length · x / max(‖x‖₂, epsilon) for rows of x [rows, width]; length and norm have one element for each.
+  virtual void weight_norm(ConstView x, ConstView length, double epsilon, View y, View norm) = 0;
+  virtual void weight_norm_backward(ConstView dy, ConstView x, ConstView length, ConstView norm, double epsilon,
+                                    View dx, View dlength) = 0;
 
   // Optimiser.
   /// state [3] f64 = {‖gradients‖₂, min(1, max_norm/(norm + 1e-6)), 1 if finite else 0}; max_norm ≤ 0: factor 1.

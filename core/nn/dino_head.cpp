@@ -30,8 +30,7 @@ Tensor DinoHead::operator()(const Tensor& x) const {
     const bool is_last = i + 1 == mlp_.size();
     y = (*mlp_[i])(y, {.activation = is_last ? Activation::none : Activation::gelu, .residual = {}});
   }
-  const Tensor prototypes = ops::normalize_rows(direction_, smallest_norm) * length_;
-  return ops::linear(ops::normalize_rows(y, smallest_norm), prototypes, {});
+  return ops::linear(ops::normalize_rows(y, smallest_norm), ops::weight_norm(direction_, length_, smallest_norm), {});
 }
 
 }  // namespace astroclip::nn

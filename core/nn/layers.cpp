@@ -91,14 +91,12 @@ Tensor TransformerBlock::add_branch(const Tensor& x, const Tensor& branch, const
                                     const Tensor& scale) const {
   const bool drops = training() && options_.dropout > 0.0;
   if (!drops && !scale.defined()) return product(branch, {.residual = x});
-  const Tensor value = drop(product(branch));
-  return x + (scale.defined() ? value * scale : value);
+  return ops::add_rows(x, drop(product(branch)), {.index = {}, .scale = scale});
 }
 
 Tensor TransformerBlock::add_kept(const Tensor& x, const Tensor& branch, const Linear& product, const Tensor& scale,
                                   const KeptSamples& kept) const {
-  const Tensor value = drop(product(branch));
-  return ops::add_rows(x, kept.index, scale.defined() ? value * (scale * kept.scale) : value * kept.scale);
+  return ops::add_rows(x, drop(product(branch)), {.index = kept.index, .scale = scale, .factor = kept.scale});
 }
 
 Tensor TransformerBlock::operator()(const Tensor& x) const {

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <set>
+#include <vector>
 
 #include "autograd/tape.h"
 #include "backend/backend.h"
@@ -46,14 +49,26 @@ Tensor nearest_rows(const Tensor& x) {
   return Tensor::from_host(nearest, {count}, x.device());
 }
 
+/// Which of the teacher's rows (two global crops of each object, then patches) a student's row (global crops, local
+/// crops of each object, patches) meets: i64 [rows, 2]. A global crop meets the other one, a local crop both.
+Tensor pairs_of(int64_t objects, int64_t local_crops, int64_t patches, Device device) {
+  constexpr int64_t none = -1;
+  std::vector<int64_t> pairs;
+  for (int64_t crop = 0; crop < 2 * objects; ++crop) pairs.insert(pairs.end(), {crop ^ 1, none});
+  for (int64_t crop = 0; crop < local_crops * objects; ++crop) {
+    const int64_t object = crop / local_crops;
+    pairs.insert(pairs.end(), {2 * object, 2 * object + 1});
+  }
+  for (int64_t patch = 0; patch < patches; ++patch) pairs.insert(pairs.end(), {2 * objects + patch, none});
+  return Tensor::from_host(pairs, {static_cast<int64_t>(pairs.size()) / 2, 2}, device);
+}
+
+Tensor length_of(const Tensor& x) { return ops::sqrt(ops::sum(ops::square(x))); }
+
 /// Mean over rows of −Σ p log p.
 Tensor entropy_of(const Tensor& p) { return -1.0 * ops::sum(p * ops::log(p + 1e-12)) / p.size(0); }
 
 }  // namespace
-
-Tensor centred_softmax(const Tensor& logits, const Tensor& centre, double temperature) {
-  return ops::softmax((logits - centre) / temperature);
-}
 
 Tensor sinkhorn_knopp(const Tensor& logits, double temperature, int iterations, Communicator& communicator) {
   const Tensor scaled = logits / temperature;
@@ -68,11 +83,6 @@ Tensor sinkhorn_knopp(const Tensor& logits, double temperature, int iterations, 
   return rows * q;
 }
 
-Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, double temperature) {
-  const Tensor scaled = logits / temperature;
-  return ops::sum(targets, {1}) * ops::log_sum_exp(scaled) - ops::sum(targets * scaled, {1});
-}
-
 Tensor koleo(const Tensor& x) {
   if (x.size(0) < 2) throw Error(fmt::format("[koleo] needs two rows or more, found {}", x.size(0)));
   const Tensor unit = ops::normalize_rows(x, koleo_epsilon);
@@ -82,12 +92,15 @@ Tensor koleo(const Tensor& x) {
 }
 
 Tensor prototypes_in_use(const Tensor& probabilities) {
-  const autograd::NoGrad no_grad;
+  const std::vector<float> values = probabilities.to_floats();
   const int64_t rows = probabilities.size(0), prototypes = probabilities.size(1);
-  const Tensor in_windows = ops::reshape(probabilities, {rows, 1, prototypes, 1});
-  const Tensor largest = ops::max_pool(in_windows, {.size = {1, prototypes}, .stride = {1, prototypes}});
-  const Tensor below = ops::nonzero(ops::reshape(largest, {rows, 1}) - probabilities);
-  return ops::sum(ops::nonzero(ops::sum(1 - below, {0}))) / static_cast<double>(std::min(rows, prototypes));
+  std::set<int64_t> likeliest;
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto first = values.begin() + row * prototypes;
+    likeliest.insert(std::max_element(first, first + prototypes) - first);
+  }
+  const auto share = static_cast<double>(likeliest.size()) / static_cast<double>(std::min(rows, prototypes));
+  return Tensor::from_host(std::array{share}, {}, probabilities.dtype(), probabilities.device());
 }
 
 void follow(const std::vector<NamedTensor>& targets, const std::vector<NamedTensor>& sources, double momentum) {
@@ -127,65 +140,69 @@ SelfDistillation::SelfDistillation(const SelfDistillationOptions& options)
   buffer("ibot_centre", ibot_.value, {options.head.prototypes}, Init::zeros());
 }
 
-const DinoHead& SelfDistillation::patch_head(bool of_teacher) const {
-  if (options_.shared_head) return of_teacher ? teacher_ : student_;
-  return of_teacher ? *teacher_patches_ : *student_patches_;
+Tensor SelfDistillation::logits(bool of_teacher, const Tensor& class_tokens, const Tensor& patches) const {
+  const DinoHead& head = of_teacher ? teacher_ : student_;
+  if (!patches.defined()) return head(class_tokens);
+  if (options_.shared_head) return head(ops::concat({class_tokens, patches}, 0));
+  return ops::concat({head(class_tokens), (of_teacher ? *teacher_patches_ : *student_patches_)(patches)}, 0);
 }
 
-Tensor SelfDistillation::targets(const Tensor& logits, Centre& centre, double temperature,
-                                 Communicator& communicator) const {
-  if (options_.centring == Centring::sinkhorn_knopp) {
-    return sinkhorn_knopp(logits, temperature, balancing_iterations, communicator);
-  }
-  return centred_softmax(logits, centre.value, temperature);
+Tensor SelfDistillation::targets_of(const Features& teacher, double temperature, Communicator& communicator) {
+  const bool learning = autograd::recording();
+  const autograd::NoGrad no_grad;
+  const Tensor all = logits(true, teacher.global, teacher.patches);
+  const auto turn = [&](Tensor rows, Centre& centre) {
+    // Before the first update there is no centre. Outside training the batch's mean stands for it: else what the first
+    // centre changes would look like a change of the representation.
+    const bool has_none = !learning && options_.centre_momentum < 1.0 && length_of(centre.value).item() == 0.0;
+    Tensor mean;
+    if (learning || has_none) {
+      mean = ops::reshape(total_of_rows(rows, communicator), {rows.size(1)}) / rows_of_all(rows, communicator);
+    }
+    if (learning) {
+      centre.pending = centre.batches == 0.0 ? mean : centre.pending + mean;
+      centre.batches += 1.0;
+    }
+    if (options_.centring == Centring::sinkhorn_knopp) {
+      rows.copy_from(sinkhorn_knopp(rows, temperature, balancing_iterations, communicator));
+    } else {
+      backend_of(rows.device()).softmax(rows, has_none ? mean : centre.value, 1.0 / temperature, rows);
+    }
+  };
+  const int64_t crops = teacher.global.size(0);
+  turn(all.view_rows(0, crops), dino_);
+  if (teacher.patches.defined()) turn(all.view_rows(crops, all.size(0)), ibot_);
+  return all;
 }
 
 SelfDistillation::Terms SelfDistillation::operator()(const Features& student, const Features& teacher,
                                                      const Tensor& weights, double teacher_temperature,
                                                      Communicator& communicator) {
-  const int64_t objects = student.global.size(0) / 2, prototypes = options_.head.prototypes;
+  const int64_t crops = student.global.size(0), objects = crops / 2;
   const int64_t local_crops = student.local.defined() ? student.local.size(0) / objects : 0;
-  Tensor by_view, patch_targets;
+  const int64_t patches = student.patches.defined() ? student.patches.size(0) : 0;
   Terms terms;
+  const Tensor targets = targets_of(teacher, teacher_temperature, communicator);
   {
-    const bool learning = autograd::recording();
     const autograd::NoGrad no_grad;
-    const auto targets_of = [&](const DinoHead& head, const Tensor& features, Centre& centre) {
-      const Tensor logits = head(features);
-      const Tensor result = targets(logits, centre, teacher_temperature, communicator);
-      if (!learning) return result;
-      const Tensor mean =
-          ops::reshape(total_of_rows(logits, communicator), {prototypes}) / rows_of_all(logits, communicator);
-      centre.pending = centre.batches == 0.0 ? mean : centre.pending + mean;
-      centre.batches += 1.0;
-      return result;
-    };
-    const Tensor rows = targets_of(teacher_, teacher.global, dino_);
-    terms.targets = rows;
-    terms.entropy = entropy_of(rows);
-    terms.mean_entropy = entropy_of(ops::mean(rows, {0}, true));
-    by_view = ops::reshape(rows, {objects, 2, prototypes});
-    if (teacher.patches.defined()) patch_targets = targets_of(patch_head(true), teacher.patches, ibot_);
+    terms.targets = targets.view_rows(0, crops);
+    terms.entropy = entropy_of(terms.targets);
+    terms.mean_entropy = entropy_of(ops::mean(terms.targets, {0}, true));
   }
+  const Tensor class_tokens = local_crops > 0 ? ops::concat({student.global, student.local}, 0) : student.global;
+  const Tensor errors =
+      ops::soft_cross_entropy(logits(false, class_tokens, student.patches), targets,
+                              pairs_of(objects, local_crops, patches, targets.device()), options_.student_temperature);
+  const auto of_rows = [&](int64_t begin, int64_t count) { return ops::narrow(errors, 0, begin, count); };
   const double pairs = 2.0 + 2.0 * static_cast<double>(local_crops);
-  // Each global crop meets the other one.
-  const Tensor swapped = ops::concat({ops::narrow(by_view, 1, 1, 1), ops::narrow(by_view, 1, 0, 1)}, 1);
-  const auto cross_entropy = [&](const DinoHead& head, const Tensor& features, const Tensor& of) {
-    return soft_cross_entropy(head(features), of, options_.student_temperature);
-  };
-  terms.dino_global =
-      options_.dino_weight * 2.0 / pairs *
-      ops::mean(cross_entropy(student_, student.global, ops::reshape(swapped, {2 * objects, prototypes})));
+  terms.dino_global = options_.dino_weight * 2.0 / pairs * ops::mean(of_rows(0, crops));
   if (local_crops > 0) {
-    // Each local crop meets both, whose targets may be added because the cross-entropy is linear in them.
-    const Tensor both = ops::broadcast_to(ops::sum(by_view, {1}, true), {objects, local_crops, prototypes});
-    const Tensor errors =
-        cross_entropy(student_, student.local, ops::reshape(both, {objects * local_crops, prototypes}));
-    terms.dino_local = options_.dino_weight * ops::sum(errors) / (pairs * static_cast<double>(objects));
+    terms.dino_local =
+        options_.dino_weight * ops::sum(of_rows(crops, objects * local_crops)) / (pairs * static_cast<double>(objects));
   }
-  if (patch_targets.defined()) {
-    const Tensor errors = cross_entropy(patch_head(false), student.patches, patch_targets);
-    terms.ibot = options_.ibot_weight * ops::sum(errors * weights) / static_cast<double>(2 * objects);
+  if (patches > 0) {
+    terms.ibot =
+        options_.ibot_weight * ops::sum(of_rows(class_tokens.size(0), patches) * weights) / static_cast<double>(crops);
   }
   if (options_.koleo_weight > 0.0) {
     const Tensor views = ops::reshape(student.global, {objects, 2, student.global.size(1)});
@@ -216,7 +233,7 @@ void SelfDistillation::forget() {
 
 Tensor SelfDistillation::centre_norm() const {
   const autograd::NoGrad no_grad;
-  return ops::sqrt(ops::sum(ops::square(dino_.value)));
+  return length_of(dino_.value);
 }
 
 void SelfDistillation::move(Centre& centre) const {

@@ -12,15 +12,9 @@
 /// teacher, its moving average.
 namespace astroclip::nn {
 
-/// softmax((logits − centre)/temperature) of rows [N, K], with centre [K].
-Tensor centred_softmax(const Tensor& logits, const Tensor& centre, double temperature);
-
 /// Softmax of logits/temperature, balanced by Sinkhorn and Knopp's iterations so that all K prototypes get the same
 /// share of the rows of all processes (Caron et al. 2020, "SwAV", appendix A). [N, K]
 Tensor sinkhorn_knopp(const Tensor& logits, double temperature, int iterations, Communicator& communicator);
-
-/// −Σₖ target · log softmax(logits/temperature) of each row: [N]. Targets of a row may have any sum.
-Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, double temperature);
 
 /// Kozachenko and Leonenko's estimate of the negative entropy of rows x [N, D] (Sablayrolles et al. 2019, "Spreading
 /// vectors for similarity search"): −mean log of the distance to the nearest other row, at unit length. N ≥ 2.
@@ -62,7 +56,7 @@ class SelfDistillation final : public Module {
   };
   /// The terms as the published code optimises them. `weights` [M]: 1/(masked patches of the same crop). Of the
   /// teacher's features only `global` and `patches` count. While the tape records, the batch's mean logits are kept for
-  /// `update`.
+  /// `update`; while it does not, they stand for the centre as long as there is none.
   Terms operator()(const Features& student, const Features& teacher, const Tensor& weights, double teacher_temperature,
                    Communicator& communicator);
   /// The teacher's heads become the student's.
@@ -81,8 +75,10 @@ class SelfDistillation final : public Module {
     Tensor pending;  ///< sum of the mean logits of batches since the last update
     double batches = 0.0;
   };
-  const DinoHead& patch_head(bool of_teacher) const;
-  Tensor targets(const Tensor& logits, Centre& centre, double temperature, Communicator& communicator) const;
+  /// Of class tokens, then of patches, if there are any: by one product if they share a head.
+  Tensor logits(bool of_teacher, const Tensor& class_tokens, const Tensor& patches) const;
+  /// What the teacher says of class tokens, then of patches [·, K]. Keeps the mean logits if the tape records.
+  Tensor targets_of(const Features& teacher, double temperature, Communicator& communicator);
   void move(Centre& centre) const;
 
   SelfDistillationOptions options_;

@@ -62,15 +62,18 @@ Tensor first_is_larger(const Tensor& a, const Tensor& b) {
   return scaled(apply(UnaryOp::nonzero, excess), -1.0, 1.0);
 }
 
-/// The gradients of a and b, before reduction over broadcast axes.
-std::vector<Tensor> binary_gradients(BinaryOp op, const Tensor& a, const Tensor& b, const Tensor& dy) {
+/// The gradients of a and b, before reduction over broadcast axes; of a product and a difference only those that are
+/// needed.
+std::vector<Tensor> binary_gradients(BinaryOp op, const Tensor& a, const Tensor& b, const Tensor& dy, bool needs_a,
+                                     bool needs_b) {
   switch (op) {
     case BinaryOp::add:
       return {dy, dy};
     case BinaryOp::subtract:
-      return {dy, scaled(dy, -1.0)};
+      return {dy, needs_b ? scaled(dy, -1.0) : Tensor()};
     case BinaryOp::multiply:
-      return {apply(BinaryOp::multiply, dy, b), apply(BinaryOp::multiply, dy, a)};
+      return {needs_a ? apply(BinaryOp::multiply, dy, b) : Tensor(),
+              needs_b ? apply(BinaryOp::multiply, dy, a) : Tensor()};
     case BinaryOp::divide: {
       const Tensor da = apply(BinaryOp::divide, dy, b);
       const Tensor quotient = apply(BinaryOp::divide, a, b);
@@ -89,12 +92,14 @@ Tensor binary(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
   const Tensor y = apply(op, a, b, broadcast_shape(name, a.shape(), b.shape()));
   if (!autograd::needs_gradient({&a, &b})) return y;
   const bool needs_values = op != BinaryOp::add && op != BinaryOp::subtract;
+  const bool needs_a = a.requires_grad(), needs_b = b.requires_grad();
   const Shape a_shape = a.shape(), b_shape = b.shape();
   return autograd::record(
       name, y, {a, b},
       [=, a = needs_values ? a.detach() : Tensor(), b = needs_values ? b.detach() : Tensor()](const Tensor& dy) {
-        std::vector<Tensor> gradients = binary_gradients(op, a, b, dy);
-        return std::vector<Tensor>{reduce_to(gradients[0], a_shape), reduce_to(gradients[1], b_shape)};
+        const std::vector<Tensor> gradients = binary_gradients(op, a, b, dy, needs_a, needs_b);
+        return std::vector<Tensor>{needs_a ? reduce_to(gradients[0], a_shape) : Tensor(),
+                                   needs_b ? reduce_to(gradients[1], b_shape) : Tensor()};
       });
 }
 

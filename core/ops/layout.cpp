@@ -127,6 +127,16 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
                           [from = x.shape()](const Tensor& dy) { return std::vector<Tensor>{reduce_to(dy, from)}; });
 }
 
+void check_in_range(const char* op, const Tensor& x, const Tensor& index, int64_t least) {
+  if (!is_host_memory(index.device())) return;
+  const auto* values = index.data_as<int64_t>();
+  for (int64_t i = 0; i < index.numel(); ++i) {
+    if (values[i] < least || values[i] >= x.size(0)) {
+      refuse(op, "index {} lies outside the {} rows of {}", values[i], x.size(0), x.shape().str());
+    }
+  }
+}
+
 namespace {
 
 void check_index(const char* op, const Tensor& x, const Tensor& index) {
@@ -134,13 +144,7 @@ void check_index(const char* op, const Tensor& x, const Tensor& index) {
     refuse(op, "needs an i64 index of one axis, found {} {}", name_of(index.dtype()), index.shape().str());
   }
   if (x.rank() < 1) refuse(op, "needs rows, found a scalar");
-  if (!is_host_memory(index.device())) return;
-  const auto* values = index.data_as<int64_t>();
-  for (int64_t i = 0; i < index.numel(); ++i) {
-    if (values[i] < 0 || values[i] >= x.size(0)) {
-      refuse(op, "index {} lies outside the {} rows of {}", values[i], x.size(0), x.shape().str());
-    }
-  }
+  check_in_range(op, x, index, 0);
 }
 
 }  // namespace
@@ -156,19 +160,28 @@ Tensor gather_rows(const Tensor& x, const Tensor& index) {
   });
 }
 
-Tensor add_rows(const Tensor& x, const Tensor& index, const Tensor& y) {
-  Backend& backend = enter("add_rows", {&x, &y});
-  check_index("add_rows", x, index);
-  const Shape expected = x.shape().with(0, index.numel());
+Tensor add_rows(const Tensor& x, const Tensor& y, const AddRowsOptions& options) {
+  const Tensor &index = options.index, &scale = options.scale;
+  const double factor = options.factor;
+  Backend& backend = enter("add_rows", {&x, &y, &scale});
+  if (index.defined()) check_index("add_rows", x, index);
+  const Shape expected = index.defined() ? x.shape().with(0, index.numel()) : x.shape();
   if (y.shape() != expected) refuse("add_rows", "expected rows {}, found {}", expected.str(), y.shape().str());
-  Tensor sum = like(x, x.shape());
-  sum.copy_from(x);
-  backend.scatter_add_rows(y, index, sum);
-  return autograd::record("add_rows", sum, {x, y}, [index](const Tensor& dsum) {
-    Tensor dy = like(dsum, dsum.shape().with(0, index.numel()));
-    backend_of(dsum.device()).gather_rows(dsum, index, dy);
-    return std::vector<Tensor>{dsum, dy};
-  });
+  if (scale.defined() && (x.rank() < 1 || scale.shape() != Shape{x.size(-1)})) {
+    refuse("add_rows", "the scale must be along the last axis of {}, found {}", x.shape().str(), scale.shape().str());
+  }
+  Tensor sum = like(x);
+  backend.add_rows({x, y, optional_view(index), optional_view(scale), factor, sum});
+  if (!autograd::needs_gradient({&x, &y, &scale})) return sum;
+  return autograd::record("add_rows", sum, {x, y, scale},
+                          [shape = y.shape(), y = scale.defined() ? y.detach() : Tensor(), index, factor,
+                           scale = scale.defined() ? scale.detach() : Tensor()](const Tensor& dsum) {
+                            Tensor dy = like(dsum, shape), dscale = scale.defined() ? like(scale) : Tensor();
+                            backend_of(dsum.device())
+                                .add_rows_backward({dsum, optional_view(y), optional_view(index), optional_view(scale),
+                                                    factor, dy, scale.defined() ? View(dscale) : View()});
+                            return std::vector<Tensor>{dsum, dy, dscale};
+                          });
 }
 
 }  // namespace astroclip::ops

@@ -65,8 +65,15 @@ Tensor narrow(const Tensor& x, int axis, int64_t begin, int64_t length);
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
 /// Rows of x [rows, ...] by i64 index [n]: [n, ...]. Throws Error if an index is out of range.
 Tensor gather_rows(const Tensor& x, const Tensor& index);
-/// x [rows, ...] with y[i] of y [n, ...] added to row index[i] (i64 [n]). Throws Error if an index is out of range.
-Tensor add_rows(const Tensor& x, const Tensor& index, const Tensor& y);
+/// How a branch is added to what it branches from.
+struct AddRowsOptions {
+  Tensor index;  ///< i64 [n]: row i of the branch is of this row; undefined: rows correspond
+  Tensor scale;  ///< [last axis], multiplies the branch along it; undefined: none
+  double factor = 1.0;
+};
+/// x [rows, ...] with factor · scale · y[i] of y [n, ...] added to row index[i]. Throws Error if an index is out of
+/// range.
+Tensor add_rows(const Tensor& x, const Tensor& y, const AddRowsOptions& options);
 
 // Reductions. Axes may be negative; all axes when empty; `keep` leaves extents of 1.
 Tensor sum(const Tensor& x, std::vector<int> axes = {}, bool keep = false);
@@ -119,8 +126,14 @@ Tensor softmax(const Tensor& x);
 Tensor log_sum_exp(const Tensor& x);
 /// Per row: logΣexp(logits) − logits[target]; logits [rows, classes], targets i64 [rows]; gives [rows].
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets);
+/// Per row i of logits [rows, classes]: −Σⱼ Σₖ targets[against[i, j], k] · log softmax(logits[i]/temperature)ₖ, with
+/// targets [any, classes], whose rows may have any sum, and i64 indices `against` [rows, most], of which those below 0
+/// are none; gives [rows]. Targets get no gradient. Throws Error if an index is out of range.
+Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, const Tensor& against, double temperature);
 /// x / max(‖x‖₂, epsilon) over the last axis.
 Tensor normalize_rows(const Tensor& x, double epsilon);
+/// length · x / max(‖x‖₂, epsilon) of rows x [rows, width], with length [rows, 1] (Salimans & Kingma 2016).
+Tensor weight_norm(const Tensor& x, const Tensor& length, double epsilon);
 
 /// Rows of all processes in the order of ranks; the gradient sums those of every process for this one's rows.
 Tensor all_gather(const Tensor& x, Communicator& communicator);

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "autograd/tape.h"
 #include "ops/check_internal.h"
 #include "ops/ops.h"
@@ -42,7 +44,7 @@ Tensor softmax(const Tensor& x) {
   Backend& backend = enter("softmax", {&x});
   needs_rows("softmax", x);
   Tensor y = like(x);
-  backend.softmax(flat(x), flat(y));
+  backend.softmax(flat(x), {}, 1.0, flat(y));
   return autograd::record("softmax", y, {x}, [y = y.detach()](const Tensor& dy) {
     Tensor dx = like(y);
     backend_of(y.device()).softmax_backward(flat(dy), flat(y), flat(dx));
@@ -59,7 +61,7 @@ Tensor log_sum_exp(const Tensor& x) {
   return autograd::record("log_sum_exp", y, {x}, [x = x.detach(), kept](const Tensor& dy) {
     Backend& device = backend_of(x.device());
     Tensor dx = like(x);
-    device.softmax(flat(x), flat(dx));
+    device.softmax(flat(x), {}, 1.0, flat(dx));
     device.binary(BinaryOp::multiply, dx, dy.view_as(kept), dx);
     return std::vector<Tensor>{dx};
   });
@@ -81,6 +83,29 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets) {
   });
 }
 
+Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, const Tensor& against, double temperature) {
+  Backend& backend = enter("soft_cross_entropy", {&logits, &targets});
+  if (logits.rank() != 2 || targets.rank() != 2 || targets.size(1) != logits.size(1)) {
+    refuse("soft_cross_entropy", "needs logits [rows, classes] and targets [any, classes], found {} and {}",
+           logits.shape().str(), targets.shape().str());
+  }
+  if (against.dtype() != DType::i64 || against.rank() != 2 || against.size(0) != logits.size(0)) {
+    refuse("soft_cross_entropy", "needs i64 indices [{}, most], found {} {}", logits.size(0), name_of(against.dtype()),
+           against.shape().str());
+  }
+  check_in_range("soft_cross_entropy", targets, against, std::numeric_limits<int64_t>::min());
+  Tensor loss = like(logits, {logits.size(0)}), lse = like(loss), mass = like(loss);
+  backend.soft_cross_entropy({logits, targets, against, temperature}, loss, lse, mass);
+  return autograd::record(
+      "soft_cross_entropy", loss, {logits},
+      [logits = logits.detach(), targets = targets.detach(), against, temperature, lse, mass](const Tensor& dy) {
+        Tensor dlogits = like(logits);
+        backend_of(logits.device())
+            .soft_cross_entropy_backward({logits, targets, against, temperature}, lse, mass, dy, dlogits);
+        return std::vector<Tensor>{dlogits};
+      });
+}
+
 Tensor normalize_rows(const Tensor& x, double epsilon) {
   Backend& backend = enter("normalize_rows", {&x});
   needs_rows("normalize_rows", x);
@@ -92,6 +117,22 @@ Tensor normalize_rows(const Tensor& x, double epsilon) {
     backend_of(y.device()).normalize_rows_backward(flat(dy), flat(y), norm, epsilon, flat(dx));
     return std::vector<Tensor>{dx};
   });
+}
+
+Tensor weight_norm(const Tensor& x, const Tensor& length, double epsilon) {
+  Backend& backend = enter("weight_norm", {&x, &length});
+  if (x.rank() != 2 || length.shape() != Shape{x.size(0), 1}) {
+    refuse("weight_norm", "needs x [rows, width] and length [rows, 1], found {} and {}", x.shape().str(),
+           length.shape().str());
+  }
+  Tensor y = like(x), norm = like(x, {x.size(0)});
+  backend.weight_norm(x, length, epsilon, y, norm);
+  return autograd::record("weight_norm", y, {x, length},
+                          [x = x.detach(), length = length.detach(), norm, epsilon](const Tensor& dy) {
+                            Tensor dx = like(x), dlength = like(length);
+                            backend_of(x.device()).weight_norm_backward(dy, x, length, norm, epsilon, dx, dlength);
+                            return std::vector<Tensor>{dx, dlength};
+                          });
 }
 
 }  // namespace astroclip::ops

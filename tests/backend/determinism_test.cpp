@@ -84,7 +84,7 @@ TEST_P(RowsTest, RowKernelsDoNotDependOnTheBatch) {
     soft[k] = call.output("soft", {rows, width});
     curve[k] = call.output("curve", {rows, width});
     cpu().layer_norm({part, weight, bias, 1e-5, norm[k], {}, {}});
-    cpu().softmax(part, soft[k]);
+    cpu().softmax(part, {}, 1.0, soft[k]);
     cpu().unary(UnaryOp::gelu, part, curve[k]);
   }
   expect_same_start(norm[0], norm[1]);
@@ -208,7 +208,7 @@ TEST(Errors, AnotherDtypeIsNamed) {
   Call call(cpu(), Precision::f32);
   const View x = call.output("x", {3}, DType::f64);
   try {
-    cpu().softmax(x, x);
+    cpu().softmax(x, {}, 1.0, x);
     FAIL() << "took float64";
   } catch (const std::exception& error) {
     EXPECT_STREQ(error.what(), "[cpu] softmax takes f32, not f64");

@@ -60,12 +60,41 @@ void add_reduce(std::vector<Case>& cases) {
   }
 }
 
+/// Branches of some rows of two lines, one row twice and others never; and of every row, without a scale.
+void add_branches(std::vector<Case>& cases) {
+  for (const int64_t width : {1, 3, 33, 778}) {
+    cases.push_back(
+        {"add_rows", fmt::format("width {}", width), Exactness::sums, [=](Call& call) {
+           const ConstView x = call.random({6, 2, width}), scale = call.random({width});
+           call.backend.add_rows({x, call.random({5, 2, width}), call.indices({5, 0, 0, 3, 5}), scale, 1.5,
+                                  call.output("some", {6, 2, width})});
+           call.backend.add_rows({x, call.random({6, 2, width}), {}, {}, -0.5, call.output("all", {6, 2, width})});
+         }});
+    cases.push_back({"add_rows_backward", fmt::format("width {}", width), Exactness::sums, [=](Call& call) {
+                       const ConstView dsum = call.random({60, 2, width});
+                       const ConstView y = call.random({5, 2, width}), scale = call.random({width});
+                       call.backend.add_rows_backward({dsum, y, call.indices({5, 0, 0, 59, 5}), scale, 1.5,
+                                                       call.output("dy of some", {5, 2, width}),
+                                                       call.output("dscale of some", {width})});
+                       call.backend.add_rows_backward({dsum,
+                                                       call.random({60, 2, width}),
+                                                       {},
+                                                       scale,
+                                                       -0.5,
+                                                       call.output("dy of all", {60, 2, width}),
+                                                       call.output("dscale of all", {width})});
+                       call.backend.add_rows_backward({dsum, {}, {}, {}, 2.0, call.output("dy", {60, 2, width}), {}});
+                     }});
+  }
+}
+
 }  // namespace
 
 std::vector<Case> layout_cases() {
   std::vector<Case> cases;
   add_permute(cases);
   add_reduce(cases);
+  add_branches(cases);
   for (const int64_t width : {int64_t{1}, int64_t{3}, int64_t{33}, int64_t{5000}}) {
     for (const bool accumulate : {false, true}) {
       cases.push_back({"copy_blocks", fmt::format("width {} accumulate {}", width, accumulate), Exactness::pointwise,

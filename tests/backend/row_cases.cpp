@@ -45,6 +45,24 @@ void cross_entropy_backward_case(Call& call, int64_t rows, int64_t width) {
   call.backend.cross_entropy_backward(logits, target, lse, call.random({rows}), call.output("dlogits", {rows, width}));
 }
 
+/// Each row meets two of three rows of targets, every third row one.
+SoftCrossEntropyArguments soft_cross_entropy_arguments(Call& call, int64_t rows, int64_t width) {
+  std::vector<int64_t> against;
+  for (int64_t row = 0; row < rows; ++row) against.insert(against.end(), {row % 3, row % 3 == 1 ? -1 : (row + 1) % 3});
+  const ConstView pairs = call.indices(against);
+  return {call.random({rows, width}, -8.0, 8.0), call.random({3, width}, 0.0, 1.0),
+          ConstView(pairs.data, {rows, 2}, pairs.dtype), 0.5};
+}
+
+void soft_cross_entropy_backward_case(Call& call, int64_t rows, int64_t width) {
+  const SoftCrossEntropyArguments arguments = soft_cross_entropy_arguments(call, rows, width);
+  const View loss = call.output("loss", {rows}), lse = call.output("log sum exp", {rows});
+  const View mass = call.output("mass", {rows});
+  call.backend.soft_cross_entropy(arguments, loss, lse, mass);
+  call.backend.soft_cross_entropy_backward(arguments, lse, mass, call.random({rows}),
+                                           call.output("dlogits", {rows, width}));
+}
+
 /// The middle row is zero, under every epsilon.
 ConstView rows_with_a_zero(Call& call, int64_t rows, int64_t width) {
   const View x = call.in_place("x", {rows, width});
@@ -68,11 +86,13 @@ void add_rows(std::vector<Case>& cases, int64_t rows, int64_t width) {
     add("layer_norm_backward", [=](Call& call) { layer_norm_backward_case(call, rows, width); });
   }
   add("softmax", [=](Call& call) {
-    call.backend.softmax(call.random({rows, width}, -20.0, 20.0), call.output("y", {rows, width}));
+    call.backend.softmax(call.random({rows, width}, -20.0, 20.0), {}, 1.0, call.output("y", {rows, width}));
+    const View y = call.in_place("centred, in place", {rows, width});
+    call.backend.softmax(y, call.random({width}), 10.0, y);
   });
   add("softmax_backward", [=](Call& call) {
     const View y = call.output("y", {rows, width});
-    call.backend.softmax(call.random({rows, width}), y);
+    call.backend.softmax(call.random({rows, width}), {}, 1.0, y);
     call.backend.softmax_backward(call.random({rows, width}), y, call.output("dx", {rows, width}));
   });
   add("log_sum_exp", [=](Call& call) {
@@ -83,6 +103,25 @@ void add_rows(std::vector<Case>& cases, int64_t rows, int64_t width) {
                                call.output("loss", {rows}), call.output("log sum exp", {rows}));
   });
   add("cross_entropy_backward", [=](Call& call) { cross_entropy_backward_case(call, rows, width); });
+  add("soft_cross_entropy", [=](Call& call) {
+    call.backend.soft_cross_entropy(soft_cross_entropy_arguments(call, rows, width), call.output("loss", {rows}),
+                                    call.output("log sum exp", {rows}), call.output("mass", {rows}));
+  });
+  if (width > 1) {  // of one class nothing but rounding is left
+    add("soft_cross_entropy_backward", [=](Call& call) { soft_cross_entropy_backward_case(call, rows, width); });
+  }
+  add("weight_norm", [=](Call& call) {
+    const ConstView x = rows_with_a_zero(call, rows, width);
+    call.backend.weight_norm(x, call.random({rows, 1}), 1e-3, call.output("y", {rows, width}),
+                             call.output("norm", {rows}));
+  });
+  add("weight_norm_backward", [=](Call& call) {
+    const ConstView x = rows_with_a_zero(call, rows, width), length = call.random({rows, 1});
+    const View y = call.output("y", {rows, width}), norm = call.output("norm", {rows});
+    call.backend.weight_norm(x, length, 1e-3, y, norm);
+    call.backend.weight_norm_backward(call.random({rows, width}), x, length, norm, 1e-3,
+                                      call.output("dx", {rows, width}), call.output("dlength", {rows, 1}));
+  });
   add("normalize_rows", [=](Call& call) {
     const ConstView x = rows_with_a_zero(call, rows, width);
     call.backend.normalize_rows(x, 1e-3, call.output("y", {rows, width}), call.output("norm", {rows}));

@@ -99,16 +99,19 @@ TEST(OpErrors, NameAnIndexOutOfRange) {
             }),
             "[gather_rows] index 5 lies outside the 4 rows of [4, 2]");
   EXPECT_EQ(message_of([&] {
-              return add_rows(zeros({4, 2}), index, zeros({2, 2}));
+              return add_rows(zeros({4, 2}), zeros({2, 2}), {.index = index, .scale = {}});
             }),
             "[add_rows] index 5 lies outside the 4 rows of [4, 2]");
   const std::vector<int64_t> inside = {0, 3};
   EXPECT_EQ(message_of([&] {
-              return add_rows(zeros({4, 2}),
-                              Tensor::from_host(std::span<const int64_t>(inside), {2}, {DeviceKind::cpu}),
-                              zeros({3, 2}));
+              const Tensor two = Tensor::from_host(std::span<const int64_t>(inside), {2}, {DeviceKind::cpu});
+              return add_rows(zeros({4, 2}), zeros({3, 2}), {.index = two, .scale = {}});
             }),
             "[add_rows] expected rows [2, 2], found [3, 2]");
+  EXPECT_EQ(message_of([&] {
+              return soft_cross_entropy(zeros({2, 3}), zeros({4, 3}), index.view_as({2, 1}), 0.1);
+            }),
+            "[soft_cross_entropy] index 5 lies outside the 4 rows of [4, 3]");
 }
 
 TEST(OpErrors, NameARateThatIsNone) {

@@ -121,6 +121,42 @@ TEST_P(Fused, CrossEntropy) {
               {random({4, 13}, -3.0, 3.0)});
 }
 
+TEST_P(Fused, SoftCrossEntropy) {
+  const std::vector<int64_t> pairs = {2, 0, 1, -1, -1, -1, 2, 2};
+  const Tensor against = Tensor::from_host(std::span<const int64_t>(pairs), {4, 2}, device());
+  const Tensor targets = random({3, 37}, 0.0, 1.0);
+  const Tensor none = Tensor::zeros({37}, targets.dtype(), device());
+  const auto row = [&](int64_t i) { return i < 0 ? none : reshape(narrow(targets, 0, i, 1), {37}); };
+  std::vector<Tensor> met;
+  for (size_t i = 0; i < pairs.size(); i += 2) met.push_back(reshape(add(row(pairs[i]), row(pairs[i + 1])), {1, 37}));
+  const Tensor all = concat(met, 0);
+  expect_same([&](const auto& in) { return soft_cross_entropy(in[0], targets, against, 0.2); },
+              [&](const auto& in) {
+                const Tensor scaled = affine(in[0], 5.0);
+                return subtract(multiply(sum(all, {1}), log(sum(exp(scaled), {1}))), sum(multiply(all, scaled), {1}));
+              },
+              {random({4, 37}, -2.0, 2.0)});
+}
+
+TEST_P(Fused, ABranchThatIsAddedToSomeRows) {
+  const std::vector<int64_t> rows = {4, 0, 4};
+  const Tensor index = Tensor::from_host(std::span<const int64_t>(rows), {3}, device());
+  expect_same([&](const auto& in) { return add_rows(in[0], in[1], {.index = index, .scale = in[2], .factor = 1.5}); },
+              [&](const auto& in) {
+                const Tensor branch = affine(multiply(in[1], in[2]), 1.5);
+                const auto part = [&](int64_t i) { return narrow(branch, 0, i, 1); };
+                const Tensor nothing = affine(part(0), 0.0);
+                return add(in[0], concat({part(1), nothing, nothing, nothing, add(part(0), part(2))}, 0));
+              },
+              {random({5, 2, 37}), random({3, 2, 37}), random({37})});
+}
+
+TEST_P(Fused, WeightNorm) {
+  expect_same([](const auto& in) { return weight_norm(in[0], in[1], 1e-3); },
+              [](const auto& in) { return multiply(divide(in[0], sqrt(sum(square(in[0]), {-1}, true))), in[1]); },
+              {random({5, 23}), random({5, 1})});
+}
+
 TEST_P(Fused, RowsOfUnitLength) {
   expect_same([](const auto& in) { return normalize_rows(in[0], 1e-3); },
               [](const auto& in) { return divide(in[0], sqrt(sum(square(in[0]), {-1}, true))); }, {random({5, 23})});

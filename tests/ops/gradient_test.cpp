@@ -94,8 +94,18 @@ std::vector<Case> cases() {
        "repeats",
        {{4, 3}, {3, 3}},
        [](Inputs x) {
-         return add_rows(x[0], index({2, 0, 2}), x[1]);
+         return add_rows(x[0], x[1], {.index = index({2, 0, 2}), .scale = {}, .factor = 1.5});
        }},
+      {"add_rows",
+       "scaled",
+       {{4, 2, 3}, {2, 2, 3}, {3}},
+       [](Inputs x) {
+         return add_rows(x[0], x[1], {.index = index({3, 0}), .scale = x[2], .factor = -0.5});
+       }},
+      {"add_rows",
+       "every row",
+       {{4, 3}, {4, 3}, {3}},
+       [](Inputs x) { return add_rows(x[0], x[1], {.index = {}, .scale = x[2]}); }},
       {"sum", "all", {matrix}, [](Inputs x) { return sum(x[0]); }},
       {"sum", "middle axis kept", {{2, 3, 4}}, [](Inputs x) { return sum(x[0], {1}, true); }},
       {"mean",
@@ -163,6 +173,21 @@ std::vector<Case> cases() {
        },
        -3.0,
        3.0},
+      {"soft_cross_entropy",
+       "",
+       {matrix},
+       [](Inputs x) {
+         Rng rng(6, RngStream::tests);
+         const Tensor targets = random_tensor({2, 5}, rng, 0.0, 1.0);
+         return soft_cross_entropy(x[0], targets, reshape(index({1, -1, 0, 1, 0, 0}), {3, 2}), 0.5);
+       },
+       -3.0,
+       3.0},
+      {"weight_norm", "", {matrix, {matrix[0], 1}}, [](Inputs x) { return weight_norm(x[0], x[1], 1e-3); }},
+      {"weight_norm",
+       "below epsilon",
+       {matrix, {matrix[0], 1}},
+       [](Inputs x) { return weight_norm(x[0], x[1], 100.0); }},
       {"normalize_rows", "", {matrix}, [](Inputs x) { return normalize_rows(x[0], 1e-3); }},
       {"normalize_rows", "below epsilon", {matrix}, [](Inputs x) { return normalize_rows(x[0], 100.0); }},
       {"all_gather",

@@ -28,6 +28,8 @@ class CpuBackend final : public HostBackend {
                    bool accumulate) override;
   void gather_rows(ConstView x, ConstView index, View y) override;
   void scatter_add_rows(ConstView dy, ConstView index, View dx) override;
+  void add_rows(const AddRowsArguments& arguments) override;
+  void add_rows_backward(const AddRowsBackwardArguments& arguments) override;
   void reduce(ReduceOp op, ConstView x, View y) override;
 
   // Products.
@@ -51,14 +53,20 @@ class CpuBackend final : public HostBackend {
   void layer_norm_backward(const LayerNormBackwardArguments& arguments) override;
   void batch_norm(const BatchNormArguments& arguments) override;
   void batch_norm_backward(const BatchNormBackwardArguments& arguments) override;
-  void softmax(ConstView x, View y) override;
+  void softmax(ConstView x, ConstView shift, double scale, View y) override;
   void softmax_backward(ConstView dy, ConstView y, View dx) override;
   void log_sum_exp(ConstView x, View y) override;
   void cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_exp) override;
   void cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_sum_exp, ConstView dloss,
                               View dlogits) override;
+  void soft_cross_entropy(const SoftCrossEntropyArguments& arguments, View loss, View log_sum_exp, View mass) override;
+  void soft_cross_entropy_backward(const SoftCrossEntropyArguments& arguments, ConstView log_sum_exp, ConstView mass,
+                                   ConstView dloss, View dlogits) override;
   void normalize_rows(ConstView x, double epsilon, View y, View norm) override;
   void normalize_rows_backward(ConstView dy, ConstView y, ConstView norm, double epsilon, View dx) override;
+  void weight_norm(ConstView x, ConstView length, double epsilon, View y, View norm) override;
+  void weight_norm_backward(ConstView dy, ConstView x, ConstView length, ConstView norm, double epsilon, View dx,
+                            View dlength) override;
 
   // Optimiser.
   void gradient_clip(std::span<const ConstView> gradients, double max_norm, View state) override;

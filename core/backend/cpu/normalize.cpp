@@ -39,6 +39,34 @@ void normalize_backward_run(const float* dy, const float* y, const float* norm, 
   }
 }
 
+void weight_norm_run(const float* x, const float* length, float epsilon, float* y, float* norm, int64_t width,
+                     int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const float* in = x + row * width;
+    float* out = y + row * width;
+    norm[row] = std::sqrt(dot(in, in, width));
+    const Vector divisor = set(std::max(norm[row], epsilon)), factor = set(length[row]);
+    sweep(width, [=](int64_t i, int64_t n)
+                     HWY_ATTR { store(hn::Mul(hn::Div(load(in + i, n), divisor), factor), out + i, n); });
+  }
+}
+
+void weight_norm_backward_run(const float* dy, const float* x, const float* length, const float* norm, float epsilon,
+                              float* dx, float* dlength, int64_t width, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const float* gradient = dy + row * width;
+    const float* in = x + row * width;
+    float* out = dx + row * width;
+    const float divisor = std::max(norm[row], epsilon);
+    dlength[row] = dot(gradient, in, width) / divisor;
+    // Below epsilon the divisor is constant, so nothing flows through the norm.
+    const Vector along = set(norm[row] > epsilon ? dlength[row] / divisor : 0.0f), factor = set(length[row] / divisor);
+    sweep(width, [=](int64_t i, int64_t n) HWY_ATTR {
+      store(hn::Mul(factor, hn::NegMulAdd(along, load(in + i, n), load(gradient + i, n))), out + i, n);
+    });
+  }
+}
+
 }  // namespace
 
 }  // namespace astroclip::cpu::HWY_NAMESPACE
@@ -49,6 +77,8 @@ namespace astroclip::cpu {
 
 HWY_EXPORT(normalize_run);
 HWY_EXPORT(normalize_backward_run);
+HWY_EXPORT(weight_norm_run);
+HWY_EXPORT(weight_norm_backward_run);
 
 void CpuBackend::normalize_rows(ConstView x, double epsilon, View y, View norm) {
   expect_f32(x, "normalize_rows");
@@ -65,6 +95,27 @@ void CpuBackend::normalize_rows_backward(ConstView dy, ConstView y, ConstView no
   parallel_for(rows_of(y.shape), row_grain(width), [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(normalize_backward_run)
     (dy.as<float>(), y.as<float>(), norm.as<float>(), static_cast<float>(epsilon), dx.as<float>(), width, begin, end);
+  });
+}
+
+void CpuBackend::weight_norm(ConstView x, ConstView length, double epsilon, View y, View norm) {
+  expect_f32(x, "weight_norm");
+  const int64_t width = x.shape[-1];
+  parallel_for(rows_of(x.shape), row_grain(width), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(weight_norm_run)
+    (x.as<float>(), length.as<float>(), static_cast<float>(epsilon), y.as<float>(), norm.as<float>(), width, begin,
+     end);
+  });
+}
+
+void CpuBackend::weight_norm_backward(ConstView dy, ConstView x, ConstView length, ConstView norm, double epsilon,
+                                      View dx, View dlength) {
+  expect_f32(dy, "weight_norm_backward");
+  const int64_t width = x.shape[-1];
+  parallel_for(rows_of(x.shape), row_grain(width), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(weight_norm_backward_run)
+    (dy.as<float>(), x.as<float>(), length.as<float>(), norm.as<float>(), static_cast<float>(epsilon), dx.as<float>(),
+     dlength.as<float>(), width, begin, end);
   });
 }
 

@@ -29,9 +29,37 @@ double fold_run(ReduceOp op, const float* x, int64_t size) {
   return total;
 }
 
+/// y[0, width) = the sums of `rows` rows of x, many columns at a time: one sum would wait for itself, and few would
+/// read too little of a row at once. Returns how many columns it did; the rest is less than a group of them.
+int64_t sum_groups(const float* x, int64_t pitch, int64_t rows, float* y, int64_t width) {
+  constexpr int64_t group = 4 * lanes;
+  const Tag tag;
+  int64_t i = 0;
+  for (; i + group <= width; i += group) {
+    const float* from = x + i;
+    Vector s0 = hn::LoadU(tag, from), s1 = hn::LoadU(tag, from + lanes);
+    Vector s2 = hn::LoadU(tag, from + 2 * lanes), s3 = hn::LoadU(tag, from + 3 * lanes);
+    for (int64_t row = 1; row < rows; ++row) {
+      from += pitch;
+      s0 = hn::Add(s0, hn::LoadU(tag, from));
+      s1 = hn::Add(s1, hn::LoadU(tag, from + lanes));
+      s2 = hn::Add(s2, hn::LoadU(tag, from + 2 * lanes));
+      s3 = hn::Add(s3, hn::LoadU(tag, from + 3 * lanes));
+    }
+    hn::StoreU(s0, tag, y + i);
+    hn::StoreU(s1, tag, y + i + lanes);
+    hn::StoreU(s2, tag, y + i + 2 * lanes);
+    hn::StoreU(s3, tag, y + i + 3 * lanes);
+  }
+  return i;
+}
+
 /// y[0, width) = the fold of `rows` rows of x.
 void fold_rows(ReduceOp op, const float* x, int64_t pitch, int64_t rows, float* y, int64_t width) {
-  sweep(width, [=](int64_t i, int64_t n) HWY_ATTR {
+  const int64_t done = op == ReduceOp::sum ? sum_groups(x, pitch, rows, y, width) : 0;
+  x += done;
+  y += done;
+  sweep(width - done, [=](int64_t i, int64_t n) HWY_ATTR {
     Vector total = load(x + i, n);
     for (int64_t row = 1; row < rows; ++row) {
       const Vector v = load(x + row * pitch + i, n);

@@ -25,10 +25,24 @@ float log_sum_exp_of(const float* x, int64_t width) {
   return top + std::log(sum);
 }
 
-void softmax_rows(const float* x, float* y, int64_t width, int64_t begin, int64_t end) {
+/// y = scale · (x − shift), the shift optional.
+void shift_row(const float* x, const float* shift, float scale, float* y, int64_t width) {
+  const Vector factor = set(scale);
+  sweep(width, [=](int64_t i, int64_t n) HWY_ATTR {
+    const Vector value = load(x + i, n);
+    store(hn::Mul(factor, shift == nullptr ? value : hn::Sub(value, load(shift + i, n))), y + i, n);
+  });
+}
+
+void softmax_rows(const float* x, const float* centre, float scale, float* y, int64_t width, int64_t begin,
+                  int64_t end) {
   for (int64_t row = begin; row < end; ++row) {
     const float* in = x + row * width;
     float* out = y + row * width;
+    if (centre != nullptr || scale != 1.0f) {
+      shift_row(in, centre, scale, out, width);
+      in = out;
+    }
     const Vector shift = set(max_of(in, width));
     const float sum = sum_of(width, [=](int64_t i, int64_t n) HWY_ATTR {
       const Vector e = exp(hn::Sub(load(in + i, n, nothing), shift));
@@ -79,6 +93,58 @@ void cross_entropy_backward_rows(const float* logits, const int64_t* targets, co
   }
 }
 
+/// body(target) for each target of a row.
+template <class Body>
+HWY_INLINE void for_each_target(const SoftCrossEntropyArguments& a, int64_t row, Body body) {
+  const int64_t most = a.against.shape[1], width = a.targets.shape[1];
+  for (int64_t j = 0; j < most; ++j) {
+    const int64_t target = a.against.as<int64_t>()[row * most + j];
+    if (target >= 0) body(a.targets.as<float>() + target * width);
+  }
+}
+
+void soft_cross_entropy_rows(const SoftCrossEntropyArguments& a, float* loss, float* log_sum_exp, float* mass,
+                             int64_t begin, int64_t end) {
+  const int64_t width = a.logits.shape[1];
+  const auto sharpness = static_cast<float>(1.0 / a.temperature);
+  for (int64_t row = begin; row < end; ++row) {
+    const float* in = a.logits.as<float>() + row * width;
+    const float top = max_of(in, width);
+    const Vector shift = set(top), factor = set(sharpness);
+    const float log_sum = std::log(sum_of(width, [=](int64_t i, int64_t n) HWY_ATTR {
+      return exp(hn::Mul(hn::Sub(load(in + i, n, nothing), shift), factor));
+    }));
+    // Distances from the largest logit, so that nothing large is subtracted.
+    float below = 0.0f, total = 0.0f;
+    for_each_target(a, row, [&](const float* target) HWY_ATTR {
+      below += sum_of(width, [=](int64_t i, int64_t n)
+                                 HWY_ATTR { return hn::Mul(load(target + i, n), hn::Sub(shift, load(in + i, n))); });
+      total += sum_of(width, [=](int64_t i, int64_t n) HWY_ATTR { return load(target + i, n); });
+    });
+    loss[row] = total * log_sum + below * sharpness;
+    log_sum_exp[row] = top * sharpness + log_sum;
+    mass[row] = total;
+  }
+}
+
+void soft_cross_entropy_backward_rows(const SoftCrossEntropyArguments& a, const float* log_sum_exp, const float* mass,
+                                      const float* dloss, float* dlogits, int64_t begin, int64_t end) {
+  const int64_t width = a.logits.shape[1];
+  const auto sharpness = static_cast<float>(1.0 / a.temperature);
+  for (int64_t row = begin; row < end; ++row) {
+    const float* in = a.logits.as<float>() + row * width;
+    float* out = dlogits + row * width;
+    const Vector shift = set(log_sum_exp[row]), factor = set(sharpness), weight = set(dloss[row] * sharpness);
+    const Vector total = hn::Mul(weight, set(mass[row]));
+    sweep(width, [=](int64_t i, int64_t n)
+                     HWY_ATTR { store(hn::Mul(total, exp(hn::MulSub(load(in + i, n), factor, shift))), out + i, n); });
+    for_each_target(a, row, [=](const float* target) HWY_ATTR {
+      sweep(width, [=](int64_t i, int64_t n)
+                       HWY_ATTR { store(hn::NegMulAdd(weight, load(target + i, n), load(out + i, n)), out + i, n); });
+    });
+  }
+}
+
 }  // namespace
 
 }  // namespace astroclip::cpu::HWY_NAMESPACE
@@ -92,12 +158,15 @@ HWY_EXPORT(softmax_backward_rows);
 HWY_EXPORT(log_sum_exp_rows);
 HWY_EXPORT(cross_entropy_rows);
 HWY_EXPORT(cross_entropy_backward_rows);
+HWY_EXPORT(soft_cross_entropy_rows);
+HWY_EXPORT(soft_cross_entropy_backward_rows);
 
-void CpuBackend::softmax(ConstView x, View y) {
+void CpuBackend::softmax(ConstView x, ConstView shift, double scale, View y) {
   expect_f32(x, "softmax");
   const int64_t width = x.shape[-1];
   parallel_for(rows_of(x.shape), row_grain(width), [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(softmax_rows)(x.as<float>(), y.as<float>(), width, begin, end);
+    HWY_DYNAMIC_DISPATCH(softmax_rows)
+    (x.as<float>(), shift.as<float>(), static_cast<float>(scale), y.as<float>(), width, begin, end);
   });
 }
 
@@ -134,6 +203,24 @@ void CpuBackend::cross_entropy_backward(ConstView logits, ConstView targets, Con
     HWY_DYNAMIC_DISPATCH(cross_entropy_backward_rows)
     (logits.as<float>(), targets.as<int64_t>(), log_sum_exp.as<float>(), dloss.as<float>(), dlogits.as<float>(), width,
      begin, end);
+  });
+}
+
+void CpuBackend::soft_cross_entropy(const SoftCrossEntropyArguments& arguments, View loss, View log_sum_exp,
+                                    View mass) {
+  expect_f32(arguments.logits, "soft_cross_entropy");
+  parallel_for(arguments.logits.shape[0], row_grain(arguments.logits.shape[1]), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(soft_cross_entropy_rows)
+    (arguments, loss.as<float>(), log_sum_exp.as<float>(), mass.as<float>(), begin, end);
+  });
+}
+
+void CpuBackend::soft_cross_entropy_backward(const SoftCrossEntropyArguments& arguments, ConstView log_sum_exp,
+                                             ConstView mass, ConstView dloss, View dlogits) {
+  expect_f32(arguments.logits, "soft_cross_entropy_backward");
+  parallel_for(arguments.logits.shape[0], row_grain(arguments.logits.shape[1]), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(soft_cross_entropy_backward_rows)
+    (arguments, log_sum_exp.as<float>(), mass.as<float>(), dloss.as<float>(), dlogits.as<float>(), begin, end);
   });
 }
 

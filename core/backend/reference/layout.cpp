@@ -62,6 +62,29 @@ void ReferenceBackend::scatter_add_rows(ConstView dy, ConstView index, View dx) 
   }
 }
 
+void ReferenceBackend::add_rows(const AddRowsArguments& a) {
+  std::copy_n(a.x.as<double>(), a.x.numel(), a.sum.as<double>());
+  if (a.y.numel() == 0) return;
+  const int64_t width = a.y.shape[-1], of_row = a.y.numel() / a.y.shape[0];
+  for (int64_t i = 0; i < a.y.numel(); ++i) {
+    const int64_t row = i / of_row, target = a.index ? a.index.as<int64_t>()[row] : row;
+    const double scale = a.scale ? a.scale.as<double>()[i % width] : 1.0;
+    a.sum.as<double>()[target * of_row + i % of_row] += a.factor * scale * a.y.as<double>()[i];
+  }
+}
+
+void ReferenceBackend::add_rows_backward(const AddRowsBackwardArguments& a) {
+  if (a.dscale) std::fill_n(a.dscale.as<double>(), a.dscale.numel(), 0.0);
+  if (a.dy.numel() == 0) return;
+  const int64_t width = a.dy.shape[-1], of_row = a.dy.numel() / a.dy.shape[0];
+  for (int64_t i = 0; i < a.dy.numel(); ++i) {
+    const int64_t row = i / of_row, from = a.index ? a.index.as<int64_t>()[row] : row;
+    const double gradient = a.factor * a.dsum.as<double>()[from * of_row + i % of_row];
+    a.dy.as<double>()[i] = gradient * (a.scale ? a.scale.as<double>()[i % width] : 1.0);
+    if (a.dscale) a.dscale.as<double>()[i % width] += gradient * a.y.as<double>()[i];
+  }
+}
+
 void ReferenceBackend::reduce(ReduceOp op, ConstView x, View y) {
   const double start = op == ReduceOp::sum ? 0.0 : -std::numeric_limits<double>::infinity();
   std::fill_n(y.as<double>(), y.numel(), start);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "backend/reference/reference_backend.h"
 
@@ -67,12 +68,15 @@ void ReferenceBackend::layer_norm_backward(const LayerNormBackwardArguments& a) 
   }
 }
 
-void ReferenceBackend::softmax(ConstView x, View y) {
+void ReferenceBackend::softmax(ConstView x, ConstView shift, double scale, View y) {
   const int64_t width = x.shape[-1];
   for (int64_t row = 0; row < rows_of(x.shape); ++row) {
-    const double* in = x.as<double>() + row * width;
-    const double lse = log_sum_exp_of(in, width);
-    for (int64_t i = 0; i < width; ++i) y.as<double>()[row * width + i] = std::exp(in[i] - lse);
+    double* out = y.as<double>() + row * width;
+    for (int64_t i = 0; i < width; ++i) {
+      out[i] = scale * (x.as<double>()[row * width + i] - (shift ? shift.as<double>()[i] : 0.0));
+    }
+    const double lse = log_sum_exp_of(out, width);
+    for (int64_t i = 0; i < width; ++i) out[i] = std::exp(out[i] - lse);
   }
 }
 
@@ -135,6 +139,66 @@ void ReferenceBackend::normalize_rows_backward(ConstView dy, ConstView y, ConstV
     const double along = length > epsilon ? dot(gradient, unit, width) : 0.0;
     for (int64_t i = 0; i < width; ++i) {
       dx.as<double>()[row * width + i] = (gradient[i] - along * unit[i]) / std::max(length, epsilon);
+    }
+  }
+}
+
+void ReferenceBackend::soft_cross_entropy(const SoftCrossEntropyArguments& a, View loss, View log_sum_exp, View mass) {
+  const int64_t width = a.logits.shape[1], most = a.against.shape[1];
+  for (int64_t row = 0; row < a.logits.shape[0]; ++row) {
+    std::vector<double> scaled(static_cast<size_t>(width));
+    for (int64_t i = 0; i < width; ++i) scaled[i] = a.logits.as<double>()[row * width + i] / a.temperature;
+    const double lse = log_sum_exp_of(scaled.data(), width);
+    double error = 0.0, total = 0.0;
+    for (int64_t j = 0; j < most; ++j) {
+      const int64_t target = a.against.as<int64_t>()[row * most + j];
+      for (int64_t i = 0; target >= 0 && i < width; ++i) {
+        const double share = a.targets.as<double>()[target * width + i];
+        error += share * (lse - scaled[i]);
+        total += share;
+      }
+    }
+    loss.as<double>()[row] = error;
+    log_sum_exp.as<double>()[row] = lse;
+    mass.as<double>()[row] = total;
+  }
+}
+
+void ReferenceBackend::soft_cross_entropy_backward(const SoftCrossEntropyArguments& a, ConstView log_sum_exp,
+                                                   ConstView mass, ConstView dloss, View dlogits) {
+  const int64_t width = a.logits.shape[1], most = a.against.shape[1];
+  for (int64_t row = 0; row < a.logits.shape[0]; ++row) {
+    for (int64_t i = 0; i < width; ++i) {
+      const double scaled = a.logits.as<double>()[row * width + i] / a.temperature;
+      double difference = mass.as<double>()[row] * std::exp(scaled - log_sum_exp.as<double>()[row]);
+      for (int64_t j = 0; j < most; ++j) {
+        const int64_t target = a.against.as<int64_t>()[row * most + j];
+        if (target >= 0) difference -= a.targets.as<double>()[target * width + i];
+      }
+      dlogits.as<double>()[row * width + i] = difference * dloss.as<double>()[row] / a.temperature;
+    }
+  }
+}
+
+void ReferenceBackend::weight_norm(ConstView x, ConstView length, double epsilon, View y, View norm) {
+  normalize_rows(x, epsilon, y, norm);
+  const int64_t width = x.shape[-1];
+  for (int64_t i = 0; i < x.numel(); ++i) y.as<double>()[i] *= length.as<double>()[i / width];
+}
+
+void ReferenceBackend::weight_norm_backward(ConstView dy, ConstView x, ConstView length, ConstView norm, double epsilon,
+                                            View dx, View dlength) {
+  const int64_t width = x.shape[-1];
+  for (int64_t row = 0; row < rows_of(x.shape); ++row) {
+    const double* in = x.as<double>() + row * width;
+    const double* gradient = dy.as<double>() + row * width;
+    const double divisor = std::max(norm.as<double>()[row], epsilon);
+    const double flow = dot(gradient, in, width) / divisor;
+    dlength.as<double>()[row] = flow;
+    const double along = norm.as<double>()[row] > epsilon ? flow : 0.0;
+    for (int64_t i = 0; i < width; ++i) {
+      const double across = gradient[i] - along * in[i] / divisor;
+      dx.as<double>()[row * width + i] = length.as<double>()[row] * across / divisor;
     }
   }
 }
