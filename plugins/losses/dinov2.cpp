@@ -3,7 +3,7 @@
 #include <memory>
 #include <optional>
 
-#include "api/loss.h"
+#include "api/momentum_encoder.h"
 #include "autograd/tape.h"
 #include "nn/block_masks.h"
 #include "nn/self_distillation.h"
@@ -107,12 +107,11 @@ loss = { plugin = "dinov2", prototypes = 4096, teacher_temperature_warmup = 500 
   }
 
   void attach(LossSetup& setup) override {
-    student_ = &setup.encoder(p_.encoder);
-    teacher_ = &setup.rebuild(p_.encoder, "teacher");
-    const int64_t patches = student_->token_shape()[0];
+    encoders_.emplace(setup, p_.encoder, "teacher");
+    const int64_t patches = encoders_->leader().token_shape()[0];
     side_ = std::lround(std::sqrt(static_cast<double>(patches)));
     if (side_ * side_ != patches) fail(fmt::format("masks a square grid of patches, found {} patches", patches));
-    objective_.emplace(nn::SelfDistillationOptions{.head = {.in = student_->dim(),
+    objective_.emplace(nn::SelfDistillationOptions{.head = {.in = encoders_->leader().dim(),
                                                             .prototypes = p_.prototypes,
                                                             .hidden = p_.hidden,
                                                             .bottleneck = p_.bottleneck,
@@ -133,12 +132,14 @@ loss = { plugin = "dinov2", prototypes = 4096, teacher_temperature_warmup = 500 
     const int64_t crops = 2 * context.batch_size();
     const Masked masked = draw_masks(context, crops);
     const Encoded student = context.encode(global, masked.mask, TokenForm::pretraining);
-    if (!student.cls_token.defined()) fail(fmt::format("encoder '{}' has no class token", student_->plugin_name()));
+    if (!student.cls_token.defined()) {
+      fail(fmt::format("encoder '{}' has no class token", encoders_->leader().plugin_name()));
+    }
     nn::SelfDistillation::Features of_student{student.cls_token, {}, masked.of(student.tokens)}, of_teacher;
     if (p_.local_crops > 0) of_student.local = context.encode(local, {}, TokenForm::pretraining).cls_token;
     {
       const autograd::NoGrad no_grad;
-      const Encoded teacher = teacher_->encode(context.tokens(global), {}, TokenForm::pretraining);
+      const Encoded teacher = encoders_->follower().encode(context.tokens(global), {}, TokenForm::pretraining);
       of_teacher = {teacher.cls_token, {}, masked.of(teacher.tokens)};
     }
     const auto terms =
@@ -164,13 +165,15 @@ loss = { plugin = "dinov2", prototypes = 4096, teacher_temperature_warmup = 500 
 
   void after_update(LossSetup&, int64_t step, int64_t steps) override {
     const double momentum = optim::cosine(step, p_.teacher_momentum, p_.teacher_momentum_end, steps);
-    nn::follow(teacher_->parameters(), student_->parameters(), momentum);
+    encoders_->follow(momentum);
     objective_->update(momentum);
   }
 
   void after_skip() override { objective_->forget(); }
 
-  const Encoder* product(const std::string& tower) const override { return tower == p_.encoder ? teacher_ : nullptr; }
+  const Encoder* product(const std::string& tower) const override {
+    return tower == p_.encoder ? &encoders_->follower() : nullptr;
+  }
 
  private:
   static constexpr const char* global = "global";
@@ -219,8 +222,7 @@ loss = { plugin = "dinov2", prototypes = 4096, teacher_temperature_warmup = 500 
   }
 
   Parameters p_;
-  const Encoder* student_ = nullptr;
-  Encoder* teacher_ = nullptr;
+  std::optional<MomentumEncoder> encoders_;  ///< student and teacher
   std::optional<nn::SelfDistillation> objective_;
   int64_t side_ = 0;  ///< of the grid of patches
 };

@@ -7,10 +7,9 @@
 #include <optional>
 #include <vector>
 
-#include "api/loss.h"
+#include "api/momentum_encoder.h"
 #include "autograd/tape.h"
 #include "nn/momentum_contrast.h"
-#include "nn/self_distillation.h"
 #include "ops/operators.h"
 #include "plugin/record.h"
 
@@ -69,10 +68,9 @@ loss = { plugin = "moco", queue = 16384, momentum = 0.996, groups = 8 }
     if (batch % p_.groups != 0)
       fail(fmt::format("a batch of {} objects does not fall into {} groups", batch, p_.groups));
     if (p_.queue < batch) fail(fmt::format("a queue of {} keys does not hold a batch of {}", p_.queue, batch));
-    encoder_ = &setup.encoder(p_.encoder);
-    key_encoder_ = &setup.rebuild(p_.encoder, "key_encoder");
-    key_encoder_->set_batch_statistics({.groups = p_.groups, .of_frozen = true});
-    contrast_.emplace(nn::MomentumContrastOptions{.in = encoder_->dim(),
+    encoders_.emplace(setup, p_.encoder, "key_encoder");
+    encoders_->follower().set_batch_statistics({.groups = p_.groups, .of_frozen = true});
+    contrast_.emplace(nn::MomentumContrastOptions{.in = encoders_->leader().dim(),
                                                   .width = p_.width,
                                                   .hidden_layer = p_.hidden_layer,
                                                   .queue = p_.queue,
@@ -84,7 +82,8 @@ loss = { plugin = "moco", queue = 16384, momentum = 0.996, groups = 8 }
 
   LossValue forward(LossContext& context) override {
     if (training()) follow_queries(context.step());
-    const Tensor queries = contrast_->queries(encoder_->pool(context.encode(query, {}, TokenForm::pretraining)));
+    const Tensor queries =
+        contrast_->queries(encoders_->leader().pool(context.encode(query, {}, TokenForm::pretraining)));
     const Tensor keys = keys_of(context);
     const Tensor logits = contrast_->logits(queries, keys);
     const Tensor total = nn::MomentumContrast::loss(logits);
@@ -104,16 +103,17 @@ loss = { plugin = "moco", queue = 16384, momentum = 0.996, groups = 8 }
   void follow_queries(int64_t step) {
     if (followed_ == step) return;
     followed_ = step;
-    nn::follow(key_encoder_->parameters(), encoder_->parameters(), p_.momentum);
+    encoders_->follow(p_.momentum);
     contrast_->follow_queries(p_.momentum);
   }
 
   Tensor keys_of(LossContext& context) const {
     const autograd::NoGrad no_grad;
-    key_encoder_->set_training(training());
-    key_encoder_->set_step_seed(context.rng(RngStream::dropout, 0).next());
+    Encoder& encoder = encoders_->follower();
+    encoder.set_training(training());
+    encoder.set_step_seed(context.rng(RngStream::dropout, 0).next());
     const auto encode = [&](const Tensor& tokens) {
-      return contrast_->keys(key_encoder_->pool(key_encoder_->encode(tokens, {}, TokenForm::pretraining)));
+      return contrast_->keys(encoder.pool(encoder.encode(tokens, {}, TokenForm::pretraining)));
     };
     const Tensor tokens = context.tokens(key);
     if (p_.groups == 1 || !training()) return encode(tokens);
@@ -139,8 +139,7 @@ loss = { plugin = "moco", queue = 16384, momentum = 0.996, groups = 8 }
   }
 
   Parameters p_;
-  const Encoder* encoder_ = nullptr;
-  Encoder* key_encoder_ = nullptr;
+  std::optional<MomentumEncoder> encoders_;  ///< of queries and of keys
   std::optional<nn::MomentumContrast> contrast_;
   int64_t followed_ = -1;  ///< the step that the keys' encoder has followed
 };
