@@ -28,6 +28,12 @@ void check_shape(const ViewPlan& view, const Field& field) {
   const bool fits =
       taken.rank() == planes_rank && taken[0] == there[0] && taken[1] == taken[2] && taken[1] >= 1 && taken[1] <= side;
   if (fits) return;
+  if (taken.rank() == planes_rank && taken[0] != there[0]) {
+    throw Error(
+        fmt::format("[dataset] view '{0}': field '{1}' has {2} bands, the encoder takes {3}: 'channels' of the encoder "
+                    "must be {2}, or [dataset.image] 'bands' must choose {3}",
+                    view.request.name, field.name, there[0], taken[0]));
+  }
   throw Error(
       fmt::format("[dataset] view '{}': the encoder takes images of {}, field '{}' gives crops of [{}, n, n] "
                   "with n at most {}",

@@ -12,7 +12,7 @@ int64_t batch_size(const Stage& stage, int64_t rows) { return std::min(stage.spe
 
 }  // namespace
 
-int64_t whole_batches(const Stage& stage, int64_t rows) { return rows / batch_size(stage, rows); }
+int64_t whole_batches(const Stage& stage, int64_t rows) { return rows == 0 ? 0 : rows / batch_size(stage, rows); }
 
 void for_each_batch(const StageSetup& setup, const FrozenViews& frozen, const Dataset& dataset,
                     const std::vector<int64_t>& rows, int64_t step, Mode mode,
@@ -20,6 +20,7 @@ void for_each_batch(const StageSetup& setup, const FrozenViews& frozen, const Da
   const Stage& stage = setup.stage();
   const ops::PrecisionScope precision(stage.experiment.run_precision());
   const auto count = static_cast<int64_t>(rows.size());
+  if (count == 0) return;
   data::LoaderOptions options = stage.loader_options(batch_size(stage, count));
   options.steps = whole_batches(stage, count);
   data::Loader loader(dataset, rows, frozen.to_load(setup, options.batch), setup.loss().labels(), options);

@@ -185,9 +185,10 @@ TEST(ViewMakerTest, NamesWhatDoesNotFit) {
   EXPECT_THAT(refusal({{image, {3, 160, 160}}}),
               ThrowsMessage<Error>("[dataset] view 'v': the encoder takes images of [3, 160, 160], field 'image' gives "
                                    "crops of [3, n, n] with n at most 152"));
-  EXPECT_THAT(refusal({{image, {4, 144, 144}}}),
-              ThrowsMessage<Error>("[dataset] view 'v': the encoder takes images of [4, 144, 144], field 'image' gives "
-                                   "crops of [3, n, n] with n at most 152"));
+  EXPECT_THAT(
+      refusal({{image, {4, 144, 144}}}),
+      ThrowsMessage<Error>("[dataset] view 'v': field 'image' has 3 bands, the encoder takes 4: 'channels' of the "
+                           "encoder must be 3, or [dataset.image] 'bands' must choose 4"));
   EXPECT_THAT(refusal({{{.name = "v", .modality = "spectrum"}, {99}}}),
               ThrowsMessage<Error>("[dataset] view 'v': the encoder takes [99], field 'spectrum' is [100]"));
   EXPECT_THAT(refusal({{{.name = "v", .modality = "photometry"}, {5}}}),
