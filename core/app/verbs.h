@@ -20,6 +20,7 @@ Verb import_verb();
 Verb inspect_verb();
 Verb convert_verb();
 Verb embed_verb();
+Verb explore_verb();
 Verb bench_verb();
 Verb completion_verb();
 Verb man_verb();

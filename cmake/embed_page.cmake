@@ -1,0 +1,17 @@
+# cmake -DFOLDER=core/explore/page -DOUT=FILE.cpp -P embed_page.cmake: a source file with the texts of a folder's files, for
+# core/explore/page.h.
+set(type_html "text/html; charset=utf-8")
+set(type_css "text/css; charset=utf-8")
+set(type_js "text/javascript; charset=utf-8")
+set(type_svg "image/svg+xml")
+file(GLOB files ${FOLDER}/*.html ${FOLDER}/*.css ${FOLDER}/*.js ${FOLDER}/*.svg)
+set(source "#include \"explore/page.h\"\n\nnamespace astroclip::explore {\n\nstd::span<const PageFile> page_files() {\n  static constexpr PageFile files[] = {\n")
+foreach(file ${files})
+  get_filename_component(name ${file} NAME)
+  get_filename_component(ending ${file} LAST_EXT)
+  string(SUBSTRING ${ending} 1 -1 ending)
+  file(READ ${file} text)
+  string(APPEND source "{\"${name}\", \"${type_${ending}}\", R\"PAGE(${text})PAGE\"},\n")
+endforeach()
+string(APPEND source "  };\n  return files;\n}\n\n}  // namespace astroclip::explore\n")
+file(WRITE ${OUT} "${source}")

@@ -1,0 +1,52 @@
+#include "explore/explore.h"
+
+#include "app/verbs.h"
+
+namespace astroclip::app {
+
+namespace {
+
+int explore(const Values& values) {
+  if (values.has("data") && values.has("dataset")) throw UsageError("explore takes --data or --dataset, not both");
+  explore::Options options;
+  options.embeddings = values.text("embeddings");
+  options.data = values.texts("data");
+  options.dataset = values.text("dataset");
+  options.assignments = values.texts("set");
+  options.port = static_cast<int>(values.integer("port"));
+  options.threads = values.integer("threads");
+  explore::explore(options);
+  return 0;
+}
+
+}  // namespace
+
+Verb explore_verb() {
+  return {
+      .name = "explore",
+      .usages = {"EMBEDDINGS.h5 [--data FILE…]", "RUN"},
+      .meaning = "show embeddings in a browser: maps, galaxies, neighbours",
+      .description =
+          "Serves a page for browsers of this machine, whose address it prints: maps of the embeddings by principal "
+          "components and UMAP, the image, spectrum and labels of a galaxy, its neighbours in every direction, and "
+          "selections to export. It needs no network. The maps are kept beside the embeddings, in EMBEDDINGS.h5.view.",
+      .positionals = {Argument("embeddings", "EMBEDDINGS.h5|RUN",
+                               "file of `astroclip embed`, or the folder of a run, which brings its dataset")
+                          .required()
+                          .completed_by(Completes::file)},
+      .options = {Argument("data", "FILE…", "files, folders or patterns with images, spectra and labels of the objects")
+                      .many()
+                      .completed_by(Completes::file),
+                  Argument("dataset", "PLUGIN|FILE.toml",
+                           "instead of --data: dataset plugin, or a file with a section [dataset]")
+                      .completed_by(Completes::dataset),
+                  Argument("set", "dataset.key=value", "set parameters of the dataset").many(),
+                  Argument("port", "N", "port to serve at; 0: one that is free").between(0, 65535).by_default("0"),
+                  Argument("threads", "N", "compute threads; 0: one for each core").between(0, 4096).by_default("0")},
+      .examples = {{"astroclip explore embeddings.h5", "shows maps and neighbours"},
+                   {"astroclip explore embeddings.h5 --data survey.h5", "shows images, spectra and labels, too"},
+                   {"astroclip explore runs/quickstart-1", "shows what a run has embedded"}},
+      .run = explore};
+}
+
+}  // namespace astroclip::app

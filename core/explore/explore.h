@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace astroclip::explore {
+
+struct Options {
+  std::string embeddings;         ///< HDF5, as `astroclip embed` writes it; or a run's folder, which brings its dataset
+  std::vector<std::string> data;  ///< files, folders, patterns of the same objects
+  std::string dataset;            ///< instead: a dataset plugin, or a TOML file with the section [dataset]
+  std::vector<std::string> assignments;  ///< "dataset.key=value", for the dataset
+  int port = 0;                          ///< 0: one that is free
+  int64_t threads = 0;                   ///< 0: one for each core
+};
+
+/// Builds what the view index beside the embeddings lacks, prints the address of the explorer's page, and serves it to
+/// browsers of this machine until SIGINT or SIGTERM. The page is there once the principal components are; UMAP is built
+/// meanwhile.
+void explore(const Options& options);
+
+}  // namespace astroclip::explore

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "explore/catalogue.h"
+#include "explore/embeddings.h"
+#include "explore/view_index.h"
+#include "map/selecting.h"
+#include "serve/http_server.h"
+
+namespace astroclip::explore {
+
+/// What the page of the explorer asks for, answered: its own files, and under "api/" the maps, objects, neighbours and
+/// selections of one file of embeddings. docs/explorer.md lists the addresses. Thread-safe.
+class Explorer {
+ public:
+  /// The data may have no inputs. All are kept by reference.
+  Explorer(const Embeddings& embeddings, const Catalogue& catalogue, ViewIndex& index);
+
+  /// Throws serve::NotFound, or Error for a request that makes no sense.
+  serve::Response answer(const serve::Request& request);
+
+  /// Says what is being made, for the page; "" when nothing is.
+  void set_work(const std::string& what, double share);
+
+ private:
+  struct Selection {
+    std::string name;
+    int64_t count = 0;
+    std::shared_ptr<const map::Mask> mask;
+  };
+
+  serve::Response state();
+  serve::Response map_details(const serve::Request& request) const;
+  serve::Response tile(const serve::Request& request) const;
+  serve::Response tile_values(const serve::Request& request) const;
+  serve::Response tile_selected(const serve::Request& request);
+  serve::Response density(const serve::Request& request) const;
+  serve::Response column(const serve::Request& request) const;
+  serve::Response object(const serve::Request& request) const;
+  serve::Response measurement(const serve::Request& request) const;
+  serve::Response neighbours(const serve::Request& request) const;
+  serve::Response nearest(const serve::Request& request) const;
+  serve::Response find(const serve::Request& request) const;
+  serve::Response table(const serve::Request& request);
+  serve::Response exported(const serve::Request& request);
+  serve::Response select(const serve::Request& request);
+  serve::Response forget(const serve::Request& request);
+
+  std::shared_ptr<const EmbeddingMap> map_of(const serve::Request& request) const;
+  const map::Tile& tile_of(const EmbeddingMap& of, const serve::Request& request) const;
+  int64_t row_of(const serve::Request& request) const;
+  Selection selection(int64_t id);
+
+  const Embeddings& embeddings_;
+  const Catalogue& catalogue_;
+  ViewIndex& index_;
+  std::mutex mutex_;
+  std::string work_;
+  double share_ = 0;
+  std::map<int64_t, Selection> selections_;
+  int64_t last_selection_ = 0;
+};
+
+}  // namespace astroclip::explore

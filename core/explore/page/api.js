@@ -1,0 +1,36 @@
+// What the server answers. Addresses are relative, so that the token of the page's address stays in front of them.
+
+/** @param {string} name @param {Record<string, string | number>} [query] */
+function address(name, query) {
+  const text = query ? '?' + new URLSearchParams(Object.entries(query).map(([key, value]) => [key, String(value)])) : '';
+  return 'api/' + name + text;
+}
+
+/** @param {Response} response */
+async function checked(response) {
+  if (response.ok) return response;
+  let reason = response.statusText;
+  try { reason = (await response.json()).error; } catch { /* no JSON: the status tells enough */ }
+  throw new Error(reason);
+}
+
+/** @param {string} name @param {Record<string, string | number>} [query] @returns {Promise<any>} */
+export async function get(name, query) { return (await checked(await fetch(address(name, query)))).json(); }
+
+/** @param {string} name @param {Record<string, string | number>} query */
+export async function bytes(name, query) { return (await checked(await fetch(address(name, query)))).arrayBuffer(); }
+
+/** @param {string} name @param {object} body @returns {Promise<any>} */
+export async function post(name, body) {
+  return (await checked(await fetch(address(name), { method: 'POST', body: JSON.stringify(body) }))).json();
+}
+
+export const exportAddress = (/** @type {number} */ selection) => address('export.csv', { selection });
+
+/** An image or a spectrum: what the data say of it, and its values. @param {number} row @param {'image' | 'spectrum'} field */
+export async function measurement(row, field) {
+  const all = await bytes('measurement', { row, field });
+  const end = new Uint8Array(all).indexOf(10);
+  const head = JSON.parse(new TextDecoder().decode(all.slice(0, end)));
+  return { ...head, values: new Float32Array(all, end + 1) };
+}

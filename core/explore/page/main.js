@@ -1,0 +1,240 @@
+// The page: what the user chooses, kept in the address, and what follows from it.
+import { exportAddress, get, post } from './api.js';
+import { css, short } from './colours.js';
+import { MapView } from './map_view.js';
+import { Panel, element } from './panel.js';
+import { drawHistogram } from './pictures.js';
+
+const rowsOfTable = 50;
+/** @type {<T extends HTMLElement>(id: string) => T} */
+const byId = id => /** @type {any} */ (document.getElementById(id));
+const mapChoice = /** @type {HTMLSelectElement} */ (byId('map-choice')), colourChoice = /** @type {HTMLSelectElement} */ (byId('colour-choice'));
+const view = new MapView(byId('density'), byId('points'), byId('overlay'));
+
+/** @type {any} */ let state;
+/** @type {Panel} */ let panel;
+/** @type {any} */ let details = null;  // of the map that is shown
+/** @type {any} */ let shown = null;    // the galaxy in the panel
+let chosenMap = false, first = 0;
+/** @type {number | null} */ let selection = null;
+
+/** @param {string} text */
+function announce(text) { byId('announcer').textContent = text; }
+/** @param {unknown} error */
+function fail(error) { announce(''); byId('work').className = 'error'; byId('work').textContent = error instanceof Error ? error.message : String(error); }
+/** Runs what may fail, and says why it did. @param {() => Promise<unknown>} action */
+function attempt(action) {
+  if (byId('work').className) byId('work').className = byId('work').textContent = '';
+  action().catch(fail);
+}
+
+// The address
+
+function readAddress() { return new URLSearchParams(location.hash.slice(1)); }
+
+/** @type {number | undefined} */ let addressTimer;
+function writeAddress() {
+  clearTimeout(addressTimer);
+  addressTimer = setTimeout(() => {
+    const parts = new URLSearchParams();
+    if (details) parts.set('map', details.id);
+    if (colourChoice.value) parts.set('colour', colourChoice.value);
+    if (details) parts.set('view', [...view.centre, view.overlay.width / view.scale].map(value => Number(value.toPrecision(6))).join(','));
+    if (shown) parts.set('object', shown.id);
+    if (selection !== null) parts.set('selection', String(selection));
+    history.replaceState(null, '', '#' + parts);
+  }, 200);
+}
+view.onMoved = writeAddress;
+
+// The map
+
+async function showMap(/** @type {string} */ id, keepView = false) {
+  details = await get('map', { map: id });
+  mapChoice.value = id;
+  view.show(details);
+  if (!keepView) view.whole();
+  const percent = (/** @type {number | null} */ value) => value === null ? '–' : value.toFixed(3);
+  byId('quality').textContent = `${details.method} of the ${details.encoder} embeddings, ${details.objects} objects. Trustworthiness (${details.k}) ${percent(details.trustworthiness)}, neighbours kept (${details.k}) ${percent(details.preservation)}, of ${details.sampled} objects at random.`;
+  byId('overlay').setAttribute('aria-label', `${details.method} map of ${details.objects} ${details.encoder} embeddings`);
+  placeMark();
+  writeAddress();
+}
+
+function placeMark() {
+  view.mark = shown && details ? shown.positions[details.id] ?? null : null;
+  view.drawOverlay();
+}
+
+view.onDrawn = count => { byId('drawn').textContent = details ? `${count.toLocaleString('en')} of ${details.objects.toLocaleString('en')} objects drawn` : ''; };
+view.onChosen = (x, y, farthest) => attempt(async () => {
+  const found = await get('nearest', { map: details.id, x, y, farthest: Math.min(farthest, 10 * details.extent[2]) });
+  if (found.row === null) announce('no galaxy here');
+  else await showObject(found.row);
+});
+view.onPolygon = (polygon, kind) => attempt(() => select({ map: details.id, polygon }, `${kind} on ${details.id}`));
+
+function fillMaps() {
+  const before = mapChoice.value;
+  mapChoice.replaceChildren(...state.maps.map((/** @type {any} */ one) => element('option', { value: one.id }, `${one.method} of ${one.encoder}`)));
+  if (before) mapChoice.value = before;
+}
+
+// Colours
+
+async function setColour(/** @type {string} */ name) {
+  colourChoice.value = name;
+  byId('column-section').hidden = !name;
+  byId('legend').replaceChildren();
+  if (!name) {
+    view.setColour(null);
+    writeAddress();
+    return;
+  }
+  const column = await get('column', { name }), unit = state.columns.find((/** @type {any} */ one) => one.name === name)?.unit;
+  view.setColour({ name, low: column.low, high: column.high });
+  const bar = /** @type {HTMLCanvasElement} */ (element('canvas', { width: '120', height: '10' })), context = /** @type {CanvasRenderingContext2D} */ (bar.getContext('2d'));
+  for (let x = 0; x < 120; x++) { context.fillStyle = css(x / 119); context.fillRect(x, 0, 1, 10); }
+  bar.style.position = 'static';
+  bar.style.width = '120px';
+  bar.style.height = '10px';
+  byId('legend').append(short(column.low), bar, `${short(column.high)} ${name}${unit ? ` (${unit})` : ''}`);
+  drawHistogram(byId('histogram'), column.histogram, css);
+  byId('histogram').setAttribute('aria-label', `histogram of ${name}: ${column.count} values from ${short(column.least)} to ${short(column.greatest)}`);
+  /** @type {HTMLInputElement} */ (byId('low')).value = String(Number(column.low.toPrecision(6)));
+  /** @type {HTMLInputElement} */ (byId('high')).value = String(Number(column.high.toPrecision(6)));
+  announce(`coloured by ${name}`);
+  writeAddress();
+}
+
+// One galaxy
+
+async function showObject(/** @type {number} */ row) {
+  const ready = panel.show(row);
+  shown = await get('object', { row });
+  placeMark();
+  writeAddress();
+  await ready;
+}
+
+// Selections
+
+/** @param {object} rows @param {string} name */
+async function select(rows, name) {
+  const how = /** @type {HTMLSelectElement} */ (byId('how')).value, joins = how !== 'new' && selection !== null;
+  const made = await post('select', { ...rows, name, ...(joins ? { earlier: selection, how } : {}) });
+  await setSelection(made.id);
+}
+
+async function setSelection(/** @type {number | null} */ id) {
+  selection = id;
+  state = await get('state');
+  if (!state.selections.some((/** @type {any} */ one) => one.id === id)) selection = null;
+  view.setSelection(selection);
+  fillSelections();
+  first = 0;
+  await fillTable();
+  writeAddress();
+}
+
+function fillSelections() {
+  const list = byId('selections');
+  list.replaceChildren();
+  if (!state.selections.length) list.append(element('li', { class: 'soft' }, 'None yet: use the lasso, the box or a range of values.'));
+  for (const one of state.selections) {
+    const button = (/** @type {string} */ text, /** @type {() => Promise<unknown>} */ action) => {
+      const made = element('button', { type: 'button', 'aria-label': `${text} ${one.name}` }, text);
+      made.addEventListener('click', () => attempt(action));
+      return made;
+    };
+    const is = one.id === selection, show = button(is ? 'Hide' : 'Show', () => setSelection(is ? null : one.id));
+    show.setAttribute('aria-pressed', String(is));
+    const save = element('a', { href: exportAddress(one.id), download: '' }, 'CSV');
+    list.append(element('li', {}, show, element('span', { class: 'name' }, `${one.name}: ${one.count.toLocaleString('en')}`), save,
+      button('Invert', async () => setSelection((await post('select', { selection: one.id, inverse: true, name: 'all but ' + one.name })).id)),
+      button('Remove', async () => { await post('forget', { selection: one.id }); await setSelection(is ? null : selection); })));
+    if (is) announce(`${one.count} objects selected`);
+  }
+}
+
+// The table
+
+async function fillTable() {
+  const page = await get('table', { selection: selection ?? 0, first, most: rowsOfTable });
+  const name = selection === null ? 'All objects' : state.selections.find((/** @type {any} */ one) => one.id === selection).name;
+  byId('table-title').textContent = name;
+  const head = element('tr', {}, element('th', { scope: 'col' }, 'object_id'), ...state.columns.map((/** @type {any} */ one) => element('th', { scope: 'col', title: one.meaning }, one.name + (one.unit ? ` (${one.unit})` : ''))));
+  const body = element('tbody');
+  for (const { row, id, values } of page.rows) {
+    const open = element('button', { type: 'button' }, id);
+    open.addEventListener('click', () => attempt(async () => { await showObject(row); byId('panel').focus(); }));
+    body.append(element('tr', {}, element('td', {}, open), ...values.map((/** @type {number | null} */ value) => element('td', {}, short(value)))));
+  }
+  byId('table-place').replaceChildren(element('table', {}, element('thead', {}, head), body));
+  byId('table-rows').textContent = page.total ? `${first + 1} to ${first + page.rows.length} of ${page.total}` : 'no objects';
+  /** @type {HTMLButtonElement} */ (byId('previous')).disabled = first === 0;
+  /** @type {HTMLButtonElement} */ (byId('next')).disabled = first + page.rows.length >= page.total;
+}
+
+// What the user does
+
+mapChoice.addEventListener('change', () => { chosenMap = true; attempt(() => showMap(mapChoice.value)); });
+colourChoice.addEventListener('change', () => attempt(() => setColour(colourChoice.value)));
+byId('find').addEventListener('submit', event => {
+  event.preventDefault();
+  attempt(async () => showObject((await get('find', { id: /** @type {HTMLInputElement} */ (byId('find-id')).value.trim() })).row));
+});
+byId('range').addEventListener('submit', event => {
+  event.preventDefault();
+  const low = Number(/** @type {HTMLInputElement} */ (byId('low')).value), high = Number(/** @type {HTMLInputElement} */ (byId('high')).value), column = colourChoice.value;
+  attempt(() => select({ column, low, high }, `${column} from ${short(low)} to ${short(high)}`));
+});
+for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll('[data-tool]'))) {
+  button.addEventListener('click', () => {
+    view.tool = button.dataset.tool ?? 'pan';
+    for (const other of document.querySelectorAll('[data-tool]')) other.setAttribute('aria-pressed', String(other === button));
+  });
+}
+byId('select-view').addEventListener('click', () => view.selectShown());
+byId('whole').addEventListener('click', () => view.whole());
+for (const [id, step] of /** @type {[string, number][]} */ ([['previous', -rowsOfTable], ['next', rowsOfTable]])) {
+  byId(id).addEventListener('click', () => { first = Math.max(0, first + step); attempt(fillTable); });
+}
+
+/** Looks whether another map is ready; shows it unless the user has chosen one. */
+async function follow() {
+  const known = state.maps.length;
+  state = await get('state');
+  byId('work').textContent = state.work ? `${state.work}: ${Math.round(100 * state.share)} %` : '';
+  if (state.maps.length > known) {
+    fillMaps();
+    const better = state.maps.find((/** @type {any} */ one) => one.encoder === details.encoder && one.method === 'UMAP');
+    if (better && !chosenMap && details.method === 'PCA') await showMap(better.id);
+  }
+  if (state.work) setTimeout(() => attempt(follow), 1000);
+}
+
+attempt(async () => {
+  const from = readAddress();
+  state = await get('state');
+  document.title = `${state.file} – astroclip explore`;
+  byId('title').textContent = `${state.file}: ${state.objects.toLocaleString('en')} objects`;
+  byId('title').title = `model ${state.model || 'unknown'} ${state.model_hash}`;
+  panel = new Panel(byId('panel'), state, row => attempt(() => showObject(row)), announce);
+  colourChoice.append(element('option', { value: '' }, 'nothing'), ...state.columns.map((/** @type {any} */ one) => element('option', { value: one.name }, one.name)));
+  fillMaps();
+  const wanted = state.maps.find((/** @type {any} */ one) => one.id === from.get('map'));
+  chosenMap = Boolean(wanted);
+  const best = wanted ?? state.maps.find((/** @type {any} */ one) => one.method === 'UMAP') ?? state.maps[0];
+  if (best) await showMap(best.id);
+  const parts = (from.get('view') ?? '').split(',').map(Number);
+  if (wanted && parts.length === 3 && parts.every(Number.isFinite) && parts[2] > 0) {
+    view.centre = parts.slice(0, 2);
+    view.scale = view.overlay.width / parts[2];
+    view.draw();
+  }
+  if (state.columns.some((/** @type {any} */ one) => one.name === from.get('colour'))) await setColour(from.get('colour') ?? '');
+  await setSelection(from.has('selection') ? Number(from.get('selection')) : null);
+  if (from.get('object')) await showObject((await get('find', { id: from.get('object') ?? '' })).row);
+  await follow();
+});

@@ -1,0 +1,392 @@
+// The map: tiles of points on a canvas. Points are counted into pixels here rather than drawn by WebGL, so the map looks
+// the same and is as fast on machines without a graphics card.
+import { bytes } from './api.js';
+import { steps } from './colours.js';
+
+const mostDrawn = 400000, mostDensityCells = 256, loadsAtOnce = 4;
+
+/**
+ * @typedef {{level: number, x: number, y: number, count: number}} Tile
+ * @typedef {{id: string, extent: number[], cells: number, objects: number, tiles: number[][]}} Details
+ * @typedef {{x: Uint16Array, y: Uint16Array, row: Uint32Array, values: Float32Array | null, selected: Uint8Array | null}} Points
+ */
+
+export class MapView {
+  /** @param {HTMLCanvasElement} density @param {HTMLCanvasElement} points @param {HTMLCanvasElement} overlay */
+  constructor(density, points, overlay) {
+    this.canvases = [density, points, overlay];
+    this.overlay = overlay;
+    /** @type {Details | null} */ this.details = null;
+    /** @type {Tile[]} */ this.tiles = [];
+    /** @type {Map<number, Points>} */ this.loaded = new Map();
+    /** @type {Map<string, HTMLCanvasElement | null>} */ this.densities = new Map();
+    /** @type {number[]} */ this.wanted = [];
+    this.loading = 0;
+    this.centre = [0, 0];
+    this.scale = 1;  // device pixels of a unit of the map
+    /** @type {{name: string, low: number, high: number} | null} */ this.colour = null;
+    /** @type {number | null} */ this.selection = null;
+    /** @type {number[][]} */ this.outline = [];  // of a lasso that is being drawn, in units of the map
+    /** @type {number[] | null} */ this.mark = null;  // of the galaxy that is shown
+    this.epoch = 0;  // grows when what was asked for is no longer wanted
+    this.tool = 'pan';
+    this.onDrawn = (/** @type {number} */ _count) => {};
+    this.onChosen = (/** @type {number} */ _x, /** @type {number} */ _y, /** @type {number} */ _farthest) => {};
+    this.onPolygon = (/** @type {number[][]} */ _polygon, /** @type {string} */ _kind) => {};
+    this.onMoved = () => {};
+    this.isDue = false;
+    new ResizeObserver(() => this.resize()).observe(overlay);
+    this.listen();
+  }
+
+  /** @param {Details} details */
+  show(details) {
+    this.details = details;
+    this.tiles = details.tiles.map(([level, x, y, count]) => ({ level, x, y, count }));
+    this.densities.clear();
+    this.forget();
+  }
+
+  /** Drops what was loaded, since it is of another map. */
+  forget() {
+    this.epoch++;
+    this.loaded.clear();
+    this.wanted = [];
+    this.draw();
+  }
+
+  /** @param {{name: string, low: number, high: number} | null} colour */
+  setColour(colour) {
+    if (colour?.name !== this.colour?.name) for (const points of this.loaded.values()) points.values = null;
+    this.colour = colour;
+    this.draw();
+  }
+
+  /** @param {number | null} selection */
+  setSelection(selection) {
+    this.selection = selection;
+    for (const points of this.loaded.values()) points.selected = null;
+    this.draw();
+  }
+
+  whole() {
+    if (!this.details) return;
+    const [left, bottom, side] = this.details.extent;
+    this.centre = [left + side / 2, bottom + side / 2];
+    this.scale = Math.min(this.overlay.width, this.overlay.height) / side;
+    this.moved();
+  }
+
+  /** @param {number} factor @param {number[]} at in units of the map; stays where it is */
+  zoom(factor, at = this.centre) {
+    if (!this.details) return;
+    const smallest = 0.2 * Math.min(this.overlay.width, this.overlay.height) / this.details.extent[2];
+    const scale = Math.min(1e7 * smallest, Math.max(smallest, this.scale * factor));
+    const share = this.scale / scale;
+    this.centre = [0, 1].map(axis => at[axis] + (this.centre[axis] - at[axis]) * share);
+    this.scale = scale;
+    this.moved();
+  }
+
+  moved() {
+    this.onMoved();
+    this.draw();
+  }
+
+  resize() {
+    const ratio = Math.min(2, devicePixelRatio);
+    const width = Math.max(1, Math.round(this.overlay.clientWidth * ratio)), height = Math.max(1, Math.round(this.overlay.clientHeight * ratio));
+    if (this.overlay.width === width && this.overlay.height === height) return;
+    const grown = Math.min(width, height) / Math.min(this.overlay.width, this.overlay.height);
+    for (const canvas of this.canvases) { canvas.width = width; canvas.height = height; }
+    this.scale *= grown;
+    this.draw();
+  }
+
+  /** The corners of what is shown, in units of the map. */
+  shown() {
+    const x = this.overlay.width / 2 / this.scale, y = this.overlay.height / 2 / this.scale;
+    return { left: this.centre[0] - x, right: this.centre[0] + x, bottom: this.centre[1] - y, top: this.centre[1] + y };
+  }
+
+  /** @param {{clientX: number, clientY: number}} event @returns {number[]} */
+  placeOf(event) {
+    const box = this.overlay.getBoundingClientRect(), ratio = this.overlay.width / box.width;
+    return [this.centre[0] + ((event.clientX - box.left) * ratio - this.overlay.width / 2) / this.scale,
+            this.centre[1] - ((event.clientY - box.top) * ratio - this.overlay.height / 2) / this.scale];
+  }
+
+  /** @param {number[]} place @returns {number[]} in device pixels */
+  pixelOf(place) {
+    return [(place[0] - this.centre[0]) * this.scale + this.overlay.width / 2, this.overlay.height / 2 - (place[1] - this.centre[1]) * this.scale];
+  }
+
+  draw() {
+    if (this.isDue) return;
+    this.isDue = true;
+    requestAnimationFrame(() => { this.isDue = false; this.drawNow(); });
+  }
+
+  drawNow() {
+    if (!this.details) return;
+    const chosen = this.chooseTiles();
+    let drawn = 0;
+    for (const at of chosen) drawn += this.loaded.has(at) ? this.tiles[at].count : 0;
+    this.drawDensity();
+    this.drawPoints(chosen, drawn);
+    this.drawOverlay();
+    this.onDrawn(drawn);
+  }
+
+  /** Tiles that touch what is shown, the coarsest first, as many as may be drawn; asks for those that are missing. */
+  chooseTiles() {
+    const { left, right, bottom, top } = this.shown();
+    const [x0, y0, side] = /** @type {Details} */ (this.details).extent;
+    const chosen = [];
+    this.wanted = [];
+    let count = 0;
+    const byLevel = this.tiles.map((_, at) => at).sort((a, b) => this.tiles[a].level - this.tiles[b].level);
+    for (const at of byLevel) {
+      const tile = this.tiles[at], own = side / 2 ** tile.level, x = x0 + tile.x * own, y = y0 + tile.y * own;
+      if (x > right || x + own < left || y > top || y + own < bottom) continue;
+      if (count > 0 && count + tile.count > mostDrawn) break;
+      count += tile.count;
+      chosen.push(at);
+      const points = this.loaded.get(at);
+      if (!points || (this.colour && !points.values) || (this.selection !== null && !points.selected)) this.wanted.push(at);
+    }
+    this.load();
+    return chosen;
+  }
+
+  load() {
+    while (this.loading < loadsAtOnce && this.wanted.length > 0) {
+      const at = /** @type {number} */ (this.wanted.shift());
+      this.loading++;
+      this.loadTile(at).catch(() => {}).finally(() => { this.loading--; this.load(); });
+    }
+  }
+
+  /** @param {number} at */
+  async loadTile(at) {
+    const epoch = this.epoch, map = /** @type {Details} */ (this.details).id, colour = this.colour, selection = this.selection;
+    const count = this.tiles[at].count;
+    let points = this.loaded.get(at);
+    if (!points) {
+      const all = await bytes('tile', { map, tile: at });
+      points = { row: new Uint32Array(all, 0, count), x: new Uint16Array(all, 4 * count, count), y: new Uint16Array(all, 6 * count, count), values: null, selected: null };
+    }
+    const values = colour && !points.values ? new Float32Array(await bytes('values', { map, tile: at, column: colour.name })) : points.values;
+    const selected = selection !== null && !points.selected ? new Uint8Array(await bytes('selected', { map, tile: at, selection })) : points.selected;
+    if (epoch !== this.epoch) return;
+    if (this.colour?.name === colour?.name) points.values = values;
+    if (this.selection === selection) points.selected = selected;
+    this.loaded.set(at, points);
+    this.draw();
+  }
+
+  /** @param {number[]} chosen @param {number} drawn */
+  drawPoints(chosen, drawn) {
+    const canvas = this.canvases[1], { width, height } = canvas;
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+    const image = context.createImageData(width, height);
+    const counts = new Float32Array(width * height), sums = new Float32Array(width * height);
+    const size = Math.max(2, Math.min(9, Math.round(Math.sqrt(0.03 * width * height / Math.max(1, drawn)))));
+    const dark = matchMedia('(prefers-color-scheme: dark)').matches;
+    if (this.selection === null) {
+      this.count(chosen, counts, sums, size, false);
+      this.paint(image.data, counts, sums, this.colour ? null : (dark ? [120, 170, 255] : [20, 80, 170]));
+    } else {
+      const grey = dark ? [110, 115, 120] : [170, 175, 180];
+      this.count(chosen, counts, sums, size, false);
+      this.paint(image.data, counts, sums, grey);
+      counts.fill(0);
+      sums.fill(0);
+      this.count(chosen, counts, sums, size + 1, true);
+      this.paint(image.data, counts, sums, this.colour ? null : (dark ? [255, 157, 77] : [179, 71, 0]));
+    }
+    context.putImageData(image, 0, 0);
+  }
+
+  /** Counts points into pixels, and sums their shares of the range of colours. @param {number[]} chosen @param {Float32Array} counts @param {Float32Array} sums @param {number} size @param {boolean} selectedOnly */
+  count(chosen, counts, sums, size, selectedOnly) {
+    const { width, height } = this.canvases[1], [x0, y0, side] = /** @type {Details} */ (this.details).extent;
+    const colour = this.colour, span = colour ? (colour.high - colour.low) || 1 : 1, offsets = disc(size, width);
+    const half = size >> 1, high = size - half;
+    for (const at of chosen) {
+      const tile = this.tiles[at], points = this.loaded.get(at);
+      if (!points || (selectedOnly && !points.selected)) continue;
+      const own = side / 2 ** tile.level, [px, py] = this.pixelOf([x0 + tile.x * own, y0 + tile.y * own]), step = own * this.scale / 65536;
+      const { x, y, values, selected } = points;
+      for (let i = 0; i < x.length; i++) {
+        if (selectedOnly && !(/** @type {Uint8Array} */ (selected)[i])) continue;
+        const column = Math.floor(px + x[i] * step), row = Math.floor(py - y[i] * step);
+        if (column < half || row < half || column >= width - high || row >= height - high) continue;
+        let share = 0;
+        if (colour) {
+          const value = values ? values[i] : NaN;
+          if (!(value === value)) continue;  // no value, no colour
+          share = Math.min(1, Math.max(0, (value - colour.low) / span));
+        }
+        const pixel = row * width + column;
+        for (const offset of offsets) { counts[pixel + offset]++; sums[pixel + offset] += share; }
+      }
+    }
+  }
+
+  /** @param {Uint8ClampedArray} data @param {Float32Array} counts @param {Float32Array} sums @param {number[] | null} fixed */
+  paint(data, counts, sums, fixed) {
+    const opaque = new Float32Array(16).map((_, count) => 1 - 0.35 ** count);
+    for (let pixel = 0; pixel < counts.length; pixel++) {
+      const count = counts[pixel];
+      if (count === 0) continue;
+      const alpha = opaque[Math.min(15, count)], at = 4 * pixel, step = 3 * Math.round(255 * sums[pixel] / count);
+      const before = data[at + 3] / 255 * (1 - alpha), all = alpha + before;
+      for (let part = 0; part < 3; part++) {
+        data[at + part] = ((fixed ? fixed[part] : steps[step + part]) * alpha + data[at + part] * before) / all;
+      }
+      data[at + 3] = 255 * all;
+    }
+  }
+
+  /** How many objects there are, under what is drawn of them; not needed where all are drawn. */
+  drawDensity() {
+    const canvas = this.canvases[0], context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    const details = /** @type {Details} */ (this.details);
+    if (details.objects <= mostDrawn) return;
+    const [x0, y0, side] = details.extent, lastLevel = Math.log2(details.cells / mostDensityCells);
+    const level = Math.max(0, Math.min(lastLevel, Math.floor(Math.log2(side * this.scale / mostDensityCells / 2))));
+    const parts = 2 ** level, own = side / parts, { left, right, bottom, top } = this.shown();
+    context.imageSmoothingEnabled = true;
+    for (let y = 0; y < parts; y++) for (let x = 0; x < parts; x++) {
+      if (x0 + x * own > right || x0 + (x + 1) * own < left || y0 + y * own > top || y0 + (y + 1) * own < bottom) continue;
+      const part = this.densityPart(level, x, y);
+      if (!part) continue;
+      const [px, py] = this.pixelOf([x0 + x * own, y0 + (y + 1) * own]);
+      context.drawImage(part, px, py, own * this.scale, own * this.scale);
+    }
+  }
+
+  /** @param {number} level @param {number} x @param {number} y */
+  densityPart(level, x, y) {
+    const key = `${level} ${x} ${y}`, known = this.densities.get(key);
+    if (known !== undefined) return known;
+    this.densities.set(key, null);
+    const details = /** @type {Details} */ (this.details), epoch = this.epoch;
+    bytes('density', { map: details.id, level, x, y }).then(all => {
+      if (epoch !== this.epoch) return;
+      const counts = new Uint32Array(all), mean = details.objects / (mostDensityCells * 2 ** level) ** 2;
+      const part = document.createElement('canvas');
+      part.width = part.height = mostDensityCells;
+      const context = /** @type {CanvasRenderingContext2D} */ (part.getContext('2d'));
+      const image = context.createImageData(mostDensityCells, mostDensityCells);
+      for (let i = 0; i < counts.length; i++) {
+        const at = 4 * ((mostDensityCells - 1 - Math.floor(i / mostDensityCells)) * mostDensityCells + i % mostDensityCells);
+        image.data.set([128, 128, 128, 200 * Math.min(1, Math.log1p(counts[i] / mean) / 4)], at);
+      }
+      context.putImageData(image, 0, 0);
+      this.densities.set(key, part);
+      this.draw();
+    }).catch(() => this.densities.delete(key));
+    return null;
+  }
+
+  drawOverlay() {
+    const { overlay } = this, context = /** @type {CanvasRenderingContext2D} */ (overlay.getContext('2d'));
+    context.clearRect(0, 0, overlay.width, overlay.height);
+    const style = getComputedStyle(overlay);
+    context.strokeStyle = style.getPropertyValue('--mark');
+    context.lineWidth = 2;
+    if (this.outline.length > 1) {
+      context.beginPath();
+      for (const place of this.outline) context.lineTo(...(/** @type {[number, number]} */ (this.pixelOf(place))));
+      context.closePath();
+      context.stroke();
+    }
+    if (this.mark) {
+      const [x, y] = this.pixelOf(this.mark);
+      context.beginPath();
+      context.arc(x, y, 9, 0, 2 * Math.PI);
+      context.stroke();
+    }
+    if (document.activeElement === overlay) {  // where Enter looks for a galaxy
+      const x = overlay.width / 2, y = overlay.height / 2;
+      context.beginPath();
+      for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) { context.moveTo(x + 4 * dx, y + 4 * dy); context.lineTo(x + 12 * dx, y + 12 * dy); }
+      context.stroke();
+    }
+  }
+
+  listen() {
+    const { overlay } = this;
+    /** @type {{x: number, y: number, place: number[], moved: boolean} | null} */
+    let held = null;
+    overlay.addEventListener('pointerdown', event => {
+      if (event.button !== 0) return;
+      overlay.setPointerCapture(event.pointerId);
+      held = { x: event.clientX, y: event.clientY, place: this.placeOf(event), moved: false };
+      this.outline = [];
+    });
+    overlay.addEventListener('pointermove', event => {
+      if (!held) return;
+      if (Math.hypot(event.clientX - held.x, event.clientY - held.y) > 3) held.moved = true;
+      if (!held.moved) return;
+      const place = this.placeOf(event), from = held.place;
+      if (this.tool === 'pan') {
+        this.centre = this.centre.map((value, axis) => value + from[axis] - place[axis]);
+        this.moved();
+        return;
+      }
+      if (this.tool === 'box') this.outline = [from, [place[0], from[1]], place, [from[0], place[1]]];
+      else this.outline = this.outline.length ? [...this.outline, place] : [from, place];
+      this.drawOverlay();
+    });
+    const release = (/** @type {PointerEvent} */ event) => {
+      if (!held) return;
+      const { moved, place } = held;
+      held = null;
+      if (!moved && event.type === 'pointerup') this.onChosen(place[0], place[1], 8 * devicePixelRatio / this.scale);
+      if (this.outline.length > 2 && event.type === 'pointerup') this.onPolygon(this.outline, this.tool);
+      this.outline = [];
+      this.drawOverlay();
+    };
+    overlay.addEventListener('pointerup', release);
+    overlay.addEventListener('pointercancel', release);
+    overlay.addEventListener('wheel', event => {
+      event.preventDefault();
+      this.zoom(Math.exp(-0.002 * event.deltaY), this.placeOf(event));
+    }, { passive: false });
+    for (const kind of ['focus', 'blur']) overlay.addEventListener(kind, () => this.drawOverlay());
+    overlay.addEventListener('keydown', event => {
+      const step = 0.15 * Math.min(overlay.width, overlay.height) / this.scale;
+      /** @type {Record<string, number[]>} */
+      const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (arrows[event.key]) {
+        this.centre = this.centre.map((value, axis) => value + step * arrows[event.key][axis]);
+        this.moved();
+      } else if (event.key === '+' || event.key === '=') this.zoom(1.5);
+      else if (event.key === '-') this.zoom(1 / 1.5);
+      else if (event.key === '0') this.whole();
+      else if (event.key === 'Enter') this.onChosen(this.centre[0], this.centre[1], Infinity);
+      else if (event.key === 'v' || event.key === 'V') this.selectShown();
+      else return;
+      event.preventDefault();
+    });
+  }
+
+  selectShown() {
+    const { left, right, bottom, top } = this.shown();
+    this.onPolygon([[left, bottom], [right, bottom], [right, top], [left, top]], 'view');
+  }
+}
+
+/** Steps from a pixel to those of a disc around it. @param {number} size @param {number} width */
+function disc(size, width) {
+  const offsets = [], middle = (size - 1) / 2, half = size >> 1;
+  for (let y = 0; y < size; y++) for (let x = 0; x < size; x++) {
+    if (size < 4 || (x - middle) ** 2 + (y - middle) ** 2 <= size * size / 4) offsets.push((y - half) * width + x - half);
+  }
+  return offsets;
+}

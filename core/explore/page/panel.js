@@ -1,0 +1,132 @@
+// What is known of one galaxy: image, spectrum, labels, neighbours.
+import { get, measurement } from './api.js';
+import { short } from './colours.js';
+import { drawImage, drawSpectrum } from './pictures.js';
+
+const neighboursShown = 8;
+const plain = { brightness: 1, softening: 20 };
+
+/** @param {string} name @param {Record<string, string>} [attributes] @param {(Node | string)[]} children */
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+/** @param {string} text @param {number} low @param {number} high @param {number} value @param {(value: number) => void} use */
+function slider(text, low, high, value, use) {
+  const input = /** @type {HTMLInputElement} */ (element('input', { type: 'range', min: String(low), max: String(high), step: 'any', value: String(value) }));
+  input.addEventListener('input', () => use(Number(input.value)));
+  return element('label', {}, text + ' ', input);
+}
+
+export class Panel {
+  /** @param {HTMLElement} place @param {{encoders: {name: string, width: number}[]}} state @param {(row: number) => void} choose @param {(text: string) => void} announce */
+  constructor(place, state, choose, announce) {
+    this.place = place;
+    this.state = state;
+    this.choose = choose;
+    this.announce = announce;
+    this.asked = 0;
+  }
+
+  /** @param {number} row @returns {Promise<any>} what the server says of it, or nothing if another was asked for since */
+  async show(row) {
+    const asked = ++this.asked, object = await get('object', { row });
+    if (asked !== this.asked) return undefined;
+    const views = element('div', { class: 'views' });
+    this.place.replaceChildren(element('h2', {}, 'Galaxy ' + object.id), views, this.labels(object));
+    this.announce(`galaxy ${object.id}`);
+    await Promise.all([this.image(row, views), this.spectrum(row, object, views), this.neighbours(row, object, asked)]);
+    return object;
+  }
+
+  /** @param {{labels: {name: string, unit: string, meaning: string, value: number | null}[]}} object */
+  labels(object) {
+    if (!object.labels.length) return element('p', { class: 'soft' }, 'No labels: name files of the objects with --data.');
+    const body = element('tbody');
+    for (const { name, unit, meaning, value } of object.labels) body.append(element('tr', {}, element('th', { scope: 'row', title: meaning }, name), element('td', {}, short(value)), element('td', {}, unit)));
+    return element('details', { open: '' }, element('summary', {}, 'Labels'), element('table', {}, body));
+  }
+
+  /** @param {number} row @param {HTMLElement} views */
+  async image(row, views) {
+    const image = await measurement(row, 'image').catch(() => null);
+    if (!image || image.shape.length !== 3) return;
+    const canvas = /** @type {HTMLCanvasElement} */ (element('canvas', { class: 'image', role: 'img', 'aria-label': `image in ${image.bands.join(', ') || image.shape[0] + ' bands'}` }));
+    const stretch = { ...plain }, redraw = () => drawImage(canvas, image, stretch);
+    views.prepend(element('div', {}, canvas, element('div', { class: 'stretch' },
+      slider('brightness', -2, 2, 0, value => { stretch.brightness = 10 ** value; redraw(); }),
+      slider('softening', 0, 3, Math.log10(plain.softening), value => { stretch.softening = 10 ** value; redraw(); }))));
+    redraw();
+  }
+
+  /** @param {number} row @param {{redshift: number | null}} object @param {HTMLElement} views */
+  async spectrum(row, object, views) {
+    const spectrum = await measurement(row, 'spectrum').catch(() => null);
+    if (!spectrum) return;
+    const canvas = /** @type {HTMLCanvasElement} */ (element('canvas', { class: 'spectrum', role: 'img', 'aria-label': 'spectrum' + (object.redshift === null ? '' : ` at redshift ${short(object.redshift)}`) }));
+    const how = { redshift: object.redshift, rest: false, smoothing: 5 }, redraw = () => drawSpectrum(canvas, spectrum, how);
+    const rest = /** @type {HTMLInputElement} */ (element('input', { type: 'checkbox' }));
+    rest.addEventListener('change', () => { how.rest = rest.checked; redraw(); });
+    const tools = element('div', {}, slider('smoothing', 1, 51, how.smoothing, value => { how.smoothing = Math.round(value); redraw(); }));
+    if (object.redshift !== null) tools.append(' ', element('label', {}, rest, ' rest wavelengths'));
+    views.append(element('div', {}, canvas, tools));
+    /** @type {HTMLElement} */ (canvas.parentElement).style.flex = '1 1 100%';
+    redraw();
+  }
+
+  /** @param {number} row @param {{encoders: string[]}} object @param {number} asked */
+  async neighbours(row, object, asked) {
+    const widths = new Map(this.state.encoders.map(({ name, width }) => [name, width]));
+    for (const query of object.encoders) for (const { name: among, width } of this.state.encoders) {
+      if (width !== widths.get(query)) continue;
+      const found = await get('neighbours', { row, query, among, k: neighboursShown });
+      if (asked !== this.asked) return;
+      const heading = query === among ? `Nearest by ${query}` : `Nearest ${among}s to this ${query}`;
+      this.place.append(element('h3', {}, heading), this.strip(heading, found.neighbours, among));
+    }
+  }
+
+  /** Neighbours as buttons; arrow keys walk along them. @param {string} heading @param {{row: number, id: string, cosine: number}[]} neighbours @param {string} among */
+  strip(heading, neighbours, among) {
+    const strip = element('div', { class: 'strip', role: 'group', 'aria-label': heading });
+    for (const { row, id, cosine } of neighbours) {
+      const canvas = /** @type {HTMLCanvasElement} */ (element('canvas', { 'aria-hidden': 'true' }));
+      const button = element('button', { type: 'button', title: `${id}, cosine ${cosine.toFixed(4)}`, 'aria-label': `galaxy ${id}, cosine ${cosine.toFixed(3)}` }, canvas, cosine.toFixed(3));
+      button.addEventListener('click', () => this.choose(row));
+      strip.append(button);
+      this.thumbnail(canvas, row, among);
+    }
+    strip.addEventListener('keydown', event => {
+      const buttons = /** @type {HTMLButtonElement[]} */ ([...strip.children]), at = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
+      const next = event.key === 'ArrowRight' ? at + 1 : event.key === 'ArrowLeft' ? at - 1 : -1;
+      if (at < 0 || !buttons[next]) return;
+      buttons[next].focus();
+      event.preventDefault();
+    });
+    return strip;
+  }
+
+  /** The image; of neighbours among spectra without one the spectrum. @param {HTMLCanvasElement} canvas @param {number} row @param {string} among */
+  async thumbnail(canvas, row, among) {
+    const image = among === 'spectrum' ? null : await measurement(row, 'image').catch(() => null);
+    if (image && image.shape.length === 3) return drawImage(canvas, image, plain);
+    const spectrum = await measurement(row, 'spectrum').catch(() => null);
+    if (!spectrum) return undefined;
+    canvas.width = canvas.height = 152;
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')), per = spectrum.values.length / 152, means = [];
+    for (let x = 0; x < 152; x++) {
+      const some = spectrum.values.subarray(Math.floor(x * per), Math.floor((x + 1) * per));
+      means.push(some.reduce((sum, value) => sum + value, 0) / some.length);
+    }
+    const low = Math.min(...means), high = Math.max(...means);
+    context.strokeStyle = getComputedStyle(canvas).getPropertyValue('--text');
+    context.lineWidth = 2;
+    context.beginPath();
+    means.forEach((mean, x) => context.lineTo(x, 148 - 144 * (mean - low) / (high - low || 1)));
+    context.stroke();
+    return undefined;
+  }
+}

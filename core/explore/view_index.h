@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "explore/embeddings.h"
+#include "explore/section_file.h"
+#include "map/quality.h"
+#include "map/tiles.h"
+
+namespace astroclip::explore {
+
+enum class Method { pca, umap };
+
+/// A map of one encoder's embeddings, in the bytes of a view index.
+struct EmbeddingMap {
+  std::string encoder;
+  Method method = Method::pca;
+  map::Quality quality;
+  map::Extent extent;
+  int64_t placed = 0;                ///< objects that have a position
+  std::span<const float> positions;  ///< [rows, 2]; NaN for objects without the modality
+  std::span<const map::Tile> tiles;
+  std::span<const uint16_t> x, y;  ///< of points, as in map::Tiles
+  std::span<const uint32_t> row;
+  int64_t cells = 0;
+  std::span<const uint32_t> density;  ///< as map::count_points gives for `cells`
+
+  /// "image/pca"
+  std::string id() const;
+};
+
+/// Told what is being made, and the share that is done; may throw to end the work.
+using Report = std::function<void(const std::string& what, double share)>;
+
+/// The maps of embeddings, kept in a file beside them. Maps that are there are read; others are made, best by best, and
+/// added. Thread-safe.
+class ViewIndex {
+ public:
+  /// EMBEDDINGS.h5.view. Throws Error when that file belongs to other embeddings, is damaged or cannot be written.
+  explicit ViewIndex(const Embeddings& embeddings);
+
+  /// Makes the maps that are missing: of every encoder the principal components, or UMAP. One call at a time.
+  void build(Method method, const Report& report);
+  /// Those that there are.
+  std::vector<std::shared_ptr<const EmbeddingMap>> maps() const;
+  std::shared_ptr<const EmbeddingMap> find(const std::string& id) const;
+
+ private:
+  void take(const std::string& encoder, Method method, std::span<const std::byte> bytes);
+
+  const Embeddings& embeddings_;
+  SectionFile file_;
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<const EmbeddingMap>> maps_;
+};
+
+}  // namespace astroclip::explore

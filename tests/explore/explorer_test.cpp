@@ -1,0 +1,353 @@
+#include "explore/explorer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "data/fields.h"
+#include "explore/page.h"
+#include "explored.h"
+#include "io/hdf5/hdf5.h"
+#include "io/output/output_file.h"
+
+namespace astroclip::explore {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+const Report silent = [](const std::string&, double) {};
+
+/// Identifiers of the survey's galaxies in reverse order, and one that it does not have.
+std::vector<int64_t> some_ids() {
+  std::vector<int64_t> ids;
+  for (const embed::Input& input : survey_inputs()) {
+    std::vector<int64_t> rows(static_cast<size_t>(input.size()));
+    for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int64_t>(i);
+    const auto own = data::read_ids(*input.objects, input.split, rows);
+    ids.insert(ids.begin(), own.rbegin(), own.rend());
+  }
+  ids.push_back(4711);
+  return ids;
+}
+
+class Exploring : public testing::Test {
+ protected:
+  Exploring()
+      : ids_(some_ids()),
+        embeddings_(write_embeddings("explored.h5", ids_)),
+        catalogue_(embeddings_, survey_inputs()),
+        index_(embeddings_),
+        explorer_(embeddings_, catalogue_, index_) {
+    index_.build(Method::pca, silent);
+  }
+
+  serve::Response ask(const std::string& path, std::map<std::string, std::string> query = {}) {
+    return explorer_.answer({"GET", path, std::move(query), ""});
+  }
+  json get(const std::string& path, std::map<std::string, std::string> query = {}) {
+    return json::parse(ask("api/" + path, std::move(query)).body);
+  }
+  json post(const std::string& path, const json& body) {
+    return json::parse(explorer_.answer({"POST", "api/" + path, {}, body.dump()}).body);
+  }
+  template <class T>
+  std::vector<T> values(const std::string& path, std::map<std::string, std::string> query) {
+    const std::string body = ask("api/" + path, std::move(query)).body;
+    std::vector<T> all(body.size() / sizeof(T));
+    std::memcpy(all.data(), body.data(), all.size() * sizeof(T));
+    return all;
+  }
+  int64_t rows() const { return std::ssize(ids_); }
+
+  std::vector<int64_t> ids_;
+  Embeddings embeddings_;
+  Catalogue catalogue_;
+  ViewIndex index_;
+  Explorer explorer_;
+};
+
+TEST_F(Exploring, TellsWhatThereIs) {
+  explorer_.set_work("UMAP of image", 0.25);
+  const json state = get("state");
+  EXPECT_EQ(state["objects"], rows());
+  EXPECT_EQ(state["with_data"], rows() - 1);
+  EXPECT_EQ(state["model_hash"], "f00d");
+  EXPECT_EQ(state["work"], "UMAP of image");
+  ASSERT_EQ(state["maps"].size(), 2U);
+  EXPECT_EQ(state["maps"][1]["id"], "spectrum/pca");
+  EXPECT_EQ(state["maps"][1]["objects"], rows() - (rows() + 2) / 3);
+  std::set<std::string> columns;
+  for (const json& column : state["columns"]) columns.insert(column["name"].get<std::string>());
+  EXPECT_TRUE(columns.contains("redshift"));
+}
+
+TEST_F(Exploring, UmapIsAddedAndKept) {
+  index_.build(Method::umap, silent);
+  ASSERT_EQ(get("state")["maps"].size(), 4U);
+  const auto umap = index_.find("image/umap");
+  ASSERT_TRUE(umap);
+  EXPECT_GT(umap->quality.trustworthiness, 0.7);
+}
+
+TEST_F(Exploring, TilesHoldPointsAndTheirValues) {
+  const json map = get("map", {{"map", "image/pca"}});
+  ASSERT_EQ(map["tiles"].size(), 1U);
+  const std::string body = ask("api/tile", {{"map", "image/pca"}, {"tile", "0"}}).body;
+  ASSERT_EQ(body.size(), static_cast<size_t>(8 * rows()));
+  std::vector<uint32_t> points(static_cast<size_t>(rows()));
+  std::memcpy(points.data(), body.data(), points.size() * 4);
+  const auto redshifts = values<float>("values", {{"map", "image/pca"}, {"tile", "0"}, {"column", "redshift"}});
+  for (size_t i = 0; i < points.size(); ++i) {
+    const json object = get("object", {{"row", std::to_string(points[i])}});
+    if (object["redshift"].is_null())
+      EXPECT_TRUE(std::isnan(redshifts[i]));
+    else
+      EXPECT_EQ(object["redshift"].get<float>(), redshifts[i]);
+  }
+  uint32_t counted = 0;
+  for (const uint32_t count :
+       values<uint32_t>("density", {{"map", "image/pca"}, {"level", "0"}, {"x", "0"}, {"y", "0"}}))
+    counted += count;
+  EXPECT_EQ(counted, rows());
+}
+
+TEST_F(Exploring, AnObjectHasTheLabelsOfItsIdentifier) {
+  const auto inputs = survey_inputs();
+  const std::vector<int64_t> first = {0};
+  const auto id = data::read_ids(*inputs[0].objects, inputs[0].split, first)[0];
+  const auto redshift = data::read_label(*inputs[0].objects, inputs[0].split, first, "redshift")[0];
+  const json row = get("find", {{"id", std::to_string(id)}})["row"], object = get("object", {{"row", row.dump()}});
+  EXPECT_EQ(object["id"], std::to_string(id));
+  EXPECT_FLOAT_EQ(object["redshift"].get<float>(), static_cast<float>(redshift));
+  const auto image =
+      data::as_floats(data::read_fields(*inputs[0].objects, inputs[0].split, first, {"image"}).at("image"), "image");
+  const std::string body = ask("api/measurement", {{"row", row.dump()}, {"field", "image"}}).body;
+  const size_t end = body.find('\n') + 1;
+  EXPECT_EQ(end % 4, 0U);
+  EXPECT_EQ(json::parse(body.substr(0, end))["shape"].size(), 3U);
+  ASSERT_EQ(body.size() - end, image.bytes.size());
+  EXPECT_EQ(std::memcmp(body.data() + end, image.bytes.data(), image.bytes.size()), 0);
+  EXPECT_THAT(
+      [&] {
+        ask("api/measurement", {{"row", std::to_string(rows() - 1)}, {"field", "image"}});
+      },
+      testing::Throws<serve::NotFound>());
+}
+
+TEST_F(Exploring, NeighboursAreThoseOfGreatestCosine) {
+  for (const std::string query : {"image", "spectrum"}) {
+    for (const std::string among : {"image", "spectrum"}) {
+      const int64_t row = 4;
+      std::vector<std::pair<double, int64_t>> expected;
+      for (int64_t other = 0; other < rows(); ++other) {
+        const auto a = vector_of(row, query), b = vector_of(other, among);
+        double product = 0.0, norms[2] = {};
+        for (size_t i = 0; i < a.size(); ++i) {
+          product += double{a[i]} * double{b[i]};
+          norms[0] += double{a[i]} * double{a[i]};
+          norms[1] += double{b[i]} * double{b[i]};
+        }
+        const double cosine = product / std::sqrt(norms[0] * norms[1]);
+        if (other != row && std::isfinite(cosine)) expected.push_back({-cosine, other});
+      }
+      std::ranges::sort(expected);
+      const json found =
+          get("neighbours", {{"row", "4"}, {"query", query}, {"among", among}, {"k", "5"}})["neighbours"];
+      ASSERT_EQ(found.size(), 5U);
+      for (size_t i = 0; i < 5; ++i) {
+        EXPECT_EQ(found[i]["row"], expected[i].second) << query << " among " << among;
+        EXPECT_NEAR(found[i]["cosine"].get<double>(), -expected[i].first, 1e-12);
+      }
+    }
+  }
+  EXPECT_EQ(
+      get("neighbours", {{"row", "3"}, {"query", "spectrum"}, {"among", "image"}, {"k", "5"}})["neighbours"].size(), 0U)
+      << "it has no spectrum";
+}
+
+TEST_F(Exploring, SelectionsAreExactAndCombine) {
+  const auto map = index_.find("image/pca");
+  const float middle = map->extent.left + 0.5F * map->extent.side;
+  std::set<int64_t> left;
+  for (int64_t row = 0; row < rows(); ++row) {
+    if (map->positions[static_cast<size_t>(2 * row)] < middle) left.insert(row);
+  }
+  const double x0 = double{map->extent.left}, x1 = double{middle}, y0 = double{map->extent.bottom},
+               y1 = y0 + double{map->extent.side};
+  const json lasso =
+      post("select", {{"map", "image/pca"}, {"polygon", {{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}}}, {"name", "left"}});
+  EXPECT_EQ(lasso["count"], left.size());
+  EXPECT_EQ(lasso["name"], "left");
+  const auto redshifts = catalogue_.values("redshift");
+  int64_t low = 0, both = 0, either = 0;
+  for (int64_t row = 0; row < rows(); ++row) {
+    const bool is_low = redshifts[static_cast<size_t>(row)] <= 0.2F, is_left = left.contains(row);
+    low += is_low;
+    both += is_low && is_left;
+    either += is_low || is_left;
+  }
+  const json values = {{"column", "redshift"}, {"low", -1}, {"high", 0.2F}};
+  const auto with = [&](const char* how) {
+    json body = values;
+    body["earlier"] = lasso["id"];
+    body["how"] = how;
+    return post("select", body)["count"].get<int64_t>();
+  };
+  EXPECT_EQ(post("select", values)["count"], low);
+  EXPECT_EQ(with("intersection"), both);
+  EXPECT_EQ(with("union"), either);
+  EXPECT_EQ(with("difference"), std::ssize(left) - both);
+  EXPECT_EQ(post("select", {{"selection", lasso["id"]}, {"inverse", true}})["count"], rows() - std::ssize(left));
+
+  const std::string id = lasso["id"].dump();
+  const json table = get("table", {{"selection", id}, {"first", "1"}, {"most", "500"}});
+  EXPECT_EQ(table["total"], left.size());
+  EXPECT_EQ(table["rows"].size(), left.size() - 1);
+  EXPECT_EQ(table["rows"][0]["row"], *std::next(left.begin()));
+  const auto flags = this->values<uint8_t>("selected", {{"map", "image/pca"}, {"tile", "0"}, {"selection", id}});
+  EXPECT_EQ(std::ranges::count(flags, 1), std::ssize(left));
+  const serve::Response file = ask("api/export.csv", {{"selection", id}});
+  EXPECT_EQ(std::ranges::count(file.body, '\n'), std::ssize(left) + 1);
+  EXPECT_THAT(file.body, testing::StartsWith("object_id,"));
+  EXPECT_THAT(file.body, HasSubstr("\r\n" + std::to_string(ids_[static_cast<size_t>(*left.begin())]) + ","));
+  post("forget", {{"selection", lasso["id"]}});
+  EXPECT_THAT(
+      [&] {
+        get("table", {{"selection", id}, {"first", "0"}, {"most", "5"}});
+      },
+      testing::Throws<serve::NotFound>());
+}
+
+TEST_F(Exploring, RefusesWhatMakesNoSense) {
+  const auto asking = [&](const std::string& path, const std::map<std::string, std::string>& query) {
+    return [this, path, query] { get(path, query); };
+  };
+  EXPECT_THAT(asking("map", {{"map", "none"}}), testing::ThrowsMessage<serve::NotFound>("there is no map 'none'"));
+  EXPECT_THAT(asking("tile", {{"map", "image/pca"}, {"tile", "1"}}),
+              testing::ThrowsMessage<Error>(HasSubstr("from 0 to 0")));
+  EXPECT_THAT(asking("object", {{"row", std::to_string(rows())}}), testing::Throws<Error>());
+  EXPECT_THAT(asking("column", {{"name", "x"}}), testing::ThrowsMessage<Error>("there is no column 'x'"));
+  EXPECT_THAT(asking("measurement", {{"row", "0"}, {"field", "object_id"}}), testing::Throws<serve::NotFound>());
+  EXPECT_THAT(asking("neighbours", {{"row", "0"}, {"query", "x"}, {"among", "image"}, {"k", "1"}}),
+              testing::Throws<Error>());
+  EXPECT_THAT(asking("nothing", {}), testing::Throws<serve::NotFound>());
+  const auto posting = [&](const json& body) { return [this, body] { post("select", body); }; };
+  EXPECT_THAT(posting({{"map", "image/pca"}, {"polygon", {{1, 2}, {3, 4}}}}),
+              testing::ThrowsMessage<Error>(HasSubstr("3 to")));
+  EXPECT_THAT(posting({{"map", "image/pca"}, {"polygon", {1, 2, 3}}}), testing::Throws<Error>());
+  EXPECT_THAT(posting({{"column", "redshift"}, {"low", "a"}, {"high", 1}}), testing::Throws<Error>());
+  EXPECT_THAT(posting({{"selection", 99}}), testing::Throws<serve::NotFound>());
+  EXPECT_THAT(posting(json::array()), testing::ThrowsMessage<Error>("the body must be a JSON object"));
+  EXPECT_THAT(
+      [&] {
+        explorer_.answer({"POST", "api/select", {}, std::string(100000, '[')});
+      },
+      testing::Throws<Error>());
+  EXPECT_THAT([&] { explorer_.answer({"GET", "api/select", {}, "{}"}); }, testing::Throws<Error>());
+}
+
+TEST_F(Exploring, ThePageIsSmallAndAsksForNothingElsewhere) {
+  size_t bytes = 0;
+  for (const PageFile& file : page_files()) {
+    bytes += file.text.size();
+    // The name of SVG's namespace is no address.
+    EXPECT_EQ(std::string(file.text).find("://") != std::string::npos, file.name == "icon.svg") << file.name;
+    EXPECT_EQ(ask(std::string(file.name)).body, file.text);
+  }
+  EXPECT_GT(page_files().size(), 5U);
+  EXPECT_LE(bytes, 150000U);
+  const serve::Response index = ask("");
+  EXPECT_EQ(index.type, "text/html; charset=utf-8");
+  // The Content-Security-Policy forbids what stands in the page itself.
+  EXPECT_THAT(index.body, Not(testing::ContainsRegex("<style|style=|onclick|<script>")));
+}
+
+TEST(ViewIndexTest, IsReadAgainAndBelongsToItsEmbeddings) {
+  const std::vector<int64_t> ids = {5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
+  const std::string path = write_embeddings("indexed.h5", ids);
+  {
+    const Embeddings embeddings(path);
+    ViewIndex index(embeddings);
+    index.build(Method::pca, silent);
+    index.build(Method::umap, silent);
+  }
+  {
+    const Embeddings embeddings(path);
+    ViewIndex index(embeddings);
+    EXPECT_EQ(index.maps().size(), 4U);
+    index.build(Method::umap, [](const std::string& what, double) { FAIL() << what << " is there already"; });
+  }
+  const std::string kept = testing_support::scratch("kept.h5.view");
+  std::filesystem::rename(path + ".view", kept);
+  write_embeddings("indexed.h5", ids, "beef");  // of another model
+  std::filesystem::rename(kept, path + ".view");
+  const Embeddings other(path);
+  EXPECT_THAT([&] { ViewIndex index(other); },
+              testing::ThrowsMessage<Error>(path + ".view: belongs to other embeddings; delete it to make it anew"));
+}
+
+TEST(EmbeddingsTest, ReadsTheGroupsOfARun) {
+  const std::string path = testing_support::scratch("run.h5");
+  std::filesystem::remove(path);
+  const std::vector<float> train = {1, 2, 3, 4, 5, 6}, test = {7, 8};
+  const std::vector<int64_t> train_ids = {30, 10, 20}, test_ids = {40};
+  const auto write = [&](bool whole) {
+    io::OutputFile output(path, io::OutputFile::Mode::create);
+    auto file = io::Hdf5File::create(output);
+    file.make_dataset("train/image_embeddings", DType::f32, {3, 2});
+    file.write_rows("train/image_embeddings", 0, 3, DType::f32, train.data());
+    file.write_ids("train/object_id", {IdKind::int64, train_ids});
+    if (whole) {
+      file.make_dataset("test/image_embeddings", DType::f32, {1, 2});
+      file.write_rows("test/image_embeddings", 0, 1, DType::f32, test.data());
+    }
+    file.write_ids("test/object_id", {IdKind::int64, test_ids});
+    file.close();
+  };
+  write(true);
+  const Embeddings embeddings(path);
+  EXPECT_THAT(embeddings.ids().keys, testing::ElementsAre(30, 10, 20, 40));
+  EXPECT_THAT(embeddings.vectors("image"), testing::ElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
+  EXPECT_EQ(embeddings.row_of("40"), 3);
+  EXPECT_EQ(embeddings.row_of("4x"), std::nullopt);
+  std::filesystem::remove(path);
+  write(false);
+  EXPECT_THAT([&] { Embeddings other(path); },
+              testing::ThrowsMessage<Error>(path + ": has embeddings of 'image' for some of its groups only"));
+}
+
+TEST(EmbeddingsTest, NamesWhatIsMissing) {
+  const std::string path = survey_file();
+  EXPECT_THAT([&] { Embeddings embeddings(path); }, testing::Throws<Error>());
+  EXPECT_THAT([] { Embeddings embeddings("/nowhere.h5"); }, testing::Throws<Error>());
+}
+
+TEST(CatalogueTest, RefusesDataOfOtherObjects) {
+  const Embeddings embeddings(write_embeddings("strangers.h5", {1000001, 1000002}));
+  EXPECT_THAT([&] { Catalogue catalogue(embeddings, survey_inputs()); },
+              testing::ThrowsMessage<Error>(HasSubstr("none of its objects is in ")));
+}
+
+TEST(ColumnSummaryTest, CountsWhatIsBetweenThePercentiles) {
+  std::vector<float> values;
+  for (int i = 0; i <= 1000; ++i) values.push_back(static_cast<float>(i));
+  values.push_back(std::numeric_limits<float>::quiet_NaN());
+  const ColumnSummary summary = summary_of(values, 10);
+  EXPECT_EQ(summary.count, 1001);
+  EXPECT_EQ(summary.low, 10.0);
+  EXPECT_EQ(summary.high, 990.0);
+  EXPECT_EQ(summary.greatest, 1000.0);
+  EXPECT_EQ(summary.histogram, (std::vector<int64_t>{98, 98, 98, 98, 98, 98, 98, 98, 98, 99}));
+  EXPECT_EQ(summary_of({}, 4).count, 0);
+}
+
+}  // namespace
+}  // namespace astroclip::explore

@@ -1,0 +1,217 @@
+// The page as Chromium shows it, driven as a user would; skipped where Chromium is not installed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "browser.h"
+#include "data/fields.h"
+#include "explore/explorer.h"
+#include "explored.h"
+#include "serve/http_server.h"
+
+namespace astroclip::explore {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+class Page : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (testing_support::chromium_path().empty())
+      GTEST_SKIP() << "Chromium is not installed (apt-get install chromium)";
+    std::vector<int64_t> ids;
+    const auto inputs = survey_inputs();
+    for (const embed::Input& input : inputs) {
+      std::vector<int64_t> rows(static_cast<size_t>(input.size()));
+      for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int64_t>(i);
+      const auto own = data::read_ids(*input.objects, input.split, rows);
+      ids.insert(ids.end(), own.begin(), own.end());
+    }
+    embeddings_ = std::make_unique<Embeddings>(write_embeddings("page.h5", ids));
+    catalogue_ = std::make_unique<Catalogue>(*embeddings_, inputs);
+    index_ = std::make_unique<ViewIndex>(*embeddings_);
+    for (const Method method : {Method::pca, Method::umap}) index_->build(method, [](const std::string&, double) {});
+    explorer_ = std::make_unique<Explorer>(*embeddings_, *catalogue_, *index_);
+    server_ = std::make_unique<serve::HttpServer>(
+        serve::ServerOptions(), [this](const serve::Request& request) { return explorer_->answer(request); });
+    thread_ = std::thread([this] { server_->run([this] { return stop_.load(); }); });
+    browser_ = std::make_unique<testing_support::Browser>();
+    browser_->go(server_->url());
+    ASSERT_TRUE(browser_->becomes("document.getElementById('drawn')?.textContent.startsWith('40 of 40')"))
+        << text("body");
+    ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#table-place tbody tr').length === 40"));
+  }
+  void TearDown() override {
+    if (!server_) return;
+    if (browser_) expect_no_faults();
+    browser_.reset();
+    stop_ = true;
+    thread_.join();
+  }
+
+  std::string text(const std::string& selector) {
+    return browser_->value("document.querySelector('" + selector + "').innerText").get<std::string>();
+  }
+  void choose(const std::string& id, const std::string& value) {
+    browser_->value("(() => { const list = document.getElementById('" + id + "'); list.value = '" + value +
+                    "'; list.dispatchEvent(new Event('change')); })()");
+  }
+  void press(const std::string& selector) { browser_->value("document.querySelector('" + selector + "').click()"); }
+  json box() {
+    return browser_->value(
+        "(() => { const box = document.getElementById('overlay').getBoundingClientRect(); return {x: box.x, y: box.y, "
+        "width: box.width, height: box.height}; })()");
+  }
+  /// Pixels of the points that are not empty.
+  int64_t painted() {
+    return browser_
+        ->value(
+            "(() => { const canvas = document.getElementById('points'), data = canvas.getContext('2d').getImageData(0, "
+            "0, canvas.width, canvas.height).data; let count = 0; for (let i = 3; i < data.length; i += 4) count += "
+            "data[i] > 0; return count; })()")
+        .get<int64_t>();
+  }
+  void drag(const std::vector<std::array<double, 2>>& path) {
+    browser_->mouse("mousePressed", path.front()[0], path.front()[1], 1);
+    for (const auto& [x, y] : path) browser_->mouse("mouseMoved", x, y, 1);
+    browser_->mouse("mouseReleased", path.back()[0], path.back()[1], 0);
+  }
+  /// Nothing was asked of another host, and nothing failed in the page.
+  void expect_no_faults() {
+    const std::string own = server_->url();
+    for (const json& event : browser_->events) {
+      const std::string method = event["method"];
+      if (method == "Network.requestWillBeSent") {
+        const std::string url = event["params"]["request"]["url"];
+        EXPECT_TRUE(url.starts_with(own) || url.starts_with("about:") || url.starts_with("blob:") ||
+                    url.starts_with("chrome:"))
+            << url;
+      }
+      EXPECT_NE(method, "Runtime.exceptionThrown") << event.dump();
+      if (method == "Log.entryAdded" && event["params"]["entry"]["level"] == "error") {
+        ADD_FAILURE() << event.dump();
+      }
+    }
+  }
+
+  std::unique_ptr<Embeddings> embeddings_;
+  std::unique_ptr<Catalogue> catalogue_;
+  std::unique_ptr<ViewIndex> index_;
+  std::unique_ptr<Explorer> explorer_;
+  std::unique_ptr<serve::HttpServer> server_;
+  std::unique_ptr<testing_support::Browser> browser_;
+
+ private:
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+TEST_F(Page, ShowsTheMapItsQualityAndColours) {
+  EXPECT_GT(painted(), 40);
+  EXPECT_THAT(text("#quality"), HasSubstr("UMAP of the image embeddings, 40 objects. Trustworthiness (15) 0."));
+  choose("colour-choice", "redshift");
+  ASSERT_TRUE(browser_->becomes("document.getElementById('legend').innerText.includes('redshift')"));
+  EXPECT_GT(painted(), 40);
+  choose("map-choice", "spectrum/pca");
+  ASSERT_TRUE(browser_->becomes("document.getElementById('drawn').textContent.startsWith('26 of 26')"));
+  browser_->screenshot("map");
+}
+
+TEST_F(Page, AClickShowsTheGalaxyAndItsNeighbours) {
+  const json place = box();
+  // The galaxy that is nearest to the centre lies somewhere: the keyboard finds it, and so does a click at its mark.
+  browser_->value("document.getElementById('overlay').focus()");
+  browser_->key("Enter");
+  ASSERT_TRUE(browser_->becomes(
+      "document.querySelectorAll('#panel .strip').length >= 2 && document.querySelector('#panel canvas.image')"));
+  const std::string heading = text("#panel h2");
+  const json galaxy = browser_->value("location.hash");
+  EXPECT_THAT(heading, HasSubstr("Galaxy "));
+  EXPECT_TRUE(browser_->becomes("document.querySelector('#panel canvas.spectrum')"));
+  EXPECT_TRUE(browser_->becomes("document.querySelector('#panel canvas.image').width > 100"));
+  EXPECT_THAT(text("#panel"), HasSubstr("redshift"));
+  browser_->screenshot("galaxy");
+  // A neighbour, by the keyboard.
+  browser_->value("document.querySelector('#panel .strip button').focus()");
+  browser_->key("ArrowRight");
+  const std::string next = browser_->value("document.activeElement.getAttribute('aria-label')").get<std::string>();
+  EXPECT_EQ(next, browser_->value("document.querySelectorAll('#panel .strip button')[1].getAttribute('aria-label')"));
+  browser_->key("Enter");
+  ASSERT_TRUE(browser_->becomes("document.querySelector('#panel h2').innerText !== " + json(heading).dump()));
+  EXPECT_THAT(next, HasSubstr(text("#panel h2").substr(7)));
+  // The address leads to the same galaxy.
+  ASSERT_TRUE(browser_->becomes("location.hash !== " + galaxy.dump()));
+  const std::string shown = text("#panel h2"), address = browser_->value("location.href").get<std::string>();
+  browser_->go("about:blank");
+  browser_->go(address);
+  EXPECT_TRUE(browser_->becomes("document.querySelector('#panel h2')?.innerText === " + json(shown).dump()));
+}
+
+TEST_F(Page, SelectsByLassoBoxAndValues) {
+  const json place = box();
+  const double x = place["x"], y = place["y"], width = place["width"], height = place["height"];
+  press("[data-tool=lasso]");
+  drag({{x + 2, y + 2}, {x + width - 2, y + 2}, {x + width - 2, y + height / 2}, {x + 2, y + height / 2}});
+  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#selections li button').length === 3"));
+  const auto map = index_->find("image/umap");
+  const double middle = double{map->extent.bottom} + 0.5 * double{map->extent.side};
+  int64_t upper = 0;
+  for (int64_t row = 0; row < 40; ++row) upper += double{map->positions[static_cast<size_t>(2 * row) + 1]} > middle;
+  EXPECT_THAT(text("#selections li"), HasSubstr("lasso on image/umap: " + std::to_string(upper)));
+  EXPECT_TRUE(
+      browser_->becomes("document.querySelectorAll('#table-place tbody tr').length === " + std::to_string(upper)));
+  // Zooming changes nothing of it.
+  browser_->value("document.getElementById('overlay').focus()");
+  for (const char* name : {"+", "+", "ArrowLeft"}) browser_->key(name);
+  EXPECT_THAT(text("#selections li"), HasSubstr(": " + std::to_string(upper)));
+  press("#whole");
+  choose("how", "union");
+  press("[data-tool=box]");
+  drag({{x + 2, y + 2}, {x + width / 2, y + height / 2}, {x + width - 2, y + height - 2}});
+  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#selections li').length === 2"));
+  EXPECT_THAT(text("#selections li:nth-child(2)"), HasSubstr("box on image/umap: 40"));
+  choose("how", "new");
+  choose("colour-choice", "redshift");
+  ASSERT_TRUE(browser_->becomes(
+      "!document.getElementById('column-section').hidden && document.getElementById('high').value !== ''"));
+  browser_->value("document.getElementById('low').value = 0.1; document.getElementById('high').value = 0.2");
+  press("#range button");
+  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#selections li').length === 3"));
+  int64_t between = 0;
+  for (const float value : catalogue_->values("redshift")) between += value >= 0.1 && value <= 0.2;
+  EXPECT_THAT(text("#selections li:nth-child(3)"), HasSubstr(": " + std::to_string(between)));
+  browser_->screenshot("selection");
+  const std::string file =
+      browser_
+          ->value("fetch(document.querySelector('#selections li:nth-child(3) a').href).then(answer => answer.text())")
+          .get<std::string>();
+  EXPECT_EQ(std::ranges::count(file, '\n'), between + 1);
+}
+
+TEST_F(Page, WorksByTheKeyboardAlone) {
+  // Everything that can be used is reached by Tab, and is named.
+  const json unnamed = browser_->value(
+      "[...document.querySelectorAll('button, select, input, a, canvas[tabindex]')].filter(one => !(one.innerText || "
+      "one.getAttribute('aria-label') || "
+      "one.labels?.length)).map(one => one.outerHTML)");
+  EXPECT_EQ(unnamed, json::array());
+  browser_->value("document.body.focus()");
+  bool reached = false;
+  for (int i = 0; i < 40 && !reached; ++i) {
+    browser_->key("Tab");
+    reached = browser_->value("document.activeElement.id") == "overlay";
+  }
+  ASSERT_TRUE(reached);
+  browser_->key("v");
+  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#selections li button').length === 3"));
+  EXPECT_THAT(text("#selections li"), HasSubstr("view on image/umap: 40"));
+  EXPECT_TRUE(browser_->becomes("document.getElementById('announcer').textContent === '40 objects selected'"));
+  browser_->key("Enter");
+  EXPECT_TRUE(browser_->becomes("document.getElementById('announcer').textContent.startsWith('galaxy ')"));
+}
+
+}  // namespace
+}  // namespace astroclip::explore
