@@ -100,20 +100,22 @@ class Prepared {
   virtual ~Prepared() = default;
 };
 
-/// y = activation(x Wᵀ + bias) + residual. x [rows, in], W [out, in], bias [out], residual and y [rows, out].
+/// y = scale · activation(x Wᵀ + bias) + residual. x [rows, in], W [out, in], bias [out], residual and y [rows, out].
+/// x may have the stored dtype (Backend::stored_dtype), as may y where there is neither scale nor residual.
 struct LinearArguments {
   ConstView x;
   ConstView weight;
   const Prepared* packed = nullptr;  ///< of `weight`, for WeightUse::forward; optional
   ConstView bias;                    ///< optional
   Activation activation = Activation::none;
+  ConstView scale;     ///< optional, [out]; without an activation
   ConstView residual;  ///< optional
   View y;
-  View pre_activation;  ///< optional, [rows, out]: x Wᵀ + bias, which the gradient of an activation needs
+  View pre_activation;  ///< optional, as y: x Wᵀ + bias, which the gradient of an activation needs
   Precision precision = Precision::f32;
 };
 
-/// dx = dy W.
+/// dx = dy W. Either may have the stored dtype.
 struct LinearBackwardInputArguments {
   ConstView dy;
   ConstView weight;
@@ -122,7 +124,7 @@ struct LinearBackwardInputArguments {
   Precision precision = Precision::f32;
 };
 
-/// dW = dyᵀ x and dbias = column sums of dy.
+/// dW = dyᵀ x and dbias = column sums of dy. dy and x may have the stored dtype.
 struct LinearBackwardWeightArguments {
   ConstView dy;
   ConstView x;
@@ -133,7 +135,7 @@ struct LinearBackwardWeightArguments {
 
 /// y = softmax(scale · q kᵀ) v for each (batch, head). q has its own number of tokens; k and v share theirs.
 struct AttentionArguments {
-  DType dtype = DType::f32;
+  DType dtype = DType::f32;  ///< of q, k, v and y; may be the stored dtype
   int64_t batch = 0;
   int64_t heads = 0;
   int64_t width = 0;  ///< of one head
@@ -145,7 +147,7 @@ struct AttentionArguments {
 };
 
 struct AttentionBackwardArguments {
-  DType dtype = DType::f32;
+  DType dtype = DType::f32;  ///< of all but log_sum_exp; may be the stored dtype
   int64_t batch = 0;
   int64_t heads = 0;
   int64_t width = 0;
@@ -169,7 +171,7 @@ struct Windows {
 
 /// y = relu(x ∗ W + bias + residual), with the cross-correlation of torch.nn.Conv2d: x [batch, height, width,
 /// in], weight [out, in, window height, window width], bias [out], residual and y [batch, windows along height, windows
-/// along width, out]. What lies beyond the border is 0.
+/// along width, out]. What lies beyond the border is 0. x, residual and y may each have the stored dtype.
 struct ConvolutionArguments {
   ConstView x;
   ConstView weight;
@@ -220,12 +222,12 @@ struct BatchNormBackwardArguments {
 struct LayerNormArguments {
   ConstView x, weight, bias;  ///< weight and bias [width]
   double epsilon = 0.0;
-  View y;
+  View y;                        ///< may have the stored dtype
   View mean, inverse_deviation;  ///< optional, [rows]; for the gradient
 };
 
 struct LayerNormBackwardArguments {
-  ConstView dy, x, weight;
+  ConstView dy, x, weight;  ///< dy may have the stored dtype
   ConstView mean, inverse_deviation;
   View dx, dweight, dbias;
 };
@@ -287,6 +289,9 @@ class Backend {
   /// The dtype of parameters and activations on this backend.
   virtual DType compute_dtype() const = 0;
   virtual bool supports(Precision precision) const = 0;
+  /// The dtype of activations that only products of that precision read, and of their gradients. Where it is not the
+  /// compute dtype, products round such operands to it anyway, and the kernels that say so read and write it.
+  virtual DType stored_dtype(Precision) const { return compute_dtype(); }
 
   // Device queue. Host backends run kernels at the call.
   virtual void synchronize() = 0;
@@ -300,7 +305,7 @@ class Backend {
   virtual void fill(View y, double value) = 0;
   virtual void cast(ConstView x, View y) = 0;
   virtual void unary(UnaryOp op, ConstView x, View y) = 0;
-  /// dx from x, y = op(x) and dy; dx may be dy.
+  /// dx from x, y = op(x) and dy; dx may be dy. For GELU all may have the stored dtype.
   virtual void unary_backward(UnaryOp op, ConstView x, ConstView y, ConstView dy, View dx) = 0;
   /// y = op(a, b) with NumPy broadcasting; y's shape is the broadcast shape. y may be a or b of that shape.
   virtual void binary(BinaryOp op, ConstView a, ConstView b, View y) = 0;
@@ -338,7 +343,8 @@ class Backend {
   virtual void convolution_backward_input(const ConvolutionBackwardInputArguments& arguments) = 0;
   virtual void convolution_backward_weight(const ConvolutionBackwardWeightArguments& arguments) = 0;
   /// y [batch, windows, windows, channels] = largest of each window; `index`, i64 of y's shape, says at which
-  /// row · width + column of its sample and channel (the first of equals). NaN wins.
+  /// row · width + column of its sample and channel (the first of equals). NaN wins. Without an index, x and y may have
+  /// the stored dtype.
   virtual void max_pool(ConstView x, const Windows& windows, View y, View index) = 0;
   /// dx at `index` += dy, the rest 0.
   virtual void max_pool_backward(ConstView dy, ConstView index, View dx) = 0;

@@ -54,7 +54,7 @@ ConvNorm2d::ConvNorm2d(const ConvolutionOptions& options, const std::string& con
   child(norm, norm_);
 }
 
-Tensor ConvNorm2d::operator()(const Tensor& x, bool relu, const Tensor& residual) const {
+Tensor ConvNorm2d::operator()(const Tensor& x, bool relu, const Tensor& residual, ops::Readers readers) const {
   const BatchNorm::Affine fixed = norm_.affine();
   if (!fixed.factor.defined()) {
     const Tensor y = norm_(convolution_(x));
@@ -63,9 +63,12 @@ Tensor ConvNorm2d::operator()(const Tensor& x, bool relu, const Tensor& residual
   }
   const auto& o = convolution_.options_;
   const Tensor weight = convolution_.weight_ * ops::reshape(fixed.factor, {o.out, 1, 1, 1});
-  return ops::convolution(
-      x, weight, fixed.shift,
-      {.stride = {o.stride, o.stride}, .padding = {o.padding, o.padding}, .relu = relu, .residual = residual});
+  return ops::convolution(x, weight, fixed.shift,
+                          {.stride = {o.stride, o.stride},
+                           .padding = {o.padding, o.padding},
+                           .relu = relu,
+                           .residual = residual,
+                           .readers = readers});
 }
 
 PRelu::PRelu(int64_t channels) { parameter("weight", weight_, {channels}, Init::constant(0.25)); }

@@ -53,7 +53,8 @@ class ConvNorm2d final : public Module {
  public:
   ConvNorm2d(const ConvolutionOptions& options, const std::string& convolution, const std::string& norm);
   /// x [B, H, W, in] → [B, H', W', out]; the residual may be undefined.
-  Tensor operator()(const Tensor& x, bool relu, const Tensor& residual = {}) const;
+  Tensor operator()(const Tensor& x, bool relu, const Tensor& residual = {},
+                    ops::Readers readers = ops::Readers::any) const;
 
  private:
   Conv2d convolution_;

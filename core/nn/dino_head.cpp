@@ -28,7 +28,7 @@ Tensor DinoHead::operator()(const Tensor& x) const {
   Tensor y = x;
   for (size_t i = 0; i < mlp_.size(); ++i) {
     const bool is_last = i + 1 == mlp_.size();
-    y = (*mlp_[i])(y, {.activation = is_last ? Activation::none : Activation::gelu, .residual = {}});
+    y = (*mlp_[i])(y, {.activation = is_last ? Activation::none : Activation::gelu});
   }
   return ops::linear(ops::normalize_rows(y, smallest_norm), ops::weight_norm(direction_, length_, smallest_norm), {});
 }

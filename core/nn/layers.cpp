@@ -41,7 +41,7 @@ Tensor Mlp::operator()(const Tensor& x) const {
     if (options_.batch_norm) {
       y = ops::relu((*norms_[i])((*layers_[i])(y)));
     } else {
-      y = (*layers_[i])(y, {.activation = Activation::relu, .residual = {}});
+      y = (*layers_[i])(y, {.activation = Activation::relu});
     }
     if (training()) y = ops::dropout(y, options_.dropout, dropout_seed());
   }
@@ -53,7 +53,9 @@ LayerNorm::LayerNorm(int64_t width, double epsilon) : epsilon_(epsilon) {
   parameter("bias", bias_, {width}, Init::zeros());
 }
 
-Tensor LayerNorm::operator()(const Tensor& x) const { return ops::layer_norm(x, weight_, bias_, epsilon_); }
+Tensor LayerNorm::operator()(const Tensor& x, ops::Readers readers) const {
+  return ops::layer_norm(x, weight_, bias_, epsilon_, readers);
+}
 
 TransformerBlock::TransformerBlock(const BlockOptions& options, const BlockNames& names)
     : options_(options),
@@ -77,10 +79,14 @@ TransformerBlock::TransformerBlock(const BlockOptions& options, const BlockNames
   }
 }
 
-Tensor TransformerBlock::attend(const Tensor& x) const { return ops::self_attention(qkv_(norm1_(x)), options_.heads); }
+Tensor TransformerBlock::attend(const Tensor& x) const {
+  constexpr auto products = ops::Readers::products;
+  return ops::self_attention(qkv_(norm1_(x, products), {.readers = products}), options_.heads);
+}
 
 Tensor TransformerBlock::expand(const Tensor& x) const {
-  return expand_(norm2_(x), {.activation = Activation::gelu, .residual = {}});
+  constexpr auto products = ops::Readers::products;
+  return expand_(norm2_(x, products), {.activation = Activation::gelu, .readers = products});
 }
 
 Tensor TransformerBlock::drop(const Tensor& value) const {
@@ -90,7 +96,7 @@ Tensor TransformerBlock::drop(const Tensor& value) const {
 Tensor TransformerBlock::add_branch(const Tensor& x, const Tensor& branch, const Linear& product,
                                     const Tensor& scale) const {
   const bool drops = training() && options_.dropout > 0.0;
-  if (!drops && !scale.defined()) return product(branch, {.residual = x});
+  if (!drops) return product(branch, {.residual = x, .scale = scale});
   return ops::add_rows(x, drop(product(branch)), {.index = {}, .scale = scale});
 }
 
@@ -176,7 +182,7 @@ Tensor CrossAttentionHead::drop(const Tensor& x) const {
 
 Tensor CrossAttentionHead::operator()(const Tensor& tokens) const {
   const Tensor pooled = norm_(drop(output_(attend(tokens))));
-  const Tensor hidden = encoder_(pooled, {.activation = Activation::gelu, .residual = {}});
+  const Tensor hidden = encoder_(pooled, {.activation = Activation::gelu});
   if (!training() && options_.mlp_residual) return decoder_(hidden, {.residual = pooled});
   const Tensor value = drop(decoder_(hidden));
   return options_.mlp_residual ? pooled + value : value;

@@ -51,7 +51,7 @@ class Mlp final : public Module {
 class LayerNorm final : public Module {
  public:
   LayerNorm(int64_t width, double epsilon);
-  Tensor operator()(const Tensor& x) const;
+  Tensor operator()(const Tensor& x, ops::Readers readers = ops::Readers::any) const;
 
  private:
   double epsilon_;
@@ -88,7 +88,7 @@ class TransformerBlock final : public Module {
  private:
   Tensor attend(const Tensor& x) const;
   Tensor expand(const Tensor& x) const;
-  /// x + scale · drop(product(branch)), fused if nothing comes between product and sum.
+  /// x + drop(scale · product(branch)), fused without dropout.
   Tensor add_branch(const Tensor& x, const Tensor& branch, const Linear& product, const Tensor& scale) const;
   /// The same for a branch of some samples.
   Tensor add_kept(const Tensor& x, const Tensor& branch, const Linear& product, const Tensor& scale,

@@ -69,7 +69,7 @@ AttentionBackwardArguments backward_arguments(const Operands& from, const Geomet
 }  // namespace
 
 Tensor self_attention(const Tensor& qkv, int64_t head_count) {
-  enter("self_attention", {&qkv});
+  Backend& backend = enter("self_attention", {&qkv}, backend_of(qkv.device()).stored_dtype(current_precision()));
   if (qkv.rank() != 3 || head_count < 1 || qkv.size(2) % (3 * head_count) != 0) {
     refuse("self_attention", "qkv must be [batch, tokens, 3 · heads · width] for {} heads, found {}", head_count,
            qkv.shape().str());
@@ -78,7 +78,8 @@ Tensor self_attention(const Tensor& qkv, int64_t head_count) {
   const Geometry geometry{qkv.size(0), head_count, dim / head_count};
   const Operands operands{qkv.detach(), qkv.detach(), qkv.detach(), 0, dim, 2 * dim};
   const bool records = autograd::needs_gradient({&qkv});
-  const Tensor lse = records ? like(qkv, {qkv.size(0), head_count, qkv.size(1)}) : Tensor();
+  const Tensor lse =
+      records ? Tensor::empty({qkv.size(0), head_count, qkv.size(1)}, backend.compute_dtype(), qkv.device()) : Tensor();
   const Tensor y = attend(operands, geometry, lse);
   if (!records) return y;
   const Precision precision = current_precision();

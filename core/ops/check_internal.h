@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <optional>
 
 #include "backend/backend.h"
 #include "base/error.h"
+#include "ops/ops.h"
 #include "tensor/tensor.h"
 
 /// Checks that every op starts with.
@@ -16,16 +18,19 @@ template <class... Arguments>
   throw Error(fmt::format("[{}] {}", op, fmt::format(text, std::forward<Arguments>(arguments)...)));
 }
 
-/// Requires all defined operands to have one device and the dtype that its backend computes in.
-inline Backend& enter(const char* op, std::initializer_list<const Tensor*> operands) {
+/// Requires all defined operands to have one device and the dtype that its backend computes in; the first `count` may
+/// have the dtype `stored` instead.
+inline Backend& enter(const char* op, std::initializer_list<const Tensor*> operands,
+                      std::optional<DType> stored = std::nullopt, int count = 1) {
   const Tensor& first = **operands.begin();
   Backend& backend = backend_of(first.device());
   for (const Tensor* operand : operands) {
+    const bool may_be_stored = count-- > 0;
     if (!operand->defined()) continue;
     if (operand->device() != first.device()) {
       refuse(op, "operands must be on one device, found {} and {}", first.device().str(), operand->device().str());
     }
-    if (operand->dtype() != backend.compute_dtype()) {
+    if (operand->dtype() != backend.compute_dtype() && !(may_be_stored && operand->dtype() == stored)) {
       refuse(op, "backend '{}' computes in {}, found {}", backend.name(), name_of(backend.compute_dtype()),
              name_of(operand->dtype()));
     }
@@ -36,6 +41,12 @@ inline Backend& enter(const char* op, std::initializer_list<const Tensor*> opera
 /// An uninitialised tensor of x's dtype and device.
 inline Tensor like(const Tensor& x, const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); }
 inline Tensor like(const Tensor& x) { return like(x, x.shape()); }
+
+/// The dtype for what `readers` read, on x's device.
+inline DType dtype_for(Readers readers, const Tensor& x) {
+  const Backend& backend = backend_of(x.device());
+  return readers == Readers::products ? backend.stored_dtype(current_precision()) : backend.compute_dtype();
+}
 
 /// The view of an optional operand.
 inline ConstView optional_view(const Tensor& x) { return x.defined() ? ConstView(x) : ConstView(); }

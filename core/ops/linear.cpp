@@ -36,16 +36,26 @@ void check_shapes(const Tensor& x, const Tensor& weight, const Tensor& bias, con
   if (options.residual.defined() && options.residual.shape() != result) {
     refuse("linear", "the residual must be {}, found {}", result.str(), options.residual.shape().str());
   }
+  if (options.scale.defined() && options.scale.shape() != Shape{weight.size(0)}) {
+    refuse("linear", "the scale must be [{}], found {}", weight.size(0), options.scale.shape().str());
+  }
+  if (options.scale.defined() && options.activation != Activation::none) {
+    refuse("linear", "takes a scale or an activation, not both");
+  }
+  const bool adds = options.scale.defined() || options.residual.defined() || options.activation == Activation::relu;
+  if (options.readers == Readers::products && adds) {
+    refuse("linear", "a result for products alone takes no scale, residual or ReLU");
+  }
 }
 
 UnaryOp kernel_of(Activation activation) { return activation == Activation::gelu ? UnaryOp::gelu : UnaryOp::relu; }
 
 /// Saved for backward; tensors are detached.
 struct SavedLinear {
-  Tensor x, weight, pre_activation;
+  Tensor x, weight, bias, pre_activation, scale;
   Activation activation;
   Precision precision;
-  bool needs_x, needs_weight, needs_bias;
+  bool needs_x, needs_weight, needs_bias, needs_scale;
 };
 
 Tensor input_gradient(const SavedLinear& saved, const Tensor& dpre) {
@@ -58,6 +68,36 @@ Tensor input_gradient(const SavedLinear& saved, const Tensor& dpre) {
   return dx;
 }
 
+Tensor times(const Tensor& a, const Tensor& b) {
+  Tensor product = like(a);
+  backend_of(a.device()).binary(BinaryOp::multiply, a, b, product);
+  return product;
+}
+
+/// x as products of that precision read it, so that it is rounded once for several of them.
+Tensor rounded(const Tensor& x, Precision precision) {
+  Backend& backend = backend_of(x.device());
+  const DType dtype = backend.stored_dtype(precision);
+  if (x.dtype() == dtype) return x;
+  Tensor y = Tensor::empty(x.shape(), dtype, x.device());
+  backend.cast(x, y);
+  return y;
+}
+
+/// y = s · (x Wᵀ + b) is the product with s · W and s · b. From their gradients G and g: dW = s · G, db = s · g and
+/// ds[i] = Σ_j W[i, j] G[i, j] + b[i] g[i], so that the forward pass saves no product.
+void share_with_scale(const SavedLinear& saved, std::vector<Tensor>& gradients) {
+  Backend& backend = backend_of(saved.scale.device());
+  const int64_t out = saved.scale.numel();
+  gradients[4] = like(saved.scale);
+  backend.reduce(ReduceOp::sum, times(gradients[1], saved.weight),
+                 View(gradients[4].mutable_data(), {out, 1}, gradients[4].dtype()));
+  gradients[1] = times(gradients[1], saved.scale.view_as({out, 1}));
+  if (!gradients[2].defined()) return;
+  backend.scale_add(1.0, times(gradients[2], saved.bias), 1.0, 0.0, gradients[4]);
+  gradients[2] = times(gradients[2], saved.scale);
+}
+
 std::vector<Tensor> linear_gradients(const SavedLinear& saved, const Tensor& dy) {
   Backend& backend = backend_of(dy.device());
   Tensor dpre = dy;
@@ -66,33 +106,37 @@ std::vector<Tensor> linear_gradients(const SavedLinear& saved, const Tensor& dy)
     // The derivatives of GELU and ReLU need only x, so y is not saved.
     backend.unary_backward(kernel_of(saved.activation), saved.pre_activation, saved.pre_activation, dy, dpre);
   }
-  std::vector<Tensor> gradients(4);
-  if (saved.needs_x) gradients[0] = input_gradient(saved, dpre);
-  if (saved.needs_weight || saved.needs_bias) {
-    const int64_t rows = rows_of(dpre.shape());
-    gradients[1] = like(saved.weight);
-    if (saved.needs_bias) gradients[2] = like(dpre, {dpre.size(-1)});
-    backend.linear_backward_weight({dpre.view_as({rows, dpre.size(-1)}), saved.x.view_as({rows, saved.x.size(-1)}),
-                                    gradients[1], saved.needs_bias ? View(gradients[2]) : View(), saved.precision});
-    if (!saved.needs_weight) gradients[1] = {};
-  }
+  std::vector<Tensor> gradients(5);
   gradients[3] = dy;  // the residual's
+  if (saved.needs_x && saved.scale.defined()) gradients[0] = input_gradient(saved, times(dy, saved.scale));
+  const Tensor operand = rounded(dpre, saved.precision);
+  if (saved.needs_x && !saved.scale.defined()) gradients[0] = input_gradient(saved, operand);
+  if (saved.needs_weight || saved.needs_bias || saved.needs_scale) {
+    const int64_t rows = rows_of(dpre.shape());
+    const bool takes_bias = saved.needs_bias || (saved.needs_scale && saved.bias.defined());
+    gradients[1] = like(saved.weight);
+    if (takes_bias) gradients[2] = like(saved.weight, {dpre.size(-1)});
+    backend.linear_backward_weight({operand.view_as({rows, dpre.size(-1)}), saved.x.view_as({rows, saved.x.size(-1)}),
+                                    gradients[1], takes_bias ? View(gradients[2]) : View(), saved.precision});
+    if (saved.scale.defined()) share_with_scale(saved, gradients);
+  }
   return gradients;
 }
 
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearOptions& options) {
-  Backend& backend = enter("linear", {&x, &weight, &bias, &options.residual});
+  const Precision precision = current_precision();
+  Backend& backend = enter("linear", {&x, &weight, &bias, &options.residual, &options.scale},
+                           backend_of(x.device()).stored_dtype(precision));
   const Shape result = x.rank() < 1 || weight.rank() < 1 ? Shape{} : x.shape().with(-1, weight.size(0));
   check_shapes(x, weight, bias, options, result);
-  const Precision precision = current_precision();
   const int64_t rows = rows_of(x.shape());
-  const bool records = autograd::needs_gradient({&x, &weight, &bias, &options.residual});
+  const bool records = autograd::needs_gradient({&x, &weight, &bias, &options.residual, &options.scale});
   const bool keeps_pre = records && options.activation != Activation::none;
 
-  Tensor y = like(x, result);
-  Tensor pre = keeps_pre ? like(x, result) : Tensor();
+  Tensor y = Tensor::empty(result, dtype_for(options.readers, x), x.device());
+  Tensor pre = keeps_pre ? like(y) : Tensor();
   const auto flat = [&](Tensor& tensor) { return View(tensor.mutable_data(), {rows, result[-1]}, tensor.dtype()); };
   const auto weight_form = packed(weight, WeightUse::forward, precision, rows);
   backend.linear({.x = x.view_as({rows, x.size(-1)}),
@@ -100,6 +144,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
                   .packed = weight_form.get(),
                   .bias = optional_view(bias),
                   .activation = options.activation,
+                  .scale = optional_view(options.scale),
                   .residual = optional_view(options.residual),
                   .y = flat(y),
                   .pre_activation = keeps_pre ? flat(pre) : View(),
@@ -107,13 +152,16 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
   if (!records) return y;
   const SavedLinear saved{x.detach(),
                           weight.detach(),
+                          options.scale.defined() && bias.defined() ? bias.detach() : Tensor(),
                           pre,
+                          options.scale.defined() ? options.scale.detach() : Tensor(),
                           options.activation,
                           precision,
                           x.requires_grad(),
                           weight.requires_grad(),
-                          bias.requires_grad()};
-  return autograd::record("linear", y, {x, weight, bias, options.residual},
+                          bias.requires_grad(),
+                          options.scale.requires_grad()};
+  return autograd::record("linear", y, {x, weight, bias, options.residual, options.scale},
                           [saved](const Tensor& dy) { return linear_gradients(saved, dy); });
 }
 

@@ -82,11 +82,16 @@ Tensor mean(const Tensor& x, std::vector<int> axes = {}, bool keep = false);
 // Products.
 /// op(a) op(b) over the last two axes; leading axes are equal batches.
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
+/// Who reads the result of an op. What only products (`linear`, `self_attention`, `convolution`, through `max_pool` or
+/// as its residual, too) read may be kept in the dtype they multiply, as may its gradient (Backend::stored_dtype).
+enum class Readers { any, products };
 struct LinearOptions {
   Activation activation = Activation::none;
-  Tensor residual;  ///< added after the activation; the output's shape
+  Tensor residual = {};            ///< added last; the output's shape
+  Tensor scale = {};               ///< [out]: multiplies the product; without an activation
+  Readers readers = Readers::any;  ///< products: without scale, residual and ReLU
 };
-/// activation(x Wᵀ + bias) + residual; x [..., in], weight [out, in], bias [out] or undefined.
+/// activation(x Wᵀ + bias), scale · (x Wᵀ + bias), + residual; x [..., in], weight [out, in], bias [out] or undefined.
 /// The packed form of the weight is cached in its storage and remade when its version changes.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearOptions& options = {});
 
@@ -95,6 +100,7 @@ struct ConvolutionOptions {
   std::array<int64_t, 2> stride = {1, 1}, padding = {0, 0};  ///< (height, width)
   bool relu = false;                                         ///< applied last
   Tensor residual = {};                                      ///< added before relu; has the output's shape
+  Readers readers = Readers::any;                            ///< products: has no effect where a gradient is recorded
 };
 /// relu(x ∗ W + bias + residual), with the cross-correlation of torch.nn.Conv2d: weight [out, in, window height,
 /// window width], bias [out] or undefined; gives [batch, windows, windows, out].
@@ -109,7 +115,8 @@ Tensor self_attention(const Tensor& qkv, int64_t heads);
 /// q [B, T, D], k and v [B, S, D]; gives [B, T, D].
 Tensor cross_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads);
 /// Layer norm over the last axis.
-Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon);
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon,
+                  Readers readers = Readers::any);
 /// Mean and variance (divided by the number of rows) of each group of a batch, [groups, channels].
 struct BatchMoments {
   Tensor mean, variance;

@@ -17,7 +17,7 @@ void needs_rows(const char* op, const Tensor& x) {
 
 }  // namespace
 
-Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon) {
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon, Readers readers) {
   Backend& backend = enter("layer_norm", {&x, &weight, &bias});
   needs_rows("layer_norm", x);
   if (weight.shape() != Shape{x.size(-1)} || bias.shape() != weight.shape()) {
@@ -25,7 +25,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
            bias.shape().str());
   }
   const bool records = autograd::needs_gradient({&x, &weight, &bias});
-  Tensor y = like(x);
+  Tensor y = Tensor::empty(x.shape(), dtype_for(readers, x), x.device());
   Tensor mean = records ? like(x, {rows_of(x.shape())}) : Tensor();
   Tensor inverse = records ? like(x, {rows_of(x.shape())}) : Tensor();
   backend.layer_norm(

@@ -55,7 +55,9 @@ std::vector<Tensor> convolution_gradients(const SavedConvolution& saved, const T
 }  // namespace
 
 Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvolutionOptions& options) {
-  Backend& backend = enter("convolution", {&x, &weight, &bias, &options.residual});
+  const Precision precision = current_precision();
+  const DType stored = backend_of(x.device()).stored_dtype(precision);
+  Backend& backend = enter("convolution", {&x, &options.residual, &weight, &bias}, stored, 2);
   if (x.rank() != 4 || weight.rank() != 4 || x.size(3) != weight.size(1)) {
     refuse("convolution",
            "x [batch, height, width, in] and weight [out, in, height, width] must agree, found {} and {}",
@@ -69,8 +71,9 @@ Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, co
   if (options.residual.defined() && options.residual.shape() != result) {
     refuse("convolution", "the residual must be {}, found {}", result.str(), options.residual.shape().str());
   }
-  const Precision precision = current_precision();
-  Tensor y = like(x, result);
+  const bool records = autograd::needs_gradient({&x, &weight, &bias, &options.residual});
+  const DType dtype = dtype_for(records ? Readers::any : options.readers, x);
+  Tensor y = Tensor::empty(result, dtype, x.device());
   backend.convolution({.x = x,
                        .weight = weight,
                        .bias = optional_view(bias),
@@ -79,7 +82,7 @@ Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, co
                        .relu = options.relu,
                        .y = y,
                        .precision = precision});
-  if (!autograd::needs_gradient({&x, &weight, &bias, &options.residual})) return y;
+  if (!records) return y;
   const SavedConvolution saved{x.detach(),
                                weight.detach(),
                                options.relu ? y.detach() : Tensor(),
@@ -93,7 +96,7 @@ Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, co
 }
 
 Tensor max_pool(const Tensor& x, const Windows& windows) {
-  Backend& backend = enter("max_pool", {&x});
+  Backend& backend = enter("max_pool", {&x}, backend_of(x.device()).stored_dtype(current_precision()));
   if (x.rank() != 4) refuse("max_pool", "x must be [batch, height, width, channels], found {}", x.shape().str());
   const Shape shape = windowed("max_pool", x, windows, x.size(3));
   for (const size_t axis : {size_t{0}, size_t{1}}) {  // otherwise a window could lie completely outside
@@ -102,8 +105,10 @@ Tensor max_pool(const Tensor& x, const Windows& windows) {
            windows.size[axis], windows.padding[axis]);
   }
   Tensor y = like(x, shape);
-  Tensor index = Tensor::empty(shape, DType::i64, x.device());
-  backend.max_pool(x, windows, y, index);
+  const bool records = autograd::needs_gradient({&x});
+  Tensor index = records ? Tensor::empty(shape, DType::i64, x.device()) : Tensor();
+  backend.max_pool(x, windows, y, records ? View(index) : View());
+  if (!records) return y;
   return autograd::record("max_pool", y, {x}, [index, from = x.shape()](const Tensor& dy) {
     Tensor dx = like(dy, from);
     backend_of(dy.device()).max_pool_backward(dy, index, dx);

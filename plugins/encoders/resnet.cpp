@@ -50,9 +50,10 @@ class BasicBlock final : public nn::Module {
   }
 
   /// x [B, H, W, in] → [B, H/stride, W/stride, out]
-  Tensor operator()(const Tensor& x) const {
-    const Tensor beside = shortcut_ ? (*shortcut_)(x, false) : x;
-    return second_(first_(x, true), true, beside);
+  Tensor operator()(const Tensor& x, ops::Readers readers) const {
+    constexpr auto products = ops::Readers::products;
+    const Tensor beside = shortcut_ ? (*shortcut_)(x, false, {}, products) : x;
+    return second_(first_(x, true, {}, products), true, beside, readers);
   }
 
  private:
@@ -78,8 +79,9 @@ class Backbone final : public nn::Module {
 
   /// images [B, H, W, channels] → [B, positions, features]
   Tensor operator()(const Tensor& images) const {
-    Tensor x = ops::max_pool(stem_(images, true), {.size = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
-    for (const auto& block : blocks_) x = (*block)(x);
+    constexpr auto products = ops::Readers::products;
+    Tensor x = ops::max_pool(stem_(images, true, {}, products), {.size = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
+    for (const auto& block : blocks_) x = (*block)(x, block == blocks_.back() ? ops::Readers::any : products);
     return ops::reshape(x, {x.size(0), x.size(1) * x.size(2), x.size(3)});
   }
 

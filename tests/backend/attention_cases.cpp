@@ -13,58 +13,58 @@ struct AttentionExtents {
   bool together;  ///< q, k and v out of one product [batch, tokens, 3 · heads · width]
 };
 
-constexpr AttentionExtents attention_extents[] = {{1, 1, 1, 1, 1, true},      {2, 3, 3, 2, 5, true},      {2, 1, 131, 4, 16, false},
-                               {1, 7, 33, 2, 17, false},   {2, 17, 17, 3, 16, true},   {1, 33, 131, 2, 24, false},
-                               {1, 128, 128, 2, 8, true},  {2, 131, 131, 2, 16, true}, {1, 300, 300, 1, 33, true},
-                               {2, 145, 145, 2, 64, true}, {1, 170, 139, 2, 85, false}};
+constexpr AttentionExtents attention_extents[] = {
+    {1, 1, 1, 1, 1, true},      {2, 3, 3, 2, 5, true},      {2, 1, 131, 4, 16, false},  {1, 7, 33, 2, 17, false},
+    {2, 17, 17, 3, 16, true},   {1, 33, 131, 2, 24, false}, {1, 128, 128, 2, 8, true},  {2, 131, 131, 2, 16, true},
+    {1, 300, 300, 1, 33, true}, {2, 145, 145, 2, 64, true}, {1, 170, 139, 2, 85, false}};
 
 struct Operands {
   HeadsView q, k, v;
 };
 
-Operands operands(Call& call, const AttentionExtents& e) {
-  const int64_t dim = e.heads * e.width, size = size_of(call.dtype());
+Operands operands(Call& call, const AttentionExtents& e, DType type) {
+  const int64_t dim = e.heads * e.width, size = size_of(type);
   if (!e.together) {
-    const ConstView q = call.random({e.batch, e.queries, dim}), k = call.random({e.batch, e.keys, dim});
-    const ConstView v = call.random({e.batch, e.keys, dim});
+    const ConstView q = call.random({e.batch, e.queries, dim}, type), k = call.random({e.batch, e.keys, dim}, type);
+    const ConstView v = call.random({e.batch, e.keys, dim}, type);
     return {{q.data, e.queries, e.queries * dim, dim},
             {k.data, e.keys, e.keys * dim, dim},
             {v.data, e.keys, e.keys * dim, dim}};
   }
-  const ConstView qkv = call.random({e.batch, e.keys, 3 * dim});
+  const ConstView qkv = call.random({e.batch, e.keys, 3 * dim}, type);
   const auto part = [&](int64_t i) {
     return HeadsView{static_cast<const std::byte*>(qkv.data) + i * dim * size, e.keys, 3 * e.keys * dim, 3 * dim};
   };
   return {part(0), part(1), part(2)};
 }
 
-MutableHeadsView heads_output(Call& call, const char* name, const AttentionExtents& e, int64_t tokens) {
+MutableHeadsView heads_output(Call& call, const char* name, const AttentionExtents& e, int64_t tokens, DType type) {
   const int64_t dim = e.heads * e.width;
-  return {call.output(name, {e.batch, tokens, dim}).data, tokens, tokens * dim, dim};
+  return {call.output(name, {e.batch, tokens, dim}, type).data, tokens, tokens * dim, dim};
 }
 
-AttentionArguments forward(Call& call, const AttentionExtents& e, bool keep) {
+AttentionArguments forward(Call& call, const AttentionExtents& e, bool keep, DType type) {
   AttentionArguments a;
-  a.dtype = call.dtype();
+  a.dtype = type;
   a.precision = call.precision;
   a.batch = e.batch;
   a.heads = e.heads;
   a.width = e.width;
   a.scale = 1.0 / std::sqrt(static_cast<double>(e.width));
-  const Operands o = operands(call, e);
+  const Operands o = operands(call, e, type);
   a.q = o.q;
   a.k = o.k;
   a.v = o.v;
-  a.y = heads_output(call, "y", e, e.queries);
+  a.y = heads_output(call, "y", e, e.queries, type);
   if (keep) a.log_sum_exp = call.output("log sum exp", {e.batch, e.heads, e.queries});
   call.backend.attention(a);
   return a;
 }
 
 /// Gradients lie in one buffer [batch, tokens, 3 · dim] where the operands do.
-void backward(Call& call, const AttentionExtents& e) {
-  const AttentionArguments f = forward(call, e, true);
-  const int64_t dim = e.heads * e.width, size = size_of(call.dtype());
+void backward(Call& call, const AttentionExtents& e, DType type) {
+  const AttentionArguments f = forward(call, e, true, type);
+  const int64_t dim = e.heads * e.width, size = size_of(type);
   AttentionBackwardArguments a;
   a.dtype = f.dtype;
   a.precision = f.precision;
@@ -76,10 +76,10 @@ void backward(Call& call, const AttentionExtents& e) {
   a.k = f.k;
   a.v = f.v;
   a.y = {f.y.data, f.y.tokens, f.y.batch_stride, f.y.token_stride};
-  a.dy = {call.random({e.batch, e.queries, dim}).data, e.queries, e.queries * dim, dim};
+  a.dy = {call.random({e.batch, e.queries, dim}, type).data, e.queries, e.queries * dim, dim};
   a.log_sum_exp = f.log_sum_exp;
   if (e.together) {
-    const View all = call.output("dqkv", {e.batch, e.keys, 3 * dim});
+    const View all = call.output("dqkv", {e.batch, e.keys, 3 * dim}, type);
     const auto part = [&](int64_t i) {
       return MutableHeadsView{static_cast<std::byte*>(all.data) + i * dim * size, e.keys, 3 * e.keys * dim, 3 * dim};
     };
@@ -87,9 +87,9 @@ void backward(Call& call, const AttentionExtents& e) {
     a.dk = part(1);
     a.dv = part(2);
   } else {
-    a.dq = heads_output(call, "dq", e, e.queries);
-    a.dk = heads_output(call, "dk", e, e.keys);
-    a.dv = heads_output(call, "dv", e, e.keys);
+    a.dq = heads_output(call, "dq", e, e.queries, type);
+    a.dk = heads_output(call, "dk", e, e.keys, type);
+    a.dv = heads_output(call, "dv", e, e.keys, type);
   }
   call.backend.attention_backward(a);
 }
@@ -101,11 +101,16 @@ std::vector<Case> attention_cases() {
   for (const AttentionExtents& e : attention_extents) {
     const auto label = fmt::format("{} of {} queries, {} keys, {} heads of {}{}", e.batch, e.queries, e.keys, e.heads,
                                    e.width, e.together ? ", together" : "");
-    for (const bool keep : {false, true}) {
-      cases.push_back({"attention", label + (keep ? ", kept" : ""), Exactness::sums,
-                       [=](Call& call) { forward(call, e, keep); }, true});
+    for (const bool stored : {false, true}) {
+      const std::string name = label + (stored ? ", stored" : "");
+      const auto type = [=](const Call& call) { return stored ? call.stored() : call.dtype(); };
+      for (const bool keep : {false, true}) {
+        cases.push_back({"attention", name + (keep ? ", kept" : ""), Exactness::sums,
+                         [=](Call& call) { forward(call, e, keep, type(call)); }, true});
+      }
+      cases.push_back(
+          {"attention_backward", name, Exactness::sums, [=](Call& call) { backward(call, e, type(call)); }, true});
     }
-    cases.push_back({"attention_backward", label, Exactness::sums, [=](Call& call) { backward(call, e); }, true});
   }
   return cases;
 }

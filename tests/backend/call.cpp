@@ -33,6 +33,7 @@ double load(const std::byte* data, DType dtype, int64_t i) {
 
 void store(std::byte* data, DType dtype, int64_t i, double value) {
   if (dtype == DType::f32) reinterpret_cast<float*>(data)[i] = static_cast<float>(value);
+  if (dtype == DType::bf16) reinterpret_cast<BFloat16*>(data)[i] = BFloat16(static_cast<float>(value));
   if (dtype == DType::f64) reinterpret_cast<double*>(data)[i] = value;
   if (dtype == DType::i64) reinterpret_cast<int64_t*>(data)[i] = static_cast<int64_t>(value);
 }
@@ -59,11 +60,13 @@ ConstView Call::random(const Shape& shape, double low, double high) {
   return values(draw(shape.numel(), low, high), shape);
 }
 
-ConstView Call::values(const std::vector<double>& numbers, const Shape& shape) {
-  inputs_.push_back({"", shape, dtype(), std::vector<std::byte>(numbers.size() * 8 + 2 * guard_bytes, guard)});
+ConstView Call::random(const Shape& shape, DType type) { return values(draw(shape.numel(), -2.0, 2.0), shape, type); }
+
+ConstView Call::values(const std::vector<double>& numbers, const Shape& shape, DType type) {
+  inputs_.push_back({"", shape, type, std::vector<std::byte>(numbers.size() * 8 + 2 * guard_bytes, guard)});
   std::byte* data = inputs_.back().data();
-  for (size_t i = 0; i < numbers.size(); ++i) store(data, dtype(), static_cast<int64_t>(i), numbers[i]);
-  return {data, shape, dtype()};
+  for (size_t i = 0; i < numbers.size(); ++i) store(data, type, static_cast<int64_t>(i), numbers[i]);
+  return {data, shape, type};
 }
 
 ConstView Call::indices(const std::vector<int64_t>& numbers) {

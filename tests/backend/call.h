@@ -18,10 +18,14 @@ class Call {
   Backend& backend;
   Precision precision;
   DType dtype() const { return backend.compute_dtype(); }
+  /// That of activations that only products read.
+  DType stored() const { return backend.stored_dtype(precision); }
 
   /// Uniform numbers in [low, high), the same on every backend (each is exact in float32).
   ConstView random(const Shape& shape, double low = -2.0, double high = 2.0);
-  ConstView values(const std::vector<double>& numbers, const Shape& shape);
+  ConstView random(const Shape& shape, DType type);
+  ConstView values(const std::vector<double>& numbers, const Shape& shape) { return values(numbers, shape, dtype()); }
+  ConstView values(const std::vector<double>& numbers, const Shape& shape, DType type);
   ConstView indices(const std::vector<int64_t>& numbers);
   View output(const std::string& name, const Shape& shape) { return output(name, shape, dtype()); }
   View output(const std::string& name, const Shape& shape, DType type);

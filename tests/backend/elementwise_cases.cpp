@@ -44,6 +44,14 @@ void add_unary(std::vector<Case>& cases) {
                        }});
     }
   }
+  for (const int64_t size : sizes) {
+    cases.push_back({"unary_backward", fmt::format("gelu, stored {}", size), Exactness::pointwise,
+                     [=](Call& call) {
+                       const ConstView x = call.random({size}, call.stored()), dy = call.random({size}, call.stored());
+                       call.backend.unary_backward(UnaryOp::gelu, x, x, dy, call.output("dx", {size}, call.stored()));
+                     },
+                     true});
+  }
   cases.push_back({"unary_backward", "into dy", Exactness::pointwise, [](Call& call) {
                      const View dy = call.in_place("dy", {37});
                      const ConstView x = call.random({37});

@@ -11,7 +11,7 @@ struct ProductExtents {
 };
 
 constexpr ProductExtents product_extents[] = {{1, 1, 1},    {1, 33, 17},   {3, 22, 48},     {17, 3, 131},
-                               {33, 131, 1}, {131, 48, 33}, {157, 200, 311}, {40, 1030, 96}};
+                                              {33, 131, 1}, {131, 48, 33}, {157, 200, 311}, {40, 1030, 96}};
 
 std::string str(const ProductExtents& e) { return fmt::format("{}x{}x{}", e.rows, e.in, e.out); }
 
@@ -37,6 +37,7 @@ struct Form {
   bool bias;
   Activation activation;
   bool residual, pre_activation;
+  bool scale = false, stored = false;  ///< stored: x, y and the pre-activation
 };
 
 constexpr Form forms[] = {{"plain", false, Activation::none, false, false},
@@ -45,30 +46,37 @@ constexpr Form forms[] = {{"plain", false, Activation::none, false, false},
                           {"bias relu residual", true, Activation::relu, true, false},
                           {"bias residual", true, Activation::none, true, false},
                           {"gelu residual", false, Activation::gelu, true, false},
-                          {"bias gelu residual, kept", true, Activation::gelu, true, true}};
+                          {"bias gelu residual, kept", true, Activation::gelu, true, true},
+                          {"bias scale", true, Activation::none, false, false, true},
+                          {"bias scale residual", true, Activation::none, true, false, true},
+                          {"stored", true, Activation::none, false, false, false, true},
+                          {"stored gelu", true, Activation::gelu, false, false, false, true},
+                          {"stored gelu, kept", true, Activation::gelu, false, true, false, true}};
 
 void run_linear(Call& call, const ProductExtents& e, const Form& form, bool pack) {
   LinearArguments a;
   a.precision = call.precision;
-  a.x = call.random({e.rows, e.in});
+  const DType type = form.stored ? call.stored() : call.dtype();
+  a.x = call.random({e.rows, e.in}, type);
   a.weight = call.random({e.out, e.in});
   if (form.bias) a.bias = call.random({e.out});
   a.activation = form.activation;
-  a.y = call.output("y", {e.rows, e.out});
+  a.y = call.output("y", {e.rows, e.out}, type);
   if (form.residual) a.residual = call.random({e.rows, e.out});
-  if (form.pre_activation) a.pre_activation = call.output("pre-activation", {e.rows, e.out});
+  if (form.scale) a.scale = call.random({e.out});
+  if (form.pre_activation) a.pre_activation = call.output("pre-activation", {e.rows, e.out}, type);
   // Packed for another number of rows than it is used with: layouts must not depend on it.
   const auto packed = pack ? call.backend.prepare(a.weight, WeightUse::forward, call.precision, 64) : nullptr;
   a.packed = packed.get();
   call.backend.linear(a);
 }
 
-void run_backward(Call& call, const ProductExtents& e, bool pack) {
+void run_backward(Call& call, const ProductExtents& e, bool pack, DType type) {
   LinearBackwardInputArguments a;
   a.precision = call.precision;
-  a.dy = call.random({e.rows, e.out});
+  a.dy = call.random({e.rows, e.out}, type);
   a.weight = call.random({e.out, e.in});
-  a.dx = call.output("dx", {e.rows, e.in});
+  a.dx = call.output("dx", {e.rows, e.in}, type);
   const auto packed = pack ? call.backend.prepare(a.weight, WeightUse::backward_input, call.precision, 64) : nullptr;
   a.packed = packed.get();
   call.backend.linear_backward_input(a);
@@ -87,19 +95,24 @@ std::vector<Case> product_cases() {
                          [=](Call& call) { run_linear(call, e, form, pack); }, true});
       }
       cases.push_back({"linear_backward_input", str(e) + how, Exactness::sums,
-                       [=](Call& call) { run_backward(call, e, pack); }, true});
+                       [=](Call& call) { run_backward(call, e, pack, call.dtype()); }, true});
+      cases.push_back({"linear_backward_input", str(e) + how + ", stored", Exactness::sums,
+                       [=](Call& call) { run_backward(call, e, pack, call.stored()); }, true});
     }
-    cases.push_back({"linear_backward_weight", str(e), Exactness::sums,
-                     [=](Call& call) {
-                       LinearBackwardWeightArguments a;
-                       a.precision = call.precision;
-                       a.dy = call.random({e.rows, e.out});
-                       a.x = call.random({e.rows, e.in});
-                       a.dweight = call.output("dweight", {e.out, e.in});
-                       if (e.rows != 3) a.dbias = call.output("dbias", {e.out});
-                       call.backend.linear_backward_weight(a);
-                     },
-                     true});
+    for (const bool stored : {false, true}) {
+      cases.push_back({"linear_backward_weight", str(e) + (stored ? ", stored" : ""), Exactness::sums,
+                       [=](Call& call) {
+                         const DType type = stored ? call.stored() : call.dtype();
+                         LinearBackwardWeightArguments a;
+                         a.precision = call.precision;
+                         a.dy = call.random({e.rows, e.out}, type);
+                         a.x = call.random({e.rows, e.in}, type);
+                         a.dweight = call.output("dweight", {e.out, e.in});
+                         if (e.rows != 3) a.dbias = call.output("dbias", {e.out});
+                         call.backend.linear_backward_weight(a);
+                       },
+                       true});
+    }
   }
   return cases;
 }

@@ -7,22 +7,22 @@ namespace astroclip::test {
 namespace {
 
 /// x is off centre, where a variance from the mean of squares would cancel.
-void layer_norm_case(Call& call, int64_t rows, int64_t width) {
+void layer_norm_case(Call& call, int64_t rows, int64_t width, DType type) {
   call.backend.layer_norm({.x = call.random({rows, width}, 3.0, 5.0),
                            .weight = call.random({width}),
                            .bias = call.random({width}),
                            .epsilon = 1e-3,
-                           .y = call.output("y", {rows, width}),
+                           .y = call.output("y", {rows, width}, type),
                            .mean = call.output("mean", {rows}),
                            .inverse_deviation = call.output("inverse deviation", {rows})});
 }
 
-void layer_norm_backward_case(Call& call, int64_t rows, int64_t width) {
+void layer_norm_backward_case(Call& call, int64_t rows, int64_t width, DType type) {
   const ConstView x = call.random({rows, width}), weight = call.random({width});
   const View y = call.output("y", {rows, width}), mean = call.output("mean", {rows});
   const View inverse = call.output("inverse deviation", {rows});
   call.backend.layer_norm({x, weight, call.random({width}), 1e-2, y, mean, inverse});
-  call.backend.layer_norm_backward({.dy = call.random({rows, width}),
+  call.backend.layer_norm_backward({.dy = call.random({rows, width}, type),
                                     .x = x,
                                     .weight = weight,
                                     .mean = mean,
@@ -82,8 +82,13 @@ void add_rows(std::vector<Case>& cases, int64_t rows, int64_t width) {
     cases.push_back({kernel, fmt::format("{}x{}", rows, width), Exactness::sums, std::move(body)});
   };
   if (width > 1) {  // one value has no deviation
-    add("layer_norm", [=](Call& call) { layer_norm_case(call, rows, width); });
-    add("layer_norm_backward", [=](Call& call) { layer_norm_backward_case(call, rows, width); });
+    add("layer_norm", [=](Call& call) { layer_norm_case(call, rows, width, call.dtype()); });
+    add("layer_norm_backward", [=](Call& call) { layer_norm_backward_case(call, rows, width, call.dtype()); });
+    const auto label = fmt::format("{}x{}, stored", rows, width);
+    cases.push_back({"layer_norm", label, Exactness::sums,
+                     [=](Call& call) { layer_norm_case(call, rows, width, call.stored()); }, true});
+    cases.push_back({"layer_norm_backward", label, Exactness::sums,
+                     [=](Call& call) { layer_norm_backward_case(call, rows, width, call.stored()); }, true});
   }
   add("softmax", [=](Call& call) {
     call.backend.softmax(call.random({rows, width}, -20.0, 20.0), {}, 1.0, call.output("y", {rows, width}));

@@ -48,6 +48,20 @@ void add_convolution(std::vector<Case>& cases, const Geometry& g) {
                        },
                        true});
     }
+    cases.push_back({"convolution", str(g) + (relu ? ", relu" : "") + ", bias, residual, stored", Exactness::sums,
+                     [=](Call& call) {
+                       ConvolutionArguments a;
+                       a.x = call.random(shape_of_x(g), call.stored());
+                       a.weight = call.random(shape_of_weight(g));
+                       a.bias = call.random({g.out});
+                       a.residual = call.random(shape_of_y(g, g.out), call.stored());
+                       a.windows = g.windows;
+                       a.relu = relu;
+                       a.y = call.output("y", shape_of_y(g, g.out), call.stored());
+                       a.precision = call.precision;
+                       call.backend.convolution(a);
+                     },
+                     true});
   }
   for (const bool bias : {false, true}) {
     cases.push_back({"convolution_backward_weight", str(g) + (bias ? ", bias" : ""), Exactness::sums,
@@ -69,22 +83,32 @@ void add_convolution(std::vector<Case>& cases, const Geometry& g) {
 }
 
 /// Whole numbers, so that windows hold equals.
-ConstView with_equals(Call& call, const Shape& shape) {
+ConstView with_equals(Call& call, const Shape& shape, DType type) {
   std::vector<double> values(static_cast<size_t>(shape.numel()));
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i * i % 7) - 3.0;
-  return call.values(values, shape);
+  return call.values(values, shape, type);
 }
 
 void add_pool(std::vector<Case>& cases, const Geometry& g) {
   cases.push_back({"max_pool", str(g), Exactness::copies, [=](Call& call) {
                      const Shape y = shape_of_y(g, g.in);
-                     call.backend.max_pool(with_equals(call, shape_of_x(g)), g.windows, call.output("y", y),
-                                           call.output("index", y, DType::i64));
+                     call.backend.max_pool(with_equals(call, shape_of_x(g), call.dtype()), g.windows,
+                                           call.output("y", y), call.output("index", y, DType::i64));
                    }});
+  for (const bool stored : {false, true}) {
+    cases.push_back({"max_pool", str(g) + (stored ? ", stored" : ", without index"), Exactness::copies,
+                     [=](Call& call) {
+                       const DType type = stored ? call.stored() : call.dtype();
+                       call.backend.max_pool(with_equals(call, shape_of_x(g), type), g.windows,
+                                             call.output("y", shape_of_y(g, g.in), type), {});
+                     },
+                     stored});
+  }
   cases.push_back({"max_pool_backward", str(g), Exactness::sums, [=](Call& call) {
                      const Shape y = shape_of_y(g, g.in);
                      const View index = call.output("index", y, DType::i64);
-                     call.backend.max_pool(with_equals(call, shape_of_x(g)), g.windows, call.output("y", y), index);
+                     call.backend.max_pool(with_equals(call, shape_of_x(g), call.dtype()), g.windows,
+                                           call.output("y", y), index);
                      call.backend.max_pool_backward(call.random(y), index, call.output("dx", shape_of_x(g)));
                    }});
 }

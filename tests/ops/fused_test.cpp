@@ -24,7 +24,10 @@ class Fused : public testing_support::OnEachBackend {
 
   /// Both functions give the same result and, under one random cotangent, the same gradient of every input.
   void expect_same(const Function& fused, const Function& composed, const std::vector<Tensor>& inputs) {
-    const double tolerance = device().kind == DeviceKind::reference ? 1e-12 : 2e-5;
+    expect_same(fused, composed, inputs, device().kind == DeviceKind::reference ? 1e-12 : 2e-5);
+  }
+  void expect_same(const Function& fused, const Function& composed, const std::vector<Tensor>& inputs,
+                   double tolerance) {
     std::vector<std::vector<Tensor>> leaves;
     std::vector<Tensor> results;
     Tensor cotangent;
@@ -80,6 +83,32 @@ TEST_P(Fused, LinearWithBiasAndResidualWithoutActivation) {
         return linear(in[0], in[1], in[2], {Activation::none, in[3]});
       },
       [](const auto& in) { return add(add(times_transposed(in[0], in[1]), in[2]), in[3]); }, inputs);
+}
+
+TEST_P(Fused, LinearWithScaleAndResidual) {
+  expect_same([](const auto& in) { return linear(in[0], in[1], in[2], {.residual = in[3], .scale = in[4]}); },
+              [](const auto& in) { return add(multiply(add(times_transposed(in[0], in[1]), in[2]), in[4]), in[3]); },
+              {random({5, 9}), random({17, 9}), random({17}), random({5, 17}), random({17})});
+}
+
+/// A block of attention and one of an MLP: rounding what passes from op to op, and its gradient, changes no more than
+/// rounding the operands of products does.
+TEST_P(Fused, WhatProductsAloneReadMayBeStoredAsTheyReadIt) {
+  if (!backend_of(device()).supports(Precision::bf16)) GTEST_SKIP() << "this backend does not multiply bf16";
+  const PrecisionScope scope(Precision::bf16);
+  const auto blocks = [](Readers readers) {
+    return [=](const auto& in) {
+      const auto normal = [&](const Tensor& x) { return layer_norm(x, in[1], in[2], 1e-5, readers); };
+      const Tensor qkv = linear(normal(in[0]), in[3], {}, {.readers = readers});
+      const Tensor mixed = linear(self_attention(qkv, 2), in[4], in[2], {.residual = in[0]});
+      const Tensor hidden = linear(normal(mixed), in[3], {}, {.activation = Activation::gelu, .readers = readers});
+      return linear(hidden, in[5], in[2], {.residual = mixed, .scale = in[1]});
+    };
+  };
+  expect_same(blocks(Readers::products), blocks(Readers::any),
+              {random({2, 21, 24}), random({24}), random({24}), random({72, 24}, -0.3, 0.3),
+               random({24, 24}, -0.3, 0.3), random({24, 72}, -0.3, 0.3)},
+              2e-2);
 }
 
 TEST_P(Fused, SelfAttention) {

@@ -132,6 +132,14 @@ std::vector<Case> cases() {
        [](Inputs x) {
          return linear(x[0], x[1], x[2], {Activation::relu, {}});
        }},
+      {"linear",
+       "scale + residual",
+       {{3, 4}, {5, 4}, {5}, {3, 5}, {5}},
+       [](Inputs x) { return linear(x[0], x[1], x[2], {.residual = x[3], .scale = x[4]}); }},
+      {"linear",
+       "scale, no bias",
+       {{3, 4}, {5, 4}, {5}},
+       [](Inputs x) { return linear(x[0], x[1], {}, {.scale = x[2]}); }},
       {"self_attention", "", {{2, 5, 12}}, [](Inputs x) { return self_attention(x[0], 2); }, -2.0, 2.0},
       {"cross_attention",
        "",

@@ -6,11 +6,13 @@
 namespace astroclip::cpu {
 
 /// Start of one (batch, head) of a strided operand.
-inline const float* head_of(const HeadsView& view, int64_t batch, int64_t head, int64_t width) {
-  return static_cast<const float*>(view.data) + batch * view.batch_stride + head * width;
+template <class T = float>
+const T* head_of(const HeadsView& view, int64_t batch, int64_t head, int64_t width) {
+  return static_cast<const T*>(view.data) + batch * view.batch_stride + head * width;
 }
-inline float* head_of(const MutableHeadsView& view, int64_t batch, int64_t head, int64_t width) {
-  return static_cast<float*>(view.data) + batch * view.batch_stride + head * width;
+template <class T = float>
+T* head_of(const MutableHeadsView& view, int64_t batch, int64_t head, int64_t width) {
+  return static_cast<T*>(view.data) + batch * view.batch_stride + head * width;
 }
 
 void attention_f32(const AttentionArguments& arguments);
@@ -18,7 +20,8 @@ void attention_f32(const AttentionArguments& arguments);
 /// Operands rounded to bf16, on processors that multiply it.
 void attention_bf16(const AttentionArguments& arguments);
 
-/// The same on processors with AMX (onednn::has_amx). Results differ in the last digits: sums have another order.
+/// The same on processors with AMX (onednn::has_amx), for any number of queries and also for what is stored in bf16.
+/// Results differ in the last digits: sums have another order.
 void attention_amx(const AttentionArguments& arguments);
 void attention_amx_backward(const AttentionBackwardArguments& arguments);
 

@@ -88,8 +88,8 @@ HWY_INLINE void multiply(const Left& a, const Right& b, int64_t terms, float* c,
 }
 
 /// x [rows, width] as bf16 [to_rows, pitch], zeros past the ends.
-void round_rows(const float* x, int64_t stride, int64_t rows, int64_t width, BFloat16* y, int64_t to_rows,
-                int64_t pitch) {
+template <class T>
+void round_rows(const T* x, int64_t stride, int64_t rows, int64_t width, BFloat16* y, int64_t to_rows, int64_t pitch) {
   for (int64_t row = 0; row < to_rows; ++row) {
     for (int64_t i = 0; i < pitch; i += square) {
       _mm512_storeu_si512(y + row * pitch + i,
@@ -141,8 +141,9 @@ std::pair<float, float> weigh(float* scores, int64_t keys, int64_t pitch, __m512
   return {largest, _mm512_reduce_add_ps(_mm512_add_ps(sum, other))};
 }
 
+template <class T>
 void attend_square(const AttentionArguments& a, const ForwardLayout& layout, const ForwardWorkspace& work, int64_t rows,
-                   const Strip& at) {
+                   const Strip<T>& at) {
   auto *q = work.q.as<BFloat16>(), *weights = work.weights.as<BFloat16>();
   auto *scores = work.scores.as<float>(), *y = work.y.as<float>();
   round_rows(at.q, at.q_stride, rows, a.width, q, square, layout.width);
@@ -164,19 +165,21 @@ void attend_square(const AttentionArguments& a, const ForwardLayout& layout, con
   }
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t i = 0; i < a.width; i += lanes) {
-      _mm512_mask_storeu_ps(at.y + r * at.y_stride + i, valid(a.width - i),
-                            _mm512_mul_ps(_mm512_loadu_ps(y + r * layout.width + i), _mm512_set1_ps(inverse[r])));
+      store(at.y + r * at.y_stride + i, valid(a.width - i),
+            _mm512_mul_ps(_mm512_loadu_ps(y + r * layout.width + i), _mm512_set1_ps(inverse[r])));
     }
   }
 }
 
+template <class T>
 void attend_head(const AttentionArguments& a, const ForwardLayout& layout, const ForwardWorkspace& work, int64_t unit) {
   const int64_t batch = unit / a.heads, head = unit % a.heads;
-  pack_rows(head_of(a.k, batch, head, a.width), a.k.token_stride, a.k.tokens, a.width, work.k.as<BFloat16>(),
+  pack_rows(head_of<T>(a.k, batch, head, a.width), a.k.token_stride, a.k.tokens, a.width, work.k.as<BFloat16>(),
             layout.keys / lanes, layout.width / 2);
-  pack_columns(head_of(a.v, batch, head, a.width), a.v.token_stride, a.v.tokens, a.width, work.v.as<BFloat16>(),
+  pack_columns(head_of<T>(a.v, batch, head, a.width), a.v.token_stride, a.v.tokens, a.width, work.v.as<BFloat16>(),
                layout.width / lanes, layout.keys / 2);
-  for_each_strip(a, unit, square, [&](int64_t rows, const Strip& at) { attend_square(a, layout, work, rows, at); });
+  for_each_strip<T>(a, unit, square,
+                    [&](int64_t rows, const Strip<T>& at) { attend_square(a, layout, work, rows, at); });
 }
 
 struct GradientLayout {
@@ -212,14 +215,16 @@ struct GradientWorkspace {
 };
 
 /// x [rows, width] to bf16 [padded width, pitch], transposed.
-void round_transposed(const float* x, int64_t stride, int64_t rows, int64_t width, BFloat16* y, int64_t pitch) {
+template <class T>
+void round_transposed(const T* x, int64_t stride, int64_t rows, int64_t width, BFloat16* y, int64_t pitch) {
   for (int64_t column = 0; column < padded(width); column += lanes) {
     const __mmask16 present = valid(width - column);
     for (int64_t row = 0; row < pitch; row += square) {
       __m512i part[2][lanes];
       for (int64_t i = 0; i < square; ++i) {
-        part[i / lanes][i % lanes] = row + i < rows ? _mm512_maskz_loadu_epi32(present, x + (row + i) * stride + column)
-                                                    : _mm512_setzero_si512();
+        part[i / lanes][i % lanes] = row + i < rows
+                                         ? _mm512_castps_si512(load(present, x + (row + i) * stride + column))
+                                         : _mm512_setzero_si512();
       }
       transpose(part[0]);
       transpose(part[1]);
@@ -232,33 +237,36 @@ void round_transposed(const float* x, int64_t stride, int64_t rows, int64_t widt
 }
 
 /// x [width, rows], its rows `pitch` apart, to y [rows, width].
-void store_transposed(const float* x, int64_t pitch, int64_t rows, int64_t width, float* y, int64_t stride) {
+template <class T>
+void store_transposed(const float* x, int64_t pitch, int64_t rows, int64_t width, T* y, int64_t stride) {
   for (int64_t row = 0; row < rows; row += lanes) {
     for (int64_t column = 0; column < width; column += lanes) {
       __m512i part[lanes];
       for (int64_t i = 0; i < lanes; ++i) part[i] = _mm512_loadu_si512(x + (column + i) * pitch + row);
       transpose(part);
       for (int64_t i = 0; i < std::min(lanes, rows - row); ++i) {
-        _mm512_mask_storeu_epi32(y + (row + i) * stride + column, valid(width - column), part[i]);
+        store(y + (row + i) * stride + column, valid(width - column), _mm512_castsi512_ps(part[i]));
       }
     }
   }
 }
 
-void store_rows(const float* x, int64_t pitch, int64_t rows, int64_t width, float* y, int64_t stride) {
+template <class T>
+void store_rows(const float* x, int64_t pitch, int64_t rows, int64_t width, T* y, int64_t stride) {
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t i = 0; i < width; i += lanes) {
-      _mm512_mask_storeu_ps(y + row * stride + i, valid(width - i), _mm512_loadu_ps(x + row * pitch + i));
+      store(y + row * stride + i, valid(width - i), _mm512_loadu_ps(x + row * pitch + i));
     }
   }
 }
 
 /// What a query's scores and gradients of weights are lowered by: log₂ Σ 2^score and dy·y. Past the last query the
 /// weights are 0.
+template <class T>
 void prepare_queries(const AttentionBackwardArguments& a, const GradientLayout& layout, const GradientWorkspace& work,
                      int64_t unit) {
-  const float* y = head_of(a.y, unit / a.heads, unit % a.heads, a.width);
-  const float* dy = head_of(a.dy, unit / a.heads, unit % a.heads, a.width);
+  const T* y = head_of<T>(a.y, unit / a.heads, unit % a.heads, a.width);
+  const T* dy = head_of<T>(a.dy, unit / a.heads, unit % a.heads, a.width);
   const float* log_sum_exp = a.log_sum_exp.as<float>() + unit * a.q.tokens;
   auto *shift = work.shift.as<float>(), *weighted = work.weighted.as<float>();
   for (int64_t q = 0; q < layout.queries; ++q) {
@@ -266,8 +274,8 @@ void prepare_queries(const AttentionBackwardArguments& a, const GradientLayout& 
     __m512 sum = _mm512_setzero_ps();
     for (int64_t i = 0; there && i < a.width; i += lanes) {
       const __mmask16 present = valid(a.width - i);
-      sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(present, dy + q * a.dy.token_stride + i),
-                            _mm512_maskz_loadu_ps(present, y + q * a.y.token_stride + i), sum);
+      sum = _mm512_fmadd_ps(load(present, dy + q * a.dy.token_stride + i), load(present, y + q * a.y.token_stride + i),
+                            sum);
     }
     weighted[q] = _mm512_reduce_add_ps(sum);
     shift[q] =
@@ -335,32 +343,33 @@ void differentiate_block(const AttentionBackwardArguments& a, const GradientLayo
   }
 }
 
+template <class T>
 void differentiate_head(const AttentionBackwardArguments& a, const GradientLayout& layout,
                         const GradientWorkspace& work, int64_t unit) {
   const int64_t batch = unit / a.heads, head = unit % a.heads;
   const auto pack = [&](const HeadsView& x, const Scratch& across, const Scratch& along) {
-    const float* from = head_of(x, batch, head, a.width);
+    const T* from = head_of<T>(x, batch, head, a.width);
     pack_rows(from, x.token_stride, x.tokens, a.width, across.as<BFloat16>(), layout.queries / lanes, layout.width / 2);
     pack_columns(from, x.token_stride, x.tokens, a.width, along.as<BFloat16>(), layout.width / lanes,
                  layout.queries / 2);
   };
-  const float *k = head_of(a.k, batch, head, a.width), *v = head_of(a.v, batch, head, a.width);
+  const T *k = head_of<T>(a.k, batch, head, a.width), *v = head_of<T>(a.v, batch, head, a.width);
   pack(a.q, work.q_across, work.q_along);
   pack(a.dy, work.dy_across, work.dy_along);
   round_rows(k, a.k.token_stride, a.k.tokens, a.width, work.k_rows.as<BFloat16>(), layout.keys, layout.width);
   round_rows(v, a.v.token_stride, a.v.tokens, a.width, work.v_rows.as<BFloat16>(), layout.keys, layout.width);
   round_transposed(k, a.k.token_stride, a.k.tokens, a.width, work.k_transposed.as<BFloat16>(), layout.keys);
-  prepare_queries(a, layout, work, unit);
+  prepare_queries<T>(a, layout, work, unit);
   for (int64_t key = 0; key < layout.keys; key += block) {
     for (int64_t query = 0; query < layout.queries; query += block) differentiate_block(a, layout, work, key, query);
     const int64_t rows = std::min(block, a.k.tokens - key);
     store_rows(work.dk.as<float>(), layout.width, rows, a.width,
-               head_of(a.dk, batch, head, a.width) + key * a.dk.token_stride, a.dk.token_stride);
+               head_of<T>(a.dk, batch, head, a.width) + key * a.dk.token_stride, a.dk.token_stride);
     store_rows(work.dv.as<float>(), layout.width, rows, a.width,
-               head_of(a.dv, batch, head, a.width) + key * a.dv.token_stride, a.dv.token_stride);
+               head_of<T>(a.dv, batch, head, a.width) + key * a.dv.token_stride, a.dv.token_stride);
   }
   store_transposed(work.dq_transposed.as<float>(), layout.queries, a.q.tokens, a.width,
-                   head_of(a.dq, batch, head, a.width), a.dq.token_stride);
+                   head_of<T>(a.dq, batch, head, a.width), a.dq.token_stride);
 }
 
 }  // namespace
@@ -369,7 +378,13 @@ void attention_amx(const AttentionArguments& a) {
   const ForwardLayout layout(a);
   const auto attend = [&](const ForwardWorkspace& work, int64_t begin, int64_t end) {
     const Tiles tiles;
-    for (int64_t unit = begin; unit < end; ++unit) attend_head(a, layout, work, unit);
+    for (int64_t unit = begin; unit < end; ++unit) {
+      if (a.dtype == DType::bf16) {
+        attend_head<BFloat16>(a, layout, work, unit);
+      } else {
+        attend_head<float>(a, layout, work, unit);
+      }
+    }
   };
   parallel_with<ForwardWorkspace>(a.batch * a.heads, 1, attend, layout);
 }
@@ -378,7 +393,13 @@ void attention_amx_backward(const AttentionBackwardArguments& a) {
   const GradientLayout layout(a);
   const auto differentiate = [&](const GradientWorkspace& work, int64_t begin, int64_t end) {
     const Tiles tiles;
-    for (int64_t unit = begin; unit < end; ++unit) differentiate_head(a, layout, work, unit);
+    for (int64_t unit = begin; unit < end; ++unit) {
+      if (a.dtype == DType::bf16) {
+        differentiate_head<BFloat16>(a, layout, work, unit);
+      } else {
+        differentiate_head<float>(a, layout, work, unit);
+      }
+    }
   };
   parallel_with<GradientWorkspace>(a.batch * a.heads, 1, differentiate, layout);
 }

@@ -113,23 +113,24 @@ void differentiate_head(const AttentionBackwardArguments& a, const Plan& plan, c
     const float* dy_rows = dy + begin * a.dy.token_stride;
     const void* q_tile = operand(plan, q + begin * a.q.token_stride, a.q.token_stride, work.q, a.width, a.width, rows);
     const void* dy_tile = operand(plan, dy_rows, a.dy.token_stride, work.dy, a.width, a.width, rows);
-    plan.score.of(rows).run(q_tile, work.kt.data(), scores, nullptr, nullptr, tools);
-    plan.dp.of(rows).run(dy_tile, work.vt.data(), dp, nullptr, nullptr, tools);
+    plan.score.of(rows).run(q_tile, work.kt.data(), scores, {}, tools);
+    plan.dp.of(rows).run(dy_tile, work.vt.data(), dp, {}, tools);
     differentiate_tile(scores, dp, rows, keys, a.scale, log_sum_exp + begin, dy_rows, a.dy.token_stride,
                        y + begin * a.y.token_stride, a.y.token_stride, a.width);
     const void* p_tile = operand(plan, scores, plan.pitch, work.rounded, plan.pitch, keys, rows);
-    plan.dv[first].of(rows).run(p_tile, dy_tile, dv, nullptr, nullptr, tools);
+    plan.dv[first].of(rows).run(p_tile, dy_tile, dv, {}, tools);
     const void* ds_tile = operand(plan, dp, plan.pitch, work.rounded, plan.pitch, keys, rows);
-    plan.dk[first].of(rows).run(ds_tile, q_tile, dk, nullptr, nullptr, tools);
-    plan.dq.of(rows).run(ds_tile, work.k.data(), dq + begin * a.dq.token_stride, nullptr, nullptr, tools);
+    plan.dk[first].of(rows).run(ds_tile, q_tile, dk, {}, tools);
+    plan.dq.of(rows).run(ds_tile, work.k.data(), dq + begin * a.dq.token_stride, {}, tools);
   }
 }
 
 }  // namespace
 
 void CpuBackend::attention_backward(const AttentionBackwardArguments& a) {
-  expect_f32(ConstView(a.q.data, {}, a.dtype), "attention_backward");
+  expect_stored(ConstView(a.q.data, {}, a.dtype), stored_dtype(a.precision), "attention_backward");
   if (a.batch * a.heads * a.q.tokens * a.k.tokens * a.width == 0) return;
+  if (a.dtype == DType::bf16) return attention_amx_backward(a);
   if (a.q.tokens <= few_queries) return attention_few_backward(a);
   if (a.precision == Precision::bf16 && onednn::has_amx()) return attention_amx_backward(a);
   const Plan plan(a);

@@ -30,7 +30,21 @@ inline __mmask16 valid(int64_t left) {
   return static_cast<__mmask16>(left >= lanes ? 0xFFFF : left <= 0 ? 0 : (1 << left) - 1);
 }
 
+/// 16 numbers, those that `present` lacks 0.
+inline __m512 load(__mmask16 present, const float* from) { return _mm512_maskz_loadu_ps(present, from); }
+inline __m512 load(__mmask16 present, const BFloat16* from) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(present, from)), 16));
+}
+inline void store(float* to, __mmask16 present, __m512 x) { _mm512_mask_storeu_ps(to, present, x); }
+inline void store(BFloat16* to, __mmask16 present, __m512 x) {
+  _mm256_mask_storeu_epi16(to, present, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x)));
+}
+
 /// 32 numbers, zeros past the end, as bf16.
+inline __m512i round_pairs(const BFloat16* from, int64_t left) {
+  const auto present = (static_cast<uint32_t>(valid(left - lanes)) << lanes) | valid(left);
+  return _mm512_maskz_loadu_epi16(present, from);
+}
 inline __m512i round_pairs(const float* from, int64_t left) {
   const __m512 low = _mm512_maskz_loadu_ps(valid(left), from);
   const __m512 high = _mm512_maskz_loadu_ps(valid(left - lanes), from + lanes);
@@ -74,8 +88,9 @@ inline void transpose(__m512i (&rows)[lanes]) {
 
 /// x [rows, width] to bf16 [blocks of 16 rows][pairs of columns][16 rows][2], the right operand of a product with xᵀ.
 /// `pairs` may exceed half the width; past the ends are zeros.
-inline void pack_rows(const float* x, int64_t stride, int64_t rows, int64_t width, BFloat16* packed, int64_t blocks,
-                      int64_t pairs) {
+template <class T>
+void pack_rows(const T* x, int64_t stride, int64_t rows, int64_t width, BFloat16* packed, int64_t blocks,
+               int64_t pairs) {
   for (int64_t block = 0; block < blocks; ++block) {
     for (int64_t first = 0; first < pairs; first += lanes) {
       __m512i parts[lanes];
@@ -93,14 +108,15 @@ inline void pack_rows(const float* x, int64_t stride, int64_t rows, int64_t widt
 
 /// x [rows, width] to bf16 [blocks of 16 columns][pairs of rows][16 columns][2], the right operand of a product with x.
 /// `pairs` may exceed half the rows; past the ends are zeros.
-inline void pack_columns(const float* x, int64_t stride, int64_t rows, int64_t width, BFloat16* packed, int64_t blocks,
-                         int64_t pairs) {
+template <class T>
+void pack_columns(const T* x, int64_t stride, int64_t rows, int64_t width, BFloat16* packed, int64_t blocks,
+                  int64_t pairs) {
   for (int64_t block = 0; block < blocks; ++block) {
     const __mmask16 present = valid(width - block * lanes);
     for (int64_t pair = 0; pair < pairs; ++pair) {
-      const float* at = x + 2 * pair * stride + block * lanes;
-      const __m512 first = 2 * pair < rows ? _mm512_maskz_loadu_ps(present, at) : _mm512_setzero_ps();
-      const __m512 second = 2 * pair + 1 < rows ? _mm512_maskz_loadu_ps(present, at + stride) : _mm512_setzero_ps();
+      const T* at = x + 2 * pair * stride + block * lanes;
+      const __m512 first = 2 * pair < rows ? load(present, at) : _mm512_setzero_ps();
+      const __m512 second = 2 * pair + 1 < rows ? load(present, at + stride) : _mm512_setzero_ps();
       _mm512_storeu_si512(packed + (block * pairs + pair) * pair_block, interleave(first, second));
     }
   }

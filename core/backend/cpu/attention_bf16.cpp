@@ -93,7 +93,7 @@ HWY_INLINE void score(const Layout& layout, const Workspace& work, int64_t block
 /// y of `blocks` blocks of dimensions from the strip's weights.
 template <int rows, int blocks>
 HWY_INLINE void mix(const Layout& layout, const Workspace& work, int64_t block, const float (&inverse)[rows],
-                    const Strip& at) {
+                    const Strip<float>& at) {
   const int64_t pairs = pairs_of(layout.keys);
   __m512 sum[rows][blocks];
   multiply<rows, blocks>(work.weights.as<BFloat16>(), layout.score_pitch,
@@ -109,7 +109,7 @@ HWY_INLINE void mix(const Layout& layout, const Workspace& work, int64_t block, 
 }
 
 template <int rows>
-void attend_strip(const Layout& layout, const Workspace& work, double scale, const Strip& at) {
+void attend_strip(const Layout& layout, const Workspace& work, double scale, const Strip<float>& at) {
   auto *q = work.q.as<BFloat16>(), *weights = work.weights.as<BFloat16>();
   for (int r = 0; r < rows; ++r) {
     for (int64_t i = 0; i < layout.query_pitch; i += pair_block) {
@@ -159,7 +159,7 @@ void attend_head(const AttentionArguments& a, const Layout& layout, const Worksp
             blocks_of(layout.keys), pairs_of(layout.width));
   pack_columns(head_of(a.v, batch, head, a.width), a.v.token_stride, layout.keys, layout.width, work.v.as<BFloat16>(),
                blocks_of(layout.width), pairs_of(layout.keys));
-  for_each_strip(a, unit, strip, [&](int64_t rows, const Strip& at) {
+  for_each_strip<float>(a, unit, strip, [&](int64_t rows, const Strip<float>& at) {
     strips[static_cast<size_t>(rows - 1)](layout, work, a.scale, at);
   });
 }

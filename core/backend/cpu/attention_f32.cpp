@@ -128,7 +128,7 @@ HWY_INLINE void score(const AttentionArguments& a, const Workspace& work, int64_
 /// y of `blocks` blocks of dimensions from the strip's weights.
 template <int rows, int blocks>
 HWY_INLINE void mix(const AttentionArguments& a, const Workspace& work, int64_t block, const float (&inverse)[rows],
-                    const Strip& at) {
+                    const Strip<float>& at) {
   Vector sum[rows][blocks];
   multiply<rows, blocks>(work.weights.as<float>(), work.v.as<float>() + block * a.k.tokens * lanes, a.k.tokens, sum);
   for (int c = 0; c < blocks; ++c) {
@@ -141,7 +141,7 @@ HWY_INLINE void mix(const AttentionArguments& a, const Workspace& work, int64_t 
 }
 
 template <int rows>
-void attend_strip(const AttentionArguments& a, const Workspace& work, const Strip& at) {
+void attend_strip(const AttentionArguments& a, const Workspace& work, const Strip<float>& at) {
   pack_rows(at.q, at.q_stride, rows, a.width, work.q.as<float>());
   Vector top[rows];
   for (Vector& each : top) each = set(-std::numeric_limits<float>::infinity());
@@ -190,8 +190,9 @@ void attend(const AttentionArguments& a) {
         pack_rows(v + block * lanes, a.v.token_stride, a.k.tokens, std::min(lanes, a.width - block * lanes),
                   work.v.as<float>() + block * a.k.tokens * lanes);
       }
-      for_each_strip(a, unit, strip,
-                     [&](int64_t rows, const Strip& at) { strips[static_cast<size_t>(rows - 1)](a, work, at); });
+      for_each_strip<float>(a, unit, strip, [&](int64_t rows, const Strip<float>& at) {
+        strips[static_cast<size_t>(rows - 1)](a, work, at);
+      });
     }
   };
   parallel_with<Workspace>(a.batch * a.heads, 1, heads, a.k.tokens, a.width);

@@ -12,10 +12,11 @@
 namespace astroclip::cpu {
 
 /// Where a strip of queries is read and written; log_sum_exp may be null.
+template <class T>
 struct Strip {
-  const float* q;
+  const T* q;
   int64_t q_stride;
-  float* y;
+  T* y;
   int64_t y_stride;
   float* log_sum_exp;
 };
@@ -23,34 +24,35 @@ struct Strip {
 /// Has the processor fetch rows [tokens · part / parts, tokens · (part + 1) / parts) of one head. They are a fraction
 /// of a page long and pages apart, which it does not foresee by itself. Inlined always: GCC drops calls of a function
 /// that does nothing but prefetch.
+template <class T>
 HWY_INLINE void prefetch_head(const HeadsView& view, int64_t batch, int64_t head, int64_t width, int64_t part,
                               int64_t parts) {
-  constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(float));
+  constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(T));
   for (int64_t t = view.tokens * part / parts; t < view.tokens * (part + 1) / parts; ++t) {
-    const float* row = head_of(view, batch, head, width) + t * view.token_stride;
+    const T* row = head_of<T>(view, batch, head, width) + t * view.token_stride;
     for (int64_t i = 0; i < width; i += line) __builtin_prefetch(row + i, 0, 2);
   }
 }
 
 /// Calls attend(rows, strip) for strips of at most `most` of a head's queries, as even as can be, and between them has
 /// the next head fetched. A unit is a head of an object: batch · heads + head.
-template <class Attend>
+template <class T, class Attend>
 void for_each_strip(const AttentionArguments& a, int64_t unit, int64_t most, const Attend& attend) {
   const int64_t batch = unit / a.heads, head = unit % a.heads, next = unit + 1;
-  const float* q = head_of(a.q, batch, head, a.width);
-  float* y = head_of(a.y, batch, head, a.width);
+  const T* q = head_of<T>(a.q, batch, head, a.width);
+  T* y = head_of<T>(a.y, batch, head, a.width);
   float* log_sum_exp = a.log_sum_exp ? a.log_sum_exp.as<float>() + unit * a.q.tokens : nullptr;
   const HeadsView result{a.y.data, a.y.tokens, a.y.batch_stride, a.y.token_stride};
   const int64_t count = (a.q.tokens + most - 1) / most;
   for (int64_t i = 0; i < count; ++i) {
     if (next < a.batch * a.heads) {
       for (const HeadsView* each : {&a.q, &a.k, &a.v, &result}) {
-        prefetch_head(*each, next / a.heads, next % a.heads, a.width, i, count);
+        prefetch_head<T>(*each, next / a.heads, next % a.heads, a.width, i, count);
       }
     }
     const int64_t begin = a.q.tokens * i / count, rows = a.q.tokens * (i + 1) / count - begin;
-    attend(rows, Strip{q + begin * a.q.token_stride, a.q.token_stride, y + begin * a.y.token_stride, a.y.token_stride,
-                       log_sum_exp == nullptr ? nullptr : log_sum_exp + begin});
+    attend(rows, Strip<T>{q + begin * a.q.token_stride, a.q.token_stride, y + begin * a.y.token_stride,
+                          a.y.token_stride, log_sum_exp == nullptr ? nullptr : log_sum_exp + begin});
   }
 }
 

@@ -13,25 +13,8 @@ namespace astroclip::cpu::HWY_NAMESPACE {
 
 namespace {
 
-/// Integer arithmetic rather than the processor's own instruction, which flushes denormals: the bits are then
-/// those of BFloat16's constructor everywhere.
-void round_run(const float* x, uint16_t* y, int64_t size) {
-  const hn::ScalableTag<uint32_t> words;
-  const hn::Rebind<uint16_t, decltype(words)> halves;
-  const hn::RebindToSigned<decltype(words)> signed_words;
-  int64_t i = 0;
-  for (; i + lanes <= size; i += lanes) {
-    const auto v = hn::LoadU(Tag(), x + i);
-    const auto word = hn::BitCast(words, v);
-    const auto upper = hn::ShiftRight<16>(word);
-    const auto odd = hn::And(upper, hn::Set(words, 1u));
-    const auto rounded = hn::ShiftRight<16>(hn::Add(word, hn::Add(odd, hn::Set(words, 0x7FFFu))));
-    const auto quiet = hn::Or(upper, hn::Set(words, 0x40u));
-    const auto is_nan = hn::RebindMask(words, hn::IsNaN(v));
-    const auto chosen = hn::IfThenElse(is_nan, quiet, rounded);
-    hn::StoreU(hn::DemoteTo(halves, hn::BitCast(signed_words, chosen)), halves, y + i);
-  }
-  for (; i < size; ++i) y[i] = BFloat16(x[i]).bits;
+void round_run(const float* x, BFloat16* y, int64_t size) {
+  sweep(size, [=](int64_t i, int64_t n) HWY_ATTR { store(load(x + i, n), y + i, n); });
 }
 
 }  // namespace
@@ -103,13 +86,13 @@ void CpuBackend::cast(ConstView x, View y) {
 
 void round_to_bf16(const float* x, BFloat16* y, int64_t size) {
   parallel_for(size, elementwise_grain, [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(round_run)(x + begin, &y[begin].bits, end - begin);
+    HWY_DYNAMIC_DISPATCH(round_run)(x + begin, y + begin, end - begin);
   });
 }
 
 void round_rows_to_bf16(const float* x, int64_t x_pitch, BFloat16* y, int64_t y_pitch, int64_t width, int64_t rows) {
   for (int64_t row = 0; row < rows; ++row) {
-    HWY_DYNAMIC_DISPATCH(round_run)(x + row * x_pitch, &y[row * y_pitch].bits, width);
+    HWY_DYNAMIC_DISPATCH(round_run)(x + row * x_pitch, y + row * y_pitch, width);
   }
 }
 

@@ -22,7 +22,7 @@ ConvolutionSpec spec_of(Pass pass, const Shape& x, int64_t out, const Windows& w
   return spec;
 }
 
-void run(const ConvolutionSpec& spec, const void* a, const void* b, float* c, const float* bias) {
+void run(const ConvolutionSpec& spec, const void* a, const void* b, void* c, const float* bias) {
   const auto convolution = onednn::convolution_of(spec);
   const Scratch scratch(convolution->scratch_bytes());
   convolution->run(a, b, c, bias, scratch.data());
@@ -31,22 +31,24 @@ void run(const ConvolutionSpec& spec, const void* a, const void* b, float* c, co
 }  // namespace
 
 void CpuBackend::convolution(const ConvolutionArguments& a) {
-  expect_f32(a.x, "convolution");
+  for (const ConstView& view : {a.x, ConstView(a.y)}) expect_stored(view, stored_dtype(a.precision), "convolution");
   if (a.y.numel() == 0) return;
   ConvolutionSpec spec = spec_of(Pass::forward, a.x.shape, a.weight.shape[0], a.windows, a.precision);
   spec.bias = static_cast<bool>(a.bias);
   spec.adds = static_cast<bool>(a.residual);
-  if (a.residual) scale_add(1.0, a.residual, 0.0, 0.0, a.y);
-  run(spec, Operand(a.x, spec.operand).data(), a.weight.data, a.y.as<float>(), a.bias.as<float>());
-  // Not by oneDNN, whose ReLU makes 0 of a NaN.
-  if (a.relu) activate(Activation::relu, a.y.as<float>(), nullptr, a.y.as<float>(), a.y.numel());
+  spec.result = a.y.dtype;
+  if (a.residual) cast(a.residual, a.y);
+  run(spec, Operand(a.x, spec.operand).data(), a.weight.data, a.y.data, a.bias.as<float>());
+  if (!a.relu) return;  // Not by oneDNN, whose ReLU makes 0 of a NaN.
+  if (a.y.dtype == DType::bf16) return activate(Activation::relu, a.y.as<BFloat16>(), a.y.as<BFloat16>(), a.y.numel());
+  activate(Activation::relu, a.y.as<float>(), nullptr, a.y.as<float>(), a.y.numel());
 }
 
 void CpuBackend::convolution_backward_input(const ConvolutionBackwardInputArguments& a) {
   expect_f32(a.dy, "convolution_backward_input");
   if (a.dy.numel() == 0) return fill(a.dx, 0.0);
   const auto spec = spec_of(Pass::backward_input, a.dx.shape, a.weight.shape[0], a.windows, a.precision);
-  run(spec, Operand(a.dy, spec.operand).data(), a.weight.data, a.dx.as<float>(), nullptr);
+  run(spec, Operand(a.dy, spec.operand).data(), a.weight.data, a.dx.data, nullptr);
 }
 
 void CpuBackend::convolution_backward_weight(const ConvolutionBackwardWeightArguments& a) {
@@ -56,7 +58,7 @@ void CpuBackend::convolution_backward_weight(const ConvolutionBackwardWeightArgu
   if (a.dy.numel() == 0) return fill(a.dweight, 0.0);
   const auto spec = spec_of(Pass::backward_weight, a.x.shape, out, a.windows, a.precision);
   const Operand dy(a.dy, spec.operand), x(a.x, spec.operand);
-  run(spec, dy.data(), x.data(), a.dweight.as<float>(), nullptr);
+  run(spec, dy.data(), x.data(), a.dweight.data, nullptr);
 }
 
 }  // namespace astroclip::cpu

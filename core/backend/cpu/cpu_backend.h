@@ -12,6 +12,8 @@ class CpuBackend final : public HostBackend {
   std::string_view name() const override { return "cpu"; }
   DType compute_dtype() const override { return DType::f32; }
   bool supports(Precision precision) const override;
+  /// bf16 beside products of it with AMX, which are so fast that memory limits what lies between them.
+  DType stored_dtype(Precision precision) const override;
 
   // Elementwise.
   void fill(View y, double value) override;

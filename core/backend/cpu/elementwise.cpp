@@ -13,8 +13,8 @@ namespace astroclip::cpu::HWY_NAMESPACE {
 
 namespace {
 
-template <class Op>
-HWY_INLINE void map(const float* x, float* y, int64_t size, Op op) {
+template <class T, class Op>
+HWY_INLINE void map(const T* x, T* y, int64_t size, Op op) {
   sweep(size, [=](int64_t i, int64_t n) HWY_ATTR { store(op(load(x + i, n)), y + i, n); });
 }
 
@@ -73,6 +73,11 @@ void unary_range(UnaryOp op, const float* x, float* y, int64_t size) {
   }
 }
 
+HWY_INLINE Vector gelu_derivative(Vector x) {
+  const Normal n = normal(x);
+  return hn::MulAdd(hn::Mul(x, n.bell), set(0.398942280f), n.integral);
+}
+
 void unary_backward_range(UnaryOp op, const float* x, const float* y, const float* dy, float* dx, int64_t size) {
   const Vector zero = set(0.0f), one = set(1.0f);
   switch (op) {
@@ -106,13 +111,15 @@ void unary_backward_range(UnaryOp op, const float* x, const float* y, const floa
       return chain(x, y, dy, dx, size,
                    [=](Vector v, Vector) HWY_ATTR { return hn::IfThenElse(hn::Le(v, zero), zero, one); });
     case UnaryOp::gelu:
-      return chain(x, y, dy, dx, size, [](Vector v, Vector) HWY_ATTR {
-        const Normal n = normal(v);
-        return hn::MulAdd(hn::Mul(v, n.bell), set(0.398942280f), n.integral);
-      });
+      return chain(x, y, dy, dx, size, [](Vector v, Vector) HWY_ATTR { return gelu_derivative(v); });
     case UnaryOp::nonzero:
       return chain(x, y, dy, dx, size, [=](Vector, Vector) HWY_ATTR { return zero; });
   }
+}
+
+void gelu_backward_stored_range(const BFloat16* x, const BFloat16* dy, BFloat16* dx, int64_t size) {
+  sweep(size, [=](int64_t i, int64_t n)
+                  HWY_ATTR { store(hn::Mul(load(dy + i, n), gelu_derivative(load(x + i, n))), dx + i, n); });
 }
 
 void scale_add_range(float alpha, const float* x, float beta, float gamma, float* y, int64_t size) {
@@ -144,6 +151,11 @@ void activate_range(Activation activation, const float* x, const float* residual
   }
 }
 
+void activate_stored_range(Activation activation, const BFloat16* x, BFloat16* y, int64_t size) {
+  if (activation == Activation::gelu) return map(x, y, size, [](Vector v) HWY_ATTR { return gelu(v); });
+  map(x, y, size, [zero = set(0.0f)](Vector v) HWY_ATTR { return hn::IfThenElse(hn::Lt(v, zero), zero, v); });
+}
+
 }  // namespace
 
 }  // namespace astroclip::cpu::HWY_NAMESPACE
@@ -156,6 +168,8 @@ HWY_EXPORT(unary_range);
 HWY_EXPORT(unary_backward_range);
 HWY_EXPORT(scale_add_range);
 HWY_EXPORT(activate_range);
+HWY_EXPORT(activate_stored_range);
+HWY_EXPORT(gelu_backward_stored_range);
 
 void CpuBackend::unary(UnaryOp op, ConstView x, View y) {
   expect_f32(x, "unary");
@@ -165,6 +179,12 @@ void CpuBackend::unary(UnaryOp op, ConstView x, View y) {
 }
 
 void CpuBackend::unary_backward(UnaryOp op, ConstView x, ConstView y, ConstView dy, View dx) {
+  if (op == UnaryOp::gelu && dy.dtype == DType::bf16) {
+    return parallel_for(dy.numel(), elementwise_grain, [&](int64_t begin, int64_t end) {
+      HWY_DYNAMIC_DISPATCH(gelu_backward_stored_range)
+      (x.as<BFloat16>() + begin, dy.as<BFloat16>() + begin, dx.as<BFloat16>() + begin, end - begin);
+    });
+  }
   expect_f32(dy, "unary_backward");
   parallel_for(dy.numel(), elementwise_grain, [&](int64_t begin, int64_t end) {
     const float* input = x ? x.as<float>() : dy.as<float>();
@@ -187,6 +207,12 @@ void activate(Activation activation, const float* x, const float* residual, floa
   parallel_for(size, elementwise_grain, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(activate_range)
     (activation, x + begin, residual == nullptr ? nullptr : residual + begin, y + begin, end - begin);
+  });
+}
+
+void activate(Activation activation, const BFloat16* x, BFloat16* y, int64_t size) {
+  parallel_for(size, elementwise_grain, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(activate_stored_range)(activation, x + begin, y + begin, end - begin);
   });
 }
 

@@ -19,11 +19,18 @@ inline int64_t rows_of(const Shape& shape) { return shape[-1] == 0 ? 0 : shape.n
 /// Throws Error unless the view holds float32.
 void expect_f32(const ConstView& view, std::string_view kernel);
 
+/// Throws Error unless the view holds float32 or the dtype `stored`.
+void expect_stored(const ConstView& view, DType stored, std::string_view kernel);
+
 /// y = activation(x) + residual, residual optional; y may be x or residual.
 void activate(Activation activation, const float* x, const float* residual, float* y, int64_t size);
 
+/// y = activation(x) for GELU and ReLU; y may be x.
+void activate(Activation activation, const BFloat16* x, BFloat16* y, int64_t size);
+
 /// y [width] = column sums of x [rows, width].
 void sum_columns(const float* x, int64_t rows, int64_t width, float* y);
+void sum_columns(const BFloat16* x, int64_t rows, int64_t width, float* y);
 
 /// Rounds float32 to bf16, nearest even, over all threads.
 void round_to_bf16(const float* x, BFloat16* y, int64_t size);

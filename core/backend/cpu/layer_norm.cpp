@@ -21,7 +21,8 @@ struct RowStatistics {
 };
 
 /// The row is read twice: the variance of centred values does not cancel.
-RowStatistics layer_norm_row(const float* x, const float* weight, const float* bias, double epsilon, float* y,
+template <class T>
+RowStatistics layer_norm_row(const float* x, const float* weight, const float* bias, double epsilon, T* y,
                              int64_t width) {
   const float mean =
       sum_of(width, [=](int64_t i, int64_t n) HWY_ATTR { return load(x + i, n); }) / static_cast<float>(width);
@@ -40,13 +41,14 @@ RowStatistics layer_norm_row(const float* x, const float* weight, const float* b
 }
 
 /// Writes the row of dx and adds the row's share to dweight and dbias.
-void layer_norm_backward_row(const float* dy, const float* x, const float* weight, RowStatistics row, float* dx,
+template <class T>
+void layer_norm_backward_row(const T* dy, const float* x, const float* weight, RowStatistics row, float* dx,
                              float* dweight, float* dbias, int64_t width) {
   const Vector centre = set(row.mean), factor = set(row.inverse_deviation);
   const auto normalised = [=](int64_t i, int64_t n)
                               HWY_ATTR { return hn::Mul(hn::Sub(load(x + i, n), centre), factor); };
   const auto inner = [=](int64_t i, int64_t n) HWY_ATTR { return hn::Mul(load(dy + i, n), load(weight + i, n)); };
-  const float sum = dot(dy, weight, width);
+  const float sum = sum_of(width, inner);
   const float weighted =
       sum_of(width, [=](int64_t i, int64_t n) HWY_ATTR { return hn::Mul(inner(i, n), normalised(i, n)); });
   const Vector mean_gradient = set(sum / static_cast<float>(width));
@@ -60,22 +62,39 @@ void layer_norm_backward_row(const float* dy, const float* x, const float* weigh
   });
 }
 
-void layer_norm_rows(const float* x, const float* weight, const float* bias, double epsilon, float* y, float* mean,
-                     float* inverse_deviation, int64_t width, int64_t begin, int64_t end) {
+template <class T>
+void layer_norm_rows(const LayerNormArguments& a, int64_t begin, int64_t end) {
+  const int64_t width = a.x.shape[-1];
+  const auto* x = a.x.as<float>();
+  auto *mean = a.mean.as<float>(), *inverse_deviation = a.inverse_deviation.as<float>();
   for (int64_t row = begin; row < end; ++row) {
-    const RowStatistics kept = layer_norm_row(x + row * width, weight, bias, epsilon, y + row * width, width);
+    const RowStatistics kept = layer_norm_row(x + row * width, a.weight.as<float>(), a.bias.as<float>(), a.epsilon,
+                                              a.y.as<T>() + row * width, width);
     if (mean != nullptr) mean[row] = kept.mean;
     if (inverse_deviation != nullptr) inverse_deviation[row] = kept.inverse_deviation;
   }
 }
 
-void layer_norm_backward_rows(const float* dy, const float* x, const float* weight, const float* mean,
-                              const float* inverse_deviation, float* dx, float* dweight, float* dbias, int64_t width,
-                              int64_t begin, int64_t end) {
+void layer_norm_range(const LayerNormArguments& a, int64_t begin, int64_t end) {
+  if (a.y.dtype == DType::bf16) return layer_norm_rows<BFloat16>(a, begin, end);
+  layer_norm_rows<float>(a, begin, end);
+}
+
+template <class T>
+void layer_norm_backward_rows(const LayerNormBackwardArguments& a, float* dweight, float* dbias, int64_t begin,
+                              int64_t end) {
+  const int64_t width = a.x.shape[-1];
   for (int64_t row = begin; row < end; ++row) {
-    layer_norm_backward_row(dy + row * width, x + row * width, weight, {mean[row], inverse_deviation[row]},
-                            dx + row * width, dweight, dbias, width);
+    layer_norm_backward_row(a.dy.as<T>() + row * width, a.x.as<float>() + row * width, a.weight.as<float>(),
+                            {a.mean.as<float>()[row], a.inverse_deviation.as<float>()[row]},
+                            a.dx.as<float>() + row * width, dweight, dbias, width);
   }
+}
+
+void layer_norm_backward_range(const LayerNormBackwardArguments& a, float* dweight, float* dbias, int64_t begin,
+                               int64_t end) {
+  if (a.dy.dtype == DType::bf16) return layer_norm_backward_rows<BFloat16>(a, dweight, dbias, begin, end);
+  layer_norm_backward_rows<float>(a, dweight, dbias, begin, end);
 }
 
 }  // namespace
@@ -86,21 +105,19 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace astroclip::cpu {
 
-HWY_EXPORT(layer_norm_rows);
-HWY_EXPORT(layer_norm_backward_rows);
+HWY_EXPORT(layer_norm_range);
+HWY_EXPORT(layer_norm_backward_range);
 
 void CpuBackend::layer_norm(const LayerNormArguments& a) {
   expect_f32(a.x, "layer_norm");
   const int64_t width = a.x.shape[-1];
   parallel_for(rows_of(a.x.shape), row_grain(width), [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(layer_norm_rows)
-    (a.x.as<float>(), a.weight.as<float>(), a.bias.as<float>(), a.epsilon, a.y.as<float>(), a.mean.as<float>(),
-     a.inverse_deviation.as<float>(), width, begin, end);
+    HWY_DYNAMIC_DISPATCH(layer_norm_range)(a, begin, end);
   });
 }
 
 void CpuBackend::layer_norm_backward(const LayerNormBackwardArguments& a) {
-  expect_f32(a.dy, "layer_norm_backward");
+  expect_f32(a.x, "layer_norm_backward");
   // Gradients of weight and bias are gathered over blocks of rows, as many as there are whatever the threads.
   constexpr int64_t most_blocks = 16;
   const int64_t width = a.x.shape[-1], rows = rows_of(a.x.shape);
@@ -111,10 +128,8 @@ void CpuBackend::layer_norm_backward(const LayerNormBackwardArguments& a) {
   std::fill_n(weights, 2 * blocks * width, 0.0f);
   parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
-      HWY_DYNAMIC_DISPATCH(layer_norm_backward_rows)
-      (a.dy.as<float>(), a.x.as<float>(), a.weight.as<float>(), a.mean.as<float>(), a.inverse_deviation.as<float>(),
-       a.dx.as<float>(), weights + block * width, biases + block * width, width, rows * block / blocks,
-       rows * (block + 1) / blocks);
+      HWY_DYNAMIC_DISPATCH(layer_norm_backward_range)
+      (a, weights + block * width, biases + block * width, rows * block / blocks, rows * (block + 1) / blocks);
     }
   });
   sum_columns(weights, blocks, width, a.dweight.as<float>());

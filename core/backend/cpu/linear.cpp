@@ -8,6 +8,7 @@ namespace astroclip::cpu {
 
 namespace {
 
+using onednn::ProductExtras;
 using onednn::ProductSpec;
 using onednn::Sum;
 
@@ -19,10 +20,10 @@ struct PackedWeight final : Prepared {
   DType dtype;
 };
 
-void run(const ProductSpec& spec, const void* a, const void* b, float* c, const float* bias, const float* residual) {
+void run(const ProductSpec& spec, const void* a, const void* b, void* c, const ProductExtras& extras = {}) {
   const auto product = onednn::product_of(spec);
   const Scratch scratch(product->scratch_bytes());
-  product->run(a, b, c, bias, residual, scratch.data());
+  product->run(a, b, c, extras, scratch.data());
 }
 
 /// The product that a weight [out, in] enters, for `rows` rows.
@@ -40,29 +41,30 @@ ProductSpec weight_product(WeightUse use, int64_t rows, int64_t in, int64_t out,
 }
 
 /// Runs a product with a weight, packed or not.
-void run_with_weight(ProductSpec spec, ConstView a, ConstView weight, const Prepared* packed, float* c,
-                     const float* bias, const float* residual) {
+void run_with_weight(ProductSpec spec, ConstView a, ConstView weight, const Prepared* packed, View c,
+                     const ProductExtras& extras = {}) {
+  spec.result = c.dtype;
   const Operand left(a, spec.operand);
   const auto* prepared = static_cast<const PackedWeight*>(packed);
   if (prepared != nullptr && prepared->dtype == spec.operand) {
     spec.layout = prepared->layout;
     spec.transpose_b = false;
     spec.b_pitch = 0;
-    return run(spec, left.data(), prepared->block.data(), c, bias, residual);
+    return run(spec, left.data(), prepared->block.data(), c.data, extras);
   }
   const Operand right(weight, spec.operand);
-  run(spec, left.data(), right.data(), c, bias, residual);
+  run(spec, left.data(), right.data(), c.data, extras);
 }
 
-/// A product over no terms: zero, or the bias.
-void fill_rows(float* y, int64_t rows, int64_t width, const float* bias) {
-  for (int64_t row = 0; row < rows; ++row) {
-    if (bias != nullptr) {
-      std::copy_n(bias, width, y + row * width);
-    } else {
-      std::fill_n(y + row * width, width, 0.0f);
-    }
-  }
+/// What `linear` gives for a product over no terms: zeros.
+void linear_of_nothing(CpuBackend& backend, LinearArguments arguments, int64_t rows) {
+  const int64_t out = arguments.weight.shape[0];
+  const Tensor zero = Tensor::zeros({rows, 1}, DType::f32, Device::host()),
+               weight = Tensor::zeros({out, 1}, DType::f32, Device::host());
+  arguments.x = zero;
+  arguments.weight = weight;
+  arguments.packed = nullptr;
+  backend.linear(arguments);
 }
 
 }  // namespace
@@ -83,7 +85,7 @@ void CpuBackend::matmul(ConstView a, bool transpose_a, ConstView b, bool transpo
   spec.transpose_a = transpose_a;
   spec.transpose_b = transpose_b;
   spec.alpha = static_cast<float>(alpha);
-  run(spec, a.data, b.data, c.as<float>(), nullptr, nullptr);
+  run(spec, a.data, b.data, c.data);
 }
 
 std::shared_ptr<Prepared> CpuBackend::prepare(ConstView weight, WeightUse use, Precision precision, int64_t rows) {
@@ -104,25 +106,27 @@ void CpuBackend::linear(const LinearArguments& arguments) {
   if (rows == 0) return;
   ProductSpec spec = weight_product(WeightUse::forward, rows, in, out, arguments.precision);
   spec.bias = static_cast<bool>(arguments.bias);
-  const float* bias = arguments.bias.as<float>();
-  const float* residual = arguments.residual.as<float>();
-  float* y = arguments.y.as<float>();
+  ProductExtras extras{arguments.bias.as<float>(), arguments.scale.as<float>(), arguments.residual.as<float>()};
+  if (in == 0) return linear_of_nothing(*this, arguments, rows);
   // ReLU follows the product as a pass of its own, because that of oneDNN makes 0 of a NaN; so does what needs the
   // product by itself.
-  if (in == 0 || arguments.pre_activation || arguments.activation == Activation::relu) {
-    const Scratch apart(residual == y ? arguments.y.numel() * size_of(DType::f32) : 0);
-    float* product = arguments.pre_activation ? arguments.pre_activation.as<float>() : y;
-    if (product == residual) product = apart.as<float>();
-    if (in == 0) {
-      fill_rows(product, rows, out, bias);
-    } else {
-      run_with_weight(spec, arguments.x, arguments.weight, arguments.packed, product, bias, nullptr);
+  if (arguments.pre_activation || arguments.activation == Activation::relu) {
+    const float* residual = extras.residual;
+    const bool overlaps = !arguments.pre_activation && residual != nullptr && residual == arguments.y.data;
+    const Scratch apart(overlaps ? arguments.y.numel() * size_of(DType::f32) : 0);
+    View product = arguments.pre_activation ? arguments.pre_activation : arguments.y;
+    if (overlaps) product.data = apart.data();
+    extras.residual = nullptr;
+    run_with_weight(spec, arguments.x, arguments.weight, arguments.packed, product, extras);
+    if (product.dtype == DType::bf16) {
+      return activate(arguments.activation, product.as<BFloat16>(), arguments.y.as<BFloat16>(), rows * out);
     }
-    return activate(arguments.activation, product, residual, y, rows * out);
+    return activate(arguments.activation, product.as<float>(), residual, arguments.y.as<float>(), rows * out);
   }
   spec.gelu = arguments.activation == Activation::gelu;
-  if (residual != nullptr) spec.sum = residual == y ? Sum::itself : Sum::residual;
-  run_with_weight(spec, arguments.x, arguments.weight, arguments.packed, y, bias, residual);
+  spec.scale = extras.scale != nullptr;
+  if (extras.residual != nullptr) spec.sum = extras.residual == arguments.y.data ? Sum::itself : Sum::residual;
+  run_with_weight(spec, arguments.x, arguments.weight, arguments.packed, arguments.y, extras);
 }
 
 void CpuBackend::linear_backward_input(const LinearBackwardInputArguments& arguments) {
@@ -131,13 +135,20 @@ void CpuBackend::linear_backward_input(const LinearBackwardInputArguments& argum
   if (rows == 0) return;
   if (out == 0) return fill(arguments.dx, 0.0);
   const ProductSpec spec = weight_product(WeightUse::backward_input, rows, in, out, arguments.precision);
-  run_with_weight(spec, arguments.dy, arguments.weight, arguments.packed, arguments.dx.as<float>(), nullptr, nullptr);
+  run_with_weight(spec, arguments.dy, arguments.weight, arguments.packed, arguments.dx);
 }
 
 void CpuBackend::linear_backward_weight(const LinearBackwardWeightArguments& arguments) {
   const int64_t out = arguments.dweight.shape[0], in = arguments.dweight.shape[1];
   const int64_t rows = out == 0 ? 0 : arguments.dy.numel() / out;
-  if (arguments.dbias) sum_columns(arguments.dy.as<float>(), rows, out, arguments.dbias.as<float>());
+  if (arguments.dbias) {
+    auto* dbias = arguments.dbias.as<float>();
+    if (arguments.dy.dtype == DType::bf16) {
+      sum_columns(arguments.dy.as<BFloat16>(), rows, out, dbias);
+    } else {
+      sum_columns(arguments.dy.as<float>(), rows, out, dbias);
+    }
+  }
   if (rows == 0) return fill(arguments.dweight, 0.0);
   if (in == 0 || out == 0) return;
   ProductSpec spec;
@@ -150,7 +161,7 @@ void CpuBackend::linear_backward_weight(const LinearBackwardWeightArguments& arg
   spec.transpose_a = true;
   spec.operand = operand_of(arguments.precision);
   const Operand dy(arguments.dy, spec.operand), x(arguments.x, spec.operand);
-  run(spec, dy.data(), x.data(), arguments.dweight.as<float>(), nullptr, nullptr);
+  run(spec, dy.data(), x.data(), arguments.dweight.data);
 }
 
 }  // namespace astroclip::cpu

@@ -1,10 +1,52 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backend/cpu/max_pool.cpp"
+#include <hwy/foreach_target.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/simd-inl.h"
 #include "base/threads.h"
 
+HWY_BEFORE_NAMESPACE();
+namespace astroclip::cpu::HWY_NAMESPACE {
+
+namespace {
+
+/// y [channels] = the largest of `rows` rows of `columns` positions of x, rows `pitch` elements apart.
+template <class T>
+void pool_largest(const T* x, int64_t pitch, int64_t rows, int64_t columns, int64_t channels, T* y) {
+  sweep(channels, [=](int64_t i, int64_t n) HWY_ATTR {
+    Vector top = load(x + i, n);
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t column = 0; column < columns; ++column) {
+        const Vector v = load(x + row * pitch + column * channels + i, n);
+        top = hn::IfThenElse(hn::Or(hn::Gt(v, top), hn::IsNaN(v)), v, top);
+      }
+    }
+    store(top, y + i, n);
+  });
+}
+
+void pool_floats(const float* x, int64_t pitch, int64_t rows, int64_t columns, int64_t channels, float* y) {
+  pool_largest(x, pitch, rows, columns, channels, y);
+}
+
+void pool_stored(const BFloat16* x, int64_t pitch, int64_t rows, int64_t columns, int64_t channels, BFloat16* y) {
+  pool_largest(x, pitch, rows, columns, channels, y);
+}
+
+}  // namespace
+
+}  // namespace astroclip::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace astroclip::cpu {
+
+HWY_EXPORT(pool_floats);
+HWY_EXPORT(pool_stored);
 
 namespace {
 
@@ -38,17 +80,28 @@ void pool_window(const float* sample, int64_t width, int64_t channels, Span rows
 }  // namespace
 
 void CpuBackend::max_pool(ConstView x, const Windows& windows, View y, View index) {
-  expect_f32(x, "max_pool");
+  if (index) expect_f32(x, "max_pool");
   const int64_t height = x.shape[1], width = x.shape[2], channels = x.shape[3];
   const int64_t rows = y.shape[1], columns = y.shape[2];
   const int64_t work = columns * channels * windows.size[0] * windows.size[1];
   parallel_for(x.shape[0] * rows, row_grain(work), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const float* sample = x.as<float>() + i / rows * height * width * channels;
+      const int64_t sample = i / rows * height * width * channels;
+      const Span down(windows, 0, i % rows, height);
       for (int64_t column = 0; column < columns; ++column) {
         const int64_t at = (i * columns + column) * channels;
-        pool_window(sample, width, channels, Span(windows, 0, i % rows, height), Span(windows, 1, column, width),
-                    y.as<float>() + at, index.as<int64_t>() + at);
+        const Span across(windows, 1, column, width);
+        const int64_t from = sample + (down.begin * width + across.begin) * channels, pitch = width * channels;
+        const int64_t tall = down.end - down.begin, wide = across.end - across.begin;
+        if (index) {
+          pool_window(x.as<float>() + sample, width, channels, down, across, y.as<float>() + at,
+                      index.as<int64_t>() + at);
+        } else if (x.dtype == DType::bf16) {
+          HWY_DYNAMIC_DISPATCH(pool_stored)
+          (x.as<BFloat16>() + from, pitch, tall, wide, channels, y.as<BFloat16>() + at);
+        } else {
+          HWY_DYNAMIC_DISPATCH(pool_floats)(x.as<float>() + from, pitch, tall, wide, channels, y.as<float>() + at);
+        }
       }
     }
   });
@@ -72,3 +125,4 @@ void CpuBackend::max_pool_backward(ConstView dy, ConstView index, View dx) {
 }
 
 }  // namespace astroclip::cpu
+#endif

@@ -38,7 +38,7 @@ struct Operands {
     return s.pass == Pass::backward_input ? memory::data_type::f32 : type_of(s.operand);
   }
   static memory::data_type of_y(const ConvolutionSpec& s) {
-    return s.pass == Pass::forward ? memory::data_type::f32 : type_of(s.operand);
+    return type_of(s.pass == Pass::forward ? s.result : s.operand);
   }
   /// Padding that makes the last window end where it does.
   static int64_t behind(const ConvolutionSpec& s, size_t axis, int64_t extent) {
@@ -99,7 +99,7 @@ class Planned : public Convolution {
   memory packed(void* scratch) const { return at(weight_, scratch); }
   memory own_scratch(void* scratch) const { return at(own_, behind_weight(scratch)); }
   void pack(const void* weight, void* scratch) const { convert(at(stored_, weight), packed(scratch), scratch); }
-  void unpack(float* weight, void* scratch) const { convert(packed(scratch), at(stored_, weight), scratch); }
+  void unpack(void* weight, void* scratch) const { convert(packed(scratch), at(stored_, weight), scratch); }
 
  private:
   dnnl::reorder::primitive_desc reorder(const ConvolutionSpec& spec) const {
@@ -123,7 +123,7 @@ class Planned : public Convolution {
 class Forward final : public Planned {
  public:
   explicit Forward(const ConvolutionSpec& spec) : Forward(spec, plan_forward(Operands(spec), last_of(spec))) {}
-  void run(const void* x, const void* weight, float* y, const float* bias, void* scratch) const override {
+  void run(const void* x, const void* weight, void* y, const float* bias, void* scratch) const override {
     pack(weight, scratch);
     Arguments arguments = {{DNNL_ARG_SRC, at(plan_.src_desc(), x)},
                            {DNNL_ARG_WEIGHTS, packed(scratch)},
@@ -144,7 +144,7 @@ class Forward final : public Planned {
 class BackwardInput final : public Planned {
  public:
   explicit BackwardInput(const ConvolutionSpec& spec) : BackwardInput(spec, plan_backward<Primitive>(spec)) {}
-  void run(const void* dy, const void* weight, float* dx, const float*, void* scratch) const override {
+  void run(const void* dy, const void* weight, void* dx, const float*, void* scratch) const override {
     pack(weight, scratch);
     primitive_.execute(stream(), {{DNNL_ARG_DIFF_DST, at(plan_.diff_dst_desc(), dy)},
                                   {DNNL_ARG_WEIGHTS, packed(scratch)},
@@ -164,7 +164,7 @@ class BackwardInput final : public Planned {
 class BackwardWeight final : public Planned {
  public:
   explicit BackwardWeight(const ConvolutionSpec& spec) : BackwardWeight(spec, plan_backward<Primitive>(spec)) {}
-  void run(const void* dy, const void* x, float* dweight, const float*, void* scratch) const override {
+  void run(const void* dy, const void* x, void* dweight, const float*, void* scratch) const override {
     primitive_.execute(stream(), {{DNNL_ARG_DIFF_DST, at(plan_.diff_dst_desc(), dy)},
                                   {DNNL_ARG_SRC, at(plan_.src_desc(), x)},
                                   {DNNL_ARG_DIFF_WEIGHTS, packed(scratch)},
@@ -193,7 +193,8 @@ struct KeyHash {
     Hash hash;
     for (const int64_t value : {s.batch, s.height, s.width, s.in, s.out}) hash.mix(value);
     for (const auto& pair : {s.windows.size, s.windows.stride, s.windows.padding}) hash.mix(pair[0]).mix(pair[1]);
-    hash.mix(static_cast<int64_t>(s.pass) << 2 | static_cast<int64_t>(s.adds) << 1 | static_cast<int64_t>(s.bias));
+    hash.mix(static_cast<int64_t>(s.pass) << 3 | static_cast<int64_t>(s.result == DType::bf16) << 2 |
+             static_cast<int64_t>(s.adds) << 1 | static_cast<int64_t>(s.bias));
     return hash.mix(key.threads).value();
   }
 };

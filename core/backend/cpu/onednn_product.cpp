@@ -51,11 +51,17 @@ class SerialPlanning {
   int threads_;
 };
 
+/// Numbers for each column: a bias, a scale.
+memory::desc row_of(int64_t columns) { return {{1, columns}, memory::data_type::f32, memory::format_tag::ab}; }
+
 dnnl::primitive_attr attributes_of(const ProductSpec& spec) {
   dnnl::post_ops last;
   using dnnl::algorithm;
   if (spec.alpha != 1.0f) last.append_eltwise(1.0f, algorithm::eltwise_linear, spec.alpha, 0.0f);
   if (spec.gelu) last.append_eltwise(1.0f, algorithm::eltwise_gelu_erf, 0.0f, 0.0f);
+  if (spec.scale) {
+    last.append_binary(algorithm::binary_mul, row_of(spec.n));
+  }
   if (spec.sum == Sum::itself) last.append_sum(1.0f);
   if (spec.sum == Sum::residual) {
     last.append_binary(algorithm::binary_add, matrix(1, spec.m, spec.n, spec.c_pitch, false, DType::f32));
@@ -65,10 +71,9 @@ dnnl::primitive_attr attributes_of(const ProductSpec& spec) {
 
 dnnl::matmul::primitive_desc plan(const ProductSpec& spec, const memory::desc& b) {
   const memory::desc a = matrix(spec.batch, spec.m, spec.k, spec.a_pitch, spec.transpose_a, spec.operand);
-  const memory::desc c = matrix(spec.batch, spec.m, spec.n, spec.c_pitch, false, DType::f32);
+  const memory::desc c = matrix(spec.batch, spec.m, spec.n, spec.c_pitch, false, spec.result);
   if (!spec.bias) return {dnnl::matmul::desc(a, b, c), attributes_of(spec), engine()};
-  const memory::desc bias({1, spec.n}, memory::data_type::f32, memory::format_tag::ab);
-  return {dnnl::matmul::desc(a, b, bias, c), attributes_of(spec), engine()};
+  return {dnnl::matmul::desc(a, b, row_of(spec.n), c), attributes_of(spec), engine()};
 }
 
 memory::desc stored_b(const ProductSpec& spec, DType dtype) {
@@ -83,17 +88,17 @@ class MatmulProduct final : public Product {
 
   int64_t scratch_bytes() const override { return static_cast<int64_t>(plan_.scratchpad_desc().get_size()); }
 
-  void run(const void* a, const void* b, float* c, const float* bias, const float* residual,
-           void* scratch) const override {
+  void run(const void* a, const void* b, void* c, const ProductExtras& extras, void* scratch) const override {
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, at(plan_.src_desc(), a)},
                                                  {DNNL_ARG_WEIGHTS, at(plan_.weights_desc(), b)},
                                                  {DNNL_ARG_DST, at(plan_.dst_desc(), c)},
                                                  {DNNL_ARG_SCRATCHPAD, at(plan_.scratchpad_desc(), scratch)}};
-    if (spec_.bias) arguments.emplace(DNNL_ARG_BIAS, at(plan_.bias_desc(), bias));
-    if (spec_.sum == Sum::residual) {
-      const int position = plan_.get_primitive_attr().get_post_ops().len() - 1;
-      arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(position) | DNNL_ARG_SRC_1, at(plan_.dst_desc(), residual));
-    }
+    if (spec_.bias) arguments.emplace(DNNL_ARG_BIAS, at(plan_.bias_desc(), extras.bias));
+    int position = plan_.get_primitive_attr().get_post_ops().len() - 1;
+    const auto of_position = [&] { return DNNL_ARG_ATTR_MULTIPLE_POST_OP(position) | DNNL_ARG_SRC_1; };
+    if (spec_.sum == Sum::residual) arguments.emplace(of_position(), at(plan_.dst_desc(), extras.residual));
+    if (spec_.sum != Sum::nothing) --position;
+    if (spec_.scale) arguments.emplace(of_position(), at(row_of(spec_.n), extras.scale));
     matmul_.execute(stream(), arguments);
     stream().wait();
   }
@@ -145,6 +150,7 @@ struct KeyHash {
     const ProductSpec& s = key.spec;
     Hash hash;
     for (const int64_t value : {s.batch, s.m, s.n, s.k, s.a_pitch, s.b_pitch, s.c_pitch}) hash.mix(value);
+    hash.mix(static_cast<int64_t>(s.scale) << 1 | static_cast<int64_t>(s.result == DType::bf16));
     hash.mix(static_cast<int64_t>(s.layout) << 1 | static_cast<int64_t>(s.serial));
     hash.mix(static_cast<int64_t>(s.transpose_a) << 1 | static_cast<int64_t>(s.transpose_b));
     hash.mix(static_cast<int64_t>(s.sum) << 2 | static_cast<int64_t>(s.gelu) << 1 | static_cast<int64_t>(s.bias));

@@ -11,16 +11,18 @@ namespace astroclip::cpu::onednn {
 /// What is added to a product at the end.
 enum class Sum { nothing, residual, itself };
 
-/// c = gelu(alpha · op(a) op(b) + bias) + sum, with op(a) [m, k], op(b) [k, n] and c [m, n] float32. Pitches
-/// are elements between rows as stored. With more than one batch everything is contiguous.
+/// c = scale · gelu(alpha · op(a) op(b) + bias) + sum, with op(a) [m, k], op(b) [k, n] and c [m, n]. Pitches are
+/// elements between rows as stored. With more than one batch everything is contiguous.
 struct ProductSpec {
   int64_t batch = 1;
   int64_t m = 0, n = 0, k = 0;
   int64_t a_pitch = 0, b_pitch = 0, c_pitch = 0;
   bool transpose_a = false, transpose_b = false;
   DType operand = DType::f32;  ///< of a and b: f32 or bf16
+  DType result = DType::f32;   ///< of c: f32 or bf16, the latter without a sum
   bool bias = false;
   bool gelu = false;  ///< the activation; without it there is none
+  bool scale = false;
   Sum sum = Sum::nothing;
   float alpha = 1.0f;
   int layout = 0;       ///< of a packed b (see Packer); 0: b is stored by rows
@@ -28,14 +30,17 @@ struct ProductSpec {
   bool operator==(const ProductSpec&) const = default;
 };
 
+/// What a product reads beside a and b, where its spec has it: bias and scale [n], the residual [m, n] with c's pitch.
+struct ProductExtras {
+  const float *bias = nullptr, *scale = nullptr, *residual = nullptr;
+};
+
 /// A product ready to run, any number of times and by several threads at once, each with its own scratch.
 class Product {
  public:
   virtual ~Product() = default;
   virtual int64_t scratch_bytes() const = 0;
-  /// `bias` [n] and `residual` [m, n] with c's pitch are read where the spec has them.
-  virtual void run(const void* a, const void* b, float* c, const float* bias, const float* residual,
-                   void* scratch) const = 0;
+  virtual void run(const void* a, const void* b, void* c, const ProductExtras& extras, void* scratch) const = 0;
 };
 
 /// Copies a b stored by rows into the layout that its product runs fastest with.

@@ -31,20 +31,21 @@ double fold_run(ReduceOp op, const float* x, int64_t size) {
 
 /// y[0, width) = the sums of `rows` rows of x, many columns at a time: one sum would wait for itself, and few would
 /// read too little of a row at once. Returns how many columns it did; the rest is less than a group of them.
-int64_t sum_groups(const float* x, int64_t pitch, int64_t rows, float* y, int64_t width) {
+template <class T>
+int64_t sum_groups(const T* x, int64_t pitch, int64_t rows, float* y, int64_t width) {
   constexpr int64_t group = 4 * lanes;
   const Tag tag;
   int64_t i = 0;
   for (; i + group <= width; i += group) {
-    const float* from = x + i;
-    Vector s0 = hn::LoadU(tag, from), s1 = hn::LoadU(tag, from + lanes);
-    Vector s2 = hn::LoadU(tag, from + 2 * lanes), s3 = hn::LoadU(tag, from + 3 * lanes);
+    const T* from = x + i;
+    Vector s0 = load(from, lanes), s1 = load(from + lanes, lanes);
+    Vector s2 = load(from + 2 * lanes, lanes), s3 = load(from + 3 * lanes, lanes);
     for (int64_t row = 1; row < rows; ++row) {
       from += pitch;
-      s0 = hn::Add(s0, hn::LoadU(tag, from));
-      s1 = hn::Add(s1, hn::LoadU(tag, from + lanes));
-      s2 = hn::Add(s2, hn::LoadU(tag, from + 2 * lanes));
-      s3 = hn::Add(s3, hn::LoadU(tag, from + 3 * lanes));
+      s0 = hn::Add(s0, load(from, lanes));
+      s1 = hn::Add(s1, load(from + lanes, lanes));
+      s2 = hn::Add(s2, load(from + 2 * lanes, lanes));
+      s3 = hn::Add(s3, load(from + 3 * lanes, lanes));
     }
     hn::StoreU(s0, tag, y + i);
     hn::StoreU(s1, tag, y + i + lanes);
@@ -55,7 +56,8 @@ int64_t sum_groups(const float* x, int64_t pitch, int64_t rows, float* y, int64_
 }
 
 /// y[0, width) = the fold of `rows` rows of x.
-void fold_rows(ReduceOp op, const float* x, int64_t pitch, int64_t rows, float* y, int64_t width) {
+template <class T>
+void fold_rows_of(ReduceOp op, const T* x, int64_t pitch, int64_t rows, float* y, int64_t width) {
   const int64_t done = op == ReduceOp::sum ? sum_groups(x, pitch, rows, y, width) : 0;
   x += done;
   y += done;
@@ -73,6 +75,14 @@ void fold_rows(ReduceOp op, const float* x, int64_t pitch, int64_t rows, float* 
   });
 }
 
+void fold_rows(ReduceOp op, const float* x, int64_t pitch, int64_t rows, float* y, int64_t width) {
+  fold_rows_of(op, x, pitch, rows, y, width);
+}
+
+void fold_stored_rows(ReduceOp op, const BFloat16* x, int64_t pitch, int64_t rows, float* y, int64_t width) {
+  fold_rows_of(op, x, pitch, rows, y, width);
+}
+
 }  // namespace
 
 }  // namespace astroclip::cpu::HWY_NAMESPACE
@@ -83,8 +93,16 @@ namespace astroclip::cpu {
 
 HWY_EXPORT(fold_run);
 HWY_EXPORT(fold_rows);
+HWY_EXPORT(fold_stored_rows);
 
 namespace {
+
+void fold_rows_of(ReduceOp op, const float* x, int64_t pitch, int64_t rows, float* y, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(fold_rows)(op, x, pitch, rows, y, width);
+}
+void fold_rows_of(ReduceOp op, const BFloat16* x, int64_t pitch, int64_t rows, float* y, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(fold_stored_rows)(op, x, pitch, rows, y, width);
+}
 
 constexpr int64_t run_piece = 65536;  // elements
 constexpr int64_t row_piece = 64;     // rows
@@ -108,15 +126,15 @@ double fold_long_run(ReduceOp op, const float* x, int64_t size) {
 }
 
 /// y [width] = fold over the rows of x [rows, width], by pieces of `row_piece` rows, then pieces of those.
-void fold_matrix(ReduceOp op, const float* x, int64_t rows, int64_t width, float* y) {
+template <class T>
+void fold_matrix(ReduceOp op, const T* x, int64_t rows, int64_t width, float* y) {
   const int64_t pieces = (rows + row_piece - 1) / row_piece;
-  if (pieces <= 1) return HWY_DYNAMIC_DISPATCH(fold_rows)(op, x, width, rows, y, width);
+  if (pieces <= 1) return fold_rows_of(op, x, width, rows, y, width);
   const Scratch partial(pieces * width * static_cast<int64_t>(sizeof(float)));
   parallel_for(pieces, row_grain(width * row_piece), [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k) {
-      HWY_DYNAMIC_DISPATCH(fold_rows)
-      (op, x + k * row_piece * width, width, std::min(row_piece, rows - k * row_piece), partial.as<float>() + k * width,
-       width);
+      fold_rows_of(op, x + k * row_piece * width, width, std::min(row_piece, rows - k * row_piece),
+                   partial.as<float>() + k * width, width);
     }
   });
   fold_matrix(op, partial.as<float>(), pieces, width, y);
@@ -137,7 +155,7 @@ void fold_middle(ReduceOp op, const float* x, int64_t outer, int64_t middle, int
   } else {
     parallel_for(outer, row_grain(middle * inner), [&](int64_t begin, int64_t end) {
       for (int64_t k = begin; k < end; ++k) {
-        HWY_DYNAMIC_DISPATCH(fold_rows)(op, x + k * middle * inner, inner, middle, y + k * inner, inner);
+        fold_rows_of(op, x + k * middle * inner, inner, middle, y + k * inner, inner);
       }
     });
   }
@@ -145,13 +163,21 @@ void fold_middle(ReduceOp op, const float* x, int64_t outer, int64_t middle, int
 
 }  // namespace
 
-void sum_columns(const float* x, int64_t rows, int64_t width, float* y) {
+namespace {
+
+template <class T>
+void sum_columns_of(const T* x, int64_t rows, int64_t width, float* y) {
   if (rows == 0) {
     std::fill_n(y, width, 0.0f);
   } else {
     fold_matrix(ReduceOp::sum, x, rows, width, y);
   }
 }
+
+}  // namespace
+
+void sum_columns(const float* x, int64_t rows, int64_t width, float* y) { sum_columns_of(x, rows, width, y); }
+void sum_columns(const BFloat16* x, int64_t rows, int64_t width, float* y) { sum_columns_of(x, rows, width, y); }
 
 void CpuBackend::reduce(ReduceOp op, ConstView x, View y) {
   expect_f32(x, "reduce");

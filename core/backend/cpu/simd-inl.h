@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "tensor/dtype.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace astroclip::cpu::HWY_NAMESPACE {
 
@@ -37,6 +39,34 @@ HWY_INLINE void store(Vector v, float* p, int64_t count) {
   HWY_ALIGN float padded[lanes];
   hn::Store(v, tag, padded);
   for (int64_t i = 0; i < count; ++i) p[i] = padded[i];
+}
+
+/// To bf16, nearest even, by integer arithmetic rather than the processor's own instruction, which flushes denormals:
+/// the bits are then those of BFloat16's constructor everywhere.
+HWY_INLINE void store(Vector v, BFloat16* p, int64_t count) {
+  const hn::ScalableTag<uint32_t> words;
+  const hn::Rebind<uint16_t, decltype(words)> halves;
+  const hn::RebindToSigned<decltype(words)> signed_words;
+  const auto word = hn::BitCast(words, v);
+  const auto upper = hn::ShiftRight<16>(word);
+  const auto odd = hn::And(upper, hn::Set(words, 1u));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(word, hn::Add(odd, hn::Set(words, 0x7FFFu))));
+  const auto quiet = hn::Or(upper, hn::Set(words, 0x40u));
+  const auto chosen = hn::IfThenElse(hn::RebindMask(words, hn::IsNaN(v)), quiet, rounded);
+  const auto demoted = hn::DemoteTo(halves, hn::BitCast(signed_words, chosen));
+  if (count == lanes) return hn::StoreU(demoted, halves, &p->bits);
+  HWY_ALIGN uint16_t padded[lanes];
+  hn::Store(demoted, halves, padded);
+  for (int64_t i = 0; i < count; ++i) p[i].bits = padded[i];
+}
+
+HWY_INLINE Vector load(const BFloat16* p, int64_t count) {
+  const hn::ScalableTag<uint32_t> words;
+  const hn::Rebind<uint16_t, decltype(words)> halves;
+  HWY_ALIGN uint16_t padded[lanes] = {};
+  for (int64_t i = 0; count < lanes && i < count; ++i) padded[i] = p[i].bits;
+  const auto bits = count == lanes ? hn::LoadU(halves, &p->bits) : hn::Load(halves, padded);
+  return hn::BitCast(Tag(), hn::ShiftLeft<16>(hn::PromoteTo(words, bits)));
 }
 
 /// body(i, count) for consecutive pieces of at most one vector.

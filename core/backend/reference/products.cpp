@@ -57,6 +57,9 @@ void ReferenceBackend::linear(const LinearArguments& arguments) {
   const View all(y, {rows, out}, DType::f64);
   if (arguments.activation == Activation::gelu) unary(UnaryOp::gelu, all, all);
   if (arguments.activation == Activation::relu) unary(UnaryOp::relu, all, all);
+  if (arguments.scale) {
+    for (int64_t i = 0; i < rows * out; ++i) y[i] *= arguments.scale.as<double>()[i % out];
+  }
   if (arguments.residual) {
     for (int64_t i = 0; i < rows * out; ++i) y[i] += arguments.residual.as<double>()[i];
   }

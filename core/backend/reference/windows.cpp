@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "backend/reference/reference_backend.h"
 #include "base/threads.h"
@@ -109,19 +110,20 @@ void ReferenceBackend::max_pool(ConstView x, const Windows& windows, View y, Vie
   const Grid grid(x.shape, windows);
   const int64_t channels = grid.channels, plane = grid.height * grid.width;
   std::fill_n(y.as<double>(), y.numel(), -std::numeric_limits<double>::infinity());
-  std::fill_n(index.as<int64_t>(), index.numel(), int64_t{-1});
+  std::vector<int64_t> positions(static_cast<size_t>(y.numel()), -1);
   for_each_sample(grid.batch, [&](int64_t sample) {
     grid.each(sample, [&](int64_t window, int64_t, int64_t position) {
       for (int64_t c = 0; c < channels; ++c) {
         const double value = x.as<double>()[position * channels + c];
         double& top = y.as<double>()[window * channels + c];
-        int64_t& at = index.as<int64_t>()[window * channels + c];
+        int64_t& at = positions[static_cast<size_t>(window * channels + c)];
         if (at >= 0 && !(value > top) && !(std::isnan(value) && !std::isnan(top))) continue;
         top = value;
         at = position % plane;
       }
     });
   });
+  if (index) std::ranges::copy(positions, index.as<int64_t>());
 }
 
 void ReferenceBackend::max_pool_backward(ConstView dy, ConstView index, View dx) {
