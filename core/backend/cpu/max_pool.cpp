@@ -17,6 +17,17 @@ namespace {
 /// y [channels] = the largest of `rows` rows of `columns` positions of x, rows `pitch` elements apart.
 template <class T>
 void pool_largest(const T* x, int64_t pitch, int64_t rows, int64_t columns, int64_t channels, T* y) {
+  for (int64_t c = 0; channels < lanes && c < channels; ++c) {  // part of a vector costs more than its elements
+    auto top = static_cast<float>(x[c]);
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t column = 0; column < columns; ++column) {
+        const auto v = static_cast<float>(x[row * pitch + column * channels + c]);
+        if (v > top || v != v) top = v;
+      }
+    }
+    y[c] = T(top);
+  }
+  if (channels < lanes) return;
   sweep(channels, [=](int64_t i, int64_t n) HWY_ATTR {
     Vector top = load(x + i, n);
     for (int64_t row = 0; row < rows; ++row) {
