@@ -10,6 +10,7 @@
 #include "api/plugin.h"
 #include "base/object_ids.h"
 #include "tensor/matrix.h"
+#include "tensor/named_tensor.h"
 
 namespace astroclip {
 
@@ -40,6 +41,9 @@ struct Representation {
   Role role = Role::model;
   Vectors train, test;
   bool has_units = false;  ///< columns are quantities of their own: principal components, magnitudes
+  // Of one that a model file gives; "" of others.
+  std::string model_hash = {};  ///< the file's
+  std::string embedding = {};   ///< "head" or "pool", as of `astroclip embed`
 };
 
 /// What a task reads. Labels are columns over the objects of train and test; missing values are NaN.
@@ -48,9 +52,10 @@ struct TaskInput {
   std::map<std::string, std::vector<double>> train_labels, test_labels;
   std::vector<int64_t> train_ids, test_ids;  ///< keys of the identifiers
   uint64_t seed = 0;
-  int64_t resamples = 0;    ///< of test objects, for the errors of metrics; 0: no such errors
-  int64_t probe_seeds = 1;  ///< fits of each probe that starts from random weights
-  IdNames id_names = {};    ///< tells the identifiers by their keys
+  int64_t resamples = 0;     ///< of test objects, for the errors of metrics; 0: no such errors
+  int64_t probe_seeds = 1;   ///< fits of each probe that starts from random weights
+  IdNames id_names = {};     ///< tells the identifiers by their keys
+  bool keep_probes = false;  ///< predictions hold what was fitted
 };
 
 /// A metric's value on the test objects with its standard errors, NaN where they are not known.
@@ -88,12 +93,15 @@ struct Prediction {
   std::string representation, modality;
   std::string method;  ///< as in a Measurement: "knn"
   Role role = Role::model;
-  std::string label;                          ///< what is predicted
-  int64_t trained_on = 0;                     ///< training objects
-  std::vector<int64_t> ids;                   ///< keys of the identifiers
-  std::vector<double> truth, predicted;       ///< along ids
-  std::map<std::string, Matrix> fitted = {};  ///< what was fitted on the training objects, by name
-  std::vector<int64_t> objects = {};          ///< along ids: places in the test labels
+  std::string label;                      ///< what is predicted
+  int64_t trained_on = 0;                 ///< training objects
+  std::vector<int64_t> ids;               ///< keys of the identifiers
+  std::vector<double> truth, predicted;   ///< a value for each id, or [ids, outputs]
+  std::vector<int64_t> objects = {};      ///< along ids: places in the test labels
+  std::vector<std::string> outputs = {};  ///< what is predicted together: labels, or answers of which these are shares
+  // What was fitted on the training objects, as it is saved; with TaskInput::keep_probes.
+  std::vector<NamedTensor> fitted = {};
+  std::map<std::string, std::string> metadata = {};
 };
 
 struct TaskResult {

@@ -17,6 +17,7 @@ int embed(const Values& values) {
   request.output = values.text("output");
   request.modalities = values.texts("modality");
   request.embedding = values.text("embedding");
+  request.probes = values.texts("probe");
   request.precision = values.text("precision");
   request.batch = values.integer("batch");
   request.threads = values.integer("threads");
@@ -55,6 +56,10 @@ Verb embed_verb() {
                       "head: output of the head; pool: class token or mean token of the backbone, before alignment")
                       .one_of({"head", "pool"})
                       .by_default("head"),
+                  Argument("probe", "FILE…",
+                           "files of a run's folder probes; what they predict is written, too, as NAME_LABEL_METHOD")
+                      .many()
+                      .completed_by(Completes::file),
                   Argument("precision", "",
                            "precision of matrix products; auto: that of an output to resume, else bf16 where its "
                            "products are measured to be at least 1.2 times as fast")
@@ -69,14 +74,19 @@ Verb embed_verb() {
                       .between(0, 4096)
                       .by_default("0"),
                   Argument("loader-threads", "N", "threads that read ahead").between(1, 256).by_default("1")},
-      .examples = {{"astroclip embed --model runs/quickstart-1/model.safetensors --input survey.h5 --output "
-                    "embeddings.h5",
-                    "embeds every galaxy of a file with the model of a run"},
-                   {"astroclip embed --model astroclip.safetensors --input images_*.h5 --modality image "
-                    "--embedding pool --output images.h5",
-                    "embeds many files of images with the backbone alone"},
-                   {"astroclip embed --model model.safetensors --dataset experiment.toml --output all.h5",
-                    "embeds the training and test objects of an experiment"}},
+      .examples =
+          {{"astroclip embed --model runs/quickstart-1/model.safetensors --input survey.h5 --output "
+            "embeddings.h5",
+            "embeds every galaxy of a file with the model of a run"},
+           {"astroclip embed --model astroclip.safetensors --input images_*.h5 --modality image "
+            "--embedding pool --output images.h5",
+            "embeds many files of images with the backbone alone"},
+           {"astroclip embed --model runs/quickstart-1/model.safetensors --probe "
+            "'runs/quickstart-1/probes/redshift redshift image aligned mlp.safetensors' --input new.h5 --output "
+            "redshifts.h5",
+            "predicts the redshifts of new galaxies by a probe of a run with keep_probes = true"},
+           {"astroclip embed --model model.safetensors --dataset experiment.toml --output all.h5",
+            "embeds the training and test objects of an experiment"}},
       .run = embed};
 }
 

@@ -197,10 +197,10 @@ std::string redshift_from_colours(const SurveyTable& t) {
     text += fmt::format("{} {:.3f} {:.4f}\n", name, probe::r_squared(predicted, test.labels),
                         probe::nmad(probe::redshift_errors(predicted, test.labels)));
   };
-  line("k-NN(64)", probe::knn(train, test, std::min<int64_t>(64, train.features.rows)).predicted);
+  line("k-NN(64)", probe::fit_knn(train, std::min<int64_t>(64, train.features.rows))->predict(test.features));
   // The ceiling of what these noisy observables hold: a smooth regression on all of the sample.
   line("network(64,64)",
-       probe::mlp(train, test, {.hidden = {64, 64}, .epochs = 60, .dropout = 0.0}, "colours", 1).predicted);
+       probe::fit_mlp(train, {.hidden = {64, 64}, .epochs = 60, .dropout = 0.0}, "colours", 1)->predict(test.features));
   return text;
 }
 

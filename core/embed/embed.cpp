@@ -31,6 +31,7 @@
 #include "model/model_file.h"
 #include "model/origins.h"
 #include "model/presets.h"
+#include "probe/probe_file.h"
 #include "record/checkpoint.h"
 #include "record/console.h"
 #include "record/stop_request.h"
@@ -62,6 +63,31 @@ ModelDescription describe_model(const Request& request, const io::WeightsFile& w
                           description.hash));
 }
 
+/// A probe's predictions in the output.
+struct AppliedProbe {
+  std::string encoder, column;
+  probe::FittedProbe fitted;
+  std::string description;  ///< for the output's attributes
+
+  int64_t outputs() const { return std::ssize(fitted.outputs); }
+
+  /// [rows, outputs]; NaN where a vector is not finite.
+  std::vector<double> predict(const Matrix& vectors) const {
+    std::vector<int64_t> rows;
+    for (int64_t row = 0; row < vectors.rows; ++row) {
+      if (all_finite(vectors.row(row))) rows.push_back(row);
+    }
+    std::vector<double> all(static_cast<size_t>(vectors.rows * outputs()), std::numeric_limits<double>::quiet_NaN());
+    if (rows.empty()) return all;
+    const std::vector<double> found = fitted.predict(select_rows(vectors, rows));
+    for (size_t i = 0; i < rows.size(); ++i) {
+      std::copy_n(found.begin() + static_cast<std::ptrdiff_t>(i) * outputs(), outputs(),
+                  all.begin() + rows[i] * outputs());
+    }
+    return all;
+  }
+};
+
 class Embedding {
  public:
   explicit Embedding(const Request& request) : request_(request), inputs_(open_inputs(request)) {
@@ -72,6 +98,7 @@ class Embedding {
     choose_precision();
     choose_id_kind();
     hash_ = description.hash;
+    for (const std::string& path : request_.probes) add_probe(path);
     for (const Input& input : inputs_) rows_ += input.size();
     note_provenance();
   }
@@ -181,6 +208,7 @@ class Embedding {
       }
       embedders_.emplace_back(name, model_->shared_encoder(name), device_, precision_, wants_head());
     }
+    check_widths();
     memory().trim();
   }
 
@@ -248,10 +276,49 @@ class Embedding {
 
   static std::string column_of(const std::string& encoder) { return encoder + "_embeddings"; }
 
+  /// Throws Error unless the probe was fitted on embeddings of this kind that the encoders in use give.
+  void add_probe(const std::string& path) {
+    probe::ProbeFile file = probe::read_probe(path);
+    const std::string encoder = file["encoder"], model = file["model_hash"], embedding = file["embedding"];
+    if (model != hash_) {
+      throw Error(fmt::format("{}: was fitted on embeddings of the model {}; {} is the model {}", path, model,
+                              request_.model, hash_));
+    }
+    if (embedding != request_.embedding) {
+      throw Error(fmt::format("{}: was fitted on embeddings that --embedding {} gives, not {}", path, embedding,
+                              request_.embedding));
+    }
+    if (std::ranges::find(encoders_, encoder, &EncoderSpec::name) == encoders_.end()) {
+      throw Error(fmt::format("{}: takes the embedding '{}', which is not among those to write", path, encoder));
+    }
+    const std::string column = fmt::format("{}_{}_{}", encoder, file.fitted.predicts, file.fitted.method);
+    if (std::ranges::find(probes_, column, &AppliedProbe::column) != probes_.end()) {
+      throw Error(fmt::format("{}: another --probe predicts {}, too", path, column));
+    }
+    std::string description =
+        fmt::format("{}: {}, protocol {}, of {}; hash {}", column, fmt::join(file.fitted.outputs, ", "),
+                    file["protocol"], file["trained_on"], io::model_hash(file.fitted.tensors()));
+    probes_.push_back({encoder, column, std::move(file.fitted), std::move(description)});
+  }
+
+  /// Throws Error naming the probe that takes vectors of another width than its encoder gives.
+  void check_widths() const {
+    for (size_t i = 0; i < probes_.size(); ++i) {
+      const auto columns = std::ssize(probes_[i].fitted.standardise.means());
+      const int64_t width = width_of(probes_[i].encoder);
+      if (columns == width) continue;
+      throw Error(fmt::format("{}: takes vectors of {} columns; the embedding '{}' has {}", request_.probes[i], columns,
+                              probes_[i].encoder, width));
+    }
+  }
+
   std::vector<io::RowFile::Column> columns() const {
     std::vector<io::RowFile::Column> all;
     for (const std::string& name : model_->names()) {
       all.push_back({column_of(name), DType::f32, {width_of(name)}});
+    }
+    for (const AppliedProbe& one : probes_) {
+      all.push_back({one.column, DType::f64, one.outputs() == 1 ? Shape{} : Shape{one.outputs()}});
     }
     if (id_kind_ == IdKind::text) {
       all.push_back({"object_id", DType::u8, {id_bytes_}, IdKind::text});
@@ -265,16 +332,20 @@ class Embedding {
   io::RowFile::Attributes attributes() const {
     std::string contents;
     for (const Input& input : inputs_) contents += input.contents;
-    return {{"model", std::filesystem::path(request_.model).filename().string()},
-            {"model_hash", hash_},
-            {"architecture", architecture_text(encoders_)},
-            {"embedding", request_.embedding},
-            {"inputs", contents},
-            {"provenance", provenance_},
-            {"precision", name_of(precision_)},
-            {"instructions", instruction_tier()},
-            {"threads", std::to_string(compute_threads())},
-            {"batch", std::to_string(request_.batch)}};
+    io::RowFile::Attributes all = {{"model", std::filesystem::path(request_.model).filename().string()},
+                                   {"model_hash", hash_},
+                                   {"architecture", architecture_text(encoders_)},
+                                   {"embedding", request_.embedding},
+                                   {"inputs", contents},
+                                   {"provenance", provenance_},
+                                   {"precision", name_of(precision_)},
+                                   {"instructions", instruction_tier()},
+                                   {"threads", std::to_string(compute_threads())},
+                                   {"batch", std::to_string(request_.batch)}};
+    std::vector<std::string> probes;
+    for (const AppliedProbe& one : probes_) probes.push_back(one.description);
+    if (!probes.empty()) all.emplace_back("probes", fmt::format("{}", fmt::join(probes, "\n")));
+    return all;
   }
 
   void print_header(int64_t done) {
@@ -353,8 +424,13 @@ class Embedding {
           not_finite_ += leave_out_bad(view->second, usable, static_cast<size_t>(row - from));
           evaluate::blank_missing(vectors, usable, static_cast<size_t>(row - from));
         } else {
-          vectors.values.assign(static_cast<size_t>(count * width_of(embedder.tower())),
-                                std::numeric_limits<float>::quiet_NaN());
+          const int64_t columns = width_of(embedder.tower());
+          vectors = {count, columns,
+                     std::vector<float>(static_cast<size_t>(count * columns), std::numeric_limits<float>::quiet_NaN())};
+        }
+        for (const AppliedProbe& one : probes_) {
+          if (one.encoder != embedder.tower()) continue;
+          file.write(one.column, begin + row, count, one.predict(vectors).data());
         }
         file.write(column_of(embedder.tower()), begin + row, count, vectors.values.data());
       }
@@ -421,6 +497,7 @@ class Embedding {
   std::string precision_reason_;  ///< why "auto" is that
   std::unique_ptr<Model> model_;
   std::vector<evaluate::Embedder> embedders_;
+  std::vector<AppliedProbe> probes_;
   record::Console console_;
   record::StopRequest stop_;
   Clock::time_point start_, committed_;

@@ -166,6 +166,7 @@ class Evaluator {
     input_.seed = experiment_.seed;
     input_.resamples = experiment_.evaluation.resamples;
     input_.probe_seeds = experiment_.evaluation.probe_seeds;
+    input_.keep_probes = experiment_.evaluation.keep_probes && !floors_alone;
     const Heads heads = measured_heads();
     if (!floors_alone) add_models(heads);
     add_floors(heads);
@@ -216,10 +217,12 @@ class Evaluator {
   }
 
   void add_models(const Heads& heads) {
+    const std::string hash = input_.keep_probes ? io::model_hash(model_.state()) : "";
     for (const auto& [name, head] : heads) {
       const PartOrigins& origins = origins_.at(name);
       const bool shared = head && (origins.head == Origin::aligned || origins.head == Origin::file);
-      add({embedding_name(origins, head), name, shared, Role::model, {}, {}}, model_.shared_encoder(name), head);
+      add({embedding_name(origins, head), name, shared, Role::model, {}, {}, false, hash}, model_.shared_encoder(name),
+          head);
     }
     const auto& models = experiment_.evaluation.models;
     const std::vector<std::string> names = table_names(models);
@@ -241,6 +244,7 @@ class Evaluator {
   data::LoaderOptions loading(Split split) const { return reading_options(experiment_, split); }
 
   void add(Representation representation, std::shared_ptr<Encoder> encoder, bool head) {
+    representation.embedding = head ? "head" : "pool";
     const Embedder embedder(representation.modality, std::move(encoder), device_, precision_, head);
     input_.representations.push_back(std::move(representation));
     sources_.push_back({embedder.view(), embedder, std::nullopt});
@@ -250,10 +254,11 @@ class Evaluator {
   void add_model(const std::string& path, const std::string& name) {
     const io::Metadata metadata = io::list_weights(path).metadata;
     const Origins origins = read_origins(metadata);
-    const Model model(shared_encoders(experiment_, read_model_description(metadata, path)), device_, std::nullopt);
+    const ModelDescription description = read_model_description(metadata, path);
+    const Model model(shared_encoders(experiment_, description), device_, std::nullopt);
     for (const std::string& tower : model.names()) {
       const bool head = model.load(tower, path).has_head && has_meaning(origins, tower) && wants_head(experiment_);
-      add({name, tower, head, Role::baseline, {}, {}}, model.shared_encoder(tower), head);
+      add({name, tower, head, Role::baseline, {}, {}, false, description.hash}, model.shared_encoder(tower), head);
     }
   }
 
@@ -515,6 +520,7 @@ void evaluate(const Experiment& experiment, const Model& model, const Origins& o
     reports.insert(reports.begin(), {"looks for a collapse", fmt::format("{}", fmt::join(looks, "\n  ")), {}});
   }
   if (!predictions.empty()) write_predictions(folder.predictions(), predictions, input.id_names);
+  if (input.keep_probes) write_probes(folder.probes(), predictions);
   const std::string text = report_text(reports);
   io::write_text(folder.report_text(), text);
   reports.push_back({"provenance", provenance.text(), {}});

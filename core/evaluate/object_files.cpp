@@ -9,6 +9,7 @@
 
 #include "io/hdf5/hdf5.h"
 #include "io/output/durable_file.h"
+#include "io/weights/safetensors.h"
 
 namespace astroclip::evaluate {
 
@@ -22,10 +23,6 @@ void write(io::Hdf5File& file, const std::string& name, DType dtype, const Shape
 
 void write(io::Hdf5File& file, const std::string& name, const Matrix& matrix) {
   write(file, name, DType::f32, {matrix.rows, matrix.columns}, matrix.values);
-}
-
-void write(io::Hdf5File& file, const std::string& name, const std::vector<double>& values) {
-  write(file, name, DType::f64, {static_cast<int64_t>(values.size())}, values);
 }
 
 /// A row for each of so many objects, NaN without a vector.
@@ -79,13 +76,32 @@ void write_predictions(const std::string& path, const std::map<std::string, std:
       std::string group = path_of;
       for (int number = 2; !groups.insert(group).second; ++number) group = fmt::format("{} {}", path_of, number);
       file.write_ids(group + "/object_id", names.of(one.ids));
-      write(file, group + "/truth", one.truth);
-      write(file, group + "/predicted", one.predicted);
-      for (const auto& [name, matrix] : one.fitted) write(file, fmt::format("{}/fitted/{}", group, name), matrix);
+      Shape shape = {std::ssize(one.ids)};
+      if (!one.outputs.empty()) {
+        shape = {std::ssize(one.ids), std::ssize(one.outputs)};
+        file.write_ids(group + "/outputs", {IdKind::text, std::vector<int64_t>(one.outputs.size()), one.outputs});
+      }
+      write(file, group + "/truth", DType::f64, shape, one.truth);
+      write(file, group + "/predicted", DType::f64, shape, one.predicted);
     }
   }
   file.close();
   durable.commit();
+}
+
+void write_probes(const std::string& folder, const std::map<std::string, std::vector<Prediction>>& predictions) {
+  std::set<std::string> names;
+  for (const auto& [task, all] : predictions) {
+    for (const Prediction& one : all) {
+      if (one.fitted.empty() || !one.metadata.contains("model_hash")) continue;
+      const std::string plain =
+          step(fmt::format("{} {} {} {} {}", task, one.label, one.modality, one.representation, one.method));
+      std::string name = plain;
+      for (int number = 2; !names.insert(name).second; ++number) name = fmt::format("{} {}", plain, number);
+      io::make_folder(folder);
+      io::write_safetensors(fmt::format("{}/{}.safetensors", folder, name), one.fitted, one.metadata);
+    }
+  }
 }
 
 }  // namespace astroclip::evaluate

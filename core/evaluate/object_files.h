@@ -13,10 +13,14 @@ namespace astroclip::evaluate {
 void write_embeddings(const std::string& path, const TaskInput& input,
                       const std::map<std::string, std::string>& attributes);
 
-/// An HDF5 file of what tasks predict and fit, by the task's name: groups TASK/LABEL/MODALITY/REPRESENTATION/METHOD
-/// with object_id, truth and predicted [test objects], and fitted/NAME [rows, columns]. A group that is there already
-/// gets a number: "METHOD 2".
+/// An HDF5 file of what tasks predict, by the task's name: groups TASK/LABEL/MODALITY/REPRESENTATION/METHOD with
+/// object_id [test objects], truth and predicted [test objects], or of several outputs [test objects, outputs] beside
+/// their names in outputs. A group that is there already gets a number: "METHOD 2".
 void write_predictions(const std::string& path, const std::map<std::string, std::vector<Prediction>>& predictions,
                        const IdNames& names);
+
+/// A file for each prediction of a representation that a model file gives: FOLDER/TASK LABEL MODALITY REPRESENTATION
+/// METHOD.safetensors with what was fitted. One that is there already gets a number, as the group of predictions does.
+void write_probes(const std::string& folder, const std::map<std::string, std::vector<Prediction>>& predictions);
 
 }  // namespace astroclip::evaluate

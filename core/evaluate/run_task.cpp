@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "plugin/guarded.h"
 
@@ -10,7 +12,8 @@ namespace astroclip::evaluate {
 namespace {
 
 void check_prediction(const std::string& task, const Prediction& one) {
-  if (one.truth.size() == one.ids.size() && one.predicted.size() == one.ids.size()) return;
+  const size_t values = one.ids.size() * std::max<size_t>(1, one.outputs.size());
+  if (one.truth.size() == values && one.predicted.size() == values) return;
   throw Error(fmt::format("{}: the prediction of '{}' from '{}' ({}) has {} ids, {} true and {} predicted values", task,
                           one.label, one.representation, one.modality, one.ids.size(), one.truth.size(),
                           one.predicted.size()));

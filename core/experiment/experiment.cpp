@@ -116,6 +116,10 @@ const Schema<EvaluationSpec>& evaluation_schema() {
                  between(0, 100000))
           .field("probe_seeds", &EvaluationSpec::probe_seeds,
                  "fits of each probe with random initial weights; metrics are their means", between(1, 1000))
+          .field("keep_probes", &EvaluationSpec::keep_probes,
+                 "write the probes that tasks fit on trained encoders to the run's folder probes; `astroclip embed "
+                 "--probe` applies them")
+          .no_effect_on_results()
           .renamed("baselines", "floors")
           .renamed("image_magnitudes", "label_floors")
           .renamed("spectrum_magnitudes", "label_floors")

@@ -138,6 +138,7 @@ struct EvaluationSpec {
   double max_not_finite = 0.01;  ///< share of a representation's objects
   int64_t resamples = 200;
   int64_t probe_seeds = 3;
+  bool keep_probes = false;
 };
 
 struct Experiment {

@@ -15,6 +15,13 @@ double median(std::vector<double> values) {
   return 0.5 * (*middle + *std::max_element(values.begin(), middle));
 }
 
+double quantile(std::span<const double> rising, double share) {
+  if (rising.empty()) return std::nan("");
+  const double place = share * static_cast<double>(rising.size() - 1);
+  const auto low = static_cast<size_t>(place), high = std::min(low + 1, rising.size() - 1);
+  return std::lerp(rising[low], rising[high], place - std::floor(place));
+}
+
 double r_squared(std::span<const double> predicted, std::span<const double> truth) {
   const double mean = std::accumulate(truth.begin(), truth.end(), 0.0) / static_cast<double>(truth.size());
   double residual = 0.0, total = 0.0;
@@ -22,7 +29,7 @@ double r_squared(std::span<const double> predicted, std::span<const double> trut
     residual += (predicted[i] - truth[i]) * (predicted[i] - truth[i]);
     total += (truth[i] - mean) * (truth[i] - mean);
   }
-  return 1.0 - residual / total;
+  return total > 0.0 ? 1.0 - residual / total : std::nan("");
 }
 
 std::vector<double> errors(std::span<const double> predicted, std::span<const double> truth) {
@@ -74,12 +81,7 @@ double nmad(std::vector<double> errors) {
 double iqr_deviation(std::vector<double> errors) {
   if (errors.empty()) return std::nan("");
   std::ranges::sort(errors);
-  const auto quantile = [&](double share) {
-    const double place = share * static_cast<double>(errors.size() - 1);
-    const auto low = static_cast<size_t>(place), high = std::min(low + 1, errors.size() - 1);
-    return std::lerp(errors[low], errors[high], place - std::floor(place));
-  };
-  return (quantile(0.75) - quantile(0.25)) / 1.349;
+  return (quantile(errors, 0.75) - quantile(errors, 0.25)) / 1.349;
 }
 
 double outlier_fraction(std::span<const double> errors, double limit) {

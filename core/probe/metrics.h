@@ -8,8 +8,11 @@
 namespace astroclip::probe {
 
 double median(std::vector<double> values);
+/// Of values in rising order, between which it is interpolated linearly.
+double quantile(std::span<const double> rising, double share);
 
-/// The coefficient of determination: 1 − Σ (predicted − truth)² / Σ (truth − mean truth)².
+/// The coefficient of determination: 1 − Σ (predicted − truth)² / Σ (truth − mean truth)²; NaN where the truth is
+/// constant.
 double r_squared(std::span<const double> predicted, std::span<const double> truth);
 
 /// predicted − truth

@@ -2,73 +2,141 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "base/error.h"
 #include "base/rng.h"
 #include "probe/bootstrap.h"
+#include "probe/probe_file.h"
 
 namespace astroclip::probe {
 
 namespace {
 
-Fit fit(const std::string& probe, const Sample& train, const Sample& test, const std::string& label,
-        const Options& options, uint64_t seed) {
-  if (probe == "knn") return knn(train, test, options.k);
-  if (probe == "ridge") return ridge(train, test, options.penalty);
-  return mlp(train, test, options, label + "_probe", seed);
+std::unique_ptr<Probe> fit(const std::string& probe, const Sample& train, const std::string& name,
+                           const Options& options, uint64_t seed) {
+  if (probe == "knn") return fit_knn(train, options.k);
+  if (probe == "ridge") return fit_ridge(train, options.penalty);
+  if (probe == "logistic") return fit_logistic(train, options.penalty);
+  return fit_mlp(train, options, name + "_probe", seed);
 }
 
-Matrix as_row(const std::vector<double>& values) {
-  return {1, static_cast<int64_t>(values.size()), {values.begin(), values.end()}};
+LabelColumns columns_of(const std::map<std::string, std::vector<double>>& labels, const Quantity& quantity) {
+  LabelColumns columns;
+  for (const std::string& label : quantity.labels) {
+    const auto found = labels.find(label);
+    if (found == labels.end()) throw Error("the task's labels() do not name '" + label + "', which it predicts");
+    columns.push_back(&found->second);
+  }
+  return columns;
 }
 
-const std::vector<double>& column(const std::map<std::string, std::vector<double>>& labels, const std::string& label) {
-  const auto found = labels.find(label);
-  if (found != labels.end()) return found->second;
-  throw Error("the task's labels() do not name '" + label + "', which it predicts");
-}
-
-/// The seed of the probe's start number `start`, from 0.
-uint64_t seed_of(const TaskInput& input, int64_t start) {
-  return start == 0 ? input.seed : input.seed ^ stable_hash(fmt::format("probe start {}", start));
-}
-
-void need_objects(const Representation& from, const TaskInput& input, const std::string& label, const Sample& train,
+void need_objects(const Representation& from, const TaskInput& input, const Quantity& quantity, const Sample& train,
                   const Sample& test) {
-  if (train.labels.size() >= 2 && test.labels.size() >= 2) return;
+  if (train.ids.size() >= 2 && test.ids.size() >= 2) return;
   throw Error(
       fmt::format("label '{}': {} of {} training objects and {} of {} test objects have the label and the "
                   "representation '{}' of '{}'; two of each are needed",
-                  label, train.labels.size(), input.train_ids.size(), test.labels.size(), input.test_ids.size(),
+                  quantity.name, train.ids.size(), input.train_ids.size(), test.ids.size(), input.test_ids.size(),
                   from.name, from.modality));
+}
+
+/// Throws Error unless training objects differ in each label, or in some share.
+void need_differences(const Quantity& quantity, const Sample& train) {
+  const auto outputs = static_cast<size_t>(train.outputs);
+  size_t constant = 0;
+  for (size_t output = 0; output < outputs; ++output) {
+    bool differs = false;
+    for (size_t i = output; i < train.labels.size(); i += outputs) differs |= train.labels[i] != train.labels[output];
+    constant += differs ? 0 : 1;
+    if (differs || quantity.kind == Quantity::Kind::shares) continue;
+    throw Error(
+        fmt::format("label '{}': all {} training objects with the representation have the {} {}; there is "
+                    "nothing to tell apart",
+                    quantity.labels[output], train.ids.size(),
+                    quantity.kind == Quantity::Kind::classes ? "class" : "value", train.labels[output]));
+  }
+  if (constant < outputs) return;
+  throw Error(
+      fmt::format("question '{}': all {} training objects with the representation have the same shares of "
+                  "its answers; there is nothing to tell apart",
+                  quantity.name, train.ids.size()));
+}
+
+/// Makes shares of classes, 1 for an object's own; gives the classes.
+std::vector<std::string> split_classes(Sample& train, Sample& test) {
+  std::set<double> classes(train.labels.begin(), train.labels.end());
+  classes.insert(test.labels.begin(), test.labels.end());
+  for (Sample* sample : {&train, &test}) {
+    std::vector<double> shares;
+    for (const double label : sample->labels) {
+      for (const double one : classes) shares.push_back(one == label ? 1.0 : 0.0);
+    }
+    sample->labels = std::move(shares);
+    sample->outputs = static_cast<int64_t>(classes.size());
+  }
+  std::vector<std::string> names;
+  for (const double one : classes) names.push_back(fmt::format("{}", one));
+  return names;
 }
 
 }  // namespace
 
-std::vector<BySeed> predict(const Representation& from, const TaskInput& input, const std::string& label,
-                            const Options& options) {
-  Sample train = labelled(from.train, column(input.train_labels, label), input.train_ids);
-  Sample test = labelled(from.test, column(input.test_labels, label), input.test_ids);
-  need_objects(from, input, label, train, test);
-  const Standardiser standardise(train.features);
+Samples samples_of(const Representation& from, const TaskInput& input, const Quantity& quantity,
+                   Standardisation standardisation) {
+  Sample train = labelled(from.train, columns_of(input.train_labels, quantity), input.train_ids);
+  Sample test = labelled(from.test, columns_of(input.test_labels, quantity), input.test_ids);
+  need_objects(from, input, quantity, train, test);
+  need_differences(quantity, train);
+  std::vector<std::string> outputs = quantity.labels;
+  if (quantity.kind == Quantity::Kind::classes) outputs = split_classes(train, test);
+  if (quantity.kind != Quantity::Kind::numbers) train.target = test.target = Target::shares;
+  Standardiser standardise(train.features, standardisation);
   train.features = standardise(train.features);
   test.features = standardise(test.features);
+  return {std::move(train), std::move(test), std::move(outputs), std::move(standardise)};
+}
+
+uint64_t seed_of(const TaskInput& input, int64_t start) {
+  return start == 0 ? input.seed : input.seed ^ stable_hash(fmt::format("probe start {}", start));
+}
+
+void keep(Prediction& prediction, const FittedProbe& fitted, const Representation& from) {
+  prediction.fitted = fitted.tensors();
+  prediction.metadata = fitted.metadata();
+  prediction.metadata.insert({{"representation", from.name},
+                              {"encoder", from.modality},
+                              {"trained_on", fmt::format("{} objects", prediction.trained_on)}});
+  if (from.model_hash.empty()) return;
+  prediction.metadata["model_hash"] = from.model_hash;
+  prediction.metadata["embedding"] = from.embedding;
+}
+
+std::vector<BySeed> predict(const Representation& from, const TaskInput& input, const Quantity& quantity,
+                            const Options& options) {
+  const auto [train, test, outputs, standardise] = samples_of(from, input, quantity, options.standardisation);
   std::vector<BySeed> all;
-  for (const std::string& probe : options.probes) {
-    const int64_t starts = probe == "mlp" ? input.probe_seeds : 1;
+  for (const std::string& method : options.probes) {
+    const int64_t starts = method == "mlp" ? input.probe_seeds : 1;
     all.emplace_back();
     for (int64_t start = 0; start < starts; ++start) {
-      Fit result = fit(probe, train, test, label, options, seed_of(input, start));
-      if (!result.fitted.empty()) {
-        result.fitted["column_mean"] = as_row(standardise.means());
-        result.fitted["column_scale"] = as_row(standardise.scales());
-      }
-      all.back().push_back({from.name, from.modality, probe, from.role, label, train.features.rows, test.ids,
-                            test.labels, std::move(result.predicted), std::move(result.fitted), test.objects});
+      std::shared_ptr<const Probe> probe = fit(method, train, quantity.name, options, seed_of(input, start));
+      Prediction& one = all.back().emplace_back(Prediction{from.name, from.modality, method, from.role, quantity.name,
+                                                           train.features.rows, test.ids, test.labels,
+                                                           probe->predict(test.features), test.objects});
+      if (outputs.size() > 1) one.outputs = outputs;
+      if (!input.keep_probes) continue;
+      keep(one, {method, quantity.name, outputs, train.target, options.protocol, standardise, probe}, from);
     }
   }
   return all;
+}
+
+std::vector<BySeed> predict(const Representation& from, const TaskInput& input, const std::string& label,
+                            const Options& options) {
+  return predict(from, input, Quantity{label, {label}}, options);
 }
 
 Measurement measure(const BySeed& predictions, const std::string& method, const PredictionMetrics& metrics,
@@ -76,11 +144,14 @@ Measurement measure(const BySeed& predictions, const std::string& method, const 
   std::vector<Statistic> statistics;
   for (const Prediction& one : predictions) {
     statistics.emplace_back([&](std::span<const int64_t> drawn) {
+      const size_t outputs = std::max<size_t>(1, one.outputs.size());
       std::vector<double> predicted, truth;
       for (const int64_t i : drawn) {
-        const auto at = static_cast<size_t>(objects[static_cast<size_t>(i)]);
-        predicted.push_back(one.predicted[at]);
-        truth.push_back(one.truth[at]);
+        const size_t at = static_cast<size_t>(objects[static_cast<size_t>(i)]) * outputs;
+        for (size_t output = at; output < at + outputs; ++output) {
+          predicted.push_back(one.predicted[output]);
+          truth.push_back(one.truth[output]);
+        }
       }
       return metrics(predicted, truth);
     });

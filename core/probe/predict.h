@@ -8,7 +8,7 @@
 
 #include "api/task.h"
 #include "config/schema.h"
-#include "probe/probes.h"
+#include "probe/probe_file.h"
 
 namespace astroclip::probe {
 
@@ -17,18 +17,24 @@ struct Options : MlpOptions {
   std::vector<std::string> probes = {"knn", "mlp"};
   int64_t k = 64;
   double penalty = 1.0;
+  // No keys of an experiment file: what a named protocol sets.
+  Standardisation standardisation = Standardisation::columns;
+  std::string protocol = {};  ///< its name; "" for none
 };
 
 /// Adds the fields of Options to the schema of a task whose parameters derive from them; `hidden` tells what an empty
-/// list of hidden widths stands for.
+/// list of hidden widths stands for, `target` what the task predicts.
 template <class P>
-config::Schema<P> with_options(config::Schema<P> schema, const std::string& hidden = "none: a linear model") {
+config::Schema<P> with_options(config::Schema<P> schema, const std::string& hidden = "none: a linear model",
+                               Target target = Target::numbers) {
   using config::above, config::at_least;
+  std::vector<std::string> probes = {"knn", "ridge", "mlp"};
+  if (target == Target::shares) probes.insert(probes.begin() + 2, "logistic");
+  const std::string of_ridge = target == Target::shares ? "ridge and logistic probes" : "ridge probe";
   return std::move(
-      schema
-          .field("probes", &Options::probes, "the probes to fit", config::each(config::one_of({"knn", "ridge", "mlp"})))
+      schema.field("probes", &Options::probes, "the probes to fit", config::each(config::one_of(probes)))
           .field("k", &Options::k, "neighbours of the k-NN probe; the published protocol has 64", at_least(1))
-          .field("penalty", &Options::penalty, "L2 penalty of the ridge probe", above(0.0))
+          .field("penalty", &Options::penalty, "L2 penalty of the " + of_ridge, above(0.0))
           .field("hidden", &MlpOptions::hidden, "hidden widths of the MLP probe; " + hidden, config::each(at_least(1)))
           .field("epochs", &MlpOptions::epochs, "epochs of the MLP probe", at_least(1))
           .field("batch", &MlpOptions::batch, "batch size of the MLP probe", at_least(1))
@@ -40,16 +46,46 @@ config::Schema<P> with_options(config::Schema<P> schema, const std::string& hidd
                  config::between(0.0, 0.9)));
 }
 
+/// What is predicted of an object, from labels of the task.
+struct Quantity {
+  enum class Kind {
+    numbers,  ///< the labels themselves, together
+    shares,   ///< the labels are shares of the answers to a question
+    classes,  ///< the one label is a class: each of its values is an answer
+  };
+  std::string name;  ///< in reports and files: "redshift", "bar"
+  std::vector<std::string> labels;
+  Kind kind = Kind::numbers;
+};
+
+/// The objects with a representation and the labels of a quantity. Vectors are standardised on the training objects.
+struct Samples {
+  Sample train, test;
+  std::vector<std::string> outputs;  ///< names of the labels or answers
+  Standardiser standardise;
+};
+/// Throws Error where fewer than two training or test objects have both representation and labels, and where all these
+/// training objects have the same label, class or shares.
+Samples samples_of(const Representation& from, const TaskInput& input, const Quantity& quantity,
+                   Standardisation standardisation);
+
 /// What one probe predicts, by the random starts of the probe: TaskInput::probe_seeds of an MLP, one of the others.
 using BySeed = std::vector<Prediction>;
 
-/// Predicts a label of the test objects from a representation of the training objects, by each of the probes. Columns
-/// are standardised on the training objects with a label. Throws Error where fewer than two training or test objects
-/// have both representation and label.
+/// Predicts a quantity of the test objects from a representation of the training objects, by each of the probes. Throws
+/// Error as samples_of does.
+std::vector<BySeed> predict(const Representation& from, const TaskInput& input, const Quantity& quantity,
+                            const Options& options);
+/// The same of one label, a number.
 std::vector<BySeed> predict(const Representation& from, const TaskInput& input, const std::string& label,
                             const Options& options);
 
-/// Metrics of predictions of some test objects.
+/// The seed of the probe's start number `start`, from 0.
+uint64_t seed_of(const TaskInput& input, int64_t start);
+/// Gives a prediction what was fitted, as it is saved.
+void keep(Prediction& prediction, const FittedProbe& fitted, const Representation& from);
+
+/// Metrics of predictions of some test objects: numbers, or shares [objects, answers].
 using PredictionMetrics =
     std::function<std::vector<Metric>(std::span<const double> predicted, std::span<const double> truth)>;
 

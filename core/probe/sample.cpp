@@ -2,14 +2,39 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
 
 namespace astroclip::probe {
 
-Standardiser::Standardiser(const Matrix& rows) {
+namespace {
+
+double scale_of(double deviation, double mean) {
+  return deviation > 1e-12 * (1.0 + std::abs(mean)) ? 1.0 / deviation : 0.0;
+}
+
+}  // namespace
+
+Standardiser::Standardiser(const Matrix& rows, Standardisation how) {
   if (rows.rows == 0) throw Error("[standardise] there is no row to take means and deviations from");
+  const auto columns = static_cast<size_t>(rows.columns);
+  if (how == Standardisation::none) {
+    means_.assign(columns, 0.0);
+    scales_.assign(columns, 1.0);
+    return;
+  }
+  if (how == Standardisation::whole) {
+    const auto count = static_cast<double>(rows.values.size());
+    double sum = 0.0, squares = 0.0;
+    for (const float value : rows.values) sum += value;
+    const double mean = sum / count;
+    for (const float value : rows.values) squares += (value - mean) * (value - mean);
+    means_.assign(columns, mean);
+    scales_.assign(columns, scale_of(std::sqrt(squares / std::max(1.0, count - 1.0)), mean));
+    return;
+  }
   const auto count = static_cast<double>(rows.rows);
   for (int64_t column = 0; column < rows.columns; ++column) {
     double sum = 0.0, squares = 0.0;
@@ -19,11 +44,13 @@ Standardiser::Standardiser(const Matrix& rows) {
       const double difference = rows.row(i)[static_cast<size_t>(column)] - mean;
       squares += difference * difference;
     }
-    const double deviation = std::sqrt(squares / count);
     means_.push_back(mean);
-    scales_.push_back(deviation > 1e-12 * (1.0 + std::abs(mean)) ? 1.0 / deviation : 0.0);
+    scales_.push_back(scale_of(std::sqrt(squares / count), mean));
   }
 }
+
+Standardiser::Standardiser(std::vector<double> means, std::vector<double> scales)
+    : means_(std::move(means)), scales_(std::move(scales)) {}
 
 Matrix Standardiser::operator()(const Matrix& rows) const {
   if (rows.columns != static_cast<int64_t>(means_.size())) {
@@ -37,14 +64,16 @@ Matrix Standardiser::operator()(const Matrix& rows) const {
   return scaled;
 }
 
-Sample labelled(const Vectors& vectors, const std::vector<double>& labels, const std::vector<int64_t>& ids) {
+Sample labelled(const Vectors& vectors, const LabelColumns& columns, const std::vector<int64_t>& ids) {
   Sample sample;
+  sample.outputs = static_cast<int64_t>(columns.size());
   std::vector<int64_t> rows;
   for (size_t row = 0; row < vectors.objects.size(); ++row) {
     const auto object = static_cast<size_t>(vectors.objects[row]);
-    if (!std::isfinite(labels.at(object))) continue;
+    const auto is_known = [&](const std::vector<double>* column) { return std::isfinite(column->at(object)); };
+    if (!std::ranges::all_of(columns, is_known)) continue;
     rows.push_back(static_cast<int64_t>(row));
-    sample.labels.push_back(labels[object]);
+    for (const std::vector<double>* column : columns) sample.labels.push_back((*column)[object]);
     sample.ids.push_back(ids.at(object));
     sample.objects.push_back(vectors.objects[row]);
   }

@@ -7,12 +7,22 @@
 
 namespace astroclip::probe {
 
-/// Shifts and scales columns so that those of the rows it is fitted on have zero mean and unit deviation; columns that
-/// are constant there become zero.
+/// How vectors are shifted and scaled before a probe sees them.
+enum class Standardisation {
+  columns,  ///< each column to zero mean and unit deviation; constant ones to zero
+  whole,    ///< all by one mean and one deviation (divisor n − 1), as the published flows have it
+  none,
+};
+
+/// Shifts and scales columns by means and deviations of the rows that it is fitted on.
 class Standardiser {
  public:
+  /// One of no columns.
+  Standardiser() = default;
   /// Throws Error when there is no row.
-  explicit Standardiser(const Matrix& rows);
+  explicit Standardiser(const Matrix& rows, Standardisation how = Standardisation::columns);
+  /// One that was fitted before.
+  Standardiser(std::vector<double> means, std::vector<double> scales);
   /// Throws Error when the number of columns differs.
   Matrix operator()(const Matrix& rows) const;
   const std::vector<double>& means() const { return means_; }
@@ -23,15 +33,26 @@ class Standardiser {
   std::vector<double> means_, scales_;
 };
 
-/// Objects with a representation and a label, to fit or to test a probe on.
-struct Sample {
-  Matrix features;  ///< a row each
-  std::vector<double> labels;
-  std::vector<int64_t> ids;
-  std::vector<int64_t> objects = {};  ///< places in the ids and labels of the split
+/// What labels are.
+enum class Target {
+  numbers,  ///< one or several of each object
+  shares,   ///< of the answers to a question: of its votes, or 1 for an object's class and 0 for the others
 };
 
-/// The objects whose label is finite. `labels` and `ids` are of all objects of the split.
-Sample labelled(const Vectors& vectors, const std::vector<double>& labels, const std::vector<int64_t>& ids);
+/// Objects with a representation and labels, to fit or to test a probe on.
+struct Sample {
+  Matrix features;             ///< a row each
+  std::vector<double> labels;  ///< [objects, outputs]
+  std::vector<int64_t> ids;
+  std::vector<int64_t> objects = {};  ///< places in the ids and labels of the split
+  int64_t outputs = 1;                ///< labels of an object
+  Target target = Target::numbers;
+};
+
+/// Labels of all objects of a split, a column for each output.
+using LabelColumns = std::vector<const std::vector<double>*>;
+
+/// The objects whose labels are all finite. `columns` and `ids` are of all objects of the split.
+Sample labelled(const Vectors& vectors, const LabelColumns& columns, const std::vector<int64_t>& ids);
 
 }  // namespace astroclip::probe

@@ -18,7 +18,8 @@ namespace astroclip::record {
 ///   figures/STAGE-STEP-N.svg  what the loss drew at a validation, with the numbers in a .dat
 ///   model.safetensors      the encoders at the end
 ///   embeddings.h5          embeddings of every object
-///   predictions.h5         what the tasks predict of test objects, and the probes that they fit
+///   predictions.h5         what the tasks predict of test objects
+///   probes/                the probes that the tasks fit, if they are kept
 ///   report.txt, report.json  results of the tasks
 class RunFolder {
  public:
@@ -44,6 +45,7 @@ class RunFolder {
   std::string model() const { return path_ + "/model.safetensors"; }
   std::string embeddings() const { return path_ + "/embeddings.h5"; }
   std::string predictions() const { return path_ + "/predictions.h5"; }
+  std::string probes() const { return path_ + "/probes"; }
   std::string report_text() const { return path_ + "/report.txt"; }
   std::string report_json() const { return path_ + "/report.json"; }
 

@@ -49,7 +49,7 @@ double knn_r_squared(const Matrix& rows, const std::vector<double>& labels) {
   const auto& [train, test] = halves;
   if (train.labels.empty() || test.labels.empty()) return std::nan("");
   const int64_t k = std::min(neighbours, train.features.rows);
-  return probe::r_squared(probe::knn(train, test, k).predicted, test.labels);
+  return probe::r_squared(probe::fit_knn(train, k)->predict(test.features), test.labels);
 }
 
 void expect_label(const Stage& stage, const Dataset& dataset) {

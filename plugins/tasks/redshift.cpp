@@ -14,6 +14,8 @@ namespace {
 
 enum class Protocol { own, published, corrected };
 
+std::string name_of(Protocol protocol) { return protocol == Protocol::published ? "published" : "corrected"; }
+
 /// The label and the selection of the published redshifts, which are those of PROVABGS (Hahn et al. 2022).
 constexpr const char* provabgs_redshift = "Z_HP";
 constexpr const char* provabgs_positive[] = {"PROVABGS_LOGMSTAR_BF", "MAG_G", "MAG_R", "MAG_Z"};
@@ -68,7 +70,7 @@ probes = ["knn"]
 
   TaskResult run(const TaskInput& given) const override {
     TaskInput input{{},         given.train_labels, given.test_labels, given.train_ids, given.test_ids,
-                    given.seed, given.resamples,    given.probe_seeds, given.id_names};
+                    given.seed, given.resamples,    given.probe_seeds, given.id_names,  given.keep_probes};
     std::string label = p_.label, selection;
     if (p_.protocol != Protocol::own) {
       selection = select(input);
@@ -77,7 +79,7 @@ probes = ["knn"]
     TaskResult result;
     Report report;
     report.title = "redshift: " + label + " of test objects from representations of training objects";
-    if (p_.protocol != Protocol::own) report.protocol = p_.protocol == Protocol::published ? "published" : "corrected";
+    if (p_.protocol != Protocol::own) report.protocol = name_of(p_.protocol);
     Report binned = report;
     binned.title += ", in bins of " + (p_.bin_by.empty() ? label : p_.bin_by);
     std::vector<probe::BySeed> all;
@@ -156,6 +158,7 @@ probes = ["knn"]
 
   probe::Options options_for(const std::string& modality) const {
     probe::Options options = p_;
+    if (p_.protocol != Protocol::own) options.protocol = name_of(p_.protocol);
     if (p_.protocol == Protocol::corrected) options.validation = 0.1;
     if (options.hidden.empty())
       options.hidden = modality == "spectrum" ? std::vector<int64_t>{64, 64} : std::vector<int64_t>{32};

@@ -14,6 +14,7 @@
 #include "io/weights/safetensors.h"
 #include "model/model.h"
 #include "model/model_file.h"
+#include "probe/probe_file.h"
 #include "support/fixtures.h"
 #include "support/hdf5_files.h"
 #include "support/program.h"
@@ -203,6 +204,81 @@ TEST(Embed, BeforeAlignmentGivesTheTowersOwnEmbedding) {
   EXPECT_EQ(file.shape("spectrum_embeddings"), (Shape{2, width}));
   EXPECT_THAT(whole_dataset<float>(output, "spectrum_embeddings"),
               testing::Not(testing::Pointwise(testing::FloatNear(1e-2F), fixture_values("spectrum_embedding"))));
+}
+
+/// A ridge probe on the embedding of an encoder of the fixtures' model, which gives the sum of its first `columns`.
+std::string sum_probe(const std::string& name, const std::string& encoder, size_t columns,
+                      const std::map<std::string, std::string>& changes = {}) {
+  const std::vector<double> ones(columns, 1.0), none(columns, 0.0);
+  const Tensor weight = Tensor::from_host(ones, {1, static_cast<int64_t>(columns)}, DType::f64, Device::host()),
+               bias = Tensor::from_host(std::vector<double>{0.5}, {1}, DType::f64, Device::host());
+  const probe::FittedProbe fitted{
+      "ridge",
+      "redshift",
+      {"redshift"},
+      probe::Target::numbers,
+      "",
+      probe::Standardiser(none, ones),
+      probe::restore("ridge", {{"weight", weight}, {"bias", bias}}, probe::Target::numbers)};
+  auto metadata = fitted.metadata();
+  metadata.insert({{"encoder", encoder},
+                   {"embedding", "head"},
+                   {"model_hash", read_model_description(model()).hash},
+                   {"trained_on", "80 objects"}});
+  for (const auto& [key, value] : changes) metadata[key] = value;
+  const std::string path = scratch(name);
+  io::write_safetensors(path, fitted.tensors(), metadata);
+  return path;
+}
+
+TEST(Embed, AppliesProbes) {
+  const std::string output = scratch("probed.h5"), survey = survey_input("two.h5", 2);
+  const std::string of_image = sum_probe("of_image.safetensors", "image", width),
+                    of_spectrum = sum_probe("of_spectrum.safetensors", "spectrum", width);
+  const Outcome outcome = run_program(embed_arguments(model(), "'" + paired_input() + "' '" + survey + "'", output) +
+                                      " --probe '" + of_image + "' '" + of_spectrum + "'");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  for (const std::string encoder : {"image", "spectrum"}) {
+    const std::vector<float> embeddings = whole_dataset<float>(output, encoder + "_embeddings");
+    const std::vector<double> found = whole_dataset<double>(output, encoder + "_redshift_ridge");
+    ASSERT_EQ(found.size(), 4U);
+    for (size_t row = 0; row < 4; ++row) {
+      double sum = 0.5;
+      for (size_t column = 0; column < width; ++column) sum += double{embeddings[row * width + column]};
+      // The survey has no spectra.
+      if (encoder == "spectrum" && row >= 2) {
+        EXPECT_TRUE(std::isnan(found[row]));
+      } else {
+        EXPECT_NEAR(found[row], sum, 1e-9);
+      }
+    }
+  }
+  EXPECT_THAT(io::Hdf5File::open(output).attribute("probes"),
+              testing::StartsWith("image_redshift_ridge: redshift, protocol own, of 80 objects; hash "));
+}
+
+TEST(Embed, RefusesAProbeOfOtherEmbeddings) {
+  const std::string output = scratch("not_probed.h5"), hash = read_model_description(model()).hash;
+  const auto refusal = [&](const std::string& probe, const std::string& more = "") {
+    const Outcome outcome =
+        run_program(embed_arguments(model(), "'" + paired_input() + "'", output) + " --probe '" + probe + "'" + more);
+    EXPECT_NE(outcome.status, 0);
+    EXPECT_FALSE(fs::exists(output));
+    return outcome.err;
+  };
+  const std::string error = "astroclip: error: ";
+  const std::string foreign = sum_probe("foreign.safetensors", "image", width, {{"model_hash", "abc"}});
+  EXPECT_EQ(refusal(foreign), error + foreign + ": was fitted on embeddings of the model abc; " + model() +
+                                  " is the model " + hash + "\n");
+  const std::string wide = sum_probe("wide.safetensors", "image", width + 1);
+  EXPECT_EQ(refusal(wide), error + wide + ": takes vectors of 49 columns; the embedding 'image' has 48\n");
+  const std::string own = sum_probe("own.safetensors", "image", width);
+  EXPECT_EQ(refusal(own, " --embedding pool"),
+            error + own + ": was fitted on embeddings that --embedding head gives, not pool\n");
+  EXPECT_EQ(refusal(own, " --modality spectrum"),
+            error + own + ": takes the embedding 'image', which is not among those to write\n");
+  EXPECT_EQ(refusal(own + "' '" + own), error + own + ": another --probe predicts image_redshift_ridge, too\n");
+  EXPECT_EQ(refusal(model()), error + model() + ": is not a file of a probe: its metadata has no \"probe\"\n");
 }
 
 TEST(Embed, KilledAtRandomMomentsItEndsWithTheSameBytes) {

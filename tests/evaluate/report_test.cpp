@@ -12,6 +12,7 @@
 #include "evaluate/object_files.h"
 #include "io/hdf5/hdf5.h"
 #include "io/output/durable_file.h"
+#include "io/weights/safetensors.h"
 #include "support/scratch.h"
 
 namespace astroclip::evaluate {
@@ -93,18 +94,37 @@ TEST(ReportJson, OfAnotherVersionIsRefused) {
 
 TEST(PredictionsFile, HasAGroupForEachTaskLabelModalityRepresentationAndMethod) {
   const std::string path = testing_support::scratch("predictions.h5");
-  Prediction one{"runs/other", "image", "ridge", Role::baseline, "redshift", 3, {7, 8}, {0.1, 0.2}, {0.15, 0.25}, {}};
-  one.fitted["weight"] = {1, 2, {3, 4}};
-  write_predictions(path, {{"redshift", {one, one}}}, {});
+  const Prediction one{"runs/other", "image", "ridge", Role::baseline, "redshift", 3, {7, 8}, {0.1, 0.2}, {0.15, 0.25}};
+  Prediction several{"aligned", "image", "knn", Role::model, "bar", 3, {7, 8}, {1, 0, 0, 1}, {0.7, 0.3, 0.4, 0.6}};
+  several.outputs = {"no", "weak"};
+  write_predictions(path, {{"redshift", {one, one}}, {"morphology", {several}}}, {});
   const auto file = io::Hdf5File::open(path);
   EXPECT_THAT(file.groups("redshift/redshift/image/runs_other"), ElementsAre("ridge", "ridge 2"));
   const std::string group = "redshift/redshift/image/runs_other/ridge/";
-  std::vector<double> predicted(2), weight(2);
+  std::vector<double> predicted(2);
   file.read_rows(group + "predicted", std::vector<int64_t>{0, 1}, DType::f64, predicted.data());
-  file.read_rows(group + "fitted/weight", std::vector<int64_t>{0}, DType::f64, weight.data());
   EXPECT_THAT(predicted, ElementsAre(0.15, 0.25));
-  EXPECT_THAT(weight, ElementsAre(3, 4));
   EXPECT_TRUE(file.contains(group + "object_id") && file.contains(group + "truth"));
+  const std::string bar = "morphology/bar/image/aligned/knn/";
+  file.read_rows(bar + "predicted", std::vector<int64_t>{1}, DType::f64, predicted.data());
+  EXPECT_THAT(predicted, ElementsAre(0.4, 0.6));
+  EXPECT_THAT(file.read_ids(bar + "outputs", std::vector<int64_t>{0, 1}).texts, ElementsAre("no", "weak"));
+}
+
+TEST(ProbeFiles, AreOfTrainedEncodersAlone) {
+  const std::string folder = testing_support::scratch("probes");
+  Prediction one{"aligned", "image", "ridge", Role::model, "redshift", 3, {7}, {0.1}, {0.15}};
+  const std::vector<double> weight = {3, 4};
+  one.fitted = {{"weight", Tensor::from_host(weight, {1, 2}, DType::f64, Device::host())}};
+  Prediction of_floor = one;
+  of_floor.method = "knn";
+  one.metadata = {{"model_hash", "abc"}};
+  write_probes(folder, {{"redshift", {one, one, of_floor}}});
+  const std::string first = folder + "/redshift redshift image aligned ridge";
+  EXPECT_EQ(io::SafetensorsFile::open(first + ".safetensors").read("weight", DType::f64, Device::host()).to_doubles(),
+            weight);
+  EXPECT_EQ(io::SafetensorsFile::open(first + " 2.safetensors").metadata().at("model_hash"), "abc");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 2);
 }
 
 }  // namespace

@@ -81,15 +81,21 @@ TEST(RedshiftTask, EachProbeReadsATellingColumnAndFindsNothingInNoise) {
 TEST(RedshiftTask, GivesPredictionsAndWhatItFitted) {
   TaskInput input = plain_input();
   input.test_labels["redshift"][0] = NAN;
-  const TaskResult result = testing_support::make_task("redshift", "epochs = 1")->run(input);
+  input.keep_probes = true;
+  input.representations[0].model_hash = "abc";
+  const TaskResult result = testing_support::make_task("redshift", "epochs = 1\nprotocol = \"own\"")->run(input);
   ASSERT_EQ(result.predictions.size(), 4U);
   for (const Prediction& one : result.predictions) {
     EXPECT_EQ(one.trained_on, 200);
     ASSERT_EQ(one.predicted.size(), 49U);
     EXPECT_EQ(one.ids[0], 1);
     EXPECT_EQ(one.truth[0], input.test_labels["redshift"][1]);
-    EXPECT_EQ(one.fitted.contains("layers.0.weight"), one.method == "mlp");
-    EXPECT_EQ(one.fitted.contains("column_mean"), one.method == "mlp");
+    const char* own = one.method == "mlp" ? "layers.0.weight" : "labels";
+    for (const char* name : {own, "column_mean"}) {
+      EXPECT_NE(std::ranges::find(one.fitted, name, &NamedTensor::name), one.fitted.end()) << one.method;
+    }
+    EXPECT_EQ(one.metadata.at("probe"), one.method);
+    EXPECT_EQ(one.metadata.contains("model_hash"), one.representation == "telling");
   }
 }
 
