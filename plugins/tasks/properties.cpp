@@ -24,7 +24,7 @@ class Properties final : public Task {
             .example(R"(
 [[tasks]]
 plugin = "properties"
-labels = ["log_mass", "log_sfr"]
+labels = ["log_mass", "metallicity", "age", "log_ssfr"]
 )");
     return schema;
   }
