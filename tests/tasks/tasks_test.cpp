@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "support/message_of.h"
 #include "testing/plugins.h"
 
 namespace astroclip {
@@ -223,6 +224,48 @@ TEST(RedshiftTask, HasErrorsOverTestObjectsAndOverSeedsOfTheProbe) {
     }
   }
   EXPECT_EQ(testing_support::make_task("redshift", "epochs = 2")->run(input).predictions.size(), 2U * (1U + 3U));
+}
+
+/// A column that tells the labels gives narrower densities than one of noise.
+TEST(PosteriorTask, MeasuresDensitiesOfEachLabelAndOfAll) {
+  TaskInput input = plain_input();
+  for (const double z : input.train_labels["redshift"]) input.train_labels["mass"].push_back(10.0 - 2.0 * z);
+  for (const double z : input.test_labels["redshift"]) input.test_labels["mass"].push_back(10.0 - 2.0 * z);
+  input.keep_probes = true;
+  const TaskResult result =
+      testing_support::make_task("posterior",
+                                 "labels = [\"redshift\", \"mass\"]\nflow = \"elementwise\"\nmembers = 2\n"
+                                 "epochs = 10\nbatch = 20\nlr = 0.01\n")
+          ->run(input);
+  ASSERT_EQ(result.reports.size(), 2U);
+  ASSERT_EQ(result.reports[0].rows.size(), 4U);
+  ASSERT_EQ(result.reports[1].rows.size(), 2U);
+  EXPECT_EQ(result.reports[0].rows[0].method, "mass elementwise_flow");
+  EXPECT_EQ(result.reports[1].rows[0].method, "all elementwise_flow");
+  const auto& rows = result.reports[0].rows;
+  for (const char* metric : {"NLL", "CRPS", "CDE loss"}) {
+    EXPECT_LT(value_of(rows[0], metric), value_of(rows[1], metric)) << metric;
+  }
+  ASSERT_EQ(result.predictions.size(), 2U);
+  const Prediction& one = result.predictions[0];
+  EXPECT_EQ(one.outputs.size(), 6U);
+  EXPECT_EQ(one.outputs[1], "redshift 50 %");
+  EXPECT_EQ(one.predicted.size(), 300U);
+  EXPECT_EQ(one.truth.size(), 300U);
+  EXPECT_EQ(one.metadata.at("probe"), "elementwise_flow");
+}
+
+TEST(PosteriorTask, RefusesWhatDoesNotFit) {
+  const auto refusal = [](const std::string& toml) {
+    return testing_support::message_of([&] { testing_support::make_task("posterior", toml); });
+  };
+  EXPECT_THAT(refusal("labels = [\"z\"]\nflow = \"coupling\""),
+              testing::HasSubstr("'flow' = \"coupling\" is of two labels or more; \"autoregressive\" takes one, too"));
+  EXPECT_THAT(refusal("labels = [\"z\"]\nprotocol = \"published\""),
+              testing::HasSubstr("'protocol' = \"published\" is of 'flow' = \"elementwise\""));
+  EXPECT_THAT(refusal("labels = [\"z\"]\nprotocol = \"corrected\"\nmembers = 3"),
+              testing::HasSubstr("'protocol' sets members = 10"));
+  EXPECT_THAT(refusal("labels = []"), testing::HasSubstr("'labels' names no label"));
 }
 
 /// Images and spectra of four objects in one space; the pairs of objects 2 and 3 are swapped.
