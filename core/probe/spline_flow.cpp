@@ -21,6 +21,8 @@ const double log_steepest = std::log(1e-3);                          // of zuko'
 
 int64_t spline_parameters(int64_t bins) { return 3 * bins - 1; }
 
+}  // namespace
+
 /// ReLU layers whose units see some units of the layer before.
 class MaskedMlp final : public nn::Module {
  public:
@@ -57,6 +59,8 @@ class MaskedMlp final : public nn::Module {
   std::vector<std::vector<int64_t>> degrees_;
   std::deque<Tensor> weights_, biases_;
 };
+
+namespace {
 
 /// Masked as in MADE (Germain et al. 2015): the splines of a label see the context and the labels before it.
 std::vector<std::vector<int64_t>> degrees_of(const FlowOptions& options, bool reversed) {
