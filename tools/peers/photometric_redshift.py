@@ -16,7 +16,8 @@ from sklearn.preprocessing import StandardScaler
 run, path = sys.argv[1:]
 table = Table.read(path)
 flux, extinction = np.asarray(table["MODELFLUX"], float), np.asarray(table["EXTINCTION"], float)
-magnitudes = 22.5 - 2.5 * np.log10(flux) - extinction + np.array([-0.04, 0, 0, 0, 0.02])
+with np.errstate(invalid="ignore"):  # a few fluxes are below 0
+    magnitudes = 22.5 - 2.5 * np.log10(flux) - extinction + np.array([-0.04, 0, 0, 0, 0.02])
 magnitudes = magnitudes.astype(np.float32).astype(float)  # as the floor holds them
 redshift = np.asarray(table["Z"], float)
 
@@ -45,6 +46,6 @@ for name in sorted(key for key in predictions if key.startswith("mlp")):
     report(f"{name}, astroclip", predictions[f"{name}/predicted"][:])
 mean, deviation = y.mean(), y.std()
 for seed in range(3):
-    mlp = MLPRegressor((64, 64), alpha=0.0, batch_size=64, max_iter=50, n_iter_no_change=50, random_state=seed)
+    mlp = MLPRegressor(hidden_layer_sizes=(64, 64), alpha=0.0, batch_size=64, max_iter=50, n_iter_no_change=50, random_state=seed)
     predicted = mlp.fit(x, (y - mean) / deviation).predict(scale.transform(magnitudes[test]))
     report(f"mlp {seed + 1}, scikit-learn", predicted * deviation + mean)
