@@ -81,8 +81,7 @@ Verb embed_verb() {
            {"astroclip embed --model astroclip.safetensors --input images_*.h5 --modality image "
             "--embedding pool --output images.h5",
             "embeds many files of images with the backbone alone"},
-           {"astroclip embed --model runs/quickstart-1/model.safetensors --probe "
-            "'runs/quickstart-1/probes/redshift redshift image aligned mlp.safetensors' --input new.h5 --output "
+           {"astroclip embed --model model.safetensors --probe redshift_mlp.safetensors --input new.h5 --output "
             "redshifts.h5",
             "predicts the redshifts of new galaxies by a probe of a run with keep_probes = true"},
            {"astroclip embed --model model.safetensors --dataset experiment.toml --output all.h5",
