@@ -135,7 +135,7 @@ class Hdf5Table final : public TableSource {
   }
 
   Column read_element(size_t vector, int64_t element, const std::string& place) const override {
-    constexpr hsize_t numbers_at_once = 1 << 20;
+    constexpr hsize_t most_numbers = 1 << 20;
     const auto& [name, dataset, member, width] = vector_places_[vector];
     std::vector<double> values;
     const Hdf5Lock lock;
@@ -149,7 +149,7 @@ class Hdf5Table final : public TableSource {
     const Hdf5Id space(H5Dget_space(set), H5Sclose);
     std::vector<double> block;
     for (hsize_t begin = 0; begin < count;) {
-      const hsize_t some = std::min(count - begin, std::max<hsize_t>(1, numbers_at_once / wide));
+      const hsize_t some = std::min(count - begin, std::max<hsize_t>(1, most_numbers / wide));
       block.resize(some * wide);
       const Hdf5Id own(H5Screate_simple(1, &some, nullptr), H5Sclose);
       H5Sselect_hyperslab(space, H5S_SELECT_SET, &begin, nullptr, &some, nullptr);
