@@ -63,8 +63,6 @@ Tensor pairs_of(int64_t objects, int64_t local_crops, int64_t patches, Device de
   return Tensor::from_host(pairs, {static_cast<int64_t>(pairs.size()) / 2, 2}, device);
 }
 
-Tensor length_of(const Tensor& x) { return ops::sqrt(ops::sum(ops::square(x))); }
-
 /// Mean over rows of −Σ p log p.
 Tensor entropy_of(const Tensor& p) { return -1.0 * ops::sum(p * ops::log(p + 1e-12)) / p.size(0); }
 
@@ -152,21 +150,16 @@ Tensor SelfDistillation::targets_of(const Features& teacher, double temperature,
   const autograd::NoGrad no_grad;
   const Tensor all = logits(true, teacher.global, teacher.patches);
   const auto turn = [&](Tensor rows, Centre& centre) {
-    // Before the first update there is no centre. Outside training the batch's mean stands for it: else what the first
-    // centre changes would look like a change of the representation.
-    const bool has_none = !learning && options_.centre_momentum < 1.0 && length_of(centre.value).item() == 0.0;
-    Tensor mean;
-    if (learning || has_none) {
-      mean = ops::reshape(total_of_rows(rows, communicator), {rows.size(1)}) / rows_of_all(rows, communicator);
-    }
     if (learning) {
+      const Tensor sum = ops::reshape(total_of_rows(rows, communicator), {rows.size(1)});
+      const Tensor mean = sum / rows_of_all(rows, communicator);
       centre.pending = centre.batches == 0.0 ? mean : centre.pending + mean;
       centre.batches += 1.0;
     }
     if (options_.centring == Centring::sinkhorn_knopp) {
       rows.copy_from(sinkhorn_knopp(rows, temperature, balancing_iterations, communicator));
     } else {
-      backend_of(rows.device()).softmax(rows, has_none ? mean : centre.value, 1.0 / temperature, rows);
+      backend_of(rows.device()).softmax(rows, centre.value, 1.0 / temperature, rows);
     }
   };
   const int64_t crops = teacher.global.size(0);
@@ -233,7 +226,7 @@ void SelfDistillation::forget() {
 
 Tensor SelfDistillation::centre_norm() const {
   const autograd::NoGrad no_grad;
-  return length_of(dino_.value);
+  return ops::sqrt(ops::sum(ops::square(dino_.value)));
 }
 
 void SelfDistillation::move(Centre& centre) const {

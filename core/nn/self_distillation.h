@@ -56,7 +56,7 @@ class SelfDistillation final : public Module {
   };
   /// The terms as the published code optimises them. `weights` [M]: 1/(masked patches of the same crop). Of the
   /// teacher's features only `global` and `patches` count. While the tape records, the batch's mean logits are kept for
-  /// `update`; while it does not, they stand for the centre as long as there is none.
+  /// `update`.
   Terms operator()(const Features& student, const Features& teacher, const Tensor& weights, double teacher_temperature,
                    Communicator& communicator);
   /// The teacher's heads become the student's.
