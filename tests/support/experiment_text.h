@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "support/scratch.h"
+
 // Parts of experiment files that several tests share.
 namespace astroclip::testing_support {
 
@@ -23,6 +25,40 @@ depth = 1
 heads = 2
 head = { width = 16, heads = 2 }
 )";
+
+/// What a test wants of the small experiment of DINOv2.
+struct SmallPretraining {
+  std::string dataset = {};  ///< further lines of its section, tables of its own last
+  std::string loss = {};     ///< further keys, each after a comma
+  std::string stage = {};    ///< further lines
+};
+
+/// DINOv2 on small simulated images.
+inline std::string small_pretraining(const SmallPretraining& small) {
+  return "[dataset]\nplugin = \"simulated_survey\"\ngalaxies = 40\ncache = \"" + scratch("small") + "\"\n" +
+         small.dataset +
+         R"([dataset.views.local]
+size = 36
+[encoders.image]
+plugin = "vit"
+image = 72
+patch = 12
+dim = 16
+depth = 2
+heads = 2
+chunks = 1
+head = { width = 16, heads = 2 }
+[[stages]]
+name = "pretraining"
+batch = 6
+steps = 6
+loss = { plugin = "dinov2", local_crops = 2, prototypes = 32, hidden = 24, bottleneck = 8, teacher_momentum = 0.9, teacher_temperature_warmup = 3)" +
+         small.loss + " }\n" + small.stage + R"([[tasks]]
+plugin = "redshift"
+k = 4
+probes = ["knn"]
+)";
+}
 
 /// The shortest experiment that checks.
 inline const std::string plain_experiment = R"([dataset]

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "config/toml.h"
 #include "experiment/experiment.h"
-#include "record/checkpoint.h"
 #include "support/small_experiment.h"
 #include "train/trainer.h"
 
@@ -39,12 +38,11 @@ accumulate = )" + std::to_string(accumulate) + "\nloss = { plugin = \"moco\", wi
         model(testing_support::model_of(experiment)),
         trainer({experiment, 0}, model, *dataset) {}
 
-  static Tensors tensors(const Trainer& trainer) {
+  Tensors tensors() const {
     Tensors all;
     for (const NamedTensor& entry : trainer.state()) all[entry.name] = entry.tensor.to_doubles();
     return all;
   }
-  Tensors tensors() const { return tensors(trainer); }
 
   Experiment experiment;
   std::shared_ptr<Dataset> dataset;
@@ -115,22 +113,6 @@ TEST(MomentumContrast, AStepOfSeveralBatchesKeepsTheKeysOfAll) {
   Contrast run("queue = 16", 2);
   run.trainer.step();
   EXPECT_EQ(run.tensors().at("loss.oldest")[0], 12.0);
-}
-
-/// Queue, keys' encoder, order of the batch and crops go on as if nothing had been.
-TEST(MomentumContrast, ResumesBitForBit) {
-  const std::string loss = "queue = 8, groups = 3";
-  Contrast whole(loss), first(loss), second(loss);
-  while (!whole.trainer.finished()) whole.trainer.step();
-  for (int step = 0; step < 2; ++step) first.trainer.step();
-  const std::string path = testing_support::scratch("moco.safetensors");
-  record::write_checkpoint(path, first.trainer.position(), first.trainer.state());
-  Trainer resumed({second.experiment, 0}, second.model, *second.dataset,
-                  record::Checkpoint{path, record::read_position(path)});
-  while (!resumed.finished()) resumed.step();
-  const Tensors expected = whole.tensors(), found = Contrast::tensors(resumed);
-  ASSERT_EQ(found.size(), expected.size());
-  for (const auto& [name, values] : expected) EXPECT_EQ(found.at(name), values) << name;
 }
 
 TEST(MomentumContrast, BatchesThatDoNotFitAreRefusedBeforeTraining) {

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "config/toml.h"
 #include "experiment/experiment.h"
-#include "record/checkpoint.h"
+#include "support/experiment_text.h"
 #include "support/small_experiment.h"
 #include "train/stage_parameters.h"
 #include "train/trainer.h"
@@ -12,36 +12,10 @@
 namespace astroclip::train {
 namespace {
 
-Experiment experiment_with(const std::string& stage) {
-  return read_experiment(config::parse_text(R"([dataset]
-plugin = "simulated_survey"
-galaxies = 40
-cache = ")" + testing_support::scratch("small") +
-                                                R"("
-[dataset.views.local]
-size = 36
-[encoders.image]
-plugin = "vit"
-image = 72
-patch = 12
-dim = 16
-depth = 2
-heads = 2
-chunks = 1
-head = { width = 16, heads = 2 }
-[[stages]]
-name = "pretraining"
-batch = 6
-steps = 6
-stochastic_depth = { rate = 0.2 }
-loss = { plugin = "dinov2", local_crops = 2, prototypes = 32, hidden = 24, bottleneck = 8, teacher_momentum = 0.9, teacher_temperature_warmup = 3 }
-)" + stage + "[[tasks]]\nplugin = \"redshift\"\nk = 4\nprobes = [\"knn\"]\n",
-                                            "e.toml"));
-}
-
 struct Pretraining {
   explicit Pretraining(const std::string& stage = "")
-      : experiment(experiment_with(stage)),
+      : experiment(read_experiment(config::parse_text(
+            testing_support::small_pretraining({.stage = "stochastic_depth = { rate = 0.2 }\n" + stage}), "e.toml"))),
         dataset(experiment.dataset.make()),
         model(testing_support::model_of(experiment)),
         trainer({experiment, 0}, model, *dataset) {}
@@ -86,25 +60,6 @@ TEST(SelfDistillation, TheTeacherIsTheProduct) {
   EXPECT_EQ(run.values("image_encoder."), student);
   run.trainer.keep_weights_in_use();
   EXPECT_EQ(run.values("image_encoder."), teacher);
-}
-
-/// Teacher, centres, masks and crops go on as if nothing had been.
-TEST(SelfDistillation, ResumesBitForBit) {
-  Pretraining whole;
-  while (!whole.trainer.finished()) whole.trainer.step();
-  Pretraining first;
-  for (int step = 0; step < 3; ++step) first.trainer.step();
-  const std::string path = testing_support::scratch("half.safetensors");
-  record::write_checkpoint(path, first.trainer.position(), first.trainer.state());
-  Pretraining second;
-  Trainer resumed({second.experiment, 0}, second.model, *second.dataset,
-                  record::Checkpoint{path, record::read_position(path)});
-  while (!resumed.finished()) resumed.step();
-  const auto expected = whole.trainer.state(), found = resumed.state();
-  ASSERT_EQ(found.size(), expected.size());
-  for (size_t i = 0; i < found.size(); ++i) {
-    EXPECT_EQ(found[i].tensor.to_doubles(), expected[i].tensor.to_doubles()) << found[i].name;
-  }
 }
 
 TEST(SelfDistillation, AnAverageBesideTheTeacherIsRefused) {

@@ -1,0 +1,85 @@
+// A run that goes on from a checkpoint in its middle: teacher, centres, queue, schedules, order of the data, masks and
+// crops are those of a run that was not interrupted, bit for bit.
+#include <gtest/gtest.h>
+
+#include "config/toml.h"
+#include "record/checkpoint.h"
+#include "support/experiment_text.h"
+#include "support/small_experiment.h"
+#include "train/trainer.h"
+
+namespace astroclip::train {
+namespace {
+
+struct Recipe {
+  std::string name;
+  Experiment (*experiment)();
+};
+
+/// Every rate moves, with a warm-up that outlasts the interruption.
+const std::string schedules =
+    "optimizer = { lr = 1e-2, warmup = 4, min_lr = 1e-4, weight_decay = 0.04, decay_scale_end = 10.0 }\n";
+
+Experiment pretraining_with(const std::string& loss) {
+  const std::string text =
+      testing_support::small_pretraining({.loss = loss, .stage = "stochastic_depth = { rate = 0.2 }\n" + schedules});
+  return read_experiment(config::parse_text(text, "e.toml"));
+}
+
+const Recipe recipes[] = {
+    {"Dinov2", [] { return pretraining_with(""); }},
+    {"Dinov2Balanced", [] { return pretraining_with(", centring = \"sinkhorn_knopp\", shared_head = false"); }},
+    {"Moco",
+     [] {
+       return testing_support::small_experiment({.loss = R"({ plugin = "moco", queue = 8, groups = 4, width = 4 })",
+                                                 .encoders = R"(["image"])",
+                                                 .stage = schedules});
+     }},
+    {"MaskedSpectrum",
+     [] {
+       return testing_support::small_experiment(
+           {.loss = R"({ plugin = "masked_spectrum", spans = 3, span_length = 4, random = 0.1 })",
+            .encoders = R"(["spectrum"])",
+            .stage = schedules});
+     }},
+};
+
+struct RunOfRecipe {
+  explicit RunOfRecipe(const Recipe& recipe)
+      : experiment(recipe.experiment()),
+        dataset(experiment.dataset.make()),
+        model(testing_support::model_of(experiment)) {}
+  Experiment experiment;
+  std::shared_ptr<Dataset> dataset;
+  Model model;
+};
+
+class Resume : public testing::TestWithParam<Recipe> {};
+
+TEST_P(Resume, EndsBitForBitAsIfNothingHadBeen) {
+  const std::string path = testing_support::scratch("middle.safetensors");
+  RunOfRecipe whole(GetParam()), rest(GetParam());
+  Trainer through({whole.experiment, 0}, whole.model, *whole.dataset);
+  for (int step = 0; step < 3; ++step) through.step();
+  record::write_checkpoint(path, through.position(), through.state());
+  Trainer resumed({rest.experiment, 0}, rest.model, *rest.dataset,
+                  record::Checkpoint{path, record::read_position(path)});
+  while (!through.finished()) {
+    const StepReport expected = through.step(), found = resumed.step();
+    EXPECT_EQ(found.losses, expected.losses);
+    EXPECT_EQ(found.learning_rate, expected.learning_rate);
+  }
+  EXPECT_TRUE(resumed.finished());
+  const std::vector<NamedTensor> expected = through.state(), found = resumed.state();
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].name, expected[i].name);
+    EXPECT_EQ(found[i].tensor.to_doubles(), expected[i].tensor.to_doubles()) << found[i].name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Recipes, Resume, testing::ValuesIn(recipes),
+                         [](const auto& instance) { return instance.param.name; });
+
+}  // namespace
+}  // namespace astroclip::train
