@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
@@ -29,6 +30,22 @@ std::string reason(int status) {
   fits_get_errstatus(status, text);
   fits_clear_errmsg();
   return text;
+}
+
+/// Throws Error for a gzip file that ends with a size which its bytes cannot expand to: cfitsio would reserve it.
+void check_gzip(const std::string& path) {
+  constexpr uint64_t most_expanded = 1032;  // what a byte of a deflate stream makes at most
+  std::ifstream file(path, std::ios::binary);
+  std::array<unsigned char, 4> bytes = {};
+  const auto read = [&] { return !file.read(reinterpret_cast<char*>(bytes.data()), std::ssize(bytes)).fail(); };
+  if (!read() || bytes[0] != 0x1F || bytes[1] != 0x8B) return;
+  file.seekg(-static_cast<std::streamoff>(bytes.size()), std::ios::end);
+  if (!read()) return;
+  const auto packed = static_cast<uint64_t>(file.tellg());
+  uint64_t size = 0;
+  for (size_t i = bytes.size(); i-- > 0;) size = size << 8U | bytes[i];
+  if (size <= most_expanded * packed) return;
+  throw Error(fmt::format("{}: is damaged: {} bytes of gzip cannot hold the {} that it ends with", path, packed, size));
 }
 
 }  // namespace
@@ -220,6 +237,7 @@ void FitsFile::State::describe_image(FitsHdu& hdu, int& status) const {
 FitsFile FitsFile::open(const std::string& path) {
   require_regular_file(path);
   if (!std::ifstream(path)) throw Error(fmt::format("{}: cannot open: {}", path, std::strerror(errno)));
+  check_gzip(path);
   FitsFile opened;
   opened.state_ = std::make_shared<State>(path);
   State& state = *opened.state_;

@@ -31,6 +31,10 @@ void read_dataset(const io::Hdf5File& file, const std::string& name) {
   std::vector<double> values(static_cast<size_t>(shape.numel()) + 8);
   attempt([&] { file.read_rows(name, rows, DType::f64, values.data()); });
   attempt([&] {
+    if (file.column_of(name, shape[0]) == io::Hdf5File::Column::texts) (void)file.read_texts(name, rows);
+  });
+  attempt([&] { (void)file.read_ids(name, rows); });
+  attempt([&] {
     const auto cache = std::make_shared<io::BlockCache>(1 << 22);
     io::RowReader(file, name, cache).read(rows, DType::f64, values.data());
   });

@@ -12,6 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const std::string& name : where.names()) {
       io::Column column{.name = name, .values = std::vector<double>{0.5, std::numeric_limits<double>::quiet_NaN()}};
       if (name.starts_with('t')) column.values = std::vector<std::string>{"GALAXY", ""};
+      if (name.starts_with('i')) column.values = std::vector<int64_t>{-7, int64_t{1} << 53};
+      if (name.starts_with('u')) column.values = std::vector<uint64_t>{0, ~uint64_t{0}};
       labels.emplace(name, column);
     }
     (void)where.of(labels, 2);

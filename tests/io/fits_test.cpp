@@ -291,5 +291,14 @@ TEST_F(FitsTest, ReadsPartsOfImages) {
   }
 }
 
+/// cfitsio reserves as much as a gzip file says at its end.
+TEST_F(FitsTest, RefusesAGzipFileOfAnImpossibleSize) {
+  const std::string file = path("gzip.fits.gz");
+  write_text(file, "\x1f\x8b\x08" + std::string(14, 'x') + "\xff\xff\xff\xff");
+  EXPECT_THAT(
+      [&] { FitsFile::open(file); },
+      ThrowsMessage<Error>(file + ": is damaged: 21 bytes of gzip cannot hold the 4294967295 that it ends with"));
+}
+
 }  // namespace
 }  // namespace astroclip::io

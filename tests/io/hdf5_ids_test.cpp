@@ -40,6 +40,14 @@ TEST(Hdf5Ids, UnsignedNumbersKeepTheirBits) {
               ThrowsMessage<Error>(HasSubstr("they hold numbers beyond int64")));
 }
 
+TEST(Hdf5Ids, AreOneARow) {
+  const std::string path = testing_support::scratch("pairs.h5");
+  const std::vector<int64_t> pairs = {1, 2, 3, 4, 5, 6};
+  testing_support::Hdf5Written(path).write("ids", {3, 2}, pairs.data(), H5T_NATIVE_INT64, {.type = H5T_STD_I64LE});
+  EXPECT_THAT([&] { (void)Hdf5File::open(path).read_ids("ids", all); },
+              ThrowsMessage<Error>(path + ": dataset 'ids': has the shape [3, 2]; expected one identifier a row"));
+}
+
 TEST(Hdf5Ids, FloatingPointNumbersMustBeExact) {
   const auto read = [](double last) {
     return Hdf5File::open(written<double>({1.0, -2.0, last}, H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE)).read_ids("ids", all);

@@ -40,6 +40,8 @@ IdKind Hdf5File::id_kind(const std::string& name) const {
 
 ObjectIds Hdf5File::read_ids(const std::string& name, std::span<const int64_t> rows) const {
   ObjectIds ids{id_kind(name), std::vector<int64_t>(rows.size())};
+  if (const Shape all = shape(name); all.rank() == 0 || all.numel() != all[0])
+    handle_->fail(name, fmt::format("has the shape {}; expected one identifier a row", all.str()));
   if (ids.kind == IdKind::text) {
     ids.texts = handle_->read_texts(name, rows);
     std::ranges::transform(ids.texts, ids.keys.begin(), id_key);
