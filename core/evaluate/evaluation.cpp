@@ -38,11 +38,18 @@ bool wants(const Experiment& experiment, const std::string& floor) {
   return std::ranges::find(experiment.evaluation.floors, floor) != experiment.evaluation.floors.end();
 }
 
-/// Calls `use(tower, floor)` with each floor of labels that is wanted, for every encoder of its modality.
-void for_each_label_floor(const Experiment& experiment,
+/// Calls `use(tower, floor)` with each floor of labels that is wanted, for every encoder of its modality. Nobody asked
+/// for the default ones: they are measured where the dataset has their labels.
+void for_each_label_floor(const Experiment& experiment, const Dataset& dataset,
                           const std::function<void(const std::string& tower, const LabelFloor& floor)>& use) {
+  const bool is_default = experiment.evaluation.label_floors == EvaluationSpec().label_floors;
+  const std::vector<Field> fields = dataset.fields();
+  const auto is_there = [&](const std::string& label) {
+    return std::ranges::find(fields, label, &Field::name) != fields.end();
+  };
   for (const EncoderSpec& encoder : experiment.encoders) {
     for (const LabelFloor& floor : experiment.evaluation.label_floors) {
+      if (is_default && !std::ranges::all_of(floor.labels, is_there)) continue;
       if (floor.modality == modality_of(encoder) && wants(experiment, floor.name)) use(encoder.name, floor);
     }
   }
@@ -93,7 +100,7 @@ Vectors side_by_side(const std::vector<const Vectors*>& parts) {
 }
 
 /// Every label that tasks or floors must have, once.
-std::vector<std::string> label_names(const Experiment& experiment) {
+std::vector<std::string> label_names(const Experiment& experiment, const Dataset& dataset) {
   std::vector<std::string> names;
   const auto add = [&](const std::vector<std::string>& more) {
     for (const std::string& name : more) {
@@ -101,13 +108,13 @@ std::vector<std::string> label_names(const Experiment& experiment) {
     }
   };
   for (const plugin::Spec<Task>& spec : experiment.tasks) add(spec.make()->labels());
-  for_each_label_floor(experiment, [&](const std::string&, const LabelFloor& floor) { add(floor.labels); });
+  for_each_label_floor(experiment, dataset, [&](const std::string&, const LabelFloor& floor) { add(floor.labels); });
   return names;
 }
 
 /// The same with the labels that tasks read where the dataset has them.
 std::vector<std::string> readable_labels(const Experiment& experiment, const Dataset& dataset) {
-  std::vector<std::string> names = label_names(experiment);
+  std::vector<std::string> names = label_names(experiment, dataset);
   const std::vector<Field> fields = dataset.fields();
   for (const plugin::Spec<Task>& spec : experiment.tasks) {
     for (const std::string& name : spec.make()->optional_labels()) {
@@ -179,7 +186,7 @@ class Evaluator {
         fmt::format("embedded {} objects in {} representations in {:.1f} s", count, sources_.size(), elapsed.count()));
     read_labels(Split::train, input_.train_labels, input_.train_ids);
     read_labels(Split::test, input_.test_labels, input_.test_ids);
-    for_each_label_floor(experiment_,
+    for_each_label_floor(experiment_, dataset_,
                          [&](const std::string& tower, const LabelFloor& floor) { add_labels(tower, floor); });
     for (const std::string& joint : experiment_.evaluation.joint) add_joint(joint);
     return std::move(input_);
@@ -491,7 +498,7 @@ void check_labels(const Experiment& experiment, const Dataset& dataset) {
   for (const Field& field : dataset.fields()) {
     if (field.shape.rank() == 0) there.push_back(field.name);
   }
-  for (const std::string& label : label_names(experiment)) {
+  for (const std::string& label : label_names(experiment, dataset)) {
     if (std::ranges::find(there, label) != there.end()) continue;
     throw Error(fmt::format("dataset '{}' has no label '{}', which the tasks or floors read; its labels are {}{}",
                             experiment.dataset.plugin, label, fmt::join(there, ", "), suggestion(label, there)));

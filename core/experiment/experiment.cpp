@@ -99,7 +99,9 @@ const Schema<EvaluationSpec>& evaluation_schema() {
           .field("floors_first", &EvaluationSpec::floors_first,
                  "measure the floors before training, too: their table comes early, and mistakes of tasks show")
           .no_effect_on_results()
-          .tables("label_floors", &EvaluationSpec::label_floors, "labels measured as a floor", label_floor_schema())
+          .tables("label_floors", &EvaluationSpec::label_floors,
+                  "labels measured as a floor; the default ones where the dataset has their labels",
+                  label_floor_schema())
           .field("models", &EvaluationSpec::models,
                  "model files measured beside the embedding as baselines, named after the files or their runs")
           .field("joint", &EvaluationSpec::joint,

@@ -10,7 +10,18 @@
 namespace astroclip::evaluate {
 namespace {
 
-std::string refusal(const std::string& tasks) {
+/// Objects with redshifts and without magnitudes.
+class Redshifts final : public Dataset {
+ public:
+  std::vector<Field> fields() const override {
+    return {{"object_id", DType::i64, {}, "", ""}, {"redshift", DType::f64, {}, "", ""}};
+  }
+  int64_t size(Split) const override { return 0; }
+  void read(Split, std::span<const int64_t>, std::span<const std::string>, HostBatch&) const override {}
+};
+
+/// Of the objects, or of the simulated survey's.
+std::string refusal(const std::string& tasks, const Dataset* objects = nullptr) {
   const std::string text = R"([dataset]
 plugin = "simulated_survey"
 galaxies = 10
@@ -25,7 +36,7 @@ heads = 1
   const Experiment experiment = read_experiment(config::parse_text(text, "e.toml"));
   const auto dataset = experiment.dataset.make();
   try {
-    check_labels(experiment, *dataset);
+    check_labels(experiment, objects == nullptr ? *dataset : *objects);
   } catch (const Error& error) {
     return error.what();
   }
@@ -43,6 +54,17 @@ auto names_no(const std::string& label, const std::string& suggestion = "") {
 TEST(Labels, OfATask) {
   EXPECT_THAT(refusal("[[tasks]]\nplugin = \"retrieval\"\nlabels = [\"redshfit\"]\n"),
               names_no("redshfit", "; did you mean 'redshift'?"));
+}
+
+/// Nobody asked for those: an experiment on real data need not leave them out by hand.
+TEST(Labels, OfTheDefaultFloorsMayLack) {
+  const Redshifts objects;
+  const std::string task = "[[tasks]]\nplugin = \"redshift\"\n";
+  EXPECT_EQ(refusal(task, &objects), "");
+  EXPECT_THAT(refusal(task + "[evaluation]\nlabel_floors = [{ name = \"magnitudes\", modality = \"spectrum\", labels = "
+                             "[\"mag_w1\"] }]\n",
+                      &objects),
+              testing::HasSubstr("has no label 'mag_w1', which the tasks or floors read"));
 }
 
 std::string with_colours(const std::string& modality) {
