@@ -35,9 +35,6 @@ class Catalogue final : public Dataset {
 plugin = "catalogue"
 file = "galaxies.fits"
 id = "OBJID"
-
-[dataset.photometry]
-magnitudes = ["mag_u", "mag_g", "mag_r", "mag_i", "mag_z"]
 )");
     return schema;
   }

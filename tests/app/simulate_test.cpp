@@ -76,7 +76,7 @@ TEST_F(Simulate, FiguresAreNumbersBesideThePublishedOnesWhereThereIsNoGnuplot) {
   std::istringstream lines(text);
   std::string line;
   std::getline(lines, line);
-  EXPECT_THAT(line, StartsWith("# simulated: simulated_survey 4: galaxies=60"));
+  EXPECT_THAT(line, StartsWith("# simulated: simulated_survey 5: galaxies=60"));
   const std::vector<double> masses = label(file_, "log_mass"), metallicities = label(file_, "metallicity");
   int64_t bins = 0;
   while (std::getline(lines, line)) {

@@ -121,7 +121,7 @@ TEST(Provenance, ARunIsNotResumedOnOtherData) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(io::read_text(folder + "/provenance.toml"), HasSubstr("\"training objects\" = 80\n"));
   unfinish(folder);
-  const std::string place = folder + "/checkpoints/stage-01-step-00000002.safetensors: was made when the dataset had ";
+  const std::string place = folder + "/checkpoints/stage-01-step-00000002.safetensors: was made when ";
 
   std::vector<int64_t> rows = every_row();
   std::ranges::reverse(rows);  // others become the test objects
@@ -129,14 +129,14 @@ TEST(Provenance, ARunIsNotResumedOnOtherData) {
   write_rows(file, rows);
   outcome = run_program("run --resume '" + folder + "' --accept-rebuilt");
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_EQ(outcome.err, "astroclip: error: " + place + "other object ids\n");
+  EXPECT_EQ(outcome.err, "astroclip: error: " + place + file + " had other contents\n");
 
   rows = every_row();
   rows.resize(50);
   fs::remove(file);
   write_rows(file, rows);
   outcome = run_program("run --resume '" + folder + "'");
-  EXPECT_EQ(outcome.err, "astroclip: error: " + place + "80 training objects; now it has 40\n");
+  EXPECT_EQ(outcome.err, "astroclip: error: " + place + "the dataset had 80 training objects; now it has 40\n");
 
   fs::remove(file);
   write_rows(file, every_row());

@@ -65,14 +65,12 @@ class Page : public testing::Test {
         "(() => { const box = document.getElementById('overlay').getBoundingClientRect(); return {x: box.x, y: box.y, "
         "width: box.width, height: box.height}; })()");
   }
-  /// Pixels of the points that are not empty.
-  int64_t painted() {
-    return browser_
-        ->value(
-            "(() => { const canvas = document.getElementById('points'), data = canvas.getContext('2d').getImageData(0, "
-            "0, canvas.width, canvas.height).data; let count = 0; for (let i = 3; i < data.length; i += 4) count += "
-            "data[i] > 0; return count; })()")
-        .get<int64_t>();
+  /// Waits for points, which are drawn in the browser's next frame: more than 40 pixels that are not empty.
+  bool draws_points() {
+    return browser_->becomes(
+        "(() => { const canvas = document.getElementById('points'), data = canvas.getContext('2d').getImageData(0, "
+        "0, canvas.width, canvas.height).data; let count = 0; for (let i = 3; i < data.length; i += 4) count += "
+        "data[i] > 0; return count; })() > 40");
   }
   void drag(const std::vector<std::array<double, 2>>& path) {
     browser_->mouse("mousePressed", path.front()[0], path.front()[1], 1);
@@ -110,11 +108,11 @@ class Page : public testing::Test {
 };
 
 TEST_F(Page, ShowsTheMapItsQualityAndColours) {
-  EXPECT_GT(painted(), 40);
+  EXPECT_TRUE(draws_points());
   EXPECT_THAT(text("#quality"), HasSubstr("UMAP of the image embeddings, 40 objects. Trustworthiness (15) 0."));
   choose("colour-choice", "redshift");
   ASSERT_TRUE(browser_->becomes("document.getElementById('legend').innerText.includes('redshift')"));
-  EXPECT_GT(painted(), 40);
+  EXPECT_TRUE(draws_points());
   choose("map-choice", "spectrum/pca");
   ASSERT_TRUE(browser_->becomes("document.getElementById('drawn').textContent.startsWith('26 of 26')"));
   browser_->screenshot("map");
