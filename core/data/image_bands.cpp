@@ -119,7 +119,7 @@ const config::Schema<ImageOptions>& image_schema() {
 }
 
 ImageBands::ImageBands(std::shared_ptr<const Dataset> objects, std::vector<int64_t> planes, config::Table image)
-    : objects_(std::move(objects)),
+    : DatasetAdapter(std::move(objects)),
       planes_(std::move(planes)),
       all_planes_(find_image(*objects_)->shape[0]),
       image_(std::move(image)) {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "api/dataset.h"
 #include "config/schema.h"
+#include "data/dataset_adapter.h"
 
 namespace astroclip::data {
 
@@ -24,32 +24,19 @@ const config::Schema<ImageOptions>& image_schema();
 
 /// Some bands of a dataset's images in an order of their own, with a preprocessing that says so. Fields whose names
 /// begin with "image_" and that have the image's bands are taken alike.
-class ImageBands final : public Dataset {
+class ImageBands final : public DatasetAdapter {
  public:
   /// Planes of the dataset's images, and their table of preprocessing.
   ImageBands(std::shared_ptr<const Dataset> objects, std::vector<int64_t> planes, config::Table image);
 
   std::vector<Field> fields() const override;
-  int64_t size(Split split) const override { return objects_->size(split); }
-  ReadPlan read_plan(Split split) const override { return objects_->read_plan(split); }
   void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
             HostBatch& out) const override;
-  IdKind id_kind() const override { return objects_->id_kind(); }
-  std::vector<std::string> id_texts(Split split, std::span<const int64_t> rows) const override {
-    return objects_->id_texts(split, rows);
-  }
-  std::vector<std::string> text_labels() const override { return objects_->text_labels(); }
-  std::vector<std::string> texts(Split split, std::span<const int64_t> rows, const std::string& label) const override {
-    return objects_->texts(split, rows, label);
-  }
-  std::vector<std::string> files() const override { return objects_->files(); }
   config::Table preprocessing() const override;
-  std::vector<std::string> notes() const override { return objects_->notes(); }
 
  private:
   bool has_bands(const Field& field) const;
 
-  std::shared_ptr<const Dataset> objects_;
   std::vector<int64_t> planes_;
   int64_t all_planes_;
   config::Table image_;

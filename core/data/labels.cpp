@@ -380,7 +380,7 @@ JoinedRows join_rows(const Dataset& objects, const io::Table& table, const Label
 }
 
 LabelledDataset::LabelledDataset(std::shared_ptr<const Dataset> objects, const Selection& selection)
-    : objects_(std::move(objects)), where_(selection.where) {
+    : DatasetAdapter(std::move(objects)), where_(selection.where) {
   for (const LabelTable& table : selection.labels) join(table);
   mask_sentinels(*selection.sentinels.get_if<config::Table>());
   for (const DerivedLabel& derived : selection.derived) derive(derived);

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "api/dataset.h"
 #include "config/schema.h"
+#include "data/dataset_adapter.h"
 #include "io/table/table.h"
 
 namespace astroclip::data {
@@ -65,7 +65,7 @@ void check_selection(const Selection& selection, const config::Table& table, con
 /// A dataset with further labels, without values that stand for missing ones, and without the objects that a condition
 /// leaves out. Labels of tables are float64, NaN where no row of the table fits or the row has no value, or texts,
 /// which are no fields.
-class LabelledDataset final : public Dataset {
+class LabelledDataset final : public DatasetAdapter {
  public:
   /// Throws Error naming the file, column, label or character that is wrong, and when no object is left.
   LabelledDataset(std::shared_ptr<const Dataset> objects, const Selection& selection);
@@ -79,14 +79,11 @@ class LabelledDataset final : public Dataset {
   ReadPlan read_plan(Split split) const override;
   void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
             HostBatch& out) const override;
-  IdKind id_kind() const override { return objects_->id_kind(); }
   std::vector<std::string> id_texts(Split split, std::span<const int64_t> rows) const override {
     return objects_->id_texts(split, rows_of_all(split, rows));
   }
   std::vector<std::string> text_labels() const override;
   std::vector<std::string> texts(Split split, std::span<const int64_t> rows, const std::string& label) const override;
-  std::vector<std::string> files() const override { return objects_->files(); }
-  config::Table preprocessing() const override { return objects_->preprocessing(); }
   /// The dataset's, and what was joined, missing and left out.
   std::vector<std::string> notes() const override;
 
@@ -110,7 +107,6 @@ class LabelledDataset final : public Dataset {
   const std::vector<int64_t>* kept(Split split) const;
   std::vector<int64_t> rows_of_all(Split split, std::span<const int64_t> rows) const;
 
-  std::shared_ptr<const Dataset> objects_;
   std::string where_;
   std::map<std::string, BySplit> labels_;  ///< of all objects
   struct Description {

@@ -36,7 +36,7 @@ const config::Schema<PhotometryOptions>& photometry_schema() {
 }
 
 WithPhotometry::WithPhotometry(std::shared_ptr<const Dataset> objects, PhotometryOptions options)
-    : objects_(std::move(objects)), options_(std::move(options)), missing_(options_.magnitudes.size()) {
+    : DatasetAdapter(std::move(objects)), options_(std::move(options)), missing_(options_.magnitudes.size()) {
   const std::vector<Field> fields = objects_->fields();
   std::vector<std::string> labels;
   for (const Field& field : fields) {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "api/dataset.h"
 #include "config/schema.h"
+#include "data/dataset_adapter.h"
 
 namespace astroclip::data {
 
@@ -20,27 +20,14 @@ const config::Schema<PhotometryOptions>& photometry_schema();
 /// A dataset with the field "photometry" [3, bands]: magnitudes, their errors, and 1 where a band was measured. A band
 /// whose magnitude, or whose error where errors are given, is missing is 0 in all three. The label "has_photometry" is
 /// 0 for objects without any band.
-class WithPhotometry final : public Dataset {
+class WithPhotometry final : public DatasetAdapter {
  public:
   /// Throws Error when a label is not there, when an error is below 0, and when no object has a magnitude.
   WithPhotometry(std::shared_ptr<const Dataset> objects, PhotometryOptions options);
 
-  const Dataset& objects() const { return *objects_; }
-
   std::vector<Field> fields() const override;
-  int64_t size(Split split) const override { return objects_->size(split); }
-  ReadPlan read_plan(Split split) const override { return objects_->read_plan(split); }
   void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
             HostBatch& out) const override;
-  IdKind id_kind() const override { return objects_->id_kind(); }
-  std::vector<std::string> id_texts(Split split, std::span<const int64_t> rows) const override {
-    return objects_->id_texts(split, rows);
-  }
-  std::vector<std::string> text_labels() const override { return objects_->text_labels(); }
-  std::vector<std::string> texts(Split split, std::span<const int64_t> rows, const std::string& label) const override {
-    return objects_->texts(split, rows, label);
-  }
-  std::vector<std::string> files() const override { return objects_->files(); }
   config::Table preprocessing() const override;
   /// The dataset's, and how many objects lack which bands.
   std::vector<std::string> notes() const override;
@@ -48,7 +35,6 @@ class WithPhotometry final : public Dataset {
  private:
   std::vector<float> photometry_of(Split split);
 
-  std::shared_ptr<const Dataset> objects_;
   PhotometryOptions options_;
   std::vector<int64_t> missing_;           ///< objects by band
   int64_t without_ = 0;                    ///< objects without any band

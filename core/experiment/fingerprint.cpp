@@ -12,9 +12,9 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "data/dataset_adapter.h"
 #include "data/fields.h"
 #include "data/labels.h"
-#include "data/photometry.h"
 #include "io/mapped_file.h"
 
 namespace astroclip {
@@ -124,9 +124,10 @@ config::Table fingerprint(const Dataset& dataset) {
   set("labels", sample(labels, sampled_labels));
   set("values", sample(all, std::max(sampled_objects, sampled_bytes / object_bytes)));
   if (!unreadable.empty()) set(unreadable_labels, fmt::format("{}", fmt::join(unreadable, ", ")));
-  const auto* outer = dynamic_cast<const data::WithPhotometry*>(&dataset);
-  const Dataset& inner = outer == nullptr ? dataset : outer->objects();
-  if (const auto* joined = dynamic_cast<const data::LabelledDataset*>(&inner)) {
+  const auto* layer = dynamic_cast<const data::DatasetAdapter*>(&dataset);
+  for (; layer != nullptr; layer = dynamic_cast<const data::DatasetAdapter*>(&layer->objects())) {
+    const auto* joined = dynamic_cast<const data::LabelledDataset*>(layer);
+    if (joined == nullptr) continue;
     for (const std::string& file : joined->tables()) facts.set("table " + file, {file_hash(file), {}});
     if (!joined->where().empty()) set("where", joined->where());
   }
