@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstring>
 #include <list>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/printable.h"
@@ -57,12 +58,7 @@ struct Refusal {
 };
 
 std::string json_error(const std::string& message) {
-  std::string quoted;
-  for (const char c : printable(message)) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    quoted += c;
-  }
-  return fmt::format("{{\"error\":\"{}\"}}", quoted);
+  return nlohmann::json{{"error", printable(message)}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::map<std::string, std::string> parsed_query(std::string_view text) {
