@@ -6,6 +6,7 @@
 
 #include "app/contact_sheet.h"
 #include "io/output/durable_file.h"
+#include "support/experiment_text.h"
 #include "support/program.h"
 
 namespace astroclip::app {
@@ -54,29 +55,8 @@ TEST(ContactSheet, LimitsLeaveOutTheBrightestAndTheFaintest) {
 
 TEST(Augment, DrawsTheViewsOfAStage) {
   const std::string file = scratch("augment.toml"), output = scratch("sheet.png");
-  io::write_text(file, R"([dataset]
-plugin = "simulated_survey"
-galaxies = 40
-bands = "griz"
-cache = ")" + scratch("cache") +
-                           R"("
-[dataset.image]
-stretch = "arcsinh"
-[dataset.views.local]
-size = 36
-[encoders.image]
-plugin = "vit"
-image = 72
-patch = 12
-dim = 16
-depth = 1
-heads = 2
-chunks = 1
-head = { width = 16, heads = 2 }
-[[stages]]
-name = "pretraining"
-loss = { plugin = "dinov2", local_crops = 2, prototypes = 8, hidden = 8, bottleneck = 4 }
-)");
+  io::write_text(file, testing_support::small_pretraining(
+                           {.dataset = "bands = \"griz\"\n[dataset.image]\nstretch = \"arcsinh\"\n"}));
   const auto outcome = run_program("augment '" + file + "' --objects 3 --output '" + output + "'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr(output + ": 3 objects of the first step of stage 'pretraining', loss 'dinov2'; "
