@@ -300,6 +300,8 @@ class Backend {
   virtual void* allocate_pinned(int64_t bytes) = 0;
   virtual void release_pinned(void* block) = 0;
   virtual void copy_async(Tensor& to, const void* pinned) = 0;
+  /// Copies to pinned memory; an event recorded afterwards says when it is there.
+  virtual void copy_async(void* pinned, const Tensor& from) = 0;
 
   // Elementwise.
   virtual void fill(View y, double value) = 0;
@@ -394,9 +396,14 @@ class Backend {
 Backend& backend_of(Device device);
 /// Called once by each backend at load.
 void register_backend(DeviceKind kind, std::shared_ptr<Backend> backend);
-/// Names of the devices whose backends are loaded, the fastest first.
+/// Whether a device could have that name: "auto", "cuda", "cuda:1", "cpu", "reference".
+bool is_device_name(const std::string& name);
+/// Names of the devices that can be used, the fastest first.
 std::vector<std::string> device_names();
-/// The device of that name; "auto" is the fastest. Throws Error listing the names there are.
+/// The device of that name, made ready: "cpu", "reference", "cuda" (the first card) or "cuda:1"; "auto" is the fastest.
+/// Throws Error if there is none, or if it cannot be used.
 Device device_named(const std::string& name);
+/// Of a device in use, what results may depend on beside the program: card, driver, libraries. "" for the host.
+std::string device_description(Device device);
 
 }  // namespace astroclip

@@ -30,6 +30,10 @@ void HostBackend::copy_async(Tensor& to, const void* pinned) {
   memory_of(to.device()).copy_from_host(to.mutable_data(), pinned, to.bytes());
 }
 
+void HostBackend::copy_async(void* pinned, const Tensor& from) {
+  memory_of(from.device()).copy_to_host(pinned, from.data(), from.bytes());
+}
+
 void HostBackend::set_clip_state(double norm, double max_norm, View state) {
   double* out = state.as<double>();
   out[0] = norm;

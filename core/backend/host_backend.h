@@ -16,6 +16,7 @@ class HostBackend : public Backend {
   void* allocate_pinned(int64_t bytes) override;
   void release_pinned(void* block) override { std::free(block); }
   void copy_async(Tensor& to, const void* pinned) override;
+  void copy_async(void* pinned, const Tensor& from) override;
 
  protected:
   /// Writes the state that gradient_clip gives for gradients of that norm.

@@ -1,9 +1,14 @@
+#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <array>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
 
 #include "backend/backend.h"
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cuda/record.h"
 #include "backend/reference/reference_backend.h"
 #include "base/error.h"
 
@@ -21,6 +26,62 @@ Backends& backends() {
   return *all;
 }
 
+/// cuda.so, or why there is none.
+struct CudaLibrary {
+  const cuda::Record* record = nullptr;
+  std::string problem;
+};
+
+/// Beside the plugins, unless ASTROCLIP_CUDA names another build.
+std::string cuda_path() {
+  if (const char* named = std::getenv("ASTROCLIP_CUDA")) return named;
+  Dl_info here;
+  if (dladdr(reinterpret_cast<const void*>(&cuda_path), &here) == 0) return "cuda.so";
+  return std::filesystem::weakly_canonical(here.dli_fname).parent_path() / "astroclip" / "cuda.so";
+}
+
+CudaLibrary load_cuda() {
+  const std::string path = cuda_path();
+  if (!std::filesystem::exists(path)) return {nullptr, "this build has none: nvcc or cuDNN was missing"};
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (library == nullptr) return {nullptr, dlerror()};
+  const auto* record = static_cast<const cuda::Record*>(dlsym(library, cuda::record_symbol));
+  if (record == nullptr || record->magic != cuda::record_magic) return {nullptr, path + " is not the CUDA backend"};
+  if (std::string_view(record->contract) != ASTROCLIP_CONTRACT) {
+    return {nullptr, path + " was built with another version of astroclip"};
+  }
+  return {record, ""};
+}
+
+const CudaLibrary& cuda_library() {
+  static const CudaLibrary library = load_cuda();
+  return library;
+}
+
+/// Why the card of that index cannot be used; "" if it can.
+std::string objection_to_card(int index) {
+  const CudaLibrary& library = cuda_library();
+  return library.record == nullptr ? library.problem : library.record->objection(index);
+}
+
+/// The index in "cuda" or "cuda:1".
+std::optional<int> card_index(std::string_view name) {
+  if (!name.starts_with("cuda")) return std::nullopt;
+  name.remove_prefix(4);
+  if (name.empty()) return 0;
+  int index = 0;
+  const auto [end, error] = std::from_chars(name.data() + 1, name.data() + name.size(), index);
+  if (name[0] != ':' || error != std::errc() || end != name.data() + name.size() || index < 0) return std::nullopt;
+  return index;
+}
+
+Device open_card(int index) {
+  const std::string problem = objection_to_card(index);
+  if (!problem.empty()) throw Error(fmt::format("[backend] the device 'cuda:{}' cannot be used: {}", index, problem));
+  cuda_library().record->open(index);
+  return {DeviceKind::cuda, index};
+}
+
 }  // namespace
 
 Backend& backend_of(Device device) {
@@ -33,22 +94,28 @@ void register_backend(DeviceKind kind, std::shared_ptr<Backend> backend) {
   backends()[static_cast<size_t>(kind)] = std::move(backend);
 }
 
+bool is_device_name(const std::string& name) {
+  return name == "auto" || name == "cpu" || name == "reference" || card_index(name);
+}
+
 std::vector<std::string> device_names() {
   std::vector<std::string> names;
-  for (size_t kind = backends().size(); kind-- > 0;) {
-    if (backends()[kind]) names.emplace_back(backends()[kind]->name());
-  }
+  if (objection_to_card(0).empty()) names.emplace_back("cuda");
+  names.emplace_back("cpu");
+  names.emplace_back("reference");
   return names;
 }
 
 Device device_named(const std::string& name) {
-  for (size_t kind = backends().size(); kind-- > 0;) {
-    const auto& backend = backends()[kind];
-    if (backend && (name == "auto" || name == backend->name())) return {static_cast<DeviceKind>(kind)};
-  }
-  std::string all;
-  for (const std::string& one : device_names()) all += (all.empty() ? "" : ", ") + one;
-  throw Error(fmt::format("[backend] there is no device '{}'; there are {}", name, all));
+  if (name == "cpu") return Device::host();
+  if (name == "reference") return Device::reference();
+  if (const std::optional<int> index = card_index(name)) return open_card(*index);
+  if (name == "auto") return objection_to_card(0).empty() ? open_card(0) : Device::host();
+  throw Error(fmt::format("[backend] there is no device '{}'; there are auto, cuda, cuda:N, cpu, reference", name));
+}
+
+std::string device_description(Device device) {
+  return device.kind == DeviceKind::cuda ? cuda_library().record->describe() : "";
 }
 
 }  // namespace astroclip

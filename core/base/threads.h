@@ -7,7 +7,7 @@ namespace astroclip {
 
 /// Compute threads. Kernels are called from one thread at a time, never from loader threads.
 int compute_threads();
-/// Sets the number of compute threads; 0 means one per available core.
+/// Sets the number of compute threads; 0: OMP_NUM_THREADS, or one per available core.
 void set_compute_threads(int count);
 
 /// Calls `body(begin, end)` on disjoint ranges covering [0, count), one per compute thread. The partition

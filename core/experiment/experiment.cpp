@@ -29,19 +29,14 @@ const config::Choices<std::optional<Precision>>& precisions() {
   return choices;
 }
 
-std::vector<std::string> device_choices() {
-  std::vector<std::string> choices = device_names();
-  choices.insert(choices.begin(), "auto");
-  return choices;
-}
-
 const Schema<Experiment>& general_schema() {
   static const auto schema =
       Schema<Experiment>("The run as a whole.")
           .field("name", &Experiment::name, "names the run's folder", config::file_name())
           .no_effect_on_results()
           .field("seed", &Experiment::seed, "of every random stream", {"at least 0", {}})
-          .field("device", &Experiment::device, "where to compute", config::one_of(device_choices()))
+          .field("device", &Experiment::device, "where to compute; auto: the first card if there is one, else cpu",
+                 {"auto, cuda, cuda:N (card N), cpu or reference", is_device_name})
           .choice("precision", &Experiment::precision,
                   "operands of products; auto: bf16 where its products are measured to be at least 1.2 times as fast, "
                   "else f32",

@@ -8,18 +8,20 @@ namespace astroclip::test {
 namespace {
 
 TEST(Registry, NamesTheDevicesThatThereAreTheFastestFirst) {
-  EXPECT_THAT(device_names(), testing::ElementsAre("cpu", "reference"));
+  EXPECT_THAT(device_names(), testing::AnyOf(testing::ElementsAre("cpu", "reference"),
+                                             testing::ElementsAre("cuda", "cpu", "reference")));
   for (const std::string& name : device_names()) {
-    EXPECT_EQ(device_named(name).str(), name);
+    EXPECT_THAT(device_named(name).str(), testing::StartsWith(name));
     EXPECT_EQ(backend_of(device_named(name)).name(), name);
   }
-  EXPECT_EQ(device_named("auto"), Device::host());
+  EXPECT_EQ(device_named("auto"), device_named(device_names().front()));
   EXPECT_EQ(backend_of(Device::reference()).compute_dtype(), DType::f64);
 }
 
 TEST(Registry, SaysWhichDevicesThereAre) {
   EXPECT_THAT([] { device_named("tpu"); },
-              testing::ThrowsMessage<Error>("[backend] there is no device 'tpu'; there are cpu, reference"));
+              testing::ThrowsMessage<Error>(
+                  "[backend] there is no device 'tpu'; there are auto, cuda, cuda:N, cpu, reference"));
 }
 
 }  // namespace
