@@ -336,6 +336,8 @@ class Backend {
   virtual void matmul(ConstView a, bool transpose_a, ConstView b, bool transpose_b, double alpha, View c) = 0;
   /// The packed form of a weight for products of about `rows` rows; null when packing does not pay.
   virtual std::shared_ptr<Prepared> prepare(ConstView weight, WeightUse use, Precision precision, int64_t rows) = 0;
+  /// Whether what prepare returns for one use serves the other, too.
+  virtual bool prepares_for_both_uses() const { return false; }
   virtual void linear(const LinearArguments& arguments) = 0;
   virtual void linear_backward_input(const LinearBackwardInputArguments& arguments) = 0;
   virtual void linear_backward_weight(const LinearBackwardWeightArguments& arguments) = 0;

@@ -11,11 +11,13 @@ namespace {
 std::shared_ptr<Prepared> packed(const Tensor& weight, WeightUse use, Precision precision, int64_t rows) {
   Storage& storage = *weight.storage();
   if (static_cast<const void*>(storage.data()) != weight.data() || storage.bytes() != weight.bytes()) return nullptr;
-  Storage::Derived& slot = storage.derived(static_cast<int>(use));
+  Backend& backend = backend_of(weight.device());
+  const WeightUse kept = backend.prepares_for_both_uses() ? WeightUse::forward : use;
+  Storage::Derived& slot = storage.derived(static_cast<int>(kept));
   const bool is_current = slot.form && slot.version == storage.version() && slot.tag == static_cast<int>(precision) &&
                           slot.shape == weight.shape();
   if (!is_current) {
-    slot.form = backend_of(weight.device()).prepare(weight, use, precision, rows);
+    slot.form = backend.prepare(weight, use, precision, rows);
     slot.version = storage.version();
     slot.tag = static_cast<int>(precision);
     slot.shape = weight.shape();

@@ -46,6 +46,7 @@ class CudaBackend final : public Backend {
   // Products.
   void matmul(ConstView a, bool transpose_a, ConstView b, bool transpose_b, double alpha, View c) override;
   std::shared_ptr<Prepared> prepare(ConstView weight, WeightUse use, Precision precision, int64_t rows) override;
+  bool prepares_for_both_uses() const override { return true; }
   void linear(const LinearArguments& arguments) override;
   void linear_backward_input(const LinearBackwardInputArguments& arguments) override;
   void linear_backward_weight(const LinearBackwardWeightArguments& arguments) override;
