@@ -2,8 +2,9 @@
 #define HWY_TARGET_INCLUDE "backend/cpu/binary.cpp"
 #include <hwy/foreach_target.h>
 
-#include <array>
+#include <algorithm>
 
+#include "backend/axes_internal.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/simd-inl.h"
 #include "base/threads.h"
@@ -49,56 +50,11 @@ namespace astroclip::cpu {
 
 HWY_EXPORT(binary_run);
 
-namespace {
-
-/// The axes of a broadcast, neighbours merged wherever both operands step through them evenly.
-struct Plan {
-  int rank = 0;
-  std::array<int64_t, Shape::max_rank> extent{}, a_stride{}, b_stride{};
-};
-
-std::array<int64_t, Shape::max_rank> broadcast_strides(const Shape& x, const Shape& target) {
-  std::array<int64_t, Shape::max_rank> strides{};
-  int64_t stride = 1;
-  for (int axis = x.rank() - 1, to = target.rank() - 1; axis >= 0; --axis, --to) {
-    strides[static_cast<size_t>(to)] = x[axis] == 1 ? 0 : stride;
-    stride *= x[axis];
-  }
-  return strides;
-}
-
-/// Innermost axis first.
-Plan plan_broadcast(const Shape& a, const Shape& b, const Shape& y) {
-  const auto a_strides = broadcast_strides(a, y), b_strides = broadcast_strides(b, y);
-  Plan plan;
-  for (int axis = y.rank() - 1; axis >= 0; --axis) {
-    const auto at = static_cast<size_t>(axis);
-    const int64_t extent = y[axis];
-    if (extent == 1) continue;
-    if (plan.rank > 0) {
-      const auto last = static_cast<size_t>(plan.rank - 1);
-      if (a_strides[at] == plan.a_stride[last] * plan.extent[last] &&
-          b_strides[at] == plan.b_stride[last] * plan.extent[last]) {
-        plan.extent[last] *= extent;
-        continue;
-      }
-    }
-    const auto next = static_cast<size_t>(plan.rank++);
-    plan.extent[next] = extent;
-    plan.a_stride[next] = a_strides[at];
-    plan.b_stride[next] = b_strides[at];
-  }
-  if (plan.rank == 0) plan = {1, {1}, {0}, {0}};
-  return plan;
-}
-
-}  // namespace
-
 void CpuBackend::binary(BinaryOp op, ConstView a, ConstView b, View y) {
   expect_f32(a, "binary");
   expect_f32(b, "binary");
   if (y.numel() == 0) return;
-  const Plan plan = plan_broadcast(a.shape, b.shape, y.shape);
+  const Broadcast plan = plan_broadcast(a.shape, b.shape, y.shape);
   const int64_t inner = plan.extent[0];
   const bool a_moves = plan.a_stride[0] != 0, b_moves = plan.b_stride[0] != 0;
   // Elements are the unit of sharing, so that one long run is split as well as many short ones.

@@ -1,45 +1,13 @@
 #include <algorithm>
-#include <array>
 #include <cstring>
 
+#include "backend/axes_internal.h"
 #include "backend/cpu/kernel.h"
 #include "base/threads.h"
 
 namespace astroclip::cpu {
 
 namespace {
-
-using Extents = std::array<int64_t, Shape::max_rank>;
-
-/// A permutation with neighbouring axes that stay together merged: y's extents and the stride of x along each.
-struct Walk {
-  int rank = 0;
-  Extents extent{}, stride{};
-};
-
-Walk plan_permutation(const Shape& x, std::span<const int> order) {
-  Extents x_strides{};
-  int64_t stride = 1;
-  for (int axis = x.rank() - 1; axis >= 0; --axis) {
-    x_strides[static_cast<size_t>(axis)] = stride;
-    stride *= x[axis];
-  }
-  Walk walk;
-  for (const int axis : order) {
-    if (x[axis] == 1) continue;
-    const int64_t step = x_strides[static_cast<size_t>(axis)];
-    const auto last = static_cast<size_t>(walk.rank - 1);
-    if (walk.rank > 0 && walk.stride[last] == step * x[axis]) {
-      walk.extent[last] *= x[axis];
-      walk.stride[last] = step;
-    } else {
-      walk.extent[static_cast<size_t>(walk.rank)] = x[axis];
-      walk.stride[static_cast<size_t>(walk.rank++)] = step;
-    }
-  }
-  if (walk.rank == 0) walk = {1, {1}, {1}};
-  return walk;
-}
 
 /// Where in x the run of y's last axis number `index` begins.
 int64_t source_of(const Walk& walk, int64_t index) {

@@ -3,10 +3,10 @@
 #include <hwy/foreach_target.h>
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <memory>
 
+#include "backend/axes_internal.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/scratch.h"
 #include "backend/cpu/simd-inl.h"
@@ -184,24 +184,13 @@ void CpuBackend::reduce(ReduceOp op, ConstView x, View y) {
   if (x.numel() == 0) {
     return fill(y, op == ReduceOp::sum ? 0.0 : -std::numeric_limits<double>::infinity());
   }
-  // One group of neighbouring reduced axes at a time, from the last; between groups the result waits in scratch.
-  std::array<int64_t, Shape::max_rank> extent{};
-  for (int axis = 0; axis < x.shape.rank(); ++axis) extent[static_cast<size_t>(axis)] = x.shape[axis];
-  const auto reduced = [&](int axis) { return y.shape[axis] == 1 && x.shape[axis] != 1; };
   const float* source = x.as<float>();
-  std::unique_ptr<Scratch> held;
-  int64_t inner = 1, left = x.numel();
-  for (int axis = x.shape.rank() - 1; axis >= 0; --axis) {
-    if (!reduced(axis)) {
-      inner *= extent[static_cast<size_t>(axis)];
-      continue;
-    }
-    int64_t middle = extent[static_cast<size_t>(axis)];
-    while (axis > 0 && (reduced(axis - 1) || x.shape[axis - 1] == 1)) middle *= extent[static_cast<size_t>(--axis)];
-    left /= middle;
+  std::unique_ptr<Scratch> held;  // of what lies between two folds
+  for (const Fold& fold : plan_folds(x.shape, y.shape)) {
+    const int64_t left = fold.outer * fold.inner;
     const bool last = left == y.numel();
     auto next = last ? nullptr : std::make_unique<Scratch>(left * static_cast<int64_t>(sizeof(float)));
-    fold_middle(op, source, left / inner, middle, inner, last ? y.as<float>() : next->as<float>());
+    fold_middle(op, source, fold.outer, fold.middle, fold.inner, last ? y.as<float>() : next->as<float>());
     if (last) return;
     source = next->as<float>();
     held = std::move(next);

@@ -84,7 +84,10 @@ __device__ void store(T* to, const Floats<N>& values) {
 __device__ inline int64_t thread_of_grid() { return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
 
 /// The larger of two; NaN if either is (fmaxf drops it).
-__device__ inline float larger(float a, float b) { return a < b || b != b ? b : a; }
+template <class T>
+__device__ T larger(T a, T b) {
+  return a < b || b != b ? b : a;
+}
 
 struct Sum {
   template <class T>
@@ -97,7 +100,10 @@ struct Sum {
   }
 };
 struct Largest {
-  __device__ static float of(float a, float b) { return larger(a, b); }
+  template <class T>
+  __device__ static T of(T a, T b) {
+    return larger(a, b);
+  }
   template <class T>
   __device__ static T start() {
     return -INFINITY;
