@@ -6,6 +6,7 @@
 #include <atomic>
 #include <queue>
 #include <unordered_map>
+#include <utility>
 
 #include "backend/backend.h"
 #include "base/error.h"
@@ -39,7 +40,7 @@ void accumulate(Tensor& sum, Tensor more) {
 
 }  // namespace
 
-Node::Node(const char* op_name, std::vector<Tensor> op_inputs, Backward rule)
+Node::Node(const char* op_name, std::vector<Tensor> op_inputs, Rule rule)
     : name(op_name), sequence(next_sequence()), inputs(std::move(op_inputs)), backward(std::move(rule)) {}
 
 bool recording() { return recording_enabled; }
@@ -51,7 +52,7 @@ bool needs_gradient(std::initializer_list<const Tensor*> inputs) {
   return recording_enabled && std::ranges::any_of(inputs, [](const Tensor* input) { return input->requires_grad(); });
 }
 
-Tensor record(const char* name, Tensor output, std::vector<Tensor> inputs, Backward backward) {
+Tensor record(const char* name, Tensor output, std::vector<Tensor> inputs, Node::Rule backward) {
   const bool wanted = recording_enabled && std::ranges::any_of(inputs, [](const Tensor& input) {
                         return input.defined() && input.requires_grad();
                       });
@@ -94,6 +95,22 @@ void backward(const Tensor& output, Tensor gradient) {
     }
   };
 
+  const auto take = [&](Tensor& target) {
+    const auto& node = target.node();
+    if (!node) {
+      Tensor gathered = target.grad();
+      target.set_grad({});
+      return gathered;
+    }
+    const auto entry = pending.find(node.get());
+    return entry == pending.end() ? Tensor() : std::exchange(entry->second.gradient, {});
+  };
+  const auto shares_of = [&](Node& node, const Tensor& incoming) {
+    if (const auto* rule = std::get_if<Backward>(&node.backward)) return (*rule)(incoming);
+    Tensor& first = node.inputs.front();
+    return std::get<AddingBackward>(node.backward)(incoming, first.requires_grad() ? take(first) : Tensor());
+  };
+
   Tensor root = output;
   deliver(root, std::move(gradient));
   while (!order.empty()) {
@@ -101,12 +118,12 @@ void backward(const Tensor& output, Tensor gradient) {
     order.pop();
     Pending current = std::move(entry->second);
     pending.erase(entry);
-    if (!current.node->backward) {
+    if (std::visit([](const auto& rule) { return !rule; }, current.node->backward)) {
       throw Error(fmt::format("[backward] the tape of op '{}' was already used", current.node->name));
     }
-    std::vector<Tensor> shares = current.node->backward(current.gradient);
+    std::vector<Tensor> shares = shares_of(*current.node, current.gradient);
     current.gradient = {};
-    current.node->backward = nullptr;  // frees the activations this op saved
+    current.node->backward = {};  // frees the activations this op saved
     std::vector<Tensor> inputs = std::move(current.node->inputs);
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i].defined() && inputs[i].requires_grad() && i < shares.size() && shares[i].defined()) {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <variant>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -11,16 +12,20 @@ namespace astroclip::autograd {
 /// Returns the gradients of an op's inputs, in order, given the gradient of its output; undefined for an input that
 /// needs none. Saved tensors are captured by value and freed after the call.
 using Backward = std::function<std::vector<Tensor>(const Tensor& gradient)>;
+/// A rule that takes over what other readers of the op's first input have delivered to it, undefined if nothing, and
+/// returns the sum for that input: an addition for which a kernel need not run.
+using AddingBackward = std::function<std::vector<Tensor>(const Tensor& gradient, Tensor gathered)>;
 
 /// One recorded op.
 class Node {
  public:
-  Node(const char* name, std::vector<Tensor> inputs, Backward backward);
+  using Rule = std::variant<Backward, AddingBackward>;
+  Node(const char* name, std::vector<Tensor> inputs, Rule backward);
 
   const char* name;
   uint64_t sequence;  ///< order of recording; backward visits in descending order
   std::vector<Tensor> inputs;
-  Backward backward;
+  Rule backward;
 };
 
 /// Whether ops are recorded (the default).
@@ -42,7 +47,7 @@ class NoGrad {
 bool needs_gradient(std::initializer_list<const Tensor*> inputs);
 
 /// Records `output` as computed by op `name` from `inputs` if one of them requires a gradient, and returns it.
-Tensor record(const char* name, Tensor output, std::vector<Tensor> inputs, Backward backward);
+Tensor record(const char* name, Tensor output, std::vector<Tensor> inputs, Node::Rule backward);
 
 /// Backpropagates from `output`, accumulates the gradient of every leaf that requires one, and frees the tape on the
 /// way. `gradient` is the cotangent; if it is undefined, the output must have one element and the cotangent is 1.

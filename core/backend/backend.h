@@ -115,13 +115,15 @@ struct LinearArguments {
   Precision precision = Precision::f32;
 };
 
-/// dx = dy W. Either may have the stored dtype.
+/// dx = (scale · dy) W. dy and dx may have the stored dtype; dy with a scale has not.
 struct LinearBackwardInputArguments {
   ConstView dy;
   ConstView weight;
   const Prepared* packed = nullptr;  ///< for WeightUse::backward_input; optional
   View dx;
   Precision precision = Precision::f32;
+  ConstView scale = {};      ///< optional, [out]
+  ConstView stored_dy = {};  ///< with a scale: dy in the stored dtype, which a backend that scales W reads
 };
 
 /// dW = dyᵀ x and dbias = column sums of dy. dy and x may have the stored dtype.
@@ -230,6 +232,8 @@ struct LayerNormBackwardArguments {
   ConstView dy, x, weight;  ///< dy may have the stored dtype
   ConstView mean, inverse_deviation;
   View dx, dweight, dbias;
+  ConstView gathered = {};  ///< optional, as dx: is added to it; may be dx
+  View rounded = {};        ///< optional: dx once more, in the stored dtype
 };
 
 /// sum = x, with factor · scale · y[i] added to row index[i]. x and sum [rows, ...], y [count, ...].

@@ -48,6 +48,11 @@ inline DType dtype_for(Readers readers, const Tensor& x) {
   return readers == Readers::products ? backend.stored_dtype(current_precision()) : backend.compute_dtype();
 }
 
+/// Keeps with x its elements in the dtype that products read, until x is written; `kept_rounded` finds them.
+void keep_rounded(const Tensor& x, const Tensor& rounded);
+/// Undefined if nothing is kept.
+Tensor kept_rounded(const Tensor& x);
+
 /// The view of an optional operand.
 inline ConstView optional_view(const Tensor& x) { return x.defined() ? ConstView(x) : ConstView(); }
 

@@ -6,11 +6,37 @@ namespace astroclip::ops {
 
 namespace {
 
+/// Whether x is not a part of a larger storage, whose derived forms belong to the whole.
+bool is_whole(const Tensor& x) {
+  const Storage& storage = *x.storage();
+  return static_cast<const void*>(storage.data()) == x.data() && storage.bytes() == x.bytes();
+}
+
+/// Tag of a derived form that is a Tensor; those of packed weights are precisions.
+constexpr int rounded_tag = -1;
+
+}  // namespace
+
+void keep_rounded(const Tensor& x, const Tensor& rounded) {
+  if (!is_whole(x)) return;
+  Storage& storage = *x.storage();
+  storage.derived(0) = {std::make_shared<Tensor>(rounded), storage.version(), rounded_tag, x.shape()};
+}
+
+Tensor kept_rounded(const Tensor& x) {
+  if (!is_whole(x)) return {};
+  const Storage::Derived& slot = x.storage()->derived(0);
+  if (!slot.form || slot.tag != rounded_tag || slot.version != x.storage()->version()) return {};
+  return static_cast<const Tensor*>(slot.form.get())->view_as(x.shape());
+}
+
+namespace {
+
 /// The packed form of a weight for one use, remade if the weight was written since or has another shape. Null if
-/// packing is not worthwhile, or if the weight is part of a larger storage, whose slots belong to the whole.
+/// packing is not worthwhile, or if the weight is part of a larger storage.
 std::shared_ptr<Prepared> packed(const Tensor& weight, WeightUse use, Precision precision, int64_t rows) {
+  if (!is_whole(weight)) return nullptr;
   Storage& storage = *weight.storage();
-  if (static_cast<const void*>(storage.data()) != weight.data() || storage.bytes() != weight.bytes()) return nullptr;
   Backend& backend = backend_of(weight.device());
   const WeightUse kept = backend.prepares_for_both_uses() ? WeightUse::forward : use;
   Storage::Derived& slot = storage.derived(static_cast<int>(kept));
@@ -60,13 +86,21 @@ struct SavedLinear {
   bool needs_x, needs_weight, needs_bias, needs_scale;
 };
 
-Tensor input_gradient(const SavedLinear& saved, const Tensor& dpre) {
+/// `operand` is dpre as products read it.
+Tensor input_gradient(const SavedLinear& saved, const Tensor& dpre, const Tensor& operand) {
   const int64_t rows = rows_of(dpre.shape());
+  const Shape flat{rows, dpre.size(-1)};
   Tensor dx = like(saved.x);
   const auto weight = packed(saved.weight, WeightUse::backward_input, saved.precision, rows);
+  const bool scales = saved.scale.defined();
   backend_of(dx.device())
-      .linear_backward_input({dpre.view_as({rows, dpre.size(-1)}), saved.weight, weight.get(),
-                              View(dx.mutable_data(), {rows, dx.size(-1)}, dx.dtype()), saved.precision});
+      .linear_backward_input({.dy = (scales ? dpre : operand).view_as(flat),
+                              .weight = saved.weight,
+                              .packed = weight.get(),
+                              .dx = View(dx.mutable_data(), {rows, dx.size(-1)}, dx.dtype()),
+                              .precision = saved.precision,
+                              .scale = optional_view(saved.scale),
+                              .stored_dy = scales ? ConstView(operand.view_as(flat)) : ConstView()});
   return dx;
 }
 
@@ -81,6 +115,7 @@ Tensor rounded(const Tensor& x, Precision precision) {
   Backend& backend = backend_of(x.device());
   const DType dtype = backend.stored_dtype(precision);
   if (x.dtype() == dtype) return x;
+  if (const Tensor kept = kept_rounded(x); kept.defined() && kept.dtype() == dtype) return kept;
   Tensor y = Tensor::empty(x.shape(), dtype, x.device());
   backend.cast(x, y);
   return y;
@@ -110,9 +145,8 @@ std::vector<Tensor> linear_gradients(const SavedLinear& saved, const Tensor& dy)
   }
   std::vector<Tensor> gradients(5);
   gradients[3] = dy;  // the residual's
-  if (saved.needs_x && saved.scale.defined()) gradients[0] = input_gradient(saved, times(dy, saved.scale));
   const Tensor operand = rounded(dpre, saved.precision);
-  if (saved.needs_x && !saved.scale.defined()) gradients[0] = input_gradient(saved, operand);
+  if (saved.needs_x) gradients[0] = input_gradient(saved, dpre, operand);
   if (saved.needs_weight || saved.needs_bias || saved.needs_scale) {
     const int64_t rows = rows_of(dpre.shape());
     const bool takes_bias = saved.needs_bias || (saved.needs_scale && saved.bias.defined());

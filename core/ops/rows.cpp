@@ -1,4 +1,5 @@
 #include <limits>
+#include <utility>
 
 #include "autograd/tape.h"
 #include "ops/check_internal.h"
@@ -31,11 +32,26 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
   backend.layer_norm(
       {flat(x), weight, bias, epsilon, flat(y), records ? View(mean) : View(), records ? View(inverse) : View()});
   if (!records) return y;
+  const DType stored = backend.stored_dtype(current_precision());
   return autograd::record(
-      "layer_norm", y, {x, weight, bias}, [x = x.detach(), weight = weight.detach(), mean, inverse](const Tensor& dy) {
-        Tensor dx = like(x), dweight = like(weight), dbias = like(weight);
+      "layer_norm", y, {x, weight, bias},
+      [x = x.detach(), weight = weight.detach(), mean, inverse, stored](const Tensor& dy, Tensor gathered) {
+        Tensor dweight = like(weight), dbias = like(weight);
+        Tensor dx = gathered.defined() && gathered.sole_owner() ? gathered : like(x);
+        // What is read before the norm is a residual stream: products read its gradient, too.
+        Tensor rounded = stored == x.dtype() ? Tensor() : Tensor::empty(x.shape(), stored, x.device());
         backend_of(x.device())
-            .layer_norm_backward({flat(dy), flat(x), weight, mean, inverse, flat(dx), dweight, dbias});
+            .layer_norm_backward({.dy = flat(dy),
+                                  .x = flat(x),
+                                  .weight = weight,
+                                  .mean = mean,
+                                  .inverse_deviation = inverse,
+                                  .dx = flat(dx),
+                                  .dweight = dweight,
+                                  .dbias = dbias,
+                                  .gathered = gathered.defined() ? flat(std::as_const(gathered)) : ConstView(),
+                                  .rounded = rounded.defined() ? flat(rounded) : View()});
+        if (rounded.defined()) keep_rounded(dx, rounded);
         return std::vector<Tensor>{dx, dweight, dbias};
       });
 }

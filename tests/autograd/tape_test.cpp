@@ -41,6 +41,35 @@ TEST(Tape, SharedInputsAccumulate) {
   EXPECT_THAT(x.grad().to_doubles(), ElementsAre(4 * 8, 4 * 27));
 }
 
+/// x + square(x), whose rule for the square adds to what the sum has delivered.
+Tensor plus_square(const Tensor& x, bool& gathered_is_own) {
+  const auto add = [](const Tensor& a, const Tensor& b) {
+    Tensor sum = Tensor::empty(a.shape(), a.dtype(), a.device());
+    backend_of(device).binary(BinaryOp::add, a, b, sum);
+    return sum;
+  };
+  Tensor square = Tensor::empty(x.shape(), x.dtype(), x.device());
+  backend_of(device).unary(UnaryOp::square, x, square);
+  const auto rule = [=, &gathered_is_own, x = x.detach()](const Tensor& dy, Tensor gathered) {
+    Tensor share = Tensor::empty(x.shape(), x.dtype(), x.device());
+    backend_of(device).binary(BinaryOp::multiply, dy, add(x, x), share);
+    gathered_is_own = gathered.defined() && gathered.sole_owner();
+    return std::vector<Tensor>{gathered.defined() ? add(gathered, share) : share};
+  };
+  square = record("square", square, {x}, rule);
+  return record("add", add(x, square), {x, square}, [](const Tensor& dy) { return std::vector<Tensor>{dy, dy}; });
+}
+
+TEST(Tape, ARuleMayAddToWhatOthersDelivered) {
+  const Tensor x = leaf({2, 3});
+  bool outer_is_own = false, inner_is_own = false;
+  const Tensor y = plus_square(x, inner_is_own);
+  backward(plus_square(y, outer_is_own), Tensor::from_host(std::vector<double>{1, 1}, {2}, DType::f64, device));
+  EXPECT_THAT(x.grad().to_doubles(), ElementsAre((1 + 2 * 6) * (1 + 2 * 2), (1 + 2 * 12) * (1 + 2 * 3)));
+  backward(plus_square(x, inner_is_own), Tensor::from_host(std::vector<double>{1, 1}, {2}, DType::f64, device));
+  EXPECT_THAT(x.grad().to_doubles(), ElementsAre(65 + 5, 175 + 7)) << "a leaf keeps what it had";
+}
+
 TEST(Tape, LeavesKeepTheirGradientsBetweenCalls) {
   const Tensor x = leaf({5});
   backward(multiply(x, x));

@@ -80,6 +80,13 @@ void run_backward(Call& call, const ProductExtents& e, bool pack, DType type) {
   const auto packed = pack ? call.backend.prepare(a.weight, WeightUse::backward_input, call.precision, 64) : nullptr;
   a.packed = packed.get();
   call.backend.linear_backward_input(a);
+  a.dy = call.random({e.rows, e.out});
+  const View stored = call.output("dy", {e.rows, e.out}, call.stored());
+  call.backend.cast(a.dy, stored);
+  a.stored_dy = stored;
+  a.scale = call.random({e.out});
+  a.dx = call.output("dx by a scale", {e.rows, e.in}, type);
+  call.backend.linear_backward_input(a);
 }
 
 }  // namespace

@@ -17,19 +17,23 @@ void layer_norm_case(Call& call, int64_t rows, int64_t width, DType type) {
                            .inverse_deviation = call.output("inverse deviation", {rows})});
 }
 
-void layer_norm_backward_case(Call& call, int64_t rows, int64_t width, DType type) {
+/// With a gathered gradient, dx is written over it.
+void layer_norm_backward_case(Call& call, int64_t rows, int64_t width, DType type, bool gathers) {
   const ConstView x = call.random({rows, width}), weight = call.random({width});
   const View y = call.output("y", {rows, width}), mean = call.output("mean", {rows});
   const View inverse = call.output("inverse deviation", {rows});
   call.backend.layer_norm({x, weight, call.random({width}), 1e-2, y, mean, inverse});
+  const View dx = gathers ? call.in_place("dx", {rows, width}) : call.output("dx", {rows, width});
   call.backend.layer_norm_backward({.dy = call.random({rows, width}, type),
                                     .x = x,
                                     .weight = weight,
                                     .mean = mean,
                                     .inverse_deviation = inverse,
-                                    .dx = call.output("dx", {rows, width}),
+                                    .dx = dx,
                                     .dweight = call.output("dweight", {width}),
-                                    .dbias = call.output("dbias", {width})});
+                                    .dbias = call.output("dbias", {width}),
+                                    .gathered = gathers ? ConstView(dx) : ConstView(),
+                                    .rounded = gathers ? call.output("rounded", {rows, width}, type) : View()});
 }
 
 std::vector<int64_t> targets(int64_t rows, int64_t width) {
@@ -83,12 +87,15 @@ void add_rows(std::vector<Case>& cases, int64_t rows, int64_t width) {
   };
   if (width > 1) {  // one value has no deviation
     add("layer_norm", [=](Call& call) { layer_norm_case(call, rows, width, call.dtype()); });
-    add("layer_norm_backward", [=](Call& call) { layer_norm_backward_case(call, rows, width, call.dtype()); });
+    for (const bool gathers : {false, true})
+      add("layer_norm_backward",
+          [=](Call& call) { layer_norm_backward_case(call, rows, width, call.dtype(), gathers); });
     const auto label = fmt::format("{}x{}, stored", rows, width);
     cases.push_back({"layer_norm", label, Exactness::sums,
                      [=](Call& call) { layer_norm_case(call, rows, width, call.stored()); }, true});
-    cases.push_back({"layer_norm_backward", label, Exactness::sums,
-                     [=](Call& call) { layer_norm_backward_case(call, rows, width, call.stored()); }, true});
+    for (const bool gathers : {false, true})
+      cases.push_back({"layer_norm_backward", label, Exactness::sums,
+                       [=](Call& call) { layer_norm_backward_case(call, rows, width, call.stored(), gathers); }, true});
   }
   add("softmax", [=](Call& call) {
     call.backend.softmax(call.random({rows, width}, -20.0, 20.0), {}, 1.0, call.output("y", {rows, width}));

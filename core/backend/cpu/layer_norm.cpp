@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/scratch.h"
@@ -80,21 +81,26 @@ void layer_norm_range(const LayerNormArguments& a, int64_t begin, int64_t end) {
   layer_norm_rows<float>(a, begin, end);
 }
 
+/// `before` holds a row before the gathered gradient is added to it.
 template <class T>
-void layer_norm_backward_rows(const LayerNormBackwardArguments& a, float* dweight, float* dbias, int64_t begin,
-                              int64_t end) {
+void layer_norm_backward_rows(const LayerNormBackwardArguments& a, float* dweight, float* dbias, float* before,
+                              int64_t begin, int64_t end) {
   const int64_t width = a.x.shape[-1];
   for (int64_t row = begin; row < end; ++row) {
-    layer_norm_backward_row(a.dy.as<T>() + row * width, a.x.as<float>() + row * width, a.weight.as<float>(),
-                            {a.mean.as<float>()[row], a.inverse_deviation.as<float>()[row]},
-                            a.dx.as<float>() + row * width, dweight, dbias, width);
+    const int64_t at = row * width;
+    float* dx = a.dx.as<float>() + at;
+    layer_norm_backward_row(a.dy.as<T>() + at, a.x.as<float>() + at, a.weight.as<float>(),
+                            {a.mean.as<float>()[row], a.inverse_deviation.as<float>()[row]}, a.gathered ? before : dx,
+                            dweight, dbias, width);
+    if (a.gathered) std::transform(before, before + width, a.gathered.as<float>() + at, dx, std::plus<>());
+    if (a.rounded) round_rows_to_bf16(dx, width, a.rounded.as<BFloat16>() + at, width, width, 1);
   }
 }
 
-void layer_norm_backward_range(const LayerNormBackwardArguments& a, float* dweight, float* dbias, int64_t begin,
-                               int64_t end) {
-  if (a.dy.dtype == DType::bf16) return layer_norm_backward_rows<BFloat16>(a, dweight, dbias, begin, end);
-  layer_norm_backward_rows<float>(a, dweight, dbias, begin, end);
+void layer_norm_backward_range(const LayerNormBackwardArguments& a, float* dweight, float* dbias, float* before,
+                               int64_t begin, int64_t end) {
+  if (a.dy.dtype == DType::bf16) return layer_norm_backward_rows<BFloat16>(a, dweight, dbias, before, begin, end);
+  layer_norm_backward_rows<float>(a, dweight, dbias, before, begin, end);
 }
 
 }  // namespace
@@ -122,14 +128,16 @@ void CpuBackend::layer_norm_backward(const LayerNormBackwardArguments& a) {
   constexpr int64_t most_blocks = 16;
   const int64_t width = a.x.shape[-1], rows = rows_of(a.x.shape);
   const int64_t blocks = std::clamp<int64_t>(rows / row_grain(width), 1, most_blocks);
-  const Scratch partial(2 * blocks * width * static_cast<int64_t>(sizeof(float)));
+  const Scratch partial(3 * blocks * width * static_cast<int64_t>(sizeof(float)));
   float* weights = partial.as<float>();
   float* biases = weights + blocks * width;
+  float* before = biases + blocks * width;
   std::fill_n(weights, 2 * blocks * width, 0.0f);
   parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
       HWY_DYNAMIC_DISPATCH(layer_norm_backward_range)
-      (a, weights + block * width, biases + block * width, rows * block / blocks, rows * (block + 1) / blocks);
+      (a, weights + block * width, biases + block * width, before + block * width, rows * block / blocks,
+       rows * (block + 1) / blocks);
     }
   });
   sum_columns(weights, blocks, width, a.dweight.as<float>());

@@ -135,7 +135,11 @@ void CpuBackend::linear_backward_input(const LinearBackwardInputArguments& argum
   if (rows == 0) return;
   if (out == 0) return fill(arguments.dx, 0.0);
   const ProductSpec spec = weight_product(WeightUse::backward_input, rows, in, out, arguments.precision);
-  run_with_weight(spec, arguments.dy, arguments.weight, arguments.packed, arguments.dx);
+  if (!arguments.scale) return run_with_weight(spec, arguments.dy, arguments.weight, arguments.packed, arguments.dx);
+  const Scratch block(rows * out * size_of(DType::f32));
+  const View scaled(block.data(), arguments.dy.shape, DType::f32);
+  binary(BinaryOp::multiply, arguments.dy, arguments.scale, scaled);
+  run_with_weight(spec, scaled, arguments.weight, arguments.packed, arguments.dx);
 }
 
 void CpuBackend::linear_backward_weight(const LinearBackwardWeightArguments& arguments) {

@@ -68,8 +68,14 @@ void ReferenceBackend::linear(const LinearArguments& arguments) {
 void ReferenceBackend::linear_backward_input(const LinearBackwardInputArguments& arguments) {
   const int64_t in = arguments.weight.shape[1], out = arguments.weight.shape[0];
   const int64_t rows = out == 0 ? 0 : arguments.dy.numel() / out;
-  product(plain(arguments.dy.as<double>(), out), plain(arguments.weight.as<double>(), in), 1.0,
-          arguments.dx.as<double>(), rows, in, out);
+  std::vector<double> scaled;
+  const double* dy = arguments.dy.as<double>();
+  if (arguments.scale) {
+    scaled.assign(dy, dy + rows * out);
+    for (int64_t i = 0; i < rows * out; ++i) scaled[static_cast<size_t>(i)] *= arguments.scale.as<double>()[i % out];
+    dy = scaled.data();
+  }
+  product(plain(dy, out), plain(arguments.weight.as<double>(), in), 1.0, arguments.dx.as<double>(), rows, in, out);
 }
 
 void ReferenceBackend::linear_backward_weight(const LinearBackwardWeightArguments& arguments) {

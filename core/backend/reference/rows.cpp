@@ -63,9 +63,11 @@ void ReferenceBackend::layer_norm_backward(const LayerNormBackwardArguments& a) 
     }
     for (int64_t i = 0; i < width; ++i) {
       const double normalised = (in[i] - mean) * inverse;
-      dx[i] = inverse * (dy[i] * weight[i] - sum - normalised * weighted);
+      const double gathered = a.gathered ? a.gathered.as<double>()[row * width + i] : 0.0;
+      dx[i] = inverse * (dy[i] * weight[i] - sum - normalised * weighted) + gathered;
     }
   }
+  if (a.rounded) cast(a.dx, a.rounded);
 }
 
 void ReferenceBackend::softmax(ConstView x, ConstView shift, double scale, View y) {
