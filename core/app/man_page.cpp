@@ -72,6 +72,10 @@ std::string man_page(std::span<const Verb> verbs) {
   text += item("130", "interrupted by a signal; the run can be resumed");
   text += ".SH ENVIRONMENT\n";
   text += item(bold("ASTROCLIP_PLUGIN_PATH"), "folders to search for plugins, separated by colons");
+  text +=
+      item(bold("ASTROCLIP_CUDA_PLANS"),
+           "file with the fastest algorithms for products on an NVIDIA card; those that it lacks are searched for by "
+           "timing, and added. Without it, the library's first choice is taken. The same file gives the same results");
   text += item(bold("OMP_NUM_THREADS"), "compute threads, unless the experiment or an option sets them");
   return text;
 }
