@@ -12,21 +12,7 @@ namespace astroclip::cuda {
 
 namespace {
 
-constexpr int64_t most_pieces = 256;     // of one fold
-constexpr int64_t enough_blocks = 1024;  // to keep the card's memory busy
 constexpr int fold_threads = 256, fold_warps = fold_threads / 32;
-
-/// The middle of x [outer, middle, inner] in pieces of equal length, which blocks fold apart.
-struct Pieces {
-  int64_t length, count;
-};
-
-/// At least `least` of the middle in a piece; `blocks` is how many blocks there are for one piece.
-Pieces pieces_of(int64_t middle, int64_t least, int64_t blocks) {
-  const int64_t wanted = std::clamp<int64_t>(enough_blocks / blocks, 1, most_pieces);
-  const int64_t even = ((middle + wanted - 1) / wanted + 3) / 4 * 4, length = std::max(least, even);
-  return {length, (middle + length - 1) / length};
-}
 
 /// y [outer, pieces, inner] = each piece of x [outer, middle, inner] folded. A block takes one piece of 32 · N columns,
 /// each of its warps every eighth row.
@@ -139,6 +125,13 @@ void queue_fold(const float* x, const Fold& fold, float* y) {
 }
 
 }  // namespace
+
+Pieces pieces_of(int64_t middle, int64_t least, int64_t blocks) {
+  constexpr int64_t most = 256, enough = 1024;  // of one array; of all blocks, to keep the card's memory busy
+  const int64_t wanted = std::clamp<int64_t>(enough / blocks, 1, most);
+  const int64_t even = ((middle + wanted - 1) / wanted + 3) / 4 * 4, length = std::max(least, even);
+  return {length, (middle + length - 1) / length};
+}
 
 void sum_columns(ConstView x, int64_t rows, int64_t width, float* y) {
   const Fold fold = {1, rows, width};

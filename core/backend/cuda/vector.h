@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 #include "backend/backend.h"
 #include "backend/cuda/launch.h"
@@ -54,7 +55,7 @@ __device__ inline float to_float(float x) { return x; }
 __device__ inline float to_float(Bf16 x) { return __bfloat162float(x); }
 template <class T>
 __device__ T from_float(float x) {
-  if constexpr (sizeof(T) == sizeof(Bf16)) {
+  if constexpr (std::is_same_v<T, Bf16>) {
     return __float2bfloat16_rn(x);
   } else {
     return x;
