@@ -179,8 +179,8 @@ void CudaBackend::linear_backward_input(const LinearBackwardInputArguments& argu
   const int64_t rows = in == 0 ? 0 : arguments.dx.numel() / in;
   if (rows == 0) return;
   if (out == 0) return fill(arguments.dx, 0.0);
-  const Operand dy(arguments.dy, rows, out, arguments.precision);
-  const Weight weight(arguments.weight, arguments.packed, arguments.precision);
+  const Operand dy(arguments.stored_dy ? arguments.stored_dy : arguments.dy, rows, out, arguments.precision);
+  const Weight weight(arguments.weight, arguments.packed, arguments.precision, arguments.scale.as<float>());
   product_into(dy.matrix(), false, weight.matrix(), false, View(arguments.dx.data, {rows, in}, arguments.dx.dtype));
 }
 
