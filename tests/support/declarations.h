@@ -7,7 +7,7 @@
 namespace astroclip::testing_support {
 
 /// Names of the functions that a header declares on lines that begin with `prefix`, from the first line that contains
-/// `begin`: what a table of tests must have a row for.
+/// `begin`, but for those with a body: what a table of tests must have a row for.
 inline std::vector<std::string> declared(const std::string& header, const std::string& prefix,
                                          const std::string& begin) {
   std::ifstream file(header);
@@ -16,7 +16,7 @@ inline std::vector<std::string> declared(const std::string& header, const std::s
   for (std::string line; std::getline(file, line);) {
     begun = begun || line.find(begin) != std::string::npos;
     const size_t end = line.find('(');
-    if (begun && line.starts_with(prefix) && end != std::string::npos) {
+    if (begun && line.starts_with(prefix) && end != std::string::npos && !line.ends_with('}')) {
       const size_t before = line.find_last_of(" *&", end);
       names.push_back(line.substr(before + 1, end - before - 1));
     }
