@@ -15,7 +15,7 @@ namespace {
 
 /// The kernels of the contract, read from backend.h itself, so that none is forgotten here.
 std::vector<std::string> kernels() {
-  return testing_support::declared(ASTROCLIP_CORE "/backend/backend.h", "  virtual ", "// Elementwise.");
+  return testing_support::declared("core/backend/backend.h", "  virtual ", "// Elementwise.");
 }
 
 /// How far a result may lie from the reference, of (its size + the root mean square of its array).

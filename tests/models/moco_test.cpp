@@ -69,7 +69,7 @@ class MocoSteps : public testing::TestWithParam<std::tuple<DeviceKind, Network>>
   }
 
   const Network& network() const { return std::get<1>(GetParam()); }
-  Device device() const { return {std::get<0>(GetParam())}; }
+  Device device() const { return device_; }
   static std::vector<NamedTensor> backbone(const Encoder& encoder) {
     std::vector<NamedTensor> all = encoder.state();
     std::erase_if(all, [](const NamedTensor& entry) { return !entry.name.starts_with("backbone."); });
@@ -112,6 +112,7 @@ class MocoSteps : public testing::TestWithParam<std::tuple<DeviceKind, Network>>
     return all;
   }
 
+  const Device device_ = testing_support::present(std::get<0>(GetParam()));
   Fixture steps_, final_;
   std::shared_ptr<Encoder> query_encoder_, key_encoder_;
   nn::MomentumContrast contrast_;
@@ -167,7 +168,8 @@ TEST_P(MocoSteps, FourSteps) {
 
 INSTANTIATE_TEST_SUITE_P(, MocoSteps, testing::Combine(testing_support::each_backend(), testing::Values(resnet, vit)),
                          [](const auto& row) {
-                           return Device{std::get<0>(row.param)}.str() + "_" + std::get<1>(row.param).plugin;
+                           return testing_support::name_of(std::get<0>(row.param)) + "_" +
+                                  std::get<1>(row.param).plugin;
                          });
 
 }  // namespace

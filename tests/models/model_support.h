@@ -11,6 +11,7 @@
 #include "api/loss.h"
 #include "backend/backend.h"
 #include "io/weights/safetensors.h"
+#include "support/devices.h"
 #include "support/fixtures.h"
 #include "testing/plugins.h"
 
@@ -66,6 +67,26 @@ inline double relative_error(const Tensor& found, const Tensor& expected) {
   return relative_error(found.to_doubles(), expected.to_doubles());
 }
 
+/// The lowest cosine between a row of what was found and that of what was expected.
+inline double lowest_cosine(const Tensor& found, const Tensor& expected) {
+  if (found.shape() != expected.shape()) return -HUGE_VAL;
+  const std::vector<double> a = found.to_doubles(), b = expected.to_doubles();
+  const auto width = static_cast<size_t>(found.shape().extents().back());
+  double lowest = 1.0;
+  for (size_t row = 0; row < a.size(); row += width) {
+    double dot = 0.0, of_a = 0.0, of_b = 0.0;
+    for (size_t i = row; i < row + width; ++i) {
+      dot += a[i] * b[i];
+      of_a += a[i] * a[i];
+      of_b += b[i] * b[i];
+    }
+    const double cosine = dot / std::sqrt(of_a * of_b);
+    if (!(cosine >= lowest)) lowest = cosine;  // NaN, too
+    if (std::isnan(lowest)) return -HUGE_VAL;
+  }
+  return lowest;
+}
+
 /// Compares a parameter after some AdamW steps with its published end. The bias of attention keys has no gradient in
 /// exact arithmetic (softmax does not see a shift of all scores), so what AdamW makes of it is rounding divided by
 /// itself: of that third only the bound on AdamW's steps can hold.
@@ -87,14 +108,5 @@ inline void expect_trained(const std::string& name, const Tensor& found, const T
   const std::vector<double> published = expected.view_rows(third, 2 * third).to_doubles();
   for (size_t i = 0; i < keys.size(); ++i) EXPECT_NEAR(keys[i], published[i], step_bound) << name;
 }
-
-/// A test on each host backend.
-class OnEachBackend : public testing::TestWithParam<DeviceKind> {
- protected:
-  Device device() const { return {GetParam()}; }
-};
-
-inline auto each_backend() { return testing::Values(DeviceKind::reference, DeviceKind::cpu); }
-inline std::string backend_name(const testing::TestParamInfo<DeviceKind>& info) { return Device{info.param}.str(); }
 
 }  // namespace astroclip::testing_support

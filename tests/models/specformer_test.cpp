@@ -55,6 +55,12 @@ TEST_P(SpecformerFixture, EmbeddingAndReconstruction) {
   EXPECT_LT(relative_error(ability<Reconstruction>(*specformer_).reconstruct(encoded), io_["reconstructions"]), 1e-5);
 }
 
+TEST_P(SpecformerFixture, Bf16LeavesTheDirectionOfTokens) {
+  const ops::PrecisionScope scope(Precision::bf16);
+  const Encoded encoded = specformer_->encode(tokens_, {}, TokenForm::pretraining);
+  EXPECT_GE(testing_support::lowest_cosine(encoded.tokens, io_["embedding"]), 0.999);
+}
+
 TEST_P(SpecformerFixture, AMaskHidesWholeTokens) {
   // The published mask, read off the masked tokens: tokens whose entries all became zero although some were not.
   const std::vector<double> masked = io_.doubles("masked_tokens"), plain = io_.doubles("tokens");

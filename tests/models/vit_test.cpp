@@ -7,6 +7,7 @@ namespace astroclip {
 namespace {
 
 using testing_support::Fixture;
+using testing_support::lowest_cosine;
 using testing_support::make_encoder;
 using testing_support::relative_error;
 using testing_support::tiny_vit;
@@ -54,6 +55,16 @@ TEST_P(VitFixture, AlignmentDropsClassTokenAndPositions) {
   const Encoded encoded = encode("images", {}, TokenForm::alignment);
   EXPECT_FALSE(encoded.cls_token.defined());
   EXPECT_LT(relative_error(encoded.tokens, io_["tokens_without_cls_and_position"]), 1e-5);
+}
+
+TEST_P(VitFixture, Bf16LeavesTheDirectionOfTokens) {
+  const ops::PrecisionScope scope(Precision::bf16);
+  const Encoded masked = encode("images", io_["masks"], TokenForm::pretraining);
+  EXPECT_GE(lowest_cosine(masked.cls_token, io_["masked.cls"]), 0.999);
+  EXPECT_GE(lowest_cosine(masked.tokens, io_["masked.patch_tokens"]), 0.999);
+  const Encoded local = encode("local_images", {}, TokenForm::pretraining);
+  EXPECT_GE(lowest_cosine(local.cls_token, io_["local.cls"]), 0.999);
+  EXPECT_GE(lowest_cosine(local.tokens, io_["local.patch_tokens"]), 0.999);
 }
 
 TEST_P(VitFixture, EveryGradientByName) {

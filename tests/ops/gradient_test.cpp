@@ -6,6 +6,7 @@
 #include <set>
 
 #include "autograd/tape.h"
+#include "models/model_support.h"
 #include "ops/ops.h"
 #include "support/declarations.h"
 #include "testing/gradient_check.h"
@@ -16,6 +17,7 @@ namespace {
 using testing_support::gradient_errors;
 using testing_support::random_tensor;
 using testing_support::reference_device;
+using testing_support::relative_error;
 using Inputs = const std::vector<Tensor>&;
 
 struct Case {
@@ -26,9 +28,15 @@ struct Case {
   double low = -1.0, high = 1.0;
 };
 
-Tensor index(std::vector<int64_t> values) {
+/// The same numbers in the dtype of a device's backend.
+Tensor on(Device device, const Tensor& x) {
+  return Tensor::from_host(x.to_doubles(), x.shape(), backend_of(device).compute_dtype(), device);
+}
+
+/// Row numbers on the device of `x`.
+Tensor index(const Tensor& x, std::vector<int64_t> values) {
   const auto count = static_cast<int64_t>(values.size());
-  return Tensor::from_host(values, {count}, reference_device);
+  return Tensor::from_host(values, {count}, x.device());
 }
 
 /// Two "processes" in one: the gathered rows are this process's rows and twice them.
@@ -88,19 +96,19 @@ std::vector<Case> cases() {
        "repeats",
        {{4, 3}},
        [](Inputs x) {
-         return gather_rows(x[0], index({2, 0, 2, 2}));
+         return gather_rows(x[0], index(x[0], {2, 0, 2, 2}));
        }},
       {"add_rows",
        "repeats",
        {{4, 3}, {3, 3}},
        [](Inputs x) {
-         return add_rows(x[0], x[1], {.index = index({2, 0, 2}), .scale = {}, .factor = 1.5});
+         return add_rows(x[0], x[1], {.index = index(x[0], {2, 0, 2}), .scale = {}, .factor = 1.5});
        }},
       {"add_rows",
        "scaled",
        {{4, 2, 3}, {2, 2, 3}, {3}},
        [](Inputs x) {
-         return add_rows(x[0], x[1], {.index = index({3, 0}), .scale = x[2], .factor = -0.5});
+         return add_rows(x[0], x[1], {.index = index(x[0], {3, 0}), .scale = x[2], .factor = -0.5});
        }},
       {"add_rows",
        "every row",
@@ -177,7 +185,7 @@ std::vector<Case> cases() {
        "",
        {matrix},
        [](Inputs x) {
-         return cross_entropy(x[0], index({4, 0, 2}));
+         return cross_entropy(x[0], index(x[0], {4, 0, 2}));
        },
        -3.0,
        3.0},
@@ -186,8 +194,8 @@ std::vector<Case> cases() {
        {matrix},
        [](Inputs x) {
          Rng rng(6, RngStream::tests);
-         const Tensor targets = random_tensor({2, 5}, rng, 0.0, 1.0);
-         return soft_cross_entropy(x[0], targets, reshape(index({1, -1, 0, 1, 0, 0}), {3, 2}), 0.5);
+         const Tensor targets = on(x[0].device(), random_tensor({2, 5}, rng, 0.0, 1.0));
+         return soft_cross_entropy(x[0], targets, reshape(index(x[0], {1, -1, 0, 1, 0, 0}), {3, 2}), 0.5);
        },
        -3.0,
        3.0},
@@ -226,13 +234,46 @@ TEST(Gradients, EveryOpAgreesWithCentralDifferences) {
   for (const auto& [op, count] : covered) std::printf("%-16s %d\n", op.c_str(), count);
   // nonzero carries no gradient, cast changes the dtype: both below.
   std::set<std::string> expected;
-  for (const std::string& op : testing_support::declared(ASTROCLIP_CORE "/ops/ops.h", "Tensor ", "namespace")) {
+  for (const std::string& op : testing_support::declared("core/ops/ops.h", "Tensor ", "namespace")) {
     if (op != "nonzero" && op != "cast") expected.insert(op);
   }
   std::set<std::string> found;
   for (const auto& [op, count] : covered) found.insert(op);
   EXPECT_EQ(found, expected);
 }
+
+class OpsOnDevices : public testing_support::OnEachBackend {};
+
+TEST_P(OpsOnDevices, GiveResultsAndGradientsOfTheReference) {
+  Rng rng(7, RngStream::tests);
+  for (const Case& row : cases()) {
+    std::vector<Tensor> expected, found;
+    for (const Shape& shape : row.shapes) {
+      // Rounded to what both hold, so that they differ by the ops alone.
+      const Tensor drawn = on(testing_support::cpu, random_tensor(shape, rng, row.low, row.high));
+      expected.push_back(on(reference_device, drawn));
+      found.push_back(on(device(), drawn));
+    }
+    Tensor cotangent;
+    std::vector<Tensor> results;
+    for (std::vector<Tensor>* inputs : {&expected, &found}) {
+      for (Tensor& input : *inputs) input.set_requires_grad(true);
+      const Tensor result = row.function(*inputs);
+      if (!cotangent.defined()) cotangent = on(testing_support::cpu, random_tensor(result.shape(), rng));
+      autograd::backward(result, on(result.device(), cotangent));
+      results.push_back(result.detach());
+    }
+    const std::string name = row.op + " " + row.detail;
+    EXPECT_LT(relative_error(results[1], results[0]), 1e-5) << name;
+    for (size_t i = 0; i < found.size(); ++i) {
+      ASSERT_EQ(found[i].grad().defined(), expected[i].grad().defined()) << name << ", input " << i;
+      if (!found[i].grad().defined()) continue;
+      EXPECT_LT(relative_error(found[i].grad(), expected[i].grad()), 1e-5) << name << ", input " << i;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, OpsOnDevices, testing_support::each_fast_backend(), testing_support::backend_name);
 
 TEST(Gradients, CastHandsTheGradientBackInTheInputsDtype) {
   Tensor x = Tensor::from_host(std::vector<double>{1.0, 2.0}, {2}, DType::f64, reference_device);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "optim/weight_average.h"
+#include "support/devices.h"
 
 namespace astroclip::optim {
 namespace {
@@ -133,17 +134,18 @@ TEST(Adamw, WithoutAnyGradientNothingMoves) {
   EXPECT_EQ(still.to_doubles(), (std::vector<double>{2.0, 2.0}));
 }
 
-TEST(WeightAverage, OfWhatDoesNotMoveStaysBitForBit) {
+class AverageOnEachBackend : public testing_support::OnEachBackend {};
+
+TEST_P(AverageOnEachBackend, OfWhatDoesNotMoveStaysBitForBit) {
   std::vector<float> values;
   for (int i = 1; i < 200; ++i) values.push_back(1.0F / static_cast<float>(i) - 0.01F);
-  for (const DeviceKind kind : {DeviceKind::reference, DeviceKind::cpu}) {
-    const DType dtype = kind == DeviceKind::cpu ? DType::f32 : DType::f64;
-    const Tensor still = Tensor::from_host(values, {199}, dtype, {kind});
-    WeightAverage average({{"w", still}}, 0.999);
-    for (int64_t t = 0; t < 50; ++t) average.update(t);
-    EXPECT_EQ(average.state()[0].tensor.to_doubles(), still.to_doubles());
-  }
+  const Tensor still = Tensor::from_host(values, {199}, backend_of(device()).compute_dtype(), device());
+  WeightAverage average({{"w", still}}, 0.999);
+  for (int64_t t = 0; t < 50; ++t) average.update(t);
+  EXPECT_EQ(average.state()[0].tensor.to_doubles(), still.to_doubles());
 }
+
+INSTANTIATE_TEST_SUITE_P(, AverageOnEachBackend, testing_support::each_backend(), testing_support::backend_name);
 
 TEST(WeightAverage, FollowsItsFormulaAndTradesPlacesBitForBit) {
   Tensor tensor = weight(1.0, 0.0);

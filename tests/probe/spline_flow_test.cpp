@@ -43,7 +43,7 @@ class SplineFlows : public testing::TestWithParam<std::tuple<DeviceKind, const P
  protected:
   SplineFlows()
       : published_(*std::get<1>(GetParam())),
-        device_{std::get<0>(GetParam())},
+        device_(testing_support::present(std::get<0>(GetParam()))),
         file_(published_.fixture, device_),
         flow_(published_.options) {
     flow_.materialize(device_, 1);
@@ -95,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, SplineFlows,
                                           testing::Values(&elementwise, &coupling, &autoregressive)),
                          [](const auto& one) {
                            const std::string name = std::get<1>(one.param)->fixture;
-                           return Device{std::get<0>(one.param)}.str() + "_" +
+                           return testing_support::name_of(std::get<0>(one.param)) + "_" +
                                   (name == "spline_flow" ? "elementwise" : name.substr(12));
                          });
 

@@ -4,13 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "support/fixtures.h"
+
 namespace astroclip::testing_support {
 
-/// Names of the functions that a header declares on lines that begin with `prefix`, from the first line that contains
-/// `begin`, but for those with a body: what a table of tests must have a row for.
+/// Names of the functions that a header of the source tree declares on lines that begin with `prefix`, from the first
+/// line that contains `begin`, but for those with a body: what a table of tests must have a row for.
 inline std::vector<std::string> declared(const std::string& header, const std::string& prefix,
                                          const std::string& begin) {
-  std::ifstream file(header);
+  std::ifstream file(source_file(header));
   std::vector<std::string> names;
   bool begun = false;
   for (std::string line; std::getline(file, line);) {

@@ -31,11 +31,13 @@ struct SmallPretraining {
   std::string dataset = {};  ///< further lines of its section, tables of its own last
   std::string loss = {};     ///< further keys, each after a comma
   std::string stage = {};    ///< further lines
+  std::string device = "cpu";
 };
 
 /// DINOv2 on small simulated images.
 inline std::string small_pretraining(const SmallPretraining& small) {
-  return "[dataset]\nplugin = \"simulated_survey\"\ngalaxies = 40\ncache = \"" + scratch("small") + "\"\n" +
+  return "[experiment]\ndevice = \"" + small.device +
+         "\"\n[dataset]\nplugin = \"simulated_survey\"\ngalaxies = 40\ncache = \"" + scratch("small") + "\"\n" +
          small.dataset +
          R"([dataset.views.local]
 size = 36

@@ -1,9 +1,10 @@
 // A run that goes on from a checkpoint in its middle: teacher, centres, queue, schedules, order of the data, masks and
-// crops are those of a run that was not interrupted, bit for bit.
+// crops are those of a run that was not interrupted, bit for bit, on each backend.
 #include <gtest/gtest.h>
 
 #include "config/toml.h"
 #include "record/checkpoint.h"
+#include "support/devices.h"
 #include "support/experiment_text.h"
 #include "support/small_experiment.h"
 #include "train/trainer.h"
@@ -13,52 +14,71 @@ namespace {
 
 struct Recipe {
   std::string name;
-  Experiment (*experiment)();
+  Experiment (*experiment)(const std::string& device);
 };
 
 /// Every rate moves, with a warm-up that outlasts the interruption.
 const std::string schedules =
     "optimizer = { lr = 1e-2, warmup = 4, min_lr = 1e-4, weight_decay = 0.04, decay_scale_end = 10.0 }\n";
 
-Experiment pretraining_with(const std::string& loss) {
-  const std::string text =
-      testing_support::small_pretraining({.loss = loss, .stage = "stochastic_depth = { rate = 0.2 }\n" + schedules});
+Experiment pretraining_with(const std::string& loss, const std::string& device) {
+  const std::string text = testing_support::small_pretraining(
+      {.loss = loss, .stage = "stochastic_depth = { rate = 0.2 }\n" + schedules, .device = device});
   return read_experiment(config::parse_text(text, "e.toml"));
 }
 
 const Recipe recipes[] = {
-    {"Dinov2", [] { return pretraining_with(""); }},
-    {"Dinov2Balanced", [] { return pretraining_with(", centring = \"sinkhorn_knopp\", shared_head = false"); }},
+    {"Dinov2", [](const std::string& device) { return pretraining_with("", device); }},
+    {"Dinov2Balanced",
+     [](const std::string& device) {
+       return pretraining_with(", centring = \"sinkhorn_knopp\", shared_head = false", device);
+     }},
     {"Moco",
-     [] {
+     [](const std::string& device) {
        return testing_support::small_experiment({.loss = R"({ plugin = "moco", queue = 8, groups = 4, width = 4 })",
                                                  .encoders = R"(["image"])",
-                                                 .stage = schedules});
+                                                 .stage = schedules,
+                                                 .device = device});
      }},
     {"MaskedSpectrum",
-     [] {
+     [](const std::string& device) {
        return testing_support::small_experiment(
            {.loss = R"({ plugin = "masked_spectrum", spans = 3, span_length = 4, random = 0.1 })",
             .encoders = R"(["spectrum"])",
-            .stage = schedules});
+            .stage = schedules,
+            .device = device});
      }},
 };
 
 struct RunOfRecipe {
-  explicit RunOfRecipe(const Recipe& recipe)
-      : experiment(recipe.experiment()),
-        dataset(experiment.dataset.make()),
-        model(testing_support::model_of(experiment)) {}
+  explicit RunOfRecipe(const Experiment& of)
+      : experiment(of), dataset(experiment.dataset.make()), model(testing_support::model_of(experiment)) {}
   Experiment experiment;
   std::shared_ptr<Dataset> dataset;
   Model model;
 };
 
-class Resume : public testing::TestWithParam<Recipe> {};
+struct Computed {
+  DeviceKind kind;
+  Precision precision;
+  std::string name() const { return testing_support::name_of(kind) + "_" + ::astroclip::name_of(precision); }
+};
+
+class Resume : public testing::TestWithParam<std::tuple<Recipe, Computed>> {
+ protected:
+  Experiment experiment() const {
+    Experiment made = std::get<0>(GetParam()).experiment(device_.str());
+    made.precision = std::get<1>(GetParam()).precision;
+    return made;
+  }
+
+ private:
+  Device device_ = testing_support::present(std::get<1>(GetParam()).kind);
+};
 
 TEST_P(Resume, EndsBitForBitAsIfNothingHadBeen) {
   const std::string path = testing_support::scratch("middle.safetensors");
-  RunOfRecipe whole(GetParam()), rest(GetParam());
+  RunOfRecipe whole(experiment()), rest(experiment());
   Trainer through({whole.experiment, 0}, whole.model, *whole.dataset);
   for (int step = 0; step < 3; ++step) through.step();
   record::write_checkpoint(path, through.position(), through.state());
@@ -78,8 +98,14 @@ TEST_P(Resume, EndsBitForBitAsIfNothingHadBeen) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Recipes, Resume, testing::ValuesIn(recipes),
-                         [](const auto& instance) { return instance.param.name; });
+INSTANTIATE_TEST_SUITE_P(Recipes, Resume,
+                         testing::Combine(testing::ValuesIn(recipes),
+                                          testing::Values(Computed{DeviceKind::cpu, Precision::f32},
+                                                          Computed{DeviceKind::cuda, Precision::f32},
+                                                          Computed{DeviceKind::cuda, Precision::bf16})),
+                         [](const auto& instance) {
+                           return std::get<0>(instance.param).name + "_" + std::get<1>(instance.param).name();
+                         });
 
 }  // namespace
 }  // namespace astroclip::train
