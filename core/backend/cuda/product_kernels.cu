@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "backend/cuda/gelu.h"
 #include "backend/cuda/product_kernels.h"
 #include "backend/cuda/scratch.h"
 #include "backend/cuda/vector.h"
@@ -63,8 +64,10 @@ __global__ void __launch_bounds__(threads)
   }
 }
 
+/// For results of type T.
+template <class T>
 __device__ float activated(Activation activation, float x) {
-  if (activation == Activation::gelu) return 0.5F * x * (1.0F + erff(x * 0.70710678F));
+  if (activation == Activation::gelu) return gelu<T>(x);
   if (activation == Activation::relu) return larger(x, 0.0F);
   return x;
 }
@@ -103,7 +106,7 @@ __global__ void __launch_bounds__(threads) finish_kernel(Finish<From, To> to) {
       for (int j = 0; j < N; ++j) values[i][j] += bias[j];
       if (to.pre_activation != nullptr) store<N>(to.pre_activation + at, values[i]);
 #pragma unroll
-      for (int j = 0; j < N; ++j) values[i][j] = activated(to.activation, values[i][j]);
+      for (int j = 0; j < N; ++j) values[i][j] = activated<To>(to.activation, values[i][j]);
       if (to.residual != nullptr) {
         const Floats<N> residual = load<N>(to.residual + at);
 #pragma unroll
