@@ -10,27 +10,27 @@ namespace {
 
 template <int N>
 __device__ Floats<N> combine(BinaryOp op, const Floats<N>& a, const Floats<N>& b) {
-  Floats<N> y;
+  Floats<N> y = a;
   switch (op) {
     case BinaryOp::add:
 #pragma unroll
-      for (int i = 0; i < N; ++i) y[i] = a[i] + b[i];
+      for (int i = 0; i < N; ++i) y[i] += b[i];
       break;
     case BinaryOp::subtract:
 #pragma unroll
-      for (int i = 0; i < N; ++i) y[i] = a[i] - b[i];
+      for (int i = 0; i < N; ++i) y[i] -= b[i];
       break;
     case BinaryOp::multiply:
 #pragma unroll
-      for (int i = 0; i < N; ++i) y[i] = a[i] * b[i];
+      for (int i = 0; i < N; ++i) y[i] *= b[i];
       break;
     case BinaryOp::divide:
 #pragma unroll
-      for (int i = 0; i < N; ++i) y[i] = a[i] / b[i];
+      for (int i = 0; i < N; ++i) y[i] /= b[i];
       break;
     case BinaryOp::maximum:
 #pragma unroll
-      for (int i = 0; i < N; ++i) y[i] = larger(a[i], b[i]);
+      for (int i = 0; i < N; ++i) y[i] = larger(y[i], b[i]);
       break;
   }
   return y;
