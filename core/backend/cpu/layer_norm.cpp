@@ -93,7 +93,11 @@ void layer_norm_backward_rows(const LayerNormBackwardArguments& a, float* dweigh
                             {a.mean.as<float>()[row], a.inverse_deviation.as<float>()[row]}, a.gathered ? before : dx,
                             dweight, dbias, width);
     if (a.gathered) std::transform(before, before + width, a.gathered.as<float>() + at, dx, std::plus<>());
-    if (a.rounded) round_rows_to_bf16(dx, width, a.rounded.as<BFloat16>() + at, width, width, 1);
+    if (a.rounded.dtype == DType::bf16) {
+      round_rows_to_bf16(dx, width, a.rounded.as<BFloat16>() + at, width, width, 1);
+    } else if (a.rounded) {
+      std::copy_n(dx, width, a.rounded.as<float>() + at);
+    }
   }
 }
 
