@@ -17,6 +17,8 @@ void add_permute(std::vector<Case>& cases) {
       {{2, 3, 12, 4, 12, 4}, {0, 2, 4, 1, 3, 5}},  // patches of an image
       {{2, 12, 12, 3, 4, 4}, {0, 3, 1, 4, 2, 5}},
       {{4, 1, 6, 1, 5}, {3, 4, 1, 0, 2}},
+      {{3, 5, 40, 8}, {2, 0, 1, 3}},
+      {{3, 40, 33, 9}, {2, 3, 0, 1}},
   };
   for (const auto& [shape, order] : rows) {
     std::vector<int64_t> extents;
@@ -49,7 +51,11 @@ void add_reduce(std::vector<Case>& cases) {
                                           {{3, 5, 7, 2}, {1, 5, 1, 2}},
                                           {{3, 5, 7, 2}, {3, 1, 7, 1}},
                                           {{4, 1, 6}, {4, 1, 6}},
-                                          {{6, 3}, {1, 1}}};
+                                          {{6, 3}, {1, 1}},
+                                          {{1 << 18}, {1}},
+                                          {{5, 6000}, {5, 1}},
+                                          {{9, 64}, {9, 1}},
+                                          {{3, 700, 64}, {3, 1, 64}}};
   for (const auto& [from, to] : rows) {
     for (const auto& [op, name] : {std::pair{ReduceOp::sum, "sum"}, std::pair{ReduceOp::maximum, "maximum"}}) {
       cases.push_back({"reduce", fmt::format("{} {} to {}", name, from.str(), to.str()), Exactness::sums,
@@ -62,7 +68,7 @@ void add_reduce(std::vector<Case>& cases) {
 
 /// Branches of some rows of two lines, one row twice and others never; and of every row, without a scale.
 void add_branches(std::vector<Case>& cases) {
-  for (const int64_t width : {1, 3, 33, 778}) {
+  for (const int64_t width : {1, 3, 33, 64, 778, 1028}) {
     cases.push_back(
         {"add_rows", fmt::format("width {}", width), Exactness::sums, [=](Call& call) {
            const ConstView x = call.random({6, 2, width}), scale = call.random({width});
@@ -117,6 +123,12 @@ std::vector<Case> layout_cases() {
                                                      call.in_place("dx", {6, width}));
                      }});
   }
+  cases.push_back(
+      {"scatter_add_rows", "many rows to few", Exactness::sums, [](Call& call) {
+         std::vector<int64_t> rows;
+         for (int64_t i = 0; i < 200; ++i) rows.push_back(i * i % 11);
+         call.backend.scatter_add_rows(call.random({200, 36}), call.indices(rows), call.in_place("dx", {12, 36}));
+       }});
   return cases;
 }
 

@@ -8,11 +8,18 @@ namespace astroclip::test {
 
 namespace {
 
-constexpr int64_t parameter_sizes[] = {1, 3, 17, 131, 40007};
+const std::vector<int64_t> parameter_sizes = {1, 3, 17, 131, 40007};
 
-std::vector<ConstView> gradients(Call& call) {
+/// As many as a large model has.
+std::vector<int64_t> hundreds_of_sizes() {
+  std::vector<int64_t> sizes;
+  for (int64_t i = 0; i < 300; ++i) sizes.push_back(i * i % 41);
+  return sizes;
+}
+
+std::vector<ConstView> gradients(Call& call, const std::vector<int64_t>& sizes = parameter_sizes) {
   std::vector<ConstView> all;
-  for (const int64_t size : parameter_sizes) all.push_back(call.random({size}));
+  for (const int64_t size : sizes) all.push_back(call.random({size}));
   return all;
 }
 
@@ -54,11 +61,18 @@ std::vector<Case> optimiser_cases() {
                      grads[1] = call.values({1.0, std::numeric_limits<double>::infinity(), 0.0}, {3});
                      adamw_case(call, grads, 2, 1.0);
                    }});
-  cases.push_back({"exponential_average", "decay 0.9", Exactness::pointwise, [](Call& call) {
-                     std::vector<View> targets;
-                     for (const int64_t size : parameter_sizes) targets.push_back(call.in_place(fmt::format("{}", size), {size}));
-                     call.backend.exponential_average(targets, gradients(call), 0.9);
-                   }});
+  cases.push_back({"adamw", "hundreds of arrays", Exactness::sums,
+                   [](Call& call) { adamw_case(call, gradients(call, hundreds_of_sizes()), 2, 1.0); }});
+  for (const auto& sizes : {parameter_sizes, hundreds_of_sizes()}) {
+    cases.push_back({"exponential_average", fmt::format("decay 0.9, {} arrays", sizes.size()), Exactness::pointwise,
+                     [=](Call& call) {
+                       std::vector<View> targets;
+                       for (size_t i = 0; i < sizes.size(); ++i) {
+                         targets.push_back(call.in_place(fmt::format("{}", i), {sizes[i]}));
+                       }
+                       call.backend.exponential_average(targets, gradients(call, sizes), 0.9);
+                     }});
+  }
   return cases;
 }
 
