@@ -38,7 +38,7 @@ __device__ Normal normal(float x) {
     tail = bell * (t * q);
   } else {
     density = 0.398942280f * exp2f(-0.72134752f * square);
-    const float t = 1.0f / fmaf(0.2316419f, a, 1.0f);
+    const float t = __fdividef(1.0f, fmaf(0.2316419f, a, 1.0f));
     float q = 1.330274429f;
     q = fmaf(q, t, -1.821255978f);
     q = fmaf(q, t, 1.781477937f);
