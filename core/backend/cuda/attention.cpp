@@ -1,10 +1,27 @@
 #include "backend/cuda/attention.h"
 
+#include <cstdlib>
+#include <string_view>
+
 #include "backend/cuda/cuda_backend.h"
 
 namespace astroclip::cuda {
 
 namespace {
+
+enum class Way { fastest, own, plan };
+
+/// For tests and measurements: ASTROCLIP_CUDA_ATTENTION=own or cudnn takes only that way where it applies.
+Way way() {
+  static const Way chosen = [] {
+    const char* value = std::getenv("ASTROCLIP_CUDA_ATTENTION");
+    const std::string_view name = value == nullptr ? "" : value;
+    return name == "own" ? Way::own : name == "cudnn" ? Way::plan : Way::fastest;
+  }();
+  return chosen;
+}
+
+bool tries_plan(DType dtype) { return way() == Way::plan || (way() == Way::fastest && dtype == DType::bf16); }
 
 template <class Arguments>
 bool is_empty(const Arguments& a) {
@@ -14,11 +31,15 @@ bool is_empty(const Arguments& a) {
 }  // namespace
 
 void CudaBackend::attention(const AttentionArguments& a) {
-  if (!is_empty(a)) attend(a);
+  if (is_empty(a)) return;
+  if (tries_plan(a.dtype) && attend_by_plan(a)) return;
+  attend(a);
 }
 
 void CudaBackend::attention_backward(const AttentionBackwardArguments& a) {
-  if (!is_empty(a)) attend_backward(a);
+  if (is_empty(a)) return;
+  if (tries_plan(a.dtype) && attend_backward_by_plan(a)) return;
+  attend_backward(a);
 }
 
 }  // namespace astroclip::cuda

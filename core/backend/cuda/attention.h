@@ -2,11 +2,17 @@
 
 #include "backend/backend.h"
 
-/// The ways of computing attention. No argument is empty.
+/// The ways of computing attention. No argument is empty. Those that return bool do nothing and return false where they
+/// do not apply.
 namespace astroclip::cuda {
 
 /// By kernels in float32 arithmetic, for every shape.
 void attend(const AttentionArguments& arguments);
 void attend_backward(const AttentionBackwardArguments& arguments);
+
+/// By plans of cuDNN that give the same bits each time: for heads whose width is a multiple of 8, at most 256; the
+/// gradient in bf16 alone.
+bool attend_by_plan(const AttentionArguments& arguments);
+bool attend_backward_by_plan(const AttentionBackwardArguments& arguments);
 
 }  // namespace astroclip::cuda
