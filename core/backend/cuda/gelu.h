@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "backend/cuda/launch.h"
+
 namespace astroclip::cuda {
 
 /// The standard normal distribution at x: its integral Φ(x) and its density.
