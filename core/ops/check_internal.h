@@ -59,7 +59,8 @@ inline ConstView optional_view(const Tensor& x) { return x.defined() ? ConstView
 /// x as [rows, last axis].
 inline int64_t rows_of(const Shape& shape) { return shape[-1] == 0 ? 0 : shape.numel() / shape[-1]; }
 
-/// Throws Error if an index is below `least` or beyond the rows of x; looks at host memory only.
+/// Throws Error if an index is below `least` or beyond the rows of x. Of indices that a device computed nothing is
+/// known.
 void check_in_range(const char* op, const Tensor& x, const Tensor& index, int64_t least);
 
 /// Sums `gradient` over the axes along which `shape` was broadcast to it.

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <optional>
 
 #include "autograd/tape.h"
 #include "ops/check_internal.h"
 #include "ops/ops.h"
+#include "tensor/index_bounds.h"
 
 namespace astroclip::ops {
 
@@ -128,12 +130,16 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
 }
 
 void check_in_range(const char* op, const Tensor& x, const Tensor& index, int64_t least) {
-  if (!is_host_memory(index.device())) return;
-  const auto* values = index.data_as<int64_t>();
-  for (int64_t i = 0; i < index.numel(); ++i) {
-    if (values[i] < least || values[i] >= x.size(0)) {
-      refuse(op, "index {} lies outside the {} rows of {}", values[i], x.size(0), x.shape().str());
-    }
+  const auto check = [&](int64_t value) {
+    if (value >= least && value < x.size(0)) return;
+    refuse(op, "index {} lies outside the {} rows of {}", value, x.size(0), x.shape().str());
+  };
+  if (is_host_memory(index.device())) {
+    const auto* values = index.data_as<int64_t>();
+    for (int64_t i = 0; i < index.numel(); ++i) check(values[i]);
+  } else if (const std::optional<IndexBounds> bounds = known_bounds(index)) {
+    if (bounds->least >= least && bounds->greatest < x.size(0)) return;
+    for (const double value : index.to_doubles()) check(static_cast<int64_t>(value));  // it may be a part of the upload
   }
 }
 

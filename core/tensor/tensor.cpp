@@ -2,13 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
+#include "tensor/index_bounds.h"
 
 namespace astroclip {
 
 namespace {
+
+constexpr int bounds_tag = 1 << 16;  // beyond those of packed weights
 
 template <class To, class From>
 void convert(std::byte* out, std::span<const From> values) {
@@ -63,6 +67,11 @@ void widen(std::vector<To>& out, const std::byte* bytes) {
       out[i] = static_cast<To>(source[i]);
     }
   }
+}
+
+void expect_host(Device device) {
+  if (is_host_memory(device)) return;
+  throw Error(fmt::format("[tensor] the host cannot use the memory of {}; copy the tensor", device.str()));
 }
 
 template <class To>
@@ -145,11 +154,25 @@ Tensor Tensor::from_host(std::span<const double> values, const Shape& shape, DTy
 }
 
 Tensor Tensor::from_host(std::span<const int64_t> values, const Shape& shape, Device device) {
-  return from_host_values(values, shape, DType::i64, device);
+  Tensor tensor = from_host_values(values, shape, DType::i64, device);
+  if (!is_host_memory(device) && !values.empty()) {
+    const auto [least, greatest] = std::ranges::minmax(values);
+    Storage& storage = *tensor.storage();
+    storage.derived(0) = {std::make_shared<IndexBounds>(IndexBounds{least, greatest}), storage.version(), bounds_tag, shape};
+  }
+  return tensor;
+}
+
+std::optional<IndexBounds> known_bounds(const Tensor& index) {
+  Storage& storage = *index.storage();
+  const Storage::Derived& slot = storage.derived(0);
+  if (slot.form == nullptr || slot.tag != bounds_tag || slot.version != storage.version()) return std::nullopt;
+  return *std::static_pointer_cast<IndexBounds>(slot.form);
 }
 
 Tensor Tensor::backed(std::shared_ptr<const Backing> backing, const std::byte* data, const Shape& shape, DType dtype,
                       Device device) {
+  expect_host(device);
   Tensor tensor;
   tensor.body_ = std::make_shared<Body>();
   tensor.body_->storage = std::make_shared<Storage>(std::move(backing), data, shape.numel() * size_of(dtype), device);
@@ -177,6 +200,7 @@ void* Tensor::mutable_data() { return body().storage->mutable_data() + body_->of
 const std::shared_ptr<Storage>& Tensor::storage() const { return body().storage; }
 
 void Tensor::expect_dtype(DType wanted) const {
+  expect_host(device());
   if (dtype() != wanted) {
     throw Error(fmt::format("[tensor] expected dtype {}, found {}", name_of(wanted), name_of(dtype())));
   }

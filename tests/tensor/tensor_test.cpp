@@ -124,6 +124,12 @@ TEST(Tensor, RefusesMisuse) {
         (void)Tensor::zeros({2}, DType::f32, {DeviceKind::cuda, 1});
       },
       ThrowsMessage<Error>("[memory] no backend for device 'cuda:1' is loaded"));
+  const auto numbers = std::make_shared<Numbers>(std::vector<float>{1});
+  EXPECT_THAT(
+      [&] {
+        Tensor::backed(numbers, numbers->data(), {1}, DType::f32, {DeviceKind::cuda, 1});
+      },
+      ThrowsMessage<Error>("[tensor] the host cannot use the memory of cuda:1; copy the tensor"));
 }
 
 TEST(Memory, AReleasedBlockServesTheNextRequestOfAboutItsSize) {
