@@ -10,7 +10,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "app/commit.h"
-#include "backend/backend.h"
+#include "backend/devices.h"
 #include "base/instructions.h"
 #include "experiment/precision.h"
 #include "plugin/abi.h"
@@ -56,6 +56,7 @@ std::string version_text() {
                       hdf5_version(), cfitsio_version(), BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000,
                       BOOST_VERSION % 100, FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100);
   text += fmt::format("devices: {}\n", fmt::join(device_names(), ", "));
+  text += fmt::format("card: {}\n", card_text());
   const PrecisionChoice& choice = fastest_precision(device_named("auto"));
   text += fmt::format("precision \"auto\" is {}: {}\n", name_of(choice.precision), choice.reason);
   text += fmt::format("this machine: {} instructions, {} processors\n", instruction_tier(), omp_get_num_procs());

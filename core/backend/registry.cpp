@@ -5,10 +5,12 @@
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
+#include <mutex>
 
 #include "backend/backend.h"
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cuda/record.h"
+#include "backend/devices.h"
 #include "backend/reference/reference_backend.h"
 #include "base/error.h"
 
@@ -42,7 +44,7 @@ std::string cuda_path() {
 
 CudaLibrary load_cuda() {
   const std::string path = cuda_path();
-  if (!std::filesystem::exists(path)) return {nullptr, "this build has none: nvcc or cuDNN was missing"};
+  if (!std::filesystem::exists(path)) return {nullptr, "this build has no CUDA backend: nvcc or cuDNN was missing"};
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (library == nullptr) return {nullptr, dlerror()};
   const auto* record = static_cast<const cuda::Record*>(dlsym(library, cuda::record_symbol));
@@ -76,10 +78,21 @@ std::optional<int> card_index(std::string_view name) {
 }
 
 Device open_card(int index) {
-  const std::string problem = objection_to_card(index);
-  if (!problem.empty()) throw Error(fmt::format("[backend] the device 'cuda:{}' cannot be used: {}", index, problem));
-  cuda_library().record->open(index);
+  static std::mutex mutex;
+  static std::optional<int> open;
+  const std::lock_guard lock(mutex);
+  if (open != index) {
+    const std::string problem = objection_to_card(index);
+    if (!problem.empty()) throw Error(fmt::format("[backend] the device 'cuda:{}' cannot be used: {}", index, problem));
+    cuda_library().record->open(index);
+    open = index;
+  }
   return {DeviceKind::cuda, index};
+}
+
+Device fastest_device() {
+  static const Device fastest = objection_to_card(0).empty() ? open_card(0) : Device::host();
+  return fastest;
 }
 
 }  // namespace
@@ -110,12 +123,30 @@ Device device_named(const std::string& name) {
   if (name == "cpu") return Device::host();
   if (name == "reference") return Device::reference();
   if (const std::optional<int> index = card_index(name)) return open_card(*index);
-  if (name == "auto") return objection_to_card(0).empty() ? open_card(0) : Device::host();
+  if (name == "auto") return fastest_device();
   throw Error(fmt::format("[backend] there is no device '{}'; there are auto, cuda, cuda:N, cpu, reference", name));
 }
 
 std::string device_description(Device device) {
-  return device.kind == DeviceKind::cuda ? cuda_library().record->describe() : "";
+  if (device.kind != DeviceKind::cuda) return "";
+  static const std::string card = cuda_library().record->describe();
+  return card;
+}
+
+std::string card_text() {
+  const std::string problem = objection_to_card(0);
+  return problem.empty() ? device_description(device_named("cuda")) : "none: " + problem;
+}
+
+std::string device_text(Device device) {
+  const std::string description = device_description(device);
+  return description.empty() ? device.str() : fmt::format("{} ({})", device.str(), description);
+}
+
+std::optional<int64_t> available_memory(Device device) {
+  if (is_host_memory(device)) return std::nullopt;
+  const MemoryStatistics statistics = memory_of(device).statistics();
+  return cuda_library().record->free_bytes() + statistics.reserved_bytes - statistics.used_bytes;
 }
 
 }  // namespace astroclip

@@ -73,6 +73,10 @@ const PrecisionChoice& fastest_precision(Device device) {
   static std::map<std::string, PrecisionChoice> chosen;
   const auto known = chosen.find(device.str());
   if (known != chosen.end()) return known->second;
+  if (!is_host_memory(device)) {
+    return chosen.emplace(device.str(), PrecisionChoice{Precision::bf16, "a card multiplies bf16 on its tensor cores"})
+        .first->second;
+  }
   return chosen.emplace(device.str(), choose_precision(measure_products(device))).first->second;
 }
 

@@ -23,7 +23,8 @@ struct PrecisionChoice {
 /// bf16 where its products are at least 1.2 times as fast as those in f32.
 PrecisionChoice choose_precision(const ProductRates& rates);
 
-/// The same with the device's rates, which the first call in a process measures in some milliseconds.
+/// bf16 on a card, whose tensor cores are for it. Elsewhere what the device's rates say, which the first call in a
+/// process measures in some milliseconds.
 const PrecisionChoice& fastest_precision(Device device);
 
 }  // namespace astroclip

@@ -49,6 +49,7 @@ void write_checkpoint(const std::string& path, const Position& position, const s
                            {"step", std::to_string(position.step)},
                            {"threads", std::to_string(position.threads)},
                            {"instructions", position.instructions}};
+  if (!position.device.empty()) metadata["device"] = position.device;
   if (!position.selection.empty()) metadata["selection"] = config::to_toml(position.selection);
   if (!position.watch.empty()) metadata["watch"] = config::to_toml(position.watch);
   if (position.skipped > 0) {
@@ -66,8 +67,12 @@ Position read_position(const std::string& path) {
     throw Error(fmt::format("{}: not an astroclip checkpoint", path));
   }
   Position position{number(file, "stage"), number(file, "step"), static_cast<int>(number(file, "threads")), ""};
-  const auto instructions = file.metadata().find("instructions");
-  if (instructions != file.metadata().end()) position.instructions = instructions->second;
+  const auto read_text = [&](const char* key, std::string& text) {
+    const auto found = file.metadata().find(key);
+    if (found != file.metadata().end()) text = found->second;
+  };
+  read_text("instructions", position.instructions);
+  read_text("device", position.device);
   const auto read_table = [&](const char* key, config::Table& table) {
     const auto found = file.metadata().find(key);
     if (found != file.metadata().end()) table = config::parse_text(found->second, path + ": " + key);

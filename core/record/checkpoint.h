@@ -17,6 +17,7 @@ struct Position {
   int64_t step = 0;              ///< finished steps of the stage
   int threads = 1;               ///< compute threads
   std::string instructions;      ///< instruction-set tier the kernels ran on
+  std::string device = {};       ///< device_description: card, driver and libraries; "" of the host
   config::Table selection = {};  ///< which validation was the best (train::Selection); empty without validations
   config::Table watch = {};      ///< what looks for a collapse found (train::CollapseWatch); empty without
   int64_t skipped = 0;           ///< steps of the stage that were left out because something was not finite

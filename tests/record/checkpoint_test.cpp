@@ -30,7 +30,7 @@ class Checkpoints : public testing::Test {
     fs::create_directories(folder_);
   }
   std::string write(int64_t stage, int64_t step) {
-    Position position{stage, step, 2, "avx2"};
+    Position position{stage, step, 2, "avx2", "a card, its driver"};
     position.provenance.code.set("encoder vit", {"2a", {}});
     const std::string path = folder_ + "/" + checkpoint_name(position);
     write_checkpoint(path, position, {{"w", vector_of({1, 2, static_cast<double>(step)})}});
@@ -46,6 +46,7 @@ TEST_F(Checkpoints, GoBackAndForth) {
   EXPECT_EQ(position.step, 400);
   EXPECT_EQ(position.threads, 2);
   EXPECT_EQ(position.instructions, "avx2");
+  EXPECT_EQ(position.device, "a card, its driver");
   EXPECT_NE(position.provenance.code.find("encoder vit"), nullptr);
   std::vector<NamedTensor> targets = {{"w", vector_of({0, 0, 0})}};
   restore(path, targets);

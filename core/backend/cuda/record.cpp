@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "backend/cuda/card.h"
+#include "backend/cuda/check.h"
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/memory.h"
 
@@ -17,7 +18,19 @@ void open(int index) {
 
 std::string describe() { return astroclip::cuda::Card::get().describe(); }
 
+int64_t free_bytes() {
+  (void)astroclip::cuda::Card::get();
+  size_t available = 0, total = 0;
+  ASTROCLIP_CUDA(cudaMemGetInfo(&available, &total));
+  return static_cast<int64_t>(available);
+}
+
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) const astroclip::cuda::Record astroclip_cuda_record = {
-    astroclip::cuda::record_magic, ASTROCLIP_CONTRACT, &astroclip::cuda::Card::objection, &open, &describe};
+extern "C" __attribute__((visibility("default")))
+const astroclip::cuda::Record astroclip_cuda_record = {astroclip::cuda::record_magic,
+                                                       ASTROCLIP_CONTRACT,
+                                                       &astroclip::cuda::Card::objection,
+                                                       &open,
+                                                       &describe,
+                                                       &free_bytes};

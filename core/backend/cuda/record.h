@@ -18,6 +18,8 @@ struct Record {
   void (*open)(int index);
   /// The open card, its driver and the libraries, with their versions.
   std::string (*describe)();
+  /// Bytes of its memory that nobody has taken.
+  int64_t (*free_bytes)();
 };
 
 }  // namespace astroclip::cuda

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "backend/backend.h"
+
+/// What is known of devices beside their names (backend.h).
+namespace astroclip {
+
+/// The first card with its driver and the libraries, or "none: " and why it cannot be used.
+std::string card_text();
+/// "cpu", "cuda:1 (card, driver, libraries)", of a device in use.
+std::string device_text(Device device);
+/// Bytes that can still be allocated on a device in use with memory of its own; none for the host.
+std::optional<int64_t> available_memory(Device device);
+
+}  // namespace astroclip
