@@ -32,6 +32,7 @@ class SharedEmbeddings final : public LossContext {
   }
   const Encoder& encoder(const std::string& view) const override { return step_.encoder(view); }
   Tensor label(const std::string& name) const override { return step_.label(name); }
+  std::vector<double> label_values(const std::string& name) const override { return step_.label_values(name); }
   Tensor upload(std::span<const float> values, const Shape& shape) const override {
     return step_.upload(values, shape);
   }

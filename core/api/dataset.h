@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory_resource>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,11 +32,12 @@ struct Field {
 struct HostArray {
   DType dtype = DType::f32;
   Shape shape;
-  std::vector<std::byte> bytes;
+  std::pmr::vector<std::byte> bytes;
 
   HostArray() = default;
-  HostArray(DType type, const Shape& extents)
-      : dtype(type), shape(extents), bytes(static_cast<size_t>(extents.numel() * size_of(type))) {}
+  /// All zero, in memory of that kind (backend/pinned.h).
+  HostArray(DType type, const Shape& extents, std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+      : dtype(type), shape(extents), bytes(static_cast<size_t>(extents.numel() * size_of(type)), memory) {}
   /// `rows` rows of a field, all zero.
   HostArray(const Field& field, int64_t rows) : HostArray(field.dtype, rows_of(field.shape, rows)) {}
 

@@ -93,6 +93,8 @@ class LossContext {
   virtual const Encoder& encoder(const std::string& view) const = 0;
   /// A numeric label of the batch [B]. Throws Error naming the labels there are.
   virtual Tensor label(const std::string& name) const = 0;
+  /// The same on the host, rounded as on the device.
+  virtual std::vector<double> label_values(const std::string& name) const { return label(name).to_doubles(); }
   /// Uploads host values in the run's dtype.
   virtual Tensor upload(std::span<const float> values, const Shape& shape) const = 0;
   virtual Communicator& communicator() const = 0;

@@ -18,6 +18,7 @@ int embed(const Values& values) {
   request.modalities = values.texts("modality");
   request.embedding = values.text("embedding");
   request.probes = values.texts("probe");
+  request.device = values.text("device");
   request.precision = values.text("precision");
   request.batch = values.integer("batch");
   request.threads = values.integer("threads");
@@ -60,6 +61,10 @@ Verb embed_verb() {
                            "files of a run's folder probes; what they predict is written, too, as NAME_LABEL_METHOD")
                       .many()
                       .completed_by(Completes::file),
+                  Argument("device", "NAME",
+                           "where to compute, as in experiment files: auto (the first card if there is one, else cpu), "
+                           "cuda, cuda:N (card N), cpu or reference")
+                      .by_default("auto"),
                   Argument("precision", "",
                            "precision of matrix products; auto: that of an output to resume, else bf16 where its "
                            "products are measured to be at least 1.2 times as fast")

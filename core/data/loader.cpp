@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "backend/backend.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "data/row_order.h"
@@ -57,7 +58,7 @@ class BatchMaker {
       return Rng(options_.seed ^ stable_hash(maker.name()), RngStream::augmentation,
                  options_.stream << 40 | static_cast<uint64_t>(batch.step), static_cast<uint64_t>(view));
     };
-    maker.make(raw, static_cast<int64_t>(batch.rows.size()), stream, batch.views);
+    maker.make(raw, static_cast<int64_t>(batch.rows.size()), stream, batch.views, options_.memory);
   }
 
   const Dataset& dataset_;
@@ -68,6 +69,17 @@ class BatchMaker {
 };
 
 }  // namespace
+
+Tensor upload(const HostArray& views, Device device) {
+  Backend& backend = backend_of(device);
+  const auto values = views.values<float>();
+  if (backend.compute_dtype() != DType::f32) {
+    return Tensor::from_host(values, views.shape, backend.compute_dtype(), device);
+  }
+  Tensor tensor = Tensor::empty(views.shape, DType::f32, device);
+  backend.copy_async(tensor, values.data());
+  return tensor;
+}
 
 struct Loader::State {
   State(const Dataset& dataset, std::vector<int64_t> rows, const std::vector<ViewPlan>& views,

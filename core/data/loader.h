@@ -10,6 +10,7 @@
 #include "api/dataset.h"
 #include "data/fields.h"
 #include "data/view_maker.h"
+#include "tensor/tensor.h"
 
 namespace astroclip::data {
 
@@ -30,7 +31,12 @@ struct LoaderOptions {
   uint64_t stream = 0;  ///< sets streams of stages apart
   int threads = 1;
   bool shuffle = true;  ///< false: rows in order, the last batch may be short
+  std::pmr::memory_resource* memory = std::pmr::get_default_resource();  ///< of views; pinned_memory of their device
 };
+
+/// Views on a device, in its compute dtype. Those in pinned memory are on their way when it returns; they may be
+/// released.
+Tensor upload(const HostArray& views, Device device);
 
 /// Reads objects and makes their views ahead of the training loop on threads of its own, which run at lower priority
 /// and never call ops. What a batch holds depends on (seed, stream, step) alone. Not thread-safe for the consumer.

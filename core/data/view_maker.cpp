@@ -88,9 +88,9 @@ std::vector<std::string> ViewMaker::fields() const {
 }
 
 void ViewMaker::make(const HostBatch& raw, int64_t rows, const std::function<Rng(int64_t view)>& stream,
-                     std::map<std::string, HostArray>& views) const {
+                     std::map<std::string, HostArray>& views, std::pmr::memory_resource* memory) const {
   for (const Part& part : parts_)
-    views[part.view] = HostArray(DType::f32, HostArray::rows_of(part.shape, rows * crops_));
+    views.insert_or_assign(part.view, HostArray(DType::f32, HostArray::rows_of(part.shape, rows * crops_), memory));
   for (int64_t at = 0; at < rows * crops_; ++at) {
     std::vector<ViewField> fields;
     for (const Part& part : parts_) {

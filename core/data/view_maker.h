@@ -34,9 +34,10 @@ class ViewMaker {
   /// What it is made of.
   std::vector<std::string> fields() const;
   /// Adds the views [rows · crops, view shape] of `rows` objects, an object's crops together. `raw` has the fields as
-  /// f32; `stream(i)` is what view i draws from.
+  /// f32; `stream(i)` is what view i draws from. The views lie in `memory`.
   void make(const HostBatch& raw, int64_t rows, const std::function<Rng(int64_t view)>& stream,
-            std::map<std::string, HostArray>& views) const;
+            std::map<std::string, HostArray>& views,
+            std::pmr::memory_resource* memory = std::pmr::get_default_resource()) const;
 
  private:
   struct Part {

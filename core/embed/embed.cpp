@@ -10,6 +10,8 @@
 #include <numeric>
 #include <utility>
 
+#include "backend/devices.h"
+#include "backend/pinned.h"
 #include "base/error.h"
 #include "base/finite.h"
 #include "base/instructions.h"
@@ -338,6 +340,7 @@ class Embedding {
                                    {"embedding", request_.embedding},
                                    {"inputs", contents},
                                    {"provenance", provenance_},
+                                   {"device", device_text(device_)},
                                    {"precision", name_of(precision_)},
                                    {"instructions", instruction_tier()},
                                    {"threads", std::to_string(compute_threads())},
@@ -349,8 +352,9 @@ class Embedding {
   }
 
   void print_header(int64_t done) {
-    console_.say(fmt::format("{}: model {}, {} in {} with {} compute threads", request_.model, hash_,
-                             fmt::join(model_->names(), " and "), name_of(precision_), compute_threads()));
+    console_.say(fmt::format("{}: model {}, {} in {} on {} with {} compute threads", request_.model, hash_,
+                             fmt::join(model_->names(), " and "), name_of(precision_), device_text(device_),
+                             compute_threads()));
     if (!precision_reason_.empty()) {
       console_.say(fmt::format("precision \"auto\" is {}: {}", name_of(precision_), precision_reason_));
     }
@@ -408,46 +412,69 @@ class Embedding {
       present[embedder.view().request.name] =
           data::observed(*input.objects, input.split, rows, embedder.view().request.modality);
     }
-    int64_t row = from;
-    bool continues = true;
-    const data::LoaderOptions loading{
-        .split = input.split, .batch = request_.batch, .threads = static_cast<int>(request_.loader_threads)};
-    evaluate::for_each_batch(*input.views, rows, there, loading, [&](const data::Batch& batch) {
-      const int64_t count = std::min(request_.batch, end - row);
-      if (count != last_count_) memory().trim();  // blocks of other sizes would only lie beside the new ones
-      for (const evaluate::Embedder& embedder : embedders_) {
-        Matrix vectors;
-        const auto view = batch.views.find(embedder.view().request.name);
-        if (view != batch.views.end()) {
-          vectors = embedder.embed(view->second);
-          std::vector<bool>& usable = present.at(view->first);
-          not_finite_ += leave_out_bad(view->second, usable, static_cast<size_t>(row - from));
-          evaluate::blank_missing(vectors, usable, static_cast<size_t>(row - from));
-        } else {
-          const int64_t columns = width_of(embedder.tower());
-          vectors = {count, columns,
-                     std::vector<float>(static_cast<size_t>(count * columns), std::numeric_limits<float>::quiet_NaN())};
+    // The device computes a batch while the one before it is read and written.
+    int64_t queued = from, written = from;
+    std::vector<evaluate::ComingMatrix> before;
+    const auto write = [&] {
+      if (before.empty()) return;
+      const int64_t count = queued - written;
+      for (size_t i = 0; i < embedders_.size(); ++i) {
+        const evaluate::Embedder& embedder = embedders_[i];
+        Matrix vectors = std::move(before[i]).get();
+        const auto usable = present.find(embedder.view().request.name);
+        if (usable != present.end()) {
+          evaluate::blank_missing(vectors, usable->second, static_cast<size_t>(written - from));
         }
         for (const AppliedProbe& one : probes_) {
           if (one.encoder != embedder.tower()) continue;
-          file.write(one.column, begin + row, count, one.predict(vectors).data());
+          file.write(one.column, begin + written, count, one.predict(vectors).data());
         }
-        file.write(column_of(embedder.tower()), begin + row, count, vectors.values.data());
+        file.write(column_of(embedder.tower()), begin + written, count, vectors.values.data());
+      }
+      before.clear();
+      written = queued;
+      progress(begin + written);
+    };
+    bool continues = true;
+    const data::LoaderOptions loading{.split = input.split,
+                                      .batch = request_.batch,
+                                      .threads = static_cast<int>(request_.loader_threads),
+                                      .memory = pinned_memory(device_)};
+    evaluate::for_each_batch(*input.views, rows, there, loading, [&](const data::Batch& batch) {
+      const int64_t count = std::min(request_.batch, end - queued);
+      if (count != last_count_) memory().trim();  // blocks of other sizes would only lie beside the new ones
+      std::vector<evaluate::ComingMatrix> next;
+      for (const evaluate::Embedder& embedder : embedders_) {
+        const auto view = batch.views.find(embedder.view().request.name);
+        if (view == batch.views.end()) {
+          next.emplace_back(blank(count, width_of(embedder.tower())));
+          continue;
+        }
+        next.push_back(embedder.embed(view->second));
+        not_finite_ += leave_out_bad(view->second, present.at(view->first), static_cast<size_t>(queued - from));
       }
       if (last_count_ == 0) report_memory();
       last_count_ = count;
-      row += count;
+      write();
+      before = std::move(next);
+      queued += count;
       continues = !stop_.requested();
-      const bool due = begin + row - file.done() >= batches_between_commits * request_.batch ||
+      const bool due = begin + written - file.done() >= batches_between_commits * request_.batch ||
                        Clock::now() - committed_ > between_commits;
+      if (!continues) write();
       if (!continues || due) {
-        file.commit(begin + row);
+        file.commit(begin + written);
         committed_ = Clock::now();
       }
-      progress(begin + row);
       return continues;
     });
+    write();
     return continues;
+  }
+
+  static Matrix blank(int64_t rows, int64_t columns) {
+    return {rows, columns,
+            std::vector<float>(static_cast<size_t>(rows * columns), std::numeric_limits<float>::quiet_NaN())};
   }
 
   /// Marks objects whose view has a value that is not finite as missing; the batch begins at `present[first]`. Returns
@@ -490,7 +517,7 @@ class Embedding {
   int64_t rows_ = 0;
   std::string hash_, provenance_;
   std::vector<EncoderSpec> encoders_;
-  const Device device_;
+  const Device device_ = device_named(request_.device);
   Precision precision_ = Precision::f32;
   IdKind id_kind_ = IdKind::int64;
   int64_t id_bytes_ = 1;          ///< of the longest text

@@ -17,6 +17,7 @@ struct Request {
   std::vector<std::string> modalities;   ///< the model's encoders to use; none: those whose modality an input has
   std::string embedding = "head";        ///< or "pool": before alignment, the class token or the mean token
   std::vector<std::string> probes;       ///< files of fitted probes, applied to the embeddings
+  std::string device = "auto";           ///< as experiments name it
   std::string precision = "auto";        ///< "f32", "bf16"; "auto": the begun output's, or what fastest_precision says
   int64_t batch = 32;                    ///< objects embedded at once
   int64_t threads = 0;                   ///< 0: one for each core

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "autograd/tape.h"
+#include "backend/pinned.h"
 #include "data/loader.h"
 #include "ops/ops.h"
 
@@ -23,19 +24,16 @@ Embedder::Embedder(std::string tower, std::shared_ptr<Encoder> encoder, Device d
   encoder_->set_training(false);
 }
 
-Matrix Embedder::embed(const HostArray& views) const {
+ComingMatrix Embedder::embed(const HostArray& views) const {
   const autograd::NoGrad guard;
   const ops::PrecisionScope scope(precision_);
-  const Tensor raw =
-      Tensor::from_host(views.values<float>(), views.shape, backend_of(device_).compute_dtype(), device_);
-  return embed(encoder_->encode(encoder_->tokenize(raw), {}, form()));
+  return embed(encoder_->encode(encoder_->tokenize(data::upload(views, device_)), {}, form()));
 }
 
-Matrix Embedder::embed(const Encoded& encoded) const {
+ComingMatrix Embedder::embed(const Encoded& encoded) const {
   const autograd::NoGrad guard;
   const ops::PrecisionScope scope(precision_);
-  const Tensor values = head_ ? encoder_->embed(encoded) : encoder_->pool(encoded);
-  return {values.size(0), values.size(1), values.to_floats()};
+  return ComingMatrix(head_ ? encoder_->embed(encoded) : encoder_->pool(encoded));
 }
 
 Embedder embedder_of(const std::string& tower, const Experiment& experiment, const Model& model,
@@ -45,7 +43,10 @@ Embedder embedder_of(const std::string& tower, const Experiment& experiment, con
 }
 
 data::LoaderOptions reading_options(const Experiment& experiment, Split split) {
-  return {.split = split, .batch = experiment.evaluation.batch, .threads = static_cast<int>(experiment.loader_threads)};
+  return {.split = split,
+          .batch = experiment.evaluation.batch,
+          .threads = static_cast<int>(experiment.loader_threads),
+          .memory = pinned_memory(experiment.run_device())};
 }
 
 void for_each_batch(const Dataset& dataset, const std::vector<int64_t>& rows, const std::vector<data::ViewPlan>& views,
@@ -66,10 +67,14 @@ void for_each_batch(const Dataset& dataset, const std::vector<int64_t>& rows, co
 Matrix embed_rows(const Embedder& embedder, const Experiment& experiment, const Dataset& dataset, Split split,
                   const std::vector<int64_t>& rows) {
   Matrix matrix;
+  std::optional<ComingMatrix> before;
   for_each_batch(dataset, rows, {embedder.view()}, reading_options(experiment, split), [&](const data::Batch& batch) {
-    matrix.append(embedder.embed(batch.views.at(embedder.view().request.name)));
+    ComingMatrix next = embedder.embed(batch.views.at(embedder.view().request.name));
+    if (before) matrix.append(std::move(*before).get());
+    before.emplace(std::move(next));
     return true;
   });
+  if (before) matrix.append(std::move(*before).get());
   return matrix;
 }
 

@@ -2,11 +2,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/dataset.h"
 #include "api/encoder.h"
+#include "backend/readback.h"
 #include "data/loader.h"
 #include "experiment/experiment.h"
 #include "model/origins.h"
@@ -17,16 +20,34 @@ namespace astroclip::evaluate {
 /// A modality as an encoder with this input shape takes it, without augmentation; equal shapes have equal names.
 data::ViewPlan plain_view(const std::string& modality, const Shape& shape);
 
+/// A matrix that is there or on its way from the device.
+class ComingMatrix {
+ public:
+  explicit ComingMatrix(Matrix there) : there_(std::move(there)) {}
+  /// Queues the copy of values [rows, columns].
+  explicit ComingMatrix(const Tensor& values)
+      : there_{values.size(0), values.size(1)}, numbers_(std::in_place, std::vector{values}) {}
+  /// Waits for it.
+  Matrix get() && {
+    if (numbers_) there_.values = numbers_->floats();
+    return std::move(there_);
+  }
+
+ private:
+  Matrix there_;
+  std::optional<Readback> numbers_;
+};
+
 /// An encoder's embedding of plain views, without gradient and dropout: its head's, or else the backbone's class or
 /// mean token.
 class Embedder {
  public:
   /// `tower` is the encoder's name.
   Embedder(std::string tower, std::shared_ptr<Encoder> encoder, Device device, Precision precision, bool head);
-  /// Views [objects, input shape] to [objects, width].
-  Matrix embed(const HostArray& views) const;
+  /// Views [objects, input shape] to [objects, width], which the device computes while the host goes on.
+  ComingMatrix embed(const HostArray& views) const;
   /// The same from the backbone's features of the views in the form `form()`.
-  Matrix embed(const Encoded& encoded) const;
+  ComingMatrix embed(const Encoded& encoded) const;
 
   const Encoder& encoder() const { return *encoder_; }
   const std::string& tower() const { return tower_; }
@@ -52,7 +73,7 @@ Embedder embedder_of(const std::string& tower, const Experiment& experiment, con
 data::LoaderOptions reading_options(const Experiment& experiment, Split split);
 
 /// Calls `use(batch)` with views of `rows`, batch by batch in order, until it returns false. Views of one name are
-/// made once. Only split, batch and threads of the options are used.
+/// made once. Only split, batch, threads and memory of the options are used.
 void for_each_batch(const Dataset& dataset, const std::vector<int64_t>& rows, const std::vector<data::ViewPlan>& views,
                     data::LoaderOptions options, const std::function<bool(const data::Batch& batch)>& use);
 

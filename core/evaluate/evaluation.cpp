@@ -148,8 +148,8 @@ struct Source {
   std::optional<Embedder> embedder;  ///< none: principal components
   std::optional<search::Pca> pca;
 
-  Matrix rows(const HostArray& views) const {
-    return embedder ? embedder->embed(views) : pca->transform(as_matrix(views));
+  ComingMatrix rows(const HostArray& views) const {
+    return embedder ? embedder->embed(views) : ComingMatrix(pca->transform(as_matrix(views)));
   }
 };
 
@@ -326,18 +326,30 @@ class Evaluator {
       if (!kept.back()) needed.push_back(source.view);
     }
     size_t first = 0;
+    std::vector<ComingMatrix> before;  // of the last batch, by source
+    const auto take = [&] {
+      int64_t count = 0;
+      for (size_t i = 0; i < before.size(); ++i) {
+        Representation& target = input_.representations[i];
+        Matrix rows = std::move(before[i]).get();
+        count = rows.rows;
+        append_present(split == Split::train ? target.train : target.test, std::move(rows),
+                       present_[index(split)].at(sources_[i].view.request.modality), first);
+      }
+      first += static_cast<size_t>(count);
+    };
     for_each_batch(dataset_, rows_[index(split)], needed, loading(split), [&](const data::Batch& objects) {
+      std::vector<ComingMatrix> next;
       for (size_t i = 0; i < sources_.size(); ++i) {
         const Source& source = sources_[i];
-        Representation& target = input_.representations[i];
-        Matrix rows = kept[i] ? source.embedder->embed(kept[i]->read(objects.rows))
-                              : source.rows(objects.views.at(source.view.request.name));
-        append_present(split == Split::train ? target.train : target.test, std::move(rows),
-                       present_[index(split)].at(source.view.request.modality), first);
+        next.push_back(kept[i] ? source.embedder->embed(kept[i]->read(objects.rows))
+                               : source.rows(objects.views.at(source.view.request.name)));
       }
-      first += objects.rows.size();
+      take();
+      before = std::move(next);
       return true;
     });
+    take();
   }
 
   /// The rows of a batch, whose first is object `first`, of objects that have the modality.

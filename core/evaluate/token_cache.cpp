@@ -9,6 +9,8 @@
 
 #include "autograd/tape.h"
 #include "backend/backend.h"
+#include "backend/devices.h"
+#include "backend/pinned.h"
 #include "base/error.h"
 #include "base/instructions.h"
 #include "base/rng.h"
@@ -97,12 +99,10 @@ Encoded FrozenTokens::read(std::span<const int64_t> rows) const {
   for (const int64_t row : rows) places.push_back(std::max<int64_t>(0, places_[static_cast<size_t>(row)]));
   const auto read = [&](const io::RowReader& reader) {
     const Shape shape = reader.shape().with(0, static_cast<int64_t>(rows.size()));
-    const auto load = [&](auto zero) {
-      std::vector<decltype(zero)> values(static_cast<size_t>(shape.numel()));
-      reader.read(places, reader.dtype(), values.data());
-      return Tensor::from_host(values, shape, reader.dtype(), device_);
-    };
-    return reader.dtype() == DType::f64 ? load(0.0) : load(0.0F);
+    HostArray values(reader.dtype(), shape, pinned_memory(device_));
+    reader.read(places, reader.dtype(), values.bytes.data());
+    if (reader.dtype() == DType::f32) return data::upload(values, device_);
+    return Tensor::from_host(values.values<double>(), shape, reader.dtype(), device_);
   };
   return {files_->summary ? read(*files_->summary) : Tensor(), read(files_->tokens)};
 }
@@ -139,7 +139,8 @@ std::string TokenCache::key(const TokenRequest& request) const {
       config::to_toml(experiment_.dataset.parameters), provenance_, view.modality, view.field, request.view.shape.str(),
       request.split == Split::train ? "train" : "test",
       request.form == TokenForm::alignment ? "alignment" : "pretraining", request.batch,
-      name_of(experiment_.run_precision()), experiment_.run_device().str(), compute_threads(), instruction_tier());
+      name_of(experiment_.run_precision()), device_text(experiment_.run_device()), compute_threads(),
+      instruction_tier());
 }
 
 void TokenCache::load(const TokenRequest& request, const std::vector<int64_t>& rows, int64_t first, int64_t last,
@@ -149,7 +150,8 @@ void TokenCache::load(const TokenRequest& request, const std::vector<int64_t>& r
                                     .first_step = first,
                                     .steps = last,
                                     .threads = static_cast<int>(experiment_.loader_threads),
-                                    .shuffle = false};
+                                    .shuffle = false,
+                                    .memory = pinned_memory(experiment_.run_device())};
   data::Loader loader(dataset_, rows, {request.view}, {}, options);
   for (int64_t step = first; step < last; ++step) {
     use(step * request.batch, loader.next().views.at(request.view.request.name));
@@ -158,8 +160,7 @@ void TokenCache::load(const TokenRequest& request, const std::vector<int64_t>& r
 
 Encoded TokenCache::encode(const TokenRequest& request, const HostArray& view) const {
   const autograd::NoGrad guard;
-  const Device device = experiment_.run_device();
-  const Tensor raw = Tensor::from_host(view.values<float>(), view.shape, compute_dtype(device), device);
+  const Tensor raw = data::upload(view, experiment_.run_device());
   return request.encoder.encode(request.encoder.tokenize(raw), {}, request.form);
 }
 

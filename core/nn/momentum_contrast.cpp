@@ -43,8 +43,8 @@ Tensor MomentumContrast::logits(const Tensor& queries, const Tensor& keys) const
 }
 
 Tensor MomentumContrast::loss(const Tensor& logits) {
-  const std::vector<int64_t> first(static_cast<size_t>(logits.size(0)), 0);
-  return ops::mean(ops::cross_entropy(logits, Tensor::from_host(first, {logits.size(0)}, logits.device())));
+  const Tensor first = Tensor::zeros({logits.size(0)}, DType::i64, logits.device());
+  return ops::mean(ops::cross_entropy(logits, first));
 }
 
 void MomentumContrast::begin() {
@@ -57,7 +57,7 @@ void MomentumContrast::follow_queries(double momentum) { follow(key_head_.parame
 
 void MomentumContrast::enqueue() {
   const int64_t places = options_.queue;
-  auto at = static_cast<int64_t>(oldest_.to_doubles()[0]);
+  auto at = static_cast<int64_t>(oldest_place_.of(oldest_)[0]);
   for (const Tensor& keys : kept_) {
     for (int64_t row = 0; row < keys.size(0);) {
       const int64_t count = std::min(keys.size(0) - row, places - at);
@@ -67,8 +67,7 @@ void MomentumContrast::enqueue() {
     }
   }
   kept_.clear();
-  const double place[] = {static_cast<double>(at)};
-  oldest_.copy_from(Tensor::from_host(place, {1}, oldest_.dtype(), oldest_.device()));
+  oldest_place_.write(oldest_, {static_cast<double>(at)});
 }
 
 }  // namespace astroclip::nn

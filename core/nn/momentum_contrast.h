@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "nn/host_copy.h"
 #include "nn/layers.h"
 #include "nn/module.h"
 
@@ -48,6 +49,7 @@ class MomentumContrast final : public Module {
   MomentumContrastOptions options_;
   Mlp head_, key_head_;
   Tensor queue_, oldest_;
+  HostCopy oldest_place_;
   std::vector<Tensor> kept_;
 };
 

@@ -31,22 +31,20 @@ double rows_of_all(const Tensor& x, Communicator& communicator) {
   return static_cast<double>(x.size(0) * communicator.size());
 }
 
-/// Of each row its nearest other one by the inner product: i64 [N].
+/// Of each row of length 1 its nearest other one by the inner product, the first of equally near ones: i64 [N].
 Tensor nearest_rows(const Tensor& x) {
+  constexpr double beyond = 4.0;  // subtracted from a row's product with itself, which falls below all others
   const autograd::NoGrad no_grad;
   const ops::PrecisionScope exact(Precision::f32);
   const int64_t count = x.size(0);
-  const std::vector<double> products = ops::matmul_nt(x, x).to_doubles();
-  std::vector<int64_t> nearest;
-  for (int64_t row = 0; row < count; ++row) {
-    int64_t best = row == 0 ? 1 : 0;
-    for (int64_t other = 0; other < count; ++other) {
-      const auto at = [&](int64_t column) { return products[static_cast<size_t>(row * count + column)]; };
-      if (other != row && at(other) > at(best)) best = other;
-    }
-    nearest.push_back(best);
-  }
-  return Tensor::from_host(nearest, {count}, x.device());
+  std::vector<double> own(static_cast<size_t>(count * count), 0.0);
+  for (int64_t row = 0; row < count; ++row) own[static_cast<size_t>(row * (count + 1))] = beyond;
+  const Tensor others = ops::matmul_nt(x, x) - Tensor::from_host(own, {count, count}, x.dtype(), x.device());
+  Tensor largest = Tensor::empty({count, 1, 1, 1}, x.dtype(), x.device()),
+         nearest = Tensor::empty({count, 1, 1, 1}, DType::i64, x.device());
+  backend_of(x.device())
+      .max_pool(others.view_as({count, 1, count, 1}), {.size = {1, count}, .stride = {1, count}}, largest, nearest);
+  return nearest.view_as({count});
 }
 
 /// Which of the teacher's rows (two global crops of each object, then patches) a student's row (global crops, local

@@ -13,10 +13,8 @@ Adamw::Adamw(std::vector<NamedTensor> parameters, const Options& options, const 
   }
 }
 
-Adamw::Norm Adamw::step(const Rates& rates) {
-  if (parameters_.empty()) return {};
+void Adamw::update(const Rates& rates) {
   Backend& backend = backend_of(parameters_.front().tensor.device());
-  auto* updates = updates_.mutable_data_as<int64_t>();
   std::vector<std::vector<AdamwSegment>> segments(parts_.size());
   for (size_t p = 0; p < parts_.size(); ++p) {
     for (const size_t i : parts_[p]) {
@@ -24,23 +22,13 @@ Adamw::Norm Adamw::step(const Rates& rates) {
       if (!parameter.grad().defined()) continue;
       const Tensor gradient = parameter.grad();
       segments[p].push_back(
-          {parameter, gradient, first_[i], second_[i], rate_of(i, rates), decay_of(i, rates), updates[i] + 1});
+          {parameter, gradient, first_[i], second_[i], rate_of(i, rates), decay_of(i, rates), updates_of(i) + 1});
     }
   }
   clip_gradients();
-  // The kernel leaves a part alone whose norm is not finite. Of several parts all stay, so they are asked first.
-  const auto update = [&] {
-    for (size_t p = 0; p < parts_.size(); ++p) {
-      backend.adamw(segments[p], {options_.beta1, options_.beta2, options_.epsilon, clip_states_[p]});
-    }
-  };
-  if (parts_.size() == 1) update();
-  const Norm norm = read_norm();
-  if (!norm.finite) return norm;  // nothing was updated; the gradients stay for whoever asks which went bad
-  if (parts_.size() > 1) update();
-  for (size_t i = 0; i < parameters_.size(); ++i) updates[i] += parameters_[i].tensor.grad().defined() ? 1 : 0;
-  clear_gradients();
-  return norm;
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    backend.adamw(segments[p], {options_.beta1, options_.beta2, options_.epsilon, clip_states_[p]});
+  }
 }
 
 std::vector<NamedTensor> Adamw::state() const {

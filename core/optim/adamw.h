@@ -12,10 +12,11 @@ class Adamw final : public Optimizer {
  public:
   Adamw(std::vector<NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales = {});
 
-  Norm step(const Rates& rates) override;
   std::vector<NamedTensor> state() const override;
 
  private:
+  void update(const Rates& rates) override;
+
   std::vector<Tensor> first_, second_;
 };
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,8 +48,17 @@ class Optimizer {
   virtual ~Optimizer() = default;
 
   /// One step with the gradients of the parameters, which are cleared. A parameter without a gradient is left alone, as
-  /// PyTorch leaves one whose `grad` is None: it does not decay, and what is kept for it stays.
-  virtual Norm step(const Rates& rates) = 0;
+  /// PyTorch leaves one whose `grad` is None: it does not decay, and what is kept for it stays. Where the norm is not
+  /// finite, the gradients stay, too, for whoever asks which went bad.
+  Norm step(const Rates& rates);
+  /// The same without waiting for the device, which updates nothing where the norm is not finite. What `norms` then
+  /// hold is for `norm_of`. The gradients stay, and the step counts.
+  void queue_step(const Rates& rates);
+  /// Whether a step reads the norm before it updates, so that queue_step waits for it.
+  virtual bool reads_norm() const { return false; }
+  /// For each part {norm, factor, 1 if all parts are finite, else 0}, f64.
+  const std::vector<Tensor>& norms() const { return clip_states_; }
+  static Norm norm_of(std::span<const double> norms);
   /// What is kept for the parameters, for checkpoints: "first_moment.NAME"; "updates", how many each has had.
   virtual std::vector<NamedTensor> state() const = 0;
 
@@ -63,9 +73,13 @@ class Optimizer {
   /// Only trainable parameters take part. `scales[i]` are those of `parameters[i]`; none: 1 for each.
   Optimizer(std::vector<NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales);
 
+  /// Updates the parameters unless a norm is not finite.
+  virtual void update(const Rates& rates) = 0;
   /// Finds the norm and the clip factor of each part.
   void clip_gradients();
   Norm read_norm() const;
+  /// How many updates a parameter has had.
+  int64_t updates_of(size_t parameter) const { return updates_.data_as<int64_t>()[parameter]; }
   /// What applies to a parameter at a step.
   double rate_of(size_t parameter, const Rates& rates) const;
   double decay_of(size_t parameter, const Rates& rates) const;
@@ -73,9 +87,14 @@ class Optimizer {
   std::vector<NamedTensor> parameters_;
   std::vector<Scales> scales_;              ///< of parameters_
   std::vector<std::vector<size_t>> parts_;  ///< indices of parameters_
-  std::vector<Tensor> clip_states_;         ///< of each part, as gradient_clip leaves them
+  std::vector<Tensor> clip_states_;         ///< of each part, as gradient_clip leaves them, with the flag of all
   Options options_;
   Tensor updates_;  ///< i64 [parameters], on the host
+
+ private:
+  void count_updates();
+
+  Tensor whole_;  ///< as the clip states, of all parts together
 };
 
 /// The optimisers that an experiment can name.

@@ -13,23 +13,18 @@ Sgd::Sgd(std::vector<NamedTensor> parameters, const Options& options, const std:
   }
 }
 
-Optimizer::Norm Sgd::step(const Rates& rates) {
-  if (parameters_.empty()) return {};
+void Sgd::update(const Rates& rates) {
   const autograd::NoGrad no_grad;
   clip_gradients();
   const Norm norm = read_norm();
-  if (!norm.finite) return norm;  // nothing was updated; the gradients stay for whoever asks which went bad
-  auto* updates = updates_.mutable_data_as<int64_t>();
+  if (!norm.finite) return;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Tensor& parameter = parameters_[i].tensor;
     if (!parameter.grad().defined()) continue;
     const Tensor gradient = norm.factors[scales_[i].part] * parameter.grad() + decay_of(i, rates) * parameter;
     momentum_[i].copy_from(options_.beta1 * momentum_[i] + gradient);
     parameter.copy_from(parameter - rate_of(i, rates) * momentum_[i]);
-    ++updates[i];
   }
-  clear_gradients();
-  return norm;
 }
 
 std::vector<NamedTensor> Sgd::state() const {

@@ -12,10 +12,12 @@ class Sgd final : public Optimizer {
  public:
   Sgd(std::vector<NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales = {});
 
-  Norm step(const Rates& rates) override;
+  bool reads_norm() const override { return true; }
   std::vector<NamedTensor> state() const override;
 
  private:
+  void update(const Rates& rates) override;
+
   std::vector<Tensor> momentum_;
 };
 

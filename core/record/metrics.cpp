@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "backend/readback.h"
 #include "io/output/durable_file.h"
 
 namespace astroclip::record {
@@ -37,31 +38,52 @@ const std::string& pruned(const std::string& path, const std::vector<std::string
 
 }  // namespace
 
+std::vector<Tensor> numbers_of(const LossValue& value) {
+  std::vector<Tensor> numbers = {value.total};
+  for (const auto& [name, term] : value.terms) numbers.push_back(term);
+  for (const RootMeanSquare& root : value.roots) numbers.push_back(root.mean_square);
+  return numbers;
+}
+
+LossValue without_numbers(const LossValue& value) {
+  LossValue names;
+  for (const auto& [name, term] : value.terms) names.terms.emplace_back(name, Tensor());
+  for (const RootMeanSquare& root : value.roots) names.roots.push_back({root.name, {}, root.unit, root.objects});
+  return names;
+}
+
 Metrics metrics_of(const LossValue& value) {
   MetricMeans means;
   means.add(value);
   return means.means();
 }
 
-Metrics MetricMeans::add(const LossValue& value) {
-  Metrics metrics = {{"loss", value.total.item()}};
-  for (const auto& [name, term] : value.terms) metrics.emplace_back(name, term.item());
+Metrics MetricMeans::add(const LossValue& value) { return add(value, Readback(numbers_of(value)).doubles()); }
+
+Metrics MetricMeans::add(const LossValue& value, std::span<const double> numbers) {
+  Metrics metrics = {{"loss", numbers[0]}};
+  for (const auto& [name, term] : value.terms) metrics.emplace_back(name, numbers[metrics.size()]);
   if (sums_.empty()) {
     sums_ = metrics;
   } else {
     for (size_t i = 0; i < sums_.size(); ++i) sums_[i].second += metrics.at(i).second;
   }
   count_ += 1.0;
-  add_roots(value);
+  add_roots(value, numbers.subspan(metrics.size()));
   return metrics;
 }
 
 void MetricMeans::add_roots(const LossValue& value) {
+  const std::vector<double> numbers = Readback(numbers_of(value)).doubles();
+  add_roots(value, std::span(numbers).subspan(1 + value.terms.size()));
+}
+
+void MetricMeans::add_roots(const LossValue& value, std::span<const double> mean_squares) {
   roots_.resize(value.roots.size());
   for (size_t i = 0; i < roots_.size(); ++i) {
     const RootMeanSquare& root = value.roots[i];
     roots_[i].name = root.name;
-    roots_[i].squares += root.objects * root.unit * root.unit * root.mean_square.item();
+    roots_[i].squares += root.objects * root.unit * root.unit * mean_squares[i];
     roots_[i].objects += root.objects;
   }
 }

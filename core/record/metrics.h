@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,16 +17,25 @@ using Metrics = std::vector<std::pair<std::string, double>>;
 /// A loss, its terms and its roots, read from the device: "loss" first.
 Metrics metrics_of(const LossValue& value);
 
+/// What of a loss is read from the device, an element each: the total, terms, mean squares of roots.
+std::vector<Tensor> numbers_of(const LossValue& value);
+/// The loss without them, and without the tape behind them.
+LossValue without_numbers(const LossValue& value);
+
 /// Means of a loss and its terms over batches, and its roots over all objects.
 class MetricMeans {
  public:
   /// Gives the metrics of this batch.
   Metrics add(const LossValue& value);
+  /// The same with the numbers that numbers_of names.
+  Metrics add(const LossValue& value, std::span<const double> numbers);
   /// Adds the roots alone.
   void add_roots(const LossValue& value);
   Metrics means() const;
 
  private:
+  void add_roots(const LossValue& value, std::span<const double> mean_squares);
+
   struct Root {
     std::string name;
     double squares = 0.0, objects = 0.0;

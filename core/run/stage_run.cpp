@@ -23,7 +23,7 @@ StageRun::StageRun(const StageSpec& stage, const record::RunFolder& folder, trai
       recorder_(recorder),
       write_model_(std::move(write_model)),
       provenance_(provenance),
-      first_(trainer.position().step),
+      first_(trainer.finished_steps()),
       progress_{.stage = stage.name, .steps = stage.steps} {}
 
 bool StageRun::run() {
@@ -31,13 +31,13 @@ bool StageRun::run() {
   save();
   if (!complete) {
     console_.say(fmt::format("stopped after step {} of stage {}; resume with: astroclip run --resume {}",
-                             trainer_.position().step, stage_.name, folder_.path()));
+                             trainer_.finished_steps(), stage_.name, folder_.path()));
     return false;
   }
   if (progress_.step > 0) console_.say(record::describe(progress_));
   if (trainer_.skipped() > 0) {
     console_.say(fmt::format("stage {}: {} of {} steps were left out because something was not finite", stage_.name,
-                             trainer_.skipped(), trainer_.position().step));
+                             trainer_.skipped(), trainer_.finished_steps()));
   }
   if (trainer_.watch() != nullptr && trainer_.watch()->collapsed_since() >= 0) {
     console_.say(fmt::format("stage {} ends with a representation that has collapsed, as found after {} steps: {}",
@@ -46,7 +46,7 @@ bool StageRun::run() {
   const train::Selection& selection = trainer_.selection();
   if (selection.exhausted()) {
     console_.say(fmt::format("stage {} stops after step {}: no improvement on {} = {:.6g} of step {} in {} validations",
-                             stage_.name, trainer_.position().step, stage_.validation.metric, selection.best_value(),
+                             stage_.name, trainer_.finished_steps(), stage_.validation.metric, selection.best_value(),
                              selection.step_of_best(), stage_.validation.patience));
   }
   return true;
@@ -55,16 +55,28 @@ bool StageRun::run() {
 bool StageRun::train() {
   const record::StopRequest stop;
   const record::Metrics before = measure_if_due();
-  if (!before.empty()) recorder_.write(stage_.name, trainer_.position().step, before);
+  if (!before.empty()) recorder_.write(stage_.name, trainer_.finished_steps(), before);
   while (!trainer_.finished()) {
-    if (stop.requested()) return false;
-    const train::StepReport step = trainer_.step();
-    if (!has_named_unreached_ && step.skipped.empty()) name_unreached();
-    if (step.step == first_ + 3) tell_memory();
-    report(step);
-    if (trainer_.position().step % stage_.checkpoint_every == 0 && !trainer_.finished()) save();
+    if (stop.requested()) {
+      take(trainer_.settle());
+      return false;
+    }
+    take(trainer_.reads_late() ? trainer_.advance() : trainer_.step());
+    if (must_settle()) take(trainer_.settle());
+    if (saves() && !trainer_.finished()) save();
   }
   return true;
+}
+
+bool StageRun::must_settle() const {
+  return trainer_.finished() || trainer_.validation_due() || trainer_.look_due() || saves();
+}
+
+void StageRun::take(const std::optional<train::StepReport>& step) {
+  if (!step) return;
+  if (!has_named_unreached_ && step->skipped.empty()) name_unreached();
+  if (step->step == first_ + 3) tell_memory();
+  report(*step);
 }
 
 void StageRun::report(const train::StepReport& step) {
@@ -89,7 +101,8 @@ void StageRun::report(const train::StepReport& step) {
   line.emplace_back("wait_share", progress_.wait_share);
   if (!step.losses.empty()) line.insert(line.end(), step.losses.begin() + 1, step.losses.end());
   if (trainer_.skipped() > 0) line.emplace_back("skipped_steps", static_cast<double>(trainer_.skipped()));
-  const record::Metrics measured = measure_if_due();
+  // Of a step that is told of late the next one has been queued: nothing was due.
+  const record::Metrics measured = step.step == trainer_.finished_steps() ? measure_if_due() : record::Metrics();
   line.insert(line.end(), measured.begin(), measured.end());
   recorder_.write(stage_.name, step.step, line);
 }
@@ -121,7 +134,7 @@ record::Metrics StageRun::look() {
   const train::CollapseWatch& watch = *trainer_.watch();
   const bool has_collapsed = watch.collapsed_since() >= 0;
   progress_.watch = watch.glance();
-  console_.say(fmt::format("{} after {} steps: {}", stage_.name, trainer_.position().step, watch.brief()));
+  console_.say(fmt::format("{} after {} steps: {}", stage_.name, trainer_.finished_steps(), watch.brief()));
   if (has_collapsed && !had_collapsed) {
     console_.say(fmt::format("stage {}: the representation has collapsed: {}", stage_.name, watch.collapse()));
   } else if (had_collapsed && !has_collapsed) {
@@ -134,14 +147,15 @@ record::Metrics StageRun::validate() {
   const train::Validation validation = trainer_.validate();
   for (size_t i = 0; i < validation.figures.size(); ++i) {
     io::make_folder(folder_.figures());
-    record::write_figure(fmt::format("{}/{}-{:08}-{}", folder_.figures(), stage_.name, trainer_.position().step, i + 1),
-                         validation.figures[i]);
+    record::write_figure(
+        fmt::format("{}/{}-{:08}-{}", folder_.figures(), stage_.name, trainer_.finished_steps(), i + 1),
+        validation.figures[i]);
   }
   if (validation.is_best) {
     const train::WeightsInUse::Scope scope = trainer_.use();
     write_model_(folder_.best(stage_.name));
   }
-  console_.say(fmt::format("{} after {} steps: {} = {:.6g}{}", stage_.name, trainer_.position().step,
+  console_.say(fmt::format("{} after {} steps: {} = {:.6g}{}", stage_.name, trainer_.finished_steps(),
                            stage_.validation.metric, trainer_.selection().last_value(),
                            validation.is_best ? ", the best so far" : ""));
   return validation.metrics;

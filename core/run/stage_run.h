@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "record/console.h"
@@ -24,6 +25,12 @@ class StageRun {
 
  private:
   bool train();
+  /// Whether a checkpoint is due.
+  bool saves() const { return trainer_.finished_steps() % stage_.checkpoint_every == 0; }
+  /// Whether what the last step gave must be known before anything else.
+  bool must_settle() const;
+  /// Tells of a step, if there is one to tell of.
+  void take(const std::optional<train::StepReport>& step);
   /// Says after the first step what the loss left without a gradient.
   void name_unreached();
   /// Says after the third step, when nothing new is taken any more, what training holds.

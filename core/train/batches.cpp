@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/pinned.h"
 #include "ops/ops.h"
 
 namespace astroclip::train {
@@ -23,6 +24,7 @@ void for_each_batch(const StageSetup& setup, const FrozenViews& frozen, const Da
   if (count == 0) return;
   data::LoaderOptions options = stage.loader_options(batch_size(stage, count));
   options.steps = whole_batches(stage, count);
+  options.memory = pinned_memory(stage.experiment.run_device());
   data::Loader loader(dataset, rows, frozen.to_load(setup, options.batch), setup.loss().labels(), options);
   for (int64_t i = 0; i < options.steps; ++i) {
     const data::Batch batch = loader.next();

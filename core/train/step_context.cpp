@@ -7,6 +7,7 @@
 
 #include "autograd/tape.h"
 #include "backend/backend.h"
+#include "backend/pinned.h"
 #include "base/error.h"
 
 namespace astroclip::train {
@@ -73,8 +74,7 @@ Tensor StepContext::raw(const std::string& view) {
 Tensor StepContext::on_device(const std::string& view) const {
   const auto known = raw_.find(view);
   if (known != raw_.end()) return known->second;
-  const HostArray& values = batch_.views.at(view);
-  return upload(values.values<float>(), values.shape);
+  return data::upload(batch_.views.at(view), stage_.experiment.run_device());
 }
 
 Tensor StepContext::tokens(const std::string& view) {
@@ -139,18 +139,33 @@ Tensor StepContext::embed_in_parts(const std::string& view) {
   return values;
 }
 
-Tensor StepContext::label(const std::string& name) const {
+const std::vector<double>& StepContext::read_label(const std::string& name) const {
   const auto found = batch_.labels.find(name);
-  if (found == batch_.labels.end()) {
-    throw Error(fmt::format("[stages.{}] the loss did not ask for a label '{}'", stage_.spec.name, name));
-  }
+  if (found != batch_.labels.end()) return found->second;
+  throw Error(fmt::format("[stages.{}] the loss did not ask for a label '{}'", stage_.spec.name, name));
+}
+
+Tensor StepContext::label(const std::string& name) const {
   const Device device = stage_.experiment.run_device();
-  return Tensor::from_host(found->second, {batch_size()}, backend_of(device).compute_dtype(), device);
+  return Tensor::from_host(read_label(name), {batch_size()}, backend_of(device).compute_dtype(), device);
+}
+
+std::vector<double> StepContext::label_values(const std::string& name) const {
+  std::vector<double> values = read_label(name);
+  if (backend_of(stage_.experiment.run_device()).compute_dtype() == DType::f32) {
+    for (double& value : values) value = static_cast<float>(value);
+  }
+  return values;
 }
 
 Tensor StepContext::upload(std::span<const float> values, const Shape& shape) const {
   const Device device = stage_.experiment.run_device();
-  return Tensor::from_host(values, shape, backend_of(device).compute_dtype(), device);
+  if (is_host_memory(device) || std::ssize(values) != shape.numel()) {
+    return Tensor::from_host(values, shape, backend_of(device).compute_dtype(), device);
+  }
+  HostArray pinned(DType::f32, shape, pinned_memory(device));
+  std::ranges::copy(values, pinned.values<float>().begin());
+  return data::upload(pinned, device);
 }
 
 std::string bad_input(const data::Batch& batch, const Dataset& dataset) {

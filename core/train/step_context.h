@@ -36,6 +36,7 @@ class StepContext final : public LossContext {
   Tensor embed(const std::string& view) override;
   const Encoder& encoder(const std::string& view) const override { return tower(view); }
   Tensor label(const std::string& name) const override;
+  std::vector<double> label_values(const std::string& name) const override;
   Tensor upload(std::span<const float> values, const Shape& shape) const override;
   Communicator& communicator() const override { return single_process(); }
 
@@ -50,6 +51,7 @@ class StepContext final : public LossContext {
   bool splits() const { return stage_.spec.micro_batch > 0 && stage_.spec.micro_batch < batch_size(); }
   /// Throws Error when the loss announced that it asks for the view's embedding alone.
   void expect_whole(const std::string& view) const;
+  const std::vector<double>& read_label(const std::string& name) const;
   /// The view on the device, from `raw` if the loss asked for it there.
   Tensor on_device(const std::string& view) const;
   Tensor tokens_of(const std::string& view);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backend/pinned.h"
 #include "base/error.h"
 #include "base/instructions.h"
 #include "base/threads.h"
@@ -53,6 +54,7 @@ void Trainer::open_dataset(const Origins& origins) {
   data::LoaderOptions options = stage_.loader_options(spec.batch);
   options.first_step = step_ * spec.accumulate;
   options.steps = spec.steps * spec.accumulate;
+  options.memory = pinned_memory(stage_.experiment.run_device());
   loader_ = std::make_unique<data::Loader>(dataset_, std::move(rows.training), frozen_.to_load(setup_, spec.batch),
                                            setup_.loss().labels(), options);
 }
@@ -80,7 +82,7 @@ record::Metrics Trainer::add_gradients(std::string& bad) {
     if (std::isfinite(metrics.front().second)) {
       context.backward(value.total, 1.0 / static_cast<double>(stage_.spec.accumulate));
     } else {
-      bad = describe_bad_loss(value);
+      bad = describe_bad_loss(metrics, batch_, state());
     }
   }
   return means.means();
@@ -96,25 +98,95 @@ StepReport Trainer::step() {
   StepReport report;
   report.losses = add_gradients(bad);
   if (!bad.empty()) return skip(std::move(bad), before);
-  const OptimizerSpec& o = stage_.spec.optimizer;
-  const int64_t steps = stage_.spec.steps;
-  report.learning_rate = optim::warmup_cosine(step_, o.lr, o.min_lr, o.warmup, steps, o.warmup_ends_at_peak);
-  const double decay = o.weight_decay * optim::cosine(step_, 1.0, o.decay_scale_end, steps);
-  const optim::Optimizer::Norm norm = optimizer_->step({report.learning_rate, decay, step_});
-  if (!norm.finite) {
-    const std::string cause = bad_input(batch_, dataset_);
-    return skip(fmt::format("the gradient of '{}' is not finite (loss {:.6g}){}", optimizer_->first_non_finite(),
-                            report.loss(), cause.empty() ? "" : "; " + cause),
-                before);
-  }
-  report.gradient_norm = norm.norm;
-  for (size_t i = 0; i + 1 < norm.parts.size(); ++i) {
-    report.losses.emplace_back("gradient_norm." + o.clip_apart[i], norm.parts[i + 1]);
-  }
+  report.learning_rate = rates().learning_rate;
+  const optim::Optimizer::Norm norm = optimizer_->step(rates());
+  if (!norm.finite) return skip(describe_bad_gradient(report.loss(), batch_), before);
+  report_norm(norm, report);
   setup_.after_update(step_);
   if (average_) average_->update(step_);
   skipped_in_a_row_ = 0;
   report.step = ++step_;
+  return report;
+}
+
+optim::Rates Trainer::rates() const {
+  const OptimizerSpec& o = stage_.spec.optimizer;
+  const int64_t steps = stage_.spec.steps;
+  return {optim::warmup_cosine(step_, o.lr, o.min_lr, o.warmup, steps, o.warmup_ends_at_peak),
+          o.weight_decay * optim::cosine(step_, 1.0, o.decay_scale_end, steps), step_};
+}
+
+std::string Trainer::describe_bad_gradient(double loss, const data::Batch& batch) const {
+  const std::string cause = bad_input(batch, dataset_);
+  return fmt::format("the gradient of '{}' is not finite (loss {:.6g}){}", optimizer_->first_non_finite(), loss,
+                     cause.empty() ? "" : "; " + cause);
+}
+
+void Trainer::report_norm(const optim::Optimizer::Norm& norm, StepReport& report) const {
+  report.gradient_norm = norm.norm;
+  for (size_t i = 0; i + 1 < norm.parts.size(); ++i) {
+    report.losses.emplace_back("gradient_norm." + stage_.spec.optimizer.clip_apart[i], norm.parts[i + 1]);
+  }
+}
+
+bool Trainer::reads_late() const {
+  return !is_host_memory(stage_.experiment.run_device()) && stage_.spec.on_nonfinite == OnNonfinite::error &&
+         !optimizer_->reads_norm();
+}
+
+std::optional<StepReport> Trainer::advance() {
+  const ops::PrecisionScope precision(stage_.experiment.run_precision());
+  std::optional<StepReport> before;
+  std::vector<data::Batch> batches;
+  std::vector<LossValue> values;
+  std::vector<Tensor> numbers;
+  for (int64_t i = 0; i < stage_.spec.accumulate; ++i) {
+    batches.push_back(loader_->next());
+    StepContext context(setup_, frozen_, batches.back(), step_, Mode::training);
+    const LossValue value = setup_.forward(context);
+    // The device has this to compute while the host looks at the step before, whose gradients go then.
+    if (i == 0) before = settle();
+    for (const Tensor& number : record::numbers_of(value)) numbers.push_back(number.detach());
+    values.push_back(record::without_numbers(value));
+    context.backward(value.total, 1.0 / static_cast<double>(stage_.spec.accumulate));
+  }
+  optimizer_->queue_step(rates());
+  numbers.insert(numbers.end(), optimizer_->norms().begin(), optimizer_->norms().end());
+  StepReport report{.step = step_ + 1, .skipped = {}, .learning_rate = rates().learning_rate, .losses = {}};
+  queued_.emplace(Queued{std::move(report), std::move(batches), std::move(values), Readback(numbers)});
+  setup_.after_update(step_);
+  if (average_) average_->update(step_);
+  ++step_;
+  return before;
+}
+
+std::optional<StepReport> Trainer::settle() {
+  if (!queued_) return std::nullopt;
+  const Queued queued = std::move(*queued_);
+  queued_.reset();
+  const std::vector<double> numbers = queued.numbers.doubles();
+  std::span<const double> left = numbers;
+  const auto fail = [&](const std::string& why) {
+    throw Error(fmt::format("[stages.{}] step {}: {}; nothing was updated", stage_.spec.name, queued.report.step, why));
+  };
+  record::MetricMeans means;
+  for (size_t i = 0; i < queued.values.size(); ++i) {
+    const LossValue& value = queued.values[i];
+    const record::Metrics metrics = means.add(value, left);
+    left = left.subspan(1 + value.terms.size() + value.roots.size());
+    if (std::isfinite(metrics.front().second)) continue;
+    std::vector<NamedTensor> suspects = state();  // but for buffers, which have changed since
+    for (const NamedTensor& buffer : setup_.buffers()) {
+      std::erase_if(suspects, [&](const NamedTensor& one) { return one.tensor.id() == buffer.tensor.id(); });
+    }
+    fail(describe_bad_loss(metrics, queued.batches[i], suspects));
+  }
+  StepReport report = queued.report;
+  report.losses = means.means();
+  const optim::Optimizer::Norm norm = optim::Optimizer::norm_of(left);
+  if (!norm.finite) fail(describe_bad_gradient(report.loss(), queued.batches.back()));
+  report_norm(norm, report);
+  optimizer_->clear_gradients();
   return report;
 }
 
@@ -149,14 +221,15 @@ Validation Trainer::validate() {
   return validation;
 }
 
-std::string Trainer::describe_bad_loss(const LossValue& value) const {
+std::string Trainer::describe_bad_loss(const record::Metrics& metrics, const data::Batch& batch,
+                                       const std::vector<NamedTensor>& state) const {
   std::vector<std::string> terms;
-  for (const auto& [name, term] : value.terms) {
-    if (!std::isfinite(term.item())) terms.push_back(fmt::format("'{}'", name));
+  for (size_t i = 1; i < metrics.size(); ++i) {
+    if (!std::isfinite(metrics[i].second)) terms.push_back(fmt::format("'{}'", metrics[i].first));
   }
   if (terms.empty()) terms.emplace_back("'total'");
-  std::string cause = bad_input(batch_, dataset_);
-  for (const NamedTensor& entry : state()) {
+  std::string cause = bad_input(batch, dataset_);
+  for (const NamedTensor& entry : state) {
     if (!cause.empty()) break;
     const std::vector<double> values = entry.tensor.to_doubles();
     if (std::ranges::any_of(values, [](double v) { return !std::isfinite(v); })) {
@@ -172,6 +245,7 @@ record::Position Trainer::position() const {
           .step = step_,
           .threads = compute_threads(),
           .instructions = instruction_tier(),
+          .device = device_description(stage_.experiment.run_device()),
           .selection = validator_ ? selection_.state() : config::Table(),
           .watch = watch_ ? watch_->state() : config::Table(),
           .skipped = skipped_,

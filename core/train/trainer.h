@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/readback.h"
 #include "data/holdout.h"
 #include "evaluate/task_validator.h"
 #include "model/origins.h"
@@ -48,10 +49,19 @@ class Trainer {
 
   /// All steps are done, or validations call for an end.
   bool finished() const { return step_ == stage_.spec.steps || selection_.exhausted(); }
+  int64_t finished_steps() const { return step_; }
   /// One step: encode, loss, gradients, update; with `accumulate`, of several batches. When a number is not finite,
   /// nothing is updated: with `on_nonfinite = "skip"` the step is left out, unless it is the third in a row; else
   /// throws Error naming the loss terms and the object or the first tensor that went bad.
   StepReport step();
+  /// The same without waiting for the device: queues a step and gives what the step before gave, if that was not known
+  /// yet. Throws Error when that one was not finite: it has changed no weight, nor has a later one; buffers may have
+  /// changed. For stages that end on what is not finite.
+  std::optional<StepReport> advance();
+  /// What the last step gave, if that is not known yet; waits for the device. Before it the state is not to be used.
+  std::optional<StepReport> settle();
+  /// Whether `advance` gains anything: on a device of its own, unless the host decides about each update.
+  bool reads_late() const;
   /// Steps that were left out so far.
   int64_t skipped() const { return skipped_; }
 
@@ -89,8 +99,12 @@ class Trainer {
   void make_validators(const data::RowSplit& rows, const Origins& origins);
   /// Forward and backward of every batch of the step, until something is not finite, of which `bad` then tells.
   record::Metrics add_gradients(std::string& bad);
-  /// Which terms of a loss are not finite, and since when, in words.
-  std::string describe_bad_loss(const LossValue& value) const;
+  optim::Rates rates() const;
+  /// Which terms of a batch's metrics are not finite, and since when, in words; `state` is what may have been bad.
+  std::string describe_bad_loss(const record::Metrics& metrics, const data::Batch& batch,
+                                const std::vector<NamedTensor>& state) const;
+  std::string describe_bad_gradient(double loss, const data::Batch& batch) const;
+  void report_norm(const optim::Optimizer::Norm& norm, StepReport& report) const;
   /// Makes as if the step had not been, but for its number.
   StepReport skip(std::string why, const std::vector<Tensor>& before);
 
@@ -108,6 +122,14 @@ class Trainer {
   std::unique_ptr<CollapseWatch> watch_;                     ///< none without `watch`
   Selection selection_;
   data::Batch batch_;  ///< the last one
+  /// A step whose numbers are on their way.
+  struct Queued {
+    StepReport report;
+    std::vector<data::Batch> batches;
+    std::vector<LossValue> values;  ///< of each batch, without the numbers
+    Readback numbers;               ///< of all batches, then the norms
+  };
+  std::optional<Queued> queued_;
   int64_t step_ = 0;
   int64_t skipped_ = 0, skipped_in_a_row_ = 0;
   int64_t row_count_ = 0;

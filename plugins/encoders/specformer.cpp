@@ -179,8 +179,10 @@ head = { width = 256, heads = 4 }
 
   /// [B, pixels] → [B, windows, window]
   Tensor windows_of(const Tensor& flux) const {
-    const Tensor index = Tensor::from_host(window_index_, {static_cast<int64_t>(window_index_.size())}, flux.device());
-    const Tensor pixels = ops::gather_rows(ops::permute(flux, {1, 0}), index);
+    if (!uploaded_index_.defined() || uploaded_index_.device() != flux.device()) {
+      uploaded_index_ = Tensor::from_host(window_index_, {std::ssize(window_index_)}, flux.device());
+    }
+    const Tensor pixels = ops::gather_rows(ops::permute(flux, {1, 0}), uploaded_index_);
     return ops::reshape(ops::permute(pixels, {1, 0}), {flux.size(0), p_.windows(), p_.window});
   }
 
@@ -188,6 +190,7 @@ head = { width = 256, heads = 4 }
   Backbone backbone_;
   nn::CrossAttentionHead head_;
   std::vector<int64_t> window_index_;
+  mutable Tensor uploaded_index_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 // parameter names.
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -149,7 +150,10 @@ class Backbone final : public nn::Module {
     const auto to = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(count))));
     if (to * to != count) throw Error("a crop must be square, found " + std::to_string(count) + " patches");
     const int64_t from = p_.side();
-    const Tensor axis = Tensor::from_host(resampling(from, to), {to, from}, positions_.dtype(), positions_.device());
+    Tensor& axis = axes_[to];
+    if (!axis.defined() || axis.device() != positions_.device() || axis.dtype() != positions_.dtype()) {
+      axis = Tensor::from_host(resampling(from, to), {to, from}, positions_.dtype(), positions_.device());
+    }
     // Rows first ([from, from · dim]), then columns, by the same weights.
     const Tensor grid = ops::reshape(ops::narrow(positions_, 1, p_.classes(), from * from), {from, from * p_.dim});
     const Tensor rows = ops::reshape(ops::matmul(axis, grid), {to, from, p_.dim});
@@ -164,6 +168,7 @@ class Backbone final : public nn::Module {
   Tensor cls_token_, registers_, positions_, mask_token_, patch_weight_, patch_bias_;
   std::vector<std::unique_ptr<nn::TransformerBlock>> blocks_;
   nn::LayerNorm norm_;
+  mutable std::map<int64_t, Tensor> axes_;  ///< weights that resample positions, by patches along a side of a crop
 };
 
 class Vit final : public Encoder {

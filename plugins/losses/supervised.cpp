@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/loss.h"
+#include "nn/host_copy.h"
 #include "nn/layers.h"
 #include "ops/operators.h"
 #include "plugin/record.h"
@@ -108,16 +109,18 @@ loss = { plugin = "supervised", encoder = "image", labels = ["redshift"], hidden
   std::vector<std::vector<double>> gathered_labels(LossContext& context) const {
     std::vector<std::vector<double>> values;
     for (const std::string& label : p_.labels) {
-      values.push_back(context.communicator().all_gather(context.label(label)).to_doubles());
+      Communicator& all = context.communicator();
+      values.push_back(all.size() == 1 ? context.label_values(label)
+                                       : all.all_gather(context.label(label)).to_doubles());
     }
     return values;
   }
 
-  Targets standardise(const std::vector<std::vector<double>>& values, const LossContext& context) const {
-    const std::vector<double> means = p_.mean.empty() ? mean_.to_doubles() : p_.mean;
+  Targets standardise(const std::vector<std::vector<double>>& values, const LossContext& context) {
+    const std::vector<double>& means = p_.mean.empty() ? mean_values_.of(mean_) : p_.mean;
     std::vector<double> deviations = p_.deviation;
     if (deviations.empty()) {
-      for (const double variance : variance_.to_doubles())
+      for (const double variance : variance_values_.of(variance_))
         deviations.push_back(variance > 0 ? std::sqrt(variance) : 1.0);
     }
     const int64_t rows = context.batch_size(), first = context.communicator().rank() * rows;
@@ -141,7 +144,8 @@ loss = { plugin = "supervised", encoder = "image", labels = ["redshift"], hidden
 
   /// Joins the moments of a batch with those of all before (Chan et al. 1979).
   void update_moments(const std::vector<std::vector<double>>& values) {
-    std::vector<double> seen = seen_.to_doubles(), means = mean_.to_doubles(), variances = variance_.to_doubles();
+    std::vector<double> seen = seen_values_.of(seen_), means = mean_values_.of(mean_),
+                        variances = variance_values_.of(variance_);
     for (size_t l = 0; l < values.size(); ++l) {
       double count = 0.0, mean = 0.0, squares = 0.0;
       for (const double value : values[l]) {
@@ -156,17 +160,15 @@ loss = { plugin = "supervised", encoder = "image", labels = ["redshift"], hidden
       means[l] += apart * count / all;
       seen[l] = all;
     }
-    const auto write = [](Tensor& buffer, const std::vector<double>& numbers) {
-      buffer.copy_from(Tensor::from_host(numbers, buffer.shape(), buffer.dtype(), buffer.device()));
-    };
-    write(seen_, seen);
-    write(mean_, means);
-    write(variance_, variances);
+    seen_values_.write(seen_, std::move(seen));
+    mean_values_.write(mean_, std::move(means));
+    variance_values_.write(variance_, std::move(variances));
   }
 
   Parameters p_;
   std::unique_ptr<nn::Mlp> head_;
   Tensor seen_, mean_, variance_;
+  nn::HostCopy seen_values_, mean_values_, variance_values_;
 };
 
 }  // namespace

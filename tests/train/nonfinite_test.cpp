@@ -87,6 +87,27 @@ TEST(Nonfinite, EndsTheRunNamingTheTermByDefault) {
                                    "view is finite; nothing was updated"));
 }
 
+TEST(Nonfinite, ALateReadingEndsTheRunWithTheSameWordsAndWeights) {
+  for (const bool in_gradient : {false, true}) {
+    const std::set<int64_t> bad = {1}, none;
+    FailingStage training("", in_gradient ? none : bad, in_gradient ? bad : none), same("", none);
+    Trainer trainer = training.trainer(), other = same.trainer();
+    EXPECT_FALSE(trainer.advance());
+    const StepReport first = other.step();
+    EXPECT_EQ(trainer.advance()->losses, first.losses);
+    const std::string of_term = "the loss term 'other' is not finite; every weight and every view is finite";
+    EXPECT_THAT([&] { trainer.advance(); },
+                ThrowsMessage<Error>(testing::AllOf(
+                    testing::StartsWith("[stages.stage] step 2: "), testing::EndsWith("; nothing was updated"),
+                    HasSubstr(in_gradient ? "the gradient of 'image_encoder." : of_term))));
+    for (const NamedTensor& entry : training.model.state()) {
+      const auto is_same = [&](const NamedTensor& one) { return one.name == entry.name; };
+      const std::vector<NamedTensor> expected = same.model.state();
+      EXPECT_EQ(entry.tensor.to_doubles(), std::ranges::find_if(expected, is_same)->tensor.to_doubles()) << entry.name;
+    }
+  }
+}
+
 TEST(Nonfinite, ASkippedStepLeavesNothingButItsNumber) {
   for (const bool in_gradient : {false, true}) {
     FailingStage training(skip, in_gradient ? std::set<int64_t>{} : std::set<int64_t>{2},

@@ -98,6 +98,35 @@ TEST_P(Resume, EndsBitForBitAsIfNothingHadBeen) {
   }
 }
 
+/// The device is a step ahead of what the host knows of it.
+TEST_P(Resume, GivesTheSameWhereTheHostReadsAStepLate) {
+  RunOfRecipe at_once(experiment()), late(experiment());
+  Trainer expected({at_once.experiment, 0}, at_once.model, *at_once.dataset);
+  Trainer found({late.experiment, 0}, late.model, *late.dataset);
+  std::vector<StepReport> reports;
+  const auto take = [&](std::optional<StepReport> report) {
+    if (report) reports.push_back(std::move(*report));
+  };
+  while (!found.finished()) {
+    take(found.advance());
+    EXPECT_EQ(std::ssize(reports), found.finished_steps() - 1);
+  }
+  take(found.settle());
+  EXPECT_FALSE(found.settle());
+  for (const StepReport& report : reports) {
+    const StepReport step = expected.step();
+    EXPECT_EQ(report.step, step.step);
+    EXPECT_EQ(report.losses, step.losses);
+    EXPECT_EQ(report.gradient_norm, step.gradient_norm);
+    EXPECT_EQ(report.learning_rate, step.learning_rate);
+  }
+  EXPECT_TRUE(expected.finished());
+  const std::vector<NamedTensor> own = expected.state(), other = found.state();
+  for (size_t i = 0; i < own.size(); ++i) {
+    EXPECT_EQ(other[i].tensor.to_doubles(), own[i].tensor.to_doubles()) << own[i].name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Recipes, Resume,
                          testing::Combine(testing::ValuesIn(recipes),
                                           testing::Values(Computed{DeviceKind::cpu, Precision::f32},
