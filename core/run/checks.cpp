@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "autograd/tape.h"
+#include "backend/devices.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "ops/ops.h"
@@ -136,16 +137,64 @@ void check_value(const StageSpec& stage, const LossValue& value) {
   }
 }
 
-std::vector<std::string> check_batch(const Stage& stage, const Model& model, const Dataset& dataset) {
-  const train::StageSetup setup(stage, model);
-  data::RowSplit rows = train::stage_rows(setup, dataset);
-  if (stage.spec.steps == 0) return {};
-  const ops::PrecisionScope precision(stage.experiment.run_precision());
-  const data::Batch batch = first_batch(setup, dataset, std::move(rows.training));
+/// How much memory of a card a stage needs, by what a small batch takes.
+class MemoryNeed {
+ public:
+  explicit MemoryNeed(const Stage& stage)
+      : stage_(stage),
+        device_(stage.experiment.run_device()),
+        memory_(memory_of(device_)),
+        before_(memory_.statistics().used_bytes) {}
+  /// Between forward and backward pass.
+  void note_activations() { kept_ = memory_.statistics().used_bytes; }
+
+  /// When what `objects` objects took is free again, but for packed weights. Throws Error when the device has too
+  /// little; "" where only the system knows.
+  std::string tell(int64_t objects, const std::vector<NamedTensor>& parameters) const {
+    const std::optional<int64_t> available = available_memory(device_);
+    if (!available) return "";
+    const StageSpec& spec = stage_.spec;
+    const int64_t packed = memory_.statistics().used_bytes - before_;
+    int64_t trained = 0;
+    for (const NamedTensor& entry : parameters) trained += entry.trainable ? entry.tensor.bytes() : 0;
+    // Gradient and moments; an average of the weights.
+    const int64_t copies = (spec.optimizer.name == "adamw" ? 3 : 2) + (spec.ema > 0.0 ? 1 : 0);
+    const int64_t weights = before_ + packed + copies * trained;
+    // Of micro-batches one at a time keeps activations, and this one was whole.
+    const bool splits = spec.micro_batch > 0 && spec.micro_batch < spec.batch;
+    const auto share = static_cast<double>(spec.batch) / static_cast<double>(objects);
+    const int64_t activations =
+        splits ? memory_.statistics().peak_used_bytes - before_ - packed
+               : static_cast<int64_t>(share * static_cast<double>(std::max<int64_t>(0, kept_ - before_ - packed)));
+    const std::string need =
+        fmt::format("about {} for weights, gradients and optimiser and {} for the activations of {} objects",
+                    gigabytes(weights), gigabytes(activations), splits ? spec.micro_batch : spec.batch);
+    const int64_t total = *available + memory_.statistics().used_bytes;
+    if (weights + activations > total) {
+      throw Error(
+          fmt::format("[stages.{}] needs {}, and {} has {}; a smaller 'batch' needs less, with 'accumulate' for "
+                      "the same number of objects a step",
+                      spec.name, need, device_.str(), gigabytes(total)));
+    }
+    return fmt::format("stage {}: {}, of {} on {}", spec.name, need, gigabytes(total), device_.str());
+  }
+
+ private:
+  static std::string gigabytes(int64_t bytes) { return fmt::format("{:.1f} GB", static_cast<double>(bytes) / 1e9); }
+
+  const Stage& stage_;
+  Device device_;
+  Memory& memory_;
+  int64_t before_, kept_ = 0;
+};
+
+/// Of a loss that trains the stage: what it gives for a batch, and what its gradient reaches.
+std::vector<std::string> check_loss(const Stage& stage, const Model& model, const train::StageSetup& setup,
+                                    const data::Batch& batch, MemoryNeed& need) {
   const train::FrozenViews none;
-  if (stage.spec.watch.every > 0) (void)train::CollapseWatch(setup, none, {}, dataset, rows.validation);
   train::StepContext context(setup, none, batch, 0, train::Mode::validation);
   const LossValue loss = setup.forward(context);
+  need.note_activations();
   check_value(stage.spec, loss);
   context.backward(loss.total, 1.0);
   const std::vector<std::string> reached = take_gradients(train::stage_parameters(stage.spec, model, setup.loss()));
@@ -156,6 +205,23 @@ std::vector<std::string> check_batch(const Stage& stage, const Model& model, con
   for (auto& [name, value] : metrics) name = "validation." + name;
   train::Selection(validation).offer(0, metrics);
   return reached;
+}
+
+StageCheck check_batch(const Stage& stage, const Model& model, const Dataset& dataset) {
+  const train::StageSetup setup(stage, model);
+  data::RowSplit rows = train::stage_rows(setup, dataset);
+  if (stage.spec.steps == 0) return {};
+  const ops::PrecisionScope precision(stage.experiment.run_precision());
+  const data::Batch batch = first_batch(setup, dataset, std::move(rows.training));
+  if (stage.spec.watch.every > 0) {
+    const train::FrozenViews none;
+    (void)train::CollapseWatch(setup, none, {}, dataset, rows.validation);
+  }
+  MemoryNeed need(stage);
+  StageCheck found;
+  found.reached = check_loss(stage, model, setup, batch, need);
+  found.memory = need.tell(std::ssize(batch.rows), train::stage_parameters(stage.spec, model, setup.loss()));
+  return found;
 }
 
 /// A group that nobody asks for is a name that was not meant.
@@ -197,16 +263,15 @@ void check_encoders(const Experiment& experiment, const Model& model) {
   }
 }
 
-std::vector<std::vector<std::string>> check_batches(const Experiment& experiment, const Model& model,
-                                                    const Dataset& dataset) {
-  std::vector<std::vector<std::string>> reached;
+std::vector<StageCheck> check_batches(const Experiment& experiment, const Model& model, const Dataset& dataset) {
+  std::vector<StageCheck> checks;
   for (size_t index = 0; index < experiment.stages.size(); ++index) {
-    reached.push_back(check_batch({experiment, index}, model, dataset));
+    checks.push_back(check_batch({experiment, index}, model, dataset));
   }
   // Weights packed for a few objects, and stages that train much later, would stay.
   for (const NamedTensor& entry : model.state()) entry.tensor.storage()->drop_derived();
   memory_of(experiment.run_device()).trim();
-  return reached;
+  return checks;
 }
 
 }  // namespace astroclip::run

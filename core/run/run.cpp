@@ -7,6 +7,7 @@
 #include <optional>
 #include <sstream>
 
+#include "backend/devices.h"
 #include "base/error.h"
 #include "base/instructions.h"
 #include "base/threads.h"
@@ -36,7 +37,10 @@ std::vector<std::string> stage_names(const Experiment& experiment) {
   return names;
 }
 
-void check_same_machine(const record::Checkpoint& checkpoint) {
+/// What computes, in words.
+std::string computing_device(const std::string& description) { return description.empty() ? "the host" : description; }
+
+void check_same_machine(const record::Checkpoint& checkpoint, Device device) {
   const auto& [path, position] = checkpoint;
   if (position.threads != compute_threads()) {
     throw Error(fmt::format("{}: was written with {} compute threads, this run has {}; resume with --threads {}", path,
@@ -46,12 +50,20 @@ void check_same_machine(const record::Checkpoint& checkpoint) {
     throw Error(fmt::format("{}: was written on a machine with {} instructions, this one has {}", path,
                             position.instructions, instruction_tier()));
   }
+  if (const std::string now = device_description(device); position.device != now) {
+    throw Error(fmt::format("{}: was computed on {}, this run computes on {}; resume there, or start the run anew",
+                            path, computing_device(position.device), computing_device(now)));
+  }
 }
 
 constexpr const char* looks_key = "looks";  // of a model file's metadata
 
 /// What the bits of weights depend on beside experiment and provenance.
-std::string machine() { return fmt::format("{} compute threads, {}", compute_threads(), instruction_tier()); }
+std::string machine(Device device) {
+  const std::string card = device_description(device);
+  return fmt::format("{} compute threads, {}{}{}", compute_threads(), instruction_tier(), card.empty() ? "" : ", ",
+                     card);
+}
 
 /// One run from its position to its end.
 class Run {
@@ -62,7 +74,7 @@ class Run {
 
   Outcome run() {
     checkpoint_ = record::latest_checkpoint(folder_.checkpoints());
-    if (checkpoint_) check_same_machine(*checkpoint_);
+    if (checkpoint_) check_same_machine(*checkpoint_, device_);
     const record::Position position = checkpoint_ ? checkpoint_->position : record::Position();
     dataset_ = experiment_.dataset.make();
     provenance_ = provenance_of(experiment_, fingerprint(*dataset_));
@@ -72,11 +84,11 @@ class Run {
     evaluate::check_models(experiment_, *dataset_);
     in_both_ = evaluate::in_both_splits(*dataset_);
     overlap_ = evaluate::describe_overlap(experiment_, in_both_);
-    model_ = std::make_unique<Model>(experiment_.encoders, experiment_.run_device(), experiment_.seed);
+    model_ = std::make_unique<Model>(experiment_.encoders, device_, experiment_.seed);
     const auto first = static_cast<size_t>(position.stage + (checkpoint_ ? 1 : 0));
     check_stages(experiment_, *model_, first);
     check_encoders(experiment_, *model_);
-    reached_ = check_batches(experiment_, *model_, *dataset_);
+    checks_ = check_batches(experiment_, *model_, *dataset_);
     if (cached_.token_bytes > 0) {
       cache_ = std::make_unique<evaluate::TokenCache>(experiment_, *dataset_, provenance_, cached_.tokens,
                                                       cached_.token_bytes, &console_);
@@ -118,7 +130,7 @@ class Run {
   void print_header() {
     console_.say(fmt::format("{}: {}, seed {}, {} on {} with {} compute threads and {} loader threads", folder_.path(),
                              experiment_.name, experiment_.seed, name_of(experiment_.run_precision()),
-                             experiment_.run_device().str(), compute_threads(), experiment_.loader_threads));
+                             device_text(device_), compute_threads(), experiment_.loader_threads));
     if (!experiment_.precision_reason.empty()) {
       console_.say(fmt::format("precision \"auto\" is {}: {}", name_of(experiment_.run_precision()),
                                experiment_.precision_reason));
@@ -140,6 +152,9 @@ class Run {
       console_.say(fmt::format("encoder {}: {}, {:.2f} M parameters", name, experiment_.encoder(name).plugin.plugin,
                                static_cast<double>(model_->encoder(name).parameter_count()) / 1e6));
     }
+    for (const StageCheck& check : checks_) {
+      if (!check.memory.empty()) console_.say(check.memory);
+    }
     if (checkpoint_) console_.say(fmt::format("resuming from {}", checkpoint_->path));
   }
 
@@ -148,7 +163,7 @@ class Run {
     io::Metadata metadata = origins_metadata(origins_);
     metadata["experiment"] = io::read_text(folder_.resolved());
     metadata["provenance"] = provenance_.text();
-    metadata["machine"] = machine();
+    metadata["machine"] = machine(device_);
     if (!looks_.empty()) metadata[looks_key] = fmt::format("{}", fmt::join(looks_, "\n"));
     write_model_file(path, model_->state(), {experiment_.encoders, dataset_->preprocessing(), {}}, metadata);
   }
@@ -180,11 +195,11 @@ class Run {
         origins_[init.encoder] = {Origin::file, Origin::file};
         continue;
       }
-      const Model from({experiment_.encoder(init.encoder)}, experiment_.run_device(), std::nullopt);
+      const Model from({experiment_.encoder(init.encoder)}, device_, std::nullopt);
       const bool brings_head = from.load(init.encoder, path).has_head;
       add_file(origins_, init.encoder, path, brings_head || !has_own_head(from.encoder(init.encoder)));
     }
-    add_stage(origins_, *model_, reached_[index]);
+    add_stage(origins_, *model_, checks_[index].reached);
   }
 
   bool resumes(size_t stage) const { return checkpoint_ && static_cast<size_t>(checkpoint_->position.stage) == stage; }
@@ -194,7 +209,7 @@ class Run {
     const std::string source = index < cached_.stages.size() ? cached_.stages[index] : "";
     if (source.empty() || resumes(index)) return false;
     io::Metadata made = io::list_weights(source).metadata;
-    if (made["machine"] != machine()) {
+    if (made["machine"] != machine(device_)) {
       console_.say(fmt::format("stage {}: not copied from {}, which was made with {}", experiment_.stages[index].name,
                                source, made["machine"].empty() ? "an earlier version" : made["machine"]));
       return false;
@@ -223,7 +238,7 @@ class Run {
     if (trainer.watch() != nullptr) looks_.push_back(trainer.watch()->note());
     choose_weights(stage, trainer);
     write_model(folder_.stage(stage.name));
-    memory_of(experiment_.run_device()).trim();
+    memory_of(device_).trim();
     return true;
   }
 
@@ -240,6 +255,7 @@ class Run {
   }
 
   const Experiment& experiment_;
+  const Device device_ = experiment_.run_device();
   const record::RunFolder& folder_;
   const CachedResults& cached_;
   Rebuilt rebuilt_;
@@ -250,9 +266,9 @@ class Run {
   evaluate::InBoth in_both_;
   std::string overlap_;  ///< what becomes of test objects that are training objects, too; "" without any
   std::unique_ptr<Model> model_;
-  std::vector<std::vector<std::string>> reached_;  ///< parameters, by stage
-  Origins origins_;                                ///< of the model's weights at the end of the current stage
-  std::vector<std::string> looks_;                 ///< for a collapse, at the end of each stage
+  std::vector<StageCheck> checks_;  ///< by stage
+  Origins origins_;                 ///< of the model's weights at the end of the current stage
+  std::vector<std::string> looks_;  ///< for a collapse, at the end of each stage
   std::unique_ptr<evaluate::TokenCache> cache_;
   std::unique_ptr<record::Recorder> recorder_;
 };

@@ -23,7 +23,7 @@ struct CachedResults {
 
 /// Runs an experiment in a new folder, or resumes from the latest checkpoint in the folder. A resumed run gives bit for
 /// bit the results of an uninterrupted one. Throws Error when that cannot be: another number of compute threads,
-/// another instruction set, another dataset behind the same path, other code, unless `rebuilt` accepts it.
+/// another instruction set or card, another dataset behind the same path, other code, unless `rebuilt` accepts it.
 Outcome run(const Experiment& experiment, const record::RunFolder& folder, const CachedResults& cached = {},
             Rebuilt rebuilt = Rebuilt::refuse);
 

@@ -10,6 +10,8 @@
 
 #include "base/rng.h"
 #include "io/output/durable_file.h"
+#include "io/weights/weights_file.h"
+#include "record/checkpoint.h"
 #include "record/run_folder.h"
 #include "support/fixtures.h"
 #include "support/program.h"
@@ -182,6 +184,19 @@ TEST(Run, ResumingWithOtherThreadsIsRefused) {
   const auto outcome = run_program("run --resume '" + folder + "' --threads 3");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, HasSubstr("compute threads, this run has 3; resume with --threads"));
+}
+
+TEST(Run, ResumingOnAnotherDeviceIsRefused) {
+  const std::string folder = scratch("device");
+  fs::copy(undisturbed_run(), folder, fs::copy_options::recursive);
+  fs::remove(folder + "/report.json");
+  record::Checkpoint last = *record::latest_checkpoint(folder + "/checkpoints");
+  std::vector<NamedTensor> tensors = io::read_weights(last.path, Device::host()).tensors;
+  last.position.device = "a card";
+  record::write_checkpoint(last.path, last.position, tensors);
+  const auto outcome = run_program("run --resume '" + folder + "'");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("was computed on a card, this run computes on the host; resume there"));
 }
 
 TEST(Run, TwoProcessesAreNotAtOneRun) {
