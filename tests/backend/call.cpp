@@ -1,7 +1,7 @@
 #include "backend/call.h"
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "base/rng.h"
@@ -10,8 +10,8 @@ namespace astroclip::test {
 
 namespace {
 
-constexpr size_t guard_bytes = 256;
-constexpr std::byte guard{0xA5};
+constexpr int64_t guard_bytes = 256;
+constexpr std::byte guard{0xA5}, around_inputs{0xFF};
 
 double load(const std::byte* data, DType dtype, int64_t i) {
   switch (dtype) {
@@ -40,13 +40,24 @@ void store(std::byte* data, DType dtype, int64_t i, double value) {
 
 }  // namespace
 
-std::byte* Call::Buffer::data() { return storage.data() + guard_bytes; }
-const std::byte* Call::Buffer::data() const { return storage.data() + guard_bytes; }
+std::byte* Call::Buffer::data() const { return static_cast<std::byte*>(block.get()) + guard_bytes; }
 
-Call::Buffer& Call::add(const std::string& name, const Shape& shape, DType type) {
-  const auto bytes = static_cast<size_t>(shape.numel() * size_of(type));
-  outputs_.push_back({name, shape, type, std::vector<std::byte>(bytes + 2 * guard_bytes, guard)});
-  return outputs_.back();
+Call::Buffer Call::buffer(const std::string& name, const Shape& shape, DType type, std::byte around,
+                          const std::vector<double>& values) const {
+  Buffer made{name, shape, type, nullptr};
+  const int64_t bytes = made.bytes() + 2 * guard_bytes;
+  Memory& memory = memory_of(device);
+  made.block = {memory.allocate(bytes), [&memory, bytes](void* block) { memory.release(block, bytes); }};
+  std::vector<std::byte> host(static_cast<size_t>(bytes), around);
+  for (size_t i = 0; i < values.size(); ++i) store(host.data() + guard_bytes, type, static_cast<int64_t>(i), values[i]);
+  memory.copy_from_host(made.block.get(), host.data(), bytes);
+  return made;
+}
+
+std::vector<std::byte> Call::contents(const Buffer& buffer) const {
+  std::vector<std::byte> host(static_cast<size_t>(buffer.bytes() + 2 * guard_bytes));
+  memory_of(device).copy_to_host(host.data(), buffer.block.get(), static_cast<int64_t>(host.size()));
+  return host;
 }
 
 std::vector<double> Call::draw(int64_t count, double low, double high) {
@@ -63,41 +74,36 @@ ConstView Call::random(const Shape& shape, double low, double high) {
 ConstView Call::random(const Shape& shape, DType type) { return values(draw(shape.numel(), -2.0, 2.0), shape, type); }
 
 ConstView Call::values(const std::vector<double>& numbers, const Shape& shape, DType type) {
-  inputs_.push_back({"", shape, type, std::vector<std::byte>(numbers.size() * 8 + 2 * guard_bytes, guard)});
-  std::byte* data = inputs_.back().data();
-  for (size_t i = 0; i < numbers.size(); ++i) store(data, type, static_cast<int64_t>(i), numbers[i]);
-  return {data, shape, type};
+  inputs_.push_back(buffer("", shape, type, around_inputs, numbers));
+  return {inputs_.back().data(), shape, type};
 }
 
 ConstView Call::indices(const std::vector<int64_t>& numbers) {
-  const Shape shape{static_cast<int64_t>(numbers.size())};
-  inputs_.push_back({"", shape, DType::i64, std::vector<std::byte>(numbers.size() * 8 + 2 * guard_bytes, guard)});
-  std::memcpy(inputs_.back().data(), numbers.data(), numbers.size() * 8);
-  return {inputs_.back().data(), shape, DType::i64};
+  return values({numbers.begin(), numbers.end()}, {static_cast<int64_t>(numbers.size())}, DType::i64);
 }
 
 View Call::output(const std::string& name, const Shape& shape, DType type) {
-  Buffer& buffer = add(name, shape, type);
-  for (int64_t i = 0; i < shape.numel(); ++i) store(buffer.data(), type, i, std::numeric_limits<double>::quiet_NaN());
-  return {buffer.data(), shape, type};
+  const std::vector<double> nan(static_cast<size_t>(shape.numel()), std::numeric_limits<double>::quiet_NaN());
+  outputs_.push_back(buffer(name, shape, type, guard, nan));
+  return {outputs_.back().data(), shape, type};
 }
 
 View Call::in_place(const std::string& name, const Shape& shape, double low, double high) {
-  Buffer& buffer = add(name, shape, dtype());
-  const std::vector<double> numbers = draw(shape.numel(), low, high);
-  for (size_t i = 0; i < numbers.size(); ++i) store(buffer.data(), dtype(), static_cast<int64_t>(i), numbers[i]);
-  return {buffer.data(), shape, dtype()};
+  outputs_.push_back(buffer(name, shape, dtype(), guard, draw(shape.numel(), low, high)));
+  return {outputs_.back().data(), shape, dtype()};
 }
 
 std::vector<Call::Output> Call::outputs() const {
   std::vector<Output> all;
   for (const Buffer& buffer : outputs_) {
     Output output{buffer.name, {}, true};
-    for (int64_t i = 0; i < buffer.shape.numel(); ++i) output.values.push_back(load(buffer.data(), buffer.dtype, i));
-    for (size_t i = 0; i < guard_bytes; ++i) {
-      output.guards_intact &= buffer.storage[i] == guard;
-      output.guards_intact &= buffer.storage[buffer.storage.size() - 1 - i] == guard;
+    const std::vector<std::byte> found = contents(buffer);
+    for (int64_t i = 0; i < buffer.shape.numel(); ++i) {
+      output.values.push_back(load(found.data() + guard_bytes, buffer.dtype, i));
     }
+    const auto intact = [](std::byte byte) { return byte == guard; };
+    output.guards_intact = std::all_of(found.begin(), found.begin() + guard_bytes, intact) &&
+                           std::all_of(found.end() - guard_bytes, found.end(), intact);
     all.push_back(std::move(output));
   }
   return all;
@@ -105,7 +111,10 @@ std::vector<Call::Output> Call::outputs() const {
 
 std::vector<std::byte> Call::bytes() const {
   std::vector<std::byte> all;
-  for (const Buffer& buffer : outputs_) all.insert(all.end(), buffer.storage.begin(), buffer.storage.end());
+  for (const Buffer& buffer : outputs_) {
+    const std::vector<std::byte> found = contents(buffer);
+    all.insert(all.end(), found.begin(), found.end());
+  }
   return all;
 }
 

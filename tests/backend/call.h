@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <list>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,12 +10,13 @@
 
 namespace astroclip::test {
 
-/// One call of a kernel on one backend. A case asks it for inputs and outputs and so runs unchanged on every
-/// backend, in its dtype. Every output has guards on both sides and starts as NaN.
+/// One call of a kernel on one device. A case asks it for inputs and outputs and so runs unchanged on every
+/// backend, in its dtype. Every output has guards on both sides and starts as NaN; around inputs lies NaN.
 class Call {
  public:
-  Call(Backend& on, Precision with) : backend(on), precision(with) {}
+  Call(Device on, Precision with) : device(on), backend(backend_of(on)), precision(with) {}
 
+  Device device;
   Backend& backend;
   Precision precision;
   DType dtype() const { return backend.compute_dtype(); }
@@ -46,11 +48,14 @@ class Call {
     std::string name;
     Shape shape;
     DType dtype;
-    std::vector<std::byte> storage;
-    std::byte* data();
-    const std::byte* data() const;
+    std::shared_ptr<void> block;  ///< on the device, guards included
+    std::byte* data() const;
+    int64_t bytes() const { return shape.numel() * size_of(dtype); }
   };
-  Buffer& add(const std::string& name, const Shape& shape, DType type);
+  Buffer buffer(const std::string& name, const Shape& shape, DType type, std::byte guard,
+                const std::vector<double>& values) const;
+  /// With the guards, on the host.
+  std::vector<std::byte> contents(const Buffer& buffer) const;
   std::vector<double> draw(int64_t count, double low, double high);
 
   std::list<Buffer> inputs_, outputs_;

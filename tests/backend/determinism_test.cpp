@@ -8,20 +8,29 @@
 #include <vector>
 
 #include "backend/call.h"
+#include "support/devices.h"
 
 namespace astroclip::test {
 namespace {
 
-Backend& cpu() { return backend_of({DeviceKind::cpu, 0}); }
+Backend& cpu() { return backend_of(Device::host()); }
 
-TEST(Determinism, TheSameCallTwiceIsBitwiseEqual) {
-  for (const Case& row : all_cases()) {
-    Call first(cpu(), Precision::f32), second(cpu(), Precision::f32);
-    row.body(first);
-    row.body(second);
-    EXPECT_EQ(first.bytes(), second.bytes()) << row.kernel << " " << row.label;
+class Determinism : public testing_support::OnEachBackend {};
+
+TEST_P(Determinism, TheSameCallTwiceIsBitwiseEqual) {
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    if (!backend_of(device()).supports(precision)) continue;
+    for (const Case& row : all_cases()) {
+      if (precision == Precision::bf16 && !row.takes_bf16) continue;
+      Call first(device(), precision), second(device(), precision);
+      row.body(first);
+      row.body(second);
+      EXPECT_EQ(first.bytes(), second.bytes()) << row.kernel << " " << row.label;
+    }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, Determinism, testing_support::each_fast_backend(), testing_support::backend_name);
 
 /// The first `part` of an array and of a call on all of it.
 void expect_same_start(const View& few, const View& many) {
@@ -33,7 +42,7 @@ class RowsTest : public testing::TestWithParam<int64_t> {};
 TEST_P(RowsTest, LinearDoesNotDependOnTheBatch) {
   if (!__builtin_cpu_supports("avx512f")) GTEST_SKIP() << "oneDNN's AVX2 products choose kernels by the rows";
   const int64_t few = GetParam(), many = 389, in = 96, out = 130;
-  Call call(cpu(), Precision::f32);
+  Call call(Device::host(), Precision::f32);
   const ConstView x = call.random({many, in}), weight = call.random({out, in}), bias = call.random({out});
   const auto packed = cpu().prepare(weight, WeightUse::forward, Precision::f32, many);
   for (const Prepared* form : std::array<const Prepared*, 2>{packed.get(), nullptr}) {
@@ -54,7 +63,7 @@ TEST_P(RowsTest, LinearDoesNotDependOnTheBatch) {
 
 TEST_P(RowsTest, AttentionDoesNotDependOnTheBatch) {
   const int64_t few = GetParam() % 3 + 1, many = 5, tokens = 45, heads = 2, width = 16, dim = heads * width;
-  Call call(cpu(), Precision::f32);
+  Call call(Device::host(), Precision::f32);
   const ConstView x = call.random({many, tokens, dim});
   const HeadsView operand{x.data, tokens, tokens * dim, dim};
   View y[2];
@@ -74,7 +83,7 @@ TEST_P(RowsTest, AttentionDoesNotDependOnTheBatch) {
 
 TEST_P(RowsTest, RowKernelsDoNotDependOnTheBatch) {
   const int64_t few = GetParam(), many = 700, width = 131;
-  Call call(cpu(), Precision::f32);
+  Call call(Device::host(), Precision::f32);
   const ConstView x = call.random({many, width}), weight = call.random({width}), bias = call.random({width});
   View norm[2], soft[2], curve[2];
   for (const int64_t rows : {few, many}) {
@@ -96,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(Rows, RowsTest, testing::Values(1, 3, 17, 131));
 
 TEST(Linear, TheResidualMayBeTheResult) {
   for (const Activation activation : {Activation::none, Activation::gelu, Activation::relu}) {
-    Call call(cpu(), Precision::f32);
+    Call call(Device::host(), Precision::f32);
     LinearArguments a;
     a.x = call.random({37, 20});
     a.weight = call.random({33, 20});
@@ -144,7 +153,7 @@ class SharpAttention : public testing::TestWithParam<std::tuple<int64_t, Precisi
 };
 
 TEST_P(SharpAttention, ToOneKeyGivesItsValueExactly) {
-  Call call(cpu(), precision);
+  Call call(Device::host(), precision);
   std::vector<double> numbers;
   for (int64_t i = 0; i < tokens * tokens; ++i) numbers.push_back(static_cast<double>(i % 7 - 3));
   const ConstView v = call.values(numbers, {tokens, tokens});
@@ -153,14 +162,14 @@ TEST_P(SharpAttention, ToOneKeyGivesItsValueExactly) {
 }
 
 TEST_P(SharpAttention, OfAQueryThatIsNoNumberSpoilsItsOwnRowAlone) {
-  Call call(cpu(), precision);
+  Call call(Device::host(), precision);
   const View y = pick_keys(call, tokens, 1.0, std::nan(""), call.random({tokens, tokens}));
   for (int64_t i = 0; i < y.numel(); ++i) EXPECT_EQ(std::isnan(y.as<float>()[i]), i / tokens == 2) << i;
 }
 
 /// Where scores are this low, exp(−log Σ exp) overflows: a kernel that pads keys must not weigh them so.
 TEST_P(SharpAttention, ToKeysThatAllLieFarAwayHasFiniteGradients) {
-  Call call(cpu(), precision);
+  Call call(Device::host(), precision);
   const auto input = [&](double low, double high) {
     return HeadsView{call.random({tokens, tokens}, low, high).data, tokens, tokens * tokens, tokens};
   };
@@ -205,7 +214,7 @@ INSTANTIATE_TEST_SUITE_P(Widths, SharpAttention,
                          });
 
 TEST(Errors, AnotherDtypeIsNamed) {
-  Call call(cpu(), Precision::f32);
+  Call call(Device::host(), Precision::f32);
   const View x = call.output("x", {3}, DType::f64);
   try {
     cpu().softmax(x, {}, 1.0, x);

@@ -1,0 +1,352 @@
+#include "blocks.h"
+
+#include <fmt/format.h>
+#include <link.h>
+#include <sys/mman.h>
+
+#include <cstring>
+#include <vector>
+
+#include "backend/cuda/launch.h"
+#include "base/error.h"
+
+namespace astroclip::cuda::emulated {
+
+uint3 thread_index, block_index;
+dim3 block_extents, grid_extents;
+
+// Saves the registers that a call preserves and the stack pointer, and goes on where `to` was saved.
+extern "C" void astroclip_switch_stack(void** from, void* to);
+asm(R"(
+.text
+.local astroclip_switch_stack
+.type astroclip_switch_stack, @function
+astroclip_switch_stack:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+)");
+
+namespace {
+
+constexpr int warp_size = 32, most_threads = 1024;
+constexpr size_t page = 4096, stack_bytes = 64 << 10, shared_room = 228 << 10;
+
+enum class State : uint8_t { ready, at_warp, at_block, returned, abandoned };
+
+struct Thread {
+  State state = State::ready;
+  char* stack = nullptr;  ///< from its first step on
+  void* saved = nullptr;  ///< stack pointer while it waits
+  uint3 index = {};
+  unsigned mask = 0;
+  std::source_location place;
+  uint64_t offered = 0, given = 0;  ///< to its warp: while it waits, and then
+  unsigned partners = 0;            ///< lanes that waited together
+  bool yes = false;
+};
+
+/// The block that runs.
+struct Block {
+  const Kernel* kernel = nullptr;
+  Thread threads[most_threads];
+  unsigned live[most_threads / warp_size];  ///< the lanes of each warp that have not returned
+  int count = 0, running = -1;
+  int votes = 0;
+  std::string problem;        ///< of an abandoned thread
+  void* scheduler = nullptr;  ///< its stack pointer while a thread runs
+  std::vector<char*> free_stacks;
+  char* shared = nullptr;  ///< the end of the dynamic shared memory, before a page that cannot be touched
+};
+
+Block& block() {
+  static auto* all = new Block();
+  return *all;
+}
+
+/// Memory between two pages that cannot be touched.
+char* guarded(size_t bytes) {
+  void* pages = mmap(nullptr, bytes + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (pages == MAP_FAILED || mprotect(static_cast<char*>(pages) + page, bytes, PROT_READ | PROT_WRITE) != 0) {
+    throw Error("[cuda emulator] the host has no memory for the stacks of threads");
+  }
+  return static_cast<char*>(pages) + page;
+}
+
+/// The variables `__shared__` of all kernels: this library's thread-local storage on this thread.
+std::pair<char*, size_t> static_shared() {
+  static thread_local volatile char any = 0;
+  any = any + 1;  // the first access allocates them all
+  std::pair<char*, size_t> found{nullptr, 0};
+  dl_iterate_phdr(
+      [](dl_phdr_info* library, size_t, void* result) {
+        const auto self = reinterpret_cast<uintptr_t>(&static_shared);
+        bool here = false;
+        const ElfW(Phdr)* variables = nullptr;
+        for (int i = 0; i < library->dlpi_phnum; ++i) {
+          const ElfW(Phdr)& header = library->dlpi_phdr[i];
+          const uintptr_t begin = library->dlpi_addr + header.p_vaddr;
+          here |= header.p_type == PT_LOAD && self >= begin && self < begin + header.p_memsz;
+          if (header.p_type == PT_TLS) variables = &header;
+        }
+        if (!here) return 0;
+        if (variables != nullptr) {
+          *static_cast<std::pair<char*, size_t>*>(result) = {static_cast<char*>(library->dlpi_tls_data),
+                                                             variables->p_memsz};
+        }
+        return 1;
+      },
+      &found);
+  return found;
+}
+
+std::string str(const uint3& index) { return fmt::format("({}, {}, {})", index.x, index.y, index.z); }
+
+std::string str(const Thread& thread) {
+  const std::string_view path = thread.place.file_name();
+  return fmt::format("thread {} at {}:{}", str(thread.index), path.substr(path.rfind('/') + 1), thread.place.line());
+}
+
+/// Where each thread's stack begins.
+void run_thread() {
+  Block& b = block();
+  b.kernel->thread();
+  b.threads[b.running].state = State::returned;
+  void* unused = nullptr;
+  astroclip_switch_stack(&unused, b.scheduler);
+}
+
+void prepare_stack(Thread& thread) {
+  Block& b = block();
+  if (b.free_stacks.empty()) b.free_stacks.push_back(guarded(stack_bytes));
+  thread.stack = b.free_stacks.back();
+  b.free_stacks.pop_back();
+  // Six registers, the address to go to, and none to return to: its stack is aligned as at a call.
+  auto* top = reinterpret_cast<void**>(thread.stack + stack_bytes) - 2;
+  top[0] = reinterpret_cast<void*>(&run_thread);
+  top[1] = nullptr;
+  thread.saved = top - 6;
+  std::memset(thread.saved, 0, 6 * sizeof(void*));
+}
+
+[[noreturn]] void fail(const std::string& problem) {
+  throw Error(fmt::format("[cuda emulator] kernel {}, block {}: {}", block().kernel->name, str(block_index), problem));
+}
+
+/// Runs a thread until it waits or returns.
+void resume(int i) {
+  Block& b = block();
+  Thread& thread = b.threads[i];
+  if (thread.stack == nullptr) prepare_stack(thread);
+  b.running = i;
+  thread_index = thread.index;
+  astroclip_switch_stack(&b.scheduler, thread.saved);
+  b.running = -1;
+  if (thread.state == State::abandoned) fail(fmt::format("thread {} {}", str(thread.index), b.problem));
+  if (thread.state != State::returned) return;
+  b.live[i / warp_size] &= ~(1u << i % warp_size);
+  b.free_stacks.push_back(thread.stack);
+}
+
+void wait(State state, unsigned mask, const std::source_location& place) {
+  Block& b = block();
+  Thread& thread = b.threads[b.running];
+  thread.state = state;
+  thread.mask = mask;
+  thread.place = place;
+  astroclip_switch_stack(&thread.saved, b.scheduler);
+}
+
+bool same_place(const std::source_location& a, const std::source_location& b) {
+  return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
+}
+
+/// Lets the threads of a warp go on whose partners are all there. Returns whether there are any.
+bool release_warp(int w) {
+  Block& b = block();
+  const unsigned live = b.live[w];
+  Thread* threads = b.threads + w * warp_size;
+  unsigned done = 0;
+  for (int lane = 0; lane < warp_size; ++lane) {
+    if ((live >> lane & 1) == 0 || (done >> lane & 1) != 0 || threads[lane].state != State::at_warp) continue;
+    const unsigned partners = threads[lane].mask & live;
+    if ((partners >> lane & 1) == 0)
+      fail(fmt::format("the mask {:#x} lacks {}", threads[lane].mask, str(threads[lane])));
+    bool complete = true;
+    for (int other = 0; other < warp_size && complete; ++other) {
+      if ((partners >> other & 1) == 0) continue;
+      const Thread& partner = threads[other];
+      complete = partner.state == State::at_warp && partner.mask == threads[lane].mask;
+      if (complete && !same_place(partner.place, threads[lane].place)) {
+        fail(fmt::format("{} and {} would exchange values", str(threads[lane]), str(partner)));
+      }
+    }
+    if (!complete) continue;
+    done |= partners;
+    for (int other = 0; other < warp_size; ++other) {
+      if ((partners >> other & 1) != 0) threads[other].partners = partners;
+    }
+  }
+  for (int lane = 0; lane < warp_size; ++lane) {
+    if ((done >> lane & 1) == 0) continue;
+    threads[lane].state = State::ready;
+    threads[lane].given = threads[lane].offered;
+  }
+  return done != 0;
+}
+
+/// Until each of its threads waits for the block, returned, or waits for others of the warp in vain.
+void run_warp(int w, bool ascending) {
+  Block& b = block();
+  const int first = w * warp_size, last = std::min(first + warp_size, b.count);
+  do {
+    for (int i = 0; i < last - first; ++i) {
+      const int at = ascending ? first + i : last - 1 - i;
+      if (b.threads[at].state == State::ready) resume(at);
+    }
+  } while (release_warp(w));
+}
+
+/// Lets the threads go on that wait for the block, if all do. Returns whether there are any.
+bool release_block() {
+  Block& b = block();
+  const Thread* waiting = nullptr;
+  for (int i = 0; i < b.count; ++i) {
+    const Thread& thread = b.threads[i];
+    if (thread.state == State::returned) continue;
+    if (waiting == nullptr) waiting = &thread;
+    if (thread.state != waiting->state || !same_place(thread.place, waiting->place)) {
+      fail(fmt::format("{} and {} wait for each other", str(*waiting), str(thread)));
+    }
+  }
+  if (waiting == nullptr) return false;
+  if (waiting->state == State::at_warp) fail(fmt::format("{} waits for threads that do not come", str(*waiting)));
+  b.votes = 0;
+  for (int i = 0; i < b.count; ++i) {
+    if (b.threads[i].state == State::returned) continue;
+    b.threads[i].state = State::ready;
+    b.votes += b.threads[i].yes;
+  }
+  return true;
+}
+
+void run_block(bool ascending) {
+  Block& b = block();
+  const dim3& extents = b.kernel->block;
+  b.count = static_cast<int>(extents.x * extents.y * extents.z);
+  for (int i = 0; i < b.count; ++i) {
+    const auto at = static_cast<unsigned>(i);
+    b.threads[i] = {};
+    b.threads[i].index = {at % extents.x, at / extents.x % extents.y, at / extents.x / extents.y};
+  }
+  const int warps = (b.count + warp_size - 1) / warp_size;
+  for (int w = 0; w < warps; ++w) {
+    const int lanes = std::min(warp_size, b.count - w * warp_size);
+    b.live[w] = lanes == warp_size ? ~0u : (1u << lanes) - 1;
+  }
+  // The order changes at each barrier, so that one that is missing shows whichever way it would be crossed.
+  do {
+    for (int w = 0; w < warps; ++w) run_warp(ascending ? w : warps - 1 - w, ascending);
+    ascending = !ascending;
+  } while (release_block());
+}
+
+}  // namespace
+
+void run_blocks(const Kernel& kernel) {
+  Block& b = block();
+  if (b.shared == nullptr) b.shared = guarded(shared_room) + shared_room;
+  b.kernel = &kernel;
+  b.running = -1;
+  block_extents = kernel.block;
+  grid_extents = kernel.grid;
+  const auto [variables, bytes] = static_shared();
+  const int64_t blocks = int64_t{kernel.grid.x} * kernel.grid.y * kernel.grid.z;
+  try {
+    for (int64_t i = blocks - 1; i >= 0; --i) {
+      block_index = {static_cast<unsigned>(i % kernel.grid.x), static_cast<unsigned>(i / kernel.grid.x % kernel.grid.y),
+                     static_cast<unsigned>(i / kernel.grid.x / kernel.grid.y)};
+      if (bytes > 0) std::memset(variables, 0xFF, bytes);
+      std::memset(static_cast<char*>(shared_bytes()), 0xFF, kernel.shared);
+      run_block(i % 2 == 0);
+    }
+  } catch (...) {
+    for (int i = 0; i < b.count; ++i) {
+      if (b.threads[i].stack != nullptr && b.threads[i].state != State::returned) {
+        b.free_stacks.push_back(b.threads[i].stack);
+      }
+    }
+    b.kernel = nullptr;
+    throw;
+  }
+  b.kernel = nullptr;
+}
+
+bool inside_thread() { return block().running >= 0; }
+
+void set_problem(const std::string& problem) { block().problem = problem; }
+
+void abandon_thread() {
+  Block& b = block();
+  b.threads[b.running].state = State::abandoned;
+  void* unused = nullptr;
+  astroclip_switch_stack(&unused, b.scheduler);
+}
+
+void wait_for_block(std::source_location place) { wait(State::at_block, 0, place); }
+
+int vote_of_block(bool yes, std::source_location place) {
+  Block& b = block();
+  Thread& thread = b.threads[b.running];
+  thread.yes = yes;
+  wait(State::at_block, 0, place);
+  thread.yes = false;
+  return b.votes;
+}
+
+void wait_for_warp(unsigned mask, std::source_location place) { wait(State::at_warp, mask, place); }
+
+void exchange(unsigned mask, void* value, size_t bytes, int from, std::source_location place) {
+  Block& b = block();
+  Thread& thread = b.threads[b.running];
+  std::memcpy(&thread.offered, value, bytes);
+  wait(State::at_warp, mask, place);
+  const Thread& source = b.threads[b.running / warp_size * warp_size + from];
+  const uint64_t taken = (thread.partners >> from & 1) != 0 ? source.given : ~uint64_t{0};
+  std::memcpy(value, &taken, bytes);
+}
+
+unsigned vote_of_warp(unsigned mask, bool yes, std::source_location place) {
+  Block& b = block();
+  Thread& thread = b.threads[b.running];
+  thread.offered = yes;
+  wait(State::at_warp, mask, place);
+  unsigned votes = 0;
+  for (int lane = 0; lane < warp_size; ++lane) {
+    if ((thread.partners >> lane & 1) == 0) continue;
+    votes |= static_cast<unsigned>(b.threads[b.running / warp_size * warp_size + lane].given) << lane;
+  }
+  return votes;
+}
+
+int lane() { return block().running % warp_size; }
+
+void* shared_bytes() {
+  constexpr size_t alignment = 128;
+  const Block& b = block();
+  return b.shared - (b.kernel->shared + alignment - 1) / alignment * alignment;
+}
+
+}  // namespace astroclip::cuda::emulated

@@ -1,0 +1,254 @@
+// The functions of CUDA's runtime that the backend calls, in place of libcudart.
+#include <cuda_runtime.h>
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "backend/cuda/launch.h"
+#include "base/error.h"
+#include "blocks.h"
+#include "device.h"
+
+using namespace astroclip;
+using namespace astroclip::cuda;
+
+namespace astroclip::cuda::emulated {
+
+namespace {
+
+struct Pinned {
+  std::mutex mutex;
+  std::map<const char*, size_t> blocks;
+};
+
+Pinned& pinned() {
+  static auto* all = new Pinned();
+  return *all;
+}
+
+bool is_pinned(const void* address) {
+  Pinned& p = pinned();
+  const std::lock_guard lock(p.mutex);
+  const auto after = p.blocks.upper_bound(static_cast<const char*>(address));
+  if (after == p.blocks.begin()) return false;
+  const auto [begin, bytes] = *std::prev(after);
+  return static_cast<const char*>(address) < begin + bytes;
+}
+
+Stream* stream_of(cudaStream_t stream) { return reinterpret_cast<Stream*>(stream); }
+
+}  // namespace
+
+void queue_kernel(const void* kernel, dim3 grid, dim3 block, size_t shared, std::function<void()> thread) {
+  const uint64_t threads = uint64_t{block.x} * block.y * block.z;
+  if (threads == 0 || threads > 1024 || block.z > 64 || grid.x > 0x7FFFFFFF || grid.y > 65535 || grid.z > 65535 ||
+      shared > 227 << 10) {
+    throw Error(
+        fmt::format("[cuda emulator] a card does not start a grid of ({}, {}, {}) blocks of ({}, {}, {}) "
+                    "threads with {} bytes of shared memory",
+                    grid.x, grid.y, grid.z, block.x, block.y, block.z, shared));
+  }
+  Dl_info library;
+  (void)dladdr(kernel, &library);
+  // addr2line -fCe cuda_emulated.so OFFSET says which one it is.
+  std::string name = fmt::format("at {:#x}", static_cast<const char*>(kernel) - static_cast<char*>(library.dli_fbase));
+  queue(stream_of(Card::get().stream()),
+        [k = Kernel{std::move(name), grid, block, shared, std::move(thread)}] { run_blocks(k); });
+}
+
+}  // namespace astroclip::cuda::emulated
+
+using namespace astroclip::cuda::emulated;
+
+namespace {
+
+/// A place in a stream's work.
+struct Mark {
+  Stream* stream = nullptr;
+  uint64_t number = 0;
+};
+
+Mark& mark(cudaEvent_t event) { return *reinterpret_cast<Mark*>(event); }
+
+cudaError_t copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  if (bytes == 0) return cudaSuccess;
+  const bool to_card = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+  const bool from_card = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+  if (is_on_card(to) != to_card || is_on_card(from) != from_card) return cudaErrorInvalidValue;
+  if (!from_card && !is_pinned(from)) {
+    // As the runtime does up to some size; above it, it waits for the stream.
+    const auto* begin = static_cast<const char*>(from);
+    queue(stream_of(stream), [to, staged = std::make_shared<std::vector<char>>(begin, begin + bytes)] {
+      std::memcpy(to, staged->data(), staged->size());
+    });
+    return cudaSuccess;
+  }
+  queue(stream_of(stream), [=] { std::memmove(to, from, bytes); });
+  if (!to_card && !is_pinned(to)) return cudaStreamSynchronize(stream);
+  return cudaSuccess;
+}
+
+}  // namespace
+
+#pragma GCC visibility push(hidden)
+extern "C" {
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  *properties = {};
+  std::strcpy(properties->name, "emulated card");
+  properties->major = 9;
+  properties->totalGlobalMem = card_bytes;
+  properties->multiProcessorCount = 132;
+  properties->sharedMemPerBlockOptin = 227 << 10;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDevice(int* index) {
+  *index = 0;
+  return cudaSuccess;
+}
+cudaError_t cudaSetDevice(int index) { return index == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
+cudaError_t cudaGetLastError() { return cudaSuccess; }
+cudaError_t cudaPeekAtLastError() { return cudaSuccess; }
+const char* cudaGetErrorName(cudaError_t status) { return cudaGetErrorString(status); }
+const char* cudaGetErrorString(cudaError_t status) {
+  if (status == cudaErrorMemoryAllocation) return "out of memory";
+  if (status == cudaErrorInvalidValue) return "invalid argument";
+  if (status == cudaErrorInvalidDevice) return "invalid device ordinal";
+  return status == cudaSuccess ? "no error" : "another error";
+}
+
+cudaError_t cudaMalloc(void** block, size_t bytes) {
+  *block = allocate_on_card(bytes);
+  return *block == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
+}
+
+cudaError_t cudaFree(void* block) {
+  if (block == nullptr) return cudaSuccess;
+  finish_all();
+  return free_on_card(block) ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
+  *total = card_bytes;
+  *available = card_bytes - used_on_card();
+  return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void** block, size_t bytes) {
+  *block = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  if (*block == nullptr) return cudaErrorMemoryAllocation;
+  std::memset(*block, 0xFF, bytes);
+  Pinned& p = pinned();
+  const std::lock_guard lock(p.mutex);
+  p.blocks[static_cast<char*>(*block)] = bytes;
+  return cudaSuccess;
+}
+cudaError_t cudaHostAlloc(void** block, size_t bytes, unsigned) { return cudaMallocHost(block, bytes); }
+
+cudaError_t cudaFreeHost(void* block) {
+  finish_all();
+  Pinned& p = pinned();
+  const std::lock_guard lock(p.mutex);
+  if (p.blocks.erase(static_cast<char*>(block)) == 0) return cudaErrorInvalidValue;
+  std::free(block);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  return copy(to, from, bytes, kind, stream);
+}
+
+cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  const cudaError_t status = copy(to, from, bytes, kind, nullptr);
+  finish_all();
+  return status;
+}
+
+cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width, size_t rows,
+                              cudaMemcpyKind kind, cudaStream_t stream) {
+  cudaError_t status = cudaSuccess;
+  for (size_t row = 0; row < rows && status == cudaSuccess; ++row) {
+    status = copy(static_cast<char*>(to) + row * to_pitch, static_cast<const char*>(from) + row * from_pitch, width,
+                  kind, stream);
+  }
+  return status;
+}
+
+cudaError_t cudaMemsetAsync(void* block, int value, size_t bytes, cudaStream_t stream) {
+  if (bytes > 0 && !is_on_card(block)) return cudaErrorInvalidValue;
+  queue(stream_of(stream), [=] { std::memset(block, value, bytes); });
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = reinterpret_cast<cudaStream_t>(new_stream());
+  return cudaSuccess;
+}
+cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, 0); }
+cudaError_t cudaStreamDestroy(cudaStream_t stream) { return cudaStreamSynchronize(stream); }
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  finish(stream_of(stream), queued(stream_of(stream)));
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceSynchronize() {
+  finish_all();
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (mark(event).stream != nullptr) queue_wait(stream_of(stream), mark(event).stream, mark(event).number);
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = reinterpret_cast<cudaEvent_t>(new Mark());
+  return cudaSuccess;
+}
+cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, 0); }
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete &mark(event);
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  mark(event) = {stream_of(stream), queued(stream_of(stream))};
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (mark(event).stream != nullptr) finish(mark(event).stream, mark(event).number);
+  return cudaSuccess;
+}
+cudaError_t cudaEventQuery(cudaEvent_t event) { return cudaEventSynchronize(event); }
+
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  *milliseconds = static_cast<float>(mark(to).number - mark(from).number);
+  return cudaSuccess;
+}
+
+}  // extern "C"
+#pragma GCC visibility pop
