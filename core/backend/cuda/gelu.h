@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cuda_runtime.h>
-
 #include <cmath>
 
 #include "backend/cuda/launch.h"
