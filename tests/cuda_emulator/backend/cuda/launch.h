@@ -82,8 +82,6 @@ inline unsigned blocks_for(int64_t count, int64_t block) { return static_cast<un
 #define __shared__ static thread_local
 #undef __launch_bounds__
 #define __launch_bounds__(...)
-#undef __noinline__
-#define __noinline__ __attribute__((noinline))
 #define __CUDA_EMULATED__ 1
 
 #define threadIdx (::astroclip::cuda::emulated::thread_index)
