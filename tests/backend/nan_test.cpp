@@ -9,23 +9,26 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "autograd/tape.h"
 #include "base/rng.h"
 #include "nn/convolution.h"
 #include "ops/operators.h"
+#include "support/devices.h"
 
 namespace astroclip {
 namespace {
 
-constexpr Device on_cpu{DeviceKind::cpu};
+/// Where the running test computes.
+Device on = Device::host();
 
 Tensor random(const Shape& shape) {
   Rng rng(31, RngStream::tests, static_cast<uint64_t>(shape.numel()));
   std::vector<double> values(static_cast<size_t>(shape.numel()));
   for (double& value : values) value = rng.uniform(0.1, 1.0);
-  return Tensor::from_host(values, shape, DType::f32, on_cpu);
+  return Tensor::from_host(values, shape, DType::f32, on);
 }
 
 /// A NaN in one block of `in` elements of x spoils the block of `out` elements at the same place of the result.
@@ -68,7 +71,7 @@ std::vector<Row> elementwise_rows() {
       elementwise("through bf16", [](const Tensor& x) { return ops::cast(ops::cast(x, DType::bf16), DType::f32); }));
   rows.push_back(elementwise("PReLU", [](const Tensor& x) {
     nn::PRelu prelu(37);
-    prelu.materialize(on_cpu, 1);
+    prelu.materialize(on, 1);
     return prelu(x);
   }));
   return rows;
@@ -83,7 +86,7 @@ std::vector<Row> row_rows() {
       by_row("sum", 1, [](const Tensor& x) { return ops::sum(x, {1}); }),
       by_row("cross_entropy", 1,
              [](const Tensor& x) {
-               return ops::cross_entropy(x, Tensor::from_host(std::vector<int64_t>(19, 2), {19}, on_cpu));
+               return ops::cross_entropy(x, Tensor::from_host(std::vector<int64_t>(19, 2), {19}, on));
              }),
       {"batch_norm",
        {19, 1},
@@ -137,9 +140,9 @@ std::vector<Row> attention_rows() {
 }
 
 Tensor with_nan(const Shape& shape, int64_t at, uint32_t bits) {
-  Tensor x = random(shape);
-  std::memcpy(x.mutable_data_as<float>() + at, &bits, sizeof bits);
-  return x;
+  std::vector<float> values = random(shape).to_floats();
+  std::memcpy(&values[static_cast<size_t>(at)], &bits, sizeof bits);
+  return Tensor::from_host(values, shape, DType::f32, on);
 }
 
 /// Quiet and signalling ones of both signs, with all, one or no further bits: some that bit arithmetic turns into
@@ -164,12 +167,14 @@ void expect_spread(const Row& row) {
   }
 }
 
-class NotANumber : public testing::TestWithParam<Precision> {
+class NotANumber : public testing::TestWithParam<std::tuple<DeviceKind, Precision>> {
  protected:
   void SetUp() override {
-    if (!backend_of(on_cpu).supports(GetParam())) GTEST_SKIP() << "this processor does not multiply bf16";
+    on = testing_support::present(std::get<0>(GetParam()));
+    if (!backend_of(on).supports(std::get<1>(GetParam()))) GTEST_SKIP() << "this processor does not multiply bf16";
   }
-  const ops::PrecisionScope precision_{GetParam()};
+  void TearDown() override { on = Device::host(); }
+  const ops::PrecisionScope precision_{std::get<1>(GetParam())};
 };
 
 TEST_P(NotANumber, IsNeverSwallowedByAnElementwiseOp) {
@@ -189,6 +194,7 @@ TEST_P(NotANumber, IsNeverSwallowedByAttention) {
 }
 
 TEST_P(NotANumber, IsNeverSwallowedOnOlderProcessors) {
+  if (on.kind != DeviceKind::cpu) GTEST_SKIP() << "a card has no older processors";
   const int64_t present = hwy::SupportedTargets();
   for (const int64_t tier : {HWY_SSE4, HWY_AVX2}) {
     if ((present & tier) == 0) continue;
@@ -200,16 +206,25 @@ TEST_P(NotANumber, IsNeverSwallowedOnOlderProcessors) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, NotANumber, testing::Values(Precision::f32, Precision::bf16),
-                         [](const auto& test) { return test.param == Precision::bf16 ? "bf16" : "f32"; });
+INSTANTIATE_TEST_SUITE_P(, NotANumber,
+                         testing::Combine(testing_support::each_fast_backend(),
+                                          testing::Values(Precision::f32, Precision::bf16)),
+                         [](const auto& test) {
+                           return testing_support::name_of(std::get<0>(test.param)) +
+                                  (std::get<1>(test.param) == Precision::bf16 ? "_bf16" : "_f32");
+                         });
+
+class NotANumberGradient : public testing_support::OnEachBackend {};
 
 /// As torch.nn.functional.relu: the gradient goes through where x is no number.
-TEST(NotANumberGradient, GoesThroughRelu) {
-  Tensor x = with_nan({3}, 1, 0x7FC00001);
+TEST_P(NotANumberGradient, GoesThroughRelu) {
+  Tensor x = Tensor::from_host(std::vector<double>{0.5, std::nan(""), 0.25}, {3}, DType::f32, device());
   x.set_requires_grad(true);
-  autograd::backward(ops::relu(x), Tensor::from_host(std::vector<double>{2, 3, 4}, {3}, DType::f32, on_cpu));
+  autograd::backward(ops::relu(x), Tensor::from_host(std::vector<double>{2, 3, 4}, {3}, DType::f32, device()));
   EXPECT_EQ(x.grad().to_doubles(), (std::vector<double>{2, 3, 4}));
 }
+
+INSTANTIATE_TEST_SUITE_P(, NotANumberGradient, testing_support::each_fast_backend(), testing_support::backend_name);
 
 }  // namespace
 }  // namespace astroclip
