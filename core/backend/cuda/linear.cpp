@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/gelu_product.h"
 #include "backend/cuda/product.h"
 #include "backend/cuda/product_kernels.h"
 #include "backend/cuda/scratch.h"
@@ -152,7 +153,7 @@ void CudaBackend::linear(const LinearArguments& arguments) {
   const Weight weight(arguments.weight, arguments.packed, arguments.precision, scale);
   const ConstView &a = x.matrix(), &b = weight.matrix();
   ProductSpec spec = product_of(a, false, b, true);
-  // The library has no GELU by erf, and adds a residual before ReLU: those have a pass of their own over y, or over the
+  // cuBLASLt has no GELU by erf, and adds a residual before ReLU: those have a pass of their own over y, or over the
   // pre-activation if it is kept. A bias that is not kept is added in that pass, in float32.
   const bool ends = !pre && (activation == Activation::none || (activation == Activation::relu && residual == nullptr));
   const View target = pre ? View(pre.data, {rows, out}, pre.dtype) : y;
@@ -160,6 +161,10 @@ void CudaBackend::linear(const LinearArguments& arguments) {
   spec.bias = arguments.bias && (ends || pre);
   spec.relu = ends && activation == Activation::relu;
   spec.adds = ends && residual != nullptr;
+  if (activation == Activation::gelu && !pre && residual == nullptr && y.dtype == DType::bf16 && writes(spec, y)) {
+    const Bias bias(arguments.bias, DType::f32, scale);
+    if (try_gelu_product(a, b, static_cast<const float*>(bias.data()), y)) return;
+  }
   const bool keeps_residual = spec.adds ? is_aligned(residual) : pre || residual == nullptr;  // y may be the residual
   if (keeps_residual && writes(spec, target)) {
     const Bias bias(spec.bias ? arguments.bias : ConstView(), target.dtype, scale);
