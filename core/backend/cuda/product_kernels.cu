@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "backend/backend.h"
 #include "backend/cuda/gelu.h"
 #include "backend/cuda/product_kernels.h"
 #include "backend/cuda/scratch.h"
