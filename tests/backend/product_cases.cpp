@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "backend/call.h"
 
 namespace astroclip::test {
@@ -121,6 +124,11 @@ std::vector<Case> product_cases() {
                        true});
     }
   }
+  // Enough for a kernel that computes large tiles.
+  const ProductExtents large = {2048, 16, 1024};
+  const auto stored_gelu = std::ranges::find(forms, std::string_view("stored gelu"), &Form::name);
+  cases.push_back({"linear", fmt::format("{} {}", str(large), stored_gelu->name), Exactness::sums,
+                   [=](Call& call) { run_linear(call, large, *stored_gelu, false); }, true});
   return cases;
 }
 

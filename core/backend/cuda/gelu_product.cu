@@ -81,7 +81,7 @@ void check(cutlass::Status status, const char* call) {
 }  // namespace
 
 bool try_gelu_product(const ConstView& x, const ConstView& weight, const float* bias, const View& y) {
-  constexpr int64_t least_tiles = 132;  // fewer leave part of the card idle, where cuBLASLt has smaller tiles
+  constexpr int64_t least_tiles = 64;  // fewer leave part of the card idle, where cuBLASLt has smaller tiles
   const int64_t rows = x.shape[0], in = x.shape[1], out = weight.shape[0];
   if ((rows + 127) / 128 * ((out + 255) / 256) < least_tiles || rows > std::numeric_limits<int>::max()) return false;
   const int m = static_cast<int>(rows), n = static_cast<int>(out), k = static_cast<int>(in);
