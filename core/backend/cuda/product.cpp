@@ -47,14 +47,15 @@ bool is_refusal(cublasStatus_t status) {
   return status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE;
 }
 
-/// Whether a float32 algorithm computes on tensor cores, which would round its operands.
+/// Whether a float32 algorithm rounds its operands for tensor cores.
 bool rounds_operands(const cublasLtMatmulAlgo_t& algorithm) {
+  constexpr uint64_t rounded = CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_TF32 | CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_16BF |
+                               CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_16F;
   uint64_t flags = 0;
   size_t written = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoCapGetAttribute(&algorithm, CUBLASLT_ALGO_CAP_NUMERICAL_IMPL_FLAGS,
                                                                   &flags, sizeof flags, &written);
-  return status == CUBLAS_STATUS_SUCCESS &&
-         (flags & (CUBLASLT_NUMERICAL_IMPL_FLAGS_TENSOR_OP_MASK | CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_TF32)) != 0;
+  return status == CUBLAS_STATUS_SUCCESS && (flags & rounded) != 0;
 }
 
 /// A product as cuBLASLt describes it. The library is column-major, so it is asked for yᵀ = op(b)ᵀ op(a)ᵀ: its A is our
