@@ -71,7 +71,11 @@ ConstView Call::random(const Shape& shape, double low, double high) {
   return values(draw(shape.numel(), low, high), shape);
 }
 
-ConstView Call::random(const Shape& shape, DType type) { return values(draw(shape.numel(), -2.0, 2.0), shape, type); }
+ConstView Call::random(const Shape& shape, DType type) {
+  std::vector<double> numbers = draw(shape.numel(), -2.0, 2.0);
+  for (double& number : numbers) number = std::round(number * 64.0) / 64.0;
+  return values(numbers, shape, type);
+}
 
 ConstView Call::values(const std::vector<double>& numbers, const Shape& shape, DType type) {
   inputs_.push_back(buffer("", shape, type, around_inputs, numbers));

@@ -25,6 +25,7 @@ class Call {
 
   /// Uniform numbers in [low, high), the same on every backend (each is exact in float32).
   ConstView random(const Shape& shape, double low = -2.0, double high = 2.0);
+  /// Each number is exact in bf16, so that sums which cancel are compared by what the kernel rounds.
   ConstView random(const Shape& shape, DType type);
   ConstView values(const std::vector<double>& numbers, const Shape& shape) { return values(numbers, shape, dtype()); }
   ConstView values(const std::vector<double>& numbers, const Shape& shape, DType type);

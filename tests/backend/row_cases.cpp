@@ -148,6 +148,10 @@ std::vector<Case> row_cases() {
   for (const int64_t width : {1, 3, 17, 33, 131, 778}) {
     for (const int64_t rows : {1, 3, 130}) add_rows(cases, rows, width);
   }
+  // Widths at which kernels change: whole vectors, one warp's registers, one block's.
+  for (const auto& [rows, width] : {std::pair{9, 64}, {37, 768}, {50, 1024}, {5, 1536}, {3, 4100}, {2, 20480}}) {
+    add_rows(cases, rows, width);
+  }
   return cases;
 }
 

@@ -146,7 +146,8 @@ std::vector<Case> window_cases() {
     add_convolution(cases, g);
     add_pool(cases, g);
   }
-  for (const Shape& shape : {Shape{1, 5, 1}, Shape{1, 7, 17}, Shape{1, 200, 33}, Shape{3, 65, 8}, Shape{2, 131, 64}}) {
+  for (const Shape& shape :
+       {Shape{1, 5, 1}, Shape{1, 7, 17}, Shape{1, 200, 33}, Shape{3, 65, 8}, Shape{2, 131, 64}, Shape{1, 5000, 4}}) {
     for (const bool weighted : {false, true}) {
       for (const bool backward : {false, true}) {
         cases.push_back({backward ? "batch_norm_backward" : "batch_norm",
