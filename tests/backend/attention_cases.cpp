@@ -14,9 +14,10 @@ struct AttentionExtents {
 };
 
 constexpr AttentionExtents attention_extents[] = {
-    {1, 1, 1, 1, 1, true},      {2, 3, 3, 2, 5, true},      {2, 1, 131, 4, 16, false},  {1, 7, 33, 2, 17, false},
-    {2, 17, 17, 3, 16, true},   {1, 33, 131, 2, 24, false}, {1, 128, 128, 2, 8, true},  {2, 131, 131, 2, 16, true},
-    {1, 300, 300, 1, 33, true}, {2, 145, 145, 2, 64, true}, {1, 170, 139, 2, 85, false}};
+    {1, 1, 1, 1, 1, true},      {2, 3, 3, 2, 5, true},      {2, 1, 131, 4, 16, false},   {1, 7, 33, 2, 17, false},
+    {2, 17, 17, 3, 16, true},   {1, 33, 131, 2, 24, false}, {1, 128, 128, 2, 8, true},   {2, 131, 131, 2, 16, true},
+    {1, 300, 300, 1, 33, true}, {2, 145, 145, 2, 64, true}, {1, 170, 139, 2, 85, false}, {3, 26, 26, 3, 64, true},
+    {1, 50, 61, 1, 64, false},  {1, 20, 70, 1, 200, false}};
 
 struct Operands {
   HeadsView q, k, v;

@@ -9,18 +9,19 @@ namespace astroclip::cuda {
 
 namespace {
 
-enum class Way { fastest, own, plan };
+enum class Way { fastest, own, plan, brief };
 
-/// For tests and measurements: ASTROCLIP_CUDA_ATTENTION=own or cudnn takes only that way where it applies.
+/// For tests and measurements: ASTROCLIP_CUDA_ATTENTION=own, cudnn or short takes only that way where it applies.
 Way way() {
   static const Way chosen = [] {
     const char* value = std::getenv("ASTROCLIP_CUDA_ATTENTION");
     const std::string_view name = value == nullptr ? "" : value;
-    return name == "own" ? Way::own : name == "cudnn" ? Way::plan : Way::fastest;
+    return name == "own" ? Way::own : name == "cudnn" ? Way::plan : name == "short" ? Way::brief : Way::fastest;
   }();
   return chosen;
 }
 
+bool tries_short() { return way() == Way::brief || way() == Way::fastest; }
 bool tries_plan(DType dtype) { return way() == Way::plan || (way() == Way::fastest && dtype == DType::bf16); }
 
 template <class Arguments>
@@ -32,12 +33,14 @@ bool is_empty(const Arguments& a) {
 
 void CudaBackend::attention(const AttentionArguments& a) {
   if (is_empty(a)) return;
+  if (tries_short() && attend_short(a)) return;
   if (tries_plan(a.dtype) && attend_by_plan(a)) return;
   attend(a);
 }
 
 void CudaBackend::attention_backward(const AttentionBackwardArguments& a) {
   if (is_empty(a)) return;
+  if (tries_short() && attend_short_backward(a)) return;
   if (tries_plan(a.dtype) && attend_backward_by_plan(a)) return;
   attend_backward(a);
 }

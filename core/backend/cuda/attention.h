@@ -15,4 +15,8 @@ void attend_backward(const AttentionBackwardArguments& arguments);
 bool attend_by_plan(const AttentionArguments& arguments);
 bool attend_backward_by_plan(const AttentionBackwardArguments& arguments);
 
+/// On tensor cores: for bf16, heads of 64 and at most 160 tokens.
+bool attend_short(const AttentionArguments& arguments);
+bool attend_short_backward(const AttentionBackwardArguments& arguments);
+
 }  // namespace astroclip::cuda

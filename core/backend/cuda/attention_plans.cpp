@@ -46,8 +46,8 @@ AttentionBackwardArguments samples(AttentionBackwardArguments a, int64_t first, 
 const auto* backward_plan(const AttentionBackwardArguments& a) {
   static auto* plans = new dnn::Plans<dnn::AttentionBackwardGraph>();
   return plans->find(
-      key_of({static_cast<int64_t>(a.dtype), a.batch, a.heads, a.width}, a.q, a.k, a.v, a.y, a.dy, a.dq, a.dk, a.dv), a,
-      dnn::Admitted::repeatable);
+      key_of({static_cast<int64_t>(a.dtype), a.batch, a.heads, a.width}, a.q, a.k, a.v, a.y, a.dy, a.dq, a.dk, a.dv),
+      a);
 }
 
 int64_t rounded_up(int64_t x, int64_t unit) { return (x + unit - 1) / unit * unit; }
@@ -58,8 +58,7 @@ bool attend_by_plan(const AttentionArguments& a) {
   if (!fits_plans(a.width, a.dtype, a.q, a.k, a.v, a.y)) return false;
   static auto* plans = new dnn::Plans<dnn::AttentionGraph>();
   const auto* planned = plans->find(
-      key_of({static_cast<int64_t>(a.dtype), a.batch, a.heads, a.width, a.log_sum_exp ? 1 : 0}, a.q, a.k, a.v, a.y), a,
-      dnn::Admitted::repeatable);
+      key_of({static_cast<int64_t>(a.dtype), a.batch, a.heads, a.width, a.log_sum_exp ? 1 : 0}, a.q, a.k, a.v, a.y), a);
   if (planned == nullptr) return false;
   const Scratch workspace(planned->plan->workspace_bytes());
   const auto scale = static_cast<float>(a.scale);

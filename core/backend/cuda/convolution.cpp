@@ -1,17 +1,36 @@
 #include "backend/cuda/convolution.h"
 
+#include <cstdlib>
+#include <string_view>
+
 #include "backend/cuda/cuda_backend.h"
 
 namespace astroclip::cuda {
 
+namespace {
+
+/// cuDNN's plans for float32 use TF32 or are no faster than the kernels. For tests and measurements:
+/// ASTROCLIP_CUDA_CONVOLUTION=own takes kernels alone.
+bool tries_plans(Precision precision) {
+  static const bool own = [] {
+    const char* value = std::getenv("ASTROCLIP_CUDA_CONVOLUTION");
+    return value != nullptr && std::string_view(value) == "own";
+  }();
+  return precision == Precision::bf16 && !own;
+}
+
+}  // namespace
+
 void CudaBackend::convolution(const ConvolutionArguments& a) {
   if (a.y.numel() == 0) return;
+  if (tries_plans(a.precision) && convolve_by_plan(*this, a)) return;
   convolve(a);
 }
 
 void CudaBackend::convolution_backward_input(const ConvolutionBackwardInputArguments& a) {
   if (a.dx.numel() == 0) return;
   if (a.dy.numel() == 0) return fill(a.dx, 0.0);
+  if (tries_plans(a.precision) && convolve_backward_input_by_plan(*this, a)) return;
   convolve_backward_input(a);
 }
 
@@ -25,6 +44,7 @@ void CudaBackend::convolution_backward_weight(const ConvolutionBackwardWeightArg
   if (a.dbias) {
     reduce(ReduceOp::sum, {a.dy.data, {a.dy.numel() / out, out}, a.dy.dtype}, {a.dbias.data, {1, out}, a.dbias.dtype});
   }
+  if (tries_plans(a.precision) && convolve_backward_weight_by_plan(*this, a)) return;
   convolve_backward_weight(a);
 }
 

@@ -26,25 +26,15 @@ std::vector<Descriptor> engine_configs(const Target& target, const Descriptor& g
   return found;
 }
 
-bool is_admitted(const Descriptor& config, Admitted admitted) {
+bool is_repeatable(const Descriptor& config) {
   Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   cudnnBackendDescriptor_t raw = engine.raw();
   (void)config.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &raw);
   std::array<cudnnBackendNumericalNote_t, CUDNN_NUMERICAL_NOTE_TYPE_COUNT> notes;
   const int64_t count = engine.get(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
                                    static_cast<int64_t>(notes.size()), notes.data());
-  return std::none_of(notes.begin(), notes.begin() + count, [&](cudnnBackendNumericalNote_t note) {
-    switch (note) {
-      case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
-        return true;
-      case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:  // TF32
-      case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
-      case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:
-        return admitted == Admitted::exact;
-      default:
-        return false;
-    }
-  });
+  return std::find(notes.begin(), notes.begin() + count, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) ==
+         notes.begin() + count;
 }
 
 }  // namespace
@@ -216,7 +206,7 @@ void Graph::convolution_dw(const Windows& windows, int64_t x, int64_t dy, int64_
                   CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA);
 }
 
-std::optional<Plan> Graph::plan(const Target& target, Admitted admitted) {
+std::optional<Plan> Graph::plan(const Target& target) {
   std::vector<cudnnBackendDescriptor_t> operations;
   for (const Descriptor& operation : operations_) operations.push_back(operation.raw());
   graph_ = Descriptor(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
@@ -233,7 +223,7 @@ std::optional<Plan> Graph::plan(const Target& target, Admitted admitted) {
     }
     for (Descriptor& config : configs) {
       try {
-        if (is_admitted(config, admitted)) return Plan(target, std::move(config));
+        if (is_repeatable(config)) return Plan(target, std::move(config));
       } catch (const Error&) {  // the next one may support it
         continue;
       }

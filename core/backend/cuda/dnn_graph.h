@@ -79,10 +79,6 @@ class Plan {
   int64_t workspace_bytes_ = 0;
 };
 
-/// Which engines are admitted: `repeatable` ones give the same bits each time, `exact` ones also compute in float32
-/// where the tensors have it.
-enum class Admitted { repeatable, exact };
-
 class Graph {
  public:
   /// A tensor in memory, aligned to 16 bytes; returns its id.
@@ -104,8 +100,9 @@ class Graph {
   void convolution_dx(const Windows& windows, int64_t dy, int64_t weight, int64_t dx);
   void convolution_dw(const Windows& windows, int64_t x, int64_t dy, int64_t dw);
 
-  /// The first in the order of cuDNN's heuristic, so the same at each run; none if cuDNN has no admitted engine.
-  std::optional<Plan> plan(const Target& target, Admitted admitted);
+  /// The first in the order of cuDNN's heuristic, so the same at each run, whose engine gives the same bits each time;
+  /// none if cuDNN has no such engine.
+  std::optional<Plan> plan(const Target& target);
 
  private:
   int64_t add_tensor(cudnnDataType_t type, const Extents& extents, const Extents& strides, bool is_virtual,
@@ -131,22 +128,22 @@ class Plans {
     std::optional<Plan> plan;
   };
 
-  /// Null if cuDNN cannot be loaded or has no admitted engine.
+  /// Null if cuDNN cannot be loaded or has no engine that repeats its bits.
   template <class Arguments>
-  const Planned* find(const std::vector<int64_t>& key, const Arguments& arguments, Admitted admitted) {
+  const Planned* find(const std::vector<int64_t>& key, const Arguments& arguments) {
     const std::lock_guard lock(mutex_);
     const auto [at, is_new] = planned_.try_emplace(key);
-    if (is_new) at->second = make(arguments, admitted);
+    if (is_new) at->second = make(arguments);
     return at->second.get();
   }
 
  private:
   template <class Arguments>
-  static std::unique_ptr<Planned> make(const Arguments& arguments, Admitted admitted) {
+  static std::unique_ptr<Planned> make(const Arguments& arguments) {
     try {
       const Target target{Card::get().networks()};
       auto made = std::make_unique<Planned>(G(arguments), std::nullopt);
-      made->plan = made->graph.graph.plan(target, admitted);
+      made->plan = made->graph.graph.plan(target);
       if (made->plan) return made;
     } catch (const Error&) {  // left to the kernels of the backend
     }
