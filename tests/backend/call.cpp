@@ -63,7 +63,10 @@ std::vector<std::byte> Call::contents(const Buffer& buffer) const {
 std::vector<double> Call::draw(int64_t count, double low, double high) {
   Rng rng(20, RngStream::tests, drawn_++);
   std::vector<double> numbers(static_cast<size_t>(count));
-  for (double& number : numbers) number = static_cast<float>(rng.uniform(low, high));
+  for (double& number : numbers) {
+    const auto rounded = static_cast<float>(rng.uniform(low, high));
+    number = precision == Precision::bf16 ? static_cast<float>(BFloat16(rounded)) : rounded;
+  }
   return numbers;
 }
 

@@ -23,7 +23,8 @@ class Call {
   /// That of activations that only products read.
   DType stored() const { return backend.stored_dtype(precision); }
 
-  /// Uniform numbers in [low, high), the same on every backend (each is exact in float32).
+  /// Uniform numbers in [low, high), the same on every backend: each is exact in float32 or, in that precision, in
+  /// bf16.
   ConstView random(const Shape& shape, double low = -2.0, double high = 2.0);
   /// Each number is exact in bf16, so that sums which cancel are compared by what the kernel rounds.
   ConstView random(const Shape& shape, DType type);
