@@ -67,6 +67,18 @@ inline double relative_error(const Tensor& found, const Tensor& expected) {
   return relative_error(found.to_doubles(), expected.to_doubles());
 }
 
+/// Norm of the difference over the norm of what was expected.
+inline double relative_distance(const Tensor& found, const Tensor& expected) {
+  if (found.shape() != expected.shape()) return HUGE_VAL;
+  const std::vector<double> a = found.to_doubles(), b = expected.to_doubles();
+  double difference = 0.0, size = 0.0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference += (a[i] - b[i]) * (a[i] - b[i]);
+    size += b[i] * b[i];
+  }
+  return std::isfinite(difference) ? std::sqrt(difference / size) : HUGE_VAL;
+}
+
 /// The lowest cosine between a row of what was found and that of what was expected.
 inline double lowest_cosine(const Tensor& found, const Tensor& expected) {
   if (found.shape() != expected.shape()) return -HUGE_VAL;

@@ -86,6 +86,18 @@ TEST_P(SpecformerFixture, LossAndEveryGradientByName) {
   }
 }
 
+TEST_P(SpecformerFixture, LossAndEveryGradientByNameInBf16) {
+  const ops::PrecisionScope scope(Precision::bf16);
+  const Tensor loss = masked_loss();
+  EXPECT_LT(relative_error(loss, io_["loss"]), 4e-3);
+  autograd::backward(loss);
+  const Fixture gradients("specformer.grads", device());
+  for (const NamedTensor& entry : backbone()) {
+    EXPECT_LT(testing_support::relative_distance(entry.tensor.grad(), gradients[entry.name.substr(9)]), 2e-2)
+        << entry.name;
+  }
+}
+
 TEST_P(SpecformerFixture, SixStepsOfAdamw) {
   const Fixture trajectory("specformer.trajectory", device());
   const std::vector<double> expected = trajectory.doubles("loss_and_grad_norm");
