@@ -56,10 +56,6 @@ struct LayerNormBackward {
   Bf16* rounded;  ///< optional
 
   template <int N>
-  __device__ Floats<N> before(int64_t at) const {
-    return gathered == nullptr ? Floats<N>{} : load<N>(gathered + at);
-  }
-  template <int N>
   __device__ void write(int64_t at, const Floats<N>& flow) const {
     store(dx + at, flow);
     if (rounded != nullptr) store(rounded + at, flow);
@@ -84,7 +80,8 @@ struct LayerNormBackward {
     Rows::each(width, [&](int slot, int column) {
       auto g = gradient(slot, column);
       const auto v = in(slot, column), w = load<Rows::vector>(weight + column);
-      const auto more = before<Rows::vector>(row * width + column);
+      const auto more =
+          gathered == nullptr ? Floats<Rows::vector>{} : load<Rows::vector>(gathered + row * width + column);
 #pragma unroll
       for (int i = 0; i < Rows::vector; ++i) {
         g[i] = factor * (g[i] * w[i] - sum - (v[i] - centre) * factor * weighted) + more[i];
@@ -139,21 +136,28 @@ __global__ void __launch_bounds__(most_fused_width / 4)
   for (int64_t row = range.first; row < range.end; row += at_once, turn ^= 1) {
     Floats<4> g[at_once], n[at_once], more[at_once];
     float centre[at_once], factor[at_once];
+    // Every thread loads, beyond the end what is inside, for a branch would wait for each load.
+    int64_t at[at_once];
 #pragma unroll
     for (int r = 0; r < at_once; ++r) {
-      const bool there = row + r < range.end;
-      const int64_t at = (row + r) * width + column;
-      g[r] = there && inside ? load<4>(of.dy + at) : Floats<4>{};
-      n[r] = there && inside ? load<4>(of.x + at) : Floats<4>{};
-      more[r] = there && inside ? of.template before<4>(at) : Floats<4>{};
-      centre[r] = there ? of.mean[row + r] : 0.0f;
-      factor[r] = there ? of.inverse_deviation[row + r] : 0.0f;
+      const int64_t of_row = std::min(row + r, range.end - 1);
+      at[r] = of_row * width + (inside ? column : 0);
+      g[r] = load<4>(of.dy + at[r]);
+      n[r] = load<4>(of.x + at[r]);
+      more[r] = {};
+      centre[r] = of.mean[of_row];
+      factor[r] = of.inverse_deviation[of_row];
+    }
+    if (of.gathered != nullptr) {
+#pragma unroll
+      for (int r = 0; r < at_once; ++r) more[r] = load<4>(of.gathered + at[r]);
     }
     Floats<at_once> sum = {}, weighted = {};
 #pragma unroll
     for (int r = 0; r < at_once; ++r) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
+        if (!inside || row + r >= range.end) g[r][i] = 0.0f;
         n[r][i] = (n[r][i] - centre[r]) * factor[r];
         of_weight[i] += g[r][i] * n[r][i];
         of_bias[i] += g[r][i];
@@ -185,7 +189,7 @@ __global__ void __launch_bounds__(most_fused_width / 4)
     for (int r = 0; r < at_once; ++r) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) more[r][i] += factor[r] * (g[r][i] - sum[r] - n[r][i] * weighted[r]);
-      if (row + r < range.end && inside) of.write((row + r) * width + column, more[r]);
+      if (row + r < range.end && inside) of.write(at[r], more[r]);
     }
   }
   if (!inside) return;
