@@ -212,8 +212,9 @@ __device__ inline const Bf16* head_of(const HeadsView& x, int64_t batch, int64_t
 /// With p = exp(scale · q kᵀ − log Σ exp) and ds = p (dy vᵀ − Σ dy·y): dq = scale · ds k, by warps that have 16 queries
 /// at a time; then dv = pᵀ dy and dk = scale · dsᵀ q, by warps that have 16 keys. `room`: tokens padded to 32.
 template <int room, int warps, int tiles, int heads_each>
-__global__ void __launch_bounds__(32 * warps * heads_each) differentiate_short_heads(ShortBackward a) {
-  constexpr int head_bytes = room * 128, step = 32, threads = 32 * warps * heads_each;
+__global__ void __launch_bounds__(32 * warps * heads_each, room > 64 ? 2 : 4)
+    differentiate_short_heads(ShortBackward a) {
+  constexpr int head_bytes = room * 128, step = 16, threads = 32 * warps * heads_each;
   auto* memory = dynamic_shared<unsigned char>();  // q, k, v and dy of the heads, staging, then floats of the queries
   unsigned char* staging = memory + 4 * heads_each * head_bytes;
   auto* lines = reinterpret_cast<float*>(staging + warps * heads_each * 2048);
@@ -264,6 +265,7 @@ __global__ void __launch_bounds__(32 * warps * heads_each) differentiate_short_h
   const int64_t batch = pair / a.heads, column = pair % a.heads * short_width;
   const float scale_log2 = a.scale * 1.44269504F;
 
+#pragma unroll 1
   for (int tile = 0; tile < tiles; ++tile) {
     const int row0 = (warp % warps * tiles + tile) * 16;
     if (row0 >= queries) break;
@@ -273,6 +275,7 @@ __global__ void __launch_bounds__(32 * warps * heads_each) differentiate_short_h
     const float origin[2] = {log_sum_exp[row0 + lane / 4], log_sum_exp[row0 + lane / 4 + 8]};
     const float mean[2] = {centre[row0 + lane / 4], centre[row0 + lane / 4 + 8]};
     float dq[8][4] = {};
+#pragma unroll 1
     for (int start = 0; start < keys; start += step) {
       float scores[step / 8][4], ds[step / 8][4];
       multiply_turned<step>(scores, left_q, k, start, lane);
@@ -290,6 +293,7 @@ __global__ void __launch_bounds__(32 * warps * heads_each) differentiate_short_h
     store_tile(staging, dq, a.scale, a.scale, a.dq, batch, column, row0, lane);
   }
 
+#pragma unroll 1
   for (int tile = 0; tile < tiles; ++tile) {
     const int row0 = (warp % warps * tiles + tile) * 16;
     if (row0 >= keys) break;
@@ -297,6 +301,7 @@ __global__ void __launch_bounds__(32 * warps * heads_each) differentiate_short_h
     load_left(left_k, k, row0, lane);
     load_left(left_v, v, row0, lane);
     float dk[8][4] = {}, dv[8][4] = {};
+#pragma unroll 1
     for (int start = 0; start < queries; start += step) {
       float p[step / 8][4], ds[step / 8][4];
       multiply_turned<step>(p, left_k, q, start, lane);
@@ -376,7 +381,7 @@ bool attend_short_backward(const AttentionBackwardArguments& a) {
                             static_cast<float>(a.scale)};
   const int64_t tokens = std::max(a.q.tokens, a.k.tokens);
   if (tokens <= 32) {
-    run<32, 2, 1, 4>(heads);
+    run<32, 2, 1, 2>(heads);
   } else if (tokens <= 64) {
     run<64, 4, 1, 1>(heads);
   } else {
