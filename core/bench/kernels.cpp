@@ -1,218 +1,262 @@
 #include <cmath>
 
-#include "base/rng.h"
+#include "autograd/tape.h"
+#include "bench/inputs.h"
 #include "bench/row.h"
+#include "ops/ops.h"
+#include "optim/adamw.h"
 
 namespace astroclip::bench {
 
 namespace {
 
-Backend& backend() { return backend_of(device()); }
+/// Sizes of one tower's blocks for a batch.
+struct Blocks {
+  int64_t batch, tokens, heads, width;  ///< width of one head
+  int64_t rows() const { return batch * tokens; }
+  int64_t dim() const { return heads * width; }
+};
 
-Tensor random(const Shape& shape) {
-  Tensor tensor = Tensor::empty(shape, DType::f32, device());
-  Rng rng(1, RngStream::tests);
-  auto* values = tensor.mutable_data_as<float>();
-  for (int64_t i = 0; i < tensor.numel(); ++i) values[i] = static_cast<float>(rng.next()) * 0x1.0p-31f - 1.0f;
-  return tensor;
+Tensor random(const Settings& settings, const Shape& shape) { return uniform(shape, -1.0, 1.0, settings.device); }
+
+/// As what only products read is kept.
+Tensor operand(const Settings& settings, const Shape& shape) {
+  return ops::cast(random(settings, shape), backend_of(settings.device).stored_dtype(settings.precision));
 }
-
-Tensor empty(const Shape& shape) { return Tensor::empty(shape, DType::f32, device()); }
 
 double product_operations(int64_t rows, int64_t in, int64_t out) {
   return 2.0 * static_cast<double>(rows) * static_cast<double>(in) * static_cast<double>(out);
 }
 
-/// `kept` writes the pre-activation, too, as training does.
-Work linear(const Settings& settings, int64_t rows, int64_t in, int64_t out, Activation activation, bool with_residual,
-            bool kept = false) {
-  const Tensor x = random({rows, in}), weight = random({out, in}), bias = random({out});
-  const Tensor residual = with_residual ? random({rows, out}) : Tensor();
-  Tensor y = empty({rows, out}), before = kept ? empty({rows, out}) : Tensor();
-  const auto packed = backend().prepare(weight, WeightUse::forward, settings.precision, rows);
-  const auto run = [=]() mutable {
-    LinearArguments call;
-    call.x = x;
-    call.weight = weight;
-    call.packed = packed.get();
-    call.bias = bias;
-    call.activation = activation;
-    if (residual) call.residual = residual;
-    call.y = y;
-    if (before) call.pre_activation = before;
-    call.precision = settings.precision;
-    backend().linear(call);
-  };
-  return {run, product_operations(rows, in, out)};
+double bytes_of(std::initializer_list<const Tensor*> tensors) {
+  double sum = 0.0;
+  for (const Tensor* tensor : tensors) sum += static_cast<double>(tensor->bytes());
+  return sum;
 }
 
-Work backward_input(const Settings& settings, int64_t rows, int64_t in, int64_t out) {
-  const Tensor dy = random({rows, out}), weight = random({out, in});
-  Tensor dx = empty({rows, in});
-  const auto packed = backend().prepare(weight, WeightUse::backward_input, settings.precision, rows);
-  const auto run = [=]() mutable {
-    backend().linear_backward_input({dy, weight, packed.get(), dx, settings.precision});
-  };
-  return {run, product_operations(rows, in, out)};
-}
-
-Work backward_weight(const Settings& settings, int64_t rows, int64_t in, int64_t out) {
-  const Tensor dy = random({rows, out}), x = random({rows, in});
-  Tensor dweight = empty({out, in}), dbias = empty({out});
-  const auto run = [=]() mutable { backend().linear_backward_weight({dy, x, dweight, dbias, settings.precision}); };
-  return {run, product_operations(rows, in, out)};
-}
-
-struct Attention {
-  int64_t batch, tokens, heads, width;
-  int64_t dim() const { return heads * width; }
-  /// Of one product of queries with keys over all heads.
-  double operations() const { return static_cast<double>(batch) * product_operations(tokens, dim(), tokens); }
+struct Product {
+  int64_t rows, in, out;
 };
 
-/// Sets what the forward and backward calls have in common.
-template <class Arguments>
-void set_operands(Arguments& a, const Attention& s, const Tensor& qkv, Precision precision) {
-  a.batch = s.batch;
-  a.heads = s.heads;
-  a.width = s.width;
-  a.scale = 1.0 / std::sqrt(static_cast<double>(s.width));
-  a.precision = precision;
-  const auto part = [&](int64_t i) {
-    return HeadsView{qkv.data_as<float>() + i * s.dim(), s.tokens, 3 * s.tokens * s.dim(), 3 * s.dim()};
+/// Of x [rows, in] with a weight [out, in]. When x requires a gradient, what it needs is written, too.
+Work linear(const Settings& settings, const Tensor& x, int64_t out, const ops::LinearOptions& options) {
+  const int64_t rows = x.size(0), in = x.size(1);
+  const auto run = [=, weight = random(settings, {out, in}), bias = random(settings, {out})] {
+    const ops::PrecisionScope scope(settings.precision);
+    ops::linear(x, weight, bias, options);
   };
-  a.q = part(0);
-  a.k = part(1);
-  a.v = part(2);
+  return {run, product_operations(rows, in, out)};
 }
 
-AttentionArguments attention_arguments(const Attention& s, const Tensor& qkv, Tensor& y, Tensor& log_sum_exp,
-                                       Precision precision) {
-  AttentionArguments a;
-  set_operands(a, s, qkv, precision);
-  a.y = {y.mutable_data(), s.tokens, s.tokens * s.dim(), s.dim()};
-  a.log_sum_exp = log_sum_exp;
-  return a;
-}
-
-Work attention(const Settings& settings, const Attention& s) {
-  const Tensor qkv = random({s.batch, s.tokens, 3 * s.dim()});
-  Tensor y = empty({s.batch, s.tokens, s.dim()}), log_sum_exp = empty({s.batch, s.heads, s.tokens});
-  const auto run = [=]() mutable {
-    backend().attention(attention_arguments(s, qkv, y, log_sum_exp, settings.precision));
+/// The gradients of the op that gave `y`, as the tape asks for them when others have delivered `gathered`.
+std::function<void()> gradients(const Settings& settings, const Tensor& y, const Tensor& gathered = {}) {
+  return [y, gathered, dy = ops::cast(random(settings, y.shape()), y.dtype())] {
+    const autograd::Node::Rule& rule = y.node()->backward;
+    if (const auto* adds = std::get_if<autograd::AddingBackward>(&rule)) {
+      (*adds)(dy, gathered);
+    } else {
+      std::get<autograd::Backward>(rule)(dy);
+    }
   };
-  return {run, 2.0 * s.operations()};
 }
 
-Work attention_backward(const Settings& settings, const Attention& s) {
-  const Tensor qkv = random({s.batch, s.tokens, 3 * s.dim()}), dy = random({s.batch, s.tokens, s.dim()});
-  Tensor y = empty({s.batch, s.tokens, s.dim()}), log_sum_exp = empty({s.batch, s.heads, s.tokens});
-  Tensor dqkv = empty({s.batch, s.tokens, 3 * s.dim()});
-  backend().attention(attention_arguments(s, qkv, y, log_sum_exp, settings.precision));
-  const auto run = [=]() mutable {
-    AttentionBackwardArguments a;
-    set_operands(a, s, qkv, settings.precision);
-    a.y = {y.data(), s.tokens, s.tokens * s.dim(), s.dim()};
-    a.dy = {dy.data(), s.tokens, s.tokens * s.dim(), s.dim()};
-    a.log_sum_exp = log_sum_exp;
-    auto* gradient = dqkv.mutable_data_as<float>();
-    const auto part = [&](int64_t i) {
-      return MutableHeadsView{gradient + i * s.dim(), s.tokens, 3 * s.tokens * s.dim(), 3 * s.dim()};
-    };
-    a.dq = part(0);
-    a.dk = part(1);
-    a.dv = part(2);
-    backend().attention_backward(a);
+/// Of the input alone, or of weight and bias.
+Work linear_gradient(const Settings& settings, const Product& p, bool of_weight) {
+  const ops::PrecisionScope scope(settings.precision);
+  Tensor x = operand(settings, {p.rows, p.in});
+  Tensor weight = random(settings, {p.out, p.in}), bias = random(settings, {p.out});
+  x.set_requires_grad(!of_weight);
+  weight.set_requires_grad(of_weight);
+  bias.set_requires_grad(of_weight);
+  const Tensor y = ops::linear(x, weight, bias, {.readers = ops::Readers::products});
+  return {gradients(settings, y), product_operations(p.rows, p.in, p.out)};
+}
+
+/// Of one product of queries with keys over all heads.
+double operations_of_scores(const Blocks& b) {
+  return static_cast<double>(b.batch) * product_operations(b.tokens, b.dim(), b.tokens);
+}
+
+Tensor queries_keys_values(const Settings& settings, const Blocks& b) {
+  Tensor qkv = operand(settings, {b.batch, b.tokens, 3 * b.dim()});
+  qkv.set_requires_grad(true);
+  return qkv;
+}
+
+/// With what the gradient needs.
+Work attention(const Settings& settings, const Blocks& b) {
+  const auto run = [=, qkv = queries_keys_values(settings, b)] {
+    const ops::PrecisionScope scope(settings.precision);
+    ops::self_attention(qkv, b.heads);
   };
-  return {run, 5.0 * s.operations()};
+  return {run, 2.0 * operations_of_scores(b)};
 }
 
-Work layer_norm(int64_t rows, int64_t width) {
-  const Tensor x = random({rows, width}), weight = random({width}), bias = random({width});
-  Tensor y = empty({rows, width}), mean = empty({rows}), inverse = empty({rows});
-  const auto run = [=]() mutable { backend().layer_norm({x, weight, bias, 1e-6, y, mean, inverse}); };
-  return {run, 0.0, 2.0 * static_cast<double>(x.bytes())};
+Work attention_gradient(const Settings& settings, const Blocks& b) {
+  const ops::PrecisionScope scope(settings.precision);
+  const Tensor y = ops::self_attention(queries_keys_values(settings, b), b.heads);
+  return {gradients(settings, y), 5.0 * operations_of_scores(b)};
 }
 
-Work layer_norm_backward(int64_t rows, int64_t width) {
-  const Tensor x = random({rows, width}), dy = random({rows, width}), weight = random({width}), bias = random({width});
-  Tensor y = empty({rows, width}), mean = empty({rows}), inverse = empty({rows});
-  Tensor dweight = empty({width}), dbias = empty({width});
-  backend().layer_norm({x, weight, bias, 1e-6, y, mean, inverse});
-  const auto run = [=]() mutable { backend().layer_norm_backward({dy, x, weight, mean, inverse, y, dweight, dbias}); };
-  return {run, 0.0, 3.0 * static_cast<double>(x.bytes())};
+Work layer_norm(const Settings& settings, const Blocks& b, bool backward) {
+  Tensor x = random(settings, {b.rows(), b.dim()});
+  x.set_requires_grad(true);
+  const auto norm = [=, weight = random(settings, {b.dim()}), bias = random(settings, {b.dim()})] {
+    const ops::PrecisionScope scope(settings.precision);
+    return ops::layer_norm(x, weight, bias, 1e-6, ops::Readers::products);
+  };
+  const Tensor y = norm();
+  if (!backward) return {[=] { norm(); }, 0.0, bytes_of({&x, &y})};
+  if (!settings.on_card()) return {gradients(settings, y), 0.0, bytes_of({&x, &x, &y})};
+  // As in a block: the sum with the residual's gradient, once more as products read it.
+  const Tensor gathered = random(settings, x.shape());
+  const double rounded = y.dtype() == x.dtype() ? 0.0 : bytes_of({&y});
+  return {gradients(settings, y, gathered), 0.0, bytes_of({&x, &x, &gathered, &y}) + rounded};
 }
 
-Work gelu(int64_t rows, int64_t width, bool backward) {
-  const Tensor x = random({rows, width}), dy = random({rows, width});
-  Tensor y = empty({rows, width});
-  if (!backward) {
-    return {[=]() mutable { backend().unary(UnaryOp::gelu, x, y); }, 0.0, 2.0 * static_cast<double>(x.bytes())};
-  }
-  return {[=]() mutable { backend().unary_backward(UnaryOp::gelu, x, x, dy, y); }, 0.0,
-          3.0 * static_cast<double>(x.bytes())};
+Work gelu(const Settings& settings, const Blocks& b) {
+  const Tensor x = random(settings, {b.rows(), 4 * b.dim()});
+  return {[=] { ops::gelu(x); }, 0.0, 2.0 * bytes_of({&x})};
+}
+
+/// Between the gradients of two products.
+Work gelu_gradient(const Settings& settings, const Blocks& b) {
+  const Shape shape = {b.rows(), 4 * b.dim()};
+  const Tensor x = operand(settings, shape), dy = operand(settings, shape);
+  const auto run = [=, dx = x.clone()]() mutable {
+    backend_of(settings.device).unary_backward(UnaryOp::gelu, x, x, dy, dx);
+  };
+  return {run, 0.0, 3.0 * bytes_of({&x})};
 }
 
 Work pack(const Settings& settings, WeightUse use, int64_t in, int64_t out) {
-  const Tensor weight = random({out, in});
-  return {[=] { backend().prepare(weight, use, settings.precision, 6224); }, 0.0,
-          2.0 * static_cast<double>(weight.bytes())};
+  const Tensor weight = random(settings, {out, in});
+  return {[=] { backend_of(settings.device).prepare(weight, use, settings.precision, 6224); }, 0.0,
+          2.0 * bytes_of({&weight})};
 }
 
-Work adamw(int64_t size) {
-  Tensor parameter = random({size}), first = random({size});
-  Tensor second = Tensor::zeros({size}, DType::f32, device()), clip = Tensor::zeros({3}, DType::f64, device());
-  const Tensor gradient = random({size});
-  const auto run = [=]() mutable {
-    const ConstView all(gradient);
-    backend().gradient_clip({&all, 1}, 1.0, clip);
-    const AdamwSegment segment{parameter, gradient, first, second, 1e-4, 0.1};
-    AdamwStep step;
-    step.clip = clip;
-    backend().adamw({&segment, 1}, step);
+Work adamw(const Settings& settings, int64_t size) {
+  const NamedTensor weights{"weights", random(settings, {size})};
+  optim::Adamw::Options options;
+  options.weight_decay = 0.1;
+  options.clip_norm = 1.0;
+  const auto optimizer = std::make_shared<optim::Adamw>(std::vector{weights}, options);
+  const auto run = [=, weight = weights.tensor, gradient = random(settings, {size})]() mutable {
+    weight.set_grad(gradient);
+    optimizer->queue_step({1e-4});
   };
-  return {run, 0.0, 8.0 * static_cast<double>(parameter.bytes())};
+  return {run, 0.0, 8.0 * bytes_of({&weights.tensor})};
 }
 
-// Tokens of the published towers: a batch of 8 spectra, of 16 images.
-constexpr int64_t spectrum_rows = 8 * 778, image_rows = 16 * 144;
-constexpr Attention spectrum_heads{8, 778, 6, 128}, image_heads{16, 144, 16, 64};
+using Make = std::function<Work(const Settings&, const Blocks&)>;
 
-void add_products(std::vector<Row>& rows, const std::string& tower, int64_t tokens, int64_t dim) {
-  const auto add = [&](const char* name, auto make) { rows.push_back({"linear " + tower + " " + name, make}); };
+/// Adds a row of one tower, whose blocks are made small when the settings say so.
+class Adding {
+ public:
+  Adding(std::vector<Row>& rows, bool on_card, std::string tower, const Blocks& blocks)
+      : rows_(rows), on_card_(on_card), tower_(std::move(tower)), blocks_(blocks) {}
+  /// `has_peer`: PyTorch has such a kernel, which is measured on cards.
+  void operator()(const std::string& kernel, const std::string& variant, const Make& make,
+                  bool has_peer = false) const {
+    const auto of_size = [make, blocks = blocks_](const Settings& settings) {
+      return make(settings, settings.small ? Blocks{2, std::min<int64_t>(blocks.tokens, 26), 2, 32} : blocks);
+    };
+    Row row{kernel + " " + tower_ + variant, of_size};
+    if (has_peer && on_card_) row.peers = {"pytorch"};
+    rows_.push_back(std::move(row));
+  }
+
+ private:
+  std::vector<Row>& rows_;
+  bool on_card_;
+  std::string tower_;
+  Blocks blocks_;
+};
+
+void add_products(const Adding& add) {
   using S = Settings;
-  const int64_t wide = 4 * dim;
-  add("qkv", [=](const S& s) { return linear(s, tokens, dim, 3 * dim, Activation::none, false); });
-  add("projection + residual", [=](const S& s) { return linear(s, tokens, dim, dim, Activation::none, true); });
-  add("mlp in + gelu", [=](const S& s) { return linear(s, tokens, dim, wide, Activation::gelu, false); });
-  add("mlp in + gelu, kept", [=](const S& s) { return linear(s, tokens, dim, wide, Activation::gelu, false, true); });
-  add("mlp out + residual", [=](const S& s) { return linear(s, tokens, wide, dim, Activation::none, true); });
-  add("mlp in, input gradient", [=](const S& s) { return backward_input(s, tokens, dim, wide); });
-  add("mlp out, input gradient", [=](const S& s) { return backward_input(s, tokens, wide, dim); });
-  add("mlp in, weight gradient", [=](const S& s) { return backward_weight(s, tokens, dim, wide); });
-  add("mlp out, weight gradient", [=](const S& s) { return backward_weight(s, tokens, wide, dim); });
+  using B = Blocks;
+  const ops::LinearOptions plain = {.readers = ops::Readers::products};
+  const ops::LinearOptions gelu = {.activation = Activation::gelu, .readers = ops::Readers::products};
+  const auto adding = [](int64_t in_widths) {
+    return [=](const S& s, const B& b) {
+      return linear(s, operand(s, {b.rows(), in_widths * b.dim()}), b.dim(),
+                    {.residual = random(s, {b.rows(), b.dim()})});
+    };
+  };
+  const auto of_width = [](int64_t out_widths, const ops::LinearOptions& options, bool kept) {
+    return [=](const S& s, const B& b) {
+      Tensor x = operand(s, {b.rows(), b.dim()});
+      x.set_requires_grad(kept);
+      return linear(s, x, out_widths * b.dim(), options);
+    };
+  };
+  add("linear", " qkv", of_width(3, plain, false), true);
+  add("linear", " projection + residual", adding(1));
+  add("linear", " mlp in + gelu", of_width(4, gelu, false));
+  add("linear", " mlp in + gelu, kept", of_width(4, gelu, true));
+  add("linear", " mlp out + residual", adding(4));
+  const auto add_gradients = [&](const std::string& name, int64_t in_widths, int64_t out_widths) {
+    for (const bool of_weight : {false, true}) {
+      add(
+          "linear", " " + name + (of_weight ? ", weight gradient" : ", input gradient"),
+          [=](const S& s, const B& b) {
+            return linear_gradient(s, {b.rows(), in_widths * b.dim(), out_widths * b.dim()}, of_weight);
+          },
+          true);
+    }
+  };
+  add_gradients("qkv", 1, 3);
+  add_gradients("projection", 1, 1);
+  add_gradients("mlp in", 1, 4);
+  add_gradients("mlp out", 4, 1);
+}
+
+void add_attention(const Adding& add) {
+  add("attention", "", attention, true);
+  add("attention", ", gradient", attention_gradient, true);
+}
+
+void add_pointwise(const Adding& add) {
+  using S = Settings;
+  using B = Blocks;
+  add("layer_norm", "", [](const S& s, const B& b) { return layer_norm(s, b, false); });
+  add("layer_norm", ", gradient", [](const S& s, const B& b) { return layer_norm(s, b, true); });
+  add("gelu", "", gelu);
+  add("gelu", ", gradient", gelu_gradient);
 }
 
 }  // namespace
 
-Work reference_product(const Settings& settings) { return linear(settings, 2304, 3072, 1024, Activation::none, false); }
+Work reference_product(const Settings& settings) {
+  if (!settings.on_card()) return linear(settings, random(settings, {2304, 3072}), 1024, {});
+  const int64_t side = settings.small ? 64 : 8192;
+  return linear(settings, operand(settings, {side, side}), side, {.readers = ops::Readers::products});
+}
 
-std::vector<Row> kernel_rows() {
+Work reference_copy(const Settings& settings) {
+  const Tensor from = random(settings, {int64_t{1} << (settings.small ? 10 : 29)});
+  return {[=, to = from.clone()]() mutable { to.copy_from(from); }, 0.0, 2.0 * bytes_of({&from})};
+}
+
+std::vector<Row> kernel_rows(bool on_card) {
   std::vector<Row> rows;
-  using S = Settings;
-  add_products(rows, "specformer", spectrum_rows, 768);
-  add_products(rows, "vit", image_rows, 1024);
-  rows.push_back({"attention specformer", [](const S& s) { return attention(s, spectrum_heads); }});
-  rows.push_back({"attention specformer, gradient", [](const S& s) { return attention_backward(s, spectrum_heads); }});
-  rows.push_back({"attention vit", [](const S& s) { return attention(s, image_heads); }});
-  rows.push_back({"attention vit, gradient", [](const S& s) { return attention_backward(s, image_heads); }});
-  rows.push_back({"layer_norm specformer", [](const S&) { return layer_norm(spectrum_rows, 768); }});
-  rows.push_back({"layer_norm specformer, gradient", [](const S&) { return layer_norm_backward(spectrum_rows, 768); }});
-  rows.push_back({"gelu specformer", [](const S&) { return gelu(spectrum_rows, 3072, false); }});
-  rows.push_back({"gelu specformer, gradient", [](const S&) { return gelu(spectrum_rows, 3072, true); }});
-  rows.push_back({"packing", [](const S& s) { return pack(s, WeightUse::forward, 768, 3072); }});
-  rows.push_back({"packing for gradients", [](const S& s) { return pack(s, WeightUse::backward_input, 768, 3072); }});
-  rows.push_back({"clip + adamw", [](const S&) { return adamw(40'000'000); }});
+  const Adding specformer(rows, on_card, "specformer", {on_card ? 128 : 8, 778, 6, 128});
+  const Adding vit(rows, on_card, "vit", {on_card ? 256 : 16, on_card ? 145 : 144, 16, 64});
+  add_products(specformer);
+  add_products(vit);
+  add_attention(specformer);
+  add_attention(vit);
+  if (on_card) add_attention(Adding(rows, on_card, "crops of 26 tokens", {512, 26, 16, 64}));
+  add_pointwise(specformer);
+  if (on_card) {
+    add_pointwise(vit);
+    return rows;
+  }
+  rows.push_back({"packing", [](const Settings& s) { return pack(s, WeightUse::forward, 768, 3072); }});
+  rows.push_back(
+      {"packing for gradients", [](const Settings& s) { return pack(s, WeightUse::backward_input, 768, 3072); }});
+  rows.push_back({"clip + adamw", [](const Settings& s) { return adamw(s, s.small ? 1000 : 40'000'000); }});
   return rows;
 }
 

@@ -6,11 +6,13 @@
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <boost/process.hpp>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/error.h"
 #include "base/openmp_start.h"
 #include "base/threads.h"
+#include "experiment/precision.h"
 
 namespace astroclip::bench {
 
@@ -27,50 +29,66 @@ std::string script_of(const std::string& package) {
 
 }  // namespace
 
+/// Python with a package's script. It ends with its input.
+class PeerScript {
+ public:
+  PeerScript(const std::string& python, const std::string& package, std::vector<std::string> arguments) {
+    const auto program = python.find('/') == std::string::npos ? process::search_path(python) : python;
+    if (program.empty()) throw Error(fmt::format("[bench] there is no program '{}'", python));
+    arguments.insert(arguments.begin(), {script_of(package), "--package", package});
+    arguments.insert(arguments.end(), {"--threads", std::to_string(compute_threads())});
+    // It is measured as its users run it: with their OpenMP settings, but not with this program's.
+    process::environment environment = boost::this_process::environment();
+    if (has_short_openmp_spinning()) environment.erase("GOMP_SPINCOUNT");
+    try {
+      child_ = process::child(program, process::args(arguments), environment, (process::std_in < requests_),
+                              (process::std_out > answers_));
+    } catch (const process::process_error& error) {
+      throw Error(fmt::format("[bench] {}: cannot start: {}", program.string(), error.what()));
+    }
+    // A later script must not inherit these ends: it would keep this one waiting for input after the destructor's
+    // close.
+    for (const int end : {requests_.pipe().native_sink(), answers_.pipe().native_source()}) {
+      fcntl(end, F_SETFD, FD_CLOEXEC);
+    }
+  }
+  ~PeerScript() {
+    requests_.pipe().close();
+    std::error_code ignored;
+    child_.wait(ignored);
+  }
+  PeerScript(const PeerScript&) = delete;
+  PeerScript& operator=(const PeerScript&) = delete;
+
+  void ask(const std::string& line) { requests_ << line << std::endl; }
+  /// The next line of its output; none when it has ended.
+  std::optional<std::string> answer() {
+    std::string line;
+    return std::getline(answers_, line) ? std::optional(line) : std::nullopt;
+  }
+
+ private:
+  process::opstream requests_;
+  process::ipstream answers_;
+  process::child child_;
+};
+
 struct Peer::Process {
   std::string package;
-  process::opstream requests;
-  process::ipstream answers;
-  process::child child;
-  std::vector<std::string> modes;
+  PeerScript script;
+  std::vector<std::string> modes = {};
 
   std::string answer() {
-    std::string line;
-    if (std::getline(answers, line)) return line;
+    if (auto line = script.answer()) return *line;
     throw Error(fmt::format("[bench] the process of {} ended; its output is above", package));
   }
 };
 
 Peer::Peer(const std::string& python, const std::string& package, const std::string& work, int64_t batch,
            Precision precision)
-    : process_(std::make_unique<Process>()) {
-  process_->package = package;
-  const auto program = python.find('/') == std::string::npos ? process::search_path(python) : python;
-  if (program.empty()) throw Error(fmt::format("[bench] there is no program '{}'", python));
-  const std::vector<std::string> arguments = {script_of(package),
-                                              "--package",
-                                              package,
-                                              "--work",
-                                              work,
-                                              "--batch",
-                                              std::to_string(batch),
-                                              "--precision",
-                                              precision == Precision::bf16 ? "bf16" : "f32",
-                                              "--threads",
-                                              std::to_string(compute_threads())};
-  // It is measured as its users run it: with their OpenMP settings, but not with this program's.
-  process::environment environment = boost::this_process::environment();
-  if (has_short_openmp_spinning()) environment.erase("GOMP_SPINCOUNT");
-  try {
-    process_->child = process::child(program, process::args(arguments), environment,
-                                     (process::std_in < process_->requests), (process::std_out > process_->answers));
-  } catch (const process::process_error& error) {
-    throw Error(fmt::format("[bench] {}: cannot start: {}", program.string(), error.what()));
-  }
-  // A later peer must not inherit these ends: it would keep this one waiting for input after the destructor's close.
-  for (const int end : {process_->requests.pipe().native_sink(), process_->answers.pipe().native_source()}) {
-    fcntl(end, F_SETFD, FD_CLOEXEC);
-  }
+    : process_(new Process{
+          package,
+          {python, package, {"--precision", name_of(precision), "--work", work, "--batch", std::to_string(batch)}}}) {
   std::istringstream words(process_->answer());
   std::string word;
   words >> word;
@@ -80,18 +98,48 @@ Peer::Peer(const std::string& python, const std::string& package, const std::str
   while (words >> word) process_->modes.push_back(word);
 }
 
-Peer::~Peer() {
-  process_->requests.pipe().close();  // the end of its input is the end of it
-  std::error_code ignored;
-  process_->child.wait(ignored);
-}
-
+Peer::~Peer() = default;
 const std::string& Peer::package() const { return process_->package; }
 const std::vector<std::string>& Peer::modes() const { return process_->modes; }
 
 double Peer::seconds(const std::string& mode) {
-  process_->requests << mode << std::endl;
+  process_->script.ask(mode);
   return std::stod(process_->answer());
+}
+
+struct CardPeer::Process {
+  PeerScript script;
+};
+
+CardPeer::CardPeer(std::string python, const Settings& settings, Options options)
+    : python_(std::move(python)), settings_(settings), options_(std::move(options)) {}
+
+CardPeer::~CardPeer() = default;
+
+std::vector<CardPeer::Result> CardPeer::measure(const std::string& work, int64_t batch) {
+  if (!process_) {
+    std::vector<std::string> arguments = {"--precision",    name_of(settings_.precision),
+                                          "--device",       settings_.device.str(),
+                                          "--seconds",      fmt::format("{}", settings_.seconds),
+                                          "--limit",        fmt::format("{}", options_.limit),
+                                          "--compile-mode", options_.compile_mode};
+    if (settings_.small) arguments.emplace_back("--small");
+    process_.reset(new Process{{python_, "pytorch", std::move(arguments)}});
+  }
+  process_->script.ask(nlohmann::json{{"work", work}, {"batch", batch}}.dump());
+  std::vector<Result> results;
+  while (const auto line = process_->script.answer()) {
+    const auto answer = nlohmann::json::parse(*line, nullptr, false);
+    if (!answer.is_object()) continue;  // what libraries print
+    if (answer.contains("done")) return results;
+    results.push_back({answer.value("mode", ""), answer.value("seconds", 0.0), answer.value("first", 0.0),
+                       answer.value("memory", 0.0), answer.value("error", "")});
+  }
+  process_.reset();
+  if (results.empty() || results.back().error.empty()) {
+    results.push_back({.mode = "", .error = "the process ended; its output is above"});
+  }
+  return results;
 }
 
 }  // namespace astroclip::bench

@@ -11,46 +11,19 @@
 #include <thread>
 
 #include "base/error.h"
-#include "base/rng.h"
+#include "bench/noise_file.h"
 #include "bench/row.h"
 #include "data/loader.h"
 #include "data/survey_dataset.h"
 #include "io/hdf5/row_reader.h"
-#include "io/output/durable_file.h"
 
 namespace astroclip::bench {
 
 namespace {
 
-constexpr int64_t object_count = 256, together = 16;
-constexpr int64_t image_size = int64_t{3} * 152 * 152;
+constexpr int64_t object_count = NoiseFile::object_count, together = NoiseFile::together;
+constexpr int64_t image_size = NoiseFile::image_size;
 constexpr int64_t image_bytes = image_size * 4;
-
-/// A survey file of noise, the worst that a compressor meets; removed with its owner.
-class NoiseFile {
- public:
-  explicit NoiseFile(bool is_compressed)
-      : path_((std::filesystem::temp_directory_path() / fmt::format("astroclip_bench_{}.h5", getpid())).string()) {
-    io::DurableFile durable(path_);
-    auto file = io::Hdf5File::create(durable.file());
-    file.make_dataset("images", DType::f32, {object_count, 3, 152, 152}, is_compressed ? together : 0);
-    Rng rng(1, RngStream::tests);
-    std::vector<float> images(static_cast<size_t>(together * image_size));
-    for (int64_t row = 0; row < object_count; row += together) {
-      for (float& value : images) value = static_cast<float>(0.01 * rng.normal());
-      file.write_rows("images", row, together, DType::f32, images.data());
-    }
-    file.close();
-    durable.commit();
-  }
-  ~NoiseFile() { std::filesystem::remove(path_); }
-  NoiseFile(const NoiseFile&) = delete;
-  NoiseFile& operator=(const NoiseFile&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 /// Calls `read(first row, buffer)` for every chunk's worth of rows, on several threads; rethrows what one throws.
 void read_all(int threads, std::vector<std::vector<float>>& buffers,
@@ -114,24 +87,25 @@ Work rows(bool is_compressed, bool by_library, int threads) {
   return {run, 0.0, static_cast<double>(object_count * image_bytes), static_cast<double>(object_count)};
 }
 
-/// The views of a batch of DINOv2 for ViT-L/12: two crops of 144² and eight of 60² of every image.
-Work crops(int threads) {
+/// Views of a file's images, epoch after epoch.
+Work views(std::vector<data::ViewPlan> plans, int64_t epochs, int threads) {
   const auto noise = std::make_shared<NoiseFile>(false);
   const auto dataset = std::make_shared<data::SurveyDataset>(
       data::SurveyDataset::Options{.files = {noise->path()}, .train_fraction = 1.0});
-  const auto plan = [](const std::string& name, int64_t size, int64_t count) {
-    return data::ViewPlan{{.name = name, .modality = "image", .augment = true, .crops = count}, {3, size, size}};
-  };
-  const std::vector<data::ViewPlan> views = {plan("global", 144, 2), plan("local", 60, 8)};
   std::vector<int64_t> rows(object_count);
   std::iota(rows.begin(), rows.end(), 0);
   const auto run = [=] {
     constexpr int64_t batch = 64;
-    data::Loader loader(*dataset, rows, views, {}, {.batch = batch, .steps = object_count / batch, .threads = threads});
-    for (int64_t step = 0; step < object_count / batch; ++step) loader.next();
+    const int64_t steps = epochs * object_count / batch;
+    data::Loader loader(*dataset, rows, plans, {}, {.batch = batch, .steps = steps, .threads = threads});
+    for (int64_t step = 0; step < steps; ++step) loader.next();
     (void)noise;
   };
-  return {run, 0.0, 0.0, static_cast<double>(object_count)};
+  return {run, 0.0, 0.0, static_cast<double>(epochs * object_count)};
+}
+
+data::ViewPlan crops(const std::string& name, int64_t size, int64_t count) {
+  return {{.name = name, .modality = "image", .augment = true, .crops = count}, {3, size, size}};
 }
 
 }  // namespace
@@ -148,9 +122,23 @@ std::vector<Row> reading_rows() {
                                      threads, threads == 1 ? "" : "s"),
                          [=](const Settings&) { return rows(is_compressed, by_library, threads); }});
   }
-  for (const int threads : {1, 2, 4, 16}) {
-    table.push_back({fmt::format("load 10 crops of an image, {} thread{}", threads, threads == 1 ? "" : "s"),
-                     [=](const Settings&) { return crops(threads); }});
+  return table;
+}
+
+std::vector<Row> loading_rows(bool on_card) {
+  std::vector<int> numbers = {1, 2, 4, 16};
+  if (on_card) numbers = {static_cast<int>(std::thread::hardware_concurrency())};
+  std::vector<Row> table;
+  for (const int threads : numbers) {
+    const std::string with = fmt::format(", {} thread{}", threads, threads == 1 ? "" : "s");
+    // A thread makes whole batches, of which an epoch has four.
+    const int64_t epochs = (threads + 3) / 4;
+    // Of DINOv2 for ViT-L/12: two crops of 144² and eight of 60² of every image.
+    table.push_back({"load 10 crops of an image" + with, [=](const Settings&) {
+                       return views({crops("global", 144, 2), crops("local", 60, 8)}, epochs, threads);
+                     }});
+    const data::ViewPlan centre{{.name = "image", .modality = "image"}, {3, 144, 144}};
+    table.push_back({"load an image" + with, [=](const Settings&) { return views({centre}, 4 * epochs, threads); }});
   }
   return table;
 }

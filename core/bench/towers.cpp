@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "autograd/tape.h"
-#include "base/rng.h"
+#include "bench/inputs.h"
 #include "bench/row.h"
 #include "ops/operators.h"
 #include "optim/adamw.h"
@@ -14,20 +14,27 @@ namespace astroclip::bench {
 
 namespace {
 
+using testing_support::PlainEngine;
+
 /// Floating-point operations of the products of one object's forward pass, attention's among them.
 struct Operations {
   double backbone = 0.0, reconstruction = 0.0, head = 0.0;
 };
 
+/// Of one sequence.
+double operations_of_blocks(int64_t blocks, int64_t tokens, int64_t dim) {
+  const auto length = static_cast<double>(tokens), width = static_cast<double>(dim);
+  return length * static_cast<double>(blocks) * (24.0 * width * width + 4.0 * length * width);
+}
+
 Operations operations_of_transformer(const Encoder& encoder, int64_t blocks) {
   const auto tokens = static_cast<double>(encoder.token_shape()[0]);
   const auto features = static_cast<double>(encoder.token_shape()[1]);
   const auto dim = static_cast<double>(encoder.dim()), wide = static_cast<double>(encoder.embedding_width());
-  const double block = 24.0 * dim * dim + 4.0 * tokens * dim;  // of one token; the MLP is four times as wide
-  const double scores_and_means = tokens * 4.0 * 4.0 * dim;    // of four heads, without keys and values
+  const double scores_and_means = tokens * 4.0 * 4.0 * dim;  // of four heads, without keys and values
   const double value_output_mlp = 2.0 * dim * wide + (2.0 + 16.0) * wide * wide;
-  return {tokens * (2.0 * features * dim + static_cast<double>(blocks) * block), tokens * 2.0 * dim * features,
-          scores_and_means + value_output_mlp};
+  return {tokens * 2.0 * features * dim + operations_of_blocks(blocks, encoder.token_shape()[0], encoder.dim()),
+          tokens * 2.0 * dim * features, scores_and_means + value_output_mlp};
 }
 
 /// ResNet-18: the stem, pooled, and two blocks in each of four stages; from the second on a stage begins with a
@@ -48,65 +55,110 @@ Operations operations_of_resnet(const Encoder& encoder, int64_t) {
   return {total, 0.0, 0.0};
 }
 
+/// Objects at once: as many as keep the device busy.
+struct Batches {
+  int64_t on_host, on_card;
+  int64_t on_card_f32;  ///< where products are a tenth as fast
+
+  int64_t of(const Settings& settings) const {
+    if (settings.batch > 0) return settings.batch;
+    if (settings.small) return 2;
+    if (!settings.on_card()) return on_host;
+    return settings.precision == Precision::f32 ? on_card_f32 : on_card;
+  }
+};
+
 /// A published tower as its plugin makes it, perhaps with fewer blocks.
 struct Tower {
   std::string plugin;
-  int64_t blocks;
-  int64_t batch;
+  int64_t blocks, dim, heads;
+  Batches batches;
   Operations (*operations)(const Encoder& encoder, int64_t blocks);
 };
 
-const Tower specformer{"specformer", 6, 8, operations_of_transformer};
-const Tower vit{"vit", 24, 16, operations_of_transformer};
+const Tower specformer{"specformer", 6, 768, 6, {8, 128, 16}, operations_of_transformer};
+const Tower vit{"vit", 24, 1024, 16, {16, 256, 32}, operations_of_transformer};
+const Tower small_vit{"vit", 12, 384, 6, {16, 256, 32}, operations_of_transformer};
 /// Moments, gradients and two packed copies of all 24 blocks would need more memory than many a machine has.
-const Tower short_vit{"vit", 8, 16, operations_of_transformer};
-const Tower resnet{"resnet", 8, 32, operations_of_resnet};
+const Tower short_vit{"vit", 8, 1024, 16, {16, 256, 32}, operations_of_transformer};
+const Tower resnet{"resnet", 8, 64, 0, {32, 256, 64}, operations_of_resnet};
 
-std::shared_ptr<Encoder> make(const Tower& tower) {
+config::Value value(config::Value::Data data) { return {std::move(data), {}}; }
+
+/// The plugin's parameters, of blocks and inputs of a size that a test can afford when the settings say so.
+config::Table parameters_of(const Tower& tower, const Settings& settings) {
   config::Table table;
-  if (tower.operations == operations_of_transformer) table.set("depth", config::Value(tower.blocks, {}));
-  auto encoder = plugin::Host::instance().make<Encoder>(tower.plugin, table, "bench");
-  encoder->materialize(device(), 1);
+  if (tower.heads == 0) {
+    if (settings.small) table.set("image", value(int64_t{48}));
+    if (settings.small) table.set("dim", value(int64_t{8}));
+    return table;
+  }
+  table.set("depth", value(settings.small ? 2 : tower.blocks));
+  table.set("dim", value(settings.small ? 64 : tower.dim));
+  table.set("heads", value(settings.small ? 2 : tower.heads));
+  if (!settings.small) return table;
+  table.set(tower.plugin == "vit" ? "image" : "pixels", value(int64_t{tower.plugin == "vit" ? 48 : 781}));
+  if (tower.plugin == "vit") table.set("chunks", value(int64_t{1}));
+  config::Table head;
+  head.set("width", value(int64_t{64}));
+  table.set("head", value(std::move(head)));
+  return table;
+}
+
+std::shared_ptr<Encoder> make(const Tower& tower, const Settings& settings) {
+  auto encoder = plugin::Host::instance().make<Encoder>(tower.plugin, parameters_of(tower, settings), "bench");
+  set_weights(*encoder, settings.device);
   return encoder;
 }
 
-Tensor uniform(const Shape& shape) {
-  Tensor tensor = Tensor::empty(shape, DType::f32, device());
-  Rng rng(2, RngStream::tests);
-  auto* values = tensor.mutable_data_as<float>();
-  for (int64_t i = 0; i < tensor.numel(); ++i) values[i] = static_cast<float>(rng.uniform());
-  return tensor;
+Operations operations_of(const Tower& tower, const Encoder& encoder, const Settings& settings) {
+  return tower.operations(encoder, settings.small ? 2 : tower.blocks);
 }
 
-Tensor random_batch(const Encoder& encoder, int64_t batch) {
+Tensor random(const Shape& shape, const Settings& settings) { return uniform(shape, 0.0, 1.0, settings.device); }
+
+Tensor random_batch(const Encoder& encoder, int64_t batch, const Settings& settings) {
   std::vector<int64_t> extents = {batch};
   for (const int64_t extent : encoder.input_shape()) extents.push_back(extent);
-  return uniform(Shape(extents));
-}
-
-int64_t batch_of(const Tower& tower, const Settings& settings) {
-  return settings.batch > 0 ? settings.batch : tower.batch;
-}
-
-std::string note_of(const Tower& tower, int64_t batch) {
-  return fmt::format("{} blocks, batch {}", tower.blocks, batch);
+  return random(Shape(extents), settings);
 }
 
 Tensor embed(const Encoder& encoder, const Tensor& raw) {
   return encoder.embed(encoder.encode(encoder.tokenize(raw), {}, TokenForm::alignment));
 }
 
+std::shared_ptr<optim::Adamw> adamw(std::vector<NamedTensor> weights, double clip_norm) {
+  optim::Adamw::Options options;
+  options.weight_decay = 0.05;
+  options.clip_norm = clip_norm;
+  return std::make_shared<optim::Adamw>(std::move(weights), options);
+}
+
+/// Without waiting for the device.
+void update(optim::Adamw& optimizer) {
+  optimizer.queue_step({1e-5});
+  optimizer.clear_gradients();
+}
+
+/// `operations` are those of one object.
+Work of_objects(std::function<void()> run, int64_t batch, double operations, const std::string& what = "") {
+  const auto objects = static_cast<double>(batch);
+  return {std::move(run), objects * operations, 0.0, objects,
+          fmt::format("{}{}batch {}", what, what.empty() ? "" : ", ", batch)};
+}
+
+std::string blocks_of(const Tower& tower) { return fmt::format("{} blocks", tower.blocks); }
+
 Work embedding(const Tower& tower, const Settings& settings) {
-  const std::shared_ptr<const Encoder> encoder = make(tower);
-  const int64_t batch = batch_of(tower, settings);
-  const Operations operations = tower.operations(*encoder, tower.blocks);
-  const auto run = [=, raw = random_batch(*encoder, batch), precision = settings.precision] {
+  const std::shared_ptr<const Encoder> encoder = make(tower, settings);
+  const int64_t batch = tower.batches.of(settings);
+  const Operations operations = operations_of(tower, *encoder, settings);
+  const auto run = [=, raw = random_batch(*encoder, batch, settings)] {
     const autograd::NoGrad no_grad;
-    const ops::PrecisionScope scope(precision);
+    const ops::PrecisionScope scope(settings.precision);
     embed(*encoder, raw);
   };
-  const auto objects = static_cast<double>(batch);
-  return {run, objects * (operations.backbone + operations.head), 0.0, objects, note_of(tower, batch)};
+  return of_objects(run, batch, operations.backbone + operations.head, blocks_of(tower));
 }
 
 /// Mean square of what the tower gives: its reconstruction's error, or its embedding.
@@ -119,22 +171,61 @@ Tensor objective(const Encoder& encoder, const Tensor& raw, bool reconstructs) {
 
 /// Backward counts twice the forward's operations; scores that attention computes anew do not count.
 Work training(const Tower& tower, bool reconstructs, const Settings& settings) {
-  const std::shared_ptr<Encoder> encoder = make(tower);
+  const std::shared_ptr<Encoder> encoder = make(tower, settings);
   encoder->set_training(true);
-  const int64_t batch = batch_of(tower, settings);
-  const Operations operations = tower.operations(*encoder, tower.blocks);
-  optim::Adamw::Options options;
-  options.weight_decay = 0.05;
-  options.clip_norm = 1.0;
-  const auto optimizer = std::make_shared<optim::Adamw>(encoder->parameters(), options);
-  const auto run = [=, raw = random_batch(*encoder, batch), precision = settings.precision] {
-    const ops::PrecisionScope scope(precision);
+  const int64_t batch = tower.batches.of(settings);
+  const Operations operations = operations_of(tower, *encoder, settings);
+  const auto optimizer = adamw(encoder->parameters(), 1.0);
+  const auto run = [=, raw = random_batch(*encoder, batch, settings)] {
+    const ops::PrecisionScope scope(settings.precision);
     autograd::backward(objective(*encoder, raw, reconstructs));
-    optimizer->step({1e-5});
+    update(*optimizer);
   };
-  const auto objects = static_cast<double>(batch);
   const double forward = operations.backbone + (reconstructs ? operations.reconstruction : operations.head);
-  return {run, 3.0 * objects * forward, 0.0, objects, note_of(tower, batch)};
+  return of_objects(run, batch, 3.0 * forward, blocks_of(tower));
+}
+
+/// A step with a loss plugin, from the forward pass to what the loss does after the update.
+std::function<void()> step_of(const std::shared_ptr<Loss>& loss, const std::shared_ptr<PlainEngine>& engine,
+                              const std::shared_ptr<optim::Adamw>& optimizer, Precision precision) {
+  return [=] {
+    const ops::PrecisionScope scope(precision);
+    autograd::backward(loss->forward(*engine).total);
+    update(*optimizer);
+    loss->after_update(*engine, 0, 1 << 20);
+  };
+}
+
+std::shared_ptr<Loss> attached(const std::string& plugin, const config::Table& table, PlainEngine& engine,
+                               const Settings& settings) {
+  const std::shared_ptr<Loss> loss = plugin::Host::instance().make<Loss>(plugin, table, "bench");
+  loss->attach(engine);
+  set_weights(*loss, settings.device);
+  loss->begin();
+  return loss;
+}
+
+std::vector<NamedTensor> backbone_of(const Encoder& encoder) {
+  std::vector<NamedTensor> weights = encoder.parameters();
+  std::erase_if(weights, [](const NamedTensor& entry) { return !entry.name.starts_with("backbone."); });
+  return weights;
+}
+
+/// The published pretraining of spectra: six spans of 50 tokens are hidden.
+Work masked_modelling(const Settings& settings) {
+  const std::shared_ptr<Encoder> encoder = make(specformer, settings);
+  encoder->set_training(true);
+  const int64_t batch = Batches{8, 64, 16}.of(settings);
+  const auto engine = std::make_shared<PlainEngine>(
+      std::vector<std::pair<std::string, PlainEngine::Tower>>{
+          {encoder->modality(), {encoder, random_batch(*encoder, batch, settings)}}},
+      settings.device);
+  config::Table table;
+  if (settings.small) table.set("span_length", value(int64_t{5}));
+  const std::shared_ptr<Loss> loss = attached("masked_spectrum", table, *engine, settings);
+  const Operations operations = operations_of(specformer, *encoder, settings);
+  return of_objects(step_of(loss, engine, adamw(backbone_of(*encoder), 1.0), settings.precision), batch,
+                    3.0 * (operations.backbone + operations.reconstruction), blocks_of(specformer));
 }
 
 /// The weights that train beside a frozen backbone.
@@ -146,143 +237,188 @@ std::vector<NamedTensor> freeze_backbone(Encoder& encoder) {
   return head;
 }
 
+Tensor random_tokens(const Encoder& encoder, int64_t batch, const Settings& settings) {
+  return random({batch, encoder.token_shape()[0], encoder.dim()}, settings);
+}
+
 /// The head alone, on tokens that are there: an embedding, or a training step.
 Work head(const Tower& tower, bool trains, const Settings& settings) {
-  const std::shared_ptr<Encoder> encoder = make(tower);
-  const int64_t batch = batch_of(tower, settings);
-  const Operations operations = tower.operations(*encoder, tower.blocks);
-  const auto optimizer = std::make_shared<optim::Adamw>(freeze_backbone(*encoder), optim::Adamw::Options());
+  const std::shared_ptr<Encoder> encoder = make(tower, settings);
+  const int64_t batch = tower.batches.of(settings);
+  const Operations operations = operations_of(tower, *encoder, settings);
+  const auto optimizer = adamw(freeze_backbone(*encoder), 0.0);
   encoder->set_training(trains);
-  const auto run = [=, tokens = Encoded{{}, uniform({batch, encoder->token_shape()[0], encoder->dim()})},
-                    precision = settings.precision] {
-    const ops::PrecisionScope scope(precision);
+  const auto run = [=, tokens = Encoded{{}, random_tokens(*encoder, batch, settings)}] {
+    const ops::PrecisionScope scope(settings.precision);
     if (trains) {
       autograd::backward(ops::mean(ops::square(encoder->embed(tokens))));
-      optimizer->step({1e-5});
+      update(*optimizer);
     } else {
       const autograd::NoGrad no_grad;
       encoder->embed(tokens);
     }
   };
-  const auto objects = static_cast<double>(batch);
-  return {run, (trains ? 3.0 : 1.0) * objects * operations.head, 0.0, objects, fmt::format("batch {}", batch)};
+  return of_objects(run, batch, (trains ? 3.0 : 1.0) * operations.head);
 }
+
+/// A tower whose backbone is a cache: its raw input are tokens.
+class CachedTokens final : public Encoder {
+ public:
+  explicit CachedTokens(std::shared_ptr<const Encoder> tower) : tower_(std::move(tower)) {}
+  std::string modality() const override { return tower_->modality(); }
+  Shape input_shape() const override { return {tower_->token_shape()[0], tower_->dim()}; }
+  Shape token_shape() const override { return tower_->token_shape(); }
+  int64_t dim() const override { return tower_->dim(); }
+  int64_t embedding_width() const override { return tower_->embedding_width(); }
+  Tensor tokenize(const Tensor& raw) const override { return raw; }
+  Encoded encode(const Tensor& tokens, const Tensor&, TokenForm) const override { return {{}, tokens}; }
+  Tensor embed(const Encoded& encoded) const override { return tower_->embed(encoded); }
+  Tensor pool(const Encoded& encoded) const override { return tower_->pool(encoded); }
+
+ private:
+  std::shared_ptr<const Encoder> tower_;
+};
+
+constexpr Batches pairs{8, 256, 32};
 
 /// Both published towers, for pairs.
 struct Pair {
-  std::shared_ptr<Encoder> spectrum = make(specformer), image = make(vit);
-  Operations of_spectrum = specformer.operations(*spectrum, specformer.blocks);
-  Operations of_image = vit.operations(*image, vit.blocks);
-  double operations = of_spectrum.backbone + of_spectrum.head + of_image.backbone + of_image.head;
+  std::shared_ptr<Encoder> spectrum, image;
+  Operations of_spectrum, of_image;
+
+  explicit Pair(const Settings& settings)
+      : spectrum(make(specformer, settings)),
+        image(make(vit, settings)),
+        of_spectrum(operations_of(specformer, *spectrum, settings)),
+        of_image(operations_of(vit, *image, settings)) {}
+  double backbones() const { return of_spectrum.backbone + of_image.backbone; }
+  double heads() const { return of_spectrum.head + of_image.head; }
 };
 
-constexpr int64_t pairs_at_once = 8;
-
 Work pair_embedding(const Settings& settings) {
-  const Pair pair;
-  const int64_t batch = settings.batch > 0 ? settings.batch : pairs_at_once;
-  const auto run = [=, spectra = random_batch(*pair.spectrum, batch), images = random_batch(*pair.image, batch),
-                    precision = settings.precision] {
+  const Pair pair(settings);
+  const int64_t batch = pairs.of(settings);
+  const auto run = [=, spectra = random_batch(*pair.spectrum, batch, settings),
+                    images = random_batch(*pair.image, batch, settings)] {
     const autograd::NoGrad no_grad;
-    const ops::PrecisionScope scope(precision);
+    const ops::PrecisionScope scope(settings.precision);
     embed(*pair.spectrum, spectra);
     embed(*pair.image, images);
   };
-  const auto objects = static_cast<double>(batch);
-  return {run, objects * pair.operations, 0.0, objects, fmt::format("both towers, batch {}", batch)};
+  return of_objects(run, batch, pair.backbones() + pair.heads(), "both towers");
 }
 
 /// What aligning costs beside embedding: the heads alone are trained, with the plugin of the published loss.
-Work alignment(const Settings& settings) {
-  const Pair pair;
-  const int64_t batch = settings.batch > 0 ? settings.batch : pairs_at_once;
+Work alignment(const Settings& settings, bool from_cache) {
+  const Pair pair(settings);
+  const int64_t batch = pairs.of(settings);
   std::vector<NamedTensor> heads;
+  std::vector<std::pair<std::string, PlainEngine::Tower>> towers;
   for (const auto& encoder : {pair.spectrum, pair.image}) {
     for (NamedTensor& entry : freeze_backbone(*encoder)) heads.push_back(std::move(entry));
+    PlainEngine::Tower tower{encoder, {}};
+    if (from_cache) {
+      tower = {std::make_shared<CachedTokens>(encoder), random_tokens(*encoder, batch, settings)};
+    } else {
+      tower.raw = random_batch(*encoder, batch, settings);
+    }
+    towers.emplace_back(encoder->modality(), std::move(tower));
   }
-  const auto engine = std::make_shared<testing_support::PlainEngine>(
-      std::vector<std::pair<std::string, testing_support::PlainEngine::Tower>>{
-          {pair.spectrum->modality(), {pair.spectrum, random_batch(*pair.spectrum, batch)}},
-          {pair.image->modality(), {pair.image, random_batch(*pair.image, batch)}}},
-      device());
-  const std::shared_ptr<Loss> loss = plugin::Host::instance().make<Loss>("clip", {}, "bench");
-  loss->attach(*engine);
-  loss->materialize(device(), 1);
-  optim::Adamw::Options options;
-  options.clip_norm = 1.0;
-  const auto optimizer = std::make_shared<optim::Adamw>(heads, options);
-  const auto run = [=, precision = settings.precision] {
-    const ops::PrecisionScope scope(precision);
-    autograd::backward(loss->forward(*engine).total);
-    optimizer->step({1e-5});
-  };
-  const auto objects = static_cast<double>(batch);
-  return {run, objects * pair.operations, 0.0, objects, fmt::format("both towers, batch {}", batch)};
+  const auto engine = std::make_shared<PlainEngine>(std::move(towers), settings.device);
+  const std::shared_ptr<Loss> loss = attached("clip", {}, *engine, settings);
+  const double operations = from_cache ? 3.0 * pair.heads() : pair.backbones() + pair.heads();
+  return of_objects(step_of(loss, engine, adamw(heads, 1.0), settings.precision), batch, operations,
+                    from_cache ? "both heads" : "both towers");
 }
 
-/// A step of DINOv2 as published on ViT-S/12: two crops of 144 and eight of 60 pixels, half of the large ones masked by
-/// 10 to 50 %, heads of 65,536 prototypes, 30 % of the samples skipping each branch.
-Work self_distillation(const Settings& settings) {
-  constexpr int64_t blocks = 12, dim = 384, local_crops = 8, local_size = 60, prototypes = 65536;
-  constexpr double kept = 0.7;
-  const auto make_vit = [=] {
-    config::Table table;
-    for (const auto& [key, value] : {std::pair{"depth", blocks}, {"dim", dim}, {"heads", int64_t{6}}}) {
-      table.set(key, config::Value(value, {}));
-    }
-    auto encoder = plugin::Host::instance().make<Encoder>("vit", table, "bench");
-    encoder->materialize(device(), 1);
-    return encoder;
-  };
-  const std::shared_ptr<Encoder> student = make_vit();
+/// A step of DINOv2 with the published loss: two crops of 144 and eight of 60 pixels, half of the large ones masked by
+/// 10 to 50 %, heads of 65,536 prototypes.
+struct SelfDistillation {
+  Tower tower;
+  Batches batches;
+  double skipped;  ///< share of the samples that skip each branch
+};
+
+const SelfDistillation distil_small_vit{small_vit, {8, 256, 32}, 0.3};
+const SelfDistillation distil_vit{vit, {8, 64, 16}, 0.0};
+
+Work self_distillation(const SelfDistillation& distilled, const Settings& settings) {
+  constexpr int64_t local_crops = 8;
+  const Tower& tower = distilled.tower;
+  const int64_t local_size = settings.small ? 24 : 60, prototypes = settings.small ? 512 : 65536;
+  const std::shared_ptr<Encoder> student = make(tower, settings);
   student->set_training(true);
-  student->set_stochastic_depth({.rate = 1.0 - kept});
-  const int64_t batch = settings.batch > 0 ? settings.batch : 8;
-  const auto engine = std::make_shared<testing_support::PlainEngine>(
-      std::vector<std::pair<std::string, testing_support::PlainEngine::Tower>>{
-          {student->modality(), {student, random_batch(*student, batch)}}},
-      device());
+  student->set_stochastic_depth({.rate = distilled.skipped});
+  const int64_t batch = distilled.batches.of(settings);
+  const auto engine = std::make_shared<PlainEngine>(
+      std::vector<std::pair<std::string, PlainEngine::Tower>>{
+          {student->modality(), {student, random_batch(*student, batch, settings)}}},
+      settings.device);
   const int64_t side = student->input_shape()[-1];
-  engine->add_view("global", student->modality(), uniform({2 * batch, 3, side, side}));
-  engine->add_view("local", student->modality(), uniform({local_crops * batch, 3, local_size, local_size}));
-  engine->set_rebuilt(make_vit());
+  engine->add_view("global", student->modality(), random({2 * batch, 3, side, side}, settings));
+  engine->add_view("local", student->modality(), random({local_crops * batch, 3, local_size, local_size}, settings));
+  engine->set_rebuilt(make(tower, settings));
   engine->set_step(0, 1 << 20);
-  const std::shared_ptr<Loss> loss = plugin::Host::instance().make<Loss>("dinov2", {}, "bench");
-  loss->attach(*engine);
-  loss->materialize(device(), 1);
-  loss->begin();
-  std::vector<NamedTensor> weights = student->parameters();
-  std::erase_if(weights, [](const NamedTensor& entry) { return !entry.name.starts_with("backbone."); });
+  config::Table table;
+  table.set("prototypes", value(prototypes));
+  if (settings.small) {
+    table.set("hidden", value(int64_t{64}));
+    table.set("bottleneck", value(int64_t{32}));
+  }
+  const std::shared_ptr<Loss> loss = attached("dinov2", table, *engine, settings);
+  std::vector<NamedTensor> weights = backbone_of(*student);
   for (NamedTensor& entry : loss->parameters("loss")) {
     if (entry.trainable) weights.push_back(std::move(entry));
   }
-  optim::Adamw::Options options;
-  options.clip_norm = 3.0;
-  const auto optimizer = std::make_shared<optim::Adamw>(weights, options);
-  const auto run = [=, precision = settings.precision] {
-    const ops::PrecisionScope scope(precision);
-    autograd::backward(loss->forward(*engine).total);
-    optimizer->step({1e-5});
-    loss->after_update(*engine, 0, 1 << 20);
-  };
   const auto of_crop = [&](int64_t pixels) {
     const int64_t patches = pixels / 12 * (pixels / 12);
-    const auto tokens = static_cast<double>(patches + 1), width = static_cast<double>(dim);
-    return tokens * static_cast<double>(blocks) * (24.0 * width * width + 4.0 * tokens * width);
+    return operations_of_blocks(settings.small ? 2 : tower.blocks, patches + 1, student->dim());
   };
+  const double kept = 1.0 - distilled.skipped;
   const double masked = 0.5 * 0.3 * 2.0 * static_cast<double>(student->token_shape()[0]);
-  const double head =
-      2.0 * (384.0 * 2048.0 + 2048.0 * 2048.0 + 2048.0 * 256.0 + 256.0 * static_cast<double>(prototypes));
+  const double of_head = 2.0 * (static_cast<double>(student->dim()) * 2048.0 + 2048.0 * 2048.0 + 2048.0 * 256.0 +
+                                256.0 * static_cast<double>(prototypes));
   const double of_student =
-      kept * (2.0 * of_crop(side) + local_crops * of_crop(local_size)) + (2.0 + local_crops + masked) * head;
-  const double of_teacher = 2.0 * of_crop(side) + (2.0 + masked) * head;
-  const auto objects = static_cast<double>(batch);
-  return {run, objects * (3.0 * of_student + of_teacher), 0.0, objects, fmt::format("2 + 8 crops, batch {}", batch)};
+      kept * (2.0 * of_crop(side) + local_crops * of_crop(local_size)) + (2.0 + local_crops + masked) * of_head;
+  const double of_teacher = 2.0 * of_crop(side) + (2.0 + masked) * of_head;
+  return of_objects(step_of(loss, engine, adamw(std::move(weights), 3.0), settings.precision), batch,
+                    3.0 * of_student + of_teacher, "2 + 8 crops");
+}
+
+/// Clip and update of all its weights.
+Work clip_and_update(const Tower& tower, const Settings& settings) {
+  const std::shared_ptr<Encoder> encoder = make(tower, settings);
+  std::vector<std::pair<Tensor, Tensor>> gradients;
+  double elements = 0.0;
+  for (const NamedTensor& entry : encoder->parameters()) {
+    gradients.emplace_back(entry.tensor, uniform(entry.tensor.shape(), -1.0, 1.0, settings.device));
+    elements += static_cast<double>(entry.tensor.numel());
+  }
+  const auto run = [=, optimizer = adamw(encoder->parameters(), 1.0)]() mutable {
+    for (auto& [weight, gradient] : gradients) weight.set_grad(gradient);
+    update(*optimizer);
+  };
+  return {run, 0.0, 32.0 * elements};
+}
+
+std::vector<Row> card_rows() {
+  using S = Settings;
+  return {{"embedding vit-l/12", [](const S& s) { return embedding(vit, s); }, {"pytorch"}},
+          {"embedding specformer", [](const S& s) { return embedding(specformer, s); }, {"pytorch"}},
+          {"training step specformer, masked modelling", masked_modelling, {"pytorch"}},
+          {"training step dinov2, vit-l/12", [](const S& s) { return self_distillation(distil_vit, s); }, {"pytorch"}},
+          {"pairs: training the heads on frozen towers", [](const S& s) { return alignment(s, false); }, {"pytorch"}},
+          {"pairs: training the heads on cached tokens", [](const S& s) { return alignment(s, true); }, {"pytorch"}},
+          {"pairs: embedding", pair_embedding},
+          {"embedding resnet-18", [](const S& s) { return embedding(resnet, s); }, {"pytorch"}},
+          {"training step resnet-18", [](const S& s) { return training(resnet, false, s); }, {"pytorch"}},
+          {"clip + adamw vit-l/12", [](const S& s) { return clip_and_update(vit, s); }, {"pytorch"}}};
 }
 
 }  // namespace
 
-std::vector<Row> tower_rows() {
+std::vector<Row> tower_rows(bool on_card) {
+  if (on_card) return card_rows();
   using S = Settings;
   return {{"embedding specformer", [](const S& s) { return embedding(specformer, s); }, {"pytorch"}},
           {"training step specformer", [](const S& s) { return training(specformer, true, s); }, {"pytorch"}},
@@ -290,13 +426,15 @@ std::vector<Row> tower_rows() {
           {"training step vit-l/12", [](const S& s) { return training(short_vit, false, s); }, {"pytorch"}},
           {"embedding resnet-18", [](const S& s) { return embedding(resnet, s); }, {"pytorch"}},
           {"training step resnet-18", [](const S& s) { return training(resnet, false, s); }, {"pytorch"}},
-          {"training step dinov2, vit-s/12", self_distillation, {"pytorch"}},
+          {"training step dinov2, vit-s/12",
+           [](const S& s) { return self_distillation(distil_small_vit, s); },
+           {"pytorch"}},
           {"head specformer, embedding", [](const S& s) { return head(specformer, false, s); }, {"pytorch"}},
           {"head specformer, training step", [](const S& s) { return head(specformer, true, s); }, {"pytorch"}},
           {"head vit-l/12, embedding", [](const S& s) { return head(vit, false, s); }, {"pytorch"}},
           {"head vit-l/12, training step", [](const S& s) { return head(vit, true, s); }, {"pytorch"}},
           {"pairs: embedding", pair_embedding},
-          {"pairs: training the heads on frozen towers", alignment}};
+          {"pairs: training the heads on frozen towers", [](const S& s) { return alignment(s, false); }}};
 }
 
 }  // namespace astroclip::bench

@@ -14,6 +14,14 @@ EMBEDDING = 1024
 HEAD_HEADS = 4
 
 
+def make_small():
+    """Sizes for a rehearsal."""
+    global EMBEDDING
+    IMAGE.update(size=48, width=64, depth=2, heads=2, chunks=1)
+    SPECTRUM.update(pixels=781, width=64, depth=2, heads=2)
+    EMBEDDING = 64
+
+
 def shapes():
     """The names and shapes of the published two-tower file's tensors."""
     d, p = IMAGE["width"], IMAGE["patch"]
@@ -79,12 +87,14 @@ def head(prefix, tokens):
     yield from linear(prefix + "mlp.decoder", 4 * e, e)
 
 
-def random_state(seed):
-    """Weights in which every tensor matters: an ignored or transposed one shows."""
-    generator = torch.Generator().manual_seed(seed)
+def random_state(seed, prefixes=("",), device="cpu"):
+    """Weights in which every tensor matters: an ignored or transposed one shows. Of those with such a prefix."""
+    generator = torch.Generator(device).manual_seed(seed)
     state = {}
     for name, shape in shapes():
-        values = torch.randn(shape, generator=generator)
+        if not name.startswith(prefixes):
+            continue
+        values = torch.randn(shape, generator=generator, device=device)
         if "norm" in name and name.endswith("weight"):
             values = 1.0 + 0.1 * values
         elif name.endswith("gamma"):
@@ -134,6 +144,10 @@ class Tower:
 
 def embed_images(state, images):
     """[B, 3, 144, 144] in 0..1 → [B, 1024]; as the alignment calls the tower, without class token and positions."""
+    return Tower(state, "image_encoder.").embed(encode_images(state, images), residual=False)
+
+
+def encode_images(state, images):
     tower = Tower(state, "image_encoder.")
     weight, bias = tower.tensor("backbone.patch_embed.proj.weight"), tower.tensor("backbone.patch_embed.proj.bias")
     x = F.conv2d(images, weight, bias, stride=IMAGE["patch"]).flatten(2).transpose(1, 2)
@@ -143,7 +157,7 @@ def embed_images(state, images):
         x = x + tower.tensor(c + "ls1.gamma") * tower.linear(c + "attn.proj", attention(q, k, v, IMAGE["heads"]))
         y = F.gelu(tower.linear(c + "mlp.fc1", tower.norm(c + "norm2", x, 1e-6)))
         x = x + tower.tensor(c + "ls2.gamma") * tower.linear(c + "mlp.fc2", y)
-    return tower.embed(tower.norm("backbone.norm", x, 1e-6), residual=False)
+    return tower.norm("backbone.norm", x, 1e-6)
 
 
 def tokens_of(spectra):
