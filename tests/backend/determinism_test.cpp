@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -81,50 +82,57 @@ TEST_P(RowsTest, AttentionDoesNotDependOnTheBatch) {
   expect_same_start(y[0], y[1]);
 }
 
-TEST_P(RowsTest, RowKernelsDoNotDependOnTheBatch) {
-  const int64_t few = GetParam(), many = 700, width = 131;
-  Call call(Device::host(), Precision::f32);
-  const ConstView x = call.random({many, width}), weight = call.random({width}), bias = call.random({width});
-  View norm[2], soft[2], curve[2];
-  for (const int64_t rows : {few, many}) {
-    const int k = rows == many;
-    const ConstView part(x.data, {rows, width}, DType::f32);
-    norm[k] = call.output("norm", {rows, width});
-    soft[k] = call.output("soft", {rows, width});
-    curve[k] = call.output("curve", {rows, width});
-    cpu().layer_norm({part, weight, bias, 1e-5, norm[k], {}, {}});
-    cpu().softmax(part, {}, 1.0, soft[k]);
-    cpu().unary(UnaryOp::gelu, part, curve[k]);
-  }
-  expect_same_start(norm[0], norm[1]);
-  expect_same_start(soft[0], soft[1]);
-  expect_same_start(curve[0], curve[1]);
-}
-
 INSTANTIATE_TEST_SUITE_P(Rows, RowsTest, testing::Values(1, 3, 17, 131));
 
-TEST(Linear, TheResidualMayBeTheResult) {
+class RowKernels : public testing_support::OnEachBackend {};
+
+TEST_P(RowKernels, DoNotDependOnTheBatch) {
+  const int64_t many = 700, width = 131;
+  for (const int64_t few : {1, 3, 17, 131}) {
+    Call call(device(), Precision::f32);
+    const ConstView x = call.random({many, width}), weight = call.random({width}), bias = call.random({width});
+    for (const int64_t rows : {few, many}) {
+      const ConstView part(x.data, {rows, width}, DType::f32);
+      call.backend.layer_norm({part, weight, bias, 1e-5, call.output("norm", {rows, width}), {}, {}});
+      call.backend.softmax(part, {}, 1.0, call.output("soft", {rows, width}));
+      call.backend.unary(UnaryOp::gelu, part, call.output("curve", {rows, width}));
+    }
+    const std::vector<Call::Output> found = call.outputs();
+    for (size_t kernel = 0; kernel < 3; ++kernel) {
+      const std::vector<double>&start = found[kernel].values, &all = found[kernel + 3].values;
+      EXPECT_TRUE(std::equal(start.begin(), start.end(), all.begin())) << found[kernel].name;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, RowKernels, testing_support::each_fast_backend(), testing_support::backend_name);
+
+class Linear : public testing_support::OnEachBackend {};
+
+TEST_P(Linear, TheResidualMayBeTheResult) {
   for (const Activation activation : {Activation::none, Activation::gelu, Activation::relu}) {
-    Call call(Device::host(), Precision::f32);
+    Call call(device(), Precision::f32);
     LinearArguments a;
     a.x = call.random({37, 20});
     a.weight = call.random({33, 20});
     a.activation = activation;
-    a.residual = call.random({37, 33});
-    a.y = call.output("apart", {37, 33});
-    cpu().linear(a);
-    const View apart = a.y;
-    a.y = call.output("onto", {37, 33});
-    std::memcpy(a.y.data, a.residual.data, static_cast<size_t>(a.y.numel() * size_of(a.y.dtype)));
+    a.y = call.in_place("onto", {37, 33});
     a.residual = a.y;
-    cpu().linear(a);
-    for (int64_t i = 0; i < apart.numel(); ++i) EXPECT_NEAR(a.y.as<float>()[i], apart.as<float>()[i], 1e-5);
+    const std::vector<double> residual = call.outputs()[0].values;
+    call.backend.linear(a);
+    a.residual = call.values(residual, {37, 33});
+    a.y = call.output("apart", {37, 33});
+    call.backend.linear(a);
+    const std::vector<Call::Output> found = call.outputs();
+    for (size_t i = 0; i < residual.size(); ++i) EXPECT_NEAR(found[0].values[i], found[1].values[i], 1e-5);
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Devices, Linear, testing_support::each_fast_backend(), testing_support::backend_name);
+
 /// Attention of `tokens` queries to as many keys, one head; query i and key i have `sharpness` in place i and zeros
 /// else, except that query 2 has `odd` in place 0.
-View pick_keys(Call& call, int64_t tokens, double sharpness, double odd, const ConstView& v) {
+std::vector<double> pick_keys(Call& call, int64_t tokens, double sharpness, double odd, const ConstView& v) {
   std::vector<double> k(static_cast<size_t>(tokens * tokens));
   for (int64_t i = 0; i < tokens; ++i) k[static_cast<size_t>(i * tokens + i)] = sharpness;
   std::vector<double> q = k;
@@ -140,36 +148,36 @@ View pick_keys(Call& call, int64_t tokens, double sharpness, double odd, const C
   const View y = call.output("y", {tokens, tokens});
   a.y = {y.data, tokens, tokens * tokens, tokens};
   call.backend.attention(a);
-  return y;
+  return call.outputs().back().values;
 }
 
-class SharpAttention : public testing::TestWithParam<std::tuple<int64_t, Precision>> {
+class SharpAttention : public testing::TestWithParam<std::tuple<DeviceKind, int64_t, Precision>> {
  protected:
-  int64_t tokens = std::get<0>(GetParam());
-  Precision precision = std::get<1>(GetParam());
+  int64_t tokens = std::get<1>(GetParam());
+  Precision precision = std::get<2>(GetParam());
+  Device device;
   void SetUp() override {
-    if (!cpu().supports(precision)) GTEST_SKIP() << "this processor does not multiply bf16";
+    device = testing_support::present(std::get<0>(GetParam()));
+    if (!backend_of(device).supports(precision)) GTEST_SKIP() << "this processor does not multiply bf16";
   }
 };
 
 TEST_P(SharpAttention, ToOneKeyGivesItsValueExactly) {
-  Call call(Device::host(), precision);
+  Call call(device, precision);
   std::vector<double> numbers;
   for (int64_t i = 0; i < tokens * tokens; ++i) numbers.push_back(static_cast<double>(i % 7 - 3));
-  const ConstView v = call.values(numbers, {tokens, tokens});
-  const View y = pick_keys(call, tokens, 20.0, 0.0, v);
-  for (int64_t i = 0; i < v.numel(); ++i) EXPECT_EQ(y.as<float>()[i], v.as<float>()[i]) << i;
+  EXPECT_EQ(pick_keys(call, tokens, 20.0, 0.0, call.values(numbers, {tokens, tokens})), numbers);
 }
 
 TEST_P(SharpAttention, OfAQueryThatIsNoNumberSpoilsItsOwnRowAlone) {
-  Call call(Device::host(), precision);
-  const View y = pick_keys(call, tokens, 1.0, std::nan(""), call.random({tokens, tokens}));
-  for (int64_t i = 0; i < y.numel(); ++i) EXPECT_EQ(std::isnan(y.as<float>()[i]), i / tokens == 2) << i;
+  Call call(device, precision);
+  const std::vector<double> y = pick_keys(call, tokens, 1.0, std::nan(""), call.random({tokens, tokens}));
+  for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(std::isnan(y[i]), static_cast<int64_t>(i) / tokens == 2) << i;
 }
 
 /// Where scores are this low, exp(−log Σ exp) overflows: a kernel that pads keys must not weigh them so.
 TEST_P(SharpAttention, ToKeysThatAllLieFarAwayHasFiniteGradients) {
-  Call call(Device::host(), precision);
+  Call call(device, precision);
   const auto input = [&](double low, double high) {
     return HeadsView{call.random({tokens, tokens}, low, high).data, tokens, tokens * tokens, tokens};
   };
@@ -185,7 +193,7 @@ TEST_P(SharpAttention, ToKeysThatAllLieFarAwayHasFiniteGradients) {
   a.v = input(-2.0, 2.0);
   a.y = output("y");
   a.log_sum_exp = call.output("log sum exp", {1, 1, tokens});
-  cpu().attention(a);
+  call.backend.attention(a);
   AttentionBackwardArguments b;
   b.precision = precision;
   b.batch = b.heads = 1;
@@ -199,18 +207,19 @@ TEST_P(SharpAttention, ToKeysThatAllLieFarAwayHasFiniteGradients) {
   b.dq = output("dq");
   b.dk = output("dk");
   b.dv = output("dv");
-  cpu().attention_backward(b);
+  call.backend.attention_backward(b);
   for (const Call::Output& found : call.outputs()) {
     for (const double value : found.values) ASSERT_TRUE(std::isfinite(value)) << found.name;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Widths, SharpAttention,
-                         testing::Combine(testing::Values(5, 9, 33, 47),
+                         testing::Combine(testing_support::each_fast_backend(), testing::Values(5, 9, 33, 47),
                                           testing::Values(Precision::f32, Precision::bf16)),
                          [](const auto& test) {
-                           return std::to_string(std::get<0>(test.param)) +
-                                  (std::get<1>(test.param) == Precision::bf16 ? "_bf16" : "_f32");
+                           return testing_support::name_of(std::get<0>(test.param)) + "_" +
+                                  std::to_string(std::get<1>(test.param)) +
+                                  (std::get<2>(test.param) == Precision::bf16 ? "_bf16" : "_f32");
                          });
 
 TEST(Errors, AnotherDtypeIsNamed) {
