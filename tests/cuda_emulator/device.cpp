@@ -69,12 +69,12 @@ class Worker {
     thread_.detach();
   }
 
-  /// Runs the task there; returns what it threw.
-  std::exception_ptr run(const Work& work) {
+  /// Does the work there, up to the first that throws; returns what it threw.
+  std::exception_ptr run(const std::vector<Work>& works) {
     std::unique_lock lock(mutex_);
-    work_ = &work;
+    works_ = &works;
     changed_.notify_all();
-    changed_.wait(lock, [&] { return work_ == nullptr; });
+    changed_.wait(lock, [&] { return works_ == nullptr; });
     return error_;
   }
 
@@ -90,10 +90,10 @@ class Worker {
     std::unique_lock lock(mutex_);
     thread_id_ = std::this_thread::get_id();
     while (true) {
-      changed_.wait(lock, [&] { return work_ != nullptr; });
+      changed_.wait(lock, [&] { return works_ != nullptr; });
       error_ = nullptr;
       try {
-        work_->task();
+        for (const Work& work : *works_) work.task();
       } catch (...) {
         error_ = std::current_exception();
       }
@@ -103,7 +103,7 @@ class Worker {
         for (const auto& [begin, bytes] : m.open) mprotect(begin, bytes, PROT_NONE);
         m.open.clear();
       }
-      work_ = nullptr;
+      works_ = nullptr;
       changed_.notify_all();
     }
   }
@@ -112,7 +112,7 @@ class Worker {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  const Work* work_ = nullptr;
+  const std::vector<Work>* works_ = nullptr;
   std::exception_ptr error_;
   std::thread thread_;
   std::thread::id thread_id_;
@@ -274,12 +274,15 @@ void finish(Stream* stream, uint64_t number) {
   const std::lock_guard lock(d.mutex);
   if (stream == nullptr) stream = d.streams.front();
   while (stream->done < number) {
-    const Work work = std::move(stream->works.front());
-    stream->works.pop_front();
-    ++stream->done;
-    if (!work.task) {
-      finish(work.other, work.number);
-    } else if (const std::exception_ptr error = worker().run(work)) {
+    std::vector<Work> works;
+    do {
+      works.push_back(std::move(stream->works.front()));
+      stream->works.pop_front();
+      ++stream->done;
+    } while (stream->done < number && works.back().task && stream->works.front().task);
+    if (!works.back().task) {
+      finish(works.back().other, works.back().number);
+    } else if (const std::exception_ptr error = worker().run(works)) {
       stream->done += stream->works.size();
       stream->works.clear();
       std::rethrow_exception(error);
