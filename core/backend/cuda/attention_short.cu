@@ -35,16 +35,21 @@ __device__ inline uint32_t swizzled(int row, int chunk) {
   return static_cast<uint32_t>(row * 128 + ((chunk ^ (row & 7)) << 4));
 }
 
-/// The left operand of products, 16 rows from `row` on.
-__device__ inline void load_left(uint32_t (&left)[4][4], SharedAddress matrix, int row, int lane) {
-#pragma unroll
-  for (int i = 0; i < 4; ++i) load_matrices(left[i], matrix + swizzled(row + lane % 16, i * 2 + lane / 16));
+/// Where row `row`, a multiple of 8, of a matrix in shared memory begins.
+__device__ inline SharedAddress row_of(SharedAddress matrix, int row) {
+  return matrix + static_cast<SharedAddress>(row * 128);
 }
 
-/// scores [16, step] = left · (rows of the matrix from `start` on)ᵀ.
+/// The left operand of products, 16 rows.
+__device__ inline void load_left(uint32_t (&left)[4][4], SharedAddress rows, int lane) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) load_matrices(left[i], rows + swizzled(lane % 16, i * 2 + lane / 16));
+}
+
+/// scores [16, step] = left · (`step` rows)ᵀ.
 template <int step>
-__device__ void multiply_turned(float (&scores)[step / 8][4], const uint32_t (&left)[4][4], SharedAddress matrix,
-                                int start, int lane) {
+__device__ void multiply_turned(float (&scores)[step / 8][4], const uint32_t (&left)[4][4], SharedAddress rows,
+                                int lane) {
 #pragma unroll
   for (auto& part : scores) part[0] = part[1] = part[2] = part[3] = 0.0F;
 #pragma unroll
@@ -52,17 +57,17 @@ __device__ void multiply_turned(float (&scores)[step / 8][4], const uint32_t (&l
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       uint32_t r[4];  // rows 0–7 then 8–15, each with the lower then the upper 8 columns
-      load_matrices(r, matrix + swizzled(start + n * 16 + lane % 8 + lane / 16 * 8, i * 2 + lane / 8 % 2));
+      load_matrices(r, row_of(rows + swizzled(lane % 8 + lane / 16 * 8, i * 2 + lane / 8 % 2), n * 16));
       multiply_add(scores[2 * n], left[i], r[0], r[1]);
       multiply_add(scores[2 * n + 1], left[i], r[2], r[3]);
     }
   }
 }
 
-/// results [16, 64] += weights [16, step] · (rows of the matrix from `start` on).
+/// results [16, 64] += weights [16, step] · (`step` rows).
 template <int step>
-__device__ void add_weighted(float (&results)[8][4], const float (&weights)[step / 8][4], SharedAddress matrix,
-                             int start, int lane) {
+__device__ void add_weighted(float (&results)[8][4], const float (&weights)[step / 8][4], SharedAddress rows,
+                             int lane) {
 #pragma unroll
   for (int n = 0; n < step / 16; ++n) {
     const uint32_t left[4] = {
@@ -71,7 +76,7 @@ __device__ void add_weighted(float (&results)[8][4], const float (&weights)[step
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       uint32_t r[4];  // rows 0–7 then 8–15, each for the lower then the upper 8 columns
-      load_matrices_turned(r, matrix + swizzled(start + n * 16 + lane % 16, i * 2 + lane / 16));
+      load_matrices_turned(r, row_of(rows + swizzled(lane % 16, i * 2 + lane / 16), n * 16));
       multiply_add(results[2 * i], left, r[0], r[1]);
       multiply_add(results[2 * i + 1], left, r[2], r[3]);
     }
@@ -105,7 +110,8 @@ __device__ inline void store_tile(unsigned char* staging, const float (&results)
 /// A warp has 16 queries at a time, a block all keys and values of its heads. `keys_room`: keys padded to a multiple of
 /// `step`, the keys per step of the running softmax.
 template <int keys_room, int step, int warps, int tiles, int heads_each>
-__global__ void __launch_bounds__(32 * warps * heads_each) attend_short_heads(ShortAttention a) {
+__global__ void __launch_bounds__(32 * warps * heads_each, keys_room == 64 ? 4 : 3)
+    attend_short_heads(ShortAttention a) {
   constexpr int head_bytes = keys_room * 128;
   auto* memory = dynamic_shared<unsigned char>();
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32, own = warp / warps;
@@ -150,11 +156,10 @@ __global__ void __launch_bounds__(32 * warps * heads_each) attend_short_heads(Sh
     }
     float results[8][4] = {};
     float largest[2] = {-INFINITY, -INFINITY}, sum[2] = {0.0F, 0.0F};
-#pragma unroll
-    for (int start = 0; start < keys_room; start += step) {
-      if (start >= keys) break;
+#pragma unroll 1
+    for (int start = 0; start < (step == keys_room ? 1 : keys); start += step) {
       float scores[step / 8][4];
-      multiply_turned<step>(scores, left, at_keys, start, lane);
+      multiply_turned<step>(scores, left, row_of(at_keys, start), lane);
       float top[2] = {-INFINITY, -INFINITY};
 #pragma unroll
       for (int n = 0; n < step / 8; ++n) {
@@ -181,7 +186,7 @@ __global__ void __launch_bounds__(32 * warps * heads_each) attend_short_heads(Sh
           sum[i / 2] += scores[n][i];
         }
       }
-      add_weighted<step>(results, scores, at_values, start, lane);
+      add_weighted<step>(results, scores, row_of(at_values, start), lane);
     }
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -270,16 +275,16 @@ __global__ void __launch_bounds__(32 * warps * heads_each, room > 64 ? 2 : 4)
     const int row0 = (warp % warps * tiles + tile) * 16;
     if (row0 >= queries) break;
     uint32_t left_q[4][4], left_dy[4][4];
-    load_left(left_q, q, row0, lane);
-    load_left(left_dy, dy, row0, lane);
+    load_left(left_q, row_of(q, row0), lane);
+    load_left(left_dy, row_of(dy, row0), lane);
     const float origin[2] = {log_sum_exp[row0 + lane / 4], log_sum_exp[row0 + lane / 4 + 8]};
     const float mean[2] = {centre[row0 + lane / 4], centre[row0 + lane / 4 + 8]};
     float dq[8][4] = {};
 #pragma unroll 1
     for (int start = 0; start < keys; start += step) {
       float scores[step / 8][4], ds[step / 8][4];
-      multiply_turned<step>(scores, left_q, k, start, lane);
-      multiply_turned<step>(ds, left_dy, v, start, lane);
+      multiply_turned<step>(scores, left_q, row_of(k, start), lane);
+      multiply_turned<step>(ds, left_dy, row_of(v, start), lane);
 #pragma unroll
       for (int n = 0; n < step / 8; ++n) {
 #pragma unroll
@@ -288,7 +293,7 @@ __global__ void __launch_bounds__(32 * warps * heads_each, room > 64 ? 2 : 4)
           ds[n][i] = start + n * 8 + lane % 4 * 2 + i % 2 < keys ? p * (ds[n][i] - mean[i / 2]) : 0.0F;
         }
       }
-      add_weighted<step>(dq, ds, k, start, lane);
+      add_weighted<step>(dq, ds, row_of(k, start), lane);
     }
     store_tile(staging, dq, a.scale, a.scale, a.dq, batch, column, row0, lane);
   }
@@ -298,14 +303,14 @@ __global__ void __launch_bounds__(32 * warps * heads_each, room > 64 ? 2 : 4)
     const int row0 = (warp % warps * tiles + tile) * 16;
     if (row0 >= keys) break;
     uint32_t left_k[4][4], left_v[4][4];
-    load_left(left_k, k, row0, lane);
-    load_left(left_v, v, row0, lane);
+    load_left(left_k, row_of(k, row0), lane);
+    load_left(left_v, row_of(v, row0), lane);
     float dk[8][4] = {}, dv[8][4] = {};
 #pragma unroll 1
     for (int start = 0; start < queries; start += step) {
       float p[step / 8][4], ds[step / 8][4];
-      multiply_turned<step>(p, left_k, q, start, lane);
-      multiply_turned<step>(ds, left_v, dy, start, lane);
+      multiply_turned<step>(p, left_k, row_of(q, start), lane);
+      multiply_turned<step>(ds, left_v, row_of(dy, start), lane);
 #pragma unroll
       for (int n = 0; n < step / 8; ++n) {
 #pragma unroll
@@ -315,8 +320,8 @@ __global__ void __launch_bounds__(32 * warps * heads_each, room > 64 ? 2 : 4)
           ds[n][i] = p[n][i] * (ds[n][i] - centre[query]);
         }
       }
-      add_weighted<step>(dv, p, dy, start, lane);
-      add_weighted<step>(dk, ds, q, start, lane);
+      add_weighted<step>(dv, p, row_of(dy, start), lane);
+      add_weighted<step>(dk, ds, row_of(q, start), lane);
     }
     store_tile(staging, dv, 1.0F, 1.0F, a.dv, batch, column, row0, lane);
     store_tile(staging, dk, a.scale, a.scale, a.dk, batch, column, row0, lane);
@@ -360,7 +365,7 @@ bool attend_short(const AttentionArguments& a) {
   } else if (tokens <= 64) {
     run<64, 64, 4, 1, 1>(heads);
   } else {
-    run<160, 80, 5, 2, 1>(heads);
+    run<160, 32, 5, 2, 1>(heads);
   }
   return true;
 }
