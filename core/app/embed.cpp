@@ -66,8 +66,8 @@ Verb embed_verb() {
                            "cuda, cuda:N (card N), cpu or reference")
                       .by_default("auto"),
                   Argument("precision", "",
-                           "precision of matrix products; auto: that of an output to resume, else bf16 where its "
-                           "products are measured to be at least 1.2 times as fast")
+                           "precision of matrix products; auto: that of an output to resume, else bf16 on a card and "
+                           "where its products are measured to be at least 1.2 times as fast")
                       .one_of({"f32", "bf16", "auto"})
                       .by_default("auto"),
                   Argument("batch", "N", "batch size").between(1, 65536).by_default("32"),

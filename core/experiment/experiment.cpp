@@ -38,8 +38,8 @@ const Schema<Experiment>& general_schema() {
           .field("device", &Experiment::device, "where to compute; auto: the first card if there is one, else cpu",
                  {"auto, cuda, cuda:N (card N), cpu or reference", is_device_name})
           .choice("precision", &Experiment::precision,
-                  "operands of products; auto: bf16 where its products are measured to be at least 1.2 times as fast, "
-                  "else f32",
+                  "operands of products; auto: bf16 on a card and where its products are measured to be at least 1.2 "
+                  "times as fast, else f32",
                   precisions())
           .field("threads", &Experiment::threads, "compute threads; 0: OMP_NUM_THREADS, or one for each core",
                  between(0, 4096))

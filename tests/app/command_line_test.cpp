@@ -36,7 +36,7 @@ TEST(CommandLine, VersionTellsWhatItIsBuiltWith) {
   EXPECT_THAT(outcome.out,
               ::testing::MatchesRegex("astroclip [0-9.]+\nplugin API [0-9]+, ABI: headers [0-9a-f]{12}, .*\n"
                                       "build: .*\nlibraries: oneDNN [0-9.]+, HDF5 [0-9.]+, .*\n"
-                                      "devices: cpu, reference\nprecision .auto. is (f32|bf16): .*\n"
+                                      "devices: (cuda, )?cpu, reference\ncard: .+\nprecision .auto. is (f32|bf16): .*\n"
                                       "this machine: .*[0-9]+ processors\n"));
 }
 
