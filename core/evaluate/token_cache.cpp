@@ -100,7 +100,12 @@ Encoded FrozenTokens::read(std::span<const int64_t> rows) const {
   const auto read = [&](const io::RowReader& reader) {
     const Shape shape = reader.shape().with(0, static_cast<int64_t>(rows.size()));
     HostArray values(reader.dtype(), shape, pinned_memory(device_));
-    reader.read(places, reader.dtype(), values.bytes.data());
+    const size_t row_bytes = values.bytes.size() / std::max<size_t>(1, places.size());
+    parallel_for(std::ssize(places), 1, [&](int64_t begin, int64_t end) {
+      const auto first = static_cast<size_t>(begin);
+      reader.read(std::span(places).subspan(first, static_cast<size_t>(end - begin)), reader.dtype(),
+                  values.bytes.data() + first * row_bytes);
+    });
     if (reader.dtype() == DType::f32) return data::upload(values, device_);
     return Tensor::from_host(values.values<double>(), shape, reader.dtype(), device_);
   };
