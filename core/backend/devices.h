@@ -9,6 +9,8 @@
 /// What is known of devices beside their names (backend.h).
 namespace astroclip {
 
+/// Why a device of that name, a valid one, cannot be used; "" if it can.
+std::string device_problem(const std::string& name);
 /// The first card with its driver and the libraries, or "none: " and why it cannot be used.
 std::string card_text();
 /// "cpu", "cuda:1 (card, driver, libraries)", of a device in use.

@@ -133,6 +133,11 @@ std::string device_description(Device device) {
   return card;
 }
 
+std::string device_problem(const std::string& name) {
+  const std::optional<int> index = card_index(name);
+  return index ? objection_to_card(*index) : "";
+}
+
 std::string card_text() {
   const std::string problem = objection_to_card(0);
   return problem.empty() ? device_description(device_named("cuda")) : "none: " + problem;

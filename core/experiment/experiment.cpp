@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "backend/devices.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "config/schema.h"
@@ -296,7 +297,9 @@ class References {
   bool has_bf16() const { return backend_of(experiment_.run_device()).supports(Precision::bf16); }
 
   void check_precision() {
-    if (experiment_.run_precision() != Precision::bf16 || has_bf16()) return;
+    if (experiment_.run_precision() != Precision::bf16) return;
+    // A run of another machine can be read without its card.
+    if (!device_problem(experiment_.device).empty() || has_bf16()) return;
     const Value* section = file_.find("experiment");
     const auto* table = section == nullptr ? nullptr : section->get_if<Table>();
     const Value* precision = table == nullptr ? nullptr : table->find("precision");

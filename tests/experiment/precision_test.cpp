@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "base/error.h"
 #include "base/threads.h"
 #include "config/toml.h"
 #include "experiment/experiment.h"
@@ -41,9 +42,9 @@ TEST(Precision, IsMeasuredOnceForADeviceAndLeavesTheThreads) {
   EXPECT_NE(first.reason, "");
 }
 
-TEST(Precision, AnExperimentTellsWhyAutoIsWhatItIs) {
-  const auto read = [](const std::string& precision) {
-    return read_experiment(config::parse_text("[experiment]\nprecision = \"" + precision + R"("
+Experiment read(const std::string& precision, const std::string& device = "auto") {
+  return read_experiment(
+      config::parse_text("[experiment]\nprecision = \"" + precision + "\"\ndevice = \"" + device + R"("
 [dataset]
 plugin = "simulated_survey"
 [encoders.image]
@@ -51,8 +52,17 @@ plugin = "vit"
 [[tasks]]
 plugin = "retrieval"
 )",
-                                              "e.toml"));
-  };
+                         "e.toml"));
+}
+
+TEST(Precision, AnExperimentOfAnotherMachineCanBeRead) {
+  const Experiment elsewhere = read("bf16", "cuda:99");
+  EXPECT_EQ(elsewhere.run_precision(), Precision::bf16);
+  EXPECT_THAT([&] { (void)elsewhere.run_device(); },
+              testing::ThrowsMessage<Error>(HasSubstr("the device 'cuda:99' cannot be used: ")));
+}
+
+TEST(Precision, AnExperimentTellsWhyAutoIsWhatItIs) {
   const PrecisionChoice& choice = fastest_precision(device_named("auto"));
   const Experiment chosen = read("auto");
   EXPECT_EQ(chosen.precision, choice.precision);
