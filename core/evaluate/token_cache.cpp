@@ -11,6 +11,7 @@
 #include "backend/backend.h"
 #include "backend/devices.h"
 #include "backend/pinned.h"
+#include "backend/readback.h"
 #include "base/error.h"
 #include "base/instructions.h"
 #include "base/rng.h"
@@ -41,10 +42,22 @@ int64_t row_bytes(const Encoded& encoded) {
          (encoded.cls_token.defined() ? encoded.cls_token.bytes() / encoded.cls_token.size(0) : 0);
 }
 
-void write_rows(io::RowFile& file, const char* column, int64_t begin, const Tensor& values) {
-  const auto write = [&](const auto& numbers) { file.write(column, begin, values.size(0), numbers.data()); };
-  values.dtype() == DType::f64 ? write(values.to_doubles()) : write(values.to_floats());
-}
+/// A column of a batch on its way to the file.
+class ComingColumn {
+ public:
+  ComingColumn(const char* column, int64_t begin, const Tensor& values)
+      : column_(column), begin_(begin), rows_(values.size(0)), dtype_(values.dtype()), numbers_({values}) {}
+  void write(io::RowFile& file) const {
+    const auto write = [&](const auto& numbers) { file.write(column_, begin_, rows_, numbers.data()); };
+    dtype_ == DType::f64 ? write(numbers_.doubles()) : write(numbers_.floats());
+  }
+
+ private:
+  const char* column_;
+  int64_t begin_, rows_;
+  DType dtype_;
+  Readback numbers_;
+};
 
 /// Every row that has the modality, and the first ones again, so that every batch is full.
 std::vector<int64_t> rows_in_full_batches(const Dataset& dataset, const TokenRequest& request) {
@@ -182,16 +195,25 @@ bool TokenCache::fill(const TokenRequest& request, const std::string& path, cons
   std::vector<io::RowFile::Column> columns = {{tokens_column, dtype, of_one(sample.tokens.shape())}};
   if (sample.cls_token.defined()) columns.push_back({summary_column, dtype, of_one(sample.cls_token.shape())});
   io::RowFile file(path, {{"key", key}}, columns, count);
-  load(request, rows, file.done() / request.batch, count / request.batch, [&](int64_t begin, const HostArray& view) {
-    const Encoded encoded = encode(request, view);
-    write_rows(file, tokens_column, begin, encoded.tokens);
-    if (encoded.cls_token.defined()) write_rows(file, summary_column, begin, encoded.cls_token);
-    const int64_t end = begin + request.batch;
+  // The device computes a batch while the one before is read and written.
+  std::vector<ComingColumn> before;
+  const auto write = [&](int64_t end) {
+    if (before.empty()) return;
+    for (const ComingColumn& column : before) column.write(file);
     if (end / request.batch % batches_between_commits == 0 || end == count) file.commit(end);
     if (console_ != nullptr) {
       console_->progress(fmt::format("tokens of the frozen {} backbone: {}/{} objects", request.name, end, count));
     }
+  };
+  load(request, rows, file.done() / request.batch, count / request.batch, [&](int64_t begin, const HostArray& view) {
+    const Encoded encoded = encode(request, view);
+    std::vector<ComingColumn> next;
+    next.emplace_back(tokens_column, begin, encoded.tokens);
+    if (encoded.cls_token.defined()) next.emplace_back(summary_column, begin, encoded.cls_token);
+    write(begin);
+    before = std::move(next);
   });
+  write(count);
   file.finish();
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   say(fmt::format("kept the tokens of the frozen {} backbone: {} {} objects, {} MB, in {}", request.name, count,

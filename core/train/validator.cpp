@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "autograd/tape.h"
+#include "backend/readback.h"
 #include "data/fields.h"
 #include "ops/ops.h"
 #include "train/batches.h"
@@ -21,13 +24,21 @@ record::Metrics Validator::measure(int64_t step) const {
   record::MetricMeans means;
   std::set<int64_t> rest(rows_.begin(), rows_.end());
   bool needs_rest = false;
+  // The device computes a batch while the numbers of the one before are read.
+  std::optional<std::pair<LossValue, Readback>> before;
+  const auto take = [&] {
+    if (before) means.add(before->first, before->second.doubles());
+  };
   const auto measure_batch = [&](StepContext& context, const data::Batch& batch) {
     const LossValue value = setup_.forward(context);
-    means.add(value);
+    Readback numbers(record::numbers_of(value));
+    take();
+    before.emplace(record::without_numbers(value), std::move(numbers));
     needs_rest = value.of_single_objects && !value.roots.empty();
     for (const int64_t row : batch.rows) rest.erase(row);
   };
   for_each_batch(setup_, frozen_, dataset_, rows_, step, Mode::validation, measure_batch);
+  take();
   const ops::PrecisionScope precision(setup_.stage().experiment.run_precision());
   if (needs_rest && !rest.empty()) add_rest({rest.begin(), rest.end()}, step, means);
   record::Metrics found = means.means();
