@@ -41,7 +41,8 @@ void StepContext::backward(const Tensor& total, double share) {
                     stage_.spec.name, stage_.spec.loss.plugin));
   }
   Tensor cotangent = Tensor::empty(total.shape(), total.dtype(), total.device());
-  backend_of(total.device()).fill(cotangent, share);
+  // The share; if the total is not finite, nothing is, and the device updates nothing.
+  backend_of(total.device()).scale_add(0.0, total, 0.0, share, cotangent);
   autograd::backward(total, std::move(cotangent));
   for (size_t call = 0; call < embeddings_.size(); ++call) {
     const auto& [view, values] = embeddings_[call];
