@@ -52,11 +52,4 @@ BackwardInputGraph::BackwardInputGraph(const ConvolutionShape& s) {
   graph.convolution_dx(s.windows, a, b, result);
 }
 
-BackwardWeightGraph::BackwardWeightGraph(const ConvolutionShape& s) {
-  a = add_plane(graph, DType::bf16, s.x);
-  b = add_plane(graph, DType::bf16, s.y);
-  result = add_weight(graph, s.result, s);
-  graph.convolution_dw(s.windows, a, b, result);
-}
-
 }  // namespace astroclip::cuda::dnn

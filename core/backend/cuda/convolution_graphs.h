@@ -15,7 +15,7 @@ struct ConvolutionShape {
   DType residual = DType::i64;      ///< i64: there is none
 };
 
-/// result = a ∗ b: y from x and weight, dx from dy and weight, or dweight from x and dy.
+/// result = a ∗ b: y from x and weight, or dx from dy and weight.
 struct ConvolutionGraph {
   Graph graph;
   int64_t a = -1, b = -1, result = -1, bias = -1, residual = -1;
@@ -25,9 +25,6 @@ struct ForwardGraph : ConvolutionGraph {
 };
 struct BackwardInputGraph : ConvolutionGraph {
   explicit BackwardInputGraph(const ConvolutionShape& shape);
-};
-struct BackwardWeightGraph : ConvolutionGraph {
-  explicit BackwardWeightGraph(const ConvolutionShape& shape);
 };
 
 }  // namespace astroclip::cuda::dnn

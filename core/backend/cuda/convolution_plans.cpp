@@ -1,41 +1,21 @@
 #include "backend/cuda/convolution.h"
 #include "backend/cuda/convolution_graphs.h"
-#include "backend/cuda/scratch.h"
 
 namespace astroclip::cuda {
 
 namespace {
 
-/// [out, in, height, width] with `in` last, as cuDNN reads it, and back.
-constexpr int channels_last[] = {0, 2, 3, 1}, channels_second[] = {0, 3, 1, 2};
-
-Shape with_channels_last(const Shape& weight) { return {weight[0], weight[2], weight[3], weight[1]}; }
-
-/// An array in bf16: itself or a copy.
-class Rounded {
- public:
-  Rounded(Backend& backend, ConstView x) : copy_(x.dtype == DType::bf16 ? 0 : x.numel() * size_of(DType::bf16)) {
-    data_ = x.data;
-    if (x.dtype == DType::bf16) return;
-    data_ = copy_.data();
-    backend.cast(x, {copy_.data(), x.shape, DType::bf16});
-  }
-  const void* data() const { return data_; }
-
- private:
-  Scratch copy_;
-  const void* data_;
-};
-
 /// A weight in bf16 with its channels last.
 class RoundedWeight {
  public:
   RoundedWeight(Backend& backend, ConstView weight) : turned_(weight.numel() * size_of(DType::f32)) {
-    const View turned(turned_.data(), with_channels_last(weight.shape), DType::f32);
-    backend.permute(weight, channels_last, turned);
+    const Shape& s = weight.shape;
+    const View turned(turned_.data(), {s[0], s[2], s[3], s[1]}, DType::f32);
+    constexpr int order[] = {0, 2, 3, 1};
+    backend.permute(weight, order, turned);
     rounded_.emplace(backend, turned);
   }
-  const void* data() const { return rounded_->data(); }
+  const void* data() const { return rounded_->view().data; }
 
  private:
   Scratch turned_;
@@ -63,8 +43,6 @@ void run(const Planned& planned, dnn::Pointers pointers, const void* a, const vo
   planned.plan->run(Card::get().networks(), pointers, workspace.data());
 }
 
-bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
-
 }  // namespace
 
 bool convolve_by_plan(Backend& backend, const ConvolutionArguments& a) {
@@ -84,7 +62,7 @@ bool convolve_by_plan(Backend& backend, const ConvolutionArguments& a) {
   dnn::Pointers ends;
   if (a.bias) ends.emplace_back(planned->graph.bias, a.bias.data);
   if (a.residual) ends.emplace_back(planned->graph.residual, a.residual.data);
-  run(*planned, std::move(ends), x.data(), weight.data(), a.y.data);
+  run(*planned, std::move(ends), x.view().data, weight.data(), a.y.data);
   return true;
 }
 
@@ -95,21 +73,8 @@ bool convolve_backward_input_by_plan(Backend& backend, const ConvolutionBackward
   const Rounded dy(backend, a.dy);
   const RoundedWeight weight(backend, a.weight);
   const Scratch dx(a.dx.numel() * size_of(DType::bf16));
-  run(*planned, {}, dy.data(), weight.data(), dx.data());
+  run(*planned, {}, dy.view().data, weight.data(), dx.data());
   backend.cast({dx.data(), a.dx.shape, DType::bf16}, a.dx);
-  return true;
-}
-
-bool convolve_backward_weight_by_plan(Backend& backend, const ConvolutionBackwardWeightArguments& a) {
-  if (!is_aligned(a.dy.data) || !is_aligned(a.x.data)) return false;
-  const auto* planned = plan_for<dnn::BackwardWeightGraph>({.x = a.x.shape, .y = a.dy.shape, .windows = a.windows});
-  if (planned == nullptr) return false;
-  const Rounded x(backend, a.x), dy(backend, a.dy);
-  const Shape shape = with_channels_last(a.dweight.shape);
-  const Scratch rounded(a.dweight.numel() * size_of(DType::bf16)), turned(a.dweight.numel() * size_of(DType::f32));
-  run(*planned, {}, x.data(), dy.data(), rounded.data());
-  backend.cast({rounded.data(), shape, DType::bf16}, {turned.data(), shape, DType::f32});
-  backend.permute({turned.data(), shape, DType::f32}, channels_second, a.dweight);
   return true;
 }
 

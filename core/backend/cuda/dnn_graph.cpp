@@ -197,14 +197,6 @@ void Graph::convolution_dx(const Windows& windows, int64_t dy, int64_t weight, i
                   CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
                   CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA);
 }
-void Graph::convolution_dw(const Windows& windows, int64_t x, int64_t dy, int64_t dw) {
-  add_convolution(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR, windows,
-                  {{CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, x},
-                   {CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, dy},
-                   {CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, dw}},
-                  CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
-                  CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA);
-}
 
 std::optional<Plan> Graph::plan(const Target& target) {
   std::vector<cudnnBackendDescriptor_t> operations;

@@ -98,7 +98,6 @@ class Graph {
   void reshape(int64_t x, int64_t y);
   void convolution(const Windows& windows, int64_t x, int64_t weight, int64_t y);
   void convolution_dx(const Windows& windows, int64_t dy, int64_t weight, int64_t dx);
-  void convolution_dw(const Windows& windows, int64_t x, int64_t dy, int64_t dw);
 
   /// The first in the order of cuDNN's heuristic, so the same at each run, whose engine gives the same bits each time;
   /// none if cuDNN has no such engine.
