@@ -12,7 +12,7 @@ struct ShortAttention {
   HeadsView q, k, v;
   MutableHeadsView y;
   float* log_sum_exp;
-  int64_t heads, pairs;  ///< pairs of sample and head
+  int heads, pairs;  ///< pairs of sample and head
   float scale;
 };
 
@@ -83,10 +83,19 @@ __device__ void add_weighted(float (&results)[8][4], const float (&weights)[step
   }
 }
 
+/// A sample and the first column of a head.
+struct ShortPlace {
+  int64_t batch, column;
+  __device__ ShortPlace(int pair, int heads) : batch(pair / heads), column(pair % heads * short_width) {}
+  __device__ const Bf16* of(const HeadsView& x) const {
+    return static_cast<const Bf16*>(x.data) + batch * x.batch_stride + column;
+  }
+};
+
 /// Rows from `row0` on of a head, each multiplied by its factor: through shared memory, so that they leave in pieces of
 /// 16 bytes.
 __device__ inline void store_tile(unsigned char* staging, const float (&results)[8][4], float upper, float lower,
-                                  const MutableHeadsView& of, int64_t batch, int64_t column, int row0, int lane) {
+                                  const MutableHeadsView& of, const ShortPlace& place, int row0, int lane) {
   __syncwarp();
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
@@ -96,7 +105,7 @@ __device__ inline void store_tile(unsigned char* staging, const float (&results)
         packed(results[i][2] * lower, results[i][3] * lower);
   }
   __syncwarp();
-  Bf16* to = static_cast<Bf16*>(of.data) + batch * of.batch_stride + column;
+  Bf16* to = static_cast<Bf16*>(of.data) + place.batch * of.batch_stride + place.column;
 #pragma unroll
   for (int i = lane; i < 128; i += 32) {
     const int row = i / 8, chunk = i % 8;
@@ -104,6 +113,19 @@ __device__ inline void store_tile(unsigned char* staging, const float (&results)
       *reinterpret_cast<uint4*>(to + (row0 + row) * of.token_stride + chunk * 8) =
           *reinterpret_cast<const uint4*>(staging + swizzled(row, chunk));
     }
+  }
+}
+
+/// Begins to copy a head to shared memory, all threads of the block together: `room` rows, of which those that are not
+/// there become zeros.
+template <int room, int threads>
+__device__ void copy_head(SharedAddress to, const HeadsView& x, int pair, int heads, bool there) {
+  const int tokens = there ? static_cast<int>(x.tokens) : 0, stride = static_cast<int>(x.token_stride);
+  const Bf16* from = ShortPlace(there ? pair : 0, heads).of(x);
+  for (int i = static_cast<int>(threadIdx.x); i < room * 8; i += threads) {
+    const int row = i / 8, chunk = i % 8;
+    const bool inside = row < tokens;
+    copy_async(to + swizzled(row, chunk), from + (inside ? static_cast<int64_t>(row) * stride + chunk * 8 : 0), inside);
   }
 }
 
@@ -116,27 +138,22 @@ __global__ void __launch_bounds__(32 * warps * heads_each, keys_room == 64 ? 4 :
   auto* memory = dynamic_shared<unsigned char>();
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32, own = warp / warps;
   const int queries = static_cast<int>(a.q.tokens), keys = static_cast<int>(a.k.tokens);
-  const int64_t first = static_cast<int64_t>(blockIdx.x) * heads_each;
+  const int first = static_cast<int>(blockIdx.x) * heads_each, pair = first + own;
 
-  for (int i = static_cast<int>(threadIdx.x); i < 2 * heads_each * keys_room * 8; i += 32 * warps * heads_each) {
-    const int which = i / (keys_room * 8), row = i / 8 % keys_room, chunk = i % 8;  // keys of the heads, then values
-    const HeadsView& of = which < heads_each ? a.k : a.v;
-    const int64_t pair = first + which % heads_each;
-    const bool there = row < keys && pair < a.pairs;
-    const Bf16* from = static_cast<const Bf16*>(of.data);
-    if (there) {
-      from += pair / a.heads * of.batch_stride + pair % a.heads * short_width + row * of.token_stride + chunk * 8;
-    }
-    copy_async(shared_address(memory) + which * head_bytes + swizzled(row, chunk), from, there);
+#pragma unroll
+  for (int head = 0; head < heads_each; ++head) {
+    const SharedAddress to = shared_address(memory) + head * head_bytes;
+    const bool there = first + head < a.pairs;
+    copy_head<keys_room, 32 * warps * heads_each>(to, a.k, first + head, a.heads, there);
+    copy_head<keys_room, 32 * warps * heads_each>(to + heads_each * head_bytes, a.v, first + head, a.heads, there);
   }
   wait_for_copies();
   __syncthreads();
-  const int64_t pair = first + own;
   if (pair >= a.pairs) return;
+  const ShortPlace place(pair, a.heads);
   const SharedAddress at_keys = shared_address(memory) + own * head_bytes;
   const SharedAddress at_values = at_keys + heads_each * head_bytes;
   unsigned char* out = memory + 2 * heads_each * head_bytes + warp * 2048;
-  const int64_t batch = pair / a.heads, column = pair % a.heads * short_width;
   const float scale_log2 = a.scale * 1.44269504F;
 
   for (int tile = 0; tile < tiles; ++tile) {
@@ -145,7 +162,7 @@ __global__ void __launch_bounds__(32 * warps * heads_each, keys_room == 64 ? 4 :
     // Queries straight into the registers of the left operand.
     uint32_t left[4][4];
     const int upper = row0 + lane / 4, lower = upper + 8;
-    const Bf16* from = static_cast<const Bf16*>(a.q.data) + batch * a.q.batch_stride + column + lane % 4 * 2;
+    const Bf16* from = place.of(a.q) + lane % 4 * 2;
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const auto word = [&](int row) {
@@ -161,18 +178,24 @@ __global__ void __launch_bounds__(32 * warps * heads_each, keys_room == 64 ? 4 :
       float scores[step / 8][4];
       multiply_turned<step>(scores, left, row_of(at_keys, start), lane);
       float top[2] = {-INFINITY, -INFINITY};
+      if (start + step > keys) {
 #pragma unroll
-      for (int n = 0; n < step / 8; ++n) {
+        for (int n = 0; n < step / 8; ++n) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          if (start + n * 8 + lane % 4 * 2 + i % 2 >= keys) scores[n][i] = -INFINITY;
-          top[i / 2] = fmaxf(top[i / 2], scores[n][i]);  // a NaN gets into the sum below
+          for (int i = 0; i < 4; ++i) {
+            if (start + n * 8 + lane % 4 * 2 + i % 2 >= keys) scores[n][i] = -INFINITY;
+          }
         }
+      }
+#pragma unroll
+      for (auto& part : scores) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) top[i / 2] = fmaxf(top[i / 2], part[i]);  // a NaN gets into the sum below
       }
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         top[i] = fmaxf(largest[i], over_quad<Largest>(top[i]));
-        const float shrink = exp2f((largest[i] - top[i]) * scale_log2);
+        const float shrink = power_of_2((largest[i] - top[i]) * scale_log2);
         largest[i] = top[i];
         sum[i] *= shrink;
 #pragma unroll
@@ -182,7 +205,7 @@ __global__ void __launch_bounds__(32 * warps * heads_each, keys_room == 64 ? 4 :
       for (int n = 0; n < step / 8; ++n) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          scores[n][i] = exp2f(fmaf(scores[n][i], scale_log2, -top[i / 2] * scale_log2));
+          scores[n][i] = power_of_2(fmaf(scores[n][i], scale_log2, -top[i / 2] * scale_log2));
           sum[i / 2] += scores[n][i];
         }
       }
@@ -193,11 +216,11 @@ __global__ void __launch_bounds__(32 * warps * heads_each, keys_room == 64 ? 4 :
       sum[i] = over_quad<Sum>(sum[i]);
       const int row = i == 0 ? upper : lower;
       if (a.log_sum_exp != nullptr && lane % 4 == 0 && row < queries) {
-        a.log_sum_exp[pair * queries + row] = largest[i] * a.scale + logf(sum[i]);
+        a.log_sum_exp[static_cast<int64_t>(pair) * queries + row] = largest[i] * a.scale + logf(sum[i]);
       }
       sum[i] = 1.0F / sum[i];
     }
-    store_tile(out, results, sum[0], sum[1], a.y, batch, column, row0, lane);
+    store_tile(out, results, sum[0], sum[1], a.y, place, row0, lane);
   }
 }
 
@@ -205,14 +228,9 @@ struct ShortBackward {
   HeadsView q, k, v, y, dy;
   MutableHeadsView dq, dk, dv;
   const float* log_sum_exp;
-  int64_t heads, pairs;
+  int heads, pairs;
   float scale;
 };
-
-/// Where a head begins, `from` being its sample and first column.
-__device__ inline const Bf16* head_of(const HeadsView& x, int64_t batch, int64_t column) {
-  return static_cast<const Bf16*>(x.data) + batch * x.batch_stride + column;
-}
 
 /// With p = exp(scale · q kᵀ − log Σ exp) and ds = p (dy vᵀ − Σ dy·y): dq = scale · ds k, by warps that have 16 queries
 /// at a time; then dv = pᵀ dy and dk = scale · dsᵀ q, by warps that have 16 keys. `room`: tokens padded to 32.
@@ -225,49 +243,49 @@ __global__ void __launch_bounds__(32 * warps * heads_each, room > 64 ? 2 : 4)
   auto* lines = reinterpret_cast<float*>(staging + warps * heads_each * 2048);
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32, own = warp / warps;
   const int queries = static_cast<int>(a.q.tokens), keys = static_cast<int>(a.k.tokens);
-  const int64_t first = static_cast<int64_t>(blockIdx.x) * heads_each;
+  const int first = static_cast<int>(blockIdx.x) * heads_each, pair = first + own;
 
-  for (int i = static_cast<int>(threadIdx.x); i < 3 * heads_each * room * 8; i += threads) {
-    const int which = i / (room * 8), row = i / 8 % room, chunk = i % 8;
-    const HeadsView& of = which < heads_each ? a.q : which < 2 * heads_each ? a.k : a.v;
-    const int64_t pair = first + which % heads_each;
-    const bool there = row < of.tokens && pair < a.pairs;
-    const Bf16* from = static_cast<const Bf16*>(of.data);
-    if (there) from = head_of(of, pair / a.heads, pair % a.heads * short_width) + row * of.token_stride + chunk * 8;
-    copy_async(shared_address(memory) + which * head_bytes + swizzled(row, chunk), from, there);
-  }
-  for (int i = static_cast<int>(threadIdx.x); i < heads_each * room * 8; i += threads) {
-    const int head = i / (room * 8), row = i / 8 % room, chunk = i % 8;
-    const int64_t pair = first + head;
-    const bool there = row < queries && pair < a.pairs;
-    Pack<Bf16, 8> dy = {};
-    float sum = 0.0F;
-    if (there) {
-      const int64_t batch = pair / a.heads, column = pair % a.heads * short_width + chunk * 8;
-      dy = *reinterpret_cast<const Pack<Bf16, 8>*>(head_of(a.dy, batch, column) + row * a.dy.token_stride);
-      const Floats<8> y = load<8>(head_of(a.y, batch, column) + row * a.y.token_stride);
 #pragma unroll
-      for (int j = 0; j < 8; ++j) sum = fmaf(to_float(dy.at[j]), y[j], sum);
-    }
-    *reinterpret_cast<Pack<Bf16, 8>*>(memory + (3 * heads_each + head) * head_bytes + swizzled(row, chunk)) = dy;
+  for (int head = 0; head < heads_each; ++head) {
+    const SharedAddress to = shared_address(memory) + head * head_bytes;
+    const int other = first + head;
+    const bool there = other < a.pairs;
+    copy_head<room, threads>(to, a.q, other, a.heads, there);
+    copy_head<room, threads>(to + heads_each * head_bytes, a.k, other, a.heads, there);
+    copy_head<room, threads>(to + 2 * heads_each * head_bytes, a.v, other, a.heads, there);
+    const ShortPlace of_head(there ? other : 0, a.heads);
+    const Bf16 *from_dy = of_head.of(a.dy), *from_y = of_head.of(a.y);
+    for (int i = static_cast<int>(threadIdx.x); i < room * 8; i += threads) {
+      const int row = i / 8, chunk = i % 8;
+      const bool inside = there && row < queries;
+      Pack<Bf16, 8> dy = {};
+      float sum = 0.0F;
+      if (inside) {
+        dy = *reinterpret_cast<const Pack<Bf16, 8>*>(from_dy + row * a.dy.token_stride + chunk * 8);
+        const Floats<8> y = load<8>(from_y + row * a.y.token_stride + chunk * 8);
 #pragma unroll
-    for (int bit = 1; bit < 8; bit <<= 1) sum += __shfl_xor_sync(0xFFFFFFFFu, sum, bit);
-    if (chunk == 0) {
-      // Queries that are not there weigh nothing.
-      lines[head * 2 * room + row] = there ? a.log_sum_exp[pair * queries + row] * 1.44269504F : INFINITY;
-      lines[(head * 2 + 1) * room + row] = sum;
+        for (int j = 0; j < 8; ++j) sum = fmaf(to_float(dy.at[j]), y[j], sum);
+      }
+      *reinterpret_cast<Pack<Bf16, 8>*>(memory + (3 * heads_each + head) * head_bytes + swizzled(row, chunk)) = dy;
+#pragma unroll
+      for (int bit = 1; bit < 8; bit <<= 1) sum += __shfl_xor_sync(0xFFFFFFFFu, sum, bit);
+      if (chunk == 0) {
+        // Queries that are not there weigh nothing.
+        const int64_t line = static_cast<int64_t>(other) * queries + row;
+        lines[head * 2 * room + row] = inside ? a.log_sum_exp[line] * 1.44269504F : INFINITY;
+        lines[(head * 2 + 1) * room + row] = sum;
+      }
     }
   }
   wait_for_copies();
   __syncthreads();
-  const int64_t pair = first + own;
   if (pair >= a.pairs) return;
+  const ShortPlace place(pair, a.heads);
   const SharedAddress q = shared_address(memory) + own * head_bytes, k = q + heads_each * head_bytes;
   const SharedAddress v = k + heads_each * head_bytes, dy = v + heads_each * head_bytes;
   const float* log_sum_exp = lines + own * 2 * room;
   const float* centre = log_sum_exp + room;
   staging += warp * 2048;
-  const int64_t batch = pair / a.heads, column = pair % a.heads * short_width;
   const float scale_log2 = a.scale * 1.44269504F;
 
 #pragma unroll 1
@@ -289,13 +307,22 @@ __global__ void __launch_bounds__(32 * warps * heads_each, room > 64 ? 2 : 4)
       for (int n = 0; n < step / 8; ++n) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          const float p = exp2f(fmaf(scores[n][i], scale_log2, -origin[i / 2]));
-          ds[n][i] = start + n * 8 + lane % 4 * 2 + i % 2 < keys ? p * (ds[n][i] - mean[i / 2]) : 0.0F;
+          const float p = power_of_2(fmaf(scores[n][i], scale_log2, -origin[i / 2]));
+          ds[n][i] = p * (ds[n][i] - mean[i / 2]);
+        }
+      }
+      if (start + step > keys) {
+#pragma unroll
+        for (int n = 0; n < step / 8; ++n) {
+#pragma unroll
+          for (int i = 0; i < 4; ++i) {
+            if (start + n * 8 + lane % 4 * 2 + i % 2 >= keys) ds[n][i] = 0.0F;
+          }
         }
       }
       add_weighted<step>(dq, ds, row_of(k, start), lane);
     }
-    store_tile(staging, dq, a.scale, a.scale, a.dq, batch, column, row0, lane);
+    store_tile(staging, dq, a.scale, a.scale, a.dq, place, row0, lane);
   }
 
 #pragma unroll 1
@@ -316,15 +343,15 @@ __global__ void __launch_bounds__(32 * warps * heads_each, room > 64 ? 2 : 4)
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           const int query = start + n * 8 + lane % 4 * 2 + i % 2;
-          p[n][i] = exp2f(fmaf(p[n][i], scale_log2, -log_sum_exp[query]));
+          p[n][i] = power_of_2(fmaf(p[n][i], scale_log2, -log_sum_exp[query]));
           ds[n][i] = p[n][i] * (ds[n][i] - centre[query]);
         }
       }
       add_weighted<step>(dv, p, row_of(dy, start), lane);
       add_weighted<step>(dk, ds, row_of(q, start), lane);
     }
-    store_tile(staging, dv, 1.0F, 1.0F, a.dv, batch, column, row0, lane);
-    store_tile(staging, dk, a.scale, a.scale, a.dk, batch, column, row0, lane);
+    store_tile(staging, dv, 1.0F, 1.0F, a.dv, place, row0, lane);
+    store_tile(staging, dk, a.scale, a.scale, a.dk, place, row0, lane);
   }
 }
 
@@ -357,8 +384,14 @@ bool is_short(const Arguments& a, const Heads&... heads) {
 
 bool attend_short(const AttentionArguments& a) {
   if (!is_short(a, a.q, a.k, a.v, a.y)) return false;
-  const ShortAttention heads{
-      a.q, a.k, a.v, a.y, a.log_sum_exp.as<float>(), a.heads, a.batch * a.heads, static_cast<float>(a.scale)};
+  const ShortAttention heads{a.q,
+                             a.k,
+                             a.v,
+                             a.y,
+                             a.log_sum_exp.as<float>(),
+                             static_cast<int>(a.heads),
+                             static_cast<int>(a.batch * a.heads),
+                             static_cast<float>(a.scale)};
   const int64_t tokens = std::max(a.q.tokens, a.k.tokens);
   if (tokens <= 32) {
     run<32, 32, 2, 1, 4>(heads);
@@ -381,8 +414,8 @@ bool attend_short_backward(const AttentionBackwardArguments& a) {
                             a.dk,
                             a.dv,
                             a.log_sum_exp.as<float>(),
-                            a.heads,
-                            a.batch * a.heads,
+                            static_cast<int>(a.heads),
+                            static_cast<int>(a.batch * a.heads),
                             static_cast<float>(a.scale)};
   const int64_t tokens = std::max(a.q.tokens, a.k.tokens);
   if (tokens <= 32) {

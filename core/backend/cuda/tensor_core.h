@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-/// Instructions of tensor cores, which only PTX has. Tests replace this header by one that computes the same on the
-/// host.
+/// Instructions of tensor cores and beside them, which only PTX has. Tests replace this header by one that computes the
+/// same on the host.
 namespace astroclip::cuda {
 
 /// Where shared memory lies for these instructions.
@@ -44,6 +44,13 @@ __device__ inline void multiply_add(float (&d)[4], const uint32_t (&a)[4], uint3
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+/// 2^x to 2 units in the last place; 0 where it is below float32's normal numbers.
+__device__ inline float power_of_2(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
 }
 
 }  // namespace astroclip::cuda

@@ -72,4 +72,9 @@ inline void multiply_add(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uin
   }
 }
 
+inline float power_of_2(float x) {
+  const float y = std::exp2(x);
+  return y < 0x1p-126F ? 0.0F : y;
+}
+
 }  // namespace astroclip::cuda
