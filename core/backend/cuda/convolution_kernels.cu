@@ -237,6 +237,7 @@ __global__ void __launch_bounds__(product_threads) multiply_turned_windows(Weigh
   const T* x = static_cast<const T*>(p.x);
 
   Floats<4> next_a[loads], next_b;
+  WindowAt at_window(p.map, begin + term);
   const auto fetch = [&](int64_t position) {
     const bool inside = position < end;
 #pragma unroll
@@ -246,8 +247,8 @@ __global__ void __launch_bounds__(product_threads) multiply_turned_windows(Weigh
                          : Floats<4>{};
     }
     next_b =
-        inside ? gather<false>(x, p.map, WindowAt(p.map, position), first_column + four, p.terms, p.channels, p.wide_x)
-               : Floats<4>{};
+        inside ? gather<false>(x, p.map, at_window, first_column + four, p.terms, p.channels, p.wide_x) : Floats<4>{};
+    at_window.advance(p.map, depth);
   };
 
   float sums[rows_each][4] = {};
@@ -367,15 +368,33 @@ __global__ void __launch_bounds__(product_threads) multiply_rounded_windows(Weig
   }
 }
 
-/// dweight [rows, channels, places] = the sum of parts [parts, rows, places, channels].
-__global__ void __launch_bounds__(256) add_weight_parts(const float* parts, int64_t count, int64_t size,
-                                                        int64_t channels, int64_t places, float* dweight) {
+/// dweight [rows, channels, places] = the sum of parts [parts, padded rows, places, padded channels] of `size`
+/// elements.
+__global__ void __launch_bounds__(256)
+    add_weight_parts(const float* parts, int64_t count, int64_t size, int64_t rows, int64_t channels, int64_t places,
+                     int64_t padded_channels, float* dweight) {
   const int64_t at = thread_of_grid();
-  if (at >= size) return;
-  float sum = parts[at];
-  for (int64_t part = 1; part < count; ++part) sum += parts[part * size + at];
+  if (at >= rows * channels * places) return;
   const int64_t channel = at % channels, place = at / channels % places, row = at / channels / places;
+  const int64_t from = (row * places + place) * padded_channels + channel;
+  float sum = parts[from];
+  for (int64_t part = 1; part < count; ++part) sum += parts[part * size + from];
   dweight[(row * channels + channel) * places + place] = sum;
+}
+
+template <class T>
+__global__ void __launch_bounds__(256)
+    round_rows_padded(const T* x, int64_t rows, int channels, int padded_channels, Bf16* y) {
+  const int chunks = padded_channels / 8;
+  const int64_t at = thread_of_grid(), row = at / chunks;
+  if (row >= rows) return;
+  const int first = static_cast<int>(at - row * chunks) * 8;
+  Floats<8> values = {};
+#pragma unroll
+  for (int i = 0; i < 8; ++i) {
+    if (first + i < channels) values[i] = to_float(x[row * channels + first + i]);
+  }
+  store<8>(y + at * 8, values);
 }
 
 /// turned [places, in, out], or [places, out, in] for dx, from weight [out, in, places].
@@ -439,6 +458,15 @@ ConvolutionProduct product_of(ConstView source, const float* weight, const Windo
 
 }  // namespace
 
+void round_padded(ConstView x, View y) {
+  const int64_t channels = x.shape[3], rows = x.numel() / channels;
+  with_float(x.dtype, "convolution", [&](auto type) {
+    using T = decltype(type);
+    launch(&round_rows_padded<T>, blocks_for(y.numel() / 8, 256), 256, x.as<T>(), rows, static_cast<int>(channels),
+           static_cast<int>(y.shape[3]), y.as<Bf16>());
+  });
+}
+
 void convolve(const ConvolutionArguments& a) {
   const TurnedWeight weight(a.weight, false);
   ConvolutionProduct p = product_of(a.x, weight.data(), a.windows, a.y);
@@ -458,7 +486,7 @@ void convolve_backward_input(const ConvolutionBackwardInputArguments& a) {
 }
 
 void convolve_backward_weight(const ConvolutionBackwardWeightArguments& a) {
-  const int64_t rows = a.dweight.shape[0], channels = a.x.shape[3], places = a.windows.size[0] * a.windows.size[1];
+  const int64_t rows = a.dy.shape[3], channels = a.x.shape[3], places = a.windows.size[0] * a.windows.size[1];
   const int64_t terms = places * channels, positions = a.dy.numel() / rows;
   const auto run = [&](auto kernel, int64_t rows_of_tile, int64_t columns_of_tile) {
     const int64_t row_tiles = (rows + rows_of_tile - 1) / rows_of_tile;
@@ -480,8 +508,8 @@ void convolve_backward_weight(const ConvolutionBackwardWeightArguments& a) {
                           .wide_rows = rows % 4 == 0 && aligned(a.dy.data),
                           .wide_x = channels % 4 == 0 && aligned(a.x.data)};
     launch(kernel, static_cast<unsigned>(tiles * parts), product_threads, p);
-    launch(&add_weight_parts, blocks_for(rows * terms, 256), 256, sums.as<float>(), parts, rows * terms, channels,
-           places, a.dweight.as<float>());
+    launch(&add_weight_parts, blocks_for(a.dweight.numel(), 256), 256, sums.as<float>(), parts, rows * terms,
+           a.dweight.shape[0], a.dweight.shape[1], places, channels, a.dweight.as<float>());
   };
   if (a.dy.dtype == DType::bf16) {
     if (rows > 64) return run(&multiply_rounded_windows<128>, 128, rounded_columns);

@@ -46,10 +46,8 @@ void run(const Planned& planned, dnn::Pointers pointers, const void* a, const vo
 }  // namespace
 
 bool convolve_by_plan(Backend& backend, const ConvolutionArguments& a) {
-  if (!is_aligned(a.x.data) || !is_aligned(a.bias.data) || !is_aligned(a.residual.data) || !is_aligned(a.y.data)) {
-    return false;
-  }
-  const auto* planned = plan_for<dnn::ForwardGraph>({.x = a.x.shape,
+  if (!is_aligned(a.bias.data) || !is_aligned(a.residual.data) || !is_aligned(a.y.data)) return false;
+  const auto* planned = plan_for<dnn::ForwardGraph>({.x = padded(a.x.shape),
                                                      .y = a.y.shape,
                                                      .windows = a.windows,
                                                      .result = a.y.dtype,
@@ -67,7 +65,7 @@ bool convolve_by_plan(Backend& backend, const ConvolutionArguments& a) {
 }
 
 bool convolve_backward_input_by_plan(Backend& backend, const ConvolutionBackwardInputArguments& a) {
-  if (!is_aligned(a.dy.data)) return false;
+  if (a.dx.shape[3] % 8 != 0 || a.dy.shape[3] % 8 != 0) return false;
   const auto* planned = plan_for<dnn::BackwardInputGraph>({.x = a.dx.shape, .y = a.dy.shape, .windows = a.windows});
   if (planned == nullptr) return false;
   const Rounded dy(backend, a.dy);
