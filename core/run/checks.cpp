@@ -148,8 +148,8 @@ class MemoryNeed {
   /// Between forward and backward pass.
   void note_activations() { kept_ = memory_.statistics().used_bytes; }
 
-  /// When what `objects` objects took is free again, but for packed weights. Throws Error when the device has too
-  /// little; "" where only the system knows.
+  /// What `objects` objects tell when all they took is free again, but for packed weights. Throws Error when the device
+  /// has too little; "" where only the system knows.
   std::string tell(int64_t objects, const std::vector<NamedTensor>& parameters) const {
     const std::optional<int64_t> available = available_memory(device_);
     if (!available) return "";
@@ -166,21 +166,23 @@ class MemoryNeed {
     const int64_t activations =
         splits ? memory_.statistics().peak_used_bytes - before_ - packed
                : static_cast<int64_t>(share * static_cast<double>(std::max<int64_t>(0, kept_ - before_ - packed)));
-    const std::string need =
-        fmt::format("about {} for weights, gradients and optimiser and {} for the activations of {} objects",
-                    gigabytes(weights), gigabytes(activations), splits ? spec.micro_batch : spec.batch);
-    const int64_t total = *available + memory_.statistics().used_bytes;
-    if (weights + activations > total) {
-      throw Error(
-          fmt::format("[stages.{}] needs {}, and {} has {}; a smaller 'batch' needs less, with 'accumulate' for "
-                      "the same number of objects a step",
-                      spec.name, need, device_.str(), gigabytes(total)));
+    const std::string need = fmt::format(
+        "stage {} needs about {} for weights, gradients and optimiser and {} for the activations of {} objects; {} has "
+        "{}",
+        spec.name, size_text(weights), size_text(activations), splits ? spec.micro_batch : spec.batch, device_.str(),
+        size_text(*available + memory_.statistics().used_bytes));
+    if (weights + activations > *available + memory_.statistics().used_bytes) {
+      throw Error(need + ": make 'batch' smaller, and with 'accumulate' a step of several batches");
     }
-    return fmt::format("stage {}: {}, of {} on {}", spec.name, need, gigabytes(total), device_.str());
+    return need;
   }
 
  private:
-  static std::string gigabytes(int64_t bytes) { return fmt::format("{:.1f} GB", static_cast<double>(bytes) / 1e9); }
+  static std::string size_text(int64_t bytes) {
+    constexpr double mega = 1e6, giga = 1e9;
+    const auto size = static_cast<double>(bytes);
+    return size < giga ? fmt::format("{:.0f} MB", size / mega) : fmt::format("{:.1f} GB", size / giga);
+  }
 
   const Stage& stage_;
   Device device_;
