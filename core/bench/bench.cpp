@@ -98,7 +98,7 @@ Peers peers_of(const Request& request, const Row& row, const Work& work) {
   for (const std::string& package : request.against) {
     if (std::ranges::find(row.peers, package) == row.peers.end()) continue;
     peers.push_back(std::make_unique<Peer>(request.python, package, row.name, static_cast<int64_t>(work.objects),
-                                           request.settings.precision));
+                                           request.settings));
   }
   return peers;
 }

@@ -85,10 +85,11 @@ struct Peer::Process {
 };
 
 Peer::Peer(const std::string& python, const std::string& package, const std::string& work, int64_t batch,
-           Precision precision)
-    : process_(new Process{
-          package,
-          {python, package, {"--precision", name_of(precision), "--work", work, "--batch", std::to_string(batch)}}}) {
+           const Settings& settings) {
+  std::vector<std::string> arguments = {"--precision", name_of(settings.precision), "--work", work,
+                                        "--batch",     std::to_string(batch)};
+  if (settings.small) arguments.emplace_back("--small");
+  process_.reset(new Process{package, {python, package, std::move(arguments)}});
   std::istringstream words(process_->answer());
   std::string word;
   words >> word;

@@ -13,7 +13,7 @@ class Peer {
  public:
   /// Starts `python` and waits until it has done the work once in each mode. Throws Error when that fails.
   Peer(const std::string& python, const std::string& package, const std::string& work, int64_t batch,
-       Precision precision);
+       const Settings& settings);
   ~Peer();
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;

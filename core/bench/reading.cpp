@@ -88,24 +88,26 @@ Work rows(bool is_compressed, bool by_library, int threads) {
 }
 
 /// Views of a file's images, epoch after epoch.
-Work views(std::vector<data::ViewPlan> plans, int64_t epochs, int threads) {
+Work views(const Settings& settings, const std::vector<data::ViewPlan>& plans, int64_t epochs, int threads) {
   const auto noise = std::make_shared<NoiseFile>(false);
   const auto dataset = std::make_shared<data::SurveyDataset>(
       data::SurveyDataset::Options{.files = {noise->path()}, .train_fraction = 1.0});
   std::vector<int64_t> rows(object_count);
   std::iota(rows.begin(), rows.end(), 0);
+  const int64_t batch = settings.small ? 8 : 64, steps = settings.small ? 1 : epochs * object_count / batch;
   const auto run = [=] {
-    constexpr int64_t batch = 64;
-    const int64_t steps = epochs * object_count / batch;
     data::Loader loader(*dataset, rows, plans, {}, {.batch = batch, .steps = steps, .threads = threads});
     for (int64_t step = 0; step < steps; ++step) loader.next();
     (void)noise;
   };
-  return {run, 0.0, 0.0, static_cast<double>(epochs * object_count)};
+  return {run, 0.0, 0.0, static_cast<double>(steps * batch)};
 }
 
-data::ViewPlan crops(const std::string& name, int64_t size, int64_t count) {
-  return {{.name = name, .modality = "image", .augment = true, .crops = count}, {3, size, size}};
+data::ViewPlan crops(const std::string& name, int64_t size, int64_t count, const std::vector<std::string>& groups) {
+  data::ViewPlan plan{{.name = name, .modality = "image", .augment = true, .crops = count, .groups = groups},
+                      {3, size, size}};
+  for (const std::string& group : groups) plan.groups.push_back(*data::known_view_group(group));
+  return plan;
 }
 
 }  // namespace
@@ -134,11 +136,14 @@ std::vector<Row> loading_rows(bool on_card) {
     // A thread makes whole batches, of which an epoch has four.
     const int64_t epochs = (threads + 3) / 4;
     // Of DINOv2 for ViT-L/12: two crops of 144² and eight of 60² of every image.
-    table.push_back({"load 10 crops of an image" + with, [=](const Settings&) {
-                       return views({crops("global", 144, 2), crops("local", 60, 8)}, epochs, threads);
+    table.push_back({"load 10 crops of an image" + with, [=](const Settings& s) {
+                       return views(
+                           s, {crops("global", 144, 2, {"global_1", "global_2"}), crops("local", 60, 8, {"local"})},
+                           epochs, threads);
                      }});
     const data::ViewPlan centre{{.name = "image", .modality = "image"}, {3, 144, 144}};
-    table.push_back({"load an image" + with, [=](const Settings&) { return views({centre}, 4 * epochs, threads); }});
+    table.push_back(
+        {"load an image" + with, [=](const Settings& s) { return views(s, {centre}, 4 * epochs, threads); }});
   }
   return table;
 }

@@ -22,8 +22,8 @@ std::string interpreter(const std::string& script) {
 /// A peer ends when its input does, which another one that was started later must not hold open.
 TEST(Peer, EndsWhileALaterOneGoesOn) {
   const std::string python = interpreter("echo ready exact; while read -r mode; do echo 2; done");
-  auto first = std::make_unique<Peer>(python, "faiss", "search", 1, Precision::f32);
-  Peer second(python, "scikit-learn", "search", 1, Precision::f32);
+  auto first = std::make_unique<Peer>(python, "faiss", "search", 1, Settings());
+  Peer second(python, "scikit-learn", "search", 1, {});
   first.reset();
   EXPECT_THAT(second.modes(), testing::ElementsAre("exact"));
   EXPECT_EQ(second.seconds("exact"), 2.0);

@@ -39,6 +39,14 @@ TEST_P(Rows, OfKernelsRun) {
   }
 }
 
+TEST(LoadingRows, Run) {
+  for (const Row& row : loading_rows(false)) {
+    if (!row.name.ends_with(", 2 threads")) continue;
+    SCOPED_TRACE(row.name);
+    EXPECT_NO_THROW(row.make({.small = true}).run());
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(OnEach, Rows, testing_support::each_fast_backend(), testing_support::backend_name);
 
 }  // namespace
