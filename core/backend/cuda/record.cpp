@@ -1,5 +1,9 @@
 #include "backend/cuda/record.h"
 
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 
 #include "backend/cuda/card.h"
@@ -16,7 +20,15 @@ void open(int index) {
   register_backend(DeviceKind::cuda, std::make_shared<cuda::CudaBackend>());
 }
 
-std::string describe() { return astroclip::cuda::Card::get().describe(); }
+std::string describe() {
+  std::string text = astroclip::cuda::Card::get().describe();
+  for (const char* choice : {"ASTROCLIP_CUDA_PLANS", "ASTROCLIP_CUDA_ATTENTION", "ASTROCLIP_CUDA_CONVOLUTION"}) {
+    if (const char* value = std::getenv(choice)) {
+      text += fmt::format(", {}={}", choice, std::filesystem::path(value).filename().string());
+    }
+  }
+  return text;
+}
 
 int64_t free_bytes() {
   (void)astroclip::cuda::Card::get();

@@ -16,7 +16,7 @@ struct Record {
   std::string (*objection)(int index);
   /// Registers memory and backend for that card. Throws Error.
   void (*open)(int index);
-  /// The open card, its driver and the libraries, with their versions.
+  /// The open card, its driver and the libraries, with their versions, and what the environment chooses of algorithms.
   std::string (*describe)();
   /// Bytes of its memory that nobody has taken.
   int64_t (*free_bytes)();
