@@ -12,8 +12,8 @@ bool is_whole(const Tensor& x) {
   return static_cast<const void*>(storage.data()) == x.data() && storage.bytes() == x.bytes();
 }
 
-/// Tag of a derived form that is a Tensor; those of packed weights are precisions.
-constexpr int rounded_tag = -1;
+/// Tags of derived forms that are no packed weights, whose tags are precisions.
+constexpr int rounded_tag = -1, scaled_tag = -2;
 
 }  // namespace
 
@@ -76,6 +76,47 @@ void check_shapes(const Tensor& x, const Tensor& weight, const Tensor& bias, con
   }
 }
 
+/// Contents that a derived form was made from.
+struct Source {
+  std::shared_ptr<const Storage> storage;
+  uint64_t version = 0;
+  explicit Source(const Tensor& x)
+      : storage(x.defined() ? x.storage() : nullptr), version(storage ? storage->version() : 0) {}
+  bool operator==(const Source&) const = default;
+};
+
+/// Weight and bias times a scale; undefined until their second use.
+struct Scaled {
+  Source bias_source, scale_source;
+  Tensor weight, bias;
+};
+
+Tensor times(const Tensor& a, const Tensor& b) {
+  Tensor product = like(a);
+  backend_of(a.device()).binary(BinaryOp::multiply, a, b, product);
+  return product;
+}
+
+/// s · W and s · b, kept with W until one of the three is written; null at their first use, because weights that are
+/// trained change before the next. The backend must prepare one form for both uses, which leaves the second slot free.
+const Scaled* scaled(const Tensor& weight, const Tensor& bias, const Tensor& scale) {
+  if (!is_whole(weight) || !backend_of(weight.device()).prepares_for_both_uses()) return nullptr;
+  Storage& storage = *weight.storage();
+  Storage::Derived& slot = storage.derived(1);
+  auto* known = slot.tag == scaled_tag ? static_cast<Scaled*>(slot.form.get()) : nullptr;
+  const bool is_current = known != nullptr && slot.version == storage.version() && slot.shape == weight.shape() &&
+                          known->bias_source == Source(bias) && known->scale_source == Source(scale);
+  if (!is_current) {
+    slot = {std::make_shared<Scaled>(Source(bias), Source(scale)), storage.version(), scaled_tag, weight.shape()};
+    return nullptr;
+  }
+  if (!known->weight.defined()) {
+    known->weight = times(weight, scale.view_as({scale.numel(), 1}));
+    if (bias.defined()) known->bias = times(bias, scale);
+  }
+  return known;
+}
+
 UnaryOp kernel_of(Activation activation) { return activation == Activation::gelu ? UnaryOp::gelu : UnaryOp::relu; }
 
 /// Saved for backward; tensors are detached.
@@ -102,12 +143,6 @@ Tensor input_gradient(const SavedLinear& saved, const Tensor& dpre, const Tensor
                               .scale = optional_view(saved.scale),
                               .stored_dy = scales ? ConstView(operand.view_as(flat)) : ConstView()});
   return dx;
-}
-
-Tensor times(const Tensor& a, const Tensor& b) {
-  Tensor product = like(a);
-  backend_of(a.device()).binary(BinaryOp::multiply, a, b, product);
-  return product;
 }
 
 /// x as products of that precision read it, so that it is rounded once for several of them.
@@ -169,6 +204,13 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
   check_shapes(x, weight, bias, options, result);
   const int64_t rows = rows_of(x.shape());
   const bool records = autograd::needs_gradient({&x, &weight, &bias, &options.residual, &options.scale});
+  if (!records && options.scale.defined()) {
+    if (const Scaled* known = scaled(weight, bias, options.scale)) {
+      LinearOptions rest = options;
+      rest.scale = {};
+      return linear(x, known->weight, known->bias, rest);
+    }
+  }
   const bool keeps_pre = records && options.activation != Activation::none;
 
   Tensor y = Tensor::empty(result, dtype_for(options.readers, x), x.device());

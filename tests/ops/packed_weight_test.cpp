@@ -1,9 +1,12 @@
 // Packed forms of weights that share a storage: one never stands for another.
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "autograd/tape.h"
 #include "base/rng.h"
 #include "ops/ops.h"
+#include "support/devices.h"
 
 namespace astroclip::ops {
 namespace {
@@ -65,6 +68,41 @@ TEST(PackedWeight, FollowsWhatIsWrittenThroughAView) {
   part.copy_from(random({32, 96}, 4));
   expect_right(whole, "after");
 }
+
+using ScaledWeight = testing_support::OnEachBackend;
+
+/// A product by a scaled weight is kept where no gradient is recorded: each of its parts may change.
+TEST_P(ScaledWeight, FollowsWhatIsWritten) {
+  const autograd::NoGrad no_grad;
+  const auto on = [](Device where, const Shape& shape, uint64_t stream) {
+    return Tensor::from_host(random(shape, stream).to_doubles(), shape, backend_of(where).compute_dtype(), where);
+  };
+  const auto make = [&](Device where) {
+    return std::array{on(where, {many_rows, 24}, 1), on(where, {16, 24}, 2), on(where, {16}, 3), on(where, {16}, 4)};
+  };
+  auto found = make(device()), expected = make(Device::reference());
+  const auto expect_equal = [&](const char* when) {
+    const auto run = [](const std::array<Tensor, 4>& of) {
+      return linear(of[0], of[1], of[2], {.scale = of[3]}).to_doubles();
+    };
+    const auto right = run(expected);
+    for (int use = 0; use < 3; ++use) {
+      const auto left = run(found);
+      for (size_t i = 0; i < left.size(); ++i) ASSERT_NEAR(left[i], right[i], 1e-5) << when << ", use " << use;
+    }
+  };
+  expect_equal("as made");
+  for (size_t part = 1; part < 4; ++part) {
+    found[part].copy_from(on(device(), found[part].shape(), 10 + part));
+    expected[part].copy_from(on(Device::reference(), expected[part].shape(), 10 + part));
+    expect_equal("after a part was written");
+  }
+  found[3] = on(device(), {16}, 20);
+  expected[3] = on(Device::reference(), {16}, 20);
+  expect_equal("by another scale");
+}
+
+INSTANTIATE_TEST_SUITE_P(, ScaledWeight, testing_support::each_backend(), testing_support::backend_name);
 
 }  // namespace
 }  // namespace astroclip::ops
