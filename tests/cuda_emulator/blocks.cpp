@@ -71,10 +71,7 @@ struct Block {
   char* shared = nullptr;  ///< the end of the dynamic shared memory, before a page that cannot be touched
 };
 
-Block& block() {
-  static auto* all = new Block();
-  return *all;
-}
+Block& current = *new Block();
 
 /// Memory between two pages that cannot be touched.
 char* guarded(size_t bytes) {
@@ -121,18 +118,16 @@ std::string str(const Thread& thread) {
 
 /// Where each thread's stack begins.
 void run_thread() {
-  Block& b = block();
-  b.kernel->thread();
-  b.threads[b.running].state = State::returned;
+  current.kernel->thread();
+  current.threads[current.running].state = State::returned;
   void* unused = nullptr;
-  astroclip_switch_stack(&unused, b.scheduler);
+  astroclip_switch_stack(&unused, current.scheduler);
 }
 
 void prepare_stack(Thread& thread) {
-  Block& b = block();
-  if (b.free_stacks.empty()) b.free_stacks.push_back(guarded(stack_bytes));
-  thread.stack = b.free_stacks.back();
-  b.free_stacks.pop_back();
+  if (current.free_stacks.empty()) current.free_stacks.push_back(guarded(stack_bytes));
+  thread.stack = current.free_stacks.back();
+  current.free_stacks.pop_back();
   // Six registers, the address to go to, and none to return to: its stack is aligned as at a call.
   auto* top = reinterpret_cast<void**>(thread.stack + stack_bytes) - 2;
   top[0] = reinterpret_cast<void*>(&run_thread);
@@ -142,89 +137,82 @@ void prepare_stack(Thread& thread) {
 }
 
 [[noreturn]] void fail(const std::string& problem) {
-  throw Error(fmt::format("[cuda emulator] kernel {}, block {}: {}", block().kernel->name, str(block_index), problem));
+  throw Error(fmt::format("[cuda emulator] kernel {}, block {}: {}", current.kernel->name, str(block_index), problem));
 }
 
 /// Runs a thread until it waits or returns.
 void resume(int i) {
-  Block& b = block();
-  Thread& thread = b.threads[i];
+  Thread& thread = current.threads[i];
   if (thread.stack == nullptr) prepare_stack(thread);
-  b.running = i;
+  current.running = i;
   thread_index = thread.index;
-  astroclip_switch_stack(&b.scheduler, thread.saved);
-  b.running = -1;
-  if (thread.state == State::abandoned) fail(fmt::format("thread {} {}", str(thread.index), b.problem));
+  astroclip_switch_stack(&current.scheduler, thread.saved);
+  current.running = -1;
+  if (thread.state == State::abandoned) fail(fmt::format("thread {} {}", str(thread.index), current.problem));
   if (thread.state != State::returned) return;
-  b.live[i / warp_size] &= ~(1u << i % warp_size);
-  b.free_stacks.push_back(thread.stack);
+  current.live[i / warp_size] &= ~(1u << i % warp_size);
+  current.free_stacks.push_back(thread.stack);
 }
 
 void wait(State state, unsigned mask, const std::source_location& place) {
-  Block& b = block();
-  Thread& thread = b.threads[b.running];
+  Thread& thread = current.threads[current.running];
   thread.state = state;
   thread.mask = mask;
   thread.place = place;
-  astroclip_switch_stack(&thread.saved, b.scheduler);
+  astroclip_switch_stack(&thread.saved, current.scheduler);
 }
 
-bool same_place(const std::source_location& a, const std::source_location& b) {
-  return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
+bool same_place(const std::source_location& one, const std::source_location& other) {
+  return one.line() == other.line() && one.column() == other.column() &&
+         (one.file_name() == other.file_name() || std::strcmp(one.file_name(), other.file_name()) == 0);
 }
 
 /// Lets the threads of a warp go on whose partners are all there. Returns whether there are any.
 bool release_warp(int w) {
-  Block& b = block();
-  const unsigned live = b.live[w];
-  Thread* threads = b.threads + w * warp_size;
+  const unsigned live = current.live[w];
+  Thread* threads = current.threads + w * warp_size;
   unsigned done = 0;
   for (int lane = 0; lane < warp_size; ++lane) {
-    if ((live >> lane & 1) == 0 || (done >> lane & 1) != 0 || threads[lane].state != State::at_warp) continue;
-    const unsigned partners = threads[lane].mask & live;
-    if ((partners >> lane & 1) == 0)
-      fail(fmt::format("the mask {:#x} lacks {}", threads[lane].mask, str(threads[lane])));
+    const Thread& thread = threads[lane];
+    if ((live >> lane & 1) == 0 || (done >> lane & 1) != 0 || thread.state != State::at_warp) continue;
+    const unsigned partners = thread.mask & live;
+    if ((partners >> lane & 1) == 0) fail(fmt::format("the mask {:#x} lacks {}", thread.mask, str(thread)));
     bool complete = true;
-    for (int other = 0; other < warp_size && complete; ++other) {
-      if ((partners >> other & 1) == 0) continue;
-      const Thread& partner = threads[other];
-      complete = partner.state == State::at_warp && partner.mask == threads[lane].mask;
-      if (complete && !same_place(partner.place, threads[lane].place)) {
-        fail(fmt::format("{} and {} would exchange values", str(threads[lane]), str(partner)));
+    for (unsigned rest = partners; rest != 0 && complete; rest &= rest - 1) {
+      const Thread& partner = threads[std::countr_zero(rest)];
+      complete = partner.state == State::at_warp && partner.mask == thread.mask;
+      if (complete && !same_place(partner.place, thread.place)) {
+        fail(fmt::format("{} and {} would exchange values", str(thread), str(partner)));
       }
     }
     if (!complete) continue;
     done |= partners;
-    for (int other = 0; other < warp_size; ++other) {
-      if ((partners >> other & 1) != 0) threads[other].partners = partners;
+    for (unsigned rest = partners; rest != 0; rest &= rest - 1) {
+      Thread& partner = threads[std::countr_zero(rest)];
+      partner.state = State::ready;
+      partner.partners = partners;
+      partner.given = partner.offered;
     }
-  }
-  for (int lane = 0; lane < warp_size; ++lane) {
-    if ((done >> lane & 1) == 0) continue;
-    threads[lane].state = State::ready;
-    threads[lane].given = threads[lane].offered;
   }
   return done != 0;
 }
 
 /// Until each of its threads waits for the block, returned, or waits for others of the warp in vain.
 void run_warp(int w, bool ascending) {
-  Block& b = block();
-  const int first = w * warp_size, last = std::min(first + warp_size, b.count);
+  const int first = w * warp_size, last = std::min(first + warp_size, current.count);
   do {
     for (int i = 0; i < last - first; ++i) {
       const int at = ascending ? first + i : last - 1 - i;
-      if (b.threads[at].state == State::ready) resume(at);
+      if (current.threads[at].state == State::ready) resume(at);
     }
   } while (release_warp(w));
 }
 
 /// Lets the threads go on that wait for the block, if all do. Returns whether there are any.
 bool release_block() {
-  Block& b = block();
   const Thread* waiting = nullptr;
-  for (int i = 0; i < b.count; ++i) {
-    const Thread& thread = b.threads[i];
+  for (int i = 0; i < current.count; ++i) {
+    const Thread& thread = current.threads[i];
     if (thread.state == State::returned) continue;
     if (waiting == nullptr) waiting = &thread;
     if (thread.state != waiting->state || !same_place(thread.place, waiting->place)) {
@@ -233,28 +221,27 @@ bool release_block() {
   }
   if (waiting == nullptr) return false;
   if (waiting->state == State::at_warp) fail(fmt::format("{} waits for threads that do not come", str(*waiting)));
-  b.votes = 0;
-  for (int i = 0; i < b.count; ++i) {
-    if (b.threads[i].state == State::returned) continue;
-    b.threads[i].state = State::ready;
-    b.votes += b.threads[i].yes;
+  current.votes = 0;
+  for (int i = 0; i < current.count; ++i) {
+    if (current.threads[i].state == State::returned) continue;
+    current.threads[i].state = State::ready;
+    current.votes += current.threads[i].yes;
   }
   return true;
 }
 
 void run_block(bool ascending) {
-  Block& b = block();
-  const dim3& extents = b.kernel->block;
-  b.count = static_cast<int>(extents.x * extents.y * extents.z);
-  for (int i = 0; i < b.count; ++i) {
+  const dim3& extents = current.kernel->block;
+  current.count = static_cast<int>(extents.x * extents.y * extents.z);
+  for (int i = 0; i < current.count; ++i) {
     const auto at = static_cast<unsigned>(i);
-    b.threads[i] = {};
-    b.threads[i].index = {at % extents.x, at / extents.x % extents.y, at / extents.x / extents.y};
+    current.threads[i] = {};
+    current.threads[i].index = {at % extents.x, at / extents.x % extents.y, at / extents.x / extents.y};
   }
-  const int warps = (b.count + warp_size - 1) / warp_size;
+  const int warps = (current.count + warp_size - 1) / warp_size;
   for (int w = 0; w < warps; ++w) {
-    const int lanes = std::min(warp_size, b.count - w * warp_size);
-    b.live[w] = lanes == warp_size ? ~0u : (1u << lanes) - 1;
+    const int lanes = std::min(warp_size, current.count - w * warp_size);
+    current.live[w] = lanes == warp_size ? ~0u : (1u << lanes) - 1;
   }
   // The order changes at each barrier, so that one that is missing shows whichever way it would be crossed.
   do {
@@ -266,10 +253,9 @@ void run_block(bool ascending) {
 }  // namespace
 
 void run_blocks(const Kernel& kernel) {
-  Block& b = block();
-  if (b.shared == nullptr) b.shared = guarded(shared_room) + shared_room;
-  b.kernel = &kernel;
-  b.running = -1;
+  if (current.shared == nullptr) current.shared = guarded(shared_room) + shared_room;
+  current.kernel = &kernel;
+  current.running = -1;
   block_extents = kernel.block;
   grid_extents = kernel.grid;
   const auto [variables, bytes] = static_shared();
@@ -283,70 +269,64 @@ void run_blocks(const Kernel& kernel) {
       run_block(i % 2 == 0);
     }
   } catch (...) {
-    for (int i = 0; i < b.count; ++i) {
-      if (b.threads[i].stack != nullptr && b.threads[i].state != State::returned) {
-        b.free_stacks.push_back(b.threads[i].stack);
+    for (int i = 0; i < current.count; ++i) {
+      if (current.threads[i].stack != nullptr && current.threads[i].state != State::returned) {
+        current.free_stacks.push_back(current.threads[i].stack);
       }
     }
-    b.kernel = nullptr;
+    current.kernel = nullptr;
     throw;
   }
-  b.kernel = nullptr;
+  current.kernel = nullptr;
 }
 
-bool inside_thread() { return block().running >= 0; }
+bool inside_thread() { return current.running >= 0; }
 
-void set_problem(const std::string& problem) { block().problem = problem; }
+void set_problem(const std::string& problem) { current.problem = problem; }
 
 void abandon_thread() {
-  Block& b = block();
-  b.threads[b.running].state = State::abandoned;
+  current.threads[current.running].state = State::abandoned;
   void* unused = nullptr;
-  astroclip_switch_stack(&unused, b.scheduler);
+  astroclip_switch_stack(&unused, current.scheduler);
 }
 
 void wait_for_block(std::source_location place) { wait(State::at_block, 0, place); }
 
 int vote_of_block(bool yes, std::source_location place) {
-  Block& b = block();
-  Thread& thread = b.threads[b.running];
+  Thread& thread = current.threads[current.running];
   thread.yes = yes;
   wait(State::at_block, 0, place);
   thread.yes = false;
-  return b.votes;
+  return current.votes;
 }
 
 void wait_for_warp(unsigned mask, std::source_location place) { wait(State::at_warp, mask, place); }
 
-void exchange(unsigned mask, void* value, size_t bytes, int from, std::source_location place) {
-  Block& b = block();
-  Thread& thread = b.threads[b.running];
-  std::memcpy(&thread.offered, value, bytes);
+uint64_t exchange(unsigned mask, uint64_t value, int from, std::source_location place) {
+  Thread& thread = current.threads[current.running];
+  thread.offered = value;
   wait(State::at_warp, mask, place);
-  const Thread& source = b.threads[b.running / warp_size * warp_size + from];
-  const uint64_t taken = (thread.partners >> from & 1) != 0 ? source.given : ~uint64_t{0};
-  std::memcpy(value, &taken, bytes);
+  if ((thread.partners >> from & 1) == 0) return ~uint64_t{0};
+  return current.threads[current.running / warp_size * warp_size + from].given;
 }
 
 unsigned vote_of_warp(unsigned mask, bool yes, std::source_location place) {
-  Block& b = block();
-  Thread& thread = b.threads[b.running];
+  Thread& thread = current.threads[current.running];
   thread.offered = yes;
   wait(State::at_warp, mask, place);
   unsigned votes = 0;
   for (int lane = 0; lane < warp_size; ++lane) {
     if ((thread.partners >> lane & 1) == 0) continue;
-    votes |= static_cast<unsigned>(b.threads[b.running / warp_size * warp_size + lane].given) << lane;
+    votes |= static_cast<unsigned>(current.threads[current.running / warp_size * warp_size + lane].given) << lane;
   }
   return votes;
 }
 
-int lane() { return block().running % warp_size; }
+int lane() { return current.running % warp_size; }
 
 void* shared_bytes() {
   constexpr size_t alignment = 128;
-  const Block& b = block();
-  return b.shared - (b.kernel->shared + alignment - 1) / alignment * alignment;
+  return current.shared - (current.kernel->shared + alignment - 1) / alignment * alignment;
 }
 
 }  // namespace astroclip::cuda::emulated

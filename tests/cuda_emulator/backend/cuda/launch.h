@@ -32,8 +32,8 @@ void wait_for_block(std::source_location place);
 int vote_of_block(bool yes, std::source_location place);
 /// Waits for the threads of the warp in `mask` that have not returned.
 void wait_for_warp(unsigned mask, std::source_location place);
-/// The same; the first lanes' `bytes` (8 at most) are then those of lane `from(lane)`, NaN of one that takes no part.
-void exchange(unsigned mask, void* value, size_t bytes, int from, std::source_location place);
+/// The same; gives the value of lane `from`, all ones if it takes no part.
+uint64_t exchange(unsigned mask, uint64_t value, int from, std::source_location place);
 /// The same; bit i is set where lane i takes part and says yes.
 unsigned vote_of_warp(unsigned mask, bool yes, std::source_location place);
 int lane();
@@ -44,7 +44,10 @@ void queue_kernel(const void* kernel, dim3 grid, dim3 block, size_t shared, std:
 template <class T>
 T shuffle(unsigned mask, T value, int from, std::source_location place) {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 8);
-  exchange(mask, &value, sizeof value, from, place);
+  uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof value);
+  bits = exchange(mask, bits, from, place);
+  std::memcpy(&value, &bits, sizeof value);
   return value;
 }
 
