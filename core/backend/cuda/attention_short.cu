@@ -8,6 +8,9 @@ namespace {
 
 constexpr int short_width = 64;
 
+// The second number of launch bounds below decides the speed: with more than 168 registers for a thread, a
+// multiprocessor has room for one block of five warps.
+
 struct ShortAttention {
   HeadsView q, k, v;
   MutableHeadsView y;

@@ -123,6 +123,8 @@ template <class G>
 class Plans {
  public:
   struct Planned {
+    template <class Arguments>
+    explicit Planned(const Arguments& arguments) : graph(arguments) {}
     G graph;
     std::optional<Plan> plan;
   };
@@ -141,7 +143,7 @@ class Plans {
   static std::unique_ptr<Planned> make(const Arguments& arguments) {
     try {
       const Target target{Card::get().networks()};
-      auto made = std::make_unique<Planned>(G(arguments), std::nullopt);
+      auto made = std::make_unique<Planned>(arguments);
       made->plan = made->graph.graph.plan(target);
       if (made->plan) return made;
     } catch (const Error&) {  // left to the kernels of the backend
