@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "backend/call.h"
 
@@ -18,19 +19,28 @@ constexpr ProductExtents product_extents[] = {{1, 1, 1},    {1, 33, 17},   {3, 2
 
 std::string str(const ProductExtents& e) { return fmt::format("{}x{}x{}", e.rows, e.in, e.out); }
 
-void add_matmul(std::vector<Case>& cases) {
+void add_matmul(std::vector<Case>& cases, const ProductExtents& e, int64_t batch) {
+  for (int form = 0; form < 4; ++form) {
+    const bool ta = form % 2 == 1, tb = form >= 2;
+    cases.push_back({"matmul", fmt::format("{} of {} {}{}", batch, str(e), ta ? "t" : "n", tb ? "t" : "n"),
+                     Exactness::sums, [=](Call& call) {
+                       const Shape a = ta ? Shape{batch, e.in, e.rows} : Shape{batch, e.rows, e.in};
+                       const Shape b = tb ? Shape{batch, e.out, e.in} : Shape{batch, e.in, e.out};
+                       call.backend.matmul(call.random(a), ta, call.random(b), tb, form == 0 ? 1.0 : 0.37,
+                                           call.output("c", {batch, e.rows, e.out}));
+                     }});
+  }
+}
+
+void add_matmuls(std::vector<Case>& cases) {
   for (const ProductExtents& e : product_extents) {
-    for (const int64_t batch : {1, 3}) {
-      for (int form = 0; form < 4; ++form) {
-        const bool ta = form % 2 == 1, tb = form >= 2;
-        cases.push_back({"matmul", fmt::format("{} of {} {}{}", batch, str(e), ta ? "t" : "n", tb ? "t" : "n"),
-                         Exactness::sums, [=](Call& call) {
-                           const Shape a = ta ? Shape{batch, e.in, e.rows} : Shape{batch, e.rows, e.in};
-                           const Shape b = tb ? Shape{batch, e.out, e.in} : Shape{batch, e.in, e.out};
-                           call.backend.matmul(call.random(a), ta, call.random(b), tb, form == 0 ? 1.0 : 0.37,
-                                               call.output("c", {batch, e.rows, e.out}));
-                         }});
-      }
+    for (const int64_t batch : {1, 3}) add_matmul(cases, e, batch);
+  }
+  // Few rows or columns and a large operand: enough for kernels that go through it once.
+  for (const auto& [few, batch] : {std::pair{1, 1}, {6, 1}, {6, 3}, {16, 1}}) {
+    for (const auto& [in, many] : {std::pair{132, 513}, {513, 132}, {1036, 77}}) {
+      add_matmul(cases, {few, in, many}, batch);
+      add_matmul(cases, {many, in, few}, batch);
     }
   }
 }
@@ -96,7 +106,7 @@ void run_backward(Call& call, const ProductExtents& e, bool pack, DType type) {
 
 std::vector<Case> product_cases() {
   std::vector<Case> cases;
-  add_matmul(cases);
+  add_matmuls(cases);
   for (const ProductExtents& e : product_extents) {
     for (const bool pack : {false, true}) {
       const std::string how = pack ? ", packed" : "";

@@ -1,4 +1,5 @@
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/few_rows.h"
 #include "backend/cuda/product.h"
 
 namespace astroclip::cuda {
@@ -13,7 +14,8 @@ void CudaBackend::matmul(ConstView a, bool transpose_a, ConstView b, bool transp
   spec.batch = c.numel() / (spec.m * spec.n);
   spec.transpose_a = transpose_a;
   spec.transpose_b = transpose_b;
-  product(spec, {.a = a.data, .b = b.data, .y = c.data, .alpha = static_cast<float>(alpha)});
+  const ProductOperands operands = {.a = a.data, .b = b.data, .y = c.data, .alpha = static_cast<float>(alpha)};
+  if (!try_few_rows(spec, operands)) product(spec, operands);
 }
 
 }  // namespace astroclip::cuda
