@@ -142,11 +142,11 @@ def masked_error(state, inputs):
 
 
 def masked_modelling(spectra, style):
-    """A span is hidden in each of six sections."""
+    """A span is hidden in each of six sections: 50 of 778 tokens."""
     count = tokens_for(1, "cpu")[0].shape[1]
     mask = torch.zeros(len(spectra), count, 1, device=spectra.device)
     for section in range(6):
-        mask[:, section * (count // 6) :][:, : count // 15] = 1
+        mask[:, section * (count // 6) :][:, : count * 50 // 778] = 1
     state = trained(("spectrum_encoder.backbone.",), spectra.device)
     return stepping(state, list(state.values()), masked_error, (spectra, mask), style)
 
