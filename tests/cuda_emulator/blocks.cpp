@@ -55,7 +55,6 @@ struct Thread {
   std::source_location place;
   uint64_t offered = 0, given = 0;  ///< to its warp: while it waits, and then
   unsigned partners = 0;            ///< lanes that waited together
-  bool yes = false;
 };
 
 /// The block that runs.
@@ -64,7 +63,6 @@ struct Block {
   Thread threads[most_threads];
   unsigned live[most_threads / warp_size];  ///< the lanes of each warp that have not returned
   int count = 0, running = -1;
-  int votes = 0;
   std::string problem;        ///< of an abandoned thread
   void* scheduler = nullptr;  ///< its stack pointer while a thread runs
   std::vector<char*> free_stacks;
@@ -221,11 +219,9 @@ bool release_block() {
   }
   if (waiting == nullptr) return false;
   if (waiting->state == State::at_warp) fail(fmt::format("{} waits for threads that do not come", str(*waiting)));
-  current.votes = 0;
   for (int i = 0; i < current.count; ++i) {
     if (current.threads[i].state == State::returned) continue;
     current.threads[i].state = State::ready;
-    current.votes += current.threads[i].yes;
   }
   return true;
 }
@@ -291,14 +287,6 @@ void abandon_thread() {
 }
 
 void wait_for_block(std::source_location place) { wait(State::at_block, 0, place); }
-
-int vote_of_block(bool yes, std::source_location place) {
-  Thread& thread = current.threads[current.running];
-  thread.yes = yes;
-  wait(State::at_block, 0, place);
-  thread.yes = false;
-  return current.votes;
-}
 
 void wait_for_warp(unsigned mask, std::source_location place) { wait(State::at_warp, mask, place); }
 
