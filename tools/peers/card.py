@@ -25,6 +25,8 @@ class Card:
     def __init__(self, device):
         self.device = torch.device(device)
         self.is_card = self.device.type == "cuda"  # a rehearsal on the host otherwise
+        if self.is_card:
+            torch.cuda.init()  # before which the counters of memory refuse every device
 
     def synchronize(self):
         if self.is_card:
