@@ -34,12 +34,12 @@ struct CudaLibrary {
   std::string problem;
 };
 
-/// Beside the plugins, unless ASTROCLIP_CUDA names another build.
+/// In a folder beside the plugins', unless ASTROCLIP_CUDA names another build.
 std::string cuda_path() {
   if (const char* named = std::getenv("ASTROCLIP_CUDA")) return named;
   Dl_info here;
   if (dladdr(reinterpret_cast<const void*>(&cuda_path), &here) == 0) return "cuda.so";
-  return std::filesystem::weakly_canonical(here.dli_fname).parent_path() / "astroclip" / "cuda.so";
+  return std::filesystem::weakly_canonical(here.dli_fname).parent_path() / "astroclip" / "backends" / "cuda.so";
 }
 
 CudaLibrary load_cuda() {
