@@ -45,6 +45,11 @@ std::string cuda_path() {
 CudaLibrary load_cuda() {
   const std::string path = cuda_path();
   if (!std::filesystem::exists(path)) return {nullptr, "this build has no CUDA backend: nvcc or cuDNN was missing"};
+  // Without a driver no card can be used, and CUDA's libraries, which take a tenth of a second to load, are left alone.
+  // An emulated card has none.
+  if (std::getenv("ASTROCLIP_CUDA") == nullptr && dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) == nullptr) {
+    return {nullptr, "no NVIDIA driver is loaded"};
+  }
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (library == nullptr) return {nullptr, dlerror()};
   const auto* record = static_cast<const cuda::Record*>(dlsym(library, cuda::record_symbol));

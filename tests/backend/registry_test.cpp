@@ -1,6 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+#include <string>
+
 #include "backend/backend.h"
 #include "base/error.h"
 
@@ -16,6 +20,14 @@ TEST(Registry, NamesTheDevicesThatThereAreTheFastestFirst) {
   }
   EXPECT_EQ(device_named("auto"), device_named(device_names().front()));
   EXPECT_EQ(backend_of(Device::reference()).compute_dtype(), DType::f64);
+}
+
+TEST(Registry, LoadsNoLibrariesOfCudaWhereNoCardIs) {
+  if (device_names().front() == "cuda") GTEST_SKIP() << "there is a card";
+  std::ifstream maps("/proc/self/maps");
+  const std::string loaded((std::istreambuf_iterator<char>(maps)), std::istreambuf_iterator<char>());
+  EXPECT_THAT(loaded, testing::HasSubstr("libastroclip"));
+  EXPECT_THAT(loaded, testing::Not(testing::HasSubstr("libcublasLt")));
 }
 
 TEST(Registry, SaysWhichDevicesThereAre) {
