@@ -6,6 +6,7 @@
 
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/simd-inl.h"
+#include "backend/with_type_internal.h"
 #include "base/threads.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -29,25 +30,6 @@ HWY_EXPORT(round_run);
 
 namespace {
 
-/// Calls body with a value of the C++ type behind `dtype`.
-template <class Body>
-void with_type(DType dtype, Body body) {
-  switch (dtype) {
-    case DType::f32:
-      return body(float{});
-    case DType::f64:
-      return body(double{});
-    case DType::bf16:
-      return body(BFloat16{});
-    case DType::i32:
-      return body(int32_t{});
-    case DType::i64:
-      return body(int64_t{});
-    case DType::u8:
-      return body(uint8_t{});
-  }
-}
-
 template <class To, class From>
 To convert(From value) {
   if constexpr (std::is_same_v<From, BFloat16>) {
@@ -62,7 +44,7 @@ To convert(From value) {
 }  // namespace
 
 void CpuBackend::fill(View y, double value) {
-  with_type(y.dtype, [&](auto type) {
+  with_type<BFloat16>(y.dtype, [&](auto type) {
     using T = decltype(type);
     parallel_for(y.numel(), elementwise_grain,
                  [&](int64_t begin, int64_t end) { std::fill(y.as<T>() + begin, y.as<T>() + end, convert<T>(value)); });
@@ -73,8 +55,8 @@ void CpuBackend::cast(ConstView x, View y) {
   if (x.dtype == DType::f32 && y.dtype == DType::bf16) {
     return round_to_bf16(x.as<float>(), y.as<BFloat16>(), x.numel());
   }
-  with_type(x.dtype, [&](auto from) {
-    with_type(y.dtype, [&](auto to) {
+  with_type<BFloat16>(x.dtype, [&](auto from) {
+    with_type<BFloat16>(y.dtype, [&](auto to) {
       using From = decltype(from);
       using To = decltype(to);
       parallel_for(x.numel(), elementwise_grain, [&](int64_t begin, int64_t end) {

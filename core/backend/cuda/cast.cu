@@ -3,29 +3,11 @@
 
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/vector.h"
+#include "backend/with_type_internal.h"
 
 namespace astroclip::cuda {
 
 namespace {
-
-/// Calls body with a value of the type on the card behind `dtype`.
-template <class Body>
-void with_type(DType dtype, Body body) {
-  switch (dtype) {
-    case DType::f32:
-      return body(float{});
-    case DType::f64:
-      return body(double{});
-    case DType::bf16:
-      return body(Bf16{});
-    case DType::i32:
-      return body(int32_t{});
-    case DType::i64:
-      return body(int64_t{});
-    case DType::u8:
-      return body(uint8_t{});
-  }
-}
 
 template <class T>
 struct Fill {
@@ -74,25 +56,18 @@ void fill_bits(View y, T value) {
 }  // namespace
 
 void CudaBackend::fill(View y, double value) {
-  switch (y.dtype) {
-    case DType::f32:
-      return fill_bits(y, static_cast<float>(value));
-    case DType::f64:
-      return fill_bits(y, value);
-    case DType::bf16:
-      return fill_bits(y, BFloat16(static_cast<float>(value)).bits);
-    case DType::i32:
-      return fill_bits(y, static_cast<int32_t>(value));
-    case DType::i64:
-      return fill_bits(y, static_cast<int64_t>(value));
-    case DType::u8:
-      return fill_bits(y, static_cast<uint8_t>(value));
-  }
+  with_type<BFloat16>(y.dtype, [&]<class T>(T) {
+    if constexpr (std::is_same_v<T, BFloat16>) {
+      fill_bits(y, BFloat16(static_cast<float>(value)).bits);
+    } else {
+      fill_bits(y, static_cast<T>(value));
+    }
+  });
 }
 
 void CudaBackend::cast(ConstView x, View y) {
-  with_type(x.dtype, [&]<class From>(From) {
-    with_type(y.dtype, [&]<class To>(To) {
+  with_type<Bf16>(x.dtype, [&]<class From>(From) {
+    with_type<Bf16>(y.dtype, [&]<class To>(To) {
       constexpr int wide = 16 / std::max(sizeof(From), sizeof(To));
       for_elements<wide>(x.numel(), aligned(x.data, y.data), Cast<From, To>{x.as<From>(), y.as<To>()});
     });
