@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "data/fields.h"
 #include "data/preprocessing.h"
 
@@ -56,11 +57,7 @@ Catalogue::Catalogue(const Embeddings& embeddings, std::vector<embed::Input> inp
         }
       }
     }
-    for (const Field& field : own.objects->fields()) {
-      const auto same_name = [&](const Column& column) { return column.name == field.name; };
-      if (field.shape.rank() > 0 || field.name == "object_id" || std::ranges::any_of(columns_, same_name)) continue;
-      columns_.push_back({field.name, field.unit, field.meaning});
-    }
+    add_columns(*own.objects);
   }
   if (!inputs_.empty() && found_ == 0) {
     throw Error(fmt::format("{}: none of its objects is in {}{}", embeddings.path(), inputs_.front().name,
@@ -68,33 +65,106 @@ Catalogue::Catalogue(const Embeddings& embeddings, std::vector<embed::Input> inp
   }
 }
 
+void Catalogue::add_columns(const Dataset& objects) {
+  using Kind = Column::Kind;
+  const auto add = [&](Column column) {
+    const auto known = std::ranges::find(columns_, column.name, &Column::name);
+    if (known == columns_.end())
+      columns_.push_back(std::move(column));
+    else if (known->kind != column.kind && known->kind != Kind::text && column.kind != Kind::text)
+      known->kind = Kind::number;
+  };
+  for (const Field& field : objects.fields()) {
+    if (field.shape.rank() > 0 || field.name == "object_id") continue;
+    add({field.name, field.unit, field.meaning,
+         field.dtype == DType::i64   ? Kind::integer
+         : field.dtype == DType::f32 ? Kind::single
+                                     : Kind::number});
+  }
+  for (const std::string& name : objects.text_labels()) add({name, "", "", Kind::text});
+}
+
 bool Catalogue::has_field(size_t input, const std::string& name) const {
   return std::ranges::any_of(inputs_[input].objects->fields(), [&](const Field& field) { return field.name == name; });
 }
 
+const Catalogue::Column& Catalogue::described(const std::string& column) const {
+  const auto found = std::ranges::find(columns_, column, &Column::name);
+  if (found != columns_.end()) return *found;
+  std::vector<std::string> names = {"object_id"};
+  for (const Column& one : columns_) names.push_back(one.name);
+  throw Error(fmt::format("there is no column '{}'{}", column, suggestion(column, names)));
+}
+
 std::span<const float> Catalogue::values(const std::string& column) const {
-  if (std::ranges::find(columns_, column, &Column::name) == columns_.end())
-    throw Error(fmt::format("there is no column '{}'", column));
+  if (described(column).kind == Column::Kind::text) throw Error(fmt::format("the column '{}' is text", column));
   const std::scoped_lock lock(mutex_);
   const auto known = values_.find(column);
   if (known != values_.end()) return known->second;
-  std::vector<float> values(places_.size(), not_a_number);
-  for (size_t input = 0; input < inputs_.size(); ++input) {
-    if (!has_field(input, column)) continue;
-    std::vector<int64_t> wanted;  // rows of the embeddings
-    for (size_t row = 0; row < places_.size(); ++row) {
-      if (places_[row].input == static_cast<int32_t>(input)) wanted.push_back(static_cast<int64_t>(row));
-    }
-    std::ranges::sort(wanted, {}, [&](int64_t row) { return places_[static_cast<size_t>(row)].row; });
-    for (size_t begin = 0; begin < wanted.size(); begin += rows_at_once) {
-      const auto some = std::span(wanted).subspan(begin, std::min<size_t>(rows_at_once, wanted.size() - begin));
-      std::vector<int64_t> rows;
-      for (const int64_t row : some) rows.push_back(places_[static_cast<size_t>(row)].row);
-      const std::vector<double> read = data::read_label(*inputs_[input].objects, inputs_[input].split, rows, column);
-      for (size_t i = 0; i < some.size(); ++i) values[static_cast<size_t>(some[i])] = static_cast<float>(read[i]);
-    }
-  }
+  std::vector<int64_t> rows(places_.size());
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  std::vector<float> values;
+  for (const double value : read(column, rows).numbers()) values.push_back(static_cast<float>(value));
   return values_[column] = std::move(values);
+}
+
+io::Column Catalogue::read(const std::string& name, std::span<const int64_t> rows) const {
+  io::Column column{.name = name, .place = fmt::format("column '{}'", name)};
+  if (name == "object_id") {
+    column.values = embeddings_.id_values(rows);
+    return column;
+  }
+  const Column::Kind kind = described(name).kind;
+  if (kind == Column::Kind::integer)
+    column.values = std::vector<int64_t>(rows.size());
+  else if (kind == Column::Kind::text)
+    column.values = std::vector<std::string>(rows.size());
+  else
+    column.values = std::vector<double>(rows.size());
+  column.missing.assign(rows.size(), true);
+  // Read in the order of the data.
+  const auto place_of = [&](size_t i) { return places_[static_cast<size_t>(rows[i])]; };
+  std::vector<size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::sort(order, [&](size_t a, size_t b) {
+    const Place left = place_of(a), right = place_of(b);
+    return std::pair(left.input, left.row) < std::pair(right.input, right.row);
+  });
+  for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    const int32_t input = place_of(order[begin]).input;
+    std::vector<int64_t> wanted;
+    while (end < order.size() && place_of(order[end]).input == input && std::ssize(wanted) < rows_at_once)
+      wanted.push_back(place_of(order[end++]).row);
+    if (input < 0) continue;
+    read_part(column, static_cast<size_t>(input), wanted, std::span(order).subspan(begin, wanted.size()));
+  }
+  return column;
+}
+
+void Catalogue::read_part(io::Column& column, size_t input, std::span<const int64_t> rows,
+                          std::span<const size_t> to) const {
+  const embed::Input& own = inputs_[input];
+  const auto put = [&]<class T>(std::vector<T>& values, const auto& read) {
+    for (size_t i = 0; i < to.size(); ++i) {
+      values[to[i]] = read[i];
+      column.missing[to[i]] = false;
+    }
+  };
+  if (auto* texts = std::get_if<std::vector<std::string>>(&column.values)) {
+    const std::vector<std::string> labels = own.objects->text_labels();
+    if (std::ranges::find(labels, column.name) == labels.end()) return;
+    put(*texts, own.objects->texts(own.split, rows, column.name));
+    for (const size_t at : to) column.missing[at] = (*texts)[at].empty();
+    return;
+  }
+  if (!has_field(input, column.name)) return;
+  if (auto* integers = std::get_if<std::vector<int64_t>>(&column.values)) {
+    const HostBatch batch = data::read_fields(*own.objects, own.split, rows, {column.name});
+    put(*integers, batch.at(column.name).values<int64_t>());
+    return;
+  }
+  auto& numbers = std::get<std::vector<double>>(column.values);
+  put(numbers, data::read_label(*own.objects, own.split, rows, column.name));
 }
 
 std::optional<Catalogue::Measurement> Catalogue::measurement(int64_t row, const std::string& field) const {
@@ -131,14 +201,19 @@ ColumnSummary summary_of(std::span<const float> values, int64_t bins) {
   const auto [least, greatest] = std::ranges::minmax(numbers);
   summary.least = double{least};
   summary.greatest = double{greatest};
-  for (const float number : numbers) {
-    const double value = double{number};
-    if (value < summary.low || value > summary.high) continue;
-    const double share = summary.high > summary.low ? (value - summary.low) / (summary.high - summary.low) : 0.0;
-    ++summary
-          .histogram[static_cast<size_t>(std::min(share * static_cast<double>(bins), static_cast<double>(bins - 1)))];
-  }
+  summary.histogram = histogram_of(numbers, summary.low, summary.high, bins);
   return summary;
+}
+
+std::vector<int64_t> histogram_of(std::span<const float> values, double low, double high, int64_t bins) {
+  std::vector<int64_t> counts(static_cast<size_t>(bins));
+  for (const float number : values) {
+    const double value = double{number};
+    if (!(value >= low && value <= high)) continue;
+    const double share = high > low ? (value - low) / (high - low) : 0.0;
+    ++counts[static_cast<size_t>(std::min(share * static_cast<double>(bins), static_cast<double>(bins - 1)))];
+  }
+  return counts;
 }
 
 }  // namespace astroclip::explore

@@ -11,10 +11,11 @@
 
 #include "embed/inputs.h"
 #include "explore/embeddings.h"
+#include "io/table/column.h"
 
 namespace astroclip::explore {
 
-/// What the data tell of embedded objects: numbers to colour by, images and spectra. Objects are found by their
+/// What the data tell of embedded objects: labels, images and spectra. Objects are found by their
 /// identifiers; of several with one identifier the first is taken. Thread-safe.
 class Catalogue {
  public:
@@ -23,13 +24,17 @@ class Catalogue {
 
   struct Column {
     std::string name, unit, meaning;
+    enum class Kind { integer, single, number, text } kind = Kind::number;  ///< single: float32
   };
   const std::vector<Column>& columns() const { return columns_; }
   /// Objects of the embeddings that the inputs have.
   int64_t found() const { return found_; }
-  /// A number for each row of the embeddings, NaN where there is none. They are read when they are first asked for.
-  /// Throws Error for an unknown column, and when the data cannot be read.
+  /// A number for each row of the embeddings, NaN where there is none, to colour by. They are read when they are first
+  /// asked for. Throws Error for a column that is unknown or text, and when the data cannot be read.
   std::span<const float> values(const std::string& column) const;
+  /// Values of rows of the embeddings as the data have them, missing where they have none; of "object_id" the
+  /// identifiers. Throws Error for an unknown column, and when the data cannot be read.
+  io::Column read(const std::string& column, std::span<const int64_t> rows) const;
 
   struct Measurement {
     Shape shape;
@@ -45,7 +50,11 @@ class Catalogue {
     int32_t input = -1;  ///< −1: in none
     int64_t row = 0;
   };
+  void add_columns(const Dataset& objects);
   bool has_field(size_t input, const std::string& name) const;
+  const Column& described(const std::string& column) const;
+  /// Reads rows of an input into places of the column.
+  void read_part(io::Column& column, size_t input, std::span<const int64_t> rows, std::span<const size_t> to) const;
 
   const Embeddings& embeddings_;
   std::vector<embed::Input> inputs_;
@@ -64,5 +73,7 @@ struct ColumnSummary {
   std::vector<int64_t> histogram;  ///< between low and high
 };
 ColumnSummary summary_of(std::span<const float> values, int64_t bins);
+/// How many of some rows' values lie in each bin between low and high, both included.
+std::vector<int64_t> histogram_of(std::span<const float> values, double low, double high, int64_t bins);
 
 }  // namespace astroclip::explore

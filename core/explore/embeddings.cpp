@@ -109,6 +109,16 @@ std::string Embeddings::id(int64_t row) const {
   return std::to_string(ids_.keys[at]);
 }
 
+io::ColumnValues Embeddings::id_values(std::span<const int64_t> rows) const {
+  const auto of_rows = [&]<class T>(std::vector<T> values, const auto& all) {
+    for (const int64_t row : rows) values.push_back(static_cast<T>(all[static_cast<size_t>(row)]));
+    return values;
+  };
+  if (ids_.kind == IdKind::text) return of_rows(std::vector<std::string>(), ids_.texts);
+  if (ids_.kind == IdKind::uint64) return of_rows(std::vector<uint64_t>(), ids_.keys);
+  return of_rows(std::vector<int64_t>(), ids_.keys);
+}
+
 std::optional<int64_t> Embeddings::row_of(const std::string& id) const {
   int64_t key = 0;
   if (ids_.kind == IdKind::text) {

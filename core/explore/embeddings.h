@@ -11,6 +11,7 @@
 #include "base/object_ids.h"
 #include "io/hdf5/hdf5.h"
 #include "io/mapped_file.h"
+#include "io/table/column.h"
 
 namespace astroclip::explore {
 
@@ -33,6 +34,8 @@ class Embeddings {
 
   const ObjectIds& ids() const { return ids_; }
   std::string id(int64_t row) const;
+  /// The identifiers of rows as the file has them: integers or texts.
+  io::ColumnValues id_values(std::span<const int64_t> rows) const;
   /// The first row of an identifier.
   std::optional<int64_t> row_of(const std::string& id) const;
 

@@ -6,9 +6,13 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "base/error.h"
+#include "base/object_ids.h"
 #include "data/survey.h"
+#include "data/where.h"
+#include "explore/exported_table.h"
 #include "explore/page.h"
 #include "probe/metrics.h"
 
@@ -23,7 +27,9 @@ using serve::Response;
 constexpr int64_t bins = 64;
 constexpr int64_t most_neighbours = 200, most_table_rows = 500, most_exported = 2000000;
 constexpr int64_t most_selections = 64, most_corners = 20000, longest_name = 100;
+constexpr int64_t longest_condition = 10000;
 constexpr int64_t density_side = 256;
+constexpr int64_t rows_of_a_condition = int64_t{1} << 20;  // at a time
 
 /// What is no UTF-8 is replaced.
 Response json(const ordered_json& value) {
@@ -49,12 +55,15 @@ ordered_json summary_json(const EmbeddingMap& of) {
           {"sampled", of.quality.objects}};
 }
 
-/// A text as a cell of CSV (RFC 4180).
-std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + '"';
+/// A value of a table; integers that JavaScript would round are texts.
+ordered_json json_cell(const io::Column& column, int64_t row) {
+  if (column.is_missing(row)) return nullptr;
+  const auto at = static_cast<size_t>(row);
+  if (const auto* numbers = std::get_if<std::vector<double>>(&column.values)) return rounded((*numbers)[at]);
+  if (const auto* integers = std::get_if<std::vector<int64_t>>(&column.values)) {
+    if (std::abs(static_cast<double>((*integers)[at])) < first_rounded) return (*integers)[at];
+  }
+  return column.text(row);
 }
 
 ordered_json parsed_body(const Request& request) {
@@ -96,6 +105,12 @@ std::vector<std::array<double, 2>> polygon_in(const ordered_json& body) {
   return polygon;
 }
 
+std::string name_in(const ordered_json& body) {
+  const std::string name = text_in(body, "name", "");
+  if (std::ssize(name) > longest_name) throw Error(fmt::format("a name has at most {} letters", longest_name));
+  return name;
+}
+
 /// All rows.
 map::Mask every_row(int64_t rows) {
   map::Mask mask(static_cast<size_t>((rows + 63) / 64), ~uint64_t{0});
@@ -127,18 +142,24 @@ Response Explorer::answer(const Request& request) {
   using Answer = Response (Explorer::*)(const Request&);
   using ConstAnswer = Response (Explorer::*)(const Request&) const;
   static const std::map<std::string, ConstAnswer> reading = {
-      {"api/map", &Explorer::map_details},         {"api/tile", &Explorer::tile},
-      {"api/values", &Explorer::tile_values},      {"api/density", &Explorer::density},
-      {"api/column", &Explorer::column},           {"api/object", &Explorer::object},
-      {"api/measurement", &Explorer::measurement}, {"api/neighbours", &Explorer::neighbours},
-      {"api/nearest", &Explorer::nearest},         {"api/find", &Explorer::find},
+      {"api/map", &Explorer::map_details},
+      {"api/tile", &Explorer::tile},
+      {"api/values", &Explorer::tile_values},
+      {"api/density", &Explorer::density},
+      {"api/object", &Explorer::object},
+      {"api/measurement", &Explorer::measurement},
+      {"api/neighbours", &Explorer::neighbours},
+      {"api/nearest", &Explorer::nearest},
+      {"api/find", &Explorer::find},
   };
   static const std::map<std::string, Answer> selecting = {
-      {"api/selected", &Explorer::tile_selected}, {"api/table", &Explorer::table},
-      {"api/export.csv", &Explorer::exported},    {"api/select", &Explorer::select},
-      {"api/forget", &Explorer::forget},
+      {"api/selected", &Explorer::tile_selected}, {"api/table", &Explorer::table},   {"api/select", &Explorer::select},
+      {"api/forget", &Explorer::forget},          {"api/rename", &Explorer::rename}, {"api/column", &Explorer::column},
   };
   if (request.path == "api/state") return state();
+  if (request.path == "api/export.csv") return exported(request, Format::csv);
+  if (request.path == "api/export.fits") return exported(request, Format::fits);
+  if (request.path == "api/export.vot") return exported(request, Format::votable);
   if (const auto found = reading.find(request.path); found != reading.end()) return (this->*found->second)(request);
   if (const auto found = selecting.find(request.path); found != selecting.end()) return (this->*found->second)(request);
   const std::string name = request.path.empty() ? "index.html" : request.path;
@@ -158,7 +179,10 @@ Response Explorer::state() {
   ordered_json maps = ordered_json::array(), columns = ordered_json::array(), selections = ordered_json::array();
   for (const auto& one : index_.maps()) maps.push_back(summary_json(*one));
   for (const Catalogue::Column& column : catalogue_.columns()) {
-    columns.push_back({{"name", column.name}, {"unit", column.unit}, {"meaning", column.meaning}});
+    columns.push_back({{"name", column.name},
+                       {"unit", column.unit},
+                       {"meaning", column.meaning},
+                       {"text", column.kind == Catalogue::Column::Kind::text}});
   }
   ordered_json encoders = ordered_json::array();
   for (const std::string& name : embeddings_.encoders()) {
@@ -257,26 +281,32 @@ Response Explorer::density(const Request& request) const {
   return binary<uint32_t>(counts);
 }
 
-Response Explorer::column(const Request& request) const {
-  const ColumnSummary summary = summary_of(catalogue_.values(request.text("name")), bins);
-  return json({{"name", request.text("name")},
-               {"count", summary.count},
-               {"least", summary.least},
-               {"greatest", summary.greatest},
-               {"low", summary.low},
-               {"high", summary.high},
-               {"histogram", summary.histogram}});
+/// With a selection how many of its rows are in each bin, too.
+Response Explorer::column(const Request& request) {
+  const auto values = catalogue_.values(request.text("name"));
+  const ColumnSummary summary = summary_of(values, bins);
+  ordered_json answer = {{"name", request.text("name")},  {"count", summary.count}, {"least", summary.least},
+                         {"greatest", summary.greatest},  {"low", summary.low},     {"high", summary.high},
+                         {"histogram", summary.histogram}};
+  if (request.query.contains("selection")) {
+    const Selection chosen = selection(request.integer("selection", 1, INT64_MAX));
+    std::vector<float> some;
+    for (const int64_t row : map::rows_of(*chosen.mask, 0, chosen.count))
+      some.push_back(values[static_cast<size_t>(row)]);
+    answer["selected"] = histogram_of(some, summary.low, summary.high, bins);
+  }
+  return json(answer);
 }
 
 Response Explorer::object(const Request& request) const {
   const int64_t row = row_of(request);
+  const std::vector<int64_t> rows = {row};
   ordered_json labels = ordered_json::array(), positions = ordered_json::object(), encoders = ordered_json::array();
   ordered_json redshift = nullptr;
   for (const Catalogue::Column& column : catalogue_.columns()) {
-    const double value = double{catalogue_.values(column.name)[static_cast<size_t>(row)]};
-    labels.push_back(
-        {{"name", column.name}, {"unit", column.unit}, {"meaning", column.meaning}, {"value", rounded(value)}});
-    if (redshift.is_null() && probe::is_redshift(column.name)) redshift = rounded(value);
+    const ordered_json value = json_cell(catalogue_.read(column.name, rows), 0);
+    labels.push_back({{"name", column.name}, {"unit", column.unit}, {"meaning", column.meaning}, {"value", value}});
+    if (redshift.is_null() && value.is_number() && probe::is_redshift(column.name)) redshift = value;
   }
   for (const auto& of : index_.maps()) {
     const auto at = static_cast<size_t>(2 * row);
@@ -359,47 +389,77 @@ Response Explorer::table(const Request& request) {
     rows = map::rows_of(*chosen.mask, first, most);
   else
     for (int64_t row = first; row < std::min(first + most, embeddings_.rows()); ++row) rows.push_back(row);
+  std::vector<io::Column> columns;
+  for (const Catalogue::Column& column : catalogue_.columns()) columns.push_back(catalogue_.read(column.name, rows));
   ordered_json lines = ordered_json::array();
-  for (const int64_t row : rows) {
+  for (size_t i = 0; i < rows.size(); ++i) {
     ordered_json values = ordered_json::array();
-    for (const Catalogue::Column& column : catalogue_.columns()) {
-      values.push_back(rounded(double{catalogue_.values(column.name)[static_cast<size_t>(row)]}));
-    }
-    lines.push_back({{"row", row}, {"id", embeddings_.id(row)}, {"values", values}});
+    for (const io::Column& column : columns) values.push_back(json_cell(column, static_cast<int64_t>(i)));
+    lines.push_back({{"row", rows[i]}, {"id", embeddings_.id(rows[i])}, {"values", values}});
   }
   return json({{"total", id > 0 ? chosen.count : embeddings_.rows()}, {"first", first}, {"rows", lines}});
 }
 
-Response Explorer::exported(const Request& request) {
+Response Explorer::exported(const Request& request, Format format) {
   const Selection chosen = selection(request.integer("selection", 1, INT64_MAX));
   if (chosen.count > most_exported) {
     throw Error(
         fmt::format("the selection has {} objects; at most {} can be exported at once", chosen.count, most_exported));
   }
-  Response response{.type = "text/csv; charset=utf-8", .body = "object_id", .file_name = "selection.csv"};
-  std::vector<std::span<const float>> columns;
+  const std::vector<int64_t> rows = map::rows_of(*chosen.mask, 0, chosen.count);
+  ExportedTable table{.facts = {{"embeddings", std::filesystem::path(embeddings_.path()).filename().string()},
+                                {"model", embeddings_.attribute("model")},
+                                {"model_hash", embeddings_.attribute("model_hash")},
+                                {"selection", chosen.name}},
+                      .columns = {}};
+  table.columns.push_back({catalogue_.read("object_id", rows)});
   for (const Catalogue::Column& column : catalogue_.columns()) {
-    response.body += "," + csv_cell(column.name);
-    columns.push_back(catalogue_.values(column.name));
+    table.columns.push_back({catalogue_.read(column.name, rows), column.unit, column.meaning,
+                             column.kind == Catalogue::Column::Kind::single});
   }
-  for (const auto& of : index_.maps()) response.body += "," + of->id() + "/x," + of->id() + "/y";
-  const auto add = [&](float value) { response.body += std::isfinite(value) ? fmt::format(",{}", value) : ","; };
-  const auto maps = index_.maps();
-  for (const int64_t row : map::rows_of(*chosen.mask, 0, chosen.count)) {
-    const auto at = static_cast<size_t>(row);
-    response.body += "\r\n" + csv_cell(embeddings_.id(row));
-    for (const auto& values : columns) add(values[at]);
-    for (const auto& of : maps) {
-      add(of->positions[2 * at]);
-      add(of->positions[2 * at + 1]);
+  for (const auto& of : index_.maps()) {
+    for (const size_t axis : {0, 1}) {
+      std::vector<double> values;
+      for (const int64_t row : rows) values.push_back(double{of->positions[2 * static_cast<size_t>(row) + axis]});
+      const std::string method = of->method == Method::pca ? "pca" : "umap";
+      io::Column column{.name = fmt::format("{}_{}_{}", of->encoder, method, axis == 0 ? "x" : "y"), .place = {}};
+      column.values = std::move(values);
+      table.columns.push_back({std::move(column), "", "position on the map", true});
     }
   }
-  response.body += "\r\n";
-  return response;
+  switch (format) {
+    case Format::csv:
+      return {"text/csv; charset=utf-8", csv_text(table), "selection.csv"};
+    case Format::fits:
+      return {"application/fits", fits_bytes(table), "selection.fits"};
+    case Format::votable:
+      return {"application/x-votable+xml", votable_text(table), "selection.vot"};
+  }
+  return {};
 }
 
-/// {"map", "polygon"}, {"column", "low", "high"} or {"selection"} are the rows; with "earlier" and "how" they join an
-/// earlier selection; "inverse" takes all others.
+map::Mask Explorer::rows_where(const std::string& condition) const {
+  if (std::ssize(condition) > longest_condition)
+    throw Error(fmt::format("a condition has at most {} letters", longest_condition));
+  const data::Where where(condition);
+  map::Mask mask = every_row(embeddings_.rows());
+  std::ranges::fill(mask, uint64_t{0});
+  for (int64_t begin = 0; begin < embeddings_.rows(); begin += rows_of_a_condition) {
+    std::vector<int64_t> rows(static_cast<size_t>(std::min(rows_of_a_condition, embeddings_.rows() - begin)));
+    std::iota(rows.begin(), rows.end(), begin);
+    std::map<std::string, io::Column> labels;
+    for (const std::string& name : where.names()) labels.emplace(name, catalogue_.read(name, rows));
+    const auto truths = where.of(labels, std::ssize(rows));
+    for (size_t i = 0; i < truths.size(); ++i) {
+      if (truths[i] == data::Where::Truth::yes)
+        mask[static_cast<size_t>(rows[i] / 64)] |= uint64_t{1} << (rows[i] % 64);
+    }
+  }
+  return mask;
+}
+
+/// {"map", "polygon"}, {"column", "low", "high"}, {"where"} or {"selection"} are the rows; with "earlier" and "how"
+/// they join an earlier selection; "inverse" takes all others.
 Response Explorer::select(const Request& request) {
   const ordered_json body = parsed_body(request);
   map::Mask rows;
@@ -409,6 +469,8 @@ Response Explorer::select(const Request& request) {
     rows = map::inside(of->positions, polygon_in(body));
   } else if (body.contains("column")) {
     rows = map::within(catalogue_.values(text_in(body, "column", "")), number_in(body, "low"), number_in(body, "high"));
+  } else if (body.contains("where")) {
+    rows = rows_where(text_in(body, "where", ""));
   } else {
     rows = *selection(integer_in(body, "selection")).mask;
   }
@@ -419,8 +481,7 @@ Response Explorer::select(const Request& request) {
     rows = joined(*selection(integer_in(body, "earlier")).mask, std::move(rows), text_in(body, "how", "union"));
   }
   const int64_t count = map::count_of(rows);
-  std::string name = text_in(body, "name", "");
-  if (std::ssize(name) > longest_name) throw Error(fmt::format("a name has at most {} letters", longest_name));
+  std::string name = name_in(body);
   const std::scoped_lock lock(mutex_);
   if (std::ssize(selections_) >= most_selections)
     throw Error(fmt::format("there are {} selections already; remove one", most_selections));
@@ -428,6 +489,18 @@ Response Explorer::select(const Request& request) {
   if (name.empty()) name = fmt::format("selection {}", id);
   selections_[id] = {name, count, std::make_shared<const map::Mask>(std::move(rows))};
   return json({{"id", id}, {"name", name}, {"count", count}});
+}
+
+Response Explorer::rename(const Request& request) {
+  const ordered_json body = parsed_body(request);
+  const int64_t id = integer_in(body, "selection");
+  const std::string name = name_in(body);
+  if (name.empty()) throw Error("a selection needs a name");
+  const std::scoped_lock lock(mutex_);
+  const auto found = selections_.find(id);
+  if (found == selections_.end()) throw serve::NotFound(fmt::format("there is no selection {}", id));
+  found->second.name = name;
+  return json({{"id", id}, {"name", name}});
 }
 
 Response Explorer::forget(const Request& request) {

@@ -30,6 +30,7 @@ class Explorer {
   void set_work(const std::string& what, double share);
 
  private:
+  enum class Format { csv, fits, votable };
   struct Selection {
     std::string name;
     int64_t count = 0;
@@ -41,21 +42,24 @@ class Explorer {
   serve::Response tile(const serve::Request& request) const;
   serve::Response tile_values(const serve::Request& request) const;
   serve::Response tile_selected(const serve::Request& request);
+  serve::Response column(const serve::Request& request);
   serve::Response density(const serve::Request& request) const;
-  serve::Response column(const serve::Request& request) const;
   serve::Response object(const serve::Request& request) const;
   serve::Response measurement(const serve::Request& request) const;
   serve::Response neighbours(const serve::Request& request) const;
   serve::Response nearest(const serve::Request& request) const;
   serve::Response find(const serve::Request& request) const;
   serve::Response table(const serve::Request& request);
-  serve::Response exported(const serve::Request& request);
+  serve::Response exported(const serve::Request& request, Format format);
   serve::Response select(const serve::Request& request);
+  serve::Response rename(const serve::Request& request);
   serve::Response forget(const serve::Request& request);
 
   std::shared_ptr<const EmbeddingMap> map_of(const serve::Request& request) const;
   const map::Tile& tile_of(const EmbeddingMap& of, const serve::Request& request) const;
   int64_t row_of(const serve::Request& request) const;
+  /// The rows of which a condition (data/where.h) on columns and object_id is true.
+  map::Mask rows_where(const std::string& condition) const;
   Selection selection(int64_t id);
 
   const Embeddings& embeddings_;

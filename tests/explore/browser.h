@@ -126,7 +126,7 @@ class Browser {
     call("Input.dispatchMouseEvent", {{"type", type},
                                       {"x", x},
                                       {"y", y},
-                                      {"button", type == "mouseMoved" ? "none" : "left"},
+                                      {"button", type == "mouseMoved" && buttons == 0 ? "none" : "left"},
                                       {"buttons", buttons},
                                       {"clickCount", type == "mouseMoved" ? 0 : 1}});
   }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -15,6 +16,7 @@
 #include "explored.h"
 #include "io/hdf5/hdf5.h"
 #include "io/output/output_file.h"
+#include "io/table/table.h"
 
 namespace astroclip::explore {
 namespace {
@@ -224,6 +226,87 @@ TEST_F(Exploring, SelectionsAreExactAndCombine) {
         get("table", {{"selection", id}, {"first", "0"}, {"most", "5"}});
       },
       testing::Throws<serve::NotFound>());
+}
+
+TEST_F(Exploring, SelectsByConditions) {
+  const auto count = [&](const std::string& condition) {
+    return post("select", {{"where", condition}})["count"].get<int64_t>();
+  };
+  int64_t between = 0, among = 0;
+  for (const embed::Input& input : survey_inputs()) {
+    std::vector<int64_t> all(static_cast<size_t>(input.size()));
+    for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int64_t>(i);
+    for (const double z : data::read_label(*input.objects, input.split, all, "redshift")) {
+      between += z > 0.1 && z < 0.2 ? 1 : 0;
+      among += std::isfinite(z) ? 1 : 0;
+    }
+  }
+  ASSERT_GT(between, 0);
+  ASSERT_LT(between, among);
+  EXPECT_EQ(count("redshift > 0.1 && redshift < 0.2"), between);
+  EXPECT_EQ(count("isfinite(redshift)"), among);
+  EXPECT_EQ(count("!(redshift > 0.1 && redshift < 0.2)"), among - between) << "an object without data is in neither";
+  EXPECT_EQ(count("object_id == '4711'"), 1);
+  const auto refusing = [&](const std::string& condition) {
+    return [this, condition] { post("select", {{"where", condition}}); };
+  };
+  EXPECT_THAT(refusing("redshfit > 1"),
+              testing::ThrowsMessage<Error>("there is no column 'redshfit'; did you mean 'redshift'?"));
+  EXPECT_THAT(refusing("redshift >"), testing::ThrowsMessage<Error>(HasSubstr("at character 11: expected")));
+  EXPECT_THAT(refusing("redshift == 'a'"), testing::ThrowsMessage<Error>(HasSubstr("compares")));
+  EXPECT_THAT(refusing("redshift > 0" + std::string(10000, ' ')),
+              testing::ThrowsMessage<Error>("a condition has at most 10000 letters"));
+}
+
+TEST_F(Exploring, SelectionsAreNamedAndCountedInBins) {
+  const json made = post("select", {{"where", "redshift > 0.1"}, {"name", "far"}});
+  EXPECT_EQ(post("rename", {{"selection", made["id"]}, {"name", "distant"}})["name"], "distant");
+  EXPECT_EQ(get("state")["selections"][0]["name"], "distant");
+  const json column = get("column", {{"name", "redshift"}, {"selection", made["id"].dump()}});
+  const double low = column["low"], high = column["high"], middle = 0.1;
+  for (size_t bin = 0; bin < column["selected"].size(); ++bin) {
+    const double right =
+        low + (high - low) * static_cast<double>(bin + 1) / static_cast<double>(column["selected"].size());
+    if (right < middle) {
+      EXPECT_EQ(column["selected"][bin], 0) << bin;
+    } else if (right > middle + (high - low) / 32) {
+      EXPECT_EQ(column["selected"][bin], column["histogram"][bin]) << bin;
+    }
+  }
+  EXPECT_THAT(
+      [&] {
+        post("rename", {{"selection", made["id"]}, {"name", ""}});
+      },
+      testing::ThrowsMessage<Error>("a selection needs a name"));
+  EXPECT_THAT([&] { post("rename", {{"selection", 99}, {"name", "x"}}); }, testing::Throws<serve::NotFound>());
+}
+
+TEST_F(Exploring, ExportsIdentifiersAndLabelsExactly) {
+  const json made = post("select", {{"where", "isfinite(redshift) || object_id == '4711'"}});
+  const auto exported = [&](const std::string& format) {
+    const serve::Response file = ask("api/export." + format, {{"selection", made["id"].dump()}});
+    EXPECT_EQ(file.file_name, "selection." + format);
+    const std::string path = testing_support::scratch("exported." + format);
+    std::ofstream(path, std::ios::binary) << file.body;
+    return io::Table::open(path);
+  };
+  for (const char* format : {"csv", "fits", "vot"}) {
+    const io::Table table = exported(format);
+    ASSERT_EQ(table.rows(), made["count"]) << format;
+    const io::Column ids = table.read("object_id");
+    const std::vector<double> redshifts = table.read("redshift").numbers(), x = table.read("image_pca_x").numbers();
+    const auto positions = index_.find("image/pca")->positions;
+    for (int64_t i = 0; i < table.rows(); ++i) {
+      const auto row = static_cast<size_t>(
+          std::ranges::find(ids_, std::get<std::vector<int64_t>>(ids.values)[static_cast<size_t>(i)]) - ids_.begin());
+      const std::vector<int64_t> wanted = {static_cast<int64_t>(row)};
+      const double expected = catalogue_.read("redshift", wanted).numbers()[0],
+                   found = redshifts[static_cast<size_t>(i)];
+      EXPECT_TRUE(found == expected || (std::isnan(found) && std::isnan(expected))) << format << " " << row;
+      EXPECT_EQ(static_cast<float>(x[static_cast<size_t>(i)]), positions[2 * row]);
+    }
+    EXPECT_TRUE(std::isnan(redshifts.back())) << "4711 has no data";
+  }
 }
 
 TEST_F(Exploring, RefusesWhatMakesNoSense) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
 #include <thread>
 
 #include "browser.h"
@@ -153,7 +154,7 @@ TEST_F(Page, SelectsByLassoBoxAndValues) {
   const double x = place["x"], y = place["y"], width = place["width"], height = place["height"];
   press("[data-tool=lasso]");
   drag({{x + 2, y + 2}, {x + width - 2, y + 2}, {x + width - 2, y + height / 2}, {x + 2, y + height / 2}});
-  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#selections li button').length === 3"));
+  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#selections li button').length === 4"));
   const auto map = index_->find("image/umap");
   const double middle = double{map->extent.bottom} + 0.5 * double{map->extent.side};
   int64_t upper = 0;
@@ -181,12 +182,56 @@ TEST_F(Page, SelectsByLassoBoxAndValues) {
   int64_t between = 0;
   for (const float value : catalogue_->values("redshift")) between += value >= 0.1 && value <= 0.2;
   EXPECT_THAT(text("#selections li:nth-child(3)"), HasSubstr(": " + std::to_string(between)));
+  // Brushing the upper half of the histogram gives the same as its two fields.
+  const json bars = browser_->value(
+      "(() => { const canvas = document.getElementById('histogram'); canvas.scrollIntoView({block: 'center'}); const box "
+      "= canvas.getBoundingClientRect(); return {x: box.x, y: box.y, width: box.width}; })()");
+  const double left = bars["x"], bar = bars["y"], across = bars["width"];
+  drag({{left + 0.5 * across, bar + 20}, {left + 0.8 * across, bar + 20}, {left + 1.2 * across, bar + 30}});
+  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#selections li').length === 4"));
+  const ColumnSummary summary = summary_of(catalogue_->values("redshift"), 1);
+  const double from = std::stod(browser_->value("document.getElementById('low').value").get<std::string>());
+  const double to = std::stod(browser_->value("document.getElementById('high').value").get<std::string>());
+  EXPECT_NEAR(to, summary.high, 1e-5 * summary.high);
+  EXPECT_NEAR(from, 0.5 * (summary.low + summary.high), 0.01 * (summary.high - summary.low));
+  int64_t upper_half = 0;
+  for (const float value : catalogue_->values("redshift")) upper_half += double{value} >= from && double{value} <= to;
+  EXPECT_THAT(text("#selections li:nth-child(4)"), HasSubstr(": " + std::to_string(upper_half)));
   browser_->screenshot("selection");
   const std::string file =
       browser_
           ->value("fetch(document.querySelector('#selections li:nth-child(3) a').href).then(answer => answer.text())")
           .get<std::string>();
   EXPECT_EQ(std::ranges::count(file, '\n'), between + 1);
+}
+
+TEST_F(Page, SelectsByAConditionAndNamesWhatItSelected) {
+  const auto ask = [&](const std::string& condition) {
+    browser_->value("document.getElementById('condition').value = " + json(condition).dump());
+    press("#where button");
+  };
+  ask("redshift > ");
+  ASSERT_TRUE(browser_->becomes("document.getElementById('work').className === 'error'"));
+  EXPECT_THAT(text("#work"), HasSubstr("expected a label or a number, found the end"));
+  browser_->events.clear();  // the refusal is in the browser's log
+  ask("redshift > 0.15");
+  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#selections li button').length === 4"));
+  int64_t far = 0;
+  for (const float value : catalogue_->values("redshift")) far += double{value} > 0.15;
+  EXPECT_THAT(text("#selections li"), HasSubstr("redshift > 0.15: " + std::to_string(far)));
+  press("#selections li button:nth-of-type(2)");
+  ASSERT_TRUE(browser_->becomes("document.activeElement.getAttribute('aria-label') === 'new name of redshift > 0.15'"));
+  browser_->value("document.activeElement.value = 'far'");
+  browser_->key("Enter");
+  ASSERT_TRUE(browser_->becomes("document.querySelector('#selections .name').innerText.startsWith('far: ')"));
+  // A second one joins the first.
+  ask("redshift <= 0.15");
+  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#selections li').length === 2"));
+  press("#selections li:nth-child(1) button[aria-label^=Join]");
+  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#selections li').length === 3"));
+  int64_t any = 0;
+  for (const float value : catalogue_->values("redshift")) any += std::isfinite(value);
+  EXPECT_THAT(text("#selections li:nth-child(3)"), HasSubstr("joined with far: " + std::to_string(any)));
 }
 
 TEST_F(Page, WorksByTheKeyboardAlone) {
@@ -204,7 +249,7 @@ TEST_F(Page, WorksByTheKeyboardAlone) {
   }
   ASSERT_TRUE(reached);
   browser_->key("v");
-  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#selections li button').length === 3"));
+  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#selections li button').length === 4"));
   EXPECT_THAT(text("#selections li"), HasSubstr("view on image/umap: 40"));
   EXPECT_TRUE(browser_->becomes("document.getElementById('announcer').textContent === '40 objects selected'"));
   browser_->key("Enter");

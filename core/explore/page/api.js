@@ -25,7 +25,7 @@ export async function post(name, body) {
   return (await checked(await fetch(address(name), { method: 'POST', body: JSON.stringify(body) }))).json();
 }
 
-export const exportAddress = (/** @type {number} */ selection) => address('export.csv', { selection });
+export const exportAddress = (/** @type {number} */ selection, /** @type {string} */ format) => address('export.' + format, { selection });
 
 /** An image or a spectrum: what the data say of it, and its values. @param {number} row @param {'image' | 'spectrum'} field */
 export async function measurement(row, field) {

@@ -14,8 +14,9 @@ export function css(share) {
   return `rgb(${steps[i]} ${steps[i + 1]} ${steps[i + 2]})`;
 }
 
-/** A number with about four digits. @param {number | null | undefined} value */
+/** A number with about four digits; a text as it is. @param {number | string | null | undefined} value */
 export function short(value) {
+  if (typeof value === 'string') return value;
   if (value === null || value === undefined || !Number.isFinite(value)) return '–';
   if (Number.isInteger(value) && Math.abs(value) < 1e7) return String(value);
   return String(Number(value.toPrecision(5)));

@@ -15,6 +15,7 @@ const view = new MapView(byId('density'), byId('points'), byId('overlay'));
 /** @type {Panel} */ let panel;
 /** @type {any} */ let details = null;  // of the map that is shown
 /** @type {any} */ let shown = null;    // the galaxy in the panel
+/** @type {any} */ let column = null;   // that the map is coloured by
 let chosenMap = false, first = 0;
 /** @type {number | null} */ let selection = null;
 
@@ -87,11 +88,13 @@ async function setColour(/** @type {string} */ name) {
   byId('column-section').hidden = !name;
   byId('legend').replaceChildren();
   if (!name) {
+    column = null;
     view.setColour(null);
     writeAddress();
     return;
   }
-  const column = await get('column', { name }), unit = state.columns.find((/** @type {any} */ one) => one.name === name)?.unit;
+  column = await get('column', { name, ...(selection === null ? {} : { selection }) });
+  const unit = state.columns.find((/** @type {any} */ one) => one.name === name)?.unit;
   view.setColour({ name, low: column.low, high: column.high });
   const bar = /** @type {HTMLCanvasElement} */ (element('canvas', { width: '120', height: '10' })), context = /** @type {CanvasRenderingContext2D} */ (bar.getContext('2d'));
   for (let x = 0; x < 120; x++) { context.fillStyle = css(x / 119); context.fillRect(x, 0, 1, 10); }
@@ -99,7 +102,7 @@ async function setColour(/** @type {string} */ name) {
   bar.style.width = '120px';
   bar.style.height = '10px';
   byId('legend').append(short(column.low), bar, `${short(column.high)} ${name}${unit ? ` (${unit})` : ''}`);
-  drawHistogram(byId('histogram'), column.histogram, css);
+  drawHistogram(byId('histogram'), column.histogram, column.selected, css);
   byId('histogram').setAttribute('aria-label', `histogram of ${name}: ${column.count} values from ${short(column.least)} to ${short(column.greatest)}`);
   /** @type {HTMLInputElement} */ (byId('low')).value = String(Number(column.low.toPrecision(6)));
   /** @type {HTMLInputElement} */ (byId('high')).value = String(Number(column.high.toPrecision(6)));
@@ -119,10 +122,10 @@ async function showObject(/** @type {number} */ row) {
 
 // Selections
 
-/** @param {object} rows @param {string} name */
-async function select(rows, name) {
-  const how = /** @type {HTMLSelectElement} */ (byId('how')).value, joins = how !== 'new' && selection !== null;
-  const made = await post('select', { ...rows, name, ...(joins ? { earlier: selection, how } : {}) });
+/** Joins rows to the selection that is shown as the list says, or else as `otherwise`. @param {object} rows @param {string} name @param {string} [otherwise] */
+async function select(rows, name, otherwise = 'new') {
+  const chosen = /** @type {HTMLSelectElement} */ (byId('how')).value, how = chosen === 'new' ? otherwise : chosen;
+  const made = await post('select', { ...rows, name, ...(how !== 'new' && selection !== null ? { earlier: selection, how } : {}) });
   await setSelection(made.id);
 }
 
@@ -133,6 +136,10 @@ async function setSelection(/** @type {number | null} */ id) {
   view.setSelection(selection);
   fillSelections();
   first = 0;
+  if (column) {
+    column = await get('column', { name: column.name, ...(selection === null ? {} : { selection }) });
+    drawHistogram(byId('histogram'), column.histogram, column.selected, css);
+  }
   await fillTable();
   writeAddress();
 }
@@ -140,7 +147,7 @@ async function setSelection(/** @type {number | null} */ id) {
 function fillSelections() {
   const list = byId('selections');
   list.replaceChildren();
-  if (!state.selections.length) list.append(element('li', { class: 'soft' }, 'None yet: use the lasso, the box or a range of values.'));
+  if (!state.selections.length) list.append(element('li', { class: 'soft' }, 'None yet: use the lasso, the box, a condition or a range of values.'));
   for (const one of state.selections) {
     const button = (/** @type {string} */ text, /** @type {() => Promise<unknown>} */ action) => {
       const made = element('button', { type: 'button', 'aria-label': `${text} ${one.name}` }, text);
@@ -149,12 +156,28 @@ function fillSelections() {
     };
     const is = one.id === selection, show = button(is ? 'Hide' : 'Show', () => setSelection(is ? null : one.id));
     show.setAttribute('aria-pressed', String(is));
-    const save = element('a', { href: exportAddress(one.id), download: '' }, 'CSV');
-    list.append(element('li', {}, show, element('span', { class: 'name' }, `${one.name}: ${one.count.toLocaleString('en')}`), save,
+    const name = element('span', { class: 'name' }, `${one.name}: ${one.count.toLocaleString('en')}`);
+    const saves = [['csv', 'CSV'], ['fits', 'FITS'], ['vot', 'VOTable']].map(([format, text]) => element('a', { href: exportAddress(one.id, format), download: '', 'aria-label': `${one.name} as ${text}` }, text));
+    const item = element('li', {}, show, name, ...saves,
+      button('Rename', async () => renaming(one, name)),
       button('Invert', async () => setSelection((await post('select', { selection: one.id, inverse: true, name: 'all but ' + one.name })).id)),
-      button('Remove', async () => { await post('forget', { selection: one.id }); await setSelection(is ? null : selection); })));
+      button('Remove', async () => { await post('forget', { selection: one.id }); await setSelection(is ? null : selection); }));
+    if (selection !== null && !is) item.append(button('Join', () => select({ selection: one.id }, ('joined with ' + one.name).slice(0, 100), 'union')));
+    list.append(item);
     if (is) announce(`${one.count} objects selected`);
   }
+}
+
+/** Puts a field in the place of a selection's name. @param {{id: number, name: string}} one @param {HTMLElement} place */
+function renaming(one, place) {
+  const field = /** @type {HTMLInputElement} */ (element('input', { value: one.name, maxlength: '100', 'aria-label': 'new name of ' + one.name }));
+  const form = element('form', { class: 'name' }, field, element('button', {}, 'Name'));
+  form.addEventListener('submit', event => {
+    event.preventDefault();
+    attempt(async () => { await post('rename', { selection: one.id, name: field.value.trim() }); await setSelection(selection); });
+  });
+  place.replaceWith(form);
+  field.select();
 }
 
 // The table
@@ -168,7 +191,7 @@ async function fillTable() {
   for (const { row, id, values } of page.rows) {
     const open = element('button', { type: 'button' }, id);
     open.addEventListener('click', () => attempt(async () => { await showObject(row); byId('panel').focus(); }));
-    body.append(element('tr', {}, element('td', {}, open), ...values.map((/** @type {number | null} */ value) => element('td', {}, short(value)))));
+    body.append(element('tr', {}, element('td', {}, open), ...values.map((/** @type {number | string | null} */ value) => element('td', {}, short(value)))));
   }
   byId('table-place').replaceChildren(element('table', {}, element('thead', {}, head), body));
   byId('table-rows').textContent = page.total ? `${first + 1} to ${first + page.rows.length} of ${page.total}` : 'no objects';
@@ -186,9 +209,48 @@ byId('find').addEventListener('submit', event => {
 });
 byId('range').addEventListener('submit', event => {
   event.preventDefault();
-  const low = Number(/** @type {HTMLInputElement} */ (byId('low')).value), high = Number(/** @type {HTMLInputElement} */ (byId('high')).value), column = colourChoice.value;
-  attempt(() => select({ column, low, high }, `${column} from ${short(low)} to ${short(high)}`));
+  const low = Number(/** @type {HTMLInputElement} */ (byId('low')).value), high = Number(/** @type {HTMLInputElement} */ (byId('high')).value);
+  attempt(() => select({ column: column.name, low, high }, `${column.name} from ${short(low)} to ${short(high)}`));
 });
+byId('where').addEventListener('submit', event => {
+  event.preventDefault();
+  const where = /** @type {HTMLInputElement} */ (byId('condition')).value.trim();
+  attempt(() => select({ where }, where.slice(0, 100)));
+});
+
+// Values are brushed by dragging over their histogram; its two fields do the same by the keyboard.
+{
+  const canvas = /** @type {HTMLCanvasElement} */ (byId('histogram'));
+  /** @type {number | null} */ let from = null;
+  const valueAt = (/** @type {PointerEvent} */ event) => {
+    const box = canvas.getBoundingClientRect(), share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+    return column.low + share * (column.high - column.low);
+  };
+  const brush = (/** @type {PointerEvent} */ event) => {
+    const ends = [/** @type {number} */ (from), valueAt(event)].sort((a, b) => a - b), span = column.high - column.low || 1;
+    drawHistogram(canvas, column.histogram, column.selected, css);
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')), [left, right] = ends.map(value => (value - column.low) / span * canvas.width);
+    context.fillStyle = '#8888';
+    context.fillRect(left, 0, Math.max(1, right - left), canvas.height);
+    for (const [id, value] of /** @type {[string, number][]} */ ([['low', ends[0]], ['high', ends[1]]])) {
+      /** @type {HTMLInputElement} */ (byId(id)).value = String(Number(value.toPrecision(6)));
+    }
+  };
+  canvas.addEventListener('pointerdown', event => {
+    if (event.button !== 0 || !column) return;
+    canvas.setPointerCapture(event.pointerId);
+    from = valueAt(event);
+  });
+  canvas.addEventListener('pointermove', event => { if (from !== null) brush(event); });
+  canvas.addEventListener('pointerup', event => {
+    if (from === null) return;
+    const moved = valueAt(event) !== from;
+    if (moved) brush(event);
+    from = null;
+    if (moved) /** @type {HTMLFormElement} */ (byId('range')).requestSubmit();
+  });
+  canvas.addEventListener('pointercancel', () => { from = null; drawHistogram(canvas, column.histogram, column.selected, css); });
+}
 for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll('[data-tool]'))) {
   button.addEventListener('click', () => {
     view.tool = button.dataset.tool ?? 'pan';
@@ -221,7 +283,7 @@ attempt(async () => {
   byId('title').textContent = `${state.file}: ${state.objects.toLocaleString('en')} objects`;
   byId('title').title = `model ${state.model || 'unknown'} ${state.model_hash}`;
   panel = new Panel(byId('panel'), state, row => attempt(() => showObject(row)), announce);
-  colourChoice.append(element('option', { value: '' }, 'nothing'), ...state.columns.map((/** @type {any} */ one) => element('option', { value: one.name }, one.name)));
+  colourChoice.append(element('option', { value: '' }, 'nothing'), ...state.columns.filter((/** @type {any} */ one) => !one.text).map((/** @type {any} */ one) => element('option', { value: one.name }, one.name)));
   fillMaps();
   const wanted = state.maps.find((/** @type {any} */ one) => one.id === from.get('map'));
   chosenMap = Boolean(wanted);
@@ -233,7 +295,7 @@ attempt(async () => {
     view.scale = view.overlay.width / parts[2];
     view.draw();
   }
-  if (state.columns.some((/** @type {any} */ one) => one.name === from.get('colour'))) await setColour(from.get('colour') ?? '');
+  if (state.columns.some((/** @type {any} */ one) => one.name === from.get('colour') && !one.text)) await setColour(from.get('colour') ?? '');
   await setSelection(from.has('selection') ? Number(from.get('selection')) : null);
   if (from.get('object')) await showObject((await get('find', { id: from.get('object') ?? '' })).row);
   await follow();

@@ -116,13 +116,18 @@ function smoothed(values, size) {
   return result;
 }
 
-/** @param {HTMLCanvasElement} canvas @param {number[]} counts @param {(share: number) => string} colour */
-export function drawHistogram(canvas, counts, colour) {
+/**
+ * Counts as bars, those of a selection within them.
+ * @param {HTMLCanvasElement} canvas @param {number[]} counts @param {number[] | undefined} selected @param {(share: number) => string} colour
+ */
+export function drawHistogram(canvas, counts, selected, colour) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')), most = Math.max(...counts, 1), width = canvas.width / counts.length;
   context.clearRect(0, 0, canvas.width, canvas.height);
-  counts.forEach((count, i) => {
+  const bar = (/** @type {number} */ i, /** @type {number} */ count, /** @type {string} */ fill) => {
     const height = canvas.height * count / most;
-    context.fillStyle = colour(i / (counts.length - 1));
+    context.fillStyle = fill;
     context.fillRect(i * width, canvas.height - height, width - 1, height);
-  });
+  };
+  counts.forEach((count, i) => bar(i, count, selected ? '#8886' : colour(i / (counts.length - 1))));
+  selected?.forEach((count, i) => bar(i, count, colour(i / (counts.length - 1))));
 }
