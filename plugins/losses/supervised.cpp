@@ -116,13 +116,42 @@ loss = { plugin = "supervised", encoder = "image", labels = ["redshift"], hidden
     return values;
   }
 
-  Targets standardise(const std::vector<std::vector<double>>& values, const LossContext& context) {
-    const std::vector<double>& means = p_.mean.empty() ? mean_values_.of(mean_) : p_.mean;
-    std::vector<double> deviations = p_.deviation;
-    if (deviations.empty()) {
-      for (const double variance : variance_values_.of(variance_))
-        deviations.push_back(variance > 0 ? std::sqrt(variance) : 1.0);
+  /// Of the known values of a label.
+  struct Moments {
+    double count = 0.0, mean = 0.0, squares = 0.0;  ///< `squares`: sum of the squared differences from the mean
+  };
+
+  static Moments moments_of(const std::vector<double>& values) {
+    Moments moments;
+    for (const double value : values) {
+      if (!std::isfinite(value)) continue;
+      const double from = value - moments.mean;
+      moments.mean += from / ++moments.count;
+      moments.squares += from * (value - moments.mean);
     }
+    return moments;
+  }
+
+  /// Means and deviations of what training has seen. Before it has seen any, a validation takes those of what it sees
+  /// first: in the labels' own units its loss could not be compared with later ones.
+  void take_moments(const std::vector<std::vector<double>>& values, std::vector<double>& means,
+                    std::vector<double>& deviations) {
+    means = mean_values_.of(mean_);
+    std::vector<double> variances = variance_values_.of(variance_);
+    const std::vector<double>& seen = seen_values_.of(seen_);
+    first_.resize(values.size());
+    for (size_t l = 0; l < values.size(); ++l) {
+      if (seen[l] == 0.0) {
+        if (first_[l].count == 0.0) first_[l] = moments_of(values[l]);
+        if (first_[l].count > 0.0) means[l] = first_[l].mean, variances[l] = first_[l].squares / first_[l].count;
+      }
+      deviations.push_back(variances[l] > 0 ? std::sqrt(variances[l]) : 1.0);
+    }
+  }
+
+  Targets standardise(const std::vector<std::vector<double>>& values, const LossContext& context) {
+    std::vector<double> means = p_.mean, deviations = p_.deviation;
+    if (means.empty()) take_moments(values, means, deviations);
     const int64_t rows = context.batch_size(), first = context.communicator().rank() * rows;
     const auto processes = static_cast<double>(context.communicator().size());
     std::vector<float> targets(static_cast<size_t>(rows * label_count()), 0.0F), weights = targets;
@@ -147,13 +176,7 @@ loss = { plugin = "supervised", encoder = "image", labels = ["redshift"], hidden
     std::vector<double> seen = seen_values_.of(seen_), means = mean_values_.of(mean_),
                         variances = variance_values_.of(variance_);
     for (size_t l = 0; l < values.size(); ++l) {
-      double count = 0.0, mean = 0.0, squares = 0.0;
-      for (const double value : values[l]) {
-        if (!std::isfinite(value)) continue;
-        const double from = value - mean;
-        mean += from / ++count;
-        squares += from * (value - mean);
-      }
+      const auto [count, mean, squares] = moments_of(values[l]);
       if (count == 0.0) continue;
       const double all = seen[l] + count, apart = mean - means[l];
       variances[l] = (seen[l] * variances[l] + squares + apart * apart * seen[l] * count / all) / all;
@@ -169,6 +192,7 @@ loss = { plugin = "supervised", encoder = "image", labels = ["redshift"], hidden
   std::unique_ptr<nn::Mlp> head_;
   Tensor seen_, mean_, variance_;
   nn::HostCopy seen_values_, mean_values_, variance_values_;
+  std::vector<Moments> first_;  ///< of each label, of the first batch that has it
 };
 
 }  // namespace

@@ -112,6 +112,32 @@ TEST_F(Supervised, StandardisesByAllThatTrainingHasSeen) {
   EXPECT_NEAR(loss->forward(engine).total.item(), given->forward(engine).total.item(), 1e-4);
 }
 
+/// A validation before the first step is in the same unit as later ones: whatever the label's.
+TEST_F(Supervised, StandardisesBeforeTrainingByWhatItSeesFirst) {
+  const auto loss_of = [&](double scale, double shift) {
+    const auto loss = ready("");
+    std::vector<double> losses;
+    for (const std::vector<double>& batch : {redshift_, std::vector<double>{0.3, 0.9, unknown_, 0.1}}) {
+      std::vector<double> values;
+      for (const double z : batch) values.push_back(scale * z + shift);
+      PlainEngine engine = engine_of(a_, b_, {{"redshift", column(values)}});
+      losses.push_back(loss->forward(engine).total.item());
+    }
+    EXPECT_THAT(buffer(*loss, "seen"), testing::ElementsAre(0.0));
+    return losses;
+  };
+  const std::vector<double> plain = loss_of(1.0, 0.0), scaled = loss_of(0.001, 50.0);
+  for (size_t i = 0; i < plain.size(); ++i) EXPECT_NEAR(plain[i], scaled[i], 1e-5);
+  // As with mean and deviation of the first batch.
+  PlainEngine setup = engine_of(a_, b_), engine = engine_of(a_, b_, labels_);
+  const double mean = (0.1 + 0.4 + 0.2 + 0.6) / 4.0, square = (0.01 + 0.16 + 0.04 + 0.36) / 4.0;
+  const auto given = ready_loss(
+      "supervised",
+      "mean = [" + std::to_string(mean) + "]\ndeviation = [" + std::to_string(std::sqrt(square - mean * mean)) + "]",
+      setup);
+  EXPECT_NEAR(plain[0], given->forward(engine).total.item(), 1e-4);
+}
+
 TEST_F(Supervised, Refusals) {
   EXPECT_THAT(refusal("supervised", "labels = []"), testing::HasSubstr("'labels' must name at least one label"));
   const char* both = "'mean' and 'deviation' must both hold one number for each label, or none";
