@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the packages that building and testing need, with apt-get, through sudo when not root. If it cannot, it prints
-# the missing packages and exits with status 1.
+# the missing packages and exits with status 1. With them it installs gnuplot, which draws the figures of reports; without
+# it everything works.
 set -eu
 
 packages="g++ make cmake ninja-build pkg-config libdnnl-dev libhwy-dev ocl-icd-opencl-dev libhdf5-dev libcfitsio-dev libdeflate-dev
@@ -37,3 +38,5 @@ echo "installing:$missing"
 $as_root apt-get update -qq || echo "install_packages: apt-get update failed; trying with the existing lists" >&2
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing ||
   give_up "apt-get could not install them" "$missing"
+command -v gnuplot >/dev/null || $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gnuplot-nox ||
+  echo "install_packages: gnuplot-nox could not be installed; reports will have no figures" >&2

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <numeric>
@@ -15,6 +14,7 @@
 #include "io/output/durable_file.h"
 #include "probe/metrics.h"
 #include "probe/probes.h"
+#include "report/gnuplot.h"
 
 namespace astroclip::app {
 
@@ -90,13 +90,6 @@ std::string script_of(const Figure& figure, const std::string& recipe) {
     text += fmt::format(", '' using 1:6 with linespoints linewidth 2 title '{}'", figure.published);
   }
   return text + "\n";
-}
-
-/// As one word of a shell's command.
-std::string quoted(const std::string& text) {
-  std::string word = "'";
-  for (const char letter : text) word += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
-  return word + "'";
 }
 
 std::vector<std::array<double, 2>> mass_bins() {
@@ -208,7 +201,7 @@ std::string redshift_from_colours(const SurveyTable& t) {
 
 void write_survey_figures(const Dataset& survey, const std::string& recipe, const std::string& folder) {
   const SurveyTable table(survey);
-  const bool has_gnuplot = std::system("command -v gnuplot >/dev/null 2>&1") == 0;
+  const bool has_gnuplot = report::has_gnuplot();
   io::make_folder(folder);
   const std::string heading = fmt::format("# simulated: {}\n", recipe);
   const auto write = [&](const std::string& name, const std::string& text) {
@@ -218,7 +211,7 @@ void write_survey_figures(const Dataset& survey, const std::string& recipe, cons
   for (const Figure& figure : figures_of(table)) {
     write(figure.name + ".dat", table_of(figure, table.size()));
     io::write_text(folder + "/" + figure.name + ".gp", heading + script_of(figure, recipe));
-    if (has_gnuplot && std::system(fmt::format("cd {} && gnuplot {}.gp", quoted(folder), figure.name).c_str()) != 0) {
+    if (has_gnuplot && !report::run_gnuplot(folder, {figure.name + ".gp"})) {
       throw Error(fmt::format("{}/{}.gp: gnuplot failed", folder, figure.name));
     }
   }

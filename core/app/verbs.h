@@ -10,6 +10,7 @@ namespace astroclip::app {
 Verb run_verb();
 Verb runs_verb();
 Verb compare_verb();
+Verb report_verb();
 Verb check_verb();
 Verb list_verb();
 Verb describe_verb();

@@ -31,8 +31,15 @@ std::string without_seed(const std::string& name) {
   return kept;
 }
 
-MeasuredRun read_run(const fs::path& path, const std::string& label) {
-  MeasuredRun run{path.string(), label, {}, 0, read_measures((path / "report.json").string())};
+std::string label_of(const fs::path& run) {
+  const std::string name = run.filename().string();
+  if (!sweep::SweepFolder::holds_sweep(run.parent_path().string())) return name;
+  const std::string label = without_seed(name);
+  return label.empty() ? run.parent_path().filename().string() : label;
+}
+
+MeasuredRun read_run(const fs::path& path) {
+  MeasuredRun run{path.string(), label_of(path), {}, 0, read_measures((path / "report.json").string())};
   config::Table resolved = config::parse_file((path / "resolved.toml").string());
   auto& general = *resolved.find("experiment")->get_if<config::Table>();
   run.seed = *general.find("seed")->get_if<int64_t>();
@@ -48,19 +55,17 @@ fs::path named(const std::string& path) {
   return whole.has_filename() ? whole : whole.parent_path();
 }
 
-void read_sweep(const fs::path& path, std::vector<MeasuredRun>& runs, size_t& left_out) {
+void add_sweep(const fs::path& path, std::vector<std::string>& runs, size_t& left_out) {
   std::vector<fs::path> folders;
   for (const auto& entry : fs::directory_iterator(path)) {
     if (fs::is_regular_file(entry.path() / "resolved.toml")) folders.push_back(entry.path());
   }
   std::ranges::sort(folders);
   for (const fs::path& folder : folders) {
-    if (!fs::is_regular_file(folder / "report.json")) {
+    if (fs::is_regular_file(folder / "report.json"))
+      runs.push_back(folder.string());
+    else
       ++left_out;
-      continue;
-    }
-    const std::string label = without_seed(folder.filename().string());
-    runs.push_back(read_run(folder, label.empty() ? path.filename().string() : label));
   }
 }
 
@@ -72,22 +77,26 @@ std::vector<evaluate::Measure> read_measures(const std::string& path) {
   return all;
 }
 
-std::vector<MeasuredRun> read_runs(const std::vector<std::string>& paths, size_t& left_out) {
-  std::vector<MeasuredRun> runs;
+std::vector<std::string> run_folders(const std::vector<std::string>& paths, size_t& left_out) {
+  std::vector<std::string> runs;
   for (const std::string& text : paths) {
     const fs::path path = named(text);
     if (sweep::SweepFolder::holds_sweep(path.string())) {
-      read_sweep(path, runs, left_out);
+      add_sweep(path, runs, left_out);
     } else if (!fs::is_regular_file(path / "resolved.toml")) {
       throw Error(fmt::format("{}: {}", text, fs::exists(path) ? "is neither a run nor a sweep" : "does not exist"));
     } else if (!fs::is_regular_file(path / "report.json")) {
       throw Error(fmt::format("{}: the run is not finished", text));
     } else {
-      const bool in_sweep = sweep::SweepFolder::holds_sweep(path.parent_path().string());
-      const std::string name = path.filename().string();
-      runs.push_back(read_run(path, in_sweep ? without_seed(name) : name));
+      runs.push_back(path.string());
     }
   }
+  return runs;
+}
+
+std::vector<MeasuredRun> read_runs(const std::vector<std::string>& paths, size_t& left_out) {
+  std::vector<MeasuredRun> runs;
+  for (const std::string& folder : run_folders(paths, left_out)) runs.push_back(read_run(folder));
   return runs;
 }
 

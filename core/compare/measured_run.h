@@ -22,8 +22,11 @@ struct MeasuredRun {
 /// What runs are compared by, of a run's report.json. Throws Error naming the file when it is damaged.
 std::vector<evaluate::Measure> read_measures(const std::string& path);
 
-/// Runs' folders and those of sweeps, whose finished runs they stand for. `left_out` counts a sweep's unfinished runs.
-/// Throws Error naming the folder that holds neither or whose run is unfinished.
+/// Folders of finished runs: those named, and of sweeps those of their finished runs. `left_out` counts a sweep's
+/// unfinished runs. Throws Error naming the folder that holds neither or whose run is unfinished.
+std::vector<std::string> run_folders(const std::vector<std::string>& paths, size_t& left_out);
+
+/// The runs that run_folders gives.
 std::vector<MeasuredRun> read_runs(const std::vector<std::string>& paths, size_t& left_out);
 
 }  // namespace astroclip::compare

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "base/table.h"
+#include "report/plain_tables.h"
 
 namespace astroclip::compare {
 
@@ -94,40 +95,6 @@ std::string difference_note(const Comparison& c) {
       c.baseline, significant);
 }
 
-std::string latex_table(const std::vector<TableRow>& lines, size_t text_columns) {
-  std::string columns(text_columns, 'l');
-  columns += std::string(lines[0].size() - text_columns, 'r');
-  std::string text = fmt::format("\\begin{{tabular}}{{{}}}\n\\toprule\n", columns);
-  for (size_t row = 0; row < lines.size(); ++row) {
-    text += fmt::format("{} \\\\\n{}", fmt::join(lines[row], " & "), row == 0 ? "\\midrule\n" : "");
-  }
-  return text + "\\bottomrule\n\\end{tabular}\n";
-}
-
-/// Escapes LaTeX commands, and the characters of metrics and intervals that LaTeX lacks in text mode.
-std::string latex_text(const std::string& text) {
-  static const std::pair<const char*, const char*> replaced[] = {
-      {"²", "$^2$"}, {"σ", "$\\sigma$"}, {"→", "$\\to$"}, {"–", "--"},  {"…", "\\ldots{}"}, {">", "$>$"},
-      {"<", "$<$"},  {"_", "\\_"},       {"%", "\\%"},    {"&", "\\&"}, {"#", "\\#"},       {"|", "$|$"}};
-  std::string out;
-  for (size_t at = 0; at < text.size();) {
-    const auto found = std::ranges::find_if(
-        replaced, [&](const auto& pair) { return std::string_view(text).substr(at).starts_with(pair.first); });
-    if (found == std::end(replaced)) {
-      out += text[at++];
-    } else {
-      out += found->second;
-      at += std::string_view(found->first).size();
-    }
-  }
-  return out;
-}
-
-std::string in_quotes(std::string text) {
-  for (size_t at = text.find('"'); at != std::string::npos; at = text.find('"', at + 2)) text.insert(at, 1, '"');
-  return fmt::format("\"{}\"", text);
-}
-
 }  // namespace
 
 std::string to_markdown(const Comparison& c) {
@@ -139,16 +106,16 @@ std::string to_markdown(const Comparison& c) {
 }
 
 std::string to_latex(const Comparison& c) {
-  const Style style{[](const std::string& text) { return fmt::format("\\textbf{{{}}}", text); }, latex_text, " $\\pm$ ",
-                    "$^*$"};
+  const Style style{[](const std::string& text) { return fmt::format("\\textbf{{{}}}", text); }, report::latex_text,
+                    " $\\pm$ ", "$^*$"};
   const auto comment = [](const std::string& text) { return fmt::format("% {}\n", text); };
-  std::string text = comment(main_note(c)) + latex_table(main_table(c, style), 1);
+  std::string text = comment(main_note(c)) + report::latex_table(main_table(c, style), 1);
   if (c.baseline.empty()) return text;
   std::vector<TableRow> differences = difference_table(c, style);
   for (TableRow& line : differences) {
-    for (size_t i = 2; i + 1 < line.size(); ++i) line[i] = latex_text(line[i]);
+    for (size_t i = 2; i + 1 < line.size(); ++i) line[i] = report::latex_text(line[i]);
   }
-  return text + "\n" + comment(difference_note(c)) + latex_table(differences, 2);
+  return text + "\n" + comment(difference_note(c)) + report::latex_table(differences, 2);
 }
 
 std::string to_csv(const Comparison& c) {
@@ -159,14 +126,14 @@ std::string to_csv(const Comparison& c) {
   for (size_t i = 0; i < c.configurations.size(); ++i) {
     for (size_t m = 0; m < c.measures.size(); ++m) {
       const Cell& cell = c.cells[i][m];
-      const TableRow line = {in_quotes(c.configurations[i]),
-                             in_quotes(c.measures[m]),
+      const TableRow line = {report::csv_quoted(c.configurations[i]),
+                             report::csv_quoted(c.measures[m]),
                              std::to_string(cell.seeds),
                              full(cell.mean),
                              full(cell.error),
                              full(cell.object_error),
                              cell.is_best ? "true" : "false",
-                             in_quotes(c.baseline),
+                             report::csv_quoted(c.baseline),
                              std::to_string(cell.pairs),
                              full(cell.difference),
                              full(cell.interval.low),

@@ -526,9 +526,10 @@ void check_models(const Experiment& experiment, const Dataset& dataset) {
   }
 }
 
-void evaluate(const Experiment& experiment, const Model& model, const Origins& origins, const Dataset& dataset,
-              const InBoth& in_both, const Provenance& provenance, const std::vector<std::string>& looks,
-              const record::RunFolder& folder, record::Console& console, TokenCache* cache) {
+std::vector<Report> evaluate(const Experiment& experiment, const Model& model, const Origins& origins,
+                             const Dataset& dataset, const InBoth& in_both, const Provenance& provenance,
+                             const std::vector<std::string>& looks, const record::RunFolder& folder,
+                             record::Console& console, TokenCache* cache) {
   TaskInput input = Evaluator(experiment, model, origins, dataset, console, cache, in_both).gather(false);
   write_embeddings(folder.embeddings(), input,
                    {{"experiment", config::to_toml(experiment.resolved())}, {"provenance", provenance.text()}});
@@ -542,9 +543,9 @@ void evaluate(const Experiment& experiment, const Model& model, const Origins& o
   if (input.keep_probes) write_probes(folder.probes(), predictions);
   const std::string text = report_text(reports);
   io::write_text(folder.report_text(), text);
-  reports.push_back({"provenance", provenance.text(), {}});
-  io::write_text(folder.report_json(), report_json(reports));
   console.say(text);
+  reports.push_back({"provenance", provenance.text(), {}});
+  return reports;
 }
 
 void show_floors(const Experiment& experiment, const Model& model, const Dataset& dataset, const InBoth& in_both,

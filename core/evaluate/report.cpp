@@ -24,17 +24,6 @@ std::string number(double value) {
   return std::abs(value) >= 100.0 ? fmt::format("{:.1f}", value) : fmt::format("{:.4f}", value);
 }
 
-/// "0.797±0.009": to two digits of the error, or one from 35 on; the error joins those over objects and over seeds.
-std::string with_error(const Metric& metric) {
-  const auto known = [](double error) { return std::isfinite(error) ? error : 0.0; };
-  const double error = std::hypot(known(metric.object_error), known(metric.seed_error));
-  if (!std::isfinite(metric.value) || error == 0.0) return number(metric.value);
-  const double power = std::floor(std::log10(error));
-  const int digits = error / std::pow(10.0, power) < 3.5 ? 2 : 1;
-  const int decimals = std::clamp(digits - 1 - static_cast<int>(power), 0, 6);
-  return fmt::format("{:.{}f}±{:.{}f}", metric.value, decimals, error, decimals);
-}
-
 /// Every metric of the report, in order of first appearance.
 std::vector<std::string> metric_names(const Report& report) {
   std::vector<std::string> names;
@@ -46,9 +35,7 @@ std::vector<std::string> metric_names(const Report& report) {
   return names;
 }
 
-std::string marked(Role role) {
-  return role == Role::model ? "" : fmt::format("  {}: ", role_names[static_cast<size_t>(role)]);
-}
+std::string marked(Role role) { return role == Role::model ? "" : fmt::format("  {}: ", role_name(role)); }
 
 std::vector<TableRow> lines_of(const Report& report) {
   const std::vector<std::string> metrics = metric_names(report);
@@ -59,7 +46,7 @@ std::vector<TableRow> lines_of(const Report& report) {
                      std::to_string(row.n_test)};
     for (const std::string& metric : metrics) {
       const auto found = std::ranges::find(row.values, metric, &Metric::name);
-      line.push_back(found == row.values.end() ? "" : with_error(*found));
+      line.push_back(found == row.values.end() ? "" : metric_text(*found));
     }
     lines.push_back(std::move(line));
   }
@@ -74,6 +61,18 @@ std::string table(const Report& report) {
 }
 
 }  // namespace
+
+std::string metric_text(const Metric& metric) {
+  const auto known = [](double error) { return std::isfinite(error) ? error : 0.0; };
+  const double error = std::hypot(known(metric.object_error), known(metric.seed_error));
+  if (!std::isfinite(metric.value) || error == 0.0) return number(metric.value);
+  const double power = std::floor(std::log10(error));
+  const int digits = error / std::pow(10.0, power) < 3.5 ? 2 : 1;
+  const int decimals = std::clamp(digits - 1 - static_cast<int>(power), 0, 6);
+  return fmt::format("{:.{}f}±{:.{}f}", metric.value, decimals, error, decimals);
+}
+
+std::string role_name(Role role) { return role_names[static_cast<size_t>(role)]; }
 
 std::string report_text(const std::vector<Report>& reports) {
   std::string text;
@@ -133,7 +132,7 @@ std::string report_json(const std::vector<Report>& reports) {
       rows.push_back({{"modality", row.modality},
                       {"representation", row.representation},
                       {"method", row.method},
-                      {"role", role_names[static_cast<size_t>(row.role)]},
+                      {"role", role_name(row.role)},
                       {"n_train", row.n_train},
                       {"n_test", row.n_test},
                       {"values", values},

@@ -105,6 +105,7 @@ void read_metrics(const std::string& path, const std::function<void(const Metric
   for (std::string text; std::getline(file, text);) {
     const Json parsed = Json::parse(text, nullptr, false);
     if (!parsed.is_object() || !parsed.contains("stage") || !parsed.contains("step")) continue;
+    if (!parsed["stage"].is_string() || !parsed["step"].is_number_integer()) continue;
     MetricsLine line{parsed["stage"].get<std::string>(), parsed["step"].get<int64_t>(), {}};
     for (const auto& [name, value] : parsed.items()) {
       if (value.is_number() && name != "step") line.values.emplace_back(name, value.get<double>());

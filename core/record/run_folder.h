@@ -20,7 +20,8 @@ namespace astroclip::record {
 ///   embeddings.h5          embeddings of every object
 ///   predictions.h5         what the tasks predict of test objects
 ///   probes/                the probes that the tasks fit, if they are kept
-///   report.txt, report.json  results of the tasks
+///   report.txt, report.json  results of the tasks; report.json is written last, and marks the run as finished
+///   report/index.html      the same as a page with figures
 class RunFolder {
  public:
   /// Creates a folder: `path`, or first_free(name) when `path` is empty. Throws Error when the folder is not empty.
@@ -48,6 +49,7 @@ class RunFolder {
   std::string probes() const { return path_ + "/probes"; }
   std::string report_text() const { return path_ + "/report.txt"; }
   std::string report_json() const { return path_ + "/report.json"; }
+  std::string report() const { return path_ + "/report"; }
 
  private:
   explicit RunFolder(std::string path) : path_(std::move(path)) {}

@@ -15,6 +15,7 @@
 #include "data/objects.h"
 #include "evaluate/evaluation.h"
 #include "evaluate/overlap.h"
+#include "evaluate/report.h"
 #include "experiment/fingerprint.h"
 #include "experiment/stage_key.h"
 #include "io/output/durable_file.h"
@@ -23,6 +24,7 @@
 #include "model/origins.h"
 #include "record/console.h"
 #include "record/recorder.h"
+#include "report/report.h"
 #include "run/checks.h"
 #include "run/stage_run.h"
 #include "train/trainer.h"
@@ -112,8 +114,11 @@ class Run {
       if (!take_stage(stage) && !train_stage(stage)) return Outcome::interrupted;
     }
     write_model(folder_.model());
-    evaluate::evaluate(experiment_, *model_, origins_, *dataset_, in_both_, provenance_, looks_, folder_, console_,
-                       cache_.get());
+    const std::vector<Report> reports = evaluate::evaluate(experiment_, *model_, origins_, *dataset_, in_both_,
+                                                           provenance_, looks_, folder_, console_, cache_.get());
+    report::write_report({report::results_of(folder_, reports)}, folder_.report());
+    io::write_text(folder_.report_json(), evaluate::report_json(reports));
+    console_.say(fmt::format("report: {}/index.html", folder_.report()));
     return Outcome::finished;
   }
 

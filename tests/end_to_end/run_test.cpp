@@ -61,14 +61,24 @@ double mean_loss(const std::vector<nlohmann::json>& lines, size_t begin, size_t 
 
 TEST(Run, LearnsAndLeavesACompleteFolder) {
   const std::string& folder = undisturbed_run();
-  for (const char* name : {"resolved.toml", "log.txt", "metrics.jsonl", "model.safetensors", "embeddings.h5",
-                           "predictions.h5", "report.txt", "report.json", "stages/alignment.safetensors"}) {
+  for (const char* name :
+       {"resolved.toml", "log.txt", "metrics.jsonl", "model.safetensors", "embeddings.h5", "predictions.h5",
+        "report.txt", "report.json", "report/index.html", "stages/alignment.safetensors"}) {
     EXPECT_TRUE(fs::is_regular_file(folder + "/" + name)) << name;
   }
   const auto lines = metrics(folder);
   ASSERT_EQ(lines.size(), 130U);
   EXPECT_LT(mean_loss(lines, 35, 5), 0.8 * mean_loss(lines, 0, 5));    // masked spectra become predictable
   EXPECT_LT(mean_loss(lines, 125, 5), 0.8 * mean_loss(lines, 40, 5));  // partners are found among 32
+}
+
+TEST(Run, ItsPageIsWrittenAgainToTheSameBytes) {
+  const std::string again = scratch("page"), page = undisturbed_run() + "/report/index.html";
+  const auto outcome = run_program("report '" + undisturbed_run() + "' --output '" + again + "'");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, again + "/index.html\n");
+  EXPECT_TRUE(same_file(again + "/index.html", page));
+  EXPECT_THAT(io::read_text(page), HasSubstr("loss = { plugin = &quot;clip&quot;"));  // the resolved experiment
 }
 
 TEST(Run, AlignmentFindsTheOtherModalityOfUnseenGalaxies) {

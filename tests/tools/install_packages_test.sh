@@ -30,7 +30,8 @@ stand_in id 'echo 0'
 stand_in dpkg-query 'case "$4" in libfmt-dev|cmake) echo not-installed;; *) echo installed;; esac'
 expect 0 "installing: cmake libfmt-dev
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends cmake libfmt-dev"
+apt-get install -y -qq --no-install-recommends cmake libfmt-dev
+apt-get install -y -qq --no-install-recommends gnuplot-nox"
 
 stand_in id 'echo 1000'
 expect 1 "install_packages: not root, and sudo is not installed; $needed
@@ -40,7 +41,8 @@ expect 1 "install_packages: not root, and sudo is not installed; $needed
 stand_in sudo '"$@"'
 expect 0 "installing: cmake libfmt-dev
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends cmake libfmt-dev"
+apt-get install -y -qq --no-install-recommends cmake libfmt-dev
+apt-get install -y -qq --no-install-recommends gnuplot-nox"
 
 stand_in apt-get 'exit 100'
 expect 1 "installing: cmake libfmt-dev

@@ -1,0 +1,145 @@
+#include "report/curves.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "report/blocks.h"
+#include "report/gnuplot.h"
+
+namespace astroclip::report {
+
+namespace {
+
+constexpr int64_t most_points = 150, table_lines = 10;
+constexpr double least_decade = 10.0;  // of a loss on a logarithmic axis: greatest over least
+
+struct LossPoint {
+  int64_t step = 0;
+  double loss = 0.0;
+};
+
+/// The values of a metric of a stage, by step.
+std::vector<LossPoint> points_of(const RunResults& run, const std::string& stage, const std::string& metric) {
+  std::vector<LossPoint> points;
+  for (const record::MetricsLine& line : run.metrics) {
+    if (line.stage != stage) continue;
+    const auto found = std::ranges::find(line.values, metric, &std::pair<std::string, double>::first);
+    if (found != line.values.end()) points.push_back({line.step, found->second});
+  }
+  return points;
+}
+
+/// A mean over the steps up to one, with its standard error; 0 of a single step.
+struct MeanLoss {
+  int64_t step = 0;
+  double mean = 0.0, error = 0.0;
+};
+
+std::vector<MeanLoss> means_of(const std::vector<LossPoint>& points, int64_t most) {
+  const auto count = std::ssize(points), groups = std::min(most, count);
+  std::vector<MeanLoss> means;
+  for (int64_t group = 0; group < groups; ++group) {
+    const auto begin = points.begin() + group * count / groups, end = points.begin() + (group + 1) * count / groups;
+    const auto n = static_cast<double>(end - begin);
+    MeanLoss& mean = means.emplace_back(MeanLoss{std::prev(end)->step});
+    for (auto point = begin; point != end; ++point) mean.mean += point->loss / n;
+    for (auto point = begin; point != end; ++point) mean.error += std::pow(point->loss - mean.mean, 2);
+    mean.error = n > 1.0 ? std::sqrt(mean.error / (n - 1.0) / n) : 0.0;
+  }
+  return means;
+}
+
+std::vector<std::string> stages_of(const std::vector<RunResults>& runs) {
+  std::vector<std::string> stages;
+  for (const RunResults& run : runs) {
+    for (const record::MetricsLine& line : run.metrics) {
+      if (std::ranges::find(stages, line.stage) == stages.end()) stages.push_back(line.stage);
+    }
+  }
+  return stages;
+}
+
+std::string loss_text(double value) { return fmt::format("{:.4g}", value); }
+
+/// The last validation up to a step and after another one; "" for none.
+std::string validation_at(const std::vector<LossPoint>& points, int64_t after, int64_t step) {
+  std::string text;
+  for (const LossPoint& point : points) {
+    if (point.step > after && point.step <= step) text = loss_text(point.loss);
+  }
+  return text;
+}
+
+Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) {
+  Figure figure{.name = file_name_of("loss " + stage), .width = 620, .height = 380};
+  figure.table = {
+      fmt::format("Loss of stage {}", stage), {"run", "steps", "training", "standard error", "validation"}, 1, {}};
+  Blocks blocks;
+  std::vector<std::string> plots;
+  double least = std::numeric_limits<double>::infinity(), greatest = 0.0;
+  int64_t steps = 0, averaged = 0;
+  bool any_validation = false;
+  for (size_t run = 0; run < runs.size(); ++run) {
+    const std::vector<LossPoint> training = points_of(runs[run], stage, "loss"),
+                                 validation = points_of(runs[run], stage, "validation.loss");
+    if (training.empty()) continue;
+    const std::string name = runs.size() > 1 ? runs[run].name + ", " : "";
+    const size_t line = runs.size() > 1 ? run % 7 + 1 : 1;
+    std::string lines;
+    for (const auto& [step, mean, error] : means_of(training, most_points)) {
+      lines += fmt::format("{} {:.6g} {:.3g}\n", step, mean, error);
+      least = std::min(least, mean), greatest = std::max(greatest, mean);
+    }
+    const int64_t block = blocks.add(name + "training: step, mean loss, standard error", lines);
+    plots.push_back(
+        fmt::format("data index {} using 1:($2-$3):($2+$3) with filledcurves linetype {} fillstyle transparent "
+                    "solid 0.25",
+                    block, line));
+    plots.push_back(fmt::format("data index {} using 1:2 with lines linetype {} title {}", block, line,
+                                gnuplot_text(name + "training")));
+    if (!validation.empty()) {
+      any_validation = true;
+      lines.clear();
+      for (const auto& [step, loss] : validation) lines += fmt::format("{} {:.6g}\n", step, loss);
+      plots.push_back(
+          fmt::format("data index {} using 1:2 with linespoints linetype {} pointtype {} pointsize 0.6 "
+                      "dashtype 2 title {}",
+                      blocks.add(name + "validation: step, loss", lines), runs.size() > 1 ? line : 2,
+                      runs.size() > 1 ? 6 : 5, gnuplot_text(name + "validation")));
+    }
+    steps = std::max(steps, training.back().step);
+    averaged = std::max(averaged, (std::ssize(training) + most_points - 1) / most_points);
+    int64_t before = 0;
+    for (const auto& [step, mean, error] : means_of(training, table_lines)) {
+      figure.table.rows.push_back({runs[run].name, fmt::format("{}–{}", before + 1, step), loss_text(mean),
+                                   fmt::format("{:.2g}", error), validation_at(validation, before, step)});
+      before = step;
+    }
+  }
+  figure.data = blocks.text();
+  const bool is_logarithmic = least > 0.0 && greatest / least > least_decade;
+  figure.script = fmt::format("set xlabel 'step'\nset ylabel 'loss'\n{}set key top right\nplot {}\n",
+                              is_logarithmic ? "set logscale y\n" : "", fmt::join(plots, ", \\\n  "));
+  figure.caption = fmt::format(
+      "Loss of stage {} over {} steps. Training: {}{}.", stage, steps,
+      averaged > 1 ? fmt::format("means of up to {} steps, with a band of one standard error", averaged) : "each step",
+      any_validation ? "; validation: the objects set apart, at each validation" : "");
+  figure.alt = fmt::format("Curves of the loss of stage {}: training falls from {} to {}.", stage,
+                           figure.table.rows.front()[2], figure.table.rows.back()[2]);
+  return figure;
+}
+
+}  // namespace
+
+std::vector<Figure> curve_figures(const std::vector<RunResults>& runs) {
+  std::vector<Figure> figures;
+  for (const std::string& stage : stages_of(runs)) figures.push_back(curves_of(runs, stage));
+  std::erase_if(figures, [](const Figure& figure) { return figure.data.empty(); });
+  return figures;
+}
+
+}  // namespace astroclip::report

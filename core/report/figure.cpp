@@ -1,0 +1,159 @@
+#include "report/figure.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "io/output/durable_file.h"
+#include "report/gnuplot.h"
+
+namespace astroclip::report {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* okabe_ito[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442"};
+
+constexpr const char* figure_style =
+    R"(# What all figures share: change it here, and draw them again with `gnuplot *.gp`.
+set encoding utf8
+set termoption noenhanced
+set border 3 linewidth 0.8
+set tics nomirror out scale 0.6
+set key noautotitle
+set style fill solid noborder
+# Colours that the colour-blind tell apart: Okabe & Ito 2008.
+set linetype 1 linecolor rgb '#0072B2' linewidth 1.6 pointtype 7
+set linetype 2 linecolor rgb '#D55E00' linewidth 1.6 pointtype 5
+set linetype 3 linecolor rgb '#009E73' linewidth 1.6 pointtype 9
+set linetype 4 linecolor rgb '#CC79A7' linewidth 1.6 pointtype 11
+set linetype 5 linecolor rgb '#E69F00' linewidth 1.6 pointtype 13
+set linetype 6 linecolor rgb '#56B4E9' linewidth 1.6 pointtype 15
+set linetype 7 linecolor rgb '#F0E442' linewidth 1.6 pointtype 3
+set linetype cycle 7
+# Viridis (van der Walt & Smith 2015) at nine places.
+set palette defined (0 '#440154', 1 '#472c7a', 2 '#3b518b', 3 '#2c718e', 4 '#21908d', 5 '#27ad81', 6 '#5cc863', \
+  7 '#aadc32', 8 '#fde725')
+)";
+
+void replace_all(std::string& text, std::string_view what, std::string_view by) {
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()))
+    text.replace(at, what.size(), by);
+}
+
+/// gnuplot's SVG as a part of a page: in the page's colour where it is black, and with names of its own.
+std::string embedded(std::string svg, const Figure& figure, int64_t number) {
+  const size_t begin = svg.find("<defs>"), end = svg.rfind("</g>");
+  if (begin == std::string::npos || end == std::string::npos || end < begin) return "";
+  svg = svg.substr(begin, end - begin);
+  // These two filters are for boxed text, which no figure has.
+  const size_t filters = svg.find("\t<filter"), after = svg.find("</defs>");
+  if (filters < after) svg.erase(filters, after - filters);
+  const std::string own = fmt::format("f{}gp", number);
+  for (const auto& [what, by] : std::initializer_list<std::pair<std::string, std::string>>{
+           {"id='gp", "id='" + own},
+           {"href='#gp", "href='#" + own},
+           {"id=\"gnuplot_", fmt::format("id=\"f{}_", number)},
+           {" color=\"black\"", " color=\"currentColor\""},
+           {"stroke='black'", "stroke='currentColor'"},
+           {"fill=\"black\"", "fill=\"currentColor\""},
+           {" font-family=\"Helvetica,Arial,sans-serif\" ", " "},
+           {"stroke-linecap=\"butt\" stroke-linejoin=\"miter\"", ""},
+           {"\t", ""},
+           {"\n\n", "\n"}}) {
+    replace_all(svg, what, by);
+  }
+  return fmt::format(
+      "<svg role=\"img\" aria-labelledby=\"alt-{0}\" width=\"{1}\" height=\"{2}\" viewBox=\"0 0 {1} {2}\" "
+      "font-family=\"Helvetica,Arial,sans-serif\"><title id=\"alt-{0}\">{3}</title>\n{4}</svg>\n",
+      number, figure.width, figure.height, html_text(figure.alt), svg);
+}
+
+}  // namespace
+
+std::string file_name_of(const std::string& words) {
+  std::string name;
+  for (const char letter : words) {
+    const bool is_plain =
+        (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') || (letter >= '0' && letter <= '9');
+    if (is_plain)
+      name += letter;
+    else if (!name.empty() && name.back() != '-')
+      name += '-';
+  }
+  while (name.ends_with('-')) name.pop_back();
+  return name;
+}
+
+std::string line_colour(size_t number) { return okabe_ito[number % std::size(okabe_ito)]; }
+
+FigureSheet::FigureSheet(std::string folder, size_t most_bytes)
+    : folder_(std::move(folder)), left_(most_bytes), has_gnuplot_(report::has_gnuplot()) {
+  if (fs::is_directory(folder_)) {
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+      const std::string ending = entry.path().extension().string();
+      if (ending == ".gp" || ending == ".dat" || ending == ".svg") fs::remove(entry.path());
+    }
+  }
+}
+
+std::string FigureSheet::add(const std::vector<Figure>& figures) {
+  if (figures.empty()) return "";
+  io::make_folder(folder_);
+  io::write_text(folder_ + "/style.gp", figure_style);
+  std::vector<std::string> scripts;
+  for (const Figure& figure : figures) {
+    const auto write = [&](const char* ending, const std::string& text) {
+      io::write_text(fmt::format("{}/{}{}", folder_, figure.name, ending), text);
+    };
+    write(".dat", figure.data);
+    write(".gp",
+          fmt::format("# {4}\nreset\nload 'style.gp'\nset terminal svg size {1},{2} noenhanced font "
+                      "'Helvetica,Arial,sans-serif,13'\nset output '{0}.svg'\ndata = '{0}.dat'\n{3}unset output\n",
+                      figure.name, figure.width, figure.height, figure.script, figure.caption));
+    scripts.push_back(figure.name + ".gp");
+  }
+  if (has_gnuplot_) (void)run_gnuplot(folder_, scripts);  // a figure that it fails on is not there
+  std::string html = "<div class=\"figures\">\n";
+  for (const Figure& figure : figures) {
+    ++count_;
+    html += html_of_figure(drawing_of(figure), figure.caption, figure.table, figure.width > 620);
+  }
+  return html + "</div>\n";
+}
+
+std::string FigureSheet::drawing_of(const Figure& figure) {
+  const std::string svg = fmt::format("{}/{}.svg", folder_, figure.name);
+  const auto instead = [&](const char* reason) {
+    return fmt::format("<p class=\"note\">Not shown: {}. <code>figures/{}.gp</code> draws it.</p>\n", reason,
+                       figure.name);
+  };
+  if (!has_gnuplot_) return instead("there was no gnuplot");
+  if (!fs::exists(svg)) return instead("gnuplot failed");
+  std::string drawing = embedded(io::read_text(svg), figure, count_);
+  if (drawing.empty()) return instead("gnuplot failed");
+  if (drawing.size() > left_) return instead("the page would be too large");
+  left_ -= drawing.size();
+  return drawing;
+}
+
+std::string FigureSheet::add(const std::string& body, const std::string& caption, const HtmlTable& table) {
+  ++count_;
+  if (body.size() > left_)
+    return html_of_figure("<p class=\"note\">Not shown: the page would be too large.</p>\n", caption, table, true);
+  left_ -= body.size();
+  return html_of_figure(body, caption, table, true);
+}
+
+std::string FigureSheet::html_of_figure(const std::string& body, const std::string& caption, const HtmlTable& table,
+                                        bool wide) {
+  std::string html = fmt::format("<figure id=\"figure-{0}\"{1}>\n{2}<figcaption><b>Figure {0}.</b> {3}</figcaption>\n",
+                                 count_, wide ? " class=\"whole\"" : "", body, html_text(caption));
+  html += html_fold(fmt::format("Figure {} in numbers", count_), html_of(table));
+  return html + "</figure>\n";
+}
+
+}  // namespace astroclip::report

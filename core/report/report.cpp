@@ -1,0 +1,115 @@
+#include "report/report.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "io/output/durable_file.h"
+#include "report/curves.h"
+#include "report/figure.h"
+#include "report/gnuplot.h"
+#include "report/html.h"
+#include "report/result_tables.h"
+
+namespace astroclip::report {
+
+namespace {
+
+/// Of all figures of a page.
+constexpr size_t most_figure_bytes = 4 << 20;
+
+std::string title_of(const std::vector<RunResults>& runs) {
+  return runs.size() == 1 ? runs.front().name : fmt::format("{} runs", runs.size());
+}
+
+/// What stands before the tables, of one run.
+std::string facts_of(const RunResults& run) {
+  std::string text = fmt::format("seed {}", run.seed);
+  if (run.objects > 0) text += fmt::format(", a dataset of {} objects", run.objects);
+  if (!run.machine.empty()) text += fmt::format(", {}", run.machine);
+  if (!run.model_hash.empty()) text += fmt::format(", model {}", run.model_hash);
+  return fmt::format("<p class=\"soft\">{}: {}</p>\n", html_text(run.name), html_text(text));
+}
+
+std::string section(const char* id, const char* title, const std::string& body) {
+  return body.empty() ? ""
+                      : fmt::format("<section aria-labelledby=\"{0}\">\n<h2 id=\"{0}\">{1}</h2>\n{2}</section>\n", id,
+                                    title, body);
+}
+
+class Page {
+ public:
+  explicit Page(const std::vector<RunResults>& runs) : runs_(runs), tables_(result_tables(runs)) {}
+
+  std::string html(const std::string& figures_folder) {
+    FigureSheet sheet(figures_folder, most_figure_bytes);
+    const std::string tables = tables_html(), curves = sheet.add(curve_figures(runs_));
+    std::string body = fmt::format("<header>\n<h1>{}</h1>\n", html_text(title_of(runs_)));
+    for (const RunResults& run : runs_) body += facts_of(run);
+    body +=
+        "<p>The same numbers: <a href=\"tables.csv\">CSV</a>, <a href=\"tables.tex\">LaTeX</a>, "
+        "<a href=\"tables.json\">JSON</a>. Errors are standard errors: over test objects by the bootstrap, and over "
+        "the "
+        "random starts of probes that have one, added in quadrature. Lines of floors and baselines are marked.</p>\n";
+    if (sheet.count() > 0 && !has_gnuplot())
+      body +=
+          "<p><b>The figures are not drawn, because gnuplot was not found.</b> Their numbers are here, and their "
+          "scripts "
+          "in <code>figures/</code>. Install gnuplot (Debian: <code>apt-get install gnuplot-nox</code>) and run "
+          "<code>astroclip report</code> on the run again.</p>\n";
+    body += "</header>\n<main>\n";
+    body += section("tables", "Tables", tables);
+    body += section("training", "Training", curves);
+    body += section("made-from", "What it was made from", origins_html());
+    return html_page(title_of(runs_), body + "</main>\n");
+  }
+
+  const std::vector<ResultTable>& tables() const { return tables_; }
+
+ private:
+  std::string numbered(HtmlTable table) {
+    table.caption = fmt::format("Table {}. {}", ++table_count_, table.caption);
+    return html_of(table);
+  }
+
+  std::string tables_html() {
+    std::string html;
+    if (runs_.size() > 1) html += numbered(overview(tables_, runs_));
+    for (const ResultTable& table : tables_) {
+      if (table.lines.empty()) {
+        html += fmt::format("<h3>{}</h3>\n", html_text(table.title));
+      } else {
+        html += numbered(cells_of(table, runs_));
+      }
+      for (const std::string& note : table.notes) html += fmt::format("<p class=\"note\">{}</p>\n", html_text(note));
+    }
+    return html.empty() ? "<p>The experiment has no tasks.</p>\n" : html;
+  }
+
+  std::string origins_html() const {
+    std::string html;
+    for (const RunResults& run : runs_) {
+      html += html_fold(fmt::format("{}: the resolved experiment, which can be run again", run.name),
+                        html_verbatim(run.experiment));
+      if (run.provenance.empty()) continue;
+      html += html_fold(fmt::format("{}: hashes of data and code", run.name), html_verbatim(run.provenance));
+    }
+    return html;
+  }
+
+  const std::vector<RunResults>& runs_;
+  std::vector<ResultTable> tables_;
+  int64_t table_count_ = 0;
+};
+
+}  // namespace
+
+void write_report(const std::vector<RunResults>& runs, const std::string& folder) {
+  io::make_folder(folder);
+  Page page(runs);
+  io::write_text(folder + "/tables.csv", tables_csv(page.tables(), runs));
+  io::write_text(folder + "/tables.tex", tables_latex(page.tables(), runs));
+  io::write_text(folder + "/tables.json", tables_json(page.tables(), runs));
+  io::write_text(folder + "/index.html", page.html(folder + "/figures"));
+}
+
+}  // namespace astroclip::report
