@@ -47,7 +47,9 @@ void replace_all(std::string& text, std::string_view what, std::string_view by) 
 /// gnuplot's SVG as a part of a page: in the page's colour where it is black, and with names of its own.
 std::string embedded(std::string svg, const Figure& figure, int64_t number) {
   const size_t begin = svg.find("<defs>"), end = svg.rfind("</g>");
-  if (begin == std::string::npos || end == std::string::npos || end < begin) return "";
+  if (begin == std::string::npos || end == std::string::npos || end < begin ||
+      svg.find("</svg>", end) == std::string::npos)
+    return "";
   svg = svg.substr(begin, end - begin);
   // These two filters are for boxed text, which no figure has.
   const size_t filters = svg.find("\t<filter"), after = svg.find("</defs>");

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/program_options.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -210,6 +211,7 @@ int campaign(int argc, char** argv) {
 }  // namespace astroclip::faults
 
 int main(int argc, char** argv) {
+  setenv("PATH", "/nonexistent", 1);  // so that the faults are those of the program, and not of gnuplot
   try {
     return astroclip::faults::campaign(argc, argv);
   } catch (const std::exception& error) {
