@@ -1,13 +1,12 @@
 #include "backend/pinned.h"
 
-#include <algorithm>
-#include <bit>
 #include <deque>
 #include <map>
 #include <mutex>
 
 #include "backend/backend.h"
 #include "base/error.h"
+#include "tensor/caching_memory_internal.h"
 
 namespace astroclip {
 
@@ -24,15 +23,10 @@ class PinnedMemory final : public std::pmr::memory_resource {
     std::unique_ptr<Event> free;
   };
 
-  /// Eighths of a power of two, so that sizes that follow from a draw repeat.
-  static size_t rounded(size_t bytes) {
-    constexpr size_t page = 4096;
-    const size_t unit = std::max(page, std::bit_floor(bytes) / 8);
-    return std::max<size_t>(1, (bytes + unit - 1) / unit) * unit;
-  }
+  static constexpr int64_t page = 4096;
 
   void* do_allocate(size_t bytes, size_t) override {
-    const size_t size = rounded(bytes);
+    const int64_t size = block_size(static_cast<int64_t>(bytes), page);
     Block block;
     {
       const std::lock_guard lock(mutex_);
@@ -42,7 +36,7 @@ class PinnedMemory final : public std::pmr::memory_resource {
         released.pop_front();
       }
     }
-    if (block.data == nullptr) return backend_of(device_).allocate_pinned(static_cast<int64_t>(size));
+    if (block.data == nullptr) return backend_of(device_).allocate_pinned(size);
     block.free->wait();
     return block.data;
   }
@@ -51,7 +45,7 @@ class PinnedMemory final : public std::pmr::memory_resource {
     try {
       Block block{data, backend_of(device_).record_event()};
       const std::lock_guard lock(mutex_);
-      released_[rounded(bytes)].push_back(std::move(block));
+      released_[block_size(static_cast<int64_t>(bytes), page)].push_back(std::move(block));
     } catch (const Error&) {  // the device is lost, and the block with it
     }
   }
@@ -60,7 +54,7 @@ class PinnedMemory final : public std::pmr::memory_resource {
 
   Device device_;
   std::mutex mutex_;
-  std::map<size_t, std::deque<Block>> released_;
+  std::map<int64_t, std::deque<Block>> released_;
 };
 
 }  // namespace

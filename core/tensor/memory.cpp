@@ -3,76 +3,21 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
-#include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
-#include <unordered_map>
-#include <vector>
 
 #include "base/error.h"
+#include "tensor/caching_memory_internal.h"
 
 namespace astroclip {
 
 namespace {
 
-/// Host memory: released blocks are kept in lists by size, because sizes repeat from step to step. Sizes are rounded up
-/// to eighths of a power of two, so that those that follow from a draw (of masks, of samples) repeat, too. What
-/// rounding adds to a large block is address space that is never touched.
-class HostMemory final : public Memory {
+/// Host memory. What rounding adds to a large block is address space that is never touched.
+class HostMemory final : public CachingMemory {
  public:
   ~HostMemory() override { trim(); }
-
-  void* allocate(int64_t bytes) override {
-    const int64_t size = rounded(bytes);
-    const std::lock_guard lock(mutex_);
-    statistics_.used_bytes += size;
-    statistics_.peak_used_bytes = std::max(statistics_.peak_used_bytes, statistics_.used_bytes);
-    std::vector<void*>& bin = bins_[size];
-    if (!bin.empty()) {
-      void* block = bin.back();
-      bin.pop_back();
-      return block;
-    }
-    void* block = size >= huge_page ? map_pages(static_cast<size_t>(size))
-                                    : std::aligned_alloc(alignment_of(size), static_cast<size_t>(size));
-    if (block == nullptr) {
-      statistics_.used_bytes -= size;
-      throw Error(fmt::format("[memory] the host cannot allocate {} bytes ({} in use)", size, statistics_.used_bytes));
-    }
-    ++statistics_.fresh_allocations;
-    statistics_.reserved_bytes += size;
-    return block;
-  }
-
-  void release(void* block, int64_t bytes) override {
-    const int64_t size = rounded(bytes);
-    const std::lock_guard lock(mutex_);
-    statistics_.used_bytes -= size;
-    bins_[size].push_back(block);
-  }
-
-  void trim() override {
-    const std::lock_guard lock(mutex_);
-    for (auto& [size, bin] : bins_) {
-      statistics_.reserved_bytes -= size * static_cast<int64_t>(bin.size());
-      for (void* block : bin) {
-        if (size >= huge_page) {
-          munmap(block, static_cast<size_t>(size));
-        } else {
-          std::free(block);
-        }
-      }
-      bin.clear();
-    }
-  }
-
-  MemoryStatistics statistics() const override {
-    const std::lock_guard lock(mutex_);
-    return statistics_;
-  }
 
   void copy_from_host(void* device, const void* host, int64_t bytes) override { copy(device, host, bytes); }
   void copy_to_host(void* host, const void* device, int64_t bytes) override { copy(host, device, bytes); }
@@ -85,6 +30,28 @@ class HostMemory final : public Memory {
   static constexpr int64_t alignment = 64;
   static constexpr int64_t page = 4096;
   static constexpr int64_t huge_page = 2 << 20;
+
+  int64_t alignment_of(int64_t bytes) const override {
+    if (bytes >= huge_page) return huge_page;
+    return bytes >= page ? page : alignment;
+  }
+
+  void* take(int64_t size) override {
+    return size >= huge_page ? map_pages(static_cast<size_t>(size))
+                             : std::aligned_alloc(alignment_of(size), static_cast<size_t>(size));
+  }
+
+  void give_back(void* block, int64_t size) override {
+    if (size >= huge_page) {
+      munmap(block, static_cast<size_t>(size));
+    } else {
+      std::free(block);
+    }
+  }
+
+  std::string refusal(int64_t size, int64_t used) const override {
+    return fmt::format("[memory] the host cannot allocate {} bytes ({} in use)", size, used);
+  }
 
   /// Allocates whole huge pages, which reduce TLB misses in products of large matrices. Uses mmap, because malloc would
   /// leave gaps between blocks of that alignment. Null if there is no memory.
@@ -99,21 +66,6 @@ class HostMemory final : public Memory {
     (void)madvise(begin + before, size, MADV_HUGEPAGE);  // a failure costs only speed
     return begin + before;
   }
-
-  static int64_t alignment_of(int64_t bytes) {
-    if (bytes >= huge_page) return huge_page;
-    return bytes >= page ? page : alignment;
-  }
-
-  static int64_t rounded(int64_t bytes) {
-    const int64_t eighth = std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(bytes, 1))) / 8;
-    const int64_t unit = std::max(alignment_of(bytes), eighth);
-    return std::max<int64_t>(1, (bytes + unit - 1) / unit) * unit;
-  }
-
-  mutable std::mutex mutex_;
-  std::unordered_map<int64_t, std::vector<void*>> bins_;
-  MemoryStatistics statistics_;
 };
 
 std::shared_ptr<Memory>& slot(DeviceKind kind) {
