@@ -12,6 +12,7 @@
 #include "plugin/record.h"
 #include "probe/bootstrap.h"
 #include "probe/predict.h"
+#include "probe/published_selection.h"
 
 namespace astroclip {
 namespace {
@@ -38,10 +39,12 @@ class PosteriorTask final : public Task {
                      {"coupling", probe::FlowKind::coupling},
                      {"autoregressive", probe::FlowKind::autoregressive}})
             .choice("protocol", &Parameters::protocol,
-                    "published: that of AstroCLIP, with flow = \"elementwise\", embeddings shifted and scaled as a "
-                    "whole, the weights of the last epoch and the mean of the members' losses; corrected: the same "
-                    "training with standardised columns, the best epoch of objects set apart and the density of the "
-                    "whole ensemble; own: so, as the other keys say",
+                    "published: that of AstroCLIP, with flow = \"elementwise\", on the objects with "
+                    "PROVABGS_LOGMSTAR_BF, MAG_G, MAG_R and MAG_Z above 0 where the dataset has these labels, with "
+                    "embeddings shifted and scaled as a whole, the weights of the last epoch and the mean of the "
+                    "members' losses; corrected: the same training and objects with standardised columns, the best "
+                    "epoch of objects set apart and the density of the whole ensemble; own: so, on all objects, as "
+                    "the other keys say",
                     {{"own", Protocol::own}, {"published", Protocol::published}, {"corrected", Protocol::corrected}})
             .field("members", &Parameters::members, "flows of the ensemble", between(1, 100))
             .field("bins", &Parameters::bins, "bins of each spline", between(2, 64))
@@ -77,7 +80,13 @@ labels = ["redshift", "log_mass"]
 
   std::vector<std::string> labels() const override { return p_.labels; }
 
-  TaskResult run(const TaskInput& input) const override {
+  std::vector<std::string> optional_labels() const override {
+    return p_.protocol == Protocol::own ? std::vector<std::string>() : probe::labels_of_published_selection();
+  }
+
+  TaskResult run(const TaskInput& given) const override {
+    const auto [input, selection] =
+        p_.protocol == Protocol::own ? probe::select_all(given) : probe::select_as_published(given);
     TaskResult result;
     Report each, together;
     each.title = "posterior densities of each label";
@@ -93,8 +102,9 @@ labels = ["redshift", "log_mass"]
     together.note = note() + " NLL of standardised labels, summed over them.";
     together.better = {{"NLL", Better::less}};
     each.protocol = together.protocol = protocol_name();
-    for (const Representation& from : input.representations) measure(from, input, each, together, result);
+    for (const Representation& from : given.representations) measure(from, input, each, together, result);
     for (Report* report : {&each, &together}) {
+      report->note += selection;
       std::ranges::stable_sort(report->rows, {},
                                [](const Measurement& row) { return std::pair(row.method, row.modality); });
     }

@@ -8,6 +8,7 @@
 #include "plugin/record.h"
 #include "probe/metrics.h"
 #include "probe/predict.h"
+#include "probe/published_selection.h"
 
 namespace astroclip {
 namespace {
@@ -15,10 +16,6 @@ namespace {
 enum class Protocol { own, published, corrected };
 
 std::string name_of(Protocol protocol) { return protocol == Protocol::published ? "published" : "corrected"; }
-
-/// The label and the selection of the published redshifts, which are those of PROVABGS (Hahn et al. 2022).
-constexpr const char* provabgs_redshift = "Z_HP";
-constexpr const char* provabgs_positive[] = {"PROVABGS_LOGMSTAR_BF", "MAG_G", "MAG_R", "MAG_Z"};
 
 class Redshift final : public Task {
  public:
@@ -63,23 +60,20 @@ probes = ["knn"]
 
   std::vector<std::string> optional_labels() const override {
     if (p_.protocol == Protocol::own) return {};
-    std::vector<std::string> names = {provabgs_redshift};
-    names.insert(names.end(), std::begin(provabgs_positive), std::end(provabgs_positive));
+    std::vector<std::string> names = probe::labels_of_published_selection();
+    names.emplace_back(probe::published_redshift);
     return names;
   }
 
   TaskResult run(const TaskInput& given) const override {
-    TaskInput input{{},         given.train_labels, given.test_labels, given.train_ids, given.test_ids,
-                    given.seed, given.resamples,    given.probe_seeds, given.id_names,  given.keep_probes};
-    std::string label = p_.label, selection;
-    if (p_.protocol != Protocol::own) {
-      selection = select(input);
-      if (given.test_labels.contains(provabgs_redshift)) label = provabgs_redshift;
-    }
+    const bool is_own = p_.protocol == Protocol::own;
+    const auto [input, selection] = is_own ? probe::select_all(given) : probe::select_as_published(given);
+    const bool has_published = !is_own && given.test_labels.contains(probe::published_redshift);
+    const std::string label = has_published ? probe::published_redshift : p_.label;
     TaskResult result;
     Report report;
     report.title = "redshift: " + label + " of test objects from representations of training objects";
-    if (p_.protocol != Protocol::own) report.protocol = name_of(p_.protocol);
+    if (!is_own) report.protocol = name_of(p_.protocol);
     Report binned = report;
     binned.title += ", in bins of " + (p_.bin_by.empty() ? label : p_.bin_by);
     std::vector<probe::BySeed> all;
@@ -121,39 +115,6 @@ probes = ["knn"]
     if (p.protocol == Protocol::own || !differs) return "";
     return "'protocol' sets k = 64, hidden = [32] for images and [64, 64] for spectra, epochs = 10, batch = 64, lr = "
            "0.001, dropout = 0.1 and validation; leave these keys out, or 'protocol'";
-  }
-
-  /// Takes the labels from objects that the published selection leaves out; gives the selection in a sentence.
-  static std::string select(TaskInput& input) {
-    std::string there, lacking;
-    for (const char* name : provabgs_positive) {
-      std::string& list = input.test_labels.contains(name) ? there : lacking;
-      list += (list.empty() ? "" : ", ") + std::string(name);
-    }
-    const auto take = [](std::map<std::string, std::vector<double>>& labels) {
-      int64_t kept = 0;
-      const size_t count = labels.begin()->second.size();
-      for (size_t i = 0; i < count; ++i) {
-        const bool selected = std::ranges::all_of(provabgs_positive, [&](const char* name) {
-          const auto found = labels.find(name);
-          return found == labels.end() || found->second[i] > 0.0;
-        });
-        kept += selected ? 1 : 0;
-        if (selected) continue;
-        for (auto& [name, values] : labels) values[i] = std::nan("");
-      }
-      return std::to_string(kept) + " of " + std::to_string(count);
-    };
-    const std::string train = take(input.train_labels), test = take(input.test_labels);
-    std::string sentence;
-    if (!there.empty()) {
-      sentence = " Selected by " + there + " > 0: " + train + " training and " + test + " test objects.";
-    }
-    if (!lacking.empty()) {
-      sentence += " The published numbers are of galaxies selected by " + lacking +
-                  " > 0; the dataset has no such label, so that these are not of the same sample.";
-    }
-    return sentence;
   }
 
   probe::Options options_for(const std::string& modality) const {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/threads.h"
 #include "support/message_of.h"
 #include "testing/plugins.h"
 
@@ -174,10 +175,8 @@ TEST(RedshiftTask, RefusesALabelThatIsNoRedshift) {
 }
 
 /// Five objects of the training set and of the test set lack what PROVABGS selects by.
-TEST(RedshiftTask, ThePublishedProtocolSelectsByProvabgs) {
+TaskInput input_of_provabgs() {
   TaskInput input = plain_input();
-  input.train_labels["Z_HP"] = input.train_labels["redshift"];
-  input.test_labels["Z_HP"] = input.test_labels["redshift"];
   for (const char* name : {"PROVABGS_LOGMSTAR_BF", "MAG_G", "MAG_R", "MAG_Z"}) {
     input.train_labels[name].assign(200, 10.0);
     input.test_labels[name].assign(50, 10.0);
@@ -186,6 +185,13 @@ TEST(RedshiftTask, ThePublishedProtocolSelectsByProvabgs) {
     input.train_labels["PROVABGS_LOGMSTAR_BF"][i] = -99.0;
     input.test_labels["MAG_Z"][i] = i == 0 ? NAN : 0.0;
   }
+  return input;
+}
+
+TEST(RedshiftTask, ThePublishedProtocolSelectsByProvabgs) {
+  TaskInput input = input_of_provabgs();
+  input.train_labels["Z_HP"] = input.train_labels["redshift"];
+  input.test_labels["Z_HP"] = input.test_labels["redshift"];
   const Report report = reports("redshift", "probes = [\"knn\"]\nprotocol = \"published\"", input).at(0);
   EXPECT_EQ(report.protocol, "published");
   EXPECT_EQ(report.rows.at(0).n_train, 195);
@@ -253,6 +259,25 @@ TEST(PosteriorTask, MeasuresDensitiesOfEachLabelAndOfAll) {
   EXPECT_EQ(one.predicted.size(), 300U);
   EXPECT_EQ(one.truth.size(), 300U);
   EXPECT_EQ(one.metadata.at("probe"), "elementwise_flow");
+}
+
+TEST(PosteriorTask, ThePublishedProtocolSelectsByProvabgs) {
+  const auto toml = [](const std::string& protocol) {
+    return "labels = [\"redshift\"]\nflow = \"elementwise\"\nprotocol = \"" + protocol + "\"";
+  };
+  for (const char* protocol : {"published", "corrected"}) {
+    EXPECT_THAT(testing_support::make_task("posterior", toml(protocol))->optional_labels(), testing::Contains("MAG_G"));
+  }
+  EXPECT_THAT(testing_support::make_task("posterior", toml("own"))->optional_labels(), testing::IsEmpty());
+  TaskInput input = input_of_provabgs();
+  input.representations.resize(1);
+  set_compute_threads(1);  // more only wait for each other at such small steps
+  const Report report = reports("posterior", toml("published"), input).at(0);
+  set_compute_threads(0);
+  EXPECT_EQ(report.protocol, "published");
+  EXPECT_EQ(report.rows.at(0).n_train, 195);
+  EXPECT_EQ(report.rows.at(0).n_test, 45);
+  EXPECT_THAT(report.note, testing::HasSubstr("195 of 200 training and 45 of 50 test objects"));
 }
 
 TEST(PosteriorTask, RefusesWhatDoesNotFit) {
