@@ -144,9 +144,9 @@ TEST(Evaluation, AnEmptyTableIsAnError) {
 TEST(Evaluation, AHeadThatNoStageTrainedIsNotMeasured) {
   const std::string data = survey("clean.h5", 0);
   const Evaluated found = evaluated("masked", experiment("masked", data,
-                                                 R"(encoders = ["spectrum"]
+                                                         R"(encoders = ["spectrum"]
 loss = { plugin = "masked_spectrum", spans = 2, span_length = 3 })",
-                                                 "floors = []"));
+                                                         "floors = []"));
   ASSERT_EQ(found.status, 0) << found.err;
   EXPECT_THAT(found.log,
               HasSubstr("encoder spectrum: no stage trained its head, so its backbone's embedding is measured"));
@@ -174,13 +174,58 @@ loss = { plugin = "masked_spectrum", spans = 2, span_length = 3 })",
 TEST(Evaluation, ASupervisedHeadIsTrainedButNotAligned) {
   const std::string data = survey("clean.h5", 0);
   const Evaluated found = evaluated("supervised", experiment("supervised", data,
-                                                     R"(encoders = ["image"]
+                                                             R"(encoders = ["image"]
 loss = { plugin = "supervised", labels = ["redshift"], encoder = "image" })",
-                                                     "floors = []"));
+                                                             "floors = []"));
   ASSERT_EQ(found.status, 0) << found.err;
   for (const auto& row : found.reports[0]["rows"]) {
     EXPECT_EQ(row["representation"], row["modality"] == "image" ? "trained" : "untrained");
   }
+}
+
+/// A tower of magnitudes beside the small ones.
+constexpr const char* photometry = R"(
+[dataset.photometry]
+magnitudes = ["mag_g", "mag_r", "mag_z"]
+[encoders.photometry]
+plugin = "photometry_mlp"
+width = 16
+)";
+
+/// Columns that stand twice in a representation change no neighbour and no weight, and neither does their order.
+TEST(Evaluation, EmbeddingsSideBySideAreMeasuredAsOne) {
+  const std::string data = survey("joint.h5", 3);
+  const Evaluated found =
+      evaluated("joint", experiment("joint", data, clip,
+                                    std::string("max_not_finite = 0.2\nfloors = [\"untrained\"]\njoint = [\"image + "
+                                                "image\", \"image + photometry\", \"photometry+image\"]") +
+                                        photometry));
+  ASSERT_EQ(found.status, 0) << found.err;
+  for (const std::string name : {"aligned", "untrained"}) {
+    const auto line = [&](const std::string& modality) {
+      for (const auto& row : found.reports[0]["rows"]) {
+        if (row["representation"] == name && row["modality"] == modality) return row;
+      }
+      ADD_FAILURE() << "no line of " << name << " " << modality;
+      return nlohmann::json();
+    };
+    const auto r2 = [&](const std::string& modality) { return line(modality)["values"]["R²"].get<double>(); };
+    EXPECT_NEAR(r2("image + image"), r2("image"), 1e-4);
+    EXPECT_NEAR(r2("image + photometry"), r2("photometry+image"), 1e-4);
+    EXPECT_GT(std::abs(r2("image + photometry") - r2("image")), 1e-3);
+    EXPECT_GT(std::abs(r2("image + photometry") - r2("photometry")), 1e-3);
+    EXPECT_EQ(line("image + photometry")["n_test"], 17);  // the others have no finite image
+  }
+}
+
+TEST(Evaluation, RefusesToPutSideBySideWhatIsNotThere) {
+  const std::string data = survey("clean.h5", 0);
+  const auto refusal = [&](const std::string& joint) {
+    return evaluated("unjoined", experiment("unjoined", data, clip, "joint = [\"" + joint + "\"]")).err;
+  };
+  EXPECT_THAT(refusal("image + spectra"), HasSubstr("[evaluation] 'joint' = \"image + spectra\": there is no encoder "
+                                                    "'spectra' (image, spectrum)"));
+  EXPECT_THAT(refusal("image"), HasSubstr("[evaluation] 'joint' = \"image\" names one encoder"));
 }
 
 }  // namespace
