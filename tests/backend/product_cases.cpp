@@ -135,7 +135,7 @@ std::vector<Case> product_cases() {
     }
   }
   // Enough for a kernel that computes large tiles.
-  const ProductExtents large = {2048, 16, 1024};
+  const ProductExtents large = {3100, 136, 1032};
   const auto stored_gelu = std::ranges::find(forms, std::string_view("stored gelu"), &Form::name);
   cases.push_back({"linear", fmt::format("{} {}", str(large), stored_gelu->name), Exactness::sums,
                    [=](Call& call) { run_linear(call, large, *stored_gelu, false); }, true});

@@ -41,32 +41,35 @@ astroclip_switch_stack:
 
 namespace {
 
-constexpr int warp_size = 32, most_threads = 1024;
+constexpr int warp_size = 32, most_threads = 1024, most_blocks = 2;
 constexpr size_t page = 4096, stack_bytes = 64 << 10, shared_room = 228 << 10;
 
-enum class State : uint8_t { ready, at_warp, at_block, returned, abandoned };
+enum class State : uint8_t { ready, at_warp, at_block, asking, returned, abandoned };
 
 struct Thread {
   State state = State::ready;
   char* stack = nullptr;  ///< from its first step on
   void* saved = nullptr;  ///< stack pointer while it waits
   uint3 index = {};
+  unsigned rank = 0;  ///< of its block in the cluster
   unsigned mask = 0;
   std::source_location place;
   uint64_t offered = 0, given = 0;  ///< to its warp: while it waits, and then
   unsigned partners = 0;            ///< lanes that waited together
 };
 
-/// The block that runs.
+/// The block that runs, or the cluster.
 struct Block {
   const Kernel* kernel = nullptr;
   Thread threads[most_threads];
   unsigned live[most_threads / warp_size];  ///< the lanes of each warp that have not returned
   int count = 0, running = -1;
-  std::string problem;        ///< of an abandoned thread
-  void* scheduler = nullptr;  ///< its stack pointer while a thread runs
+  uint64_t events = 0, events_seen = 0;  ///< what those may have asked for that ask again and again
+  uint3 first = {};                      ///< index of the cluster's first block
+  std::string problem;                   ///< of an abandoned thread
+  void* scheduler = nullptr;             ///< its stack pointer while a thread runs
   std::vector<char*> free_stacks;
-  char* shared = nullptr;  ///< the end of the dynamic shared memory, before a page that cannot be touched
+  char* shared[most_blocks] = {};  ///< the ends of dynamic shared memory, before a page that cannot be touched
 };
 
 Block& current = *new Block();
@@ -144,10 +147,12 @@ void resume(int i) {
   if (thread.stack == nullptr) prepare_stack(thread);
   current.running = i;
   thread_index = thread.index;
+  block_index = {current.first.x + thread.rank, current.first.y, current.first.z};
   astroclip_switch_stack(&current.scheduler, thread.saved);
   current.running = -1;
   if (thread.state == State::abandoned) fail(fmt::format("thread {} {}", str(thread.index), current.problem));
   if (thread.state != State::returned) return;
+  ++current.events;
   current.live[i / warp_size] &= ~(1u << i % warp_size);
   current.free_stacks.push_back(thread.stack);
 }
@@ -206,9 +211,20 @@ void run_warp(int w, bool ascending) {
   } while (release_warp(w));
 }
 
-/// Lets the threads go on that wait for the block, if all do. Returns whether there are any.
+/// Lets the threads go on that ask for something if anything has happened, or that wait for the block if all do.
+/// Returns whether there are any.
 bool release_block() {
   const Thread* waiting = nullptr;
+  bool asked = false;
+  for (int i = 0; i < current.count; ++i) {
+    Thread& thread = current.threads[i];
+    if (thread.state != State::asking) continue;
+    if (current.events == current.events_seen) fail(fmt::format("{} waits for what does not come", str(thread)));
+    thread.state = State::ready;
+    asked = true;
+  }
+  current.events_seen = current.events;
+  if (asked) return true;
   for (int i = 0; i < current.count; ++i) {
     const Thread& thread = current.threads[i];
     if (thread.state == State::returned) continue;
@@ -228,10 +244,12 @@ bool release_block() {
 
 void run_block(bool ascending) {
   const dim3& extents = current.kernel->block;
-  current.count = static_cast<int>(extents.x * extents.y * extents.z);
+  const unsigned threads = extents.x * extents.y * extents.z;
+  current.count = static_cast<int>(threads * current.kernel->cluster);
   for (int i = 0; i < current.count; ++i) {
-    const auto at = static_cast<unsigned>(i);
+    const auto at = static_cast<unsigned>(i) % threads;
     current.threads[i] = {};
+    current.threads[i].rank = static_cast<unsigned>(i) / threads;
     current.threads[i].index = {at % extents.x, at / extents.x % extents.y, at / extents.x / extents.y};
   }
   const int warps = (current.count + warp_size - 1) / warp_size;
@@ -249,7 +267,9 @@ void run_block(bool ascending) {
 }  // namespace
 
 void run_blocks(const Kernel& kernel) {
-  if (current.shared == nullptr) current.shared = guarded(shared_room) + shared_room;
+  for (char*& end : current.shared) {
+    if (end == nullptr) end = guarded(shared_room) + shared_room;
+  }
   current.kernel = &kernel;
   current.running = -1;
   block_extents = kernel.block;
@@ -257,12 +277,13 @@ void run_blocks(const Kernel& kernel) {
   const auto [variables, bytes] = static_shared();
   const int64_t blocks = int64_t{kernel.grid.x} * kernel.grid.y * kernel.grid.z;
   try {
-    for (int64_t i = blocks - 1; i >= 0; --i) {
-      block_index = {static_cast<unsigned>(i % kernel.grid.x), static_cast<unsigned>(i / kernel.grid.x % kernel.grid.y),
-                     static_cast<unsigned>(i / kernel.grid.x / kernel.grid.y)};
+    for (int64_t i = blocks - kernel.cluster; i >= 0; i -= kernel.cluster) {
+      current.first = block_index = {static_cast<unsigned>(i % kernel.grid.x),
+                                     static_cast<unsigned>(i / kernel.grid.x % kernel.grid.y),
+                                     static_cast<unsigned>(i / kernel.grid.x / kernel.grid.y)};
       if (bytes > 0) std::memset(variables, 0xFF, bytes);
-      std::memset(static_cast<char*>(shared_bytes()), 0xFF, kernel.shared);
-      run_block(i % 2 == 0);
+      for (unsigned rank = 0; rank < kernel.cluster; ++rank) std::memset(shared_of(rank), 0xFF, kernel.shared);
+      run_block(i / kernel.cluster % 2 == 0);
     }
   } catch (...) {
     for (int i = 0; i < current.count; ++i) {
@@ -312,9 +333,17 @@ unsigned vote_of_warp(unsigned mask, bool yes, std::source_location place) {
 
 int lane() { return current.running % warp_size; }
 
-void* shared_bytes() {
-  constexpr size_t alignment = 128;
-  return current.shared - (current.kernel->shared + alignment - 1) / alignment * alignment;
+unsigned rank_in_cluster() { return current.running < 0 ? 0 : current.threads[current.running].rank; }
+
+void* shared_bytes() { return shared_of(rank_in_cluster()); }
+
+char* shared_of(unsigned rank) {
+  constexpr size_t alignment = 1024;
+  return current.shared[rank] - (current.kernel->shared + alignment - 1) / alignment * alignment;
 }
+
+void happened() { ++current.events; }
+
+void ask_again(std::source_location place) { wait(State::asking, 0, place); }
 
 }  // namespace astroclip::cuda::emulated

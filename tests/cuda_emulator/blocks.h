@@ -13,11 +13,12 @@ struct Kernel {
   std::string name;
   dim3 grid, block;
   size_t shared = 0;             ///< bytes of dynamic shared memory
+  unsigned cluster = 1;          ///< blocks along x that run together
   std::function<void()> thread;  ///< what each thread does
 };
 
-/// Runs the blocks one after the other, the last first, each with shared memory full of NaN. Throws Error when threads
-/// wait for others that never come. Only on the device's thread.
+/// Runs the blocks, or clusters, one after the other, the last first, each with shared memory full of NaN. Throws Error
+/// when threads wait for others that never come. Only on the device's thread.
 void run_blocks(const Kernel& kernel);
 /// Whether a kernel's thread runs, rather than a copy.
 bool inside_thread();

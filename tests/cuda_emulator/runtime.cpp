@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backend/cuda/launch.h"
+#include "backend/cuda/warpgroup.h"
 #include "base/error.h"
 #include "blocks.h"
 #include "device.h"
@@ -44,21 +45,22 @@ Stream* stream_of(cudaStream_t stream) { return reinterpret_cast<Stream*>(stream
 
 }  // namespace
 
-void queue_kernel(const void* kernel, dim3 grid, dim3 block, size_t shared, std::function<void()> thread) {
+void queue_kernel(const void* kernel, unsigned cluster, dim3 grid, dim3 block, size_t shared,
+                  std::function<void()> thread) {
   const uint64_t threads = uint64_t{block.x} * block.y * block.z;
-  if (threads == 0 || threads > 1024 || block.z > 64 || grid.x > 0x7FFFFFFF || grid.y > 65535 || grid.z > 65535 ||
-      shared > 227 << 10) {
-    throw Error(
-        fmt::format("[cuda emulator] a card does not start a grid of ({}, {}, {}) blocks of ({}, {}, {}) "
-                    "threads with {} bytes of shared memory",
-                    grid.x, grid.y, grid.z, block.x, block.y, block.z, shared));
+  if (threads == 0 || threads > 1024 || cluster > 2 || threads * cluster > 1024 || grid.x % cluster != 0 ||
+      block.z > 64 || grid.x > 0x7FFFFFFF || grid.y > 65535 || grid.z > 65535 || shared > 227 << 10) {
+    throw Error(fmt::format(
+        "[cuda emulator] a card, or this emulator, does not start a grid of ({}, {}, {}) blocks of ({}, {}, {}) "
+        "threads with {} bytes of shared memory",
+        grid.x, grid.y, grid.z, block.x, block.y, block.z, shared));
   }
   Dl_info library;
   (void)dladdr(kernel, &library);
   // addr2line -fCe cuda_emulated.so OFFSET says which one it is.
   std::string name = fmt::format("at {:#x}", static_cast<const char*>(kernel) - static_cast<char*>(library.dli_fbase));
   queue(stream_of(Card::get().stream()),
-        [k = Kernel{std::move(name), grid, block, shared, std::move(thread)}] { run_blocks(k); });
+        [k = Kernel{std::move(name), grid, block, shared, cluster, std::move(thread)}] { run_blocks(k); });
 }
 
 }  // namespace astroclip::cuda::emulated
@@ -93,6 +95,27 @@ cudaError_t copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, 
   return cudaSuccess;
 }
 
+/// The driver's cuTensorMapEncodeTiled, for matrices of bf16 in tiles of 128 bytes a row.
+CUresult encode_tiles(CUtensorMap* map, CUtensorMapDataType type, cuuint32_t rank, void* data,
+                      const cuuint64_t* extents, const cuuint64_t* pitch, const cuuint32_t* tile,
+                      const cuuint32_t* every, CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle,
+                      CUtensorMapL2promotion, CUtensorMapFloatOOBfill) {
+  constexpr cuuint64_t unit = 16, most_extent = cuuint64_t{1} << 32;
+  constexpr cuuint32_t most_rows = 256, row_bytes = 128;
+  const bool is_matrix = type == CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 && rank == 2 && every[0] == 1 && every[1] == 1 &&
+                         interleave == CU_TENSOR_MAP_INTERLEAVE_NONE && swizzle == CU_TENSOR_MAP_SWIZZLE_128B;
+  if (!is_matrix || !is_on_card(data) || reinterpret_cast<uintptr_t>(data) % unit != 0 || pitch[0] % unit != 0 ||
+      extents[0] * sizeof(uint16_t) != pitch[0] || extents[0] == 0 || extents[1] == 0 || extents[0] > most_extent ||
+      extents[1] > most_extent || tile[0] * sizeof(uint16_t) != row_bytes || tile[1] == 0 || tile[1] > most_rows) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const Tiles tiles = {static_cast<char*>(data), static_cast<int64_t>(extents[1]), static_cast<int64_t>(pitch[0]),
+                       static_cast<int>(tile[1])};
+  static_assert(sizeof tiles <= sizeof *map);
+  std::memcpy(static_cast<void*>(map), &tiles, sizeof tiles);
+  return CUDA_SUCCESS;
+}
+
 }  // namespace
 
 #pragma GCC visibility push(hidden)
@@ -120,6 +143,19 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   properties->totalGlobalMem = card_bytes;
   properties->multiProcessorCount = 132;
   properties->sharedMemPerBlockOptin = 227 << 10;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  if (attribute != cudaDevAttrMultiProcessorCount) return cudaErrorInvalidValue;
+  *value = 7;  // few, odd: work is divided among them
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDriverEntryPointByVersion(const char* name, void** function, unsigned, unsigned long long,
+                                             cudaDriverEntryPointQueryResult*) {
+  const bool known = std::strcmp(name, "cuTensorMapEncodeTiled") == 0;
+  *function = known ? reinterpret_cast<void*>(&encode_tiles) : nullptr;
   return cudaSuccess;
 }
 

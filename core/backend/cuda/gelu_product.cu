@@ -1,121 +1,201 @@
-// With CUTLASS's headers this file starts a kernel of theirs by their own launcher; without them it has none, as in
-// tests on the host.
-#include "backend/cuda/gelu_product.h"
+#include <algorithm>
 
-#if __has_include(<cutlass/cutlass.h>)
-
-#include <cutlass/cutlass.h>
-#include <cutlass/gemm/device/gemm_universal_adapter.h>
-
-#include <cutlass/epilogue/collective/collective_builder.hpp>
-#include <cutlass/epilogue/fusion/operations.hpp>
-#include <cutlass/gemm/collective/collective_builder.hpp>
-#include <cutlass/gemm/kernel/gemm_universal.hpp>
-#include <limits>
-#include <string>
-
-#include "backend/cuda/card.h"
-#include "backend/cuda/scratch.h"
-#include "base/error.h"
+#include "backend/cuda/gelu_product_kernel.h"
+#include "backend/cuda/launch.h"
+#include "backend/cuda/warpgroup.h"
 
 namespace astroclip::cuda {
 
 namespace {
 
-using cutlass::bfloat16_t;
-using cutlass::layout::ColumnMajor;
-using cutlass::layout::RowMajor;
+// A multiprocessor has one block of three warpgroups. The first copies tiles of both operands into a ring of stages.
+// The other two take turns: while one multiplies, which keeps the tensor cores busy, the other ends its product: bias,
+// GELU, rounding, copy to y. The two blocks of a cluster compute neighbouring columns; each loads half of the rows of x
+// that both need.
 
-/// x · Φ(x). erf is Abramowitz & Stegun 7.1.26, within 1.5e-7: erff would keep the compiler from overlapping the
-/// product's instructions.
-template <class T>
-struct Gelu {
-  static const bool kIsHeavy = true;  // a name that CUTLASS reads
-  CUTLASS_HOST_DEVICE
-  T operator()(const T& x) const {
-#ifdef __CUDA_ARCH__
-    const float z = x * 0.70710678F, a = fabsf(z), t = __fdividef(1.0F, fmaf(0.3275911F, a, 1.0F));
-    float p = fmaf(1.061405429F, t, -1.453152027F);
-    p = fmaf(p, t, 1.421413741F);
-    p = fmaf(p, t, -0.284496736F);
-    p = fmaf(p, t, 0.254829592F);
-    return 0.5F * x * (1.0F + copysignf(fmaf(-p * t, __expf(-a * a), 1.0F), z));
-#else
-    return x;
-#endif
+constexpr int depth = GeluTiles::depth;
+constexpr int stages = 4, parts = GeluTiles::rows / 64;
+constexpr int x_bytes = GeluTiles::rows * depth * 2, stage_bytes = x_bytes + GeluTiles::columns * depth * 2;
+
+/// What a warp writes at once, of which it has two.
+constexpr int box_bytes = GeluTiles::store_rows * depth * 2, boxes = 2;
+
+struct Barriers {
+  uint64_t full[stages], free[stages], turn[2];
+};
+/// Places in shared memory.
+constexpr int boxes_at = stages * stage_bytes, bias_at = boxes_at + 8 * boxes * box_bytes,
+              barriers_at = bias_at + 2 * 2 * GeluTiles::columns * static_cast<int>(sizeof(float)),
+              shared_bytes = barriers_at + static_cast<int>(sizeof(Barriers));
+
+/// x Φ(x) within 1e-5 max(1, |x|), little beside the rounding to bf16. Φ(x) is ½ + w P(w²), where w is x / 8.6, at most
+/// ½ in size, and P a polynomial fitted for the least maximum of that error, under the condition that Φ becomes 0
+/// and 1.
+__device__ inline float gelu(float x) {
+  const float w = __saturatef(fmaf(x, 0.11627907f, 0.5f)) - 0.5f;
+  const float t = fmaf(w, w, -0.125f);
+  float p = 378783.3f;
+  p = fmaf(p, t, -124792.75f);
+  p = fmaf(p, t, 20825.066f);
+  p = fmaf(p, t, -4133.5176f);
+  p = fmaf(p, t, 919.0083f);
+  p = fmaf(p, t, -174.64555f);
+  p = fmaf(p, t, 30.583956f);
+  p = fmaf(p, t, -5.5069394f);
+  p = fmaf(p, t, 1.4108627f);
+  return x * fmaf(w, p, 0.5f);
+}
+
+/// A place in the ring, and the parity of the round.
+struct Place {
+  int stage = 0;
+  unsigned parity = 0;
+  __device__ void advance(int steps) {
+    const int sum = stage + steps;
+    stage = sum % stages;
+    parity ^= sum / stages & 1;
   }
 };
-template <class T, int N>
-struct Gelu<cutlass::Array<T, N>> {
-  static const bool kIsHeavy = true;
-  CUTLASS_HOST_DEVICE
-  cutlass::Array<T, N> operator()(const cutlass::Array<T, N>& x) const {
-    cutlass::Array<T, N> y;
-    CUTLASS_PRAGMA_UNROLL
-    for (int i = 0; i < N; ++i) y[i] = Gelu<T>()(x[i]);
-    return y;
+
+__device__ inline SharedAddress of_stage(SharedAddress first, int stage) {
+  return first + static_cast<SharedAddress>(stage * 8);
+}
+
+/// tiles [row tiles, column_tiles], of both blocks of a cluster. steps: stages for a tile.
+__global__ void __launch_bounds__(3 * warpgroup, 1)
+    gelu_product_kernel(const __grid_constant__ TileMap x, const __grid_constant__ TileMap weight,
+                        const __grid_constant__ TileMap y, const float* bias, int out, int steps, int column_tiles,
+                        int tiles) {
+  unsigned char* shared = dynamic_shared<unsigned char>();
+  const SharedAddress base = shared_address(shared), full = base + barriers_at, free = full + stages * 8,
+                      turn = free + stages * 8;
+  const auto rank = static_cast<int>(rank_in_cluster());
+  if (threadIdx.x == 0) {
+    constexpr unsigned warps = 4;
+    for (int i = 0; i < stages; ++i) {
+      make_barrier(of_stage(full, i), 1);
+      make_barrier(of_stage(free, i), 2 * warps);
+    }
+    make_barrier(turn, warps);
+    make_barrier(turn + 8, warps);
+    show_barriers();
   }
-};
-
-using End = cutlass::epilogue::fusion::LinCombPerColBiasEltAct<Gelu, bfloat16_t, float, float>;
-using Tile = cute::Shape<cute::_128, cute::_256, cute::_64>;
-using Cluster = cute::Shape<cute::_2, cute::_1, cute::_1>;
-constexpr int alignment = 8;
-using Epilogue = cutlass::epilogue::collective::CollectiveBuilder<
-    cutlass::arch::Sm90, cutlass::arch::OpClassTensorOp, Tile, Cluster, cutlass::epilogue::collective::EpilogueTileAuto,
-    float, float, bfloat16_t, RowMajor, alignment, bfloat16_t, RowMajor, alignment,
-    cutlass::epilogue::TmaWarpSpecializedCooperative, End>::CollectiveOp;
-using Mainloop = cutlass::gemm::collective::CollectiveBuilder<
-    cutlass::arch::Sm90, cutlass::arch::OpClassTensorOp, bfloat16_t, RowMajor, alignment, bfloat16_t, ColumnMajor,
-    alignment, float, Tile, Cluster,
-    cutlass::gemm::collective::StageCountAutoCarveout<static_cast<int>(sizeof(Epilogue::SharedStorage))>,
-    cutlass::gemm::KernelTmaWarpSpecializedCooperative>::CollectiveOp;
-using Kernel = cutlass::gemm::kernel::GemmUniversal<cute::Shape<int, int, int, int>, Mainloop, Epilogue>;
-using GeluProduct = cutlass::gemm::device::GemmUniversalAdapter<Kernel>;
-
-void check(cutlass::Status status, const char* call) {
-  if (status == cutlass::Status::kSuccess) return;
-  throw Error(std::string("[cuda] CUTLASS's ") + call + ": " + cutlass::cutlassGetStatusString(status));
+  meet_cluster();
+  const int first = static_cast<int>(blockIdx.x / 2), stride = static_cast<int>(gridDim.x / 2);
+  const auto row_of = [&](int tile) { return tile / column_tiles * GeluTiles::rows; };
+  const auto column_of = [&](int tile) { return (tile % column_tiles * 2 + rank) * GeluTiles::columns; };
+  const int group = __shfl_sync(0xFFFFFFFFu, static_cast<int>(threadIdx.x / warpgroup), 0);
+  if (group == 0) {
+    keep_registers<24>();
+    if (threadIdx.x == 0) {
+      Place at;
+      for (int tile = first; tile < tiles; tile += stride) {
+        const int row = row_of(tile) + rank * GeluTiles::load_rows, column = column_of(tile);
+        for (int k = 0; k < steps; ++k, at.advance(1)) {
+          const SharedAddress stage = base + static_cast<SharedAddress>(at.stage * stage_bytes);
+          const SharedAddress barrier = of_stage(full, at.stage);
+          wait_for_phase(of_stage(free, at.stage), at.parity ^ 1);
+          arrive_expecting(barrier, stage_bytes);
+          load_tile_for_both(x, row, k * depth, stage + static_cast<SharedAddress>(rank * (x_bytes / 2)), barrier);
+          load_tile(weight, column, k * depth, stage + x_bytes, barrier);
+        }
+      }
+    }
+  } else {
+    take_registers<240>();
+    const int me = group - 1, thread = static_cast<int>(threadIdx.x) % warpgroup, lane = thread % 32,
+              warp = thread / 32;
+    const SharedAddress free_of_lane = address_in(lane % 2, free);  // lanes 0 and 1 tell both blocks
+    const auto release = [&](int stage) {
+      if (lane < 2) arrive_at(of_stage(free_of_lane, stage));
+    };
+    const SharedAddress box = base + static_cast<SharedAddress>(boxes_at + (me * 4 + warp) * boxes * box_bytes);
+    float sums[parts][GeluTiles::columns / 2];
+    Place at;
+    int number = 0;
+    unsigned own = 0;
+    for (int tile = first; tile < tiles; tile += stride, ++number) {
+      if (number % 2 != me) {
+        at.advance(steps);
+        continue;
+      }
+      const int row = row_of(tile), column = column_of(tile);
+      const float of_thread = bias != nullptr && column + thread < out ? bias[column + thread] : 0.0f;
+      wait_for_phase(turn + static_cast<SharedAddress>(me * 8), (own + (me == 0)) % 2);
+      for (int k = 0, last = 0; k < steps; ++k) {
+        wait_for_phase(of_stage(full, at.stage), at.parity);
+        const SharedAddress stage = base + static_cast<SharedAddress>(at.stage * stage_bytes);
+        const TileRows a = tile_rows(stage), b = tile_rows(stage + x_bytes);
+        begin_products();
+#pragma unroll
+        for (int i = 0; i < depth / 16; ++i) {
+#pragma unroll
+          for (int part = 0; part < parts; ++part) {
+            multiply(sums[part], shifted(a, part * 64 * 128 + i * 32), shifted(b, i * 32), k + i > 0);
+          }
+        }
+        end_products();
+        wait_for_products<1>();
+        if (k > 0) release(last);
+        last = at.stage;
+        at.advance(1);
+        if (k + 1 < steps) continue;
+        if (lane == 0) arrive(turn + static_cast<SharedAddress>((1 - me) * 8));
+        wait_for_products<0>();
+        release(last);
+      }
+      // One of two places, so that a warp may write while another still reads the other.
+      float* of_tile = reinterpret_cast<float*>(shared + bias_at) + (me * 2 + own % 2) * GeluTiles::columns;
+      of_tile[thread] = of_thread;
+      me == 0 ? meet_warpgroup<1>() : meet_warpgroup<2>();
+      ++own;
+#pragma unroll
+      for (int i = 0; i < GeluTiles::columns / 64 * parts; ++i) {
+        const int part = i % parts, columns = i / parts * 64;
+        uint32_t pairs[4][4];
+#pragma unroll
+        for (int j = 0; j < 8; ++j) {
+          const auto [b0, b1] = *reinterpret_cast<const float2*>(of_tile + columns + j * 8 + lane % 4 * 2);
+          const float* s = sums[part] + columns / 2 + j * 4;
+#pragma unroll
+          for (int h = 0; h < 2; ++h) {
+            const __nv_bfloat162 pair = __floats2bfloat162_rn(gelu(s[2 * h] + b0), gelu(s[2 * h + 1] + b1));
+            memcpy(&pairs[j / 2][j % 2 * 2 + h], &pair, sizeof pair);
+          }
+        }
+        const SharedAddress to = box + static_cast<SharedAddress>(i % boxes * box_bytes);
+        if (lane == 0) wait_for_stores<boxes - 1>();
+        __syncwarp();
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          const int chunk = 2 * j + lane / 16;
+          store_matrices(to + static_cast<SharedAddress>(lane % 16 * 128 + ((chunk ^ lane % 8) << 4)), pairs[j]);
+        }
+        show_to_copies();
+        __syncwarp();
+        if (lane == 0) store_tile(y, row + part * 64 + warp * GeluTiles::store_rows, column + columns, to);
+      }
+    }
+    if (lane == 0) wait_for_stores<0>();
+  }
+  meet_cluster();  // a block whose shared memory the other still writes must not end
 }
 
 }  // namespace
 
-bool try_gelu_product(const ConstView& x, const ConstView& weight, const float* bias, const View& y) {
-  constexpr int64_t least_tiles = 64;  // fewer leave part of the card idle, where cuBLASLt has smaller tiles
-  const int64_t rows = x.shape[0], in = x.shape[1], out = weight.shape[0];
-  if ((rows + 127) / 128 * ((out + 255) / 256) < least_tiles || rows > std::numeric_limits<int>::max()) return false;
-  const int m = static_cast<int>(rows), n = static_cast<int>(out), k = static_cast<int>(in);
-  GeluProduct::Arguments arguments{cutlass::gemm::GemmUniversalMode::kGemm, {m, n, k, 1}, {}, {}};
-  arguments.mainloop.ptr_A = x.as<bfloat16_t>();
-  arguments.mainloop.ptr_B = weight.as<bfloat16_t>();
-  arguments.mainloop.dA = {in, {}, 0};
-  arguments.mainloop.dB = {in, {}, 0};
-  arguments.epilogue.ptr_C = nullptr;
-  arguments.epilogue.ptr_D = y.as<bfloat16_t>();
-  arguments.epilogue.dC = {out, {}, 0};
-  arguments.epilogue.dD = {out, {}, 0};
-  arguments.epilogue.thread.alpha = 1.0F;
-  arguments.epilogue.thread.beta = 0.0F;
-  arguments.epilogue.thread.bias_ptr = bias;
-  const Card& card = Card::get();
-  static const int processors = cutlass::KernelHardwareInfo::query_device_multiprocessor_count(card.index());
-  arguments.hw_info.device_id = card.index();
-  arguments.hw_info.sm_count = processors;
-  const Scratch workspace(static_cast<int64_t>(GeluProduct::get_workspace_size(arguments)));
-  GeluProduct product;
-  check(product.initialize(arguments, workspace.data(), card.stream()), "initialize");
-  check(product.run(card.stream()), "run");
-  return true;
+void queue_gelu_product(const GeluTiles& tiles, const float* bias, int64_t rows, int64_t out, int64_t in) {
+  static const int processors = [] {
+    int count = 0;
+    ASTROCLIP_CUDA(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, Card::get().index()));
+    return count;
+  }();
+  const int64_t column_tiles = (out + 2 * GeluTiles::columns - 1) / (2 * GeluTiles::columns);
+  const int64_t count = (rows + GeluTiles::rows - 1) / GeluTiles::rows * column_tiles;
+  // How many clusters share the tiles does not change the results.
+  const auto clusters = static_cast<unsigned>(std::min<int64_t>(count, processors / 2));
+  launch_clusters(&gelu_product_kernel, 2, clusters * 2, 3 * warpgroup, shared_bytes, tiles.x, tiles.weight, tiles.y,
+                  bias, static_cast<int>(out), static_cast<int>((in + depth - 1) / depth),
+                  static_cast<int>(column_tiles), static_cast<int>(count));
 }
 
 }  // namespace astroclip::cuda
-
-#else
-
-namespace astroclip::cuda {
-
-bool try_gelu_product(const ConstView&, const ConstView&, const float*, const View&) { return false; }
-
-}  // namespace astroclip::cuda
-
-#endif

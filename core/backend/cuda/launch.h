@@ -38,11 +38,31 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, typename Same<
   launch_shared<Parameters...>(kernel, grid, block, 0, arguments...);
 }
 
+/// Queues `kernel` by clusters of that many blocks, which reach each other's shared memory.
+template <class... Parameters>
+void launch_clusters(void (*kernel)(Parameters...), unsigned blocks, dim3 grid, dim3 block, size_t shared,
+                     typename Same<Parameters>::type... arguments) {
+  ASTROCLIP_CUDA(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                      cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)));
+  cudaLaunchAttribute cluster;
+  cluster.id = cudaLaunchAttributeClusterDimension;
+  cluster.val.clusterDim = {blocks, 1, 1};
+  cudaLaunchConfig_t config = {};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = shared;
+  config.stream = Card::get().stream();
+  config.attrs = &cluster;
+  config.numAttrs = 1;
+  void* pointers[] = {&arguments..., nullptr};
+  ASTROCLIP_CUDA(cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(kernel), pointers));
+}
+
 #ifdef __CUDACC__
 /// The block's dynamic shared memory.
 template <class T>
 __device__ T* dynamic_shared() {
-  extern __shared__ __align__(128) unsigned char shared_bytes[];
+  extern __shared__ __align__(1024) unsigned char shared_bytes[];
   return reinterpret_cast<T*>(shared_bytes);
 }
 #endif

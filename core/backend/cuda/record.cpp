@@ -22,7 +22,8 @@ void open(int index) {
 
 std::string describe() {
   std::string text = astroclip::cuda::Card::get().describe();
-  for (const char* choice : {"ASTROCLIP_CUDA_PLANS", "ASTROCLIP_CUDA_ATTENTION", "ASTROCLIP_CUDA_CONVOLUTION"}) {
+  for (const char* choice :
+       {"ASTROCLIP_CUDA_PLANS", "ASTROCLIP_CUDA_ATTENTION", "ASTROCLIP_CUDA_CONVOLUTION", "ASTROCLIP_CUDA_GELU"}) {
     if (const char* value = std::getenv(choice)) {
       text += fmt::format(", {}={}", choice, std::filesystem::path(value).filename().string());
     }

@@ -37,8 +37,18 @@ uint64_t exchange(unsigned mask, uint64_t value, int from, std::source_location 
 unsigned vote_of_warp(unsigned mask, bool yes, std::source_location place);
 int lane();
 void* shared_bytes();
+/// Dynamic shared memory of a block of the cluster that runs.
+char* shared_of(unsigned rank);
+unsigned rank_in_cluster();
 
-void queue_kernel(const void* kernel, dim3 grid, dim3 block, size_t shared, std::function<void()> thread);
+/// Lets the others run before the thread asks again for something. It is an error if nothing has happened meanwhile
+/// anywhere in the cluster.
+void ask_again(std::source_location place);
+/// Says that something has happened for which a thread may have asked.
+void happened();
+
+void queue_kernel(const void* kernel, unsigned cluster, dim3 grid, dim3 block, size_t shared,
+                  std::function<void()> thread);
 
 template <class T>
 T shuffle(unsigned mask, T value, int from, std::source_location place) {
@@ -58,11 +68,18 @@ struct Same {
 };
 
 template <class... Parameters>
-void launch_shared(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared,
-                   typename Same<Parameters>::type... arguments) {
+void launch_clusters(void (*kernel)(Parameters...), unsigned blocks, dim3 grid, dim3 block, size_t shared,
+                     typename Same<Parameters>::type... arguments) {
   static_assert((0 + ... + sizeof(Parameters)) <= 4096 - 8 * sizeof...(Parameters), "too many bytes of parameters");
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
-  emulated::queue_kernel(reinterpret_cast<const void*>(kernel), grid, block, shared, [=] { kernel(arguments...); });
+  emulated::queue_kernel(reinterpret_cast<const void*>(kernel), blocks, grid, block, shared,
+                         [=] { kernel(arguments...); });
+}
+
+template <class... Parameters>
+void launch_shared(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared,
+                   typename Same<Parameters>::type... arguments) {
+  launch_clusters<Parameters...>(kernel, 1, grid, block, shared, arguments...);
 }
 
 template <class... Parameters>
@@ -84,6 +101,8 @@ inline unsigned blocks_for(int64_t count, int64_t block) { return static_cast<un
 #define __shared__ static thread_local
 #undef __launch_bounds__
 #define __launch_bounds__(...)
+#undef __grid_constant__
+#define __grid_constant__
 
 #define threadIdx (::astroclip::cuda::emulated::thread_index)
 #define blockIdx (::astroclip::cuda::emulated::block_index)
@@ -135,3 +154,4 @@ auto min(T a, U b) {
 }
 inline float __fdividef(float a, float b) { return a / b; }
 inline float __expf(float x) { return std::exp(x); }
+inline float __saturatef(float x) { return x > 0.0F ? std::min(x, 1.0F) : 0.0F; }
