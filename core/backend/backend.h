@@ -160,6 +160,22 @@ struct AttentionBackwardArguments {
   Precision precision = Precision::f32;
 };
 
+/// Learned queries, the same for every object, attend to its tokens (Lee et al. 2019, "Set transformer", without
+/// keys and values): weights[b, h] = softmax over t of queries[h] · tokens[b, t], y[h, b] = Σ_t weights[b, h, t]
+/// tokens[b, t].
+struct AttentionPoolArguments {
+  ConstView tokens;   ///< [batch, tokens, width]; may have the pooled dtype (Backend::pooled_dtype)
+  ConstView queries;  ///< [heads, width]
+  View y;             ///< [heads, batch, width]
+  View weights;       ///< optional, [batch, heads, tokens]; for the gradient
+};
+
+struct AttentionPoolBackwardArguments {
+  ConstView dy, tokens, queries, y, weights;
+  View dqueries;  ///< optional
+  View dtokens;   ///< optional, in the dtype of the tokens
+};
+
 /// Windows on the middle axes of x [batch, height, width, channels], `stride` apart; the first begins `padding`
 /// positions before the border. Each pair is (height, width).
 struct Windows {
@@ -296,6 +312,8 @@ class Backend {
   /// The dtype of activations that only products of that precision read, and of their gradients. Where it is not the
   /// compute dtype, products round such operands to it anyway, and the kernels that say so read and write it.
   virtual DType stored_dtype(Precision) const { return compute_dtype(); }
+  /// The dtype of tokens that only attention_pool reads, and of their gradients.
+  virtual DType pooled_dtype(Precision) const { return compute_dtype(); }
 
   // Device queue. Host backends run kernels at the call.
   virtual void synchronize() = 0;
@@ -360,6 +378,8 @@ class Backend {
   // Fused kernels.
   virtual void attention(const AttentionArguments& arguments) = 0;
   virtual void attention_backward(const AttentionBackwardArguments& arguments) = 0;
+  virtual void attention_pool(const AttentionPoolArguments& arguments) = 0;
+  virtual void attention_pool_backward(const AttentionPoolBackwardArguments& arguments) = 0;
   virtual void layer_norm(const LayerNormArguments& arguments) = 0;
   virtual void layer_norm_backward(const LayerNormBackwardArguments& arguments) = 0;
   virtual void batch_norm(const BatchNormArguments& arguments) = 0;

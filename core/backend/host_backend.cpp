@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backend/attention_pool_internal.h"
 #include "base/error.h"
 
 namespace astroclip {
@@ -32,6 +33,14 @@ void HostBackend::copy_async(Tensor& to, const void* pinned) {
 
 void HostBackend::copy_async(void* pinned, const Tensor& from) {
   memory_of(from.device()).copy_to_host(pinned, from.data(), from.bytes());
+}
+
+void HostBackend::attention_pool(const AttentionPoolArguments& arguments) {
+  attention_pool_by_products(*this, Device::host(), arguments);
+}
+
+void HostBackend::attention_pool_backward(const AttentionPoolBackwardArguments& arguments) {
+  attention_pool_backward_by_products(*this, Device::host(), arguments);
 }
 
 void HostBackend::set_clip_state(double norm, double max_norm, View state) {

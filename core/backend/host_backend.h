@@ -8,7 +8,7 @@
 namespace astroclip {
 
 /// What the host backends share: kernels have finished when they return, so events are ready at once and pinned
-/// memory is plain memory.
+/// memory is plain memory; attention pooling consists of products.
 class HostBackend : public Backend {
  public:
   void synchronize() override {}
@@ -17,6 +17,8 @@ class HostBackend : public Backend {
   void release_pinned(void* block) override { std::free(block); }
   void copy_async(Tensor& to, const void* pinned) override;
   void copy_async(void* pinned, const Tensor& from) override;
+  void attention_pool(const AttentionPoolArguments& arguments) override;
+  void attention_pool_backward(const AttentionPoolBackwardArguments& arguments) override;
 
  protected:
   /// Writes the state that gradient_clip gives for gradients of that norm.

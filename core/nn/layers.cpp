@@ -161,17 +161,14 @@ Tensor CrossAttentionHead::projection_bias(int part) const {
 // With a single query no key or value is made. A head's score q·(W_k x + b_k) is (W_kᵀ q)·x but for q·b_k, which is the
 // same for every token and drops out of the softmax; a mean of values is W_v times the mean of the tokens, plus b_v.
 Tensor CrossAttentionHead::attend(const Tensor& tokens) const {
-  const int64_t batch = tokens.size(0), length = tokens.size(1), width = tokens.size(2);
+  const int64_t batch = tokens.size(0), width = tokens.size(2);
   const int64_t heads = options_.heads, part = options_.width / heads;
   const Tensor query =
       ops::linear(ops::reshape(query_, {1, options_.width}), projection_weight(0), projection_bias(0)) /
       std::sqrt(static_cast<double>(part));
   const auto of_heads = [&](const Tensor& weight) { return ops::reshape(weight, {heads, part, width}); };
   const Tensor directions = ops::matmul(ops::reshape(query, {heads, 1, part}), of_heads(projection_weight(1)));
-  const Tensor scores =
-      ops::matmul_nt(ops::reshape(tokens, {batch * length, width}), ops::reshape(directions, {heads, width}));
-  const Tensor weights = ops::softmax(ops::permute(ops::reshape(scores, {batch, length, heads}), {0, 2, 1}));
-  const Tensor means = ops::permute(ops::matmul(weights, tokens), {1, 0, 2});
+  const Tensor means = ops::attention_pool(tokens, ops::reshape(directions, {heads, width}));
   const Tensor values = ops::permute(ops::matmul_nt(means, of_heads(projection_weight(2))), {1, 0, 2});
   return ops::reshape(values, {batch, options_.width}) + projection_bias(2);
 }

@@ -122,4 +122,29 @@ Tensor cross_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_
   });
 }
 
+Tensor attention_pool(const Tensor& tokens, const Tensor& queries) {
+  Backend& backend =
+      enter("attention_pool", {&tokens, &queries}, backend_of(tokens.device()).pooled_dtype(current_precision()));
+  if (tokens.rank() != 3 || queries.rank() != 2 || tokens.size(2) != queries.size(1)) {
+    refuse("attention_pool", "needs tokens [batch, tokens, width] and queries [heads, width], found {} and {}",
+           tokens.shape().str(), queries.shape().str());
+  }
+  const int64_t batch = tokens.size(0), heads = queries.size(0);
+  Tensor y = like(queries, {heads, batch, tokens.size(2)});
+  const bool records = autograd::needs_gradient({&tokens, &queries});
+  Tensor weights = records ? like(queries, {batch, heads, tokens.size(1)}) : Tensor();
+  backend.attention_pool({tokens, queries, y, records ? View(weights) : View()});
+  if (!records) return y;
+  return autograd::record(
+      "attention_pool", y, {tokens, queries},
+      [tokens = tokens.detach(), queries = queries.detach(), y = y.detach(), weights,
+       need_tokens = tokens.requires_grad(), need_queries = queries.requires_grad()](const Tensor& dy) {
+        Tensor dtokens = need_tokens ? like(tokens) : Tensor(), dqueries = need_queries ? like(queries) : Tensor();
+        backend_of(dy.device())
+            .attention_pool_backward({dy, tokens, queries, y, weights, need_queries ? View(dqueries) : View(),
+                                      need_tokens ? View(dtokens) : View()});
+        return std::vector<Tensor>{dtokens, dqueries};
+      });
+}
+
 }  // namespace astroclip::ops

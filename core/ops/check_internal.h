@@ -45,7 +45,9 @@ inline Tensor like(const Tensor& x) { return like(x, x.shape()); }
 /// The dtype for what `readers` read, on x's device.
 inline DType dtype_for(Readers readers, const Tensor& x) {
   const Backend& backend = backend_of(x.device());
-  return readers == Readers::products ? backend.stored_dtype(current_precision()) : backend.compute_dtype();
+  if (readers == Readers::any) return backend.compute_dtype();
+  const Precision precision = current_precision();
+  return readers == Readers::products ? backend.stored_dtype(precision) : backend.pooled_dtype(precision);
 }
 
 /// Keeps with x its elements in the dtype that products read, until x is written; `kept_rounded` finds them.

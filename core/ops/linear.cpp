@@ -71,8 +71,8 @@ void check_shapes(const Tensor& x, const Tensor& weight, const Tensor& bias, con
     refuse("linear", "takes a scale or an activation, not both");
   }
   const bool adds = options.scale.defined() || options.residual.defined() || options.activation == Activation::relu;
-  if (options.readers == Readers::products && adds) {
-    refuse("linear", "a result for products alone takes no scale, residual or ReLU");
+  if (options.readers != Readers::any && adds) {
+    refuse("linear", "a result for products or pooling alone takes no scale, residual or ReLU");
   }
 }
 

@@ -83,13 +83,14 @@ Tensor mean(const Tensor& x, std::vector<int> axes = {}, bool keep = false);
 /// op(a) op(b) over the last two axes; leading axes are equal batches.
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
 /// Who reads the result of an op. What only products (`linear`, `self_attention`, `convolution`, through `max_pool` or
-/// as its residual, too) read may be kept in the dtype they multiply, as may its gradient (Backend::stored_dtype).
-enum class Readers { any, products };
+/// as its residual, too) read may be kept in the dtype they multiply, as may its gradient (Backend::stored_dtype); what
+/// only `attention_pool` reads, in the dtype that it takes (Backend::pooled_dtype).
+enum class Readers { any, products, pooling };
 struct LinearOptions {
   Activation activation = Activation::none;
   Tensor residual = {};            ///< added last; the output's shape
   Tensor scale = {};               ///< [out]: multiplies the product; without an activation
-  Readers readers = Readers::any;  ///< products: without scale, residual and ReLU
+  Readers readers = Readers::any;  ///< others than any: without scale, residual and ReLU
 };
 /// activation(x Wᵀ + bias), scale · (x Wᵀ + bias), + residual; x [..., in], weight [out, in], bias [out] or undefined.
 /// The packed form of the weight is cached in its storage and remade when its version changes.
@@ -114,6 +115,9 @@ Tensor max_pool(const Tensor& x, const Windows& windows);
 Tensor self_attention(const Tensor& qkv, int64_t heads);
 /// q [B, T, D], k and v [B, S, D]; gives [B, T, D].
 Tensor cross_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads);
+/// Learned queries [heads, D] attend to the tokens [B, T, D] of each object, which are keys and values alike:
+/// Σ_t softmax_t(query · token_t) token_t, [heads, B, D].
+Tensor attention_pool(const Tensor& tokens, const Tensor& queries);
 /// Layer norm over the last axis.
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon,
                   Readers readers = Readers::any);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <utility>
 
 #include "backend/call.h"
 
@@ -95,10 +96,66 @@ void backward(Call& call, const AttentionExtents& e, DType type) {
   call.backend.attention_backward(a);
 }
 
+struct PoolExtents {
+  int64_t batch, tokens, heads, width;
+};
+
+/// Of one and of several pieces of an object's tokens; the last ones have no kernel of their own on a card.
+constexpr PoolExtents pool_extents[] = {
+    {1, 1, 1, 8},     {2, 1, 4, 64},   {3, 33, 4, 96},   {2, 131, 3, 136}, {1, 300, 4, 64}, {1, 150, 6, 32},
+    {2, 45, 12, 200}, {2, 19, 4, 768}, {3, 26, 2, 1024}, {300, 3, 4, 16},  {1, 9, 1, 2560}, {2, 7, 0, 16},
+    {0, 7, 2, 16},    {2, 0, 2, 16},   {2, 7, 2, 5},     {1, 20, 17, 64},  {1, 9, 16, 4096}};
+
+AttentionPoolArguments pool(Call& call, const PoolExtents& e, bool keep, DType type) {
+  const double bound = 2.0 / std::sqrt(static_cast<double>(e.width));
+  AttentionPoolArguments a;
+  a.tokens = call.random({e.batch, e.tokens, e.width}, type);
+  a.queries = call.random({e.heads, e.width}, -bound, bound);
+  a.y = call.output("y", {e.heads, e.batch, e.width});
+  if (keep) a.weights = call.output("weights", {e.batch, e.heads, e.tokens});
+  call.backend.attention_pool(a);
+  return a;
+}
+
+void pool_backward(Call& call, const PoolExtents& e, bool of_queries, bool of_tokens, DType type) {
+  const AttentionPoolArguments f = pool(call, e, true, type);
+  AttentionPoolBackwardArguments a;
+  a.dy = call.random(f.y.shape);
+  a.tokens = f.tokens;
+  a.queries = f.queries;
+  a.y = f.y;
+  a.weights = f.weights;
+  if (of_queries) a.dqueries = call.output("dqueries", f.queries.shape);
+  if (of_tokens) a.dtokens = call.output("dtokens", f.tokens.shape, type);
+  call.backend.attention_pool_backward(a);
+}
+
+void add_pooling(std::vector<Case>& cases) {
+  for (const PoolExtents& e : pool_extents) {
+    for (const bool pooled : {false, true}) {
+      const auto type = [=](const Call& call) {
+        return pooled ? call.backend.pooled_dtype(call.precision) : call.dtype();
+      };
+      const std::string name = fmt::format("{} of {} tokens, {} queries of {}{}", e.batch, e.tokens, e.heads, e.width,
+                                           pooled ? ", pooled" : "");
+      for (const bool keep : {false, true}) {
+        cases.push_back({"attention_pool", name + (keep ? ", kept" : ""), Exactness::sums,
+                         [=](Call& call) { pool(call, e, keep, type(call)); }, true});
+      }
+      for (const auto& [of_queries, of_tokens] : {std::pair{true, false}, {false, true}, {true, true}}) {
+        cases.push_back({"attention_pool_backward",
+                         name + (of_queries ? ", queries" : "") + (of_tokens ? ", tokens" : ""), Exactness::sums,
+                         [=](Call& call) { pool_backward(call, e, of_queries, of_tokens, type(call)); }, true});
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<Case> attention_cases() {
   std::vector<Case> cases;
+  add_pooling(cases);
   for (const AttentionExtents& e : attention_extents) {
     const auto label = fmt::format("{} of {} queries, {} keys, {} heads of {}{}", e.batch, e.queries, e.keys, e.heads,
                                    e.width, e.together ? ", together" : "");

@@ -136,6 +136,18 @@ std::vector<Row> attention_rows() {
                       return ops::cross_attention(random(shape(tokens)), k, random(shape(40)), 1);
                     }});
   }
+  for (const int64_t width : {16, 5}) {  // with and without a kernel of its own on a card
+    const auto tokens = [=](int64_t count) { return Shape{2, count, width}; };
+    for (const int64_t count : {3, 200}) {
+      const std::string name = "attention_pool, " + std::to_string(count) + " tokens of " + std::to_string(width);
+      rows.push_back({name + ", tokens", tokens(count), count * width, width, [=](const Tensor& x) {
+                        return ops::attention_pool(x, random({1, width}));
+                      }});
+      rows.push_back({name + ", queries", {3, width}, width, 2 * width, [=](const Tensor& x) {
+                        return ops::attention_pool(random(tokens(count)), x);
+                      }});
+    }
+  }
   return rows;
 }
 

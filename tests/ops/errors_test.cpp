@@ -47,6 +47,11 @@ TEST(OpErrors, NameTheShapes) {
               return self_attention(zeros({1, 4, 10}), 2);
             }),
             "[self_attention] qkv must be [batch, tokens, 3 · heads · width] for 2 heads, found [1, 4, 10]");
+  EXPECT_EQ(message_of([] {
+              return attention_pool(zeros({1, 4, 10}), zeros({2, 9}));
+            }),
+            "[attention_pool] needs tokens [batch, tokens, width] and queries [heads, width], found [1, 4, 10] and "
+            "[2, 9]");
   EXPECT_EQ(
       message_of([] {
         return convolution(zeros({2, 5, 5, 3}), zeros({4, 2, 3, 3}), {});

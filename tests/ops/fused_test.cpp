@@ -128,6 +128,17 @@ TEST_P(Fused, CrossAttention) {
               {random({3, 1, 10}), random({3, 21, 10}), random({3, 21, 10})});
 }
 
+TEST_P(Fused, AttentionPool) {
+  expect_same(
+      [](const auto& in) { return attention_pool(in[0], in[1]); },
+      [](const auto& in) {
+        const Tensor& tokens = in[0];
+        const Tensor shares = exp(permute(matmul(tokens, broadcast_to(in[1], {3, 2, 12}), false, true), {0, 2, 1}));
+        return permute(matmul(divide(shares, sum(shares, {-1}, true)), tokens), {1, 0, 2});
+      },
+      {random({3, 21, 12}), random({2, 12})});
+}
+
 TEST_P(Fused, LayerNorm) {
   constexpr double epsilon = 1e-6;
   expect_same([](const auto& in) { return layer_norm(in[0], in[1], in[2], epsilon); },

@@ -155,6 +155,7 @@ std::vector<Case> cases() {
        [](Inputs x) { return cross_attention(x[0], x[1], x[2], 3); },
        -2.0,
        2.0},
+      {"attention_pool", "", {{2, 4, 5}, {3, 5}}, [](Inputs x) { return attention_pool(x[0], x[1]); }, -2.0, 2.0},
       {"layer_norm", "", {{2, 3, 7}, {7}, {7}}, [](Inputs x) { return layer_norm(x[0], x[1], x[2], 1e-5); }},
       {"convolution",
        "bias, strided",

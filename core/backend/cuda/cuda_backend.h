@@ -15,6 +15,7 @@ class CudaBackend final : public Backend {
   DType stored_dtype(Precision precision) const override {
     return precision == Precision::bf16 ? DType::bf16 : DType::f32;
   }
+  DType pooled_dtype(Precision precision) const override { return stored_dtype(precision); }
 
   // Device queue.
   void synchronize() override;
@@ -61,6 +62,8 @@ class CudaBackend final : public Backend {
   // Fused kernels.
   void attention(const AttentionArguments& arguments) override;
   void attention_backward(const AttentionBackwardArguments& arguments) override;
+  void attention_pool(const AttentionPoolArguments& arguments) override;
+  void attention_pool_backward(const AttentionPoolBackwardArguments& arguments) override;
   void layer_norm(const LayerNormArguments& arguments) override;
   void layer_norm_backward(const LayerNormBackwardArguments& arguments) override;
   void batch_norm(const BatchNormArguments& arguments) override;

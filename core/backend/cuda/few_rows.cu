@@ -30,19 +30,6 @@ struct FewRows {
 constexpr int blocks_at_once = 2;
 constexpr int64_t enough_blocks = 256;
 
-/// Lane i gets in v[0, N / 32) the sums over the warp of v[i · N / 32, (i + 1) · N / 32).
-template <int N, int step = 16>
-__device__ void sum_over_warp(float* v) {
-  constexpr int half = N / 2;
-  const bool upper = (threadIdx.x & static_cast<unsigned>(step)) != 0;
-#pragma unroll
-  for (int i = 0; i < half; ++i) {
-    const float kept = upper ? v[i + half] : v[i], given = upper ? v[i] : v[i + half];
-    v[i] = kept + __shfl_xor_sync(0xFFFFFFFFu, given, step);
-  }
-  if constexpr (step > 1) sum_over_warp<half, step / 2>(v);
-}
-
 constexpr int together = 4;
 /// Four columns of the few rows lie together in shared memory, one row after another and a gap that spreads banks.
 constexpr int pitch_of_four(int few) { return few * 4 + 4; }

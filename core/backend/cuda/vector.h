@@ -119,6 +119,19 @@ __device__ T over_warp(T x) {
   return x;
 }
 
+/// Lane i gets in v[0, N / 32) the sums over the warp of v[i · N / 32, (i + 1) · N / 32).
+template <int N, int step = 16>
+__device__ void sum_over_warp(float* v) {
+  constexpr int half = N / 2;
+  const bool upper = (threadIdx.x & static_cast<unsigned>(step)) != 0;
+#pragma unroll
+  for (int i = 0; i < half; ++i) {
+    const float kept = upper ? v[i + half] : v[i], given = upper ? v[i] : v[i + half];
+    v[i] = kept + __shfl_xor_sync(0xFFFFFFFFu, given, step);
+  }
+  if constexpr (step > 1) sum_over_warp<half, step / 2>(v);
+}
+
 /// Sum or Largest over a block of a multiple of 32 threads, at most 1,024; all get it.
 template <class Op, class T>
 __device__ T over_block(T x) {
