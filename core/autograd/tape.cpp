@@ -16,11 +16,27 @@ namespace astroclip::autograd {
 namespace {
 
 thread_local bool recording_enabled = true;
+thread_local bool in_replay = false;
 
 uint64_t next_sequence() {
   static std::atomic<uint64_t> counter{0};
   return ++counter;
 }
+
+/// While it lives, ops are recorded as computed once more.
+class ReplayScope {
+ public:
+  ReplayScope() : recorded_(std::exchange(recording_enabled, true)), replayed_(std::exchange(in_replay, true)) {}
+  ~ReplayScope() {
+    recording_enabled = recorded_;
+    in_replay = replayed_;
+  }
+  ReplayScope(const ReplayScope&) = delete;
+  ReplayScope& operator=(const ReplayScope&) = delete;
+
+ private:
+  bool recorded_, replayed_;
+};
 
 /// Adds `more` to `sum`, in place if nothing else refers to it.
 void accumulate(Tensor& sum, Tensor more) {
@@ -38,12 +54,22 @@ void accumulate(Tensor& sum, Tensor more) {
   sum = std::move(total);
 }
 
+/// What a node's rule records. Throws Error when it is something else than before.
+Tensor replayed(const Node& node, const Replay& rule, const Shape& shape) {
+  const ReplayScope scope;
+  Tensor again = rule();
+  if (again.requires_grad() && again.shape() == shape) return again;
+  throw Error(fmt::format("[backward] op '{}' gave {} first and {} when it was computed again", node.name, shape.str(),
+                          again.requires_grad() ? again.shape().str() : "what needs no gradient"));
+}
+
 }  // namespace
 
 Node::Node(const char* op_name, std::vector<Tensor> op_inputs, Rule rule)
     : name(op_name), sequence(next_sequence()), inputs(std::move(op_inputs)), backward(std::move(rule)) {}
 
 bool recording() { return recording_enabled; }
+bool replaying() { return in_replay; }
 
 NoGrad::NoGrad() : previous_(recording_enabled) { recording_enabled = false; }
 NoGrad::~NoGrad() { recording_enabled = previous_; }
@@ -120,6 +146,12 @@ void backward(const Tensor& output, Tensor gradient) {
     pending.erase(entry);
     if (std::visit([](const auto& rule) { return !rule; }, current.node->backward)) {
       throw Error(fmt::format("[backward] the tape of op '{}' was already used", current.node->name));
+    }
+    if (const auto* replay = std::get_if<Replay>(&current.node->backward)) {
+      Tensor again = replayed(*current.node, *replay, current.gradient.shape());
+      current.node->backward = {};
+      deliver(again, std::move(current.gradient));
+      continue;
     }
     std::vector<Tensor> shares = shares_of(*current.node, current.gradient);
     current.gradient = {};

@@ -15,11 +15,13 @@ using Backward = std::function<std::vector<Tensor>(const Tensor& gradient)>;
 /// A rule that takes over what other readers of the op's first input have delivered to it, undefined if nothing, and
 /// returns the sum for that input: an addition for which a kernel need not run.
 using AddingBackward = std::function<std::vector<Tensor>(const Tensor& gradient, Tensor gathered)>;
+/// A rule that records anew what gave the output and returns it; backward goes on from there.
+using Replay = std::function<Tensor()>;
 
 /// One recorded op.
 class Node {
  public:
-  using Rule = std::variant<Backward, AddingBackward>;
+  using Rule = std::variant<Backward, AddingBackward, Replay>;
   Node(const char* name, std::vector<Tensor> inputs, Rule backward);
 
   const char* name;
@@ -30,6 +32,8 @@ class Node {
 
 /// Whether ops are recorded (the default).
 bool recording();
+/// Whether a Replay runs: what is computed was computed before.
+bool replaying();
 
 /// Disables recording on this thread during the lifetime of the object.
 class NoGrad {

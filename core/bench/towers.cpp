@@ -336,11 +336,13 @@ Work alignment(const Settings& settings, bool from_cache) {
 struct SelfDistillation {
   Tower tower;
   Batches batches;
-  double skipped;  ///< share of the samples that skip each branch
+  double skipped;           ///< share of the samples that skip each branch
+  bool recomputes = false;  ///< blocks are computed again in the backward pass
 };
 
 const SelfDistillation distil_small_vit{small_vit, {8, 256, 32}, 0.3};
 const SelfDistillation distil_vit{vit, {8, 64, 16}, 0.0};
+const SelfDistillation recomputed_vit{vit, {8, 64, 16}, 0.0, true};
 
 Work self_distillation(const SelfDistillation& distilled, const Settings& settings) {
   constexpr int64_t local_crops = 8;
@@ -349,6 +351,7 @@ Work self_distillation(const SelfDistillation& distilled, const Settings& settin
   const std::shared_ptr<Encoder> student = make(tower, settings);
   student->set_training(true);
   student->set_stochastic_depth({.rate = distilled.skipped});
+  student->set_recomputation(distilled.recomputes);
   const int64_t batch = distilled.batches.of(settings);
   const auto engine = std::make_shared<PlainEngine>(
       std::vector<std::pair<std::string, PlainEngine::Tower>>{
@@ -407,6 +410,7 @@ std::vector<Row> card_rows() {
           {"embedding specformer", [](const S& s) { return embedding(specformer, s); }, {"pytorch"}},
           {"training step specformer, masked modelling", masked_modelling, {"pytorch"}},
           {"training step dinov2, vit-l/12", [](const S& s) { return self_distillation(distil_vit, s); }, {"pytorch"}},
+          {"dinov2, vit-l/12, blocks recomputed", [](const S& s) { return self_distillation(recomputed_vit, s); }},
           {"pairs: training the heads on frozen towers", [](const S& s) { return alignment(s, false); }, {"pytorch"}},
           {"pairs: training the heads on cached tokens", [](const S& s) { return alignment(s, true); }, {"pytorch"}},
           {"pairs: embedding", pair_embedding},

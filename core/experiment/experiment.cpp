@@ -275,12 +275,15 @@ class References {
                                          quoted(stage.encoders), suggestion(encoder, stage.encoders)));
       }
     }
-    for (const std::string& encoder : stage.stochastic_depth.encoders) {
-      if (std::ranges::find(stage.encoders, encoder) == stage.encoders.end()) {
-        add(place("stochastic_depth"), fmt::format("stochastic_depth: the stage has no encoder '{}' ({}){}", encoder,
-                                                   quoted(stage.encoders), suggestion(encoder, stage.encoders)));
+    const auto check_encoders = [&](const char* key, const std::vector<std::string>& named) {
+      for (const std::string& encoder : named) {
+        if (std::ranges::find(stage.encoders, encoder) != stage.encoders.end()) continue;
+        add(place(key), fmt::format("{}: the stage has no encoder '{}' ({}){}", key, encoder, quoted(stage.encoders),
+                                    suggestion(encoder, stage.encoders)));
       }
-    }
+    };
+    check_encoders("stochastic_depth", stage.stochastic_depth.encoders);
+    check_encoders("recompute", stage.recompute);
     for (InitSpec& init : stage.init) {
       const auto& entry = *value.get_if<Table>()->find("init")->get_if<Table>()->entry(init.encoder);
       init.is_stage = std::ranges::find(earlier, init.source) != earlier.end();

@@ -98,6 +98,7 @@ struct StageSpec {
   double ema = 0.0;         ///< 0: none
   OptimizerSpec optimizer;
   StochasticDepthSpec stochastic_depth;
+  std::vector<std::string> recompute;
   std::vector<std::string> freeze;
   std::vector<InitSpec> init;
   ValidationSpec validation;

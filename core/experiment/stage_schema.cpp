@@ -127,6 +127,10 @@ const Schema<StageSpec>& stage_schema() {
           .field("micro_batch", &StageSpec::micro_batch,
                  "objects encoded at once for a loss of the whole batch: less memory, more time; 0: all of them",
                  at_least(0))
+          .field("recompute", &StageSpec::recompute,
+                 "encoders whose blocks are computed again in the backward pass instead of kept for it (activation "
+                 "checkpointing): a fraction of the memory for activations, about a third more time")
+          .no_effect_on_results()
           .field("ema", &StageSpec::ema,
                  "decay of a moving average of the weights, which validations, files and what comes after the stage "
                  "take in place of the last; 0: none",

@@ -27,8 +27,9 @@ Tensor BatchNorm::operator()(const Tensor& x) const {
   if (rows < 2) throw Error("[batch_norm] one row has no variance to train with; use larger batches");
   ops::BatchMoments moments;
   const Tensor y = ops::batch_norm(x, weight_, bias_, epsilon_, &moments, groups);
-  // The first pass of micro-batches runs without the tape; the second one updates the statistics.
-  if (autograd::recording() || of_frozen) remember(moments, rows);
+  // The first pass of micro-batches runs without the tape; the second one updates the statistics. What a backward pass
+  // computes again has been counted.
+  if ((autograd::recording() || of_frozen) && !autograd::replaying()) remember(moments, rows);
   return y;
 }
 

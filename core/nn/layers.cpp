@@ -67,6 +67,7 @@ TransformerBlock::TransformerBlock(const BlockOptions& options, const BlockNames
       contract_(options.hidden, options.dim, options.hidden_weight) {
   declare_dropout(options.dropout);
   declare_stochastic_depth();
+  declare_recomputation();
   child(names.norm1, norm1_);
   child(names.qkv, qkv_);
   child(names.projection, projection_);
@@ -111,17 +112,21 @@ Tensor TransformerBlock::operator()(const Tensor& x) const {
     const KeptSamples attention = draw();
     return (*this)(x, attention, draw());
   }
-  const Tensor mixed = add_branch(x, attend(x), projection_, scale1_);
-  return add_branch(mixed, expand(mixed), contract_, scale2_);
+  return recomputed([this, x] {
+    const Tensor mixed = add_branch(x, attend(x), projection_, scale1_);
+    return add_branch(mixed, expand(mixed), contract_, scale2_);
+  });
 }
 
 Tensor TransformerBlock::operator()(const Tensor& x, const KeptSamples& attention, const KeptSamples& mlp) const {
-  Tensor y = x;
-  if (attention.index.defined()) {
-    y = add_kept(y, attend(ops::gather_rows(y, attention.index)), projection_, scale1_, attention);
-  }
-  if (mlp.index.defined()) y = add_kept(y, expand(ops::gather_rows(y, mlp.index)), contract_, scale2_, mlp);
-  return y;
+  return recomputed([=, this] {
+    Tensor y = x;
+    if (attention.index.defined()) {
+      y = add_kept(y, attend(ops::gather_rows(y, attention.index)), projection_, scale1_, attention);
+    }
+    if (mlp.index.defined()) y = add_kept(y, expand(ops::gather_rows(y, mlp.index)), contract_, scale2_, mlp);
+    return y;
+  });
 }
 
 CrossAttentionHead::CrossAttentionHead(const Options& options)

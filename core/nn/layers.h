@@ -76,7 +76,7 @@ struct BlockOptions {
 };
 
 /// A pre-norm transformer block: x += s₁ · attention(norm(x)); x += s₂ · mlp(norm(x)), erf GELU. Takes stochastic depth
-/// on both branches.
+/// on both branches, and recomputation.
 class TransformerBlock final : public Module {
  public:
   TransformerBlock(const BlockOptions& options, const BlockNames& names);

@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
+#include <utility>
 
+#include "autograd/tape.h"
 #include "backend/backend.h"
 #include "base/error.h"
+#include "ops/ops.h"
 
 namespace astroclip::nn {
 
@@ -139,8 +142,7 @@ void Module::set_batch_statistics(BatchStatistics how) {
 }
 
 void Module::set_step_seed(uint64_t seed) {
-  step_seed_ = seed;
-  dropout_calls_ = 0;
+  dropout_ = {.step_seed = seed};
   for (const Child& entry : children_) entry.module->set_step_seed(seed ^ stable_hash(entry.name) * 0x9E3779B97F4A7C15);
 }
 
@@ -160,6 +162,40 @@ void Module::set_stochastic_depth(const StochasticDepth& options) {
   }
 }
 
+int64_t Module::mark_recomputation(bool wanted) {
+  int64_t declared = recomputes_ ? 1 : 0;
+  if (recomputes_) recomputes_ = wanted;
+  for (const Child& entry : children_) declared += entry.module->mark_recomputation(wanted);
+  return declared;
+}
+
+void Module::set_recomputation(bool wanted) {
+  if (mark_recomputation(wanted) == 0 && wanted) throw Error("there are no blocks that could be recomputed");
+}
+
+void Module::collect_dropout(std::vector<DropoutState*>& out) const {
+  out.push_back(&dropout_);
+  for (const Child& entry : children_) entry.module->collect_dropout(out);
+}
+
+Tensor Module::recomputed(std::function<Tensor()> forward) const {
+  if (!recomputes_.value_or(false) || !autograd::recording()) return forward();
+  std::vector<DropoutState*> states;
+  collect_dropout(states);
+  std::vector<DropoutState> drawn;
+  for (const DropoutState* state : states) drawn.push_back(*state);
+  const auto trade = [states](std::vector<DropoutState>& others) {
+    for (size_t i = 0; i < states.size(); ++i) std::swap(*states[i], others[i]);
+  };
+  return ops::recompute([=, forward = std::move(forward), again = false]() mutable {
+    if (!std::exchange(again, true)) return forward();
+    trade(drawn);
+    Tensor y = forward();
+    trade(drawn);
+    return y;
+  });
+}
+
 bool Module::has_dropout(const std::string& part, const std::string& prefix) const {
   const bool drops = dropout_rate_.value_or(0.0) > 0.0 || (stochastic_depth_ && stochastic_depth_->rate > 0.0);
   if (drops && at_or_below(prefix, part)) return true;
@@ -171,7 +207,7 @@ uint64_t Module::dropout_seed() const {
   if (!dropout_rate_ && !stochastic_depth_) {
     throw Error("a module that drops units must call declare_dropout in its constructor");
   }
-  Rng rng(step_seed_, RngStream::dropout, ++dropout_calls_);
+  Rng rng(dropout_.step_seed, RngStream::dropout, ++dropout_.calls);
   const uint64_t high = rng.next();
   return high << 32 | rng.next();
 }

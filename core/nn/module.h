@@ -64,6 +64,9 @@ class Module {
   /// Gives the modules below that declared it stochastic depth in training mode, in the order of their declaration.
   /// Throws Error when there is none and the rate is not 0.
   void set_stochastic_depth(const StochasticDepth& options);
+  /// Has the modules below that declared it compute again in the backward pass what they would otherwise keep for it,
+  /// or not. Throws Error when there is none and it is wanted.
+  void set_recomputation(bool wanted);
   /// Whether training mode drops units at random in the module or below, at or below the dotted name `part`.
   bool has_dropout(const std::string& part = "", const std::string& prefix = "") const;
 
@@ -78,6 +81,11 @@ class Module {
   /// Declares that the module takes stochastic depth; `stochastic_depth` is what it was given.
   void declare_stochastic_depth() { stochastic_depth_.emplace(); }
   const StochasticDepth& stochastic_depth() const { return *stochastic_depth_; }
+  /// Declares that the module's forward pass goes through `recomputed`.
+  void declare_recomputation() { recomputes_.emplace(false); }
+  /// forward(), by ops::recompute where set_recomputation said so; when it is called again, `dropout_seed` of this
+  /// module and of those below gives the same words. It captures by value what it reads.
+  Tensor recomputed(std::function<Tensor()> forward) const;
   /// A word for one dropout site, different for each call within a step. Throws Error unless dropout was declared.
   uint64_t dropout_seed() const;
 
@@ -94,8 +102,15 @@ class Module {
     std::string name;
     Module* module;
   };
+  /// Where a module is in its dropout streams.
+  struct DropoutState {
+    uint64_t step_seed = 0, calls = 0;
+  };
   void collect(const std::string& prefix, bool with_buffers, std::vector<NamedTensor>& out) const;
   void collect_stochastic_depth(std::vector<Module*>& out);
+  void collect_dropout(std::vector<DropoutState*>& out) const;
+  /// Returns how many modules declared it.
+  int64_t mark_recomputation(bool wanted);
   /// Returns how many parameters matched.
   int64_t mark_trainable(const std::string& prefix, const std::string& name, bool trainable);
 
@@ -103,10 +118,10 @@ class Module {
   std::vector<Child> children_;
   bool training_ = false;
   BatchStatistics batch_statistics_;
-  uint64_t step_seed_ = 0;
   std::optional<double> dropout_rate_;
   std::optional<StochasticDepth> stochastic_depth_;
-  mutable uint64_t dropout_calls_ = 0;
+  std::optional<bool> recomputes_;
+  mutable DropoutState dropout_;
 };
 
 /// Appends tensors to others, their names under `prefix`.

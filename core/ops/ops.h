@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <vector>
 
 #include "backend/backend.h"
@@ -145,6 +146,14 @@ Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, const Ten
 Tensor normalize_rows(const Tensor& x, double epsilon);
 /// length · x / max(‖x‖₂, epsilon) of rows x [rows, width], with length [rows, 1] (Salimans & Kingma 2016).
 Tensor weight_norm(const Tensor& x, const Tensor& length, double epsilon);
+
+// Memory.
+/// function(), of which nothing is kept for the backward pass but what the function itself holds: the backward pass
+/// calls it again, so that memory for one call is taken at a time (Chen et al. 2016, "Training deep nets with sublinear
+/// memory cost"). Result and gradients are the same bit for bit if it computes the same again and changes nothing
+/// besides, for what is drawn at random see nn::Module::recomputed. Throws Error in the backward pass when the second
+/// result has another shape.
+Tensor recompute(std::function<Tensor()> function);
 
 /// Rows of all processes in the order of ranks; the gradient sums those of every process for this one's rows.
 Tensor all_gather(const Tensor& x, Communicator& communicator);

@@ -141,12 +141,13 @@ void check_value(const StageSpec& stage, const LossValue& value) {
 class MemoryNeed {
  public:
   explicit MemoryNeed(const Stage& stage)
-      : stage_(stage),
-        device_(stage.experiment.run_device()),
-        memory_(memory_of(device_)),
-        before_(memory_.statistics().used_bytes) {}
-  /// Between forward and backward pass.
-  void note_activations() { kept_ = memory_.statistics().used_bytes; }
+      : stage_(stage), device_(stage.experiment.run_device()), memory_(memory_of(device_)) {
+    memory_.trim();
+    before_ = memory_.statistics().used_bytes;
+  }
+  /// Between forward and backward pass. What the forward pass has given back counts, too: of blocks that are recomputed
+  /// the backward pass takes as much again.
+  void note_activations() { taken_ = memory_.statistics().reserved_bytes; }
 
   /// What `objects` objects tell when all they took is free again, but for packed weights. Throws Error when the device
   /// has too little; "" where only the system knows.
@@ -165,7 +166,7 @@ class MemoryNeed {
     const auto share = static_cast<double>(spec.batch) / static_cast<double>(objects);
     const int64_t activations =
         splits ? memory_.statistics().peak_used_bytes - before_ - packed
-               : static_cast<int64_t>(share * static_cast<double>(std::max<int64_t>(0, kept_ - before_ - packed)));
+               : static_cast<int64_t>(share * static_cast<double>(std::max<int64_t>(0, taken_ - before_ - packed)));
     const std::string need = fmt::format(
         "stage {} needs about {} for weights, gradients and optimiser and {} for the activations of {} objects; {} has "
         "{}",
@@ -187,7 +188,7 @@ class MemoryNeed {
   const Stage& stage_;
   Device device_;
   Memory& memory_;
-  int64_t before_, kept_ = 0;
+  int64_t before_ = 0, taken_ = 0;
 };
 
 /// Of a loss that trains the stage: what it gives for a batch, and what its gradient reaches.

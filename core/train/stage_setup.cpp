@@ -28,7 +28,7 @@ std::vector<std::string> distinct(const std::vector<data::ViewPlan>& views, std:
 StageSetup::StageSetup(const Stage& stage, const Model& model) : stage_(stage), model_(model) {
   const StageSpec& spec = stage_.spec;
   freeze_parts(spec, model_);
-  set_stochastic_depth();
+  prepare_blocks();
   loss_ = spec.loss.make();
   plugin::traced(loss_title(), [&] { loss_->attach(*this); });
   loss_->materialize(stage_.experiment.run_device(), stage_.seed(), "loss." + spec.name);
@@ -57,16 +57,25 @@ std::vector<LossFigure> StageSetup::figures(LossContext& context) const {
   return plugin::traced(loss_title(), [&] { return loss_->figures(context); });
 }
 
-void StageSetup::set_stochastic_depth() const {
-  const StochasticDepthSpec& depth = stage_.spec.stochastic_depth;
-  for (const std::string& name : stage_.spec.encoders) {
-    const bool takes = depth.encoders.empty() || std::ranges::find(depth.encoders, name) != depth.encoders.end();
-    try {
-      model_.encoder(name).set_stochastic_depth(takes ? nn::StochasticDepth(depth) : nn::StochasticDepth());
-    } catch (const Error& error) {
-      throw Error(
-          fmt::format("[stages.{}] 'stochastic_depth' for encoder '{}': {}", stage_.spec.name, name, error.what()));
-    }
+void StageSetup::prepare_blocks() const {
+  const StageSpec& spec = stage_.spec;
+  const auto has = [](const std::vector<std::string>& names, const std::string& name) {
+    return std::ranges::find(names, name) != names.end();
+  };
+  for (const std::string& name : spec.encoders) {
+    Encoder& encoder = model_.encoder(name);
+    const auto set = [&](const char* key, const auto& change) {
+      try {
+        change();
+      } catch (const Error& error) {
+        throw Error(fmt::format("[stages.{}] '{}' for encoder '{}': {}", spec.name, key, name, error.what()));
+      }
+    };
+    const StochasticDepthSpec& depth = spec.stochastic_depth;
+    const bool skips = depth.encoders.empty() || has(depth.encoders, name);
+    set("stochastic_depth",
+        [&] { encoder.set_stochastic_depth(skips ? nn::StochasticDepth(depth) : nn::StochasticDepth()); });
+    set("recompute", [&] { encoder.set_recomputation(has(spec.recompute, name)); });
   }
 }
 

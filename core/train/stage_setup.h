@@ -52,7 +52,8 @@ class StageSetup final : public LossSetup {
  private:
   /// "loss 'clip' of stage 'alignment'"
   std::string loss_title() const;
-  void set_stochastic_depth() const;
+  /// Stochastic depth and recomputation.
+  void prepare_blocks() const;
   void refuse_two_averages() const;
   void plan_views();
 

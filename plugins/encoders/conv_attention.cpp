@@ -33,14 +33,17 @@ class Block final : public nn::Module {
         convolution_({.in = in, .out = out, .window = window, .padding = window / 2}),
         activation_(out) {
     declare_dropout(dropout);
+    declare_recomputation();
     child("0", convolution_);
     child("2", activation_);
   }
 
   /// x [B, L, in] → [B, L or L + 1, out]
   Tensor operator()(const Tensor& x) const {
-    const Tensor y = activation_(ops::instance_norm(convolution_(x), 1e-5));
-    return training() ? ops::dropout(y, dropout_, dropout_seed()) : y;
+    return recomputed([this, x] {
+      const Tensor y = activation_(ops::instance_norm(convolution_(x), 1e-5));
+      return training() ? ops::dropout(y, dropout_, dropout_seed()) : y;
+    });
   }
 
  private:

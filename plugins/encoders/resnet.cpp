@@ -42,6 +42,7 @@ class BasicBlock final : public nn::Module {
  public:
   BasicBlock(int64_t in, int64_t out, int64_t stride)
       : first_(convolution(in, out, 3, stride), "conv1", "bn1"), second_(convolution(out, out, 3, 1), "conv2", "bn2") {
+    declare_recomputation();
     child("", first_);
     child("", second_);
     if (in == out && stride == 1) return;
@@ -51,9 +52,11 @@ class BasicBlock final : public nn::Module {
 
   /// x [B, H, W, in] → [B, H/stride, W/stride, out]
   Tensor operator()(const Tensor& x, ops::Readers readers) const {
-    constexpr auto products = ops::Readers::products;
-    const Tensor beside = shortcut_ ? (*shortcut_)(x, false, {}, products) : x;
-    return second_(first_(x, true, {}, products), true, beside, readers);
+    return recomputed([this, x, readers] {
+      constexpr auto products = ops::Readers::products;
+      const Tensor beside = shortcut_ ? (*shortcut_)(x, false, {}, products) : x;
+      return second_(first_(x, true, {}, products), true, beside, readers);
+    });
   }
 
  private:

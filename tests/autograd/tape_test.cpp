@@ -113,6 +113,50 @@ TEST(Tape, BackwardFreesWhatTheOpsSaved) {
   EXPECT_THAT([&] { backward(y); }, ThrowsMessage<Error>("[backward] the tape of op 'multiply' was already used"));
 }
 
+/// `value` with a rule that records it again.
+Tensor replayed_as(const Tensor& value, Replay rule) {
+  Tensor result = value.detach();
+  result.set_requires_grad(true);
+  result.set_node(std::make_shared<Node>("again", std::vector<Tensor>(), std::move(rule)));
+  return result;
+}
+
+TEST(Tape, AReplayIsRecordedInThePlaceOfItsNode) {
+  const Tensor x = leaf({2, 3});
+  const Tensor square = multiply(x, x);
+  bool was_replaying = false, was_recording = false;
+  const Tensor again = replayed_as(square, [&] {
+    was_replaying = replaying();
+    was_recording = recording();
+    return multiply(x, square);
+  });
+  const NoGrad guard;
+  backward(again, Tensor::from_host(std::vector<double>{1, 1}, {2}, DType::f64, device));
+  EXPECT_THAT(x.grad().to_doubles(), ElementsAre(3 * 4, 3 * 9));
+  EXPECT_TRUE(was_replaying);
+  EXPECT_TRUE(was_recording);
+  EXPECT_FALSE(replaying());
+  EXPECT_FALSE(recording());
+  EXPECT_THAT([&] { backward(again, again); },
+              ThrowsMessage<Error>("[backward] the tape of op 'again' was already used"));
+}
+
+TEST(Tape, AReplayMustGiveWhatItGaveBefore) {
+  const Tensor x = leaf({2, 3});
+  const auto run = [&](const Tensor& second) {
+    const Tensor y = replayed_as(x, [second] { return second; });
+    backward(y, Tensor::from_host(std::vector<double>{1, 1}, {2}, DType::f64, device));
+  };
+  EXPECT_THAT(
+      [&] {
+        run(leaf({1, 2, 3}));
+      },
+      ThrowsMessage<Error>("[backward] op 'again' gave [2] first and [3] when it was computed again"));
+  EXPECT_THAT([&] { run(x.detach()); },
+              ThrowsMessage<Error>(
+                  "[backward] op 'again' gave [2] first and what needs no gradient when it was computed again"));
+}
+
 TEST(Tape, AVectorNeedsACotangent) {
   const Tensor x = leaf({2, 3});
   EXPECT_THAT([&] { backward(multiply(x, x)); },

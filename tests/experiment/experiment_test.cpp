@@ -179,6 +179,10 @@ TEST(Experiment, NamesMustReferToSomething) {
             "e.toml:17:20: error: [stages.alignment] stochastic_depth: the stage has no encoder 'spectra' ('image', "
             "'spectrum'); did you mean 'spectrum'?");
   EXPECT_EQ(
+      message_of(replaced("\nfreeze", "\nrecompute = ['spectra']\nfreeze")),
+      "e.toml:17:13: error: [stages.alignment] recompute: the stage has no encoder 'spectra' ('image', 'spectrum'); "
+      "did you mean 'spectrum'?");
+  EXPECT_EQ(
       message_of(replaced("spectrum = \"pretraining\"", "spectrum = \"pretrainin\"")),
       "e.toml:18:21: error: [stages.alignment] init: 'pretrainin' is neither an earlier stage nor a file; did you mean "
       "'pretraining'?");
@@ -275,9 +279,9 @@ Experiment with(const std::vector<std::string>& assignments) {
 }
 
 /// Keys that cannot change a result, and some that can.
-const std::vector<std::string> harmless = {"experiment.name=y", "experiment.loader_threads=3",
-                                           "stages.pretraining.checkpoint_every=7",
-                                           "stages.alignment.keep_checkpoints=9"};
+const std::vector<std::string> harmless = {
+    "experiment.name=y", "experiment.loader_threads=3", "stages.pretraining.checkpoint_every=7",
+    "stages.pretraining.recompute=[\"spectrum\"]", "stages.alignment.keep_checkpoints=9"};
 const std::vector<std::string> telling = {"experiment.seed=1",
                                           "experiment.threads=2",
                                           "experiment.validation=0.1",

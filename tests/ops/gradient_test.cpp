@@ -207,6 +207,23 @@ std::vector<Case> cases() {
        [](Inputs x) { return weight_norm(x[0], x[1], 100.0); }},
       {"normalize_rows", "", {matrix}, [](Inputs x) { return normalize_rows(x[0], 1e-3); }},
       {"normalize_rows", "below epsilon", {matrix}, [](Inputs x) { return normalize_rows(x[0], 100.0); }},
+      {"recompute",
+       "a block",
+       {{2, 3, 4}, {8, 4}, {4, 8}},
+       [](Inputs x) {
+         return recompute([x = std::vector(x)] {
+           const Tensor hidden = linear(x[0], x[1], {}, {.activation = Activation::gelu});
+           return linear(hidden, x[2], {}, {.residual = x[0]});
+         });
+       }},
+      {"recompute",
+       "within another, of what an op gave",
+       {matrix, matrix},
+       [](Inputs x) {
+         return recompute(
+             [y = exp(x[0]), z = x[1]] { return multiply(y, recompute([=] { return multiply(y, sigmoid(z)); })); });
+       }},
+      {"recompute", "nothing", {matrix}, [](Inputs x) { return square(recompute([x = x[0]] { return x; })); }},
       {"all_gather",
        "second of two",
        {matrix},
