@@ -24,6 +24,15 @@ namespace {
 /// Kernels keep the cores; a loader thread takes what they leave.
 void lower_priority() { (void)setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 10); }
 
+int64_t bytes_of(const Batch& batch) {
+  size_t bytes = 0;
+  for (const auto& [name, view] : batch.views) bytes += view.bytes.size();
+  for (const auto& [name, arrays] : batch.kept) {
+    for (const HostArray& array : arrays) bytes += array.bytes.size();
+  }
+  return static_cast<int64_t>(bytes);
+}
+
 /// Makes batches; shared by the loader's threads.
 class BatchMaker {
  public:
@@ -49,6 +58,7 @@ class BatchMaker {
     for (const std::string& label : labels_) batch.labels[label] = as_doubles(raw.at(label));
     for (const std::string& field : view_fields) raw[field] = as_floats(std::move(raw[field]), field);
     for (const ViewMaker& maker : makers_) make_views(maker, raw, batch);
+    for (const auto& [name, read] : options_.kept) batch.kept[name] = read(batch.rows);
     return batch;
   }
 
@@ -106,13 +116,18 @@ struct Loader::State {
         slot.failure = std::current_exception();
       }
       const std::lock_guard lock(mutex);
+      batch_bytes = std::max(batch_bytes, bytes_of(slot.batch));
       ready[step] = std::move(slot);
       arrived.notify_all();
+      room.notify_all();
     }
   }
 
-  /// How far the threads may run ahead: memory stays bounded by these batches.
-  int64_t ahead() const { return options.threads + 2; }
+  /// How far the threads may run ahead: memory stays bounded by these batches. Their size is known from the first.
+  int64_t ahead() const {
+    constexpr int64_t fewest = 2, most_bytes = int64_t{4} << 30;
+    return std::clamp<int64_t>(batch_bytes == 0 ? 0 : most_bytes / batch_bytes, fewest, options.threads + fewest);
+  }
 
   struct Slot {
     Batch batch;
@@ -123,7 +138,7 @@ struct Loader::State {
   std::mutex mutex;
   std::condition_variable room, arrived;
   std::map<int64_t, Slot> ready;
-  int64_t claimed, delivered;
+  int64_t claimed, delivered, batch_bytes = 0;
   bool stopping = false;
   double waited = 0.0;
   std::vector<std::thread> threads;

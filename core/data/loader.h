@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -20,7 +21,11 @@ struct Batch {
   std::vector<int64_t> rows;               ///< of the split
   std::map<std::string, HostArray> views;  ///< by view name: f32 [rows · crops, view shape], a row's crops together
   std::map<std::string, std::vector<double>> labels;
+  std::map<std::string, std::vector<HostArray>> kept;  ///< what LoaderOptions::kept read, by its name
 };
+
+/// Reads arrays of some rows of the split from elsewhere than the dataset. Loader threads call it at the same time.
+using RowsReader = std::function<std::vector<HostArray>(std::span<const int64_t> rows)>;
 
 struct LoaderOptions {
   Split split = Split::train;
@@ -32,6 +37,7 @@ struct LoaderOptions {
   int threads = 1;
   bool shuffle = true;  ///< false: rows in order, the last batch may be short
   std::pmr::memory_resource* memory = std::pmr::get_default_resource();  ///< of views; pinned_memory of their device
+  std::map<std::string, RowsReader> kept = {};  ///< read with each batch
 };
 
 /// Views on a device, in its compute dtype. Those in pinned memory are on their way when it returns; they may be

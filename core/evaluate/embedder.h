@@ -73,7 +73,7 @@ Embedder embedder_of(const std::string& tower, const Experiment& experiment, con
 data::LoaderOptions reading_options(const Experiment& experiment, Split split);
 
 /// Calls `use(batch)` with views of `rows`, batch by batch in order, until it returns false. Views of one name are
-/// made once. Only split, batch, threads and memory of the options are used.
+/// made once. Only split, batch, threads, memory and kept of the options are used.
 void for_each_batch(const Dataset& dataset, const std::vector<int64_t>& rows, const std::vector<data::ViewPlan>& views,
                     data::LoaderOptions options, const std::function<bool(const data::Batch& batch)>& use);
 

@@ -321,9 +321,17 @@ class Evaluator {
   void extract(Split split) {
     std::vector<data::ViewPlan> needed;
     std::vector<std::shared_ptr<const FrozenTokens>> kept;
+    data::LoaderOptions options = loading(split);
+    const auto name = [](size_t source) { return fmt::format("{}", source); };
     for (const Source& source : sources_) {
       kept.push_back(kept_tokens(source, split));
-      if (!kept.back()) needed.push_back(source.view);
+      if (!kept.back()) {
+        needed.push_back(source.view);
+        continue;
+      }
+      options.kept[name(kept.size() - 1)] = [tokens = kept.back()](std::span<const int64_t> rows) {
+        return tokens->read(rows);
+      };
     }
     size_t first = 0;
     std::vector<ComingMatrix> before;  // of the last batch, by source
@@ -338,11 +346,11 @@ class Evaluator {
       }
       first += static_cast<size_t>(count);
     };
-    for_each_batch(dataset_, rows_[index(split)], needed, loading(split), [&](const data::Batch& objects) {
+    for_each_batch(dataset_, rows_[index(split)], needed, options, [&](const data::Batch& objects) {
       std::vector<ComingMatrix> next;
       for (size_t i = 0; i < sources_.size(); ++i) {
         const Source& source = sources_[i];
-        next.push_back(kept[i] ? source.embedder->embed(kept[i]->read(objects.rows))
+        next.push_back(kept[i] ? source.embedder->embed(kept[i]->upload(objects.kept.at(name(i))))
                                : source.rows(objects.views.at(source.view.request.name)));
       }
       take();

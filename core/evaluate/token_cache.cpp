@@ -107,22 +107,26 @@ FrozenTokens::FrozenTokens(const std::string& path, std::vector<int64_t> places,
 
 FrozenTokens::~FrozenTokens() = default;
 
-Encoded FrozenTokens::read(std::span<const int64_t> rows) const {
+std::vector<HostArray> FrozenTokens::read(std::span<const int64_t> rows) const {
   std::vector<int64_t> places;
   for (const int64_t row : rows) places.push_back(std::max<int64_t>(0, places_[static_cast<size_t>(row)]));
+  std::vector<HostArray> arrays;
   const auto read = [&](const io::RowReader& reader) {
     const Shape shape = reader.shape().with(0, static_cast<int64_t>(rows.size()));
-    HostArray values(reader.dtype(), shape, pinned_memory(device_));
-    const size_t row_bytes = values.bytes.size() / std::max<size_t>(1, places.size());
-    parallel_for(std::ssize(places), 1, [&](int64_t begin, int64_t end) {
-      const auto first = static_cast<size_t>(begin);
-      reader.read(std::span(places).subspan(first, static_cast<size_t>(end - begin)), reader.dtype(),
-                  values.bytes.data() + first * row_bytes);
-    });
-    if (reader.dtype() == DType::f32) return data::upload(values, device_);
-    return Tensor::from_host(values.values<double>(), shape, reader.dtype(), device_);
+    HostArray& values = arrays.emplace_back(reader.dtype(), shape, pinned_memory(device_));
+    reader.read(places, reader.dtype(), values.bytes.data());
   };
-  return {files_->summary ? read(*files_->summary) : Tensor(), read(files_->tokens)};
+  read(files_->tokens);
+  if (files_->summary) read(*files_->summary);
+  return arrays;
+}
+
+Encoded FrozenTokens::upload(const std::vector<HostArray>& arrays) const {
+  const auto upload = [&](const HostArray& values) {
+    if (values.dtype == DType::f32) return data::upload(values, device_);
+    return Tensor::from_host(values.values<double>(), values.shape, values.dtype, device_);
+  };
+  return {arrays.size() > 1 ? upload(arrays[1]) : Tensor(), upload(arrays[0])};
 }
 
 TokenCache::TokenCache(const Experiment& experiment, const Dataset& dataset, const Provenance& provenance,

@@ -24,9 +24,11 @@ class FrozenTokens {
   FrozenTokens(const FrozenTokens&) = delete;
   FrozenTokens& operator=(const FrozenTokens&) = delete;
 
-  /// In the order of `rows` of the split, bit for bit as the backbone would compute them. A row that lacks the
-  /// modality gets another row's.
-  Encoded read(std::span<const int64_t> rows) const;
+  /// Tokens, and the summary if there is one, in the order of `rows` of the split, bit for bit as the backbone would
+  /// compute them. A row that lacks the modality gets another row's. Thread-safe.
+  std::vector<HostArray> read(std::span<const int64_t> rows) const;
+  /// On the device; those in pinned memory are on their way when it returns.
+  Encoded upload(const std::vector<HostArray>& arrays) const;
 
  private:
   struct Files;

@@ -25,9 +25,9 @@ void for_each_batch(const StageSetup& setup, const FrozenViews& frozen, const Da
   data::LoaderOptions options = stage.loader_options(batch_size(stage, count));
   options.steps = whole_batches(stage, count);
   options.memory = pinned_memory(stage.experiment.run_device());
-  data::Loader loader(dataset, rows, frozen.to_load(setup, options.batch), setup.loss().labels(), options);
+  const auto loader = frozen.loader(setup, dataset, rows, options);
   for (int64_t i = 0; i < options.steps; ++i) {
-    const data::Batch batch = loader.next();
+    const data::Batch batch = loader->next();
     StepContext context(setup, frozen, batch, step, mode);
     visit(context, batch);
   }

@@ -36,10 +36,17 @@ const evaluate::FrozenTokens* FrozenViews::find(const std::string& view, int64_t
   return found == tokens_.end() || batch != batch_ ? nullptr : found->second.get();
 }
 
-std::vector<data::ViewPlan> FrozenViews::to_load(const StageSetup& setup, int64_t batch) const {
+std::unique_ptr<data::Loader> FrozenViews::loader(const StageSetup& setup, const Dataset& dataset,
+                                                  std::vector<int64_t> rows, data::LoaderOptions options) const {
   std::vector<data::ViewPlan> views = setup.views();
-  std::erase_if(views, [&](const data::ViewPlan& view) { return find(view.request.name, batch) != nullptr; });
-  return views;
+  std::erase_if(views, [&](const data::ViewPlan& view) {
+    const std::string& name = view.request.name;
+    const evaluate::FrozenTokens* tokens = find(name, options.batch);
+    if (tokens == nullptr) return false;
+    options.kept[name] = [tokens](std::span<const int64_t> of) { return tokens->read(of); };
+    return true;
+  });
+  return std::make_unique<data::Loader>(dataset, std::move(rows), views, setup.loss().labels(), options);
 }
 
 }  // namespace astroclip::train

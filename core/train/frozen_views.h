@@ -23,8 +23,9 @@ class FrozenViews {
 
   /// A view's features for batches of `batch` objects; null where they are to be computed.
   const evaluate::FrozenTokens* find(const std::string& view, int64_t batch) const;
-  /// Those of the stage's views that a batch of `batch` objects must bring.
-  std::vector<data::ViewPlan> to_load(const StageSetup& setup, int64_t batch) const;
+  /// Reads the stage's views and labels of batches of some rows, and a view's features instead where they are known.
+  std::unique_ptr<data::Loader> loader(const StageSetup& setup, const Dataset& dataset, std::vector<int64_t> rows,
+                                       data::LoaderOptions options) const;
 
  private:
   int64_t batch_ = 0;  ///< objects that went through the backbones at once

@@ -104,7 +104,7 @@ Encoded StepContext::encode(const std::string& view, const Tensor& mask, TokenFo
 Tensor StepContext::embed(const std::string& view) {
   if (splits()) return embed_in_parts(view);
   const Encoder& encoder = tower(view);
-  if (const auto* kept = frozen_.find(view, batch_size())) return encoder.embed(kept->read(batch_.rows));
+  if (const auto* kept = frozen_.find(view, batch_size())) return encoder.embed(kept->upload(batch_.kept.at(view)));
   return encoder.embed(encoder.encode(tokens_of(view), {}, TokenForm::alignment));
 }
 

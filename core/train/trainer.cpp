@@ -55,8 +55,7 @@ void Trainer::open_dataset(const Origins& origins) {
   options.first_step = step_ * spec.accumulate;
   options.steps = spec.steps * spec.accumulate;
   options.memory = pinned_memory(stage_.experiment.run_device());
-  loader_ = std::make_unique<data::Loader>(dataset_, std::move(rows.training), frozen_.to_load(setup_, spec.batch),
-                                           setup_.loss().labels(), options);
+  loader_ = frozen_.loader(setup_, dataset_, std::move(rows.training), options);
 }
 
 void Trainer::make_validators(const data::RowSplit& rows, const Origins& origins) {

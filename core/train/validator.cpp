@@ -51,8 +51,7 @@ data::Batch Validator::batch_of(std::vector<int64_t> rows) const {
   data::LoaderOptions options = setup_.stage().loader_options(count);
   options.steps = 1;
   options.shuffle = false;
-  return data::Loader(dataset_, std::move(rows), frozen_.to_load(setup_, count), setup_.loss().labels(), options)
-      .next();
+  return frozen_.loader(setup_, dataset_, std::move(rows), options)->next();
 }
 
 std::vector<record::Figure> Validator::figures(int64_t step) const {

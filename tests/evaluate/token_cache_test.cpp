@@ -93,7 +93,7 @@ TEST_F(TokenCacheTest, GivesTheBitsThatTheBackboneGivesInAnyOrder) {
   for (const std::string& name : model_.names()) {
     const auto kept = cache.open(request(name));
     ASSERT_NE(kept, nullptr);
-    const Encoded there = kept->read(rows), here = forward(request(name), rows);
+    const Encoded there = kept->upload(kept->read(rows)), here = forward(request(name), rows);
     EXPECT_EQ(there.tokens.shape(), here.tokens.shape());
     EXPECT_EQ(there.tokens.to_floats(), here.tokens.to_floats()) << name;
     ASSERT_EQ(there.cls_token.defined(), here.cls_token.defined());
@@ -119,7 +119,7 @@ TEST_F(TokenCacheTest, KeepsOneFileForEqualBackbonesWhateverTheHeads) {
   change("backbone.final_layernorm");
   const auto changed = cache.open(request("spectrum"));
   EXPECT_EQ(files(), 3U);
-  EXPECT_EQ(changed->read(std::vector<int64_t>{3}).tokens.to_floats()[0], 0.0F);
+  EXPECT_EQ(changed->read(std::vector<int64_t>{3}).front().values<float>()[0], 0.0F);
 }
 
 /// The spectra of another dataset, those of later objects upside down.
@@ -151,7 +151,8 @@ TEST_F(TokenCacheTest, KnowsObjectsThatChangedBehindTheSamePath) {
   for (const Dataset* dataset : {static_cast<const Dataset*>(dataset_.get()), static_cast<const Dataset*>(&changed)}) {
     const Provenance provenance = provenance_of(experiment_, fingerprint(*dataset));
     TokenCache cache(experiment_, *dataset, provenance, folder_, plenty, nullptr);
-    tokens.push_back(cache.open(request("spectrum"))->read(late).tokens.to_floats());
+    const HostArray kept = cache.open(request("spectrum"))->read(late).front();
+    tokens.emplace_back(kept.values<float>().begin(), kept.values<float>().end());
   }
   EXPECT_NE(tokens[0], tokens[1]);
 }
