@@ -4,7 +4,9 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <string>
 
+#include "data/sky_levels.h"
 #include "data/survey.h"
 #include "neighbours.h"
 
@@ -14,18 +16,10 @@ namespace {
 
 constexpr int64_t side = data::image_side;
 constexpr double middle = 0.5 * static_cast<double>(side - 1);
-struct LogNormal {
-  double shape, loc, scale;
-  double draw(Rng& rng) const { return loc + scale * std::exp(shape * rng.normal()); }
-};
-constexpr std::array<LogNormal, band_count> noise_levels = {{{0.2264926, -0.0006735, 0.0037602},
-                                                             {0.2431146, -0.0023663, 0.0067417},
-                                                             {0.19, -0.0060, 0.0130},
-                                                             {0.1334844, -0.0143416, 0.0260779}}};
-constexpr std::array<LogNormal, band_count> psf_levels = {{{0.2109966, 1.0807153, 1.3153171},
-                                                           {0.3008485, 1.2394326, 0.9164757},
-                                                           {0.32, 1.21, 0.87},
-                                                           {0.3471172, 1.1928363, 0.8233702}}};
+
+std::string letter_of(size_t band) { return std::string(1, band_letters[band]); }
+const data::LogNormal& noise_of(size_t band) { return data::noise_fits().at(letter_of(band)); }
+const data::LogNormal& psf_of(size_t band) { return data::psf_fits().at(letter_of(band)); }
 
 /// Sérsic's b: half of the light lies within the half-light radius (Ciotti & Bertin 1999).
 double sersic_b(double n) { return 2.0 * n - 1.0 / 3.0 + 4.0 / (405.0 * n) + 46.0 / (25515.0 * n * n); }
@@ -130,9 +124,9 @@ void blur(std::span<float> stamp, double sigma) {
 
 Seeing draw_seeing(double scale, Rng& rng) {
   Seeing seeing;
-  for (size_t b = 0; b < noise_levels.size(); ++b) {
-    seeing.noise[b] = scale * std::max(noise_levels[b].draw(rng), 5e-4);
-    seeing.psf[b] = psf_levels[b].draw(rng);
+  for (size_t b = 0; b < band_count; ++b) {
+    seeing.noise[b] = scale * std::max(noise_of(b).draw(rng), 5e-4);
+    seeing.psf[b] = psf_of(b).draw(rng);
   }
   return seeing;
 }
@@ -208,7 +202,7 @@ Photometry observe_photometry(const Galaxy& galaxy, const BandFluxes& fluxes, do
   const double radius = galaxy.disc.radius / data::pixel_scale;
   Photometry seen{};
   for (size_t b = 0; b < fluxes.size(); ++b) {
-    const LogNormal& level = noise_levels[b];
+    const data::LogNormal& level = noise_of(b);
     const double area = 4.0 * std::numbers::pi * (radius * radius * galaxy.disc.axis_ratio + 4.0);
     const double sky = (level.loc + level.scale) * std::sqrt(area);
     const double flux = fluxes[b] + noise * std::hypot(sky, calibration * fluxes[b]) * rng.normal();
