@@ -16,6 +16,7 @@
 #include "base/finite.h"
 #include "base/text.h"
 #include "config/toml.h"
+#include "data/image_bands.h"
 #include "data/loader.h"
 #include "evaluate/embedder.h"
 #include "evaluate/left_out.h"
@@ -142,8 +143,16 @@ Matrix as_matrix(const HostArray& views) {
   return {rows, views.shape.numel() / rows, {values.begin(), values.end()}};
 }
 
+/// The dataset as a model file takes its images; the same where they agree.
+std::shared_ptr<const Dataset> as_taken_by(const ModelDescription& description, const Dataset& dataset,
+                                           const std::string& path) {
+  const std::shared_ptr<const Dataset> unowned(std::shared_ptr<void>(), &dataset);
+  return data::as_taken(unowned, description.preprocessing, path);
+}
+
 /// Computes the rows of a representation from views.
 struct Source {
+  std::shared_ptr<const Dataset> objects;  ///< none: the experiment's
   data::ViewPlan view;
   std::optional<Embedder> embedder;  ///< none: principal components
   std::optional<search::Pca> pca;
@@ -250,11 +259,12 @@ class Evaluator {
 
   data::LoaderOptions loading(Split split) const { return reading_options(experiment_, split); }
 
-  void add(Representation representation, std::shared_ptr<Encoder> encoder, bool head) {
+  void add(Representation representation, std::shared_ptr<Encoder> encoder, bool head,
+           std::shared_ptr<const Dataset> objects = nullptr) {
     representation.embedding = head ? "head" : "pool";
     const Embedder embedder(representation.modality, std::move(encoder), device_, precision_, head);
     input_.representations.push_back(std::move(representation));
-    sources_.push_back({embedder.view(), embedder, std::nullopt});
+    sources_.push_back({std::move(objects), embedder.view(), embedder, std::nullopt});
   }
 
   /// Towers of a model file for the experiment's modalities; one without a trained head gives its backbone's embedding.
@@ -262,10 +272,12 @@ class Evaluator {
     const io::Metadata metadata = io::list_weights(path).metadata;
     const Origins origins = read_origins(metadata);
     const ModelDescription description = read_model_description(metadata, path);
+    const std::shared_ptr<const Dataset> taken = as_taken_by(description, dataset_, path);
+    const std::shared_ptr<const Dataset> own = taken.get() == &dataset_ ? nullptr : taken;
     const Model model(shared_encoders(experiment_, description), device_, std::nullopt);
     for (const std::string& tower : model.names()) {
       const bool head = model.load(tower, path).has_head && has_meaning(origins, tower) && wants_head(experiment_);
-      add({name, tower, head, Role::baseline, {}, {}, false, description.hash}, model.shared_encoder(tower), head);
+      add({name, tower, head, Role::baseline, {}, {}, false, description.hash}, model.shared_encoder(tower), head, own);
     }
   }
 
@@ -305,13 +317,14 @@ class Evaluator {
           search::Pca::fit(std::exchange(raw[i], {}), experiment_.evaluation.pca_components, experiment_.seed);
       input_.representations.push_back(
           {fmt::format("pca-{}", pca.components()), model_.names()[i], false, Role::floor, {}, {}, true});
-      sources_.push_back({plain[i], std::nullopt, std::move(pca)});
+      sources_.push_back({nullptr, plain[i], std::nullopt, std::move(pca)});
     }
   }
 
   /// The cached tokens of a frozen backbone for a split, if there are any.
   std::shared_ptr<const FrozenTokens> kept_tokens(const Source& source, Split split) const {
-    if (cache_ == nullptr || !source.embedder || !has_frozen_backbone(source.embedder->encoder())) return nullptr;
+    if (cache_ == nullptr || source.objects || !source.embedder) return nullptr;
+    if (!has_frozen_backbone(source.embedder->encoder())) return nullptr;
     const ops::PrecisionScope scope(precision_);
     const Embedder& embedder = *source.embedder;
     return cache_->open(
@@ -319,38 +332,49 @@ class Evaluator {
   }
 
   void extract(Split split) {
+    std::vector<std::shared_ptr<const Dataset>> datasets;
+    for (const Source& source : sources_) {
+      if (std::ranges::find(datasets, source.objects) == datasets.end()) datasets.push_back(source.objects);
+    }
+    for (const auto& objects : datasets) extract_from(objects, split);
+  }
+
+  /// What is computed from a dataset; none: the experiment's.
+  void extract_from(const std::shared_ptr<const Dataset>& dataset, Split split) {
+    std::vector<size_t> here;  // places of its sources
     std::vector<data::ViewPlan> needed;
     std::vector<std::shared_ptr<const FrozenTokens>> kept;
     data::LoaderOptions options = loading(split);
     const auto name = [](size_t source) { return fmt::format("{}", source); };
-    for (const Source& source : sources_) {
-      kept.push_back(kept_tokens(source, split));
+    for (size_t i = 0; i < sources_.size(); ++i) {
+      if (sources_[i].objects != dataset) continue;
+      here.push_back(i);
+      kept.push_back(kept_tokens(sources_[i], split));
       if (!kept.back()) {
-        needed.push_back(source.view);
+        needed.push_back(sources_[i].view);
         continue;
       }
-      options.kept[name(kept.size() - 1)] = [tokens = kept.back()](std::span<const int64_t> rows) {
-        return tokens->read(rows);
-      };
+      options.kept[name(i)] = [tokens = kept.back()](std::span<const int64_t> rows) { return tokens->read(rows); };
     }
     size_t first = 0;
     std::vector<ComingMatrix> before;  // of the last batch, by source
     const auto take = [&] {
       int64_t count = 0;
       for (size_t i = 0; i < before.size(); ++i) {
-        Representation& target = input_.representations[i];
+        Representation& target = input_.representations[here[i]];
         Matrix rows = std::move(before[i]).get();
         count = rows.rows;
         append_present(split == Split::train ? target.train : target.test, std::move(rows),
-                       present_[index(split)].at(sources_[i].view.request.modality), first);
+                       present_[index(split)].at(sources_[here[i]].view.request.modality), first);
       }
       first += static_cast<size_t>(count);
     };
-    for_each_batch(dataset_, rows_[index(split)], needed, options, [&](const data::Batch& objects) {
+    const Dataset& read = dataset ? *dataset : dataset_;
+    for_each_batch(read, rows_[index(split)], needed, options, [&](const data::Batch& objects) {
       std::vector<ComingMatrix> next;
-      for (size_t i = 0; i < sources_.size(); ++i) {
-        const Source& source = sources_[i];
-        next.push_back(kept[i] ? source.embedder->embed(kept[i]->upload(objects.kept.at(name(i))))
+      for (size_t i = 0; i < here.size(); ++i) {
+        const Source& source = sources_[here[i]];
+        next.push_back(kept[i] ? source.embedder->embed(kept[i]->upload(objects.kept.at(name(here[i]))))
                                : source.rows(objects.views.at(source.view.request.name)));
       }
       take();
@@ -530,7 +554,8 @@ void check_models(const Experiment& experiment, const Dataset& dataset) {
     const ModelDescription description = read_model_description(path);
     const std::vector<EncoderSpec> shared = shared_encoders(experiment, description);
     if (shared.empty()) throw Error(fmt::format("{}: has no encoder for a modality of the experiment", path));
-    for (const EncoderSpec& encoder : shared) check_views(description, dataset, modality_of(encoder), path);
+    const std::shared_ptr<const Dataset> taken = as_taken_by(description, dataset, path);
+    for (const EncoderSpec& encoder : shared) check_views(description, *taken, modality_of(encoder), path);
   }
 }
 

@@ -92,6 +92,16 @@ Evaluated evaluated(const std::string& name, const std::string& file) {
   return found;
 }
 
+/// Of redshifts, in the first table.
+double r_squared_of(const Evaluated& outcome, const std::string& representation, const std::string& modality) {
+  for (const auto& row : outcome.reports[0]["rows"]) {
+    if (row["representation"] == representation && row["modality"] == modality)
+      return row["values"]["R²"].get<double>();
+  }
+  ADD_FAILURE() << "no line of '" << representation << "' of " << modality;
+  return 0.0;
+}
+
 constexpr const char* clip = R"(loss = { plugin = "clip" })";
 
 TEST(Evaluation, FailuresAreCountedNamedAndLeftOutOfEveryLine) {
@@ -162,13 +172,22 @@ loss = { plugin = "masked_spectrum", spans = 2, span_length = 3 })",
   const Evaluated beside =
       evaluated("beside_masked", experiment("beside_masked", data, clip, "floors = []\nmodels = [\"" + model + "\"]"));
   ASSERT_EQ(beside.status, 0) << beside.err;
-  const auto value_of = [](const Evaluated& outcome, const std::string& name) {
-    for (const auto& row : outcome.reports[0]["rows"]) {
-      if (row["representation"] == name && row["modality"] == "spectrum") return row["values"]["R²"].get<double>();
-    }
-    return std::nan("");
-  };
-  EXPECT_EQ(value_of(beside, std::filesystem::path(scratch("masked")).filename()), value_of(found, "before alignment"));
+  EXPECT_EQ(r_squared_of(beside, std::filesystem::path(scratch("masked")).filename(), "spectrum"),
+            r_squared_of(found, "before alignment", "spectrum"));
+}
+
+/// Measured beside a model of all bands, one of two bands gives what it gives in a run of its own.
+TEST(Evaluation, AModelTakesItsOwnBandsOfTheDataset) {
+  const std::string data = survey("clean.h5", 0);
+  const std::string two_bands = data + "\"\n[dataset.image]\nstretch = \"arcsinh\"\nbands = \"gr";
+  const Evaluated own = evaluated("two_bands", experiment("two_bands", two_bands, clip, "floors = []"));
+  ASSERT_EQ(own.status, 0) << own.err;
+  const std::string model = scratch("two_bands") + "/model.safetensors";
+  const Evaluated beside =
+      evaluated("beside_two", experiment("beside_two", data, clip, "floors = []\nmodels = [\"" + model + "\"]"));
+  ASSERT_EQ(beside.status, 0) << beside.err;
+  for (const char* modality : {"image", "spectrum"})
+    EXPECT_EQ(r_squared_of(beside, "two_bands", modality), r_squared_of(own, "aligned", modality)) << modality;
 }
 
 TEST(Evaluation, ASupervisedHeadIsTrainedButNotAligned) {
