@@ -36,7 +36,8 @@ const config::Schema<CollapseWatch::State>& watch_state_schema() {
   return schema;
 }
 
-/// R² of a label that k-NN predicts for every other object from those between; of those that have it.
+/// R² of a label that k-NN predicts for every other object from those between, of those that have it. As in tasks,
+/// columns are standardised on the objects that it predicts from.
 double knn_r_squared(const Matrix& rows, const std::vector<double>& labels) {
   probe::Sample halves[2];
   for (int64_t row = 0; row < rows.rows; ++row) {
@@ -46,8 +47,11 @@ double knn_r_squared(const Matrix& rows, const std::vector<double>& labels) {
     half.features.append(select_rows(rows, std::span(&row, 1)));
     half.labels.push_back(label);
   }
-  const auto& [train, test] = halves;
+  auto& [train, test] = halves;
   if (train.labels.empty() || test.labels.empty()) return std::nan("");
+  const probe::Standardiser standardise(train.features);
+  train.features = standardise(train.features);
+  test.features = standardise(test.features);
   const int64_t k = std::min(neighbours, train.features.rows);
   return probe::r_squared(probe::fit_knn(train, k)->predict(test.features), test.labels);
 }

@@ -3,11 +3,15 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <map>
 
 #include "base/error.h"
+#include "data/fields.h"
+#include "evaluate/embedder.h"
 #include "record/checkpoint.h"
 #include "support/small_experiment.h"
+#include "train/stage_rows.h"
 #include "train/trainer.h"
 
 namespace astroclip::train {
@@ -60,6 +64,48 @@ TEST(CollapseWatch, MeasuresWhatEveryLossHasAndWhatThisOneCanTell) {
   EXPECT_THAT(names_of(clip.trainer.look()),
               ElementsAre("watch.image.rank", "watch.image.deviation", "watch.spectrum.rank",
                           "watch.spectrum.deviation", "watch.collapsed"));
+}
+
+/// Every other object set apart, from those between. There are fewer than 16: all count, by inverse distance of columns
+/// that are standardised on them.
+TEST(CollapseWatch, NeighboursAreThoseOfTasks) {
+  Watched run(dinov2);
+  const StageSetup setup({run.experiment, 0}, run.model);
+  const std::vector<int64_t> rows = stage_rows(setup, *run.dataset).validation;
+  const std::vector<double> labels = data::read_label(*run.dataset, Split::train, rows, "redshift");
+  const evaluate::Embedder embedder = evaluate::embedder_of("image", run.experiment, run.model, {});
+  const Matrix found = evaluate::embed_rows(embedder, run.experiment, *run.dataset, Split::train, rows);
+  const size_t count = labels.size();
+  ASSERT_LT(count, 32U);
+  std::vector<double> deviations(static_cast<size_t>(found.columns));
+  for (size_t column = 0; column < deviations.size(); ++column) {
+    double sum = 0.0, squares = 0.0, halves = 0.0;
+    for (size_t i = 0; i < count; i += 2) {
+      const double value = found.row(static_cast<int64_t>(i))[column];
+      sum += value;
+      squares += value * value;
+      halves += 1.0;
+    }
+    deviations[column] = std::sqrt(squares / halves - sum * sum / halves / halves);
+  }
+  double mean = 0.0, errors = 0.0, spread = 0.0;
+  for (size_t i = 1; i < count; i += 2) mean += labels[i] / static_cast<double>(count / 2);
+  for (size_t i = 1; i < count; i += 2) {
+    double sum = 0.0, weights = 0.0;
+    for (size_t j = 0; j < count; j += 2) {
+      double squares = 0.0;
+      for (size_t column = 0; column < deviations.size(); ++column) {
+        const double difference =
+            found.row(static_cast<int64_t>(i))[column] - found.row(static_cast<int64_t>(j))[column];
+        squares += std::pow(difference / deviations[column], 2);
+      }
+      sum += labels[j] / std::sqrt(squares);
+      weights += 1.0 / std::sqrt(squares);
+    }
+    errors += std::pow(sum / weights - labels[i], 2);
+    spread += std::pow(labels[i] - mean, 2);
+  }
+  EXPECT_NEAR(value_of(run.trainer.look(), "watch.image.knn_r2"), 1.0 - errors / spread, 1e-4);
 }
 
 TEST(CollapseWatch, TellsOfARepresentationThatIsTheSameForAll) {
