@@ -105,8 +105,8 @@ const Schema<WatchSpec>& watch_schema() {
                  "a number that k-NN predicts for half of them from the other half; none: no k-NN")
           .no_effect_on_results()
           .field("threshold", &WatchSpec::threshold,
-                 "a sign tells of a collapse once it has come this near to its value in one, as a share of the "
-                 "distance that it had at the first look",
+                 "a sign tells of a collapse once it has come this near to its value in one, as a share of a safe "
+                 "distance: that of the first look, and 0.1 for what the loss can tell",
                  between(0.0, 1.0))
           .no_effect_on_results();
   return schema;

@@ -22,6 +22,7 @@ namespace astroclip::train {
 namespace {
 
 constexpr int64_t neighbours = 16;
+constexpr double safe_of_loss = 0.1;  // distance of a loss's sign from its value in a collapse
 constexpr const char* rank_suffix = ".rank";
 
 const config::Schema<CollapseWatch::State>& watch_state_schema() {
@@ -107,7 +108,7 @@ record::Metrics CollapseWatch::look(const WeightsInUse& weights, int64_t step) {
     values.push_back(fmt::format("{} {:.3g}", sign.name, sign.value));
     if (sign.name.ends_with(rank_suffix)) ranks.push_back(values.back());
     changes.push_back(fmt::format("{} ({:.3g})", values.back(), first_of(sign)));
-    std::string found = verdict(sign);
+    std::string found = verdict(sign, step);
     if (!found.empty()) verdicts.push_back(std::move(found));
   }
   metrics.emplace_back("watch.collapsed", static_cast<double>(verdicts.size()));
@@ -147,7 +148,7 @@ void CollapseWatch::add_signs_of_loss(std::vector<Sign>& signs, int64_t step) co
   const auto add = [&](StepContext& context, const data::Batch&) {
     const std::vector<CollapseSign> found = setup_.forward(context).signs;
     for (size_t s = 0; s < found.size(); ++s) {
-      if (first + s == signs.size()) signs.push_back({found[s].name, 0.0, found[s].collapsed});
+      if (first + s == signs.size()) signs.push_back({found[s].name, 0.0, found[s].collapsed, true});
       signs[first + s].value += found[s].value.item() / batches;
     }
   };
@@ -159,11 +160,13 @@ double CollapseWatch::first_of(const Sign& sign) const {
   return at == state_.names.end() ? std::nan("") : state_.first[static_cast<size_t>(at - state_.names.begin())];
 }
 
-std::string CollapseWatch::verdict(const Sign& sign) const {
+std::string CollapseWatch::verdict(const Sign& sign, int64_t step) const {
   if (!sign.collapsed || state_.last_step < 0) return "";
+  const StageSpec& spec = setup_.stage().spec;
   const double first = first_of(sign), distance = std::abs(sign.value - *sign.collapsed);
-  const double bound = setup_.stage().spec.watch.threshold * std::abs(first - *sign.collapsed);
-  if (distance >= bound) return "";
+  const double safe = sign.is_of_loss ? safe_of_loss : std::abs(first - *sign.collapsed);
+  const bool is_early = sign.is_of_loss && step <= spec.optimizer.warmup && std::isfinite(distance);
+  if (is_early || distance >= spec.watch.threshold * safe) return "";
   return fmt::format("{} is {:.3g} ({:.3g} at first, {:.3g} in a collapse)", sign.name, sign.value, first,
                      *sign.collapsed);
 }

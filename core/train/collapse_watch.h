@@ -25,8 +25,9 @@ class CollapseWatch {
   /// Whether `step` finished steps call for a look that has not been.
   bool due(int64_t step) const;
   /// "watch.TOWER.rank" and so on, and "watch.collapsed", the number of signs that tell of a collapse. Nothing of
-  /// training changes. A sign tells of one when it is nearer than `threshold` of its first distance to the value that
-  /// it has in one, or not finite.
+  /// training changes. A sign tells of one when it is not finite, or nearer to the value that it has in one than
+  /// `threshold` of a safe distance. That is its distance at the first look; but 0.1 for what the loss can tell, which
+  /// is judged after the warm-up alone, since before the first steps a loss may look as if collapsed.
   record::Metrics look(const WeightsInUse& weights, int64_t step);
   /// The last look in words: "image.rank 5.21, image.deviation 0.31"; and in few: the ranks, and whether it collapsed.
   const std::string& brief() const { return brief_; }
@@ -56,11 +57,12 @@ class CollapseWatch {
     std::string name;
     double value;
     std::optional<double> collapsed;
+    bool is_of_loss = false;
   };
   void add_signs_of_embeddings(std::vector<Sign>& signs) const;
   void add_signs_of_loss(std::vector<Sign>& signs, int64_t step) const;
-  /// "image.rank 1.02 (5.31 at first, 1 in a collapse)" where the sign tells of one, else "".
-  std::string verdict(const Sign& sign) const;
+  /// "image.rank is 1.02 (5.31 at first, 1 in a collapse)" where the sign tells of one, else "".
+  std::string verdict(const Sign& sign, int64_t step) const;
   double first_of(const Sign& sign) const;
 
   const StageSetup& setup_;
