@@ -7,6 +7,7 @@
 
 #include "backend/cuda/card.h"
 #include "backend/cuda/launch.h"
+#include "backend/cuda/warpgroup.h"
 #include "base/error.h"
 
 namespace astroclip::cuda {
@@ -55,6 +56,15 @@ __global__ void most_return(float* y) {
 __global__ void sum_with_neighbour_block(float* y) { y[blockIdx.x] += blockIdx.x == 0 ? 1.0f : y[blockIdx.x - 1]; }
 
 __global__ void write(float* y, int64_t at) { y[at] = 1.0f; }
+
+__global__ void wait_for_neighbour_block(float* y, unsigned arrivals) {
+  const SharedAddress barrier = shared_address(dynamic_shared<uint64_t>());
+  if (threadIdx.x == 0) make_barrier(barrier, arrivals);
+  meet_cluster();
+  if (threadIdx.x == 0) arrive_at(address_in(1 - rank_in_cluster(), barrier));
+  wait_for_phase(barrier, 0);
+  y[blockIdx.x] = 1.0f;
+}
 
 class Emulator : public testing::Test {
  protected:
@@ -112,6 +122,16 @@ TEST_F(Emulator, ABarrierThatOnlySomeReachIsAnError) {
 TEST_F(Emulator, BlocksDoNotRunInTheirOrder) {
   launch(&sum_with_neighbour_block, 4, 1, y);
   EXPECT_TRUE(std::isnan(result(4)[3]));
+}
+
+TEST_F(Emulator, BlocksOfAClusterWaitForEachOther) {
+  launch_clusters(&wait_for_neighbour_block, 2, 4, width, sizeof(uint64_t), y, 1);
+  EXPECT_THAT(result(4), testing::Each(1.0f));
+}
+
+TEST_F(Emulator, AWaitForWhatDoesNotComeIsAnError) {
+  launch_clusters(&wait_for_neighbour_block, 2, 4, width, sizeof(uint64_t), y, 2);
+  EXPECT_THAT([&] { result(4); }, ThrowsMessage<Error>(HasSubstr("waits for what does not come")));
 }
 
 TEST_F(Emulator, AnAccessBehindTheEndIsAnError) {
