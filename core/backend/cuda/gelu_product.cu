@@ -28,22 +28,16 @@ constexpr int boxes_at = stages * stage_bytes, bias_at = boxes_at + 8 * boxes * 
               barriers_at = bias_at + 2 * 2 * GeluTiles::columns * static_cast<int>(sizeof(float)),
               shared_bytes = barriers_at + static_cast<int>(sizeof(Barriers));
 
-/// x Φ(x) within 1e-5 max(1, |x|), little beside the rounding to bf16. Φ(x) is ½ + w P(w²), where w is x / 8.6, at most
-/// ½ in size, and P a polynomial fitted for the least maximum of that error, under the condition that Φ becomes 0
-/// and 1.
-__device__ inline float gelu(float x) {
-  const float w = __saturatef(fmaf(x, 0.11627907f, 0.5f)) - 0.5f;
-  const float t = fmaf(w, w, -0.125f);
-  float p = 378783.3f;
-  p = fmaf(p, t, -124792.75f);
-  p = fmaf(p, t, 20825.066f);
-  p = fmaf(p, t, -4133.5176f);
-  p = fmaf(p, t, 919.0083f);
-  p = fmaf(p, t, -174.64555f);
-  p = fmaf(p, t, 30.583956f);
-  p = fmaf(p, t, -5.5069394f);
-  p = fmaf(p, t, 1.4108627f);
-  return x * fmaf(w, p, 0.5f);
+/// x Φ(x) of h = x / 2, within 4e-6 max(1, |x|), little beside the rounding to bf16: max(x, 0) − |x| Φ(−|x|), where
+/// log₂ Φ is a polynomial fitted for the least maximum of that error. Written so that −∞ gives NaN, as −∞ · 0 does.
+__device__ inline float gelu_of_half(float h) {
+  const float a = fminf(fabsf(h), 5.0f);
+  float exponent = 0.06689273f;
+  exponent = fmaf(exponent, a, -0.36433047f);
+  exponent = fmaf(exponent, a, -1.8633693f);
+  exponent = fmaf(exponent, a, -2.2970805f);
+  exponent = fmaf(exponent, a, -0.0003019664f);
+  return fmaf(-a, power_of_2(exponent), h + fabsf(h));
 }
 
 /// A place in the ring, and the parity of the round.
@@ -146,7 +140,7 @@ __global__ void __launch_bounds__(3 * warpgroup, 1)
       }
       // One of two places, so that a warp may write while another still reads the other.
       float* of_tile = reinterpret_cast<float*>(shared + bias_at) + (me * 2 + own % 2) * GeluTiles::columns;
-      of_tile[thread] = of_thread;
+      of_tile[thread] = 0.5f * of_thread;
       me == 0 ? meet_warpgroup<1>() : meet_warpgroup<2>();
       ++own;
 #pragma unroll
@@ -155,11 +149,13 @@ __global__ void __launch_bounds__(3 * warpgroup, 1)
         uint32_t pairs[4][4];
 #pragma unroll
         for (int j = 0; j < 8; ++j) {
-          const auto [b0, b1] = *reinterpret_cast<const float2*>(of_tile + columns + j * 8 + lane % 4 * 2);
+          const auto [b0, b1] =  // halves of the bias
+              *reinterpret_cast<const float2*>(of_tile + columns + j * 8 + lane % 4 * 2);
           const float* s = sums[part] + columns / 2 + j * 4;
 #pragma unroll
           for (int h = 0; h < 2; ++h) {
-            const __nv_bfloat162 pair = __floats2bfloat162_rn(gelu(s[2 * h] + b0), gelu(s[2 * h + 1] + b1));
+            const __nv_bfloat162 pair = __floats2bfloat162_rn(gelu_of_half(fmaf(s[2 * h], 0.5f, b0)),
+                                                              gelu_of_half(fmaf(s[2 * h + 1], 0.5f, b1)));
             memcpy(&pairs[j / 2][j % 2 * 2 + h], &pair, sizeof pair);
           }
         }

@@ -154,4 +154,3 @@ auto min(T a, U b) {
 }
 inline float __fdividef(float a, float b) { return a / b; }
 inline float __expf(float x) { return std::exp(x); }
-inline float __saturatef(float x) { return x > 0.0F ? std::min(x, 1.0F) : 0.0F; }
