@@ -13,6 +13,7 @@ int explore(const Values& values) {
   options.data = values.texts("data");
   options.dataset = values.text("dataset");
   options.assignments = values.texts("set");
+  options.model = values.text("model");
   options.port = static_cast<int>(values.integer("port"));
   options.threads = values.integer("threads");
   explore::explore(options);
@@ -24,7 +25,7 @@ int explore(const Values& values) {
 Verb explore_verb() {
   return {
       .name = "explore",
-      .usages = {"EMBEDDINGS.h5 [--data FILE…]", "RUN"},
+      .usages = {"EMBEDDINGS.h5 [--data FILE…] [--model FILE]", "RUN [--model FILE]"},
       .meaning = "show embeddings in a browser: maps, galaxies, neighbours",
       .description =
           "Serves a page for browsers of this machine, whose address it prints: maps of the embeddings by principal "
@@ -41,10 +42,13 @@ Verb explore_verb() {
                            "instead of --data: dataset plugin, or a file with a section [dataset]")
                       .completed_by(Completes::dataset),
                   Argument("set", "dataset.key=value", "set parameters of the dataset").many(),
+                  Argument("model", "FILE", "the embeddings' model; with it galaxies can be uploaded, and are embedded")
+                      .completed_by(Completes::file),
                   Argument("port", "N", "port to serve at; 0: one that is free").between(0, 65535).by_default("0"),
                   Argument("threads", "N", "compute threads; 0: one for each core").between(0, 4096).by_default("0")},
       .examples = {{"astroclip explore embeddings.h5", "shows maps and neighbours"},
                    {"astroclip explore embeddings.h5 --data survey.h5", "shows images, spectra and labels, too"},
+                   {"astroclip explore embeddings.h5 --model model.safetensors", "embeds uploaded galaxies, too"},
                    {"astroclip explore runs/quickstart-1", "shows what a run has embedded"}},
       .run = explore};
 }

@@ -19,10 +19,9 @@
 #include "base/threads.h"
 #include "config/toml.h"
 #include "data/fields.h"
-#include "data/image_bands.h"
 #include "data/loader.h"
-#include "data/preprocessing.h"
 #include "embed/inputs.h"
+#include "embed/loaded_model.h"
 #include "evaluate/embedder.h"
 #include "experiment/fingerprint.h"
 #include "experiment/provenance.h"
@@ -31,8 +30,6 @@
 #include "io/weights/weights_file.h"
 #include "model/model.h"
 #include "model/model_file.h"
-#include "model/origins.h"
-#include "model/presets.h"
 #include "probe/probe_file.h"
 #include "record/checkpoint.h"
 #include "record/console.h"
@@ -51,18 +48,6 @@ constexpr int64_t batches_of_a_stretch = 1024;  // whose row numbers are held at
 
 bool holds(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
-}
-
-/// The model as its file or the request describes it. Throws Error when the tensors do not match the description.
-ModelDescription describe_model(const Request& request, const io::WeightsFile& weights) {
-  const std::string hash = io::model_hash(weights.state_dict());
-  if (!request.architecture.empty()) {
-    return {load_architecture(architecture_path(request.architecture)), data::published_preprocessing(), hash};
-  }
-  ModelDescription description = read_model_description(weights.metadata, request.model);
-  if (description.hash == hash) return description;
-  throw Error(fmt::format("{}: damaged: the hash of its tensors is {}, its metadata says {}", request.model, hash,
-                          description.hash));
 }
 
 /// A probe's predictions in the output.
@@ -92,11 +77,11 @@ struct AppliedProbe {
 
 class Embedding {
  public:
-  explicit Embedding(const Request& request) : request_(request), inputs_(open_inputs(request)) {
-    weights_ = io::read_weights(request.model, Device::host());
-    const ModelDescription description = describe_model(request, weights_);
+  explicit Embedding(const Request& request)
+      : request_(request), inputs_(open_inputs(request)), model_(request.model, request.architecture) {
+    const ModelDescription& description = model_.description();
     choose_encoders(description);
-    take_inputs(description);
+    for (Input& input : inputs_) input.take_views(description, encoders_);
     choose_precision();
     choose_id_kind();
     hash_ = description.hash;
@@ -181,35 +166,9 @@ class Embedding {
     return names;
   }
 
-  /// Takes the inputs' images in the bands and with the stretch that the model was trained on. Throws Error unless the
-  /// inputs have its views.
-  void take_inputs(const ModelDescription& description) {
-    for (Input& input : inputs_) {
-      input.views = input.objects;
-      for (const auto& encoder : encoders_) {
-        if (modality_of(encoder) == "image")
-          input.views = data::as_taken(input.objects, description.preprocessing, input.name);
-        check_views(description, *input.views, modality_of(encoder), input.name);
-      }
-    }
-  }
-
   void load_model() {
-    model_ = std::make_unique<Model>(encoders_, device_, std::nullopt);
-    const Origins origins = read_origins(weights_.metadata);
-    const std::vector<NamedTensor> tensors = std::exchange(weights_, {}).tensors;
-    for (const std::string& name : model_->names()) {
-      const LoadedEncoder loaded = model_->load(name, tensors, request_.model);
-      if (!request_.architecture.empty()) {
-        console_.say(fmt::format("{}: {} from {}", request_.model, name, loaded.from.text()));
-      }
-      if (wants_head() && !(loaded.has_head && has_meaning(origins, name))) {
-        throw Error(fmt::format("{}: encoder '{}' has {}; --embedding pool gives the embedding before alignment",
-                                request_.model, name,
-                                loaded.has_head ? "a head that no stage has trained" : "no alignment head"));
-      }
-      embedders_.emplace_back(name, model_->shared_encoder(name), device_, precision_, wants_head());
-    }
+    model_.load(encoders_, device_, precision_, wants_head(),
+                [this](const std::string& sentence) { console_.say(sentence); });
     check_widths();
     memory().trim();
   }
@@ -272,7 +231,7 @@ class Embedding {
   bool wants_head() const { return request_.embedding == "head"; }
 
   int64_t width_of(const std::string& name) const {
-    const Encoder& encoder = model_->encoder(name);
+    const Encoder& encoder = model_.model().encoder(name);
     return wants_head() ? encoder.embedding_width() : encoder.dim();
   }
 
@@ -316,7 +275,7 @@ class Embedding {
 
   std::vector<io::RowFile::Column> columns() const {
     std::vector<io::RowFile::Column> all;
-    for (const std::string& name : model_->names()) {
+    for (const std::string& name : model_.model().names()) {
       all.push_back({column_of(name), DType::f32, {width_of(name)}});
     }
     for (const AppliedProbe& one : probes_) {
@@ -353,7 +312,7 @@ class Embedding {
 
   void print_header(int64_t done) {
     console_.say(fmt::format("{}: model {}, {} in {} on {} with {} compute threads", request_.model, hash_,
-                             fmt::join(model_->names(), " and "), name_of(precision_), device_text(device_),
+                             fmt::join(model_.model().names(), " and "), name_of(precision_), device_text(device_),
                              compute_threads()));
     if (!precision_reason_.empty()) {
       console_.say(fmt::format("precision \"auto\" is {}: {}", name_of(precision_), precision_reason_));
@@ -406,7 +365,7 @@ class Embedding {
     write_ids(file, begin + from, data::read_object_ids(*input.objects, input.split, rows));
     std::vector<data::ViewPlan> there;
     std::map<std::string, std::vector<bool>> present;  // by view
-    for (const evaluate::Embedder& embedder : embedders_) {
+    for (const evaluate::Embedder& embedder : model_.embedders()) {
       if (!input.has(embedder.view().request.modality)) continue;
       there.push_back(embedder.view());
       present[embedder.view().request.name] =
@@ -418,8 +377,8 @@ class Embedding {
     const auto write = [&] {
       if (before.empty()) return;
       const int64_t count = queued - written;
-      for (size_t i = 0; i < embedders_.size(); ++i) {
-        const evaluate::Embedder& embedder = embedders_[i];
+      for (size_t i = 0; i < model_.embedders().size(); ++i) {
+        const evaluate::Embedder& embedder = model_.embedders()[i];
         Matrix vectors = std::move(before[i]).get();
         const auto usable = present.find(embedder.view().request.name);
         if (usable != present.end()) {
@@ -444,7 +403,7 @@ class Embedding {
       const int64_t count = std::min(request_.batch, end - queued);
       if (count != last_count_) memory().trim();  // blocks of other sizes would only lie beside the new ones
       std::vector<evaluate::ComingMatrix> next;
-      for (const evaluate::Embedder& embedder : embedders_) {
+      for (const evaluate::Embedder& embedder : model_.embedders()) {
         const auto view = batch.views.find(embedder.view().request.name);
         if (view == batch.views.end()) {
           next.emplace_back(blank(count, width_of(embedder.tower())));
@@ -513,7 +472,7 @@ class Embedding {
   const Request& request_;
   std::vector<Input> inputs_;
   std::vector<Note> notes_;
-  io::WeightsFile weights_;  ///< empty once the model has them
+  LoadedModel model_;
   int64_t rows_ = 0;
   std::string hash_, provenance_;
   std::vector<EncoderSpec> encoders_;
@@ -522,8 +481,6 @@ class Embedding {
   IdKind id_kind_ = IdKind::int64;
   int64_t id_bytes_ = 1;          ///< of the longest text
   std::string precision_reason_;  ///< why "auto" is that
-  std::unique_ptr<Model> model_;
-  std::vector<evaluate::Embedder> embedders_;
   std::vector<AppliedProbe> probes_;
   record::Console console_;
   record::StopRequest stop_;

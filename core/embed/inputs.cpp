@@ -7,10 +7,12 @@
 
 #include "base/error.h"
 #include "config/toml.h"
+#include "data/image_bands.h"
 #include "data/paired_dataset.h"
 #include "data/survey_dataset.h"
 #include "experiment/dataset_spec.h"
 #include "io/file_list.h"
+#include "model/model.h"
 
 namespace astroclip::embed {
 
@@ -105,6 +107,14 @@ std::vector<Input> open_plugin(const Request& request) {
 bool Input::has(const std::string& modality) const {
   const std::vector<Field> fields = objects->fields();
   return std::ranges::find(fields, modality, &Field::name) != fields.end();
+}
+
+void Input::take_views(const ModelDescription& model, const std::vector<EncoderSpec>& encoders) {
+  views = objects;
+  for (const EncoderSpec& encoder : encoders) {
+    if (modality_of(encoder) == "image") views = data::as_taken(objects, model.preprocessing, name);
+    check_views(model, *views, modality_of(encoder), name);
+  }
 }
 
 std::vector<Input> open_inputs(const Request& request) {

@@ -6,6 +6,7 @@
 
 #include "api/dataset.h"
 #include "embed/embed.h"
+#include "model/model_file.h"
 
 namespace astroclip::embed {
 
@@ -20,6 +21,9 @@ struct Input {
   int64_t size() const { return objects->size(split); }
   /// Whether the objects, all or some of them, have a modality.
   bool has(const std::string& modality) const;
+  /// Makes `views`: images in the bands and with the stretch that the model was trained on. Throws Error unless they
+  /// are the encoders'.
+  void take_views(const ModelDescription& model, const std::vector<EncoderSpec>& encoders);
 };
 
 /// What a request names: the training and the test objects of its dataset plugin, or its files, folders and patterns.

@@ -34,6 +34,18 @@ std::vector<Named> by_key(const Embeddings& embeddings) {
 
 }  // namespace
 
+std::optional<Measurement> measurement_of(const embed::Input& input, int64_t row, const std::string& field) {
+  const std::vector<int64_t> rows = {row};
+  if (!input.has(field) || !data::observed(*input.objects, input.split, rows, field)[0]) return std::nullopt;
+  HostBatch batch = data::read_fields(*input.objects, input.split, rows, {field});
+  const HostArray floats = data::as_floats(std::move(batch.at(field)), field);
+  const auto values = floats.values<float>();
+  const Field described = data::field_of(*input.objects, field);
+  Measurement measured{described.shape, {values.begin(), values.end()}, described.unit};
+  if (described.shape.rank() == 3) measured.bands = data::band_names(input.objects->preprocessing(), described);
+  return measured;
+}
+
 Catalogue::Catalogue(const Embeddings& embeddings, std::vector<embed::Input> inputs)
     : embeddings_(embeddings), inputs_(std::move(inputs)), places_(static_cast<size_t>(embeddings.rows())) {
   const std::vector<Named> named = by_key(embeddings);
@@ -82,10 +94,6 @@ void Catalogue::add_columns(const Dataset& objects) {
                                      : Kind::number});
   }
   for (const std::string& name : objects.text_labels()) add({name, "", "", Kind::text});
-}
-
-bool Catalogue::has_field(size_t input, const std::string& name) const {
-  return std::ranges::any_of(inputs_[input].objects->fields(), [&](const Field& field) { return field.name == name; });
 }
 
 const Catalogue::Column& Catalogue::described(const std::string& column) const {
@@ -157,7 +165,7 @@ void Catalogue::read_part(io::Column& column, size_t input, std::span<const int6
     for (const size_t at : to) column.missing[at] = (*texts)[at].empty();
     return;
   }
-  if (!has_field(input, column.name)) return;
+  if (!own.has(column.name)) return;
   if (auto* integers = std::get_if<std::vector<int64_t>>(&column.values)) {
     const HostBatch batch = data::read_fields(*own.objects, own.split, rows, {column.name});
     put(*integers, batch.at(column.name).values<int64_t>());
@@ -167,19 +175,27 @@ void Catalogue::read_part(io::Column& column, size_t input, std::span<const int6
   put(numbers, data::read_label(*own.objects, own.split, rows, column.name));
 }
 
-std::optional<Catalogue::Measurement> Catalogue::measurement(int64_t row, const std::string& field) const {
+std::optional<Measurement> Catalogue::measurement(int64_t row, const std::string& field) const {
   const Place& place = places_[static_cast<size_t>(row)];
-  if (place.input < 0 || !has_field(static_cast<size_t>(place.input), field)) return std::nullopt;
-  const embed::Input& input = inputs_[static_cast<size_t>(place.input)];
-  const std::vector<int64_t> rows = {place.row};
-  if (!data::observed(*input.objects, input.split, rows, field)[0]) return std::nullopt;
-  HostBatch batch = data::read_fields(*input.objects, input.split, rows, {field});
-  const HostArray floats = data::as_floats(std::move(batch.at(field)), field);
-  const auto values = floats.values<float>();
-  const Field described = data::field_of(*input.objects, field);
-  Measurement measured{described.shape, {values.begin(), values.end()}, described.unit};
-  if (described.shape.rank() == 3) measured.bands = data::band_names(input.objects->preprocessing(), described);
-  return measured;
+  if (place.input < 0) return std::nullopt;
+  return measurement_of(inputs_[static_cast<size_t>(place.input)], place.row, field);
+}
+
+std::optional<std::pair<std::string, std::string>> Catalogue::position_columns() const {
+  const auto named = [&](const char* name) {
+    return std::ranges::find_if(columns_, [&](const Column& column) {
+      return column.kind != Column::Kind::text && same_letters(column.name, name);
+    });
+  };
+  const auto ra = named("ra"), dec = named("dec");
+  if (ra == columns_.end() || dec == columns_.end()) return std::nullopt;
+  return std::pair(ra->name, dec->name);
+}
+
+std::optional<Catalogue::Found> Catalogue::first_found() const {
+  const auto place = std::ranges::find_if(places_, [](const Place& one) { return one.input >= 0; });
+  if (place == places_.end()) return std::nullopt;
+  return Found{place - places_.begin(), inputs_[static_cast<size_t>(place->input)], place->row};
 }
 
 ColumnSummary summary_of(std::span<const float> values, int64_t bins) {

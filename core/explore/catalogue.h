@@ -15,6 +15,16 @@
 
 namespace astroclip::explore {
 
+/// What was measured of an object.
+struct Measurement {
+  Shape shape;
+  std::vector<float> values;
+  std::string unit;
+  std::vector<std::string> bands = {};  ///< of an image, where they have names
+};
+/// The field of that name ("image", "spectrum") of an object of an input; none where it was not measured.
+std::optional<Measurement> measurement_of(const embed::Input& input, int64_t row, const std::string& field);
+
 /// What the data tell of embedded objects: labels, images and spectra. Objects are found by their
 /// identifiers; of several with one identifier the first is taken. Thread-safe.
 class Catalogue {
@@ -36,14 +46,18 @@ class Catalogue {
   /// identifiers. Throws Error for an unknown column, and when the data cannot be read.
   io::Column read(const std::string& column, std::span<const int64_t> rows) const;
 
-  struct Measurement {
-    Shape shape;
-    std::vector<float> values;
-    std::string unit;
-    std::vector<std::string> bands = {};  ///< of an image, where they have names
-  };
   /// The field of that name ("image", "spectrum") of an object; none where it was not measured.
   std::optional<Measurement> measurement(int64_t row, const std::string& field) const;
+  /// Names of the columns of right ascension and declination, if both are there.
+  std::optional<std::pair<std::string, std::string>> position_columns() const;
+
+  struct Found {
+    int64_t row = 0;
+    embed::Input input;
+    int64_t input_row = 0;
+  };
+  /// The first row that the data have.
+  std::optional<Found> first_found() const;
 
  private:
   struct Place {
@@ -51,7 +65,6 @@ class Catalogue {
     int64_t row = 0;
   };
   void add_columns(const Dataset& objects);
-  bool has_field(size_t input, const std::string& name) const;
   const Column& described(const std::string& column) const;
   /// Reads rows of an input into places of the column.
   void read_part(io::Column& column, size_t input, std::span<const int64_t> rows, std::span<const size_t> to) const;

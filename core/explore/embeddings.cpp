@@ -56,7 +56,7 @@ Embeddings::Embeddings(const std::string& path) : path_(path) {
     throw Error(fmt::format(
         "{}: has no embeddings; expected datasets such as 'image_embeddings' with a row for each object", path));
   }
-  for (const char* name : {"model", "model_hash", "embedding"}) attributes_[name] = file.attribute(name);
+  for (const char* name : {"model", "model_hash", "embedding", "precision"}) attributes_[name] = file.attribute(name);
   fingerprint_ = find_fingerprint();
 }
 

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/error.h"
@@ -12,6 +14,7 @@
 #include "explore/catalogue.h"
 #include "explore/embeddings.h"
 #include "explore/explorer.h"
+#include "explore/own_galaxies.h"
 #include "explore/view_index.h"
 #include "record/console.h"
 #include "record/stop_request.h"
@@ -20,6 +23,8 @@
 namespace astroclip::explore {
 
 namespace {
+
+constexpr int64_t most_upload_bytes = int64_t{64} << 20;
 
 std::vector<embed::Input> inputs_of(const Options& options) {
   if (options.data.empty() && options.dataset.empty()) return {};
@@ -36,8 +41,8 @@ struct Stopped {};
 /// Builds the rest of an index on a thread of its own, which ends with the object.
 class Building {
  public:
-  Building(ViewIndex& index, Explorer& explorer, record::Console& console)
-      : thread_([this, &index, &explorer, &console] { build(index, explorer, console); }) {}
+  Building(ViewIndex& index, Explorer& explorer, Turns& computing, record::Console& console)
+      : thread_([this, &index, &explorer, &computing, &console] { build(index, explorer, computing, console); }) {}
   ~Building() {
     stop_ = true;
     thread_.join();
@@ -46,14 +51,17 @@ class Building {
   Building& operator=(const Building&) = delete;
 
  private:
-  void build(ViewIndex& index, Explorer& explorer, record::Console& console) {
+  void build(ViewIndex& index, Explorer& explorer, Turns& computing, record::Console& console) {
     const auto start = std::chrono::steady_clock::now();
+    const std::scoped_lock lock(computing);
     bool any = false;
     try {
       index.build(Method::umap, [&](const std::string& what, double share) {
         if (stop_) throw Stopped();
         any = true;
         explorer.set_work(what, share);
+        computing.unlock();
+        computing.lock();
       });
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
       if (any) console.say(fmt::format("maps by UMAP are ready, after {}", record::duration(seconds.count())));
@@ -91,14 +99,21 @@ void explore(const Options& asked) {
     return;
   }
   if (index.maps().empty()) throw Error(fmt::format("{}: every embedding is missing", options.embeddings));
-  Explorer explorer(embeddings, catalogue, index);
+  Turns computing;
+  std::optional<OwnGalaxies> own;
+  if (!options.model.empty()) own.emplace(embeddings, catalogue, options.model, computing);
+  Explorer explorer(embeddings, catalogue, index, own ? &*own : nullptr);
   serve::ServerOptions serving;
   serving.port = options.port;
+  if (own) {
+    serving.upload_path = Explorer::upload_path;
+    serving.most_upload_bytes = most_upload_bytes;
+  }
   serve::HttpServer server(serving, [&](const serve::Request& request) { return explorer.answer(request); });
   console.say(fmt::format("{}: {} objects{}", options.embeddings, embeddings.rows(),
                           catalogue.found() > 0 ? fmt::format(", {} of them in the data", catalogue.found()) : ""));
   console.say(fmt::format("open {} in a browser of this machine; Ctrl-C ends", server.url()));
-  const Building building(index, explorer, console);
+  const Building building(index, explorer, computing, console);
   server.run([&] { return stop.requested(); });
 }
 

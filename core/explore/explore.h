@@ -11,8 +11,9 @@ struct Options {
   std::vector<std::string> data;  ///< files, folders, patterns of the same objects
   std::string dataset;            ///< instead: a dataset plugin, or a TOML file with the section [dataset]
   std::vector<std::string> assignments;  ///< "dataset.key=value", for the dataset
-  int port = 0;                          ///< 0: one that is free
-  int64_t threads = 0;                   ///< 0: one for each core
+  std::string model;    ///< of the embeddings, to embed uploaded galaxies with; "": none can be uploaded
+  int port = 0;         ///< 0: one that is free
+  int64_t threads = 0;  ///< 0: one for each core
 };
 
 /// Builds what the view index beside the embeddings lacks, prints the address of the explorer's page, and serves it to

@@ -6,14 +6,17 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <numbers>
 #include <numeric>
 
 #include "base/error.h"
 #include "base/object_ids.h"
+#include "data/fields.h"
 #include "data/survey.h"
 #include "data/where.h"
 #include "explore/exported_table.h"
 #include "explore/page.h"
+#include "map/placer.h"
 #include "probe/metrics.h"
 
 namespace astroclip::explore {
@@ -28,6 +31,8 @@ constexpr int64_t bins = 64;
 constexpr int64_t most_neighbours = 200, most_table_rows = 500, most_exported = 2000000;
 constexpr int64_t most_selections = 64, most_corners = 20000, longest_name = 100;
 constexpr int64_t longest_condition = 10000;
+constexpr int64_t placing_neighbours = 15;  // that place an uploaded galaxy
+constexpr double degree = std::numbers::pi / 180.0, farthest_position = 1.0 / 60.0;
 constexpr int64_t density_side = 256;
 constexpr int64_t rows_of_a_condition = int64_t{1} << 20;  // at a time
 
@@ -135,8 +140,8 @@ map::Mask joined(const map::Mask& earlier, map::Mask rows, const std::string& ho
 
 }  // namespace
 
-Explorer::Explorer(const Embeddings& embeddings, const Catalogue& catalogue, ViewIndex& index)
-    : embeddings_(embeddings), catalogue_(catalogue), index_(index) {}
+Explorer::Explorer(const Embeddings& embeddings, const Catalogue& catalogue, ViewIndex& index, OwnGalaxies* own)
+    : embeddings_(embeddings), catalogue_(catalogue), index_(index), own_(own) {}
 
 Response Explorer::answer(const Request& request) {
   using Answer = Response (Explorer::*)(const Request&);
@@ -155,6 +160,7 @@ Response Explorer::answer(const Request& request) {
   static const std::map<std::string, Answer> selecting = {
       {"api/selected", &Explorer::tile_selected}, {"api/table", &Explorer::table},   {"api/select", &Explorer::select},
       {"api/forget", &Explorer::forget},          {"api/rename", &Explorer::rename}, {"api/column", &Explorer::column},
+      {upload_path, &Explorer::upload},
   };
   if (request.path == "api/state") return state();
   if (request.path == "api/export.csv") return exported(request, Format::csv);
@@ -188,6 +194,10 @@ Response Explorer::state() {
   for (const std::string& name : embeddings_.encoders()) {
     encoders.push_back({{"name", name}, {"width", embeddings_.width(name)}});
   }
+  ordered_json own = ordered_json::array();
+  if (own_ != nullptr) {
+    for (const auto& galaxy : own_->all()) own.push_back({{"id", galaxy->id}, {"name", galaxy->name}});
+  }
   const std::scoped_lock lock(mutex_);
   for (const auto& [id, selection] : selections_) {
     selections.push_back({{"id", id}, {"name", selection.name}, {"count", selection.count}});
@@ -202,6 +212,9 @@ Response Explorer::state() {
                {"maps", maps},
                {"columns", columns},
                {"selections", selections},
+               {"with_model", own_ != nullptr},
+               {"with_positions", catalogue_.position_columns().has_value()},
+               {"own", own},
                {"work", work_},
                {"share", share_}});
 }
@@ -217,6 +230,14 @@ const map::Tile& Explorer::tile_of(const EmbeddingMap& of, const Request& reques
 }
 
 int64_t Explorer::row_of(const Request& request) const { return request.integer("row", 0, embeddings_.rows() - 1); }
+
+std::shared_ptr<const OwnGalaxies::Galaxy> Explorer::own_of(const Request& request) const {
+  if (!request.query.contains("own")) return nullptr;
+  const int64_t id = request.integer("own", 1, INT64_MAX);
+  auto found = own_ == nullptr ? nullptr : own_->find(id);
+  if (!found) throw serve::NotFound(fmt::format("there is no uploaded galaxy {}", id));
+  return found;
+}
 
 Response Explorer::map_details(const Request& request) const {
   const auto of = map_of(request);
@@ -298,7 +319,53 @@ Response Explorer::column(const Request& request) {
   return json(answer);
 }
 
+/// Its labels as far as its file says them, and its places on the maps by its nearest.
+Response Explorer::own_object(const OwnGalaxies::Galaxy& galaxy) const {
+  ordered_json labels = ordered_json::array(), positions = ordered_json::object(), encoders = ordered_json::array();
+  ordered_json redshift = nullptr;
+  const std::vector<int64_t> rows = {galaxy.row};
+  for (const Field& field : galaxy.input.objects->fields()) {
+    if (field.shape.rank() > 0 || field.name == "object_id" || field.name.starts_with("has_")) continue;
+    const double value = data::read_label(*galaxy.input.objects, galaxy.input.split, rows, field.name)[0];
+    if (!std::isfinite(value)) continue;
+    labels.push_back({{"name", field.name}, {"unit", field.unit}, {"meaning", field.meaning}, {"value", value}});
+    if (redshift.is_null() && probe::is_redshift(field.name)) redshift = value;
+  }
+  for (const auto& [encoder, vector] : galaxy.vectors) encoders.push_back(encoder);
+  for (const auto& of : index_.maps()) {
+    const auto vector = galaxy.vectors.find(of->encoder);
+    if (vector == galaxy.vectors.end()) continue;
+    const auto near = map::most_similar(vector->second, embeddings_.vectors(of->encoder), placing_neighbours);
+    if (const auto place = map::place_among(of->positions, near)) positions[of->id()] = *place;
+  }
+  return json({{"own", galaxy.id},
+               {"id", galaxy.name},
+               {"labels", labels},
+               {"redshift", redshift},
+               {"positions", positions},
+               {"placed_by", placing_neighbours},
+               {"notes", galaxy.notes},
+               {"encoders", encoders}});
+}
+
+/// The body holds the bytes of two FITS files, as many as the parameters say: an image, then a spectrum.
+Response Explorer::upload(const Request& request) {
+  if (own_ == nullptr) throw Error("galaxies are embedded where the program is started with --model");
+  if (request.method != "POST") throw Error("expected POST");
+  const auto size = std::ssize(request.body);
+  const int64_t image = request.integer("image", 0, size), spectrum = request.integer("spectrum", 0, size);
+  if (image + spectrum != size)
+    throw Error(fmt::format("the body has {} bytes, expected {} and {}", size, image, spectrum));
+  const std::string_view body = request.body;
+  ordered_json added = ordered_json::array();
+  for (const auto& galaxy :
+       own_->add(body.substr(0, static_cast<size_t>(image)), body.substr(static_cast<size_t>(image))))
+    added.push_back({{"id", galaxy->id}, {"name", galaxy->name}});
+  return json({{"own", added}});
+}
+
 Response Explorer::object(const Request& request) const {
+  if (const auto own = own_of(request)) return own_object(*own);
   const int64_t row = row_of(request);
   const std::vector<int64_t> rows = {row};
   ordered_json labels = ordered_json::array(), positions = ordered_json::object(), encoders = ordered_json::array();
@@ -327,7 +394,9 @@ Response Explorer::object(const Request& request) const {
 Response Explorer::measurement(const Request& request) const {
   const std::string& field = request.text("field");
   if (field != "image" && field != "spectrum") throw serve::NotFound(fmt::format("there is no field '{}'", field));
-  const auto measured = catalogue_.measurement(row_of(request), field);
+  const auto own = own_of(request);
+  const auto measured =
+      own ? measurement_of(own->input, own->row, field) : catalogue_.measurement(row_of(request), field);
   if (!measured) throw serve::NotFound(fmt::format("the data have no {} of this object", field));
   ordered_json head = {{"shape", std::vector<int64_t>(measured->shape.begin(), measured->shape.end())},
                        {"unit", measured->unit},
@@ -344,9 +413,12 @@ Response Explorer::measurement(const Request& request) const {
 }
 
 Response Explorer::neighbours(const Request& request) const {
-  const int64_t row = row_of(request), k = request.integer("k", 1, most_neighbours);
+  const int64_t k = request.integer("k", 1, most_neighbours);
   const std::string &query = request.text("query"), &among = request.text("among");
-  const auto vector = embeddings_.vector(query, row);
+  const auto own = own_of(request);
+  const int64_t row = own ? -1 : row_of(request);
+  if (own && !own->vectors.contains(query)) throw Error(fmt::format("{} has no embedding of '{}'", own->name, query));
+  const std::span<const float> vector = own ? own->vectors.at(query) : embeddings_.vector(query, row);
   if (embeddings_.width(among) != std::ssize(vector)) {
     throw Error(fmt::format("embeddings of '{}' and '{}' differ in width", query, among));
   }
@@ -366,10 +438,37 @@ Response Explorer::nearest(const Request& request) const {
   return json({{"row", row < 0 ? ordered_json(nullptr) : ordered_json(row)}});
 }
 
+/// By "id"; or the nearest to "ra", "dec" (degrees), within a minute of arc.
 Response Explorer::find(const Request& request) const {
-  const auto row = embeddings_.row_of(request.text("id"));
-  if (!row) throw serve::NotFound(fmt::format("there is no object '{}'", request.text("id")));
-  return json({{"row", *row}});
+  if (request.query.contains("id")) {
+    const auto row = embeddings_.row_of(request.text("id"));
+    if (!row) throw serve::NotFound(fmt::format("there is no object '{}'", request.text("id")));
+    return json({{"row", *row}});
+  }
+  const auto columns = catalogue_.position_columns();
+  if (!columns) throw serve::NotFound("the data have no columns 'ra' and 'dec'");
+  const auto unit_vector = [](double ra, double dec) {
+    const double a = ra * degree, d = dec * degree;
+    return std::array{std::cos(d) * std::cos(a), std::cos(d) * std::sin(a), std::sin(d)};
+  };
+  const auto wanted = unit_vector(request.number("ra"), request.number("dec"));
+  int64_t nearest = -1;
+  double least = 2.0 * std::sin(0.5 * farthest_position * degree);  // as a chord
+  for (int64_t begin = 0; begin < embeddings_.rows(); begin += rows_of_a_condition) {
+    std::vector<int64_t> rows(static_cast<size_t>(std::min(rows_of_a_condition, embeddings_.rows() - begin)));
+    std::iota(rows.begin(), rows.end(), begin);
+    const auto ra = catalogue_.read(columns->first, rows).numbers(),
+               dec = catalogue_.read(columns->second, rows).numbers();
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto own = unit_vector(ra[i], dec[i]);
+      const double chord = std::hypot(own[0] - wanted[0], own[1] - wanted[1], own[2] - wanted[2]);
+      if (!(chord < least)) continue;
+      least = chord;
+      nearest = rows[i];
+    }
+  }
+  if (nearest < 0) throw serve::NotFound("no object is within a minute of arc of that position");
+  return json({{"row", nearest}, {"separation", 2.0 * std::asin(0.5 * least) / degree * 3600.0}});
 }
 
 Explorer::Selection Explorer::selection(int64_t id) {

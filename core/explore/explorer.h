@@ -10,6 +10,7 @@
 
 #include "explore/catalogue.h"
 #include "explore/embeddings.h"
+#include "explore/own_galaxies.h"
 #include "explore/view_index.h"
 #include "map/selecting.h"
 #include "serve/http_server.h"
@@ -20,8 +21,11 @@ namespace astroclip::explore {
 /// selections of one file of embeddings. docs/explorer.md lists the addresses. Thread-safe.
 class Explorer {
  public:
-  /// The data may have no inputs. All are kept by reference.
-  Explorer(const Embeddings& embeddings, const Catalogue& catalogue, ViewIndex& index);
+  /// The data may have no inputs; without a model nothing can be uploaded. All are kept by reference.
+  Explorer(const Embeddings& embeddings, const Catalogue& catalogue, ViewIndex& index, OwnGalaxies* own = nullptr);
+
+  /// The address to which galaxies are uploaded.
+  static constexpr const char* upload_path = "api/own";
 
   /// Throws serve::NotFound, or Error for a request that makes no sense.
   serve::Response answer(const serve::Request& request);
@@ -49,6 +53,8 @@ class Explorer {
   serve::Response neighbours(const serve::Request& request) const;
   serve::Response nearest(const serve::Request& request) const;
   serve::Response find(const serve::Request& request) const;
+  serve::Response upload(const serve::Request& request);
+  serve::Response own_object(const OwnGalaxies::Galaxy& galaxy) const;
   serve::Response table(const serve::Request& request);
   serve::Response exported(const serve::Request& request, Format format);
   serve::Response select(const serve::Request& request);
@@ -58,6 +64,8 @@ class Explorer {
   std::shared_ptr<const EmbeddingMap> map_of(const serve::Request& request) const;
   const map::Tile& tile_of(const EmbeddingMap& of, const serve::Request& request) const;
   int64_t row_of(const serve::Request& request) const;
+  /// The uploaded galaxy that a request names as "own"; null where it names a row.
+  std::shared_ptr<const OwnGalaxies::Galaxy> own_of(const serve::Request& request) const;
   /// The rows of which a condition (data/where.h) on columns and object_id is true.
   map::Mask rows_where(const std::string& condition) const;
   Selection selection(int64_t id);
@@ -65,6 +73,7 @@ class Explorer {
   const Embeddings& embeddings_;
   const Catalogue& catalogue_;
   ViewIndex& index_;
+  OwnGalaxies* own_;
   std::mutex mutex_;
   std::string work_;
   double share_ = 0;

@@ -41,6 +41,30 @@ void measure(const Matrix& rows, std::vector<double>& means, std::vector<double>
 
 }  // namespace
 
+std::optional<std::array<double, 2>> place_among(std::span<const float> positions,
+                                                 std::span<const Similar> neighbours) {
+  constexpr double same = 1e-7;  // of distances, as float32 vectors of one object give
+  std::array<double, 2> sum = {};
+  double weights = 0.0;
+  bool is_same = false;
+  for (const auto& [row, cosine] : neighbours) {
+    const auto at = static_cast<size_t>(2 * row);
+    if (!std::isfinite(positions[at])) continue;
+    const double distance = std::sqrt(std::max(0.0, 2.0 - 2.0 * cosine));
+    if (distance <= same && !is_same) {
+      is_same = true;
+      sum = {};
+      weights = 0.0;
+    }
+    if (is_same && distance > same) continue;
+    const double weight = is_same ? 1.0 : 1.0 / distance;
+    for (size_t axis = 0; axis < 2; ++axis) sum[axis] += weight * double{positions[at + axis]};
+    weights += weight;
+  }
+  if (weights == 0.0) return std::nullopt;
+  return std::array{sum[0] / weights, sum[1] / weights};
+}
+
 Placer::Placer(const Matrix& rows, const Matrix& positions, const Options& options,
                const std::function<void(double share)>& progress) {
   if (rows.rows == 0 || rows.rows != positions.rows || positions.columns != 2) {

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <vector>
 
+#include "map/selecting.h"
 #include "tensor/matrix.h"
 
 namespace astroclip::nn {
@@ -12,6 +16,11 @@ class Mlp;
 }
 
 namespace astroclip::map {
+
+/// Where a row belongs on a map by its neighbours: the mean of their positions [rows, 2], weighted by the inverse of
+/// their distances as unit vectors, √(2 − 2 cosine); neighbours at distance 0 decide alone. None without neighbours on
+/// the map.
+std::optional<std::array<double, 2>> place_among(std::span<const float> positions, std::span<const Similar> neighbours);
 
 /// A small network that places rows on a map: a map that was made of some rows, distilled, so that others are placed
 /// in a moment and always at the same place.

@@ -122,9 +122,11 @@ struct HttpServer::State {
     Connection(State& server, tcp::socket socket) : owner(server), stream(std::move(socket)) {}
 
     void read() {
+      end_upload();
       parser.emplace();
       parser->header_limit(static_cast<uint32_t>(owner.options.most_header_bytes));
-      parser->body_limit(static_cast<uint64_t>(owner.options.most_body_bytes));
+      parser->body_limit(
+          static_cast<uint64_t>(std::max(owner.options.most_body_bytes, owner.options.most_upload_bytes)));
       waiting_since = Clock::now();
       is_waiting = true;
       stream.expires_after(std::chrono::seconds(owner.options.seconds_for_request));
@@ -137,10 +139,23 @@ struct HttpServer::State {
     void on_header(beast::error_code error) {
       if (error) return end_after(error);
       if (const auto refusal = owner.refusal_of(parser->get())) return refuse(*refusal);
+      if (owner.is_upload(parser->get())) {
+        if (owner.is_uploading) return refuse({http::status::service_unavailable, "another upload is under way"});
+        owner.is_uploading = is_uploading = true;
+        stream.expires_after(std::chrono::seconds(owner.options.seconds_for_upload));
+      } else {
+        const auto most = static_cast<uint64_t>(owner.options.most_body_bytes);
+        if (parser->content_length() && *parser->content_length() > most) return end_after(http::error::body_limit);
+        parser->body_limit(most);
+      }
       http::async_read(stream, buffer, *parser, [self = shared_from_this()](beast::error_code problem, size_t) {
         if (problem) return self->end_after(problem);
         self->answer();
       });
+    }
+
+    void end_upload() {
+      if (is_uploading) owner.is_uploading = is_uploading = false;
     }
 
     /// Tells a client whose request is too long; others have gone.
@@ -200,6 +215,7 @@ struct HttpServer::State {
     void end() {
       if (has_ended) return;
       has_ended = true;
+      end_upload();
       beast::error_code ignored;
       stream.socket().shutdown(tcp::socket::shutdown_both, ignored);
       stream.close();
@@ -212,7 +228,7 @@ struct HttpServer::State {
     std::optional<http::request_parser<http::string_body>> parser;
     std::shared_ptr<http::response<http::string_body>> response;
     Clock::time_point waiting_since;
-    bool is_waiting = false, has_ended = false;
+    bool is_waiting = false, has_ended = false, is_uploading = false;
   };
 
   State(ServerOptions its_options, Handler its_handler)
@@ -309,7 +325,16 @@ struct HttpServer::State {
     return std::nullopt;
   }
 
-  std::shared_ptr<http::response<http::string_body>> respond(const http::request<http::string_body>& request) const {
+  /// Whether a request that has been let in may have a long body.
+  template <class Header>
+  bool is_upload(const Header& request) const {
+    const std::string_view target(request.target().data(), request.target().size());
+    const std::string_view own = target.substr(token.size() + 2);
+    return !options.upload_path.empty() && own.substr(0, own.find('?')) == options.upload_path;
+  }
+
+  /// Takes the body from the request.
+  std::shared_ptr<http::response<http::string_body>> respond(http::request<http::string_body>& request) const {
     auto response = std::make_shared<http::response<http::string_body>>();
     Response made;
     const auto fail = [&](http::status status, const std::string& message) {
@@ -320,7 +345,8 @@ struct HttpServer::State {
       const std::string_view target(request.target().data(), request.target().size());
       const std::string_view own = target.substr(token.size() + 2);
       const size_t mark = own.find('?');
-      Request asked{std::string(request.method_string()), percent_decoded(own.substr(0, mark)), {}, request.body()};
+      Request asked{
+          std::string(request.method_string()), percent_decoded(own.substr(0, mark)), {}, std::move(request.body())};
       if (mark != std::string_view::npos) asked.query = parsed_query(own.substr(mark + 1));
       made = handler(asked);
       response->result(http::status::ok);
@@ -348,6 +374,7 @@ struct HttpServer::State {
   asio::thread_pool workers;
   std::string token, host;
   int port = 0;
+  bool is_uploading = false;
   std::list<std::shared_ptr<Connection>> connections;
 };
 

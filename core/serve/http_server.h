@@ -50,6 +50,9 @@ struct ServerOptions {
   int most_connections = 64;     ///< one more ends the connection that has waited longest for a request
   int seconds_for_request = 10;  ///< from its first to its last byte, or until the first byte
   int seconds_for_response = 60;
+  std::string upload_path = {};  ///< whose bodies may be longer, one at a time; "": none
+  int64_t most_upload_bytes = 0;
+  int seconds_for_upload = 60;
 };
 
 /// Serves HTTP/1.1 to browsers of this machine. Every path begins with a random token; a request without it, with

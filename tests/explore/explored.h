@@ -5,10 +5,12 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/rng.h"
+#include "data/dataset_adapter.h"
 #include "embed/inputs.h"
 #include "io/output/row_file.h"
 #include "support/program.h"
@@ -29,11 +31,50 @@ inline std::string survey_file() {
   return path;
 }
 
+/// A survey with the labels that the simulated one lacks: row r lies at right ascension 9 r and declination r − 20, and
+/// every fourth row has no position; "kind" is a text.
+class WithPositions final : public data::DatasetAdapter {
+ public:
+  explicit WithPositions(std::shared_ptr<const Dataset> objects) : DatasetAdapter(std::move(objects)) {}
+
+  std::vector<Field> fields() const override {
+    std::vector<Field> all = objects_->fields();
+    all.push_back({"ra", DType::f64, {}, "deg", "right ascension"});
+    all.push_back({"dec", DType::f64, {}, "deg", "declination"});
+    return all;
+  }
+  void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
+            HostBatch& out) const override {
+    std::vector<std::string> others;
+    for (const std::string& name : names) {
+      if (name != "ra" && name != "dec") {
+        others.push_back(name);
+        continue;
+      }
+      HostArray array(DType::f64, {std::ssize(rows)});
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const auto row = static_cast<double>(rows[i]);
+        array.values<double>()[i] = rows[i] % 4 == 0 ? std::nan("") : name == "ra" ? 9.0 * row : row - 20.0;
+      }
+      out[name] = std::move(array);
+    }
+    if (!others.empty()) objects_->read(split, rows, others, out);
+  }
+  std::vector<std::string> text_labels() const override { return {"kind"}; }
+  std::vector<std::string> texts(Split, std::span<const int64_t> rows, const std::string&) const override {
+    std::vector<std::string> all;
+    for (const int64_t row : rows) all.emplace_back(row % 2 == 0 ? "even" : "");
+    return all;
+  }
+};
+
 inline std::vector<embed::Input> survey_inputs() {
   embed::Request request;
   request.inputs = {survey_file()};
   request.output = "none";
-  return embed::open_inputs(request);
+  std::vector<embed::Input> inputs = embed::open_inputs(request);
+  for (embed::Input& input : inputs) input.objects = std::make_shared<WithPositions>(input.objects);
+  return inputs;
 }
 
 /// Vectors of row `row`, three groups of them.

@@ -144,6 +144,19 @@ TEST_F(Exploring, AnObjectHasTheLabelsOfItsIdentifier) {
       testing::Throws<serve::NotFound>());
 }
 
+TEST_F(Exploring, FindsTheNearestOnTheSky) {
+  const auto row_at = [&](double ra, double dec) {
+    return get("find", {{"ra", std::to_string(ra)}, {"dec", std::to_string(dec)}});
+  };
+  const json found = row_at(9.0 * 11, 11 - 20 + 5.0 / 3600.0);
+  EXPECT_EQ(found["row"], get("find", {{"id", std::to_string(ids_[static_cast<size_t>(found["row"])])}})["row"]);
+  const std::vector<int64_t> rows = {found["row"]};
+  EXPECT_EQ(catalogue_.read("dec", rows).numbers()[0], 11.0 - 20.0);
+  EXPECT_NEAR(found["separation"].get<double>(), 5.0, 0.01);
+  EXPECT_THAT([&] { row_at(9.0 * 11, 11 - 20 + 61.0 / 3600.0); },
+              testing::ThrowsMessage<serve::NotFound>(HasSubstr("within a minute of arc")));
+}
+
 TEST_F(Exploring, NeighboursAreThoseOfGreatestCosine) {
   for (const std::string query : {"image", "spectrum"}) {
     for (const std::string among : {"image", "spectrum"}) {
@@ -247,6 +260,9 @@ TEST_F(Exploring, SelectsByConditions) {
   EXPECT_EQ(count("isfinite(redshift)"), among);
   EXPECT_EQ(count("!(redshift > 0.1 && redshift < 0.2)"), among - between) << "an object without data is in neither";
   EXPECT_EQ(count("object_id == '4711'"), 1);
+  EXPECT_EQ(count("kind == 'even'"), survey_galaxies / 2);
+  EXPECT_EQ(count("!(kind == 'even')"), 0) << "others have no kind";
+  EXPECT_EQ(count("ra == 9 * (dec + 20)"), survey_galaxies * 3 / 4);
   const auto refusing = [&](const std::string& condition) {
     return [this, condition] { post("select", {{"where", condition}}); };
   };

@@ -55,5 +55,17 @@ TEST(Placer, RefusesWhatDoesNotFit) {
       testing::ThrowsMessage<Error>("[placer] expected rows of 8 columns, found 3"));
 }
 
+TEST(PlaceAmong, IsTheMeanByInverseDistance) {
+  const std::vector<float> positions = {0, 0, 3, 0, 0, 6, std::nanf(""), 0};
+  // Cosines of distances 1/2, 1 and 1: weights 2, 1 and 1.
+  const std::vector<Similar> near = {{0, 0.875}, {1, 0.5}, {2, 0.5}, {3, 0.9}};
+  const auto place = place_among(positions, near);
+  ASSERT_TRUE(place);
+  EXPECT_NEAR((*place)[0], 0.75, 1e-6);
+  EXPECT_NEAR((*place)[1], 1.5, 1e-6);
+  EXPECT_EQ(place_among(positions, std::vector<Similar>{{0, 0.9}, {1, 1.0}, {2, 0.5}}), (std::array{3.0, 0.0}));
+  EXPECT_FALSE(place_among(positions, std::vector<Similar>{{3, 1.0}}));
+}
+
 }  // namespace
 }  // namespace astroclip::map

@@ -76,8 +76,12 @@ class Serving : public testing::Test {
     ServerOptions options;
     options.seconds_for_request = 1;
     options.most_connections = 8;
+    options.upload_path = "upload";
+    options.most_upload_bytes = 4 << 20;
+    options.seconds_for_upload = 5;
     server_ = std::make_unique<HttpServer>(options, [](const Request& request) -> Response {
       if (request.path == "echo") return {.type = "text/plain", .body = request.method + " " + request.body};
+      if (request.path == "upload") return {.type = "text/plain", .body = std::to_string(request.body.size())};
       if (request.path == "parameter") return {.type = "text/plain", .body = request.text("a")};
       if (request.path == "file") return {.type = "text/csv", .body = "a", .file_name = "a.csv"};
       if (request.path == "fail") throw Error("this \"way\"");
@@ -203,6 +207,34 @@ TEST_F(Serving, EndsRequestsThatAreTooLong) {
   }
   EXPECT_LT(resident_bytes() - before, 16 << 20);
   expect_alive();
+}
+
+TEST_F(Serving, OneAddressTakesLongBodiesOneAtATime) {
+  const auto post = [&](const std::string& path, size_t bytes) {
+    return ask(head("POST", path, "Content-Length: " + std::to_string(bytes) + "\r\n") + "\r\n" +
+               std::string(bytes, 'a'));
+  };
+  EXPECT_THAT(post("upload?image=1", 3 << 20), testing::EndsWith("\r\n\r\n3145728"));
+  EXPECT_THAT(ask(head("POST", "upload", "Content-Length: 4194305\r\n") + "\r\n"), StartsWith("HTTP/1.1 413"));
+  EXPECT_THAT(ask(head("POST", "echo", "Content-Length: 1048577\r\n") + "\r\n"), StartsWith("HTTP/1.1 413"));
+  EXPECT_THAT(ask(head("POST", "upload/../echo", "Content-Length: 1048577\r\n") + "\r\n"), StartsWith("HTTP/1.1 413"));
+  {
+    Client first(server_->port());
+    first.send(head("POST", "upload", "Content-Length: 8\r\n") + "\r\nhalf");
+    std::string second;
+    do second = post("upload", 4);  // until the first one's header has come
+    while (!second.starts_with("HTTP/1.1 503"));
+    EXPECT_THAT(second, HasSubstr("another upload is under way"));
+    first.send("half");
+    EXPECT_THAT(first.receive(), testing::EndsWith("\r\n\r\n8"));
+    EXPECT_THAT(post("upload", 4), StartsWith("HTTP/1.1 200"));
+    Client gone(server_->port());
+    gone.send(head("POST", "upload", "Content-Length: 8\r\n") + "\r\nhalf");
+  }
+  std::string answer;  // once it is noticed that the client has gone
+  do answer = post("upload", 4);
+  while (answer.starts_with("HTTP/1.1 503"));
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
 }
 
 TEST_F(Serving, RefusesCompressedBodies) {

@@ -1,5 +1,5 @@
 // The page: what the user chooses, kept in the address, and what follows from it.
-import { exportAddress, get, post } from './api.js';
+import { exportAddress, get, post, upload } from './api.js';
 import { css, short } from './colours.js';
 import { MapView } from './map_view.js';
 import { Panel, element } from './panel.js';
@@ -41,7 +41,7 @@ function writeAddress() {
     if (details) parts.set('map', details.id);
     if (colourChoice.value) parts.set('colour', colourChoice.value);
     if (details) parts.set('view', [...view.centre, view.overlay.width / view.scale].map(value => Number(value.toPrecision(6))).join(','));
-    if (shown) parts.set('object', shown.id);
+    if (shown) parts.set(shown.own ? 'own' : 'object', shown.own ?? shown.id);
     if (selection !== null) parts.set('selection', String(selection));
     history.replaceState(null, '', '#' + parts);
   }, 200);
@@ -71,7 +71,7 @@ view.onDrawn = count => { byId('drawn').textContent = details ? `${count.toLocal
 view.onChosen = (x, y, farthest) => attempt(async () => {
   const found = await get('nearest', { map: details.id, x, y, farthest: Math.min(farthest, 10 * details.extent[2]) });
   if (found.row === null) announce('no galaxy here');
-  else await showObject(found.row);
+  else await showObject({ row: found.row });
 });
 view.onPolygon = (polygon, kind) => attempt(() => select({ map: details.id, polygon }, `${kind} on ${details.id}`));
 
@@ -112,13 +112,37 @@ async function setColour(/** @type {string} */ name) {
 
 // One galaxy
 
-async function showObject(/** @type {number} */ row) {
-  const ready = panel.show(row);
-  shown = await get('object', { row });
+async function showObject(/** @type {import('./api.js').Which} */ which) {
+  const ready = panel.show(which);
+  shown = await get('object', which);
   placeMark();
   writeAddress();
   await ready;
 }
+
+// Galaxies of the user's own
+
+function fillOwn() {
+  byId('own-section').hidden = !state.with_model;
+  byId('own-list').replaceChildren(...state.own.map((/** @type {any} */ one) => {
+    const open = element('button', { type: 'button' }, one.name);
+    open.addEventListener('click', () => attempt(() => showObject({ own: one.id })));
+    return element('li', {}, open);
+  }));
+}
+
+byId('own').addEventListener('submit', event => {
+  event.preventDefault();
+  const [image, spectrum] = ['own-image', 'own-spectrum'].map(id => /** @type {HTMLInputElement} */ (byId(id)).files?.[0]);
+  attempt(async () => {
+    if (!image && !spectrum) throw new Error('choose a FITS file with an image or a spectrum');
+    announce('embedding');
+    const added = await upload(image, spectrum);
+    state = await get('state');
+    fillOwn();
+    await showObject({ own: added.own[0].id });
+  });
+});
 
 // Selections
 
@@ -190,7 +214,7 @@ async function fillTable() {
   const body = element('tbody');
   for (const { row, id, values } of page.rows) {
     const open = element('button', { type: 'button' }, id);
-    open.addEventListener('click', () => attempt(async () => { await showObject(row); byId('panel').focus(); }));
+    open.addEventListener('click', () => attempt(async () => { await showObject({ row }); byId('panel').focus(); }));
     body.append(element('tr', {}, element('td', {}, open), ...values.map((/** @type {number | string | null} */ value) => element('td', {}, short(value)))));
   }
   byId('table-place').replaceChildren(element('table', {}, element('thead', {}, head), body));
@@ -205,7 +229,12 @@ mapChoice.addEventListener('change', () => { chosenMap = true; attempt(() => sho
 colourChoice.addEventListener('change', () => attempt(() => setColour(colourChoice.value)));
 byId('find').addEventListener('submit', event => {
   event.preventDefault();
-  attempt(async () => showObject((await get('find', { id: /** @type {HTMLInputElement} */ (byId('find-id')).value.trim() })).row));
+  const text = /** @type {HTMLInputElement} */ (byId('find-id')).value.trim(), place = /^([\d.]+)(?:\s*,\s*|\s+)([+-]?[\d.]+)$/.exec(text);
+  attempt(async () => {
+    const found = await get('find', place ? { ra: place[1], dec: place[2] } : { id: text });
+    await showObject({ row: found.row });
+    if (place) announce(`galaxy ${shown.id}, ${found.separation.toFixed(2)} arcseconds away`);
+  });
 });
 byId('range').addEventListener('submit', event => {
   event.preventDefault();
@@ -282,7 +311,7 @@ attempt(async () => {
   document.title = `${state.file} – astroclip explore`;
   byId('title').textContent = `${state.file}: ${state.objects.toLocaleString('en')} objects`;
   byId('title').title = `model ${state.model || 'unknown'} ${state.model_hash}`;
-  panel = new Panel(byId('panel'), state, row => attempt(() => showObject(row)), announce);
+  panel = new Panel(byId('panel'), state, row => attempt(() => showObject({ row })), announce);
   colourChoice.append(element('option', { value: '' }, 'nothing'), ...state.columns.filter((/** @type {any} */ one) => !one.text).map((/** @type {any} */ one) => element('option', { value: one.name }, one.name)));
   fillMaps();
   const wanted = state.maps.find((/** @type {any} */ one) => one.id === from.get('map'));
@@ -297,6 +326,8 @@ attempt(async () => {
   }
   if (state.columns.some((/** @type {any} */ one) => one.name === from.get('colour') && !one.text)) await setColour(from.get('colour') ?? '');
   await setSelection(from.has('selection') ? Number(from.get('selection')) : null);
-  if (from.get('object')) await showObject((await get('find', { id: from.get('object') ?? '' })).row);
+  fillOwn();
+  if (from.get('object')) await showObject({ row: (await get('find', { id: from.get('object') ?? '' })).row });
+  else if (state.own.some((/** @type {any} */ one) => one.id === Number(from.get('own')))) await showObject({ own: Number(from.get('own')) });
   await follow();
 });

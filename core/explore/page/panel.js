@@ -31,28 +31,29 @@ export class Panel {
     this.asked = 0;
   }
 
-  /** @param {number} row @returns {Promise<any>} what the server says of it, or nothing if another was asked for since */
-  async show(row) {
-    const asked = ++this.asked, object = await get('object', { row });
+  /** @param {import('./api.js').Which} which @returns {Promise<any>} what the server says of it, or nothing if another was asked for since */
+  async show(which) {
+    const asked = ++this.asked, object = await get('object', which);
     if (asked !== this.asked) return undefined;
     const views = element('div', { class: 'views' });
     this.place.replaceChildren(element('h2', {}, 'Galaxy ' + object.id), views, this.labels(object));
+    if (object.placed_by) this.place.append(element('p', { class: 'soft' }, `Uploaded; placed on the maps by its ${object.placed_by} nearest. `, ...object.notes.map((/** @type {string} */ note) => note + '. ')));
     this.announce(`galaxy ${object.id}`);
-    await Promise.all([this.image(row, views), this.spectrum(row, object, views), this.neighbours(row, object, asked)]);
+    await Promise.all([this.image(which, views), this.spectrum(which, object, views), this.neighbours(which, object, asked)]);
     return object;
   }
 
-  /** @param {{labels: {name: string, unit: string, meaning: string, value: number | null}[]}} object */
+  /** @param {{own?: number, labels: {name: string, unit: string, meaning: string, value: number | string | null}[]}} object */
   labels(object) {
-    if (!object.labels.length) return element('p', { class: 'soft' }, 'No labels: name files of the objects with --data.');
+    if (!object.labels.length) return element('p', { class: 'soft' }, object.own ? 'No labels.' : 'No labels: name files of the objects with --data.');
     const body = element('tbody');
     for (const { name, unit, meaning, value } of object.labels) body.append(element('tr', {}, element('th', { scope: 'row', title: meaning }, name), element('td', {}, short(value)), element('td', {}, unit)));
     return element('details', { open: '' }, element('summary', {}, 'Labels'), element('table', {}, body));
   }
 
-  /** @param {number} row @param {HTMLElement} views */
-  async image(row, views) {
-    const image = await measurement(row, 'image').catch(() => null);
+  /** @param {import('./api.js').Which} which @param {HTMLElement} views */
+  async image(which, views) {
+    const image = await measurement(which, 'image').catch(() => null);
     if (!image || image.shape.length !== 3) return;
     const canvas = /** @type {HTMLCanvasElement} */ (element('canvas', { class: 'image', role: 'img', 'aria-label': `image in ${image.bands.join(', ') || image.shape[0] + ' bands'}` }));
     const stretch = { ...plain }, redraw = () => drawImage(canvas, image, stretch);
@@ -62,9 +63,9 @@ export class Panel {
     redraw();
   }
 
-  /** @param {number} row @param {{redshift: number | null}} object @param {HTMLElement} views */
-  async spectrum(row, object, views) {
-    const spectrum = await measurement(row, 'spectrum').catch(() => null);
+  /** @param {import('./api.js').Which} which @param {{redshift: number | null}} object @param {HTMLElement} views */
+  async spectrum(which, object, views) {
+    const spectrum = await measurement(which, 'spectrum').catch(() => null);
     if (!spectrum) return;
     const canvas = /** @type {HTMLCanvasElement} */ (element('canvas', { class: 'spectrum', role: 'img', 'aria-label': 'spectrum' + (object.redshift === null ? '' : ` at redshift ${short(object.redshift)}`) }));
     const how = { redshift: object.redshift, rest: false, smoothing: 5 }, redraw = () => drawSpectrum(canvas, spectrum, how);
@@ -77,12 +78,12 @@ export class Panel {
     redraw();
   }
 
-  /** @param {number} row @param {{encoders: string[]}} object @param {number} asked */
-  async neighbours(row, object, asked) {
+  /** @param {import('./api.js').Which} which @param {{encoders: string[]}} object @param {number} asked */
+  async neighbours(which, object, asked) {
     const widths = new Map(this.state.encoders.map(({ name, width }) => [name, width]));
     for (const query of object.encoders) for (const { name: among, width } of this.state.encoders) {
       if (width !== widths.get(query)) continue;
-      const found = await get('neighbours', { row, query, among, k: neighboursShown });
+      const found = await get('neighbours', { ...which, query, among, k: neighboursShown });
       if (asked !== this.asked) return;
       const heading = query === among ? `Nearest by ${query}` : `Nearest ${among}s to this ${query}`;
       this.place.append(element('h3', {}, heading), this.strip(heading, found.neighbours, among));
@@ -111,9 +112,9 @@ export class Panel {
 
   /** The image; of neighbours among spectra without one the spectrum. @param {HTMLCanvasElement} canvas @param {number} row @param {string} among */
   async thumbnail(canvas, row, among) {
-    const image = among === 'spectrum' ? null : await measurement(row, 'image').catch(() => null);
+    const image = among === 'spectrum' ? null : await measurement({ row }, 'image').catch(() => null);
     if (image && image.shape.length === 3) return drawImage(canvas, image, plain);
-    const spectrum = await measurement(row, 'spectrum').catch(() => null);
+    const spectrum = await measurement({ row }, 'spectrum').catch(() => null);
     if (!spectrum) return undefined;
     canvas.width = canvas.height = 152;
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')), per = spectrum.values.length / 152, means = [];

@@ -1,0 +1,256 @@
+// Galaxies that are uploaded: embedded as the verb embeds them, and refused where they are damaged.
+#include "explore/own_galaxies.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "base/error.h"
+#include "data/fields.h"
+#include "data/survey.h"
+#include "explore/explorer.h"
+#include "explored.h"
+#include "support/fits_files.h"
+#include "support/fixtures.h"
+#include "support/message_of.h"
+
+namespace astroclip::explore {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+using testing_support::FitsWriter;
+using testing_support::message_of;
+using testing_support::run_program;
+using testing_support::scratch;
+
+/// The two towers of the fixtures.
+const std::string& own_model() {
+  static const std::string path = [] {
+    const std::string architecture = scratch("own_architecture.toml"), to = scratch("own_model.safetensors");
+    std::ofstream(architecture) << R"([encoders.image]
+plugin = "vit"
+image = 144
+dim = 48
+depth = 4
+heads = 4
+chunks = 2
+head = { width = 48, heads = 4, dropout = 0.0 }
+
+[encoders.spectrum]
+plugin = "specformer"
+dim = 48
+depth = 2
+heads = 3
+head = { width = 48, heads = 4, dropout = 0.0, mlp_residual = true }
+)";
+    const auto outcome = run_program("convert '" + testing_support::fixture("astroclip.ckpt") + "' '" + to +
+                                     "' --architecture '" + architecture + "'");
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return to;
+  }();
+  return path;
+}
+
+/// The survey's objects as that model embeds them.
+const std::string& own_embeddings() {
+  static const std::string path = [] {
+    const std::string to = scratch("own_embeddings.h5");
+    const auto outcome = run_program("embed --model '" + own_model() + "' --input '" + survey_file() + "' --output '" +
+                                     to + "' --precision f32");
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return to;
+  }();
+  return path;
+}
+
+std::string bytes_of_file(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+class OwnGalaxy : public testing::Test {
+ protected:
+  OwnGalaxy()
+      : embeddings_(own_embeddings()),
+        catalogue_(embeddings_, survey_inputs()),
+        index_(embeddings_),
+        own_(embeddings_, catalogue_, own_model(), computing_),
+        explorer_(embeddings_, catalogue_, index_, &own_) {
+    index_.build(Method::pca, [](const std::string&, double) {});
+  }
+
+  std::vector<double> values(int64_t row, const std::string& field) const {
+    const auto measured = catalogue_.measurement(row, field);
+    EXPECT_TRUE(measured);
+    return {measured->values.begin(), measured->values.end()};
+  }
+  /// A FITS file with the image of an object, on the pixels of the survey.
+  std::string image_of(int64_t row) const {
+    const std::string path = scratch("own_image.fits");
+    FitsWriter(path)
+        .image("", {3, data::image_side, data::image_side}, values(row, "image"))
+        .key("CTYPE1", "RA---TAN")
+        .key("CTYPE2", "DEC--TAN")
+        .key("CRVAL1", 150.0)
+        .key("CRVAL2", 2.0)
+        .key("CRPIX1", 76.5)
+        .key("CRPIX2", 76.5)
+        .key("CD1_1", -data::pixel_scale / 3600)
+        .key("CD2_2", data::pixel_scale / 3600);
+    return bytes_of_file(path);
+  }
+  std::string spectrum_of(int64_t row) const {
+    const std::string path = scratch("own_spectrum.fits");
+    std::vector<double> wavelength;
+    for (int64_t i = 0; i < data::spectrum_pixels; ++i) wavelength.push_back(data::wavelength_of(i));
+    const auto pixels = static_cast<long>(data::spectrum_pixels);
+    FitsWriter(path)
+        .empty_primary()
+        .image("B_WAVELENGTH", {pixels}, wavelength, -64)
+        .image("B_FLUX", {1, pixels}, values(row, "spectrum"))
+        .image("B_IVAR", {1, pixels}, std::vector<double>(static_cast<size_t>(pixels), 4.0))
+        .table("FIBERMAP", 1, {{"TARGETID", "K", {}, {99}}, {"TARGET_RA", "D", {150.0}}, {"TARGET_DEC", "D", {2.0}}});
+    return bytes_of_file(path);
+  }
+  json upload(const std::string& image, const std::string& spectrum) {
+    return json::parse(
+        explorer_
+            .answer({"POST",
+                     Explorer::upload_path,
+                     {{"image", std::to_string(image.size())}, {"spectrum", std::to_string(spectrum.size())}},
+                     image + spectrum})
+            .body);
+  }
+  json get(const std::string& path, std::map<std::string, std::string> query) {
+    return json::parse(explorer_.answer({"GET", "api/" + path, std::move(query), ""}).body);
+  }
+
+  Embeddings embeddings_;
+  Catalogue catalogue_;
+  ViewIndex index_;
+  Turns computing_;
+  OwnGalaxies own_;
+  Explorer explorer_;
+};
+
+TEST_F(OwnGalaxy, LandsWhereItsTwinIs) {
+  const int64_t row = 7;
+  const json added = upload(image_of(row), spectrum_of(row))["own"];
+  ASSERT_EQ(added.size(), 1U);
+  const std::string id = added[0]["id"].dump();
+  const json object = get("object", {{"own", id}});
+  EXPECT_EQ(object["id"], added[0]["name"]);
+  EXPECT_EQ(object["encoders"], json({"image", "spectrum"}));
+  for (const std::string query : {"image", "spectrum"}) {
+    for (const std::string among : {"image", "spectrum"}) {
+      const std::map<std::string, std::string> wanted = {{"query", query}, {"among", among}, {"k", "3"}};
+      auto of_own = wanted, of_twin = wanted;
+      of_own["own"] = id;
+      of_twin["row"] = std::to_string(row);
+      const json found = get("neighbours", of_own)["neighbours"], twin = get("neighbours", of_twin)["neighbours"];
+      ASSERT_EQ(found.size(), 3U);
+      if (query == among) {
+        EXPECT_EQ(found[0]["row"], row);
+        EXPECT_NEAR(found[0]["cosine"].get<double>(), 1.0, 1e-5);
+        EXPECT_NEAR(found[1]["cosine"].get<double>(), twin[0]["cosine"].get<double>(), 1e-3);
+      }
+    }
+    const auto map = index_.find(query + "/pca");
+    const auto at = static_cast<size_t>(2 * row);
+    const json place = object["positions"][map->id()];
+    EXPECT_NEAR(place[0].get<double>(), double{map->positions[at]}, 0.1 * double{map->extent.side});
+    EXPECT_NEAR(place[1].get<double>(), double{map->positions[at + 1]}, 0.1 * double{map->extent.side});
+  }
+  const std::string body = explorer_.answer({"GET", "api/measurement", {{"own", id}, {"field", "spectrum"}}, ""}).body;
+  EXPECT_GT(body.size(), static_cast<size_t>(4 * data::spectrum_pixels));
+  EXPECT_EQ(get("state", {})["own"].size(), 1U);
+}
+
+TEST_F(OwnGalaxy, MayHaveAnImageOrASpectrumAlone) {
+  EXPECT_EQ(get("object", {{"own", upload(image_of(3), "")["own"][0]["id"].dump()}})["encoders"], json({"image"}));
+  const json spectrum = get("object", {{"own", upload("", spectrum_of(3))["own"][0]["id"].dump()}});
+  EXPECT_EQ(spectrum["encoders"], json({"spectrum"}));
+  EXPECT_FALSE(spectrum["positions"].contains("image/pca"));
+}
+
+TEST_F(OwnGalaxy, SaysWhatIsWrongWithAFile) {
+  const std::string image = image_of(1), spectrum = spectrum_of(1);
+  const auto private_folders = [] {
+    std::set<std::string> names;
+    for (const fs::directory_entry& entry : fs::directory_iterator(fs::temp_directory_path())) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with("astroclip-own-")) names.insert(name);
+    }
+    return names;
+  };
+  const auto before = private_folders();
+  const auto refused = [&](const std::string& first, const std::string& second) {
+    const std::string message = message_of([&] { upload(first, second); });
+    EXPECT_THAT(message, Not(HasSubstr("/"))) << "no path is told";
+    return message;
+  };
+  EXPECT_EQ(refused("no FITS", ""), "the image is not a FITS file");
+  EXPECT_EQ(refused("", std::string("\x1F\x8B\x08\x00\x00", 5)), "the spectrum is damaged: it is no whole gzip file");
+  EXPECT_THAT(refused(image.substr(0, image.size() / 2), ""), HasSubstr("image.fits: is truncated"));
+  EXPECT_THAT(refused("", ""), HasSubstr("expected a FITS file"));
+  std::string huge = image;  // a header that promises more than it has
+  const size_t axis = huge.find("NAXIS1");
+  huge.replace(axis, 30, "NAXIS1  =           1000000000");
+  EXPECT_THAT(refused(huge, ""), HasSubstr("image.fits"));
+  // Bytes that were changed anywhere give a sentence, or a galaxy.
+  for (size_t at = 5; at < spectrum.size(); at += spectrum.size() / 60 + 7) {
+    std::string damaged = spectrum;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x55);
+    EXPECT_NO_FATAL_FAILURE(message_of([&] { upload("", damaged); }));
+  }
+  EXPECT_THAT(message_of([&] {
+                explorer_.answer({"POST", Explorer::upload_path, {{"image", "5"}, {"spectrum", "0"}}, "four"});
+              }),
+              HasSubstr("from 0 to 4"));
+  EXPECT_THAT([&] { get("object", {{"own", "99"}}); }, testing::Throws<serve::NotFound>());
+  EXPECT_EQ(private_folders(), before) << "no folder is left";
+}
+
+TEST_F(OwnGalaxy, WaitsForItsTurn) {
+  // A maker of maps passes its turn on between two steps, and goes on afterwards.
+  std::atomic<bool> is_done = false;
+  computing_.lock();
+  std::thread other([&] {
+    own_.add(image_of(2), "");
+    is_done = true;
+  });
+  int64_t turns = 0;
+  for (; !is_done; ++turns) {
+    computing_.unlock();
+    computing_.lock();
+  }
+  computing_.unlock();
+  other.join();
+  EXPECT_GT(turns, 0);
+  EXPECT_EQ(own_.all().size(), 1U);
+}
+
+TEST_F(OwnGalaxy, NeedsTheModelOfTheEmbeddings) {
+  const Embeddings others(write_embeddings("others.h5", {1, 2, 3}));
+  const Catalogue nothing(others, {});
+  Turns turns;
+  EXPECT_THAT(message_of([&] { OwnGalaxies own(others, nothing, own_model(), turns); }),
+              HasSubstr(others.path() + " was made by f00d"));
+  Explorer without(embeddings_, catalogue_, index_);
+  EXPECT_THAT(message_of([&] { without.answer({"POST", Explorer::upload_path, {}, ""}); }), HasSubstr("--model"));
+}
+
+}  // namespace
+}  // namespace astroclip::explore
