@@ -1,6 +1,9 @@
 #include "explore/explore.h"
 
+#include <fmt/format.h>
+
 #include "app/verbs.h"
+#include "serve/http_server.h"
 
 namespace astroclip::app {
 
@@ -14,6 +17,12 @@ int explore(const Values& values) {
   options.dataset = values.text("dataset");
   options.assignments = values.texts("set");
   options.model = values.text("model");
+  options.address = values.text("listen");
+  if (!serve::is_loopback(options.address) && !values.has("open-to-network")) {
+    throw UsageError(
+        fmt::format("--listen {}: {}. Add --open-to-network if that is meant, or forward the port with ssh -L",
+                    options.address, explore::what_others_can_do));
+  }
   options.port = static_cast<int>(values.integer("port"));
   options.threads = values.integer("threads");
   explore::explore(options);
@@ -44,6 +53,10 @@ Verb explore_verb() {
                   Argument("set", "dataset.key=value", "set parameters of the dataset").many(),
                   Argument("model", "FILE", "the embeddings' model; with it galaxies can be uploaded, and are embedded")
                       .completed_by(Completes::file),
+                  Argument("listen", "ADDRESS", "address of this machine to listen at").by_default("127.0.0.1"),
+                  Argument("open-to-network", "",
+                           "allow another address than loopback: whoever reaches it and has the "
+                           "printed URL sees everything, and nothing is encrypted"),
                   Argument("port", "N", "port to serve at; 0: one that is free").between(0, 65535).by_default("0"),
                   Argument("threads", "N", "compute threads; 0: one for each core").between(0, 4096).by_default("0")},
       .examples = {{"astroclip explore embeddings.h5", "shows maps and neighbours"},

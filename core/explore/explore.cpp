@@ -104,6 +104,7 @@ void explore(const Options& asked) {
   if (!options.model.empty()) own.emplace(embeddings, catalogue, options.model, computing);
   Explorer explorer(embeddings, catalogue, index, own ? &*own : nullptr);
   serve::ServerOptions serving;
+  serving.address = options.address;
   serving.port = options.port;
   if (own) {
     serving.upload_path = Explorer::upload_path;
@@ -112,7 +113,9 @@ void explore(const Options& asked) {
   serve::HttpServer server(serving, [&](const serve::Request& request) { return explorer.answer(request); });
   console.say(fmt::format("{}: {} objects{}", options.embeddings, embeddings.rows(),
                           catalogue.found() > 0 ? fmt::format(", {} of them in the data", catalogue.found()) : ""));
-  console.say(fmt::format("open {} in a browser of this machine; Ctrl-C ends", server.url()));
+  const bool is_local = serve::is_loopback(options.address);
+  console.say(fmt::format("open {} in a browser{}; Ctrl-C ends", server.url(), is_local ? " of this machine" : ""));
+  if (!is_local) console.say(fmt::format("{}: {}", options.address, what_others_can_do));
   const Building building(index, explorer, computing, console);
   server.run([&] { return stop.requested(); });
 }

@@ -11,13 +11,19 @@ struct Options {
   std::vector<std::string> data;  ///< files, folders, patterns of the same objects
   std::string dataset;            ///< instead: a dataset plugin, or a TOML file with the section [dataset]
   std::vector<std::string> assignments;  ///< "dataset.key=value", for the dataset
-  std::string model;    ///< of the embeddings, to embed uploaded galaxies with; "": none can be uploaded
-  int port = 0;         ///< 0: one that is free
-  int64_t threads = 0;  ///< 0: one for each core
+  std::string model;                  ///< of the embeddings, to embed uploaded galaxies with; "": none can be uploaded
+  std::string address = "127.0.0.1";  ///< to listen at
+  int port = 0;                       ///< 0: one that is free
+  int64_t threads = 0;                ///< 0: one for each core
 };
 
+/// What it means to listen at an address that is not loopback.
+inline constexpr const char* what_others_can_do =
+    "whoever reaches this address and has the printed URL sees all objects, and embeds files where there is a model; "
+    "anyone on the way can read the URL and everything else, for nothing is encrypted";
+
 /// Builds what the view index beside the embeddings lacks, prints the address of the explorer's page, and serves it to
-/// browsers of this machine until SIGINT or SIGTERM. The page is there once the principal components are; UMAP is built
+/// browsers until SIGINT or SIGTERM. The page is there once the principal components are; UMAP is built
 /// meanwhile.
 void explore(const Options& options);
 

@@ -75,6 +75,16 @@ std::map<std::string, std::string> parsed_query(std::string_view text) {
 
 }  // namespace
 
+bool is_loopback(const std::string& address) {
+  boost::system::error_code problem;
+  const asio::ip::address own = asio::ip::make_address(address, problem);
+  if (problem) throw Error(fmt::format("'{}' is no address such as 127.0.0.1 or ::1", printable(address, 100)));
+  if (own.is_unspecified())
+    throw Error(
+        fmt::format("'{}' is every address of this machine; name the one at which it is to be reached", address));
+  return own.is_loopback();
+}
+
 std::string percent_decoded(std::string_view text) {
   std::string plain;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -237,7 +247,8 @@ struct HttpServer::State {
         acceptor(context),
         timer(context),
         workers(static_cast<size_t>(std::max(1, options.threads))),
-        token(random_token()) {
+        token(random_token()),
+        is_on_loopback(is_loopback(options.address)) {
     try {
       const tcp::endpoint endpoint(asio::ip::make_address(options.address), static_cast<uint16_t>(options.port));
       acceptor.open(endpoint.protocol());
@@ -295,9 +306,8 @@ struct HttpServer::State {
 
   /// Whether a host is this server: by its address, or on loopback by its name.
   bool is_own_host(std::string_view name) const {
-    return name == host || (acceptor_is_loopback() && name == fmt::format("localhost:{}", port));
+    return name == host || (is_on_loopback && name == fmt::format("localhost:{}", port));
   }
-  bool acceptor_is_loopback() const { return asio::ip::make_address(options.address).is_loopback(); }
 
   /// Why a request is not let in. What is sent is looked at before its body is read.
   template <class Header>
@@ -373,6 +383,7 @@ struct HttpServer::State {
   std::optional<asio::steady_timer> timer_of_accept;
   asio::thread_pool workers;
   std::string token, host;
+  bool is_on_loopback;
   int port = 0;
   bool is_uploading = false;
   std::list<std::shared_ptr<Connection>> connections;

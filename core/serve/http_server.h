@@ -55,10 +55,10 @@ struct ServerOptions {
   int seconds_for_upload = 60;
 };
 
-/// Serves HTTP/1.1 to browsers of this machine. Every path begins with a random token; a request without it, with
-/// another Host than the server's address, or of another Origin is refused. No page may load anything from elsewhere
-/// (Content-Security-Policy). Requests are read and responses written without a thread for each connection, so slow
-/// clients cost nothing but their connection.
+/// Serves HTTP/1.1 to browsers of this machine, or to all that reach its address. Every path begins with a random
+/// token; a request without it, with another Host than the server's address, or of another Origin is refused. No page
+/// may load anything from elsewhere (Content-Security-Policy). Requests are read and responses written without a thread
+/// for each connection, so slow clients cost nothing but their connection.
 class HttpServer {
  public:
   /// Listens. Throws Error when the address cannot be used.
@@ -77,6 +77,10 @@ class HttpServer {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// Whether an address is this machine's own, which no other machine reaches. Throws Error when it is none, or every one
+/// of this machine ("0.0.0.0", "::"): a server must know by which it is asked.
+bool is_loopback(const std::string& address);
 
 /// A path or a parameter's value as it was before it was written with percent signs. Throws Error for what is none.
 std::string percent_decoded(std::string_view text);

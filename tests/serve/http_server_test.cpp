@@ -283,6 +283,23 @@ TEST(ServerOptions, ATakenPortIsToldOf) {
               testing::ThrowsMessage<Error>(HasSubstr("cannot listen at 127.0.0.1, port ")));
 }
 
+TEST(IsLoopback, KnowsThisMachinesOwnAddresses) {
+  for (const char* own : {"127.0.0.1", "127.1.2.3", "::1"}) EXPECT_TRUE(is_loopback(own)) << own;
+  for (const char* other : {"192.168.1.5", "10.0.0.1", "fe80::1", "2001:db8::1"})
+    EXPECT_FALSE(is_loopback(other)) << other;
+  for (const char* every : {"0.0.0.0", "::"})
+    EXPECT_THAT([&] { is_loopback(every); }, testing::ThrowsMessage<Error>(HasSubstr("name the one")));
+  for (const char* none : {"", "localhost", "127.0.0.1:80", "1.2.3"})
+    EXPECT_THAT([&] { is_loopback(none); }, testing::ThrowsMessage<Error>(HasSubstr("is no address")));
+}
+
+TEST(ServerOptions, AnotherAddressIsItsOwnHost) {
+  ServerOptions options;
+  options.address = "127.0.0.2";
+  const HttpServer server(options, [](const Request&) { return Response(); });
+  EXPECT_THAT(server.url(), StartsWith("http://127.0.0.2:"));
+}
+
 TEST(RequestTest, NumbersAreWholeAndWithinRange) {
   Request request;
   request.query = {{"row", "12"}, {"far", "99"}, {"no", "1x"}, {"x", "-2.5e1"}, {"infinite", "inf"}};
