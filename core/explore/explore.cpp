@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <thread>
 
@@ -99,6 +100,11 @@ void explore(const Options& asked) {
     return;
   }
   if (index.maps().empty()) throw Error(fmt::format("{}: every embedding is missing", options.embeddings));
+  if (const auto columns = catalogue.position_columns()) {
+    std::vector<int64_t> rows(static_cast<size_t>(embeddings.rows()));
+    std::iota(rows.begin(), rows.end(), int64_t{0});
+    index.add_sky(catalogue.read(columns->first, rows).numbers(), catalogue.read(columns->second, rows).numbers());
+  }
   Turns computing;
   std::optional<OwnGalaxies> own;
   if (!options.model.empty()) own.emplace(embeddings, catalogue, options.model, computing);

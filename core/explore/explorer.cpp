@@ -52,7 +52,9 @@ ordered_json rounded(double value) { return std::isfinite(value) ? ordered_json(
 ordered_json summary_json(const EmbeddingMap& of) {
   return {{"id", of.id()},
           {"encoder", of.encoder},
-          {"method", of.method == Method::pca ? "PCA" : "UMAP"},
+          {"method", of.method == Method::pca    ? "PCA"
+                     : of.method == Method::umap ? "UMAP"
+                                                 : "sky"},
           {"objects", of.placed},
           {"trustworthiness", rounded(of.quality.trustworthiness)},
           {"preservation", rounded(of.quality.preservation)},
@@ -517,6 +519,7 @@ Response Explorer::exported(const Request& request, Format format) {
                              column.kind == Catalogue::Column::Kind::single});
   }
   for (const auto& of : index_.maps()) {
+    if (of->method == Method::sky) continue;  // the data have the positions
     for (const size_t axis : {0, 1}) {
       std::vector<double> values;
       for (const int64_t row : rows) values.push_back(double{of->positions[2 * static_cast<size_t>(row) + axis]});

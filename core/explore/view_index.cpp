@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/finite.h"
 #include "base/rng.h"
+#include "map/mollweide.h"
 #include "map/placer.h"
 #include "map/umap.h"
 #include "search/knn.h"
@@ -36,8 +37,9 @@ struct MapHead {
 };
 static_assert(sizeof(MapHead) % 8 == 0);
 
-std::string name_of(Method method) { return method == Method::pca ? "pca" : "umap"; }
-std::string id_of(const std::string& encoder, Method method) { return encoder + "/" + name_of(method); }
+std::string id_of(const std::string& encoder, Method method) {
+  return method == Method::sky ? "sky" : encoder + (method == Method::pca ? "/pca" : "/umap");
+}
 
 template <class T>
 void append(std::vector<std::byte>& bytes, const std::vector<T>& values) {
@@ -176,6 +178,23 @@ void ViewIndex::build(Method method, const Report& report) {
     take(encoder, method, file_.add(id, bytes_of(positions, std::ssize(usable.rows), quality)));
     report(what, 1.0);
   }
+}
+
+void ViewIndex::add_sky(std::span<const double> ra, std::span<const double> dec) {
+  constexpr double middle = 180.0;
+  std::vector<float> positions;
+  int64_t placed = 0;
+  for (size_t row = 0; row < ra.size(); ++row) {
+    const bool is_there = std::isfinite(ra[row]) && std::abs(dec[row]) <= 90.0;
+    const double longitude = is_there ? std::remainder(middle - ra[row], 360.0) : std::nan("");
+    for (const double value : map::mollweide(longitude, dec[row])) positions.push_back(static_cast<float>(value));
+    if (!is_there) positions.back() = std::numeric_limits<float>::quiet_NaN();
+    placed += is_there ? 1 : 0;
+  }
+  if (placed == 0) return;
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  sky_ = bytes_of(positions, placed, {none, none, 0, 0});
+  take("", Method::sky, sky_);
 }
 
 std::vector<std::shared_ptr<const EmbeddingMap>> ViewIndex::maps() const {

@@ -13,11 +13,11 @@
 
 namespace astroclip::explore {
 
-enum class Method { pca, umap };
+enum class Method { pca, umap, sky };
 
-/// A map of one encoder's embeddings, in the bytes of a view index.
+/// A map of one encoder's embeddings, in the bytes of a view index; or of the objects on the sky.
 struct EmbeddingMap {
-  std::string encoder;
+  std::string encoder;  ///< of the sky ""
   Method method = Method::pca;
   map::Quality quality;
   map::Extent extent;
@@ -29,7 +29,7 @@ struct EmbeddingMap {
   int64_t cells = 0;
   std::span<const uint32_t> density;  ///< as map::count_points gives for `cells`
 
-  /// "image/pca"
+  /// "image/pca", or "sky"
   std::string id() const;
 };
 
@@ -45,6 +45,9 @@ class ViewIndex {
 
   /// Makes the maps that are missing: of every encoder the principal components, or UMAP. One call at a time.
   void build(Method method, const Report& report);
+  /// Adds the map of the sky, right ascension 180° in its middle and rising to the left (map/mollweide.h), of positions
+  /// in degrees for each row. It is not kept in the file.
+  void add_sky(std::span<const double> ra, std::span<const double> dec);
   /// Those that there are.
   std::vector<std::shared_ptr<const EmbeddingMap>> maps() const;
   std::shared_ptr<const EmbeddingMap> find(const std::string& id) const;
@@ -56,6 +59,7 @@ class ViewIndex {
   SectionFile file_;
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<const EmbeddingMap>> maps_;
+  std::vector<std::byte> sky_;  ///< the bytes of its map
 };
 
 }  // namespace astroclip::explore

@@ -157,6 +157,29 @@ TEST_F(Exploring, FindsTheNearestOnTheSky) {
               testing::ThrowsMessage<serve::NotFound>(HasSubstr("within a minute of arc")));
 }
 
+TEST_F(Exploring, TheSkyIsAMapOfPositions) {
+  std::vector<double> ra(static_cast<size_t>(rows()), std::nan("")), dec = ra;
+  ra[0] = 180.0;
+  dec[0] = 0.0;
+  ra[1] = 0.0;
+  dec[1] = 90.0;
+  ra[2] = 90.0;
+  dec[2] = 0.0;
+  ra[3] = 10.0;
+  dec[3] = 91.0;  // nowhere
+  index_.add_sky(ra, dec);
+  const json map = get("map", {{"map", "sky"}});
+  EXPECT_EQ(map["method"], "sky");
+  EXPECT_EQ(map["objects"], 3);
+  EXPECT_TRUE(map["trustworthiness"].is_null());
+  const auto position = [&](int row) { return get("object", {{"row", std::to_string(row)}})["positions"]["sky"]; };
+  EXPECT_NEAR(position(0)[0].get<double>(), 0.0, 1e-6);
+  EXPECT_NEAR(position(1)[1].get<double>(), std::sqrt(2.0), 1e-6);
+  EXPECT_NEAR(position(2)[0].get<double>(), std::sqrt(2.0), 1e-6) << "right ascension falls to the right";
+  EXPECT_TRUE(position(3).is_null());
+  EXPECT_EQ(post("select", {{"map", "sky"}, {"polygon", {{-1, -1}, {1, -1}, {1, 1}, {-1, 1}}}})["count"], 1);
+}
+
 TEST_F(Exploring, NeighboursAreThoseOfGreatestCosine) {
   for (const std::string query : {"image", "spectrum"}) {
     for (const std::string among : {"image", "spectrum"}) {

@@ -56,8 +56,10 @@ async function showMap(/** @type {string} */ id, keepView = false) {
   view.show(details);
   if (!keepView) view.whole();
   const percent = (/** @type {number | null} */ value) => value === null ? '–' : value.toFixed(3);
-  byId('quality').textContent = `${details.method} of the ${details.encoder} embeddings, ${details.objects} objects. Trustworthiness (${details.k}) ${percent(details.trustworthiness)}, neighbours kept (${details.k}) ${percent(details.preservation)}, of ${details.sampled} objects at random.`;
-  byId('overlay').setAttribute('aria-label', `${details.method} map of ${details.objects} ${details.encoder} embeddings`);
+  const isSky = details.method === 'sky', counted = details.objects.toLocaleString('en');
+  byId('quality').textContent = isSky ? `The sky, ${counted} objects with positions (Mollweide's equal-area projection, right ascension rising to the left).`
+    : `${details.method} of the ${details.encoder} embeddings, ${counted} objects. Trustworthiness (${details.k}) ${percent(details.trustworthiness)}, neighbours kept (${details.k}) ${percent(details.preservation)}, of ${details.sampled} objects at random.`;
+  byId('overlay').setAttribute('aria-label', isSky ? `map of ${counted} objects on the sky` : `${details.method} map of ${counted} ${details.encoder} embeddings`);
   placeMark();
   writeAddress();
 }
@@ -77,7 +79,7 @@ view.onPolygon = (polygon, kind) => attempt(() => select({ map: details.id, poly
 
 function fillMaps() {
   const before = mapChoice.value;
-  mapChoice.replaceChildren(...state.maps.map((/** @type {any} */ one) => element('option', { value: one.id }, `${one.method} of ${one.encoder}`)));
+  mapChoice.replaceChildren(...state.maps.map((/** @type {any} */ one) => element('option', { value: one.id }, one.method === 'sky' ? 'Sky' : `${one.method} of ${one.encoder}`)));
   if (before) mapChoice.value = before;
 }
 

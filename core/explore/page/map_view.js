@@ -298,6 +298,7 @@ export class MapView {
     const style = getComputedStyle(overlay);
     context.strokeStyle = style.getPropertyValue('--mark');
     context.lineWidth = 2;
+    if (this.details?.id === 'sky') this.drawGraticule(context, style);
     if (this.outline.length > 1) {
       context.beginPath();
       for (const place of this.outline) context.lineTo(...(/** @type {[number, number]} */ (this.pixelOf(place))));
@@ -316,6 +317,27 @@ export class MapView {
       for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) { context.moveTo(x + 4 * dx, y + 4 * dy); context.lineTo(x + 12 * dx, y + 12 * dy); }
       context.stroke();
     }
+  }
+
+  /** Meridians and parallels every 30 degrees. @param {CanvasRenderingContext2D} context @param {CSSStyleDeclaration} style */
+  drawGraticule(context, style) {
+    const degrees = (/** @type {number} */ from, /** @type {number} */ to, /** @type {number} */ step) => Array.from({ length: (to - from) / step + 1 }, (_, i) => from + i * step);
+    context.save();
+    context.strokeStyle = context.fillStyle = style.getPropertyValue('--soft');
+    context.globalAlpha = 0.5;
+    context.lineWidth = 1;
+    const line = (/** @type {number[][]} */ places) => {
+      context.beginPath();
+      for (const [ra, dec] of places) context.lineTo(...(/** @type {[number, number]} */ (this.pixelOf(onSky(ra, dec)))));
+      context.stroke();
+    };
+    for (const ra of degrees(0, 360, 30)) line(degrees(-90, 90, 3).map(dec => [ra, dec]));
+    for (const dec of degrees(-60, 60, 30)) line(degrees(0, 360, 4).map(ra => [ra, dec]));
+    context.globalAlpha = 1;
+    context.font = `${11 * Math.min(2, devicePixelRatio)}px system-ui, sans-serif`;
+    for (const ra of degrees(30, 330, 30)) context.fillText(ra + '°', ...(/** @type {[number, number]} */ (this.pixelOf(onSky(ra, 1)))));
+    for (const dec of [-60, -30, 30, 60]) context.fillText((dec > 0 ? '+' : '−') + Math.abs(dec) + '°', ...(/** @type {[number, number]} */ (this.pixelOf(onSky(180, dec + 1)))));
+    context.restore();
   }
 
   listen() {
@@ -380,6 +402,18 @@ export class MapView {
     const { left, right, bottom, top } = this.shown();
     this.onPolygon([[left, bottom], [right, bottom], [right, top], [left, top]], 'view');
   }
+}
+
+/** Where core/map/mollweide.h has a position in degrees, right ascension 180 in the middle. @param {number} ra @param {number} dec @returns {number[]} */
+function onSky(ra, dec) {
+  const wanted = Math.PI * Math.sin(dec * Math.PI / 180);
+  let angle = dec * Math.PI / 180 * Math.PI / 4;
+  for (let i = 0; i < 60; i++) {
+    const slope = 2 + 2 * Math.cos(2 * angle);
+    if (slope < 1e-9) break;
+    angle -= (2 * angle + Math.sin(2 * angle) - wanted) / slope;
+  }
+  return [2 * Math.SQRT2 * (180 - ra) / 180 * Math.cos(angle), Math.SQRT2 * Math.sin(angle)];
 }
 
 /** Steps from a pixel to those of a disc around it. @param {number} size @param {number} width */
