@@ -4,6 +4,9 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <pugixml.hpp>
 #include <thread>
 
 #include "browser.h"
@@ -232,6 +235,44 @@ TEST_F(Page, SelectsByAConditionAndNamesWhatItSelected) {
   int64_t any = 0;
   for (const float value : catalogue_->values("redshift")) any += std::isfinite(value);
   EXPECT_THAT(text("#selections li:nth-child(3)"), HasSubstr("joined with far: " + std::to_string(any)));
+}
+
+TEST_F(Page, SavesTheViewWithACaption) {
+  choose("colour-choice", "redshift");
+  ASSERT_TRUE(browser_->becomes("document.getElementById('legend').innerText.includes('redshift')"));
+  ASSERT_TRUE(draws_points());
+  // What a browser would save is kept instead.
+  browser_->value(
+      "(() => { globalThis.saved = []; const make = URL.createObjectURL; URL.createObjectURL = blob => { "
+      "globalThis.saved.push(blob); return make.call(URL, blob); }; HTMLAnchorElement.prototype.click = () => {}; "
+      "})()");
+  press("[data-save=svg]");
+  ASSERT_TRUE(browser_->becomes("globalThis.saved.length === 1"));
+  const std::string svg = browser_->value("globalThis.saved[0].text()").get<std::string>();
+  pugi::xml_document document;
+  ASSERT_TRUE(document.load_string(svg.c_str())) << svg.substr(0, 300);
+  std::string caption;
+  for (const pugi::xpath_node& line : document.select_nodes("//*[local-name()='g']/*[local-name()='text']"))
+    caption += std::string(line.node().child_value()) + "\n";
+  EXPECT_THAT(caption, HasSubstr("UMAP of image embeddings: 40 of 40 objects drawn, trustworthiness (15) 0."));
+  EXPECT_THAT(caption, HasSubstr("page.h5, 40 objects; model model.safetensors f00d."));
+  EXPECT_THAT(caption, HasSubstr("Coloured by redshift"));
+  EXPECT_EQ(document.select_nodes("//*[local-name()='image']").size(), 3U);
+  press("[data-save=png]");
+  ASSERT_TRUE(browser_->becomes("globalThis.saved.length === 2"));
+  const json size = browser_->value(
+      "createImageBitmap(globalThis.saved[1]).then(one => [one.width, one.height, "
+      "document.getElementById('points').width, document.getElementById('points').height])");
+  EXPECT_EQ(size[0], size[2]);
+  EXPECT_GT(size[1], size[3]) << "the caption is below";
+  if (const char* folder = std::getenv("ASTROCLIP_SCREENSHOTS")) {
+    std::ofstream(std::string(folder) + "/view.svg") << svg;
+    testing_support::write_decoded(
+        std::string(folder) + "/view.png",
+        browser_
+            ->value("globalThis.saved[1].arrayBuffer().then(all => btoa(String.fromCharCode(...new Uint8Array(all))))")
+            .get<std::string>());
+  }
 }
 
 TEST_F(Page, WorksByTheKeyboardAlone) {

@@ -4,6 +4,7 @@ import { css, short } from './colours.js';
 import { MapView } from './map_view.js';
 import { Panel, element } from './panel.js';
 import { drawHistogram } from './pictures.js';
+import { viewAsPng, viewAsSvg } from './saved_view.js';
 
 const rowsOfTable = 50;
 /** @type {<T extends HTMLElement>(id: string) => T} */
@@ -110,6 +111,34 @@ async function setColour(/** @type {string} */ name) {
   /** @type {HTMLInputElement} */ (byId('high')).value = String(Number(column.high.toPrecision(6)));
   announce(`coloured by ${name}`);
   writeAddress();
+}
+
+// The view as a picture
+
+/** What the picture is of, in lines. */
+function caption() {
+  const number = (/** @type {number} */ value) => value.toLocaleString('en'), chosen = state.selections.find((/** @type {any} */ one) => one.id === selection);
+  const quality = details.trustworthiness === null ? '' : `, trustworthiness (${details.k}) ${details.trustworthiness.toFixed(3)}, neighbours kept ${details.preservation.toFixed(3)}`;
+  const model = state.model_hash ? `model ${state.model} ${state.model_hash}`.replace('  ', ' ') : 'model unknown';
+  const unit = column && state.columns.find((/** @type {any} */ one) => one.name === column.name)?.unit;
+  return [
+    details.method === 'sky' ? `The sky (Mollweide): ${number(view.drawn)} of ${number(details.objects)} objects drawn.`
+      : `${details.method} of ${details.encoder} embeddings: ${number(view.drawn)} of ${number(details.objects)} objects drawn${quality}.`,
+    `${state.file}, ${number(state.objects)} objects; ${model}.`,
+    ...(column ? [`Coloured by ${column.name}${unit ? ` (${unit})` : ''}, from ${short(column.low)} to ${short(column.high)} (percentiles 1 and 99 of ${number(column.count)} values).`] : []),
+    ...(chosen ? [`Selected: ${chosen.name}, ${number(chosen.count)} objects.`] : []),
+  ];
+}
+
+async function saveView(/** @type {string} */ format) {
+  const picture = await (format === 'png' ? viewAsPng : viewAsSvg)(view.canvases, caption(), column ? [short(column.low), short(column.high)] : null);
+  const link = /** @type {HTMLAnchorElement} */ (element('a', { href: URL.createObjectURL(picture), download: `${details.id.replace('/', '-')}.${format}` }));
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  announce(`saved as ${link.download}`);
+}
+for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll('[data-save]'))) {
+  button.addEventListener('click', () => attempt(() => saveView(button.dataset.save ?? 'png')));
 }
 
 // One galaxy

@@ -22,6 +22,7 @@ export class MapView {
     /** @type {Map<string, HTMLCanvasElement | null>} */ this.densities = new Map();
     /** @type {number[]} */ this.wanted = [];
     this.loading = 0;
+    this.drawn = 0;  // objects
     this.centre = [0, 0];
     this.scale = 1;  // device pixels of a unit of the map
     /** @type {{name: string, low: number, high: number} | null} */ this.colour = null;
@@ -135,6 +136,7 @@ export class MapView {
     this.drawDensity();
     this.drawPoints(chosen, drawn);
     this.drawOverlay();
+    this.drawn = drawn;
     this.onDrawn(drawn);
   }
 
