@@ -30,6 +30,7 @@ using serve::Response;
 constexpr int64_t bins = 64;
 constexpr int64_t most_neighbours = 200, most_table_rows = 500, most_exported = 2000000;
 constexpr int64_t most_selections = 64, most_corners = 20000, longest_name = 100;
+constexpr int64_t most_examples = 100, most_listed = 10000;
 constexpr int64_t longest_condition = 10000;
 constexpr int64_t placing_neighbours = 15;  // that place an uploaded galaxy
 constexpr double degree = std::numbers::pi / 180.0, farthest_position = 1.0 / 60.0;
@@ -125,6 +126,19 @@ map::Mask every_row(int64_t rows) {
   return mask;
 }
 
+map::Mask rows_in(const ordered_json& body, int64_t count) {
+  const ordered_json& list = body.at("rows");
+  if (!list.is_array() || std::ssize(list) > most_listed)
+    throw Error(fmt::format("'rows' must be a list of at most {} rows", most_listed));
+  map::Mask mask(static_cast<size_t>((count + 63) / 64));
+  for (const ordered_json& row : list) {
+    if (!row.is_number_integer() || row < 0 || row >= count)
+      throw Error(fmt::format("'rows' must be whole numbers from 0 to {}", count - 1));
+    mask[row.get<size_t>() / 64] |= uint64_t{1} << (row.get<size_t>() % 64);
+  }
+  return mask;
+}
+
 /// How rows join an earlier selection.
 map::Mask joined(const map::Mask& earlier, map::Mask rows, const std::string& how) {
   for (size_t word = 0; word < rows.size(); ++word) {
@@ -158,6 +172,7 @@ Response Explorer::answer(const Request& request) {
       {"api/neighbours", &Explorer::neighbours},
       {"api/nearest", &Explorer::nearest},
       {"api/find", &Explorer::find},
+      {"api/similar", &Explorer::similar},
   };
   static const std::map<std::string, Answer> selecting = {
       {"api/selected", &Explorer::tile_selected}, {"api/table", &Explorer::table},   {"api/select", &Explorer::select},
@@ -186,7 +201,7 @@ void Explorer::set_work(const std::string& what, double share) {
 Response Explorer::state() {
   ordered_json maps = ordered_json::array(), columns = ordered_json::array(), selections = ordered_json::array();
   for (const auto& one : index_.maps()) maps.push_back(summary_json(*one));
-  for (const Catalogue::Column& column : catalogue_.columns()) {
+  for (const Catalogue::Column& column : all_columns()) {
     columns.push_back({{"name", column.name},
                        {"unit", column.unit},
                        {"meaning", column.meaning},
@@ -219,6 +234,36 @@ Response Explorer::state() {
                {"own", own},
                {"work", work_},
                {"share", share_}});
+}
+
+std::optional<Score> Explorer::score(const std::string& name) const {
+  const auto& of_data = catalogue_.columns();
+  if (std::ranges::find(of_data, name, &Catalogue::Column::name) != of_data.end()) return std::nullopt;
+  for (const Score& one : index_.scores()) {
+    if (one.name == name) return one;
+  }
+  return std::nullopt;
+}
+
+std::vector<Catalogue::Column> Explorer::all_columns() const {
+  std::vector<Catalogue::Column> all = catalogue_.columns();
+  for (const Score& one : index_.scores()) {
+    if (score(one.name)) all.push_back({one.name, "", one.meaning, Catalogue::Column::Kind::single});
+  }
+  return all;
+}
+
+std::span<const float> Explorer::values(const std::string& column) const {
+  const auto own = score(column);
+  return own ? own->values : catalogue_.values(column);
+}
+
+io::Column Explorer::read(const std::string& column, std::span<const int64_t> rows) const {
+  const auto own = score(column);
+  if (!own) return catalogue_.read(column, rows);
+  std::vector<double> values;
+  for (const int64_t row : rows) values.push_back(double{own->values[static_cast<size_t>(row)]});
+  return {.name = column, .place = fmt::format("column '{}'", column), .values = std::move(values)};
 }
 
 std::shared_ptr<const EmbeddingMap> Explorer::map_of(const Request& request) const {
@@ -266,12 +311,12 @@ Response Explorer::tile(const Request& request) const {
 Response Explorer::tile_values(const Request& request) const {
   const auto of = map_of(request);
   const map::Tile& tile = tile_of(*of, request);
-  const auto all = catalogue_.values(request.text("column"));
-  std::vector<float> values;
+  const auto all = values(request.text("column"));
+  std::vector<float> of_tile;
   for (const uint32_t row : of->row.subspan(static_cast<size_t>(tile.first), static_cast<size_t>(tile.count))) {
-    values.push_back(all[row]);
+    of_tile.push_back(all[row]);
   }
-  return binary<float>(values);
+  return binary<float>(of_tile);
 }
 
 /// A byte for each point of a tile: 1 where it is selected.
@@ -306,16 +351,15 @@ Response Explorer::density(const Request& request) const {
 
 /// With a selection how many of its rows are in each bin, too.
 Response Explorer::column(const Request& request) {
-  const auto values = catalogue_.values(request.text("name"));
-  const ColumnSummary summary = summary_of(values, bins);
+  const auto all = values(request.text("name"));
+  const ColumnSummary summary = summary_of(all, bins);
   ordered_json answer = {{"name", request.text("name")},  {"count", summary.count}, {"least", summary.least},
                          {"greatest", summary.greatest},  {"low", summary.low},     {"high", summary.high},
                          {"histogram", summary.histogram}};
   if (request.query.contains("selection")) {
     const Selection chosen = selection(request.integer("selection", 1, INT64_MAX));
     std::vector<float> some;
-    for (const int64_t row : map::rows_of(*chosen.mask, 0, chosen.count))
-      some.push_back(values[static_cast<size_t>(row)]);
+    for (const int64_t row : map::rows_of(*chosen.mask, 0, chosen.count)) some.push_back(all[static_cast<size_t>(row)]);
     answer["selected"] = histogram_of(some, summary.low, summary.high, bins);
   }
   return json(answer);
@@ -372,8 +416,8 @@ Response Explorer::object(const Request& request) const {
   const std::vector<int64_t> rows = {row};
   ordered_json labels = ordered_json::array(), positions = ordered_json::object(), encoders = ordered_json::array();
   ordered_json redshift = nullptr;
-  for (const Catalogue::Column& column : catalogue_.columns()) {
-    const ordered_json value = json_cell(catalogue_.read(column.name, rows), 0);
+  for (const Catalogue::Column& column : all_columns()) {
+    const ordered_json value = json_cell(read(column.name, rows), 0);
     labels.push_back({{"name", column.name}, {"unit", column.unit}, {"meaning", column.meaning}, {"value", value}});
     if (redshift.is_null() && value.is_number() && probe::is_redshift(column.name)) redshift = value;
   }
@@ -433,6 +477,43 @@ Response Explorer::neighbours(const Request& request) const {
   return json({{"query", query}, {"among", among}, {"neighbours", list}});
 }
 
+/// {"positive": […], "negative": […], "query", "among", "k"}: the nearest to examples, rows or {"own"}, that are
+/// themselves left out.
+Response Explorer::similar(const Request& request) const {
+  const ordered_json body = parsed_body(request);
+  const std::string query = text_in(body, "query", ""), among = text_in(body, "among", "");
+  const int64_t k = std::clamp<int64_t>(integer_in(body, "k"), 1, most_neighbours);
+  std::vector<int64_t> examples;
+  std::array<std::vector<std::span<const float>>, 2> vectors;
+  for (const auto& [name, found] : {std::pair("positive", &vectors[0]), std::pair("negative", &vectors[1])}) {
+    const ordered_json list = body.value(name, ordered_json::array());
+    if (!list.is_array() || std::ssize(list) > most_examples)
+      throw Error(fmt::format("'{}' must be a list of at most {} examples", name, most_examples));
+    for (const ordered_json& one : list) {
+      if (one.is_object()) {
+        const auto own = own_ == nullptr ? nullptr : own_->find(integer_in(one, "own"));
+        if (!own || !own->vectors.contains(query))
+          throw Error(fmt::format("an example has no embedding of '{}'", query));
+        found->push_back(own->vectors.at(query));
+      } else {
+        if (!one.is_number_integer() || one < 0 || one >= embeddings_.rows()) throw Error("an example is no row");
+        examples.push_back(one.get<int64_t>());
+        found->push_back(embeddings_.vector(query, examples.back()));
+      }
+    }
+  }
+  const std::vector<float> direction = map::direction_of(vectors[0], vectors[1]);
+  if (direction.empty()) throw Error(fmt::format("no positive example has an embedding of '{}'", query));
+  if (embeddings_.width(among) != std::ssize(direction))
+    throw Error(fmt::format("embeddings of '{}' and '{}' differ in width", query, among));
+  ordered_json neighbours = ordered_json::array();
+  for (const auto& [row, cosine] : map::most_similar(direction, embeddings_.vectors(among), k + std::ssize(examples))) {
+    if (std::ranges::find(examples, row) != examples.end() || std::ssize(neighbours) == k) continue;
+    neighbours.push_back({{"row", row}, {"id", embeddings_.id(row)}, {"cosine", cosine}});
+  }
+  return json({{"query", query}, {"among", among}, {"neighbours", neighbours}});
+}
+
 Response Explorer::nearest(const Request& request) const {
   const auto of = map_of(request);
   const int64_t row =
@@ -459,8 +540,7 @@ Response Explorer::find(const Request& request) const {
   for (int64_t begin = 0; begin < embeddings_.rows(); begin += rows_of_a_condition) {
     std::vector<int64_t> rows(static_cast<size_t>(std::min(rows_of_a_condition, embeddings_.rows() - begin)));
     std::iota(rows.begin(), rows.end(), begin);
-    const auto ra = catalogue_.read(columns->first, rows).numbers(),
-               dec = catalogue_.read(columns->second, rows).numbers();
+    const auto ra = read(columns->first, rows).numbers(), dec = read(columns->second, rows).numbers();
     for (size_t i = 0; i < rows.size(); ++i) {
       const auto own = unit_vector(ra[i], dec[i]);
       const double chord = std::hypot(own[0] - wanted[0], own[1] - wanted[1], own[2] - wanted[2]);
@@ -491,7 +571,7 @@ Response Explorer::table(const Request& request) {
   else
     for (int64_t row = first; row < std::min(first + most, embeddings_.rows()); ++row) rows.push_back(row);
   std::vector<io::Column> columns;
-  for (const Catalogue::Column& column : catalogue_.columns()) columns.push_back(catalogue_.read(column.name, rows));
+  for (const Catalogue::Column& column : all_columns()) columns.push_back(read(column.name, rows));
   ordered_json lines = ordered_json::array();
   for (size_t i = 0; i < rows.size(); ++i) {
     ordered_json values = ordered_json::array();
@@ -513,10 +593,10 @@ Response Explorer::exported(const Request& request, Format format) {
                                 {"model_hash", embeddings_.attribute("model_hash")},
                                 {"selection", chosen.name}},
                       .columns = {}};
-  table.columns.push_back({catalogue_.read("object_id", rows)});
-  for (const Catalogue::Column& column : catalogue_.columns()) {
-    table.columns.push_back({catalogue_.read(column.name, rows), column.unit, column.meaning,
-                             column.kind == Catalogue::Column::Kind::single});
+  table.columns.push_back({read("object_id", rows)});
+  for (const Catalogue::Column& column : all_columns()) {
+    table.columns.push_back(
+        {read(column.name, rows), column.unit, column.meaning, column.kind == Catalogue::Column::Kind::single});
   }
   for (const auto& of : index_.maps()) {
     if (of->method == Method::sky) continue;  // the data have the positions
@@ -550,7 +630,7 @@ map::Mask Explorer::rows_where(const std::string& condition) const {
     std::vector<int64_t> rows(static_cast<size_t>(std::min(rows_of_a_condition, embeddings_.rows() - begin)));
     std::iota(rows.begin(), rows.end(), begin);
     std::map<std::string, io::Column> labels;
-    for (const std::string& name : where.names()) labels.emplace(name, catalogue_.read(name, rows));
+    for (const std::string& name : where.names()) labels.emplace(name, read(name, rows));
     const auto truths = where.of(labels, std::ssize(rows));
     for (size_t i = 0; i < truths.size(); ++i) {
       if (truths[i] == data::Where::Truth::yes)
@@ -560,8 +640,8 @@ map::Mask Explorer::rows_where(const std::string& condition) const {
   return mask;
 }
 
-/// {"map", "polygon"}, {"column", "low", "high"}, {"where"} or {"selection"} are the rows; with "earlier" and "how"
-/// they join an earlier selection; "inverse" takes all others.
+/// {"map", "polygon"}, {"column", "low", "high"}, {"where"}, {"rows"} or {"selection"} are the rows; with "earlier" and
+/// "how" they join an earlier selection; "inverse" takes all others.
 Response Explorer::select(const Request& request) {
   const ordered_json body = parsed_body(request);
   map::Mask rows;
@@ -570,9 +650,11 @@ Response Explorer::select(const Request& request) {
     if (!of) throw serve::NotFound("there is no such map");
     rows = map::inside(of->positions, polygon_in(body));
   } else if (body.contains("column")) {
-    rows = map::within(catalogue_.values(text_in(body, "column", "")), number_in(body, "low"), number_in(body, "high"));
+    rows = map::within(values(text_in(body, "column", "")), number_in(body, "low"), number_in(body, "high"));
   } else if (body.contains("where")) {
     rows = rows_where(text_in(body, "where", ""));
+  } else if (body.contains("rows")) {
+    rows = rows_in(body, embeddings_.rows());
   } else {
     rows = *selection(integer_in(body, "selection")).mask;
   }

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,7 @@ class Explorer {
   serve::Response measurement(const serve::Request& request) const;
   serve::Response neighbours(const serve::Request& request) const;
   serve::Response nearest(const serve::Request& request) const;
+  serve::Response similar(const serve::Request& request) const;
   serve::Response find(const serve::Request& request) const;
   serve::Response upload(const serve::Request& request);
   serve::Response own_object(const OwnGalaxies::Galaxy& galaxy) const;
@@ -60,6 +62,12 @@ class Explorer {
   serve::Response select(const serve::Request& request);
   serve::Response rename(const serve::Request& request);
   serve::Response forget(const serve::Request& request);
+
+  /// Columns of the data and scores of the index, by one set of names.
+  std::vector<Catalogue::Column> all_columns() const;
+  std::optional<Score> score(const std::string& name) const;
+  std::span<const float> values(const std::string& column) const;
+  io::Column read(const std::string& column, std::span<const int64_t> rows) const;
 
   std::shared_ptr<const EmbeddingMap> map_of(const serve::Request& request) const;
   const map::Tile& tile_of(const EmbeddingMap& of, const serve::Request& request) const;

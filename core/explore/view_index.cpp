@@ -26,6 +26,7 @@ constexpr uint64_t seed = 1;
 constexpr int64_t neighbours = 15, objects_of_quality = 1000;
 constexpr int64_t least_cells = 256, most_cells = 2048;
 constexpr int64_t most_landmarks = 200000;
+constexpr const char* scores_ending = "/near";
 constexpr double pca_share = 0.3, umap_share = 0.8, placed_share = 0.95;  // of the time
 
 /// What stands before the arrays of a map.
@@ -77,11 +78,13 @@ Matrix principal_positions(const Matrix& vectors) {
   return positions;
 }
 
-/// [rows, 2]. Of more rows than landmarks the others are placed as a network has learnt from the landmarks.
-Matrix umap_positions(const Matrix& vectors, const std::function<void(double share)>& progress) {
+/// [rows, 2]. Of more rows than landmarks the others are placed as a network has learnt from the landmarks; distances
+/// are then of none.
+Matrix umap_positions(const Matrix& vectors, const std::function<void(double share)>& progress,
+                      map::NeighbourDistances& distances) {
   const map::UmapOptions options{.neighbours = neighbours, .seed = seed};
   const auto first_part = [&](double share) { progress(umap_share * share); };
-  if (vectors.rows <= most_landmarks) return map::umap(vectors, options, first_part);
+  if (vectors.rows <= most_landmarks) return map::umap(vectors, options, first_part, &distances);
   std::vector<int64_t> landmarks(static_cast<size_t>(vectors.rows));
   std::iota(landmarks.begin(), landmarks.end(), int64_t{0});
   Rng(seed ^ stable_hash("landmarks"), RngStream::probes).shuffle(std::span(landmarks));
@@ -129,6 +132,25 @@ ViewIndex::ViewIndex(const Embeddings& embeddings)
       if (const auto bytes = file_.find(id_of(encoder, method))) take(encoder, method, *bytes);
     }
   }
+  for (const std::string& encoder : embeddings.encoders()) {
+    if (const auto bytes = file_.find(encoder + scores_ending)) take_scores(encoder, *bytes);
+  }
+}
+
+void ViewIndex::take_scores(const std::string& encoder, std::span<const std::byte> bytes) {
+  const auto rows = static_cast<size_t>(embeddings_.rows());
+  if (bytes.size() < 2 * rows * sizeof(float)) return;
+  const std::span values(reinterpret_cast<const float*>(bytes.data()), 2 * rows);
+  const std::scoped_lock lock(mutex_);
+  scores_.push_back({encoder + "_outlier",
+                     fmt::format("mean distance of the {} nearest by {}, as unit vectors", neighbours - 1, encoder),
+                     values.first(rows)});
+  scores_.push_back({encoder + "_nearest", fmt::format("cosine of the nearest by {}", encoder), values.subspan(rows)});
+}
+
+std::vector<Score> ViewIndex::scores() const {
+  const std::scoped_lock lock(mutex_);
+  return scores_;
 }
 
 void ViewIndex::take(const std::string& encoder, Method method, std::span<const std::byte> bytes) {
@@ -166,14 +188,27 @@ void ViewIndex::build(Method method, const Report& report) {
     report(what, 0.0);
     const Usable usable = usable_rows(embeddings_, encoder);
     if (usable.rows.empty()) continue;
+    map::NeighbourDistances distances;
     const Matrix placed = method == Method::pca
                               ? principal_positions(usable.vectors)
-                              : umap_positions(usable.vectors, [&](double share) { report(what, share); });
+                              : umap_positions(
+                                    usable.vectors, [&](double share) { report(what, share); }, distances);
     report(what, method == Method::pca ? pca_share : placed_share);
     const map::Quality quality = map::quality(usable.vectors, placed, neighbours, objects_of_quality, seed);
     std::vector<float> positions(static_cast<size_t>(2 * embeddings_.rows()), std::numeric_limits<float>::quiet_NaN());
     for (size_t i = 0; i < usable.rows.size(); ++i) {
       std::ranges::copy(placed.row(static_cast<int64_t>(i)), positions.begin() + 2 * usable.rows[i]);
+    }
+    if (!distances.mean.empty()) {
+      const auto rows = static_cast<size_t>(embeddings_.rows());
+      std::vector<float> scores(2 * rows, std::numeric_limits<float>::quiet_NaN());
+      for (size_t i = 0; i < usable.rows.size(); ++i) {
+        const auto row = static_cast<size_t>(usable.rows[i]);
+        scores[row] = distances.mean[i];
+        scores[rows + row] = 1.0F - 0.5F * distances.least[i] * distances.least[i];
+      }
+      const std::string name = encoder + scores_ending;
+      if (!file_.find(name)) take_scores(encoder, file_.add(name, std::as_bytes(std::span(scores))));
     }
     take(encoder, method, file_.add(id, bytes_of(positions, std::ssize(usable.rows), quality)));
     report(what, 1.0);

@@ -33,6 +33,12 @@ struct EmbeddingMap {
   std::string id() const;
 };
 
+/// A number for each object that its neighbours tell, of up to 200,000 objects.
+struct Score {
+  std::string name, meaning;      ///< "image_outlier"
+  std::span<const float> values;  ///< [rows]; NaN for objects without the modality
+};
+
 /// Told what is being made, and the share that is done; may throw to end the work.
 using Report = std::function<void(const std::string& what, double share)>;
 
@@ -51,14 +57,19 @@ class ViewIndex {
   /// Those that there are.
   std::vector<std::shared_ptr<const EmbeddingMap>> maps() const;
   std::shared_ptr<const EmbeddingMap> find(const std::string& id) const;
+  /// What was found with UMAP's graph: of each encoder the mean distance of the 14 nearest as unit vectors, and the
+  /// cosine of the nearest.
+  std::vector<Score> scores() const;
 
  private:
   void take(const std::string& encoder, Method method, std::span<const std::byte> bytes);
+  void take_scores(const std::string& encoder, std::span<const std::byte> bytes);
 
   const Embeddings& embeddings_;
   SectionFile file_;
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<const EmbeddingMap>> maps_;
+  std::vector<Score> scores_;
   std::vector<std::byte> sky_;  ///< the bytes of its map
 };
 

@@ -190,4 +190,28 @@ std::vector<Similar> most_similar(std::span<const float> query, std::span<const 
   return all;
 }
 
+std::vector<float> direction_of(std::span<const std::span<const float>> positive,
+                                std::span<const std::span<const float>> negative) {
+  constexpr double towards = 0.75, away = 0.15;
+  std::vector<double> sum;
+  const auto add = [&](std::span<const std::span<const float>> examples, double weight) {
+    std::vector<double> own;
+    int64_t count = 0;
+    for (const auto example : examples) {
+      double square = 0.0;
+      for (const float value : example) square += double{value} * double{value};
+      if (!std::isfinite(square) || square == 0.0) continue;
+      own.resize(example.size());
+      for (size_t i = 0; i < example.size(); ++i) own[i] += double{example[i]} / std::sqrt(square);
+      ++count;
+    }
+    sum.resize(std::max(sum.size(), own.size()));
+    for (size_t i = 0; i < own.size(); ++i) sum[i] += weight * own[i] / static_cast<double>(count);
+  };
+  add(positive, towards);
+  if (sum.empty()) return {};
+  add(negative, -away);
+  return {sum.begin(), sum.end()};
+}
+
 }  // namespace astroclip::map

@@ -36,4 +36,10 @@ struct Similar {
 std::vector<Similar> most_similar(std::span<const float> query, std::span<const float> rows, int64_t k,
                                   int64_t except = -1);
 
+/// Where to look for what is like some examples and unlike others: 0.75 times the mean of the positive ones' unit
+/// vectors minus 0.15 times that of the negative ones' (Rocchio 1971, with the weights of Manning, Raghavan & Schütze
+/// 2008, section 9.1.1). Examples that are zero or not finite are left out; empty without positive ones.
+std::vector<float> direction_of(std::span<const std::span<const float>> positive,
+                                std::span<const std::span<const float>> negative);
+
 }  // namespace astroclip::map

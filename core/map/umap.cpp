@@ -235,19 +235,32 @@ class Descent {
 
 }  // namespace
 
-Matrix umap(const Matrix& rows, const UmapOptions& options, const Progress& progress) {
+Matrix umap(const Matrix& rows, const UmapOptions& options, const Progress& progress, NeighbourDistances* distances) {
   if (rows.rows == 0 || rows.columns == 0) throw Error("[umap] needs rows, found none");
   for (int64_t row = 0; row < rows.rows; ++row) {
     if (!all_finite(rows.row(row))) throw Error(fmt::format("[umap] row {} is not finite", row));
   }
   Matrix positions{rows.rows, 2, {}};
   const int64_t others = std::min(options.neighbours, rows.rows) - 1;
+  if (distances != nullptr) {
+    distances->mean.assign(static_cast<size_t>(rows.rows), 0.0F);
+    distances->least = distances->mean;
+  }
   if (others < 1) {
     positions.values.assign(static_cast<size_t>(2 * rows.rows), 0.0F);
     return positions;
   }
   const int64_t epochs = options.epochs > 0 ? options.epochs : (rows.rows <= few_rows ? epochs_of_few : epochs_of_many);
-  const Graph graph = fuzzy_graph(other_neighbours(rows, others, progress), rows.rows);
+  const search::Neighbours near = other_neighbours(rows, others, progress);
+  if (distances != nullptr) {
+    for (size_t row = 0; row < distances->mean.size(); ++row) {
+      const auto k = static_cast<size_t>(others);
+      const auto own = std::span(near.distance).subspan(row * k, k);
+      distances->mean[row] = static_cast<float>(std::accumulate(own.begin(), own.end(), 0.0) / static_cast<double>(k));
+      distances->least[row] = static_cast<float>(own.front());
+    }
+  }
+  const Graph graph = fuzzy_graph(near, rows.rows);
   Descent descent(graph, start_positions(rows, options.seed), epochs, options.seed);
   descent.run(progress);
   for (const Point& point : descent.points())

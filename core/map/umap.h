@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "tensor/matrix.h"
 
@@ -16,10 +17,16 @@ struct UmapOptions {
 /// Called with the share that is done; may throw to end the work.
 using Progress = std::function<void(double share)>;
 
+/// Of each row the distances to its other neighbours in the graph; 0 without others.
+struct NeighbourDistances {
+  std::vector<float> mean, least;
+};
+
 /// Positions in the plane [rows, 2] by UMAP (McInnes, Healy & Melville 2018, arXiv:1802.03426) of Euclidean distances,
 /// with min_dist 0.1 and spread 1. The graph is of exact neighbours, the start is the plane of the first two principal
 /// components, and all draws are keyed by seed, epoch and row: the same bits for any number of threads. Throws Error
-/// for a row that is not finite, and without rows.
-Matrix umap(const Matrix& rows, const UmapOptions& options, const Progress& progress = {});
+/// for a row that is not finite, and without rows. `distances` is filled if given.
+Matrix umap(const Matrix& rows, const UmapOptions& options, const Progress& progress = {},
+            NeighbourDistances* distances = nullptr);
 
 }  // namespace astroclip::map

@@ -157,6 +157,78 @@ TEST_F(Exploring, FindsTheNearestOnTheSky) {
               testing::ThrowsMessage<serve::NotFound>(HasSubstr("within a minute of arc")));
 }
 
+TEST_F(Exploring, SearchesByExamples) {
+  const json found = post(
+      "similar",
+      {{"positive", {1, 4}}, {"negative", {2}}, {"query", "image"}, {"among", "spectrum"}, {"k", 5}})["neighbours"];
+  std::vector<double> direction(vector_width);
+  for (const auto& [row, weight] : {std::pair<int64_t, double>(1, 0.375), {4, 0.375}, {2, -0.15}}) {
+    const auto own = vector_of(row, "image");
+    double square = 0.0;
+    for (const float value : own) square += double{value} * double{value};
+    for (size_t i = 0; i < own.size(); ++i) direction[i] += weight * double{own[i]} / std::sqrt(square);
+  }
+  std::vector<std::pair<double, int64_t>> expected;
+  for (int64_t row = 0; row < rows(); ++row) {
+    if (row == 1 || row == 4 || row == 2) continue;
+    const auto own = vector_of(row, "spectrum");
+    double product = 0.0, squares[2] = {};
+    for (size_t i = 0; i < own.size(); ++i) {
+      product += direction[i] * double{own[i]};
+      squares[0] += direction[i] * direction[i];
+      squares[1] += double{own[i]} * double{own[i]};
+    }
+    const double cosine = product / std::sqrt(squares[0] * squares[1]);
+    if (std::isfinite(cosine)) expected.push_back({-cosine, row});
+  }
+  std::ranges::sort(expected);
+  ASSERT_EQ(found.size(), 5U);
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(found[i]["row"], expected[i].second);
+    EXPECT_NEAR(found[i]["cosine"].get<double>(), -expected[i].first, 1e-6);
+  }
+  EXPECT_THAT(
+      [&] {
+        post("similar", {{"negative", {1}}, {"query", "image"}, {"among", "image"}, {"k", 5}});
+      },
+      testing::ThrowsMessage<Error>("no positive example has an embedding of 'image'"));
+  EXPECT_THAT(
+      [&] {
+        post("similar", {{"positive", {rows()}}, {"query", "image"}, {"among", "image"}, {"k", 5}});
+      },
+      testing::ThrowsMessage<Error>("an example is no row"));
+  EXPECT_EQ(post("select", {{"rows", {0, 5, 39}}})["count"], 3);
+  EXPECT_THAT(
+      [&] {
+        post("select", {{"rows", {0, 63}}});
+      },
+      testing::ThrowsMessage<Error>("'rows' must be whole numbers from 0 to 40"));
+}
+
+TEST_F(Exploring, UmapTellsOfOutliersAndDuplicates) {
+  index_.build(Method::umap, silent);
+  const json column = get("column", {{"name", "image_outlier"}});
+  EXPECT_EQ(column["count"], rows());
+  const json nearest =
+      get("neighbours", {{"row", "5"}, {"query", "image"}, {"among", "image"}, {"k", "14"}})["neighbours"];
+  double sum = 0.0;
+  for (const json& one : nearest) sum += std::sqrt(2.0 - 2.0 * one["cosine"].get<double>()) / 14.0;
+  const json labels = get("object", {{"row", "5"}})["labels"];
+  int known = 0;
+  for (const json& label : labels) {
+    const double expected = label["name"] == "image_outlier" ? sum : nearest[0]["cosine"].get<double>();
+    if (label["name"] != "image_outlier" && label["name"] != "image_nearest") continue;
+    EXPECT_NEAR(label["value"].get<double>(), expected, 1e-5);
+    ++known;
+  }
+  EXPECT_EQ(known, 2);
+  int64_t near = 0;
+  const auto cosines = index_.scores()[1].values;
+  EXPECT_EQ(index_.scores()[1].name, "image_nearest");
+  for (const float cosine : cosines) near += double{cosine} > 0.8;
+  EXPECT_EQ(post("select", {{"where", "image_nearest > 0.8"}})["count"], near);
+}
+
 TEST_F(Exploring, TheSkyIsAMapOfPositions) {
   std::vector<double> ra(static_cast<size_t>(rows()), std::nan("")), dec = ra;
   ra[0] = 180.0;

@@ -237,6 +237,22 @@ TEST_F(Page, SelectsByAConditionAndNamesWhatItSelected) {
   EXPECT_THAT(text("#selections li:nth-child(3)"), HasSubstr("joined with far: " + std::to_string(any)));
 }
 
+TEST_F(Page, SearchesByExamples) {
+  browser_->value("document.getElementById('find-id').value = '" + embeddings_->id(4) + "'");
+  press("#find button");
+  ASSERT_TRUE(
+      browser_->becomes("document.querySelector('#panel h2')?.innerText === 'Galaxy " + embeddings_->id(4) + "'"));
+  browser_->value("document.getElementById('examples-section').open = true");
+  ASSERT_TRUE(browser_->becomes("location.hash.includes('object=')"));
+  press("[data-example=positive]");
+  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#examples li').length === 1"));
+  press("#similar button");
+  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#found .strip button').length === 24"));
+  press("#found > button");
+  ASSERT_TRUE(browser_->becomes("document.querySelector('#selections .name')?.innerText.endsWith(': 24')"));
+  browser_->screenshot("examples");
+}
+
 TEST_F(Page, SavesTheViewWithACaption) {
   choose("colour-choice", "redshift");
   ASSERT_TRUE(browser_->becomes("document.getElementById('legend').innerText.includes('redshift')"));
@@ -278,7 +294,7 @@ TEST_F(Page, SavesTheViewWithACaption) {
 TEST_F(Page, WorksByTheKeyboardAlone) {
   // Everything that can be used is reached by Tab, and is named.
   const json unnamed = browser_->value(
-      "[...document.querySelectorAll('button, select, input, a, canvas[tabindex]')].filter(one => !(one.innerText || "
+      "[...document.querySelectorAll('button, select, input, a, canvas[tabindex]')].filter(one => !(one.textContent || "
       "one.getAttribute('aria-label') || "
       "one.labels?.length)).map(one => one.outerHTML)");
   EXPECT_EQ(unnamed, json::array());

@@ -111,5 +111,13 @@ TEST(MostSimilar, GivesNoMoreThanThereAre) {
   EXPECT_EQ(found[1].cosine, 0.0);
 }
 
+TEST(DirectionOf, IsRocchiosOfUnitVectors) {
+  const std::vector<float> right = {2, 0}, up = {0, 5}, zero = {0, 0}, bad = {std::nanf(""), 1};
+  using Examples = std::vector<std::span<const float>>;
+  EXPECT_THAT(direction_of(Examples{right, up, zero}, Examples{}), testing::ElementsAre(0.375F, 0.375F));
+  EXPECT_THAT(direction_of(Examples{right}, Examples{up, bad}), testing::ElementsAre(0.75F, -0.15F));
+  EXPECT_THAT(direction_of(Examples{bad}, Examples{up}), testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace astroclip::map

@@ -108,5 +108,13 @@ TEST(Umap, TellsHowFarItIsAndCanBeEnded) {
   EXPECT_THROW(umap(grouped_rows(50), {}, [](double) { throw Ended(); }), Ended);
 }
 
+TEST(Umap, TellsTheDistancesOfItsGraph) {
+  Matrix rows{5, 1, {0, 1, 3, 3, 10}};
+  NeighbourDistances distances;
+  umap(rows, {.neighbours = 3}, {}, &distances);
+  EXPECT_THAT(distances.mean, testing::ElementsAre(2.0F, 1.5F, 1.0F, 1.0F, 7.0F));
+  EXPECT_THAT(distances.least, testing::ElementsAre(1.0F, 1.0F, 0.0F, 0.0F, 7.0F));
+}
+
 }  // namespace
 }  // namespace astroclip::map

@@ -2,7 +2,7 @@
 import { exportAddress, get, post, upload } from './api.js';
 import { css, short } from './colours.js';
 import { MapView } from './map_view.js';
-import { Panel, element } from './panel.js';
+import { Panel, element, plural } from './panel.js';
 import { drawHistogram } from './pictures.js';
 import { viewAsPng, viewAsSvg } from './saved_view.js';
 
@@ -85,6 +85,12 @@ function fillMaps() {
 }
 
 // Colours
+
+function fillColours() {
+  const before = colourChoice.value;
+  colourChoice.replaceChildren(element('option', { value: '' }, 'nothing'), ...state.columns.filter((/** @type {any} */ one) => !one.text).map((/** @type {any} */ one) => element('option', { value: one.name, title: one.meaning }, one.name)));
+  colourChoice.value = before;
+}
 
 async function setColour(/** @type {string} */ name) {
   colourChoice.value = name;
@@ -174,6 +180,51 @@ byId('own').addEventListener('submit', event => {
     await showObject({ own: added.own[0].id });
   });
 });
+
+// Search by examples
+
+/** @typedef {import('./api.js').Which & {id: string}} Example */
+/** @type {Record<string, Example[]>} */
+const examples = { positive: [], negative: [] };
+
+function fillExamples() {
+  byId('examples').replaceChildren(...Object.entries(examples).flatMap(([kind, list]) => list.map(one => {
+    const remove = element('button', { type: 'button', 'aria-label': `${one.id} is no example` }, `${kind === 'positive' ? '+' : '−'} ${one.id} ×`);
+    remove.addEventListener('click', () => { list.splice(list.indexOf(one), 1); fillExamples(); });
+    return element('li', {}, remove);
+  })));
+}
+
+for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll('[data-example]'))) {
+  button.addEventListener('click', () => attempt(async () => {
+    if (!shown) throw new Error('show a galaxy first');
+    for (const list of Object.values(examples)) {
+      const at = list.findIndex(one => one.id === shown.id);
+      if (at >= 0) list.splice(at, 1);
+    }
+    examples[button.dataset.example ?? ''].push({ ...(shown.own ? { own: shown.own } : { row: shown.row }), id: shown.id });
+    fillExamples();
+    announce(`${shown.id} is a ${button.dataset.example} example`);
+  }));
+}
+
+byId('similar').addEventListener('submit', event => {
+  event.preventDefault();
+  attempt(async () => {
+    const [query, among] = /** @type {HTMLSelectElement} */ (byId('direction')).value.split(' '), k = Number(/** @type {HTMLInputElement} */ (byId('how-many')).value);
+    const plain = (/** @type {Example[]} */ list) => list.map(one => 'own' in one ? { own: one.own } : one.row);
+    const { neighbours } = await post('similar', { positive: plain(examples.positive), negative: plain(examples.negative), query, among, k });
+    const choose = element('button', { type: 'button' }, 'Select these');
+    choose.addEventListener('click', () => attempt(() => select({ rows: neighbours.map((/** @type {any} */ one) => one.row) }, 'like ' + examples.positive.map(one => one.id).join(', ').slice(0, 90))));
+    byId('found').replaceChildren(panel.strip('Like the examples', neighbours, among), choose);
+    announce(`${neighbours.length} galaxies found`);
+  });
+});
+
+function fillDirections() {
+  byId('direction').replaceChildren(...state.encoders.flatMap((/** @type {any} */ query) => state.encoders.filter((/** @type {any} */ one) => one.width === query.width)
+    .map((/** @type {any} */ among) => element('option', { value: `${query.name} ${among.name}` }, query === among ? `by ${query.name}` : `${plural(among.name)} by ${query.name}`))));
+}
 
 // Selections
 
@@ -330,6 +381,7 @@ async function follow() {
   byId('work').textContent = state.work ? `${state.work}: ${Math.round(100 * state.share)} %` : '';
   if (state.maps.length > known) {
     fillMaps();
+    fillColours();
     const better = state.maps.find((/** @type {any} */ one) => one.encoder === details.encoder && one.method === 'UMAP');
     if (better && !chosenMap && details.method === 'PCA') await showMap(better.id);
   }
@@ -343,7 +395,7 @@ attempt(async () => {
   byId('title').textContent = `${state.file}: ${state.objects.toLocaleString('en')} objects`;
   byId('title').title = `model ${state.model || 'unknown'} ${state.model_hash}`;
   panel = new Panel(byId('panel'), state, row => attempt(() => showObject({ row })), announce);
-  colourChoice.append(element('option', { value: '' }, 'nothing'), ...state.columns.filter((/** @type {any} */ one) => !one.text).map((/** @type {any} */ one) => element('option', { value: one.name }, one.name)));
+  fillColours();
   fillMaps();
   const wanted = state.maps.find((/** @type {any} */ one) => one.id === from.get('map'));
   chosenMap = Boolean(wanted);
@@ -358,6 +410,7 @@ attempt(async () => {
   if (state.columns.some((/** @type {any} */ one) => one.name === from.get('colour') && !one.text)) await setColour(from.get('colour') ?? '');
   await setSelection(from.has('selection') ? Number(from.get('selection')) : null);
   fillOwn();
+  fillDirections();
   if (from.get('object')) await showObject({ row: (await get('find', { id: from.get('object') ?? '' })).row });
   else if (state.own.some((/** @type {any} */ one) => one.id === Number(from.get('own')))) await showObject({ own: Number(from.get('own')) });
   await follow();

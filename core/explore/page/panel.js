@@ -21,6 +21,9 @@ function slider(text, low, high, value, use) {
   return element('label', {}, text + ' ', input);
 }
 
+/** @param {string} noun */
+export function plural(noun) { return noun.endsWith('spectrum') ? noun.slice(0, -2) + 'a' : noun + 's'; }
+
 export class Panel {
   /** @param {HTMLElement} place @param {{encoders: {name: string, width: number}[]}} state @param {(row: number) => void} choose @param {(text: string) => void} announce */
   constructor(place, state, choose, announce) {
@@ -48,7 +51,7 @@ export class Panel {
     if (!object.labels.length) return element('p', { class: 'soft' }, object.own ? 'No labels.' : 'No labels: name files of the objects with --data.');
     const body = element('tbody');
     for (const { name, unit, meaning, value } of object.labels) body.append(element('tr', {}, element('th', { scope: 'row', title: meaning }, name), element('td', {}, short(value)), element('td', {}, unit)));
-    return element('details', { open: '' }, element('summary', {}, 'Labels'), element('table', {}, body));
+    return element('details', { open: '' }, element('summary', {}, 'Labels'), element('div', { class: 'labels', tabindex: '0', role: 'region', 'aria-label': 'Labels' }, element('table', {}, body)));
   }
 
   /** @param {import('./api.js').Which} which @param {HTMLElement} views */
@@ -85,7 +88,7 @@ export class Panel {
       if (width !== widths.get(query)) continue;
       const found = await get('neighbours', { ...which, query, among, k: neighboursShown });
       if (asked !== this.asked) return;
-      const heading = query === among ? `Nearest by ${query}` : `Nearest ${among}s to this ${query}`;
+      const heading = query === among ? `Nearest by ${query}` : `Nearest ${plural(among)} to this ${query}`;
       this.place.append(element('h3', {}, heading), this.strip(heading, found.neighbours, among));
     }
   }
