@@ -25,7 +25,10 @@ export async function post(name, body) {
   return (await checked(await fetch(address(name), { method: 'POST', body: JSON.stringify(body) }))).json();
 }
 
-/** Sends FITS files, to be embedded. @param {File | undefined} image @param {File | undefined} spectrum @returns {Promise<any>} */
+/**
+ * Sends FITS files, to be embedded.
+ * @param {File | undefined} image @param {File | undefined} spectrum @returns {Promise<any>}
+ */
 export async function upload(image, spectrum) {
   const files = /** @type {File[]} */ ([image, spectrum].filter(Boolean));
   return (await checked(await fetch(address('own', { image: image?.size ?? 0, spectrum: spectrum?.size ?? 0 }), { method: 'POST', body: new Blob(files) }))).json();
@@ -35,7 +38,10 @@ export const exportAddress = (/** @type {number} */ selection, /** @type {string
 
 /** @typedef {{row: number} | {own: number}} Which an object, or an uploaded galaxy */
 
-/** An image or a spectrum: what the data say of it, and its values. @param {Which} which @param {'image' | 'spectrum'} field */
+/**
+ * An image or a spectrum: what the data say of it, and its values.
+ * @param {Which} which @param {'image' | 'spectrum'} field
+ */
 export async function measurement(which, field) {
   const all = await bytes('measurement', { ...which, field });
   const end = new Uint8Array(all).indexOf(10);

@@ -14,7 +14,10 @@ export function css(share) {
   return `rgb(${steps[i]} ${steps[i + 1]} ${steps[i + 2]})`;
 }
 
-/** A number with about four digits; a text as it is. @param {number | string | null | undefined} value */
+/**
+ * A number with about four digits; a text as it is.
+ * @param {number | string | null | undefined} value
+ */
 export function short(value) {
   if (typeof value === 'string') return value;
   if (value === null || value === undefined || !Number.isFinite(value)) return '–';

@@ -24,7 +24,10 @@ let chosenMap = false, first = 0;
 function announce(text) { byId('announcer').textContent = text; }
 /** @param {unknown} error */
 function fail(error) { announce(''); byId('work').className = 'error'; byId('work').textContent = error instanceof Error ? error.message : String(error); }
-/** Runs what may fail, and says why it did. @param {() => Promise<unknown>} action */
+/**
+ * Runs what may fail, and says why it did.
+ * @param {() => Promise<unknown>} action
+ */
 function attempt(action) {
   if (byId('work').className) byId('work').className = byId('work').textContent = '';
   action().catch(fail);
@@ -70,13 +73,13 @@ function placeMark() {
   view.drawOverlay();
 }
 
-view.onDrawn = count => { byId('drawn').textContent = details ? `${count.toLocaleString('en')} of ${details.objects.toLocaleString('en')} objects drawn` : ''; };
-view.onChosen = (x, y, farthest) => attempt(async () => {
+view.onDrawn = (/** @type {number} */ count) => { byId('drawn').textContent = details ? `${count.toLocaleString('en')} of ${details.objects.toLocaleString('en')} objects drawn` : ''; };
+view.onChosen = (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ farthest) => attempt(async () => {
   const found = await get('nearest', { map: details.id, x, y, farthest: Math.min(farthest, 10 * details.extent[2]) });
   if (found.row === null) announce('no galaxy here');
   else await showObject({ row: found.row });
 });
-view.onPolygon = (polygon, kind) => attempt(() => select({ map: details.id, polygon }, `${kind} on ${details.id}`));
+view.onPolygon = (/** @type {number[][]} */ polygon, /** @type {string} */ kind) => attempt(() => select({ map: details.id, polygon }, `${kind} on ${details.id}`));
 
 function fillMaps() {
   const before = mapChoice.value;
@@ -228,7 +231,10 @@ function fillDirections() {
 
 // Selections
 
-/** Joins rows to the selection that is shown as the list says, or else as `otherwise`. @param {object} rows @param {string} name @param {string} [otherwise] */
+/**
+ * Joins rows to the selection that is shown as the list says, or else as `otherwise`.
+ * @param {object} rows @param {string} name @param {string} [otherwise]
+ */
 async function select(rows, name, otherwise = 'new') {
   const chosen = /** @type {HTMLSelectElement} */ (byId('how')).value, how = chosen === 'new' ? otherwise : chosen;
   const made = await post('select', { ...rows, name, ...(how !== 'new' && selection !== null ? { earlier: selection, how } : {}) });
@@ -274,7 +280,10 @@ function fillSelections() {
   }
 }
 
-/** Puts a field in the place of a selection's name. @param {{id: number, name: string}} one @param {HTMLElement} place */
+/**
+ * Puts a field in the place of a selection's name.
+ * @param {{id: number, name: string}} one @param {HTMLElement} place
+ */
 function renaming(one, place) {
   const field = /** @type {HTMLInputElement} */ (element('input', { value: one.name, maxlength: '100', 'aria-label': 'new name of ' + one.name }));
   const form = element('form', { class: 'name' }, field, element('button', {}, 'Name'));

@@ -210,7 +210,10 @@ export class MapView {
     context.putImageData(image, 0, 0);
   }
 
-  /** Counts points into pixels, and sums their shares of the range of colours. @param {number[]} chosen @param {Float32Array} counts @param {Float32Array} sums @param {number} size @param {boolean} selectedOnly */
+  /**
+   * Counts points into pixels, and sums their shares of the range of colours.
+   * @param {number[]} chosen @param {Float32Array} counts @param {Float32Array} sums @param {number} size @param {boolean} selectedOnly
+   */
   count(chosen, counts, sums, size, selectedOnly) {
     const { width, height } = this.canvases[1], [x0, y0, side] = /** @type {Details} */ (this.details).extent;
     const colour = this.colour, span = colour ? (colour.high - colour.low) || 1 : 1, offsets = disc(size, width);
@@ -321,7 +324,10 @@ export class MapView {
     }
   }
 
-  /** Meridians and parallels every 30 degrees. @param {CanvasRenderingContext2D} context @param {CSSStyleDeclaration} style */
+  /**
+   * Meridians and parallels every 30 degrees.
+   * @param {CanvasRenderingContext2D} context @param {CSSStyleDeclaration} style
+   */
   drawGraticule(context, style) {
     const degrees = (/** @type {number} */ from, /** @type {number} */ to, /** @type {number} */ step) => Array.from({ length: (to - from) / step + 1 }, (_, i) => from + i * step);
     context.save();
@@ -406,7 +412,10 @@ export class MapView {
   }
 }
 
-/** Where core/map/mollweide.h has a position in degrees, right ascension 180 in the middle. @param {number} ra @param {number} dec @returns {number[]} */
+/**
+ * Where core/map/mollweide.h has a position in degrees, right ascension 180 in the middle.
+ * @param {number} ra @param {number} dec @returns {number[]}
+ */
 function onSky(ra, dec) {
   const wanted = Math.PI * Math.sin(dec * Math.PI / 180);
   let angle = dec * Math.PI / 180 * Math.PI / 4;
@@ -418,7 +427,10 @@ function onSky(ra, dec) {
   return [2 * Math.SQRT2 * (180 - ra) / 180 * Math.cos(angle), Math.SQRT2 * Math.sin(angle)];
 }
 
-/** Steps from a pixel to those of a disc around it. @param {number} size @param {number} width */
+/**
+ * Steps from a pixel to those of a disc around it.
+ * @param {number} size @param {number} width
+ */
 function disc(size, width) {
   const offsets = [], middle = (size - 1) / 2, half = size >> 1;
   for (let y = 0; y < size; y++) for (let x = 0; x < size; x++) {

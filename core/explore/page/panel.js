@@ -93,7 +93,10 @@ export class Panel {
     }
   }
 
-  /** Neighbours as buttons; arrow keys walk along them. @param {string} heading @param {{row: number, id: string, cosine: number}[]} neighbours @param {string} among */
+  /**
+   * Neighbours as buttons; arrow keys walk along them.
+   * @param {string} heading @param {{row: number, id: string, cosine: number}[]} neighbours @param {string} among
+   */
   strip(heading, neighbours, among) {
     const strip = element('div', { class: 'strip', role: 'group', 'aria-label': heading });
     for (const { row, id, cosine } of neighbours) {
@@ -113,7 +116,10 @@ export class Panel {
     return strip;
   }
 
-  /** The image; of neighbours among spectra without one the spectrum. @param {HTMLCanvasElement} canvas @param {number} row @param {string} among */
+  /**
+   * The image; of neighbours among spectra without one the spectrum.
+   * @param {HTMLCanvasElement} canvas @param {number} row @param {string} among
+   */
   async thumbnail(canvas, row, among) {
     const image = among === 'spectrum' ? null : await measurement({ row }, 'image').catch(() => null);
     if (image && image.shape.length === 3) return drawImage(canvas, image, plain);
@@ -123,7 +129,7 @@ export class Panel {
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')), per = spectrum.values.length / 152, means = [];
     for (let x = 0; x < 152; x++) {
       const some = spectrum.values.subarray(Math.floor(x * per), Math.floor((x + 1) * per));
-      means.push(some.reduce((sum, value) => sum + value, 0) / some.length);
+      means.push(some.reduce((/** @type {number} */ sum, /** @type {number} */ value) => sum + value, 0) / some.length);
     }
     const low = Math.min(...means), high = Math.max(...means);
     context.strokeStyle = getComputedStyle(canvas).getPropertyValue('--text');

@@ -1,6 +1,9 @@
 // Images and spectra on canvases.
 
-/** Scales of the bands of the Legacy Surveys' viewer: Lupton et al. 2004, with its constants. @type {Record<string, number>} */
+/**
+ * Scales of the bands of the Legacy Surveys' viewer: Lupton et al. 2004, with its constants.
+ * @type {Record<string, number>}
+ */
 const viewerScales = { g: 6.0, r: 3.4, i: 3.0, z: 2.2 };
 
 /**
@@ -8,7 +11,10 @@ const viewerScales = { g: 6.0, r: 3.4, i: 3.0, z: 2.2 };
  * @typedef {{values: Float32Array, unit: string, first_wavelength: number, wavelength_step: number}} Spectrum
  */
 
-/** The bands of red, green and blue, and the scale of each. @param {ImageData3} image */
+/**
+ * The bands of red, green and blue, and the scale of each.
+ * @param {ImageData3} image
+ */
 function channels(image) {
   const [bands] = image.shape, names = image.bands.length === bands ? image.bands : bands === 3 ? ['g', 'r', 'z'] : [];
   const picks = bands >= 3 ? [bands - 1, bands >> 1, 0] : [bands - 1, bands - 1, 0];
@@ -41,7 +47,10 @@ export function drawImage(canvas, image, stretch) {
   context.putImageData(pixels, 0, 0);
 }
 
-/** Vacuum wavelengths in Å. @type {[string, number][]} */
+/**
+ * Vacuum wavelengths in Å.
+ * @type {[string, number][]}
+ */
 const lines = [['Lyα', 1215.67], ['C IV', 1549.5], ['Mg II', 2799.1], ['[O II]', 3728.5], ['K', 3934.8], ['H', 3969.6], ['G', 4305.6], ['Hβ', 4862.7], ['[O III]', 5008.2], ['Mg b', 5176.6], ['Na D', 5895.6], ['Hα', 6564.6], ['[S II]', 6725.5]];
 
 /** @param {number} low @param {number} high @param {number} about */
@@ -104,7 +113,10 @@ export function drawSpectrum(canvas, spectrum, how) {
   context.restore();
 }
 
-/** A running mean. @param {Float32Array} values @param {number} size */
+/**
+ * A running mean.
+ * @param {Float32Array} values @param {number} size
+ */
 function smoothed(values, size) {
   if (size <= 1) return values;
   const result = new Float32Array(values.length), half = size >> 1;

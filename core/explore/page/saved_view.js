@@ -9,7 +9,10 @@ function measures(layers, lines, ends) {
   return { width, height, scale, below: scale * (2 * margin + lineHeight * (lines.length + (ends ? 1 : 0))) };
 }
 
-/** Breaks nothing: long lines are drawn as narrow as they must be. @param {HTMLCanvasElement[]} layers @param {string[]} lines @param {string[] | null} ends @returns {Promise<Blob>} */
+/**
+ * Breaks nothing: long lines are drawn as narrow as they must be.
+ * @param {HTMLCanvasElement[]} layers @param {string[]} lines @param {string[] | null} ends @returns {Promise<Blob>}
+ */
 export function viewAsPng(layers, lines, ends) {
   const { width, height, scale, below } = measures(layers, lines, ends);
   const canvas = document.createElement('canvas'), style = getComputedStyle(document.body);
@@ -23,7 +26,7 @@ export function viewAsPng(layers, lines, ends) {
   context.font = `${fontSize * scale}px system-ui, sans-serif`;
   let y = height + scale * (margin + fontSize);
   if (ends) {
-    const left = scale * (margin + 60);
+    const left = scale * (margin + 70);
     for (let x = 0; x < barWidth * scale; x++) { context.fillStyle = css(x / (barWidth * scale)); context.fillRect(left + x, y - scale * 10, 1, scale * 10); }
     context.fillStyle = style.color;
     context.textAlign = 'right';
@@ -39,7 +42,10 @@ export function viewAsPng(layers, lines, ends) {
   return new Promise((resolve, reject) => canvas.toBlob(blob => blob ? resolve(blob) : reject(new Error('the picture could not be made')), 'image/png'));
 }
 
-/** The points as a PNG within; everything else can be edited. @param {HTMLCanvasElement[]} layers @param {string[]} lines @param {string[] | null} ends @returns {Promise<Blob>} */
+/**
+ * The points as a PNG within; everything else can be edited.
+ * @param {HTMLCanvasElement[]} layers @param {string[]} lines @param {string[] | null} ends @returns {Promise<Blob>}
+ */
 export async function viewAsSvg(layers, lines, ends) {
   const { width, height, scale, below } = measures(layers, lines, ends), style = getComputedStyle(document.body);
   const escaped = (/** @type {string} */ text) => text.replace(/[&<>"]/g, letter => `&#${letter.charCodeAt(0)};`);
@@ -48,8 +54,8 @@ export async function viewAsSvg(layers, lines, ends) {
   const parts = [];
   if (ends) {
     const stops = Array.from({ length: 17 }, (_, i) => `<stop offset="${i / 16}" stop-color="${css(i / 16).replace(/ /g, ',')}"/>`);
-    parts.push(`<defs><linearGradient id="colours">${stops.join('')}</linearGradient></defs><rect x="${margin + 60}" y="${y - 10}" width="${barWidth}" height="10" fill="url(#colours)"/>`,
-      `<text x="${margin + 54}" y="${y}" text-anchor="end">${escaped(ends[0])}</text><text x="${margin + 66 + barWidth}" y="${y}">${escaped(ends[1])}</text>`);
+    parts.push(`<defs><linearGradient id="colours">${stops.join('')}</linearGradient></defs><rect x="${margin + 70}" y="${y - 10}" width="${barWidth}" height="10" fill="url(#colours)"/>`,
+      `<text x="${margin + 64}" y="${y}" text-anchor="end">${escaped(ends[0])}</text><text x="${margin + 76 + barWidth}" y="${y}">${escaped(ends[1])}</text>`);
     y += lineHeight;
   }
   for (const line of lines) {
