@@ -128,7 +128,7 @@ std::vector<std::byte> Call::bytes() const {
 std::vector<Case> all_cases() {
   std::vector<Case> all;
   for (const auto& family : {elementwise_cases(), layout_cases(), product_cases(), attention_cases(), row_cases(),
-                             window_cases(), optimiser_cases()}) {
+                             window_cases(), optimiser_cases(), empty_cases()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   return all;

@@ -82,6 +82,7 @@ std::vector<Case> attention_cases();
 std::vector<Case> row_cases();
 std::vector<Case> window_cases();
 std::vector<Case> optimiser_cases();
+std::vector<Case> empty_cases();
 std::vector<Case> all_cases();
 
 }  // namespace astroclip::test

@@ -138,7 +138,11 @@ double inverse_deviation(float variance, double epsilon) { return 1.0 / std::sqr
 
 void CpuBackend::batch_norm(const BatchNormArguments& a) {
   expect_f32(a.x, "batch_norm");
-  if (a.x.numel() == 0) return;
+  if (a.x.numel() == 0) {
+    fill(a.mean, 0.0);
+    fill(a.variance, 0.0);
+    return;
+  }
   const Pieces pieces(a.x.shape);
   const auto* x = a.x.as<float>();
   auto *mean = a.mean.as<float>(), *variance = a.variance.as<float>();
@@ -161,7 +165,10 @@ void CpuBackend::batch_norm(const BatchNormArguments& a) {
 
 void CpuBackend::batch_norm_backward(const BatchNormBackwardArguments& a) {
   expect_f32(a.dy, "batch_norm_backward");
-  if (a.x.numel() == 0) return;
+  if (a.x.numel() == 0) {
+    if (a.weight) fill(a.dweight, 0.0), fill(a.dbias, 0.0);
+    return;
+  }
   const Pieces pieces(a.x.shape);
   const auto *x = a.x.as<float>(), *dy = a.dy.as<float>(), *mean = a.mean.as<float>();
   const int64_t channels = pieces.channels();

@@ -33,6 +33,14 @@ void run(const ConvolutionSpec& spec, const void* a, const void* b, void* c, con
 void CpuBackend::convolution(const ConvolutionArguments& a) {
   for (const ConstView& view : {a.x, ConstView(a.y)}) expect_stored(view, stored_dtype(a.precision), "convolution");
   if (a.y.numel() == 0) return;
+  if (a.x.numel() == 0) {  // without channels, which oneDNN refuses
+    ConvolutionArguments one = a;
+    const Tensor x = Tensor::zeros(a.x.shape.with(3, 1), DType::f32, Device::host()),
+                 weight = Tensor::zeros(a.weight.shape.with(1, 1), DType::f32, Device::host());
+    one.x = x;
+    one.weight = weight;
+    return convolution(one);
+  }
   ConvolutionSpec spec = spec_of(Pass::forward, a.x.shape, a.weight.shape[0], a.windows, a.precision);
   spec.bias = static_cast<bool>(a.bias);
   spec.adds = static_cast<bool>(a.residual);
@@ -46,6 +54,7 @@ void CpuBackend::convolution(const ConvolutionArguments& a) {
 
 void CpuBackend::convolution_backward_input(const ConvolutionBackwardInputArguments& a) {
   expect_f32(a.dy, "convolution_backward_input");
+  if (a.dx.numel() == 0) return;
   if (a.dy.numel() == 0) return fill(a.dx, 0.0);
   const auto spec = spec_of(Pass::backward_input, a.dx.shape, a.weight.shape[0], a.windows, a.precision);
   run(spec, Operand(a.dy, spec.operand).data(), a.weight.data, a.dx.data, nullptr);
@@ -55,6 +64,7 @@ void CpuBackend::convolution_backward_weight(const ConvolutionBackwardWeightArgu
   expect_f32(a.dy, "convolution_backward_weight");
   const int64_t out = a.dweight.shape[0];
   if (a.dbias) sum_columns(a.dy.as<float>(), rows_of(a.dy.shape), out, a.dbias.as<float>());
+  if (a.dweight.numel() == 0) return;
   if (a.dy.numel() == 0) return fill(a.dweight, 0.0);
   const auto spec = spec_of(Pass::backward_weight, a.x.shape, out, a.windows, a.precision);
   const Operand dy(a.dy, spec.operand), x(a.x, spec.operand);

@@ -39,9 +39,10 @@ void CudaBackend::attention(const AttentionArguments& a) {
 }
 
 void CudaBackend::attention_backward(const AttentionBackwardArguments& a) {
-  if (is_empty(a)) return;
-  if (tries_short() && attend_short_backward(a)) return;
-  if (tries_plan(a.dtype) && attend_backward_by_plan(a)) return;
+  // Without queries the gradients of keys and values are 0, which the kernel for every shape gives.
+  const bool empty = is_empty(a);
+  if (!empty && tries_short() && attend_short_backward(a)) return;
+  if (!empty && tries_plan(a.dtype) && attend_backward_by_plan(a)) return;
   attend_backward(a);
 }
 

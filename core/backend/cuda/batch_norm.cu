@@ -282,7 +282,11 @@ void batch_norm_backward_by(const BatchNormBackwardArguments& a) {
 
 void CudaBackend::batch_norm(const BatchNormArguments& a) {
   expect_f32(a.x, "batch_norm");
-  if (a.x.numel() == 0) return;
+  if (a.x.numel() == 0) {
+    fill(a.mean, 0.0);
+    fill(a.variance, 0.0);
+    return;
+  }
   const bool wide = aligned(a.x.data, a.weight.data, a.bias.data, a.mean.data, a.variance.data, a.y.data);
   (wide && a.x.shape[2] % 4 == 0 ? &batch_norm_by<4> : &batch_norm_by<1>)(a);
 }

@@ -44,6 +44,7 @@ void CudaBackend::convolution_backward_weight(const ConvolutionBackwardWeightArg
   if (a.dbias) {
     reduce(ReduceOp::sum, {a.dy.data, {a.dy.numel() / out, out}, a.dy.dtype}, {a.dbias.data, {1, out}, a.dbias.dtype});
   }
+  if (a.dweight.numel() == 0) return;
   if (a.precision == Precision::f32) return convolve_backward_weight(a);
   const Rounded dy(*this, a.dy), x(*this, a.x);
   convolve_backward_weight({dy.view(), x.view(), a.windows, a.dweight, {}, a.precision});

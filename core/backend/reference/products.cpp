@@ -47,7 +47,7 @@ void ReferenceBackend::matmul(ConstView a, bool transpose_a, ConstView b, bool t
 
 void ReferenceBackend::linear(const LinearArguments& arguments) {
   const int64_t in = arguments.weight.shape[1], out = arguments.weight.shape[0];
-  const int64_t rows = in == 0 ? 0 : arguments.x.numel() / in;
+  const int64_t rows = out == 0 ? 0 : arguments.y.numel() / out;
   double* y = arguments.y.as<double>();
   product(plain(arguments.x.as<double>(), in), transposed(arguments.weight.as<double>(), in), 1.0, y, rows, out, in);
   if (arguments.bias) {
@@ -67,7 +67,7 @@ void ReferenceBackend::linear(const LinearArguments& arguments) {
 
 void ReferenceBackend::linear_backward_input(const LinearBackwardInputArguments& arguments) {
   const int64_t in = arguments.weight.shape[1], out = arguments.weight.shape[0];
-  const int64_t rows = out == 0 ? 0 : arguments.dy.numel() / out;
+  const int64_t rows = in == 0 ? 0 : arguments.dx.numel() / in;
   std::vector<double> scaled;
   const double* dy = arguments.dy.as<double>();
   if (arguments.scale) {
