@@ -3,6 +3,7 @@
 #include <set>
 
 #include "app/verbs.h"
+#include "backend/devices.h"
 #include "config/toml.h"
 #include "data/labels.h"
 #include "evaluate/evaluation.h"
@@ -15,6 +16,20 @@
 namespace astroclip::app {
 
 namespace {
+
+/// Why this machine cannot run the experiment, as a line; "" if it has the device.
+std::string missing_device(const Experiment& experiment) {
+  const std::string problem = device_problem(experiment.device);
+  if (problem.empty()) return "";
+  return fmt::format("[experiment] 'device' = \"{}\": a run needs that card, which this machine lacks: {}\n",
+                     experiment.device, problem);
+}
+
+/// The experiment, on the processor where this machine lacks its device: what is checked is the same on each.
+Experiment checkable(Experiment experiment) {
+  if (!device_problem(experiment.device).empty()) experiment.device = Device::host().str();
+  return experiment;
+}
 
 /// Constructs encoders and losses, to check what no schema can.
 void check_built(const Experiment& experiment) {
@@ -40,16 +55,18 @@ int check_sweep(const std::string& path, const sweep::Plan& plan, const Values& 
   if (values.has("resolved")) {
     throw UsageError(fmt::format("--resolved prints a single experiment; {} is a sweep", path));
   }
-  std::set<std::string> of_datasets;
+  std::set<std::string> notes;
   for (const sweep::PlannedRun& run : plan.runs) {
     try {
-      check_built(run.experiment);
-      if (values.has("data")) of_datasets.insert(check_data(run.experiment));
+      const Experiment here = checkable(run.experiment);
+      check_built(here);
+      if (values.has("data")) notes.insert(check_data(here));
+      notes.insert(missing_device(run.experiment));
     } catch (const Error& error) {
       throw Error(fmt::format("{}: {}", run.name, error.what()));
     }
   }
-  for (const std::string& lines : of_datasets) fmt::print("{}", lines);
+  for (const std::string& lines : notes) fmt::print("{}", lines);
   fmt::print("{}: a sweep of {} runs: no problems\n", path, plan.runs.size());
   return 0;
 }
@@ -59,12 +76,13 @@ int check(const Values& values) {
   const config::Table file = config::parse_file(path, values.texts("set"));
   if (sweep::is_sweep(file)) return check_sweep(path, sweep::read_plan(file), values);
   const Experiment experiment = read_experiment(file);
-  check_built(experiment);
-  const std::string of_dataset = values.has("data") ? check_data(experiment) : "";
+  const Experiment here = checkable(experiment);
+  check_built(here);
+  const std::string notes = (values.has("data") ? check_data(here) : "") + missing_device(experiment);
   if (values.has("resolved")) {
     fmt::print("{}", config::to_toml(experiment.resolved()));
   } else {
-    fmt::print("{}{}: {} encoders, {} stages, {} tasks: no problems\n", of_dataset, path, experiment.encoders.size(),
+    fmt::print("{}{}: {} encoders, {} stages, {} tasks: no problems\n", notes, path, experiment.encoders.size(),
                experiment.stages.size(), experiment.tasks.size());
   }
   return 0;
@@ -80,7 +98,8 @@ Verb check_verb() {
               "Reports every mistake with its location and a suggestion, then constructs encoders and losses (without "
               "weights) to verify that they match each other and their weight files. With --data, it also opens the "
               "dataset, looks for the labels that are read, and counts test objects that are training objects, too. "
-              "`run` does all of this, and tries every stage on a few objects, before training starts.",
+              "Where the machine lacks the experiment's card, it says so and checks the rest. `run` does all of this, and "
+              "tries every stage on a few objects, before training starts.",
           .positionals = {Argument("file", "FILE", "experiment file").required().completed_by(Completes::experiment)},
           .options = {Argument("set", "key=value", "override a key of the file, such as experiment.seed=2").repeated(),
                       Argument("data", "", "open the dataset, too"),

@@ -170,7 +170,9 @@ class References {
 
   void resolve() {
     if (!experiment_.precision) {
-      const PrecisionChoice& choice = fastest_precision(experiment_.run_device());
+      // A file for another machine can be read without its card.
+      const bool is_here = device_problem(experiment_.device).empty();
+      const PrecisionChoice& choice = is_here ? fastest_precision(experiment_.run_device()) : precision_of_cards();
       experiment_.precision = choice.precision;
       experiment_.precision_reason = choice.reason;
     }

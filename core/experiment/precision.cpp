@@ -69,14 +69,16 @@ PrecisionChoice choose_precision(const ProductRates& rates) {
   return {Precision::f32, fmt::format("{}, fewer than {} times", found, worthwhile)};
 }
 
+const PrecisionChoice& precision_of_cards() {
+  static const PrecisionChoice choice{Precision::bf16, "a card multiplies bf16 on its tensor cores"};
+  return choice;
+}
+
 const PrecisionChoice& fastest_precision(Device device) {
+  if (!is_host_memory(device)) return precision_of_cards();
   static std::map<std::string, PrecisionChoice> chosen;
   const auto known = chosen.find(device.str());
   if (known != chosen.end()) return known->second;
-  if (!is_host_memory(device)) {
-    return chosen.emplace(device.str(), PrecisionChoice{Precision::bf16, "a card multiplies bf16 on its tensor cores"})
-        .first->second;
-  }
   return chosen.emplace(device.str(), choose_precision(measure_products(device))).first->second;
 }
 

@@ -23,8 +23,11 @@ struct PrecisionChoice {
 /// bf16 where its products are at least 1.2 times as fast as those in f32.
 PrecisionChoice choose_precision(const ProductRates& rates);
 
-/// bf16 on a card, whose tensor cores are for it. Elsewhere what the device's rates say, which the first call in a
-/// process measures in some milliseconds.
+/// bf16, which tensor cores are for.
+const PrecisionChoice& precision_of_cards();
+
+/// On a card that of cards. Elsewhere what the device's rates say, which the first call in a process measures in some
+/// milliseconds.
 const PrecisionChoice& fastest_precision(Device device);
 
 }  // namespace astroclip

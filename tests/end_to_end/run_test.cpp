@@ -319,6 +319,18 @@ TEST(Check, BuildsWhatTheFileNames) {
   }
 }
 
+TEST(Check, LooksAtAnExperimentForACardThatIsNotThere) {
+  const std::string check = "check " + smoke + " --set experiment.device=cuda:99 --set experiment.precision=auto";
+  const auto outcome = run_program(check + cache() + " --data");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out,
+              HasSubstr("[experiment] 'device' = \"cuda:99\": a run needs that card, which this machine lacks: "));
+  EXPECT_THAT(outcome.out, HasSubstr("no problems\n"));
+  const auto mistaken = run_program(check + " --set encoders.image.head.width=48");
+  EXPECT_EQ(mistaken.status, 1);
+  EXPECT_THAT(mistaken.err, HasSubstr("must be equally wide"));
+}
+
 /// NaN in a pixel of one object is told from NaN that training made.
 TEST(Run, AnObjectThatIsNotFiniteIsNamed) {
   const std::string survey = scratch("bad_pixel.h5"), folder = scratch("bad_pixel");

@@ -58,6 +58,7 @@ plugin = "retrieval"
 TEST(Precision, AnExperimentOfAnotherMachineCanBeRead) {
   const Experiment elsewhere = read("bf16", "cuda:99");
   EXPECT_EQ(elsewhere.run_precision(), Precision::bf16);
+  EXPECT_EQ(read("auto", "cuda:99").run_precision(), Precision::bf16);
   EXPECT_THAT([&] { (void)elsewhere.run_device(); },
               testing::ThrowsMessage<Error>(HasSubstr("the device 'cuda:99' cannot be used: ")));
 }
