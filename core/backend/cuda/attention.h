@@ -2,16 +2,16 @@
 
 #include "backend/backend.h"
 
-/// The ways of computing attention. No argument is empty. Those that return bool do nothing and return false where they
-/// do not apply.
+/// The ways of computing attention. No argument is empty, but for queries or keys of attend_backward. Those that return
+/// bool do nothing and return false where they do not apply.
 namespace astroclip::cuda {
 
 /// By kernels in float32 arithmetic, for every shape.
 void attend(const AttentionArguments& arguments);
 void attend_backward(const AttentionBackwardArguments& arguments);
 
-/// By plans of cuDNN that give the same bits each time: for heads whose width is a multiple of 8, at most 256; the
-/// gradient in bf16 alone.
+/// By plans of cuDNN that give the same bits each time: for heads whose width is a multiple of 8, at most 256, or 128
+/// in float32; the gradient in bf16 alone.
 bool attend_by_plan(const AttentionArguments& arguments);
 bool attend_backward_by_plan(const AttentionBackwardArguments& arguments);
 
