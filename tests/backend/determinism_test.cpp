@@ -82,7 +82,7 @@ TEST_P(RowsTest, AttentionDoesNotDependOnTheBatch) {
   expect_same_start(y[0], y[1]);
 }
 
-INSTANTIATE_TEST_SUITE_P(Rows, RowsTest, testing::Values(1, 3, 17, 131));
+INSTANTIATE_TEST_SUITE_P(Rows, RowsTest, testing::Values(1, 3, 17, 131), testing::PrintToStringParamName());
 
 class RowKernels : public testing_support::OnEachBackend {};
 

@@ -25,6 +25,8 @@ struct Row {
   std::string dataset = {};  ///< further lines of its section, tables of its own last
 };
 
+void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
+
 std::string text_of(const Row& row, const std::string& device) {
   return "[experiment]\nvalidation = 0.2\ndevice = \"" + device +
          "\"\n[dataset]\nplugin = \"simulated_survey\"\ngalaxies = 40\ncache = \"" + testing_support::scratch("small") +

@@ -82,10 +82,12 @@ Small on_reference(const std::string& loss, const std::string& stage = "") {
   return {.loss = loss, .stage = stage, .device = "reference", .batch = 5, .steps = 2, .dropout = 0.0};
 }
 
-class MicroBatches : public testing::TestWithParam<const char*> {};
+/// A loss and its name.
+class MicroBatches : public testing::TestWithParam<std::pair<const char*, const char*>> {};
 
 TEST_P(MicroBatches, GiveTheGradientsOfTheWholeBatch) {
-  Batches whole(on_reference(GetParam())), parts(on_reference(GetParam(), "micro_batch = 2\n"));
+  const std::string loss = GetParam().second;
+  Batches whole(on_reference(loss)), parts(on_reference(loss, "micro_batch = 2\n"));
   const double expected = whole.loss(0);
   EXPECT_NEAR(parts.loss(0), expected, 1e-12 * std::abs(expected));
   whole.add_gradients(1, 0.5);
@@ -94,11 +96,16 @@ TEST_P(MicroBatches, GiveTheGradientsOfTheWholeBatch) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Losses, MicroBatches,
-                         testing::Values(R"({ plugin = "clip" })", R"({ plugin = "clip", learn_logit_scale = true })",
-                                         R"({ plugin = "siglip" })", R"({ plugin = "cwcl" })",
-                                         R"({ plugin = "cyclip" })", R"({ plugin = "hard_negatives" })",
-                                         R"({ plugin = "vicreg", expander = [8] })", R"({ plugin = "barlow_twins" })",
-                                         R"({ plugin = "supervised" })"));
+                         testing::Values(std::pair("Clip", R"({ plugin = "clip" })"),
+                                         std::pair("LearnedScale", R"({ plugin = "clip", learn_logit_scale = true })"),
+                                         std::pair("Siglip", R"({ plugin = "siglip" })"),
+                                         std::pair("Cwcl", R"({ plugin = "cwcl" })"),
+                                         std::pair("Cyclip", R"({ plugin = "cyclip" })"),
+                                         std::pair("HardNegatives", R"({ plugin = "hard_negatives" })"),
+                                         std::pair("Vicreg", R"({ plugin = "vicreg", expander = [8] })"),
+                                         std::pair("BarlowTwins", R"({ plugin = "barlow_twins" })"),
+                                         std::pair("Supervised", R"({ plugin = "supervised" })")),
+                         [](const auto& row) { return std::string(row.param.first); });
 
 TEST(MicroBatch, AFrozenTowerTakesNoGradientAndTheOtherItsOwn) {
   const std::string freeze = "freeze = [\"spectrum\"]\n";

@@ -17,6 +17,8 @@ struct Recipe {
   Experiment (*experiment)(const std::string& device);
 };
 
+void PrintTo(const Recipe& recipe, std::ostream* out) { *out << recipe.name; }
+
 /// Every rate moves, with a warm-up that outlasts the interruption.
 const std::string schedules =
     "optimizer = { lr = 1e-2, warmup = 4, min_lr = 1e-4, weight_decay = 0.04, decay_scale_end = 10.0 }\n";
@@ -63,6 +65,8 @@ struct Computed {
   Precision precision;
   std::string name() const { return testing_support::name_of(kind) + "_" + ::astroclip::name_of(precision); }
 };
+
+void PrintTo(const Computed& computed, std::ostream* out) { *out << computed.name(); }
 
 class Resume : public testing::TestWithParam<std::tuple<Recipe, Computed>> {
  protected:
