@@ -24,7 +24,9 @@ using testing::ThrowsMessage;
 struct Watched {
   explicit Watched(const std::string& loss, const std::string& stage = "watch = { every = 2, label = \"redshift\" }\n",
                    const std::string& encoders = R"(["image"])")
-      : experiment(testing_support::small_experiment({.loss = loss, .encoders = encoders, .stage = stage})),
+      : Watched(testing_support::small_experiment({.loss = loss, .encoders = encoders, .stage = stage})) {}
+  explicit Watched(Experiment watched)
+      : experiment(std::move(watched)),
         dataset(experiment.dataset.make()),
         model(testing_support::model_of(experiment)),
         trainer({experiment, 0}, model, *dataset) {}
@@ -136,19 +138,130 @@ TEST(CollapseWatch, TellsOfARepresentationThatIsTheSameForAll) {
   EXPECT_THAT(run.trainer.watch()->note(), HasSubstr("The representation has collapsed, as found after 2 steps: "));
 }
 
-TEST(CollapseWatch, TellsOfATeacherThatSaysTheSameOfAllOrNothing) {
-  Watched run(dinov2);
-  run.trainer.look();
-  run.trainer.step();
-  // Without prototypes and centre every logit is 0.
+/// Makes the lengths of the teacher's prototypes `length`, where 1 is usual, and removes its centre.
+void shorten_prototypes(const Watched& run, double length) {
   for (const NamedTensor& entry : run.trainer.state()) {
-    if (entry.name != "loss.teacher_head.last_layer.weight_g" && entry.name != "loss.dino_centre") continue;
+    const bool is_length = entry.name == "loss.teacher_head.last_layer.weight_g";
+    if (!is_length && entry.name != "loss.dino_centre") continue;
+    const std::vector<double> values(static_cast<size_t>(entry.tensor.numel()), is_length ? length : 0.0);
     Tensor tensor = entry.tensor;
-    tensor.copy_from(Tensor::zeros(tensor.shape(), tensor.dtype(), tensor.device()));
+    tensor.copy_from(Tensor::from_host(values, tensor.shape(), tensor.dtype(), tensor.device()));
   }
-  const record::Metrics found = run.trainer.look();
-  EXPECT_NEAR(value_of(found, "watch.teacher_entropy"), std::log(16.0), 1e-3);
+}
+
+TEST(CollapseWatch, TellsOfATeacherThatSaysNothing) {
+  Watched run(dinov2);
+  const double first_distance = std::log(16.0) - value_of(run.trainer.look(), "watch.teacher_entropy");
+  run.trainer.step();
+  // An entropy that is nearer to that of a collapse than a tenth of what it was at first, but not near.
+  shorten_prototypes(run, 0.1);
+  const double distance = std::log(16.0) - value_of(run.trainer.look(), "watch.teacher_entropy");
+  EXPECT_LT(distance, 0.1 * first_distance);
+  EXPECT_GT(distance, 0.01);
+  EXPECT_EQ(run.trainer.watch()->collapse(), "");
+  shorten_prototypes(run, 0.0);
+  EXPECT_NEAR(value_of(run.trainer.look(), "watch.teacher_entropy"), std::log(16.0), 1e-3);
   EXPECT_THAT(run.trainer.watch()->collapse(), HasSubstr("teacher_entropy is 2.77 ("));
+}
+
+TEST(CollapseWatch, JudgesATeacherAfterTheWarmUp) {
+  Watched run(dinov2, "watch = { every = 2 }\noptimizer = { warmup = 1 }\n");
+  for (const bool is_over : {false, true}) {
+    run.trainer.look();
+    run.trainer.step();
+    shorten_prototypes(run, 0.0);
+    run.trainer.look();
+    EXPECT_EQ(run.trainer.watch()->collapse().empty(), !is_over);
+  }
+}
+
+/// What keeps DINOv2 from a collapse.
+struct Safeguards {
+  double koleo_weight = 0.1, teacher_momentum = 0.9, teacher_momentum_end = 1.0, centre_momentum = 0.9;
+  double teacher_temperature = 0.015;
+};
+
+/// A short training of a small encoder.
+Experiment pretraining(const Safeguards& safeguards) {
+  const std::string text = fmt::format(
+      R"([experiment]
+validation = 0.3
+[dataset]
+plugin = "simulated_survey"
+galaxies = 120
+cache = "{}"
+[dataset.views]
+global_1 = {{ like = "image" }}
+global_2 = {{ like = "image" }}
+local = {{ like = "image", size = 24, crop = {{ shift = -1 }} }}
+[encoders.image]
+plugin = "vit"
+image = 36
+dim = 16
+depth = 1
+heads = 2
+chunks = 1
+layer_scale = 0.3
+head = {{ width = 16, heads = 2 }}
+[[stages]]
+name = "stage"
+steps = 30
+batch = 16
+watch = {{ every = 10, objects = 32 }}
+optimizer = {{ lr = 4e-3, weight_decay = 0.04, warmup = 10, max_grad_norm = 3.0 }}
+[stages.loss]
+plugin = "dinov2"
+local_crops = 2
+prototypes = 32
+hidden = 32
+bottleneck = 16
+student_temperature = 0.05
+koleo_weight = {}
+teacher_momentum = {}
+teacher_momentum_end = {}
+centre_momentum = {}
+teacher_temperature = {}
+teacher_temperature_start = {}
+[[tasks]]
+plugin = "redshift"
+[evaluation]
+embedding = "pool"
+)",
+      testing_support::scratch("small"), safeguards.koleo_weight, safeguards.teacher_momentum,
+      safeguards.teacher_momentum_end, safeguards.centre_momentum, safeguards.teacher_temperature,
+      safeguards.teacher_temperature);
+  return read_experiment(config::parse_text(text, "e.toml"));
+}
+
+struct Verdict {
+  std::vector<int64_t> collapsed;  ///< steps of the looks that tell of a collapse
+  std::string last;                ///< the last look
+};
+
+Verdict verdict_on(const Safeguards& safeguards) {
+  Watched run(pretraining(safeguards));
+  Verdict verdict;
+  while (true) {
+    if (run.trainer.look_due()) {
+      run.trainer.look();
+      verdict.last = run.trainer.watch()->brief();
+      if (!run.trainer.watch()->collapse().empty()) verdict.collapsed.push_back(run.trainer.position().step);
+    }
+    if (run.trainer.finished()) return verdict;
+    run.trainer.step();
+  }
+}
+
+TEST(CollapseWatch, TellsSpoiltRunsFromOneAsItShouldBe) {
+  const Verdict honest = verdict_on({});
+  EXPECT_THAT(honest.collapsed, ElementsAre()) << honest.last;
+  const Safeguards spoilt[] = {{.koleo_weight = 0.0, .teacher_momentum = 0.0, .teacher_momentum_end = 0.0},
+                               {.koleo_weight = 0.0, .centre_momentum = 1.0},
+                               {.teacher_temperature = 1.0}};
+  for (const Safeguards& safeguards : spoilt) {
+    const Verdict verdict = verdict_on(safeguards);
+    EXPECT_THAT(verdict.collapsed, testing::IsSupersetOf({20, 30})) << verdict.last;
+  }
 }
 
 TEST(CollapseWatch, LeavesNoTraceInTraining) {
