@@ -5,21 +5,47 @@
 #include <cmath>
 #include <optional>
 
+#include "backend/cuda/attention_graphs.h"
 #include "load.h"
+#include "plans.h"
 #include "product.h"
 #include "reference.h"
 #include "softmax.h"
 
 namespace {
 
-using dnn::HeadShape;
-
 constexpr int reruns = 200;
 cudnnHandle_t handle = nullptr;
 dnn::Target target;
 
-template <class T>
-constexpr cudnnDataType_t type_of = std::is_same_v<T, float> ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16;
+/// As cuDNN's one operation (9.13 and later), not as products and softmax, which its fused engines recognise.
+struct SingleAttention : dnn::AttentionTensors {
+  explicit SingleAttention(const astroclip::AttentionArguments& a) {
+    const auto heads = [&](const auto& x) {
+      return graph.tensor(dnn::type_of(a.dtype), {a.batch, a.heads, x.tokens, a.width},
+                          {x.batch_stride, a.width, x.token_stride, 1});
+    };
+    const dnn::Extents line = {a.batch, a.heads, a.q.tokens, 1};
+    q = heads(a.q);
+    k = heads(a.k);
+    v = heads(a.v);
+    y = heads(a.y);
+    scale = graph.scalar(4);
+    dnn::Tensors tensors = {{CUDNN_ATTR_OPERATION_SDPA_FWD_QDESC, q},
+                            {CUDNN_ATTR_OPERATION_SDPA_FWD_KDESC, k},
+                            {CUDNN_ATTR_OPERATION_SDPA_FWD_VDESC, v},
+                            {CUDNN_ATTR_OPERATION_SDPA_FWD_ODESC, y},
+                            {CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC, scale}};
+    if (a.log_sum_exp) {
+      stats = graph.tensor(CUDNN_DATA_FLOAT, line, dnn::packed_strides(line));
+      tensors[CUDNN_ATTR_OPERATION_SDPA_FWD_STATSDESC] = stats;
+    }
+    graph.operation(CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR, tensors);
+  }
+};
+
+/// Where nothing is written because nothing runs.
+float nowhere = 0.0F;
 
 /// Inputs, results and what the results should be.
 template <class T>
@@ -84,13 +110,13 @@ void measure(const std::string& name, const HeadShape& s, dnn::Graph& graph, siz
              const std::vector<Buffer<T>*>& outputs, Buffer<float>* stats, const std::function<std::string()>& errors) {
   std::vector<std::string> refusals;
   const double start = now();
-  const std::vector<dnn::Plan> plans = graph.plans(target, most, &refusals);
+  const std::vector<dnn::Plan> plans = graph.plans(target, most, &any_engine, &refusals);
   const std::string row = name + ", " + std::to_string(s.batch) + "x" + std::to_string(s.heads) + " T " +
                           std::to_string(s.tokens) + " d " + std::to_string(s.width);
   if (plans.empty()) say("%-58s no plan: %s", row.c_str(), refusals.empty() ? "" : refusals.front().c_str());
   for (const dnn::Plan& plan : plans) {
     if (handle == nullptr) {
-      say("%-58s %s, %.1f s", row.c_str(), plan.words().c_str(), now() - start);
+      say("%-58s %s, %.1f s", row.c_str(), words(plan).c_str(), now() - start);
       continue;
     }
     attempt(row, [&] {
@@ -99,12 +125,12 @@ void measure(const std::string& name, const HeadShape& s, dnn::Graph& graph, siz
       for (Buffer<T>* output : outputs) output->poison();
       if (stats != nullptr) stats->poison();
       run();
-      const std::string words = errors();
+      const std::string found = errors();
       const double ms = time_ms(run);
       Load load;
       const int alone = differing(run, outputs, stats, nullptr), beside = differing(run, outputs, stats, &load);
       say("%-58s %8.4f ms %6.1f TFLOP/s, errors %s, bits differ %d alone, %d under load of %d, %s", row.c_str(), ms,
-          operations / ms * 1e-9, words.c_str(), alone, beside, reruns, plan.words().c_str());
+          operations / ms * 1e-9, found.c_str(), alone, beside, reruns, words(plan).c_str());
     });
   }
 }
@@ -117,17 +143,20 @@ std::string text(const char* format, double value) {
 
 template <class T>
 void forward(Fixture<T>* f, const HeadShape& s, bool keeps_stats, bool single, size_t most) {
-  dnn::AttentionForward attention(s, keeps_stats, single, type_of<T>);
+  float* stats = f != nullptr ? f->stats.get() : &nowhere;
+  const astroclip::AttentionArguments arguments = attention_of<T>(
+      s, f != nullptr ? f->qkv.get() : nullptr, f != nullptr ? f->y.get() : nullptr, keeps_stats ? stats : nullptr);
+  dnn::AttentionTensors attention = single ? dnn::AttentionTensors(SingleAttention(arguments))
+                                           : dnn::AttentionTensors(dnn::AttentionGraph(arguments));
   const auto run_with = [&](const dnn::Plan& plan, void* workspace) {
-    return [&, workspace, pointers = attention.pointers(s, f->qkv.get(), f->y.get(), f->stats.get(), &f->scale)] {
-      plan.run(handle, pointers, workspace);
-    };
+    return
+        [&, workspace, pointers = attention.pointers(arguments, f->scale)] { plan.run(handle, pointers, workspace); };
   };
   const auto errors = [&] {
     return text("%.2e", f->error(f->y.get(), s.model(), f->expected.y)) +
            (keeps_stats ? text(" log sums %.2e", f->stats_error()) : "");
   };
-  const std::string name = std::string(type_of<T> == CUDNN_DATA_FLOAT ? "f32 " : "bf16 ") +
+  const std::string name = std::string(cudnn_type<T> == CUDNN_DATA_FLOAT ? "f32 " : "bf16 ") +
                            (single ? "single forward" : "forward") + (keeps_stats ? ", stats" : "");
   std::vector<Buffer<T>*> outputs;
   if (f != nullptr) outputs = {&f->y};
@@ -138,17 +167,21 @@ void forward(Fixture<T>* f, const HeadShape& s, bool keeps_stats, bool single, s
 template <class T>
 void backward(Fixture<T>* f, const HeadShape& s, size_t most) {
   if (f != nullptr) {
-    dnn::AttentionForward attention(s, true, false, type_of<T>);
-    const std::vector<dnn::Plan> plans = attention.graph.plans(target, 1);
+    const astroclip::AttentionArguments arguments = attention_of(s, f->qkv.get(), f->y.get(), f->stats.get());
+    dnn::AttentionGraph attention(arguments);
+    const std::vector<dnn::Plan> plans = attention.graph.plans(target, 1, &any_engine);
     const Workspace workspace(std::max<int64_t>(plans.at(0).workspace_bytes(), 16));
-    plans[0].run(handle, attention.pointers(s, f->qkv.get(), f->y.get(), f->stats.get(), &f->scale), workspace.get());
+    plans[0].run(handle, attention.pointers(arguments, f->scale), workspace.get());
     check(cudaDeviceSynchronize());
   }
-  dnn::AttentionBackward gradient(s, type_of<T>);
+  const astroclip::AttentionBackwardArguments arguments =
+      f == nullptr ? attention_backward_of<T>(s, nullptr, nullptr, nullptr, nullptr, nullptr)
+                   : attention_backward_of(s, f->qkv.get(), f->y.get(), f->dy.get(), f->stats.get(), f->dqkv.get());
+  dnn::AttentionBackwardGraph gradient(arguments);
   const auto run_with = [&](const dnn::Plan& plan, void* workspace) {
-    return [&, workspace,
-            pointers = gradient.pointers(s, f->qkv.get(), f->y.get(), f->dy.get(), f->stats.get(), f->row_sums.get(),
-                                         f->dqkv.get(), &f->scale, &f->one)] { plan.run(handle, pointers, workspace); };
+    return [&, workspace, pointers = gradient.pointers(arguments, f->row_sums.get(), f->scale, f->one)] {
+      plan.run(handle, pointers, workspace);
+    };
   };
   const auto errors = [&] {
     const int64_t row = 3 * s.model();
@@ -159,7 +192,7 @@ void backward(Fixture<T>* f, const HeadShape& s, size_t most) {
   };
   std::vector<Buffer<T>*> outputs;
   if (f != nullptr) outputs = {&f->dqkv};
-  measure<T>(type_of<T> == CUDNN_DATA_FLOAT ? "f32 backward" : "bf16 backward", s, gradient.graph, most,
+  measure<T>(cudnn_type<T> == CUDNN_DATA_FLOAT ? "f32 backward" : "bf16 backward", s, gradient.graph, most,
              2.5 * s.operations(), run_with, outputs, nullptr, errors);
 }
 
@@ -187,23 +220,10 @@ void products_and_softmax(const HeadShape& s) {
     const Buffer<float> q = normal<float>(count, 1), k = normal<float>(count, 2), v = normal<float>(count, 3), y(count),
                         scores(squares);
     const Blas blas;
-    const Product first(blas,
-                        {.m = s.tokens,
-                         .n = s.tokens,
-                         .k = s.width,
-                         .batch = batch,
-                         .in = CUDA_R_32F,
-                         .out = CUDA_R_32F,
-                         .alpha = 1.0F / std::sqrt(static_cast<float>(s.width))},
-                        {.a = q.get(), .b = k.get(), .y = scores.get()}),
-        second(blas,
-               {.m = s.tokens,
-                .n = s.width,
-                .k = s.tokens,
-                .batch = batch,
-                .b_turned = false,
-                .in = CUDA_R_32F,
-                .out = CUDA_R_32F},
+    const Product first(
+        blas, {.m = s.tokens, .n = s.tokens, .k = s.width, .batch = batch, .transpose_b = true},
+        {.a = q.get(), .b = k.get(), .y = scores.get(), .alpha = 1.0F / std::sqrt(static_cast<float>(s.width))}),
+        second(blas, {.m = s.tokens, .n = s.width, .k = s.tokens, .batch = batch},
                {.a = scores.get(), .b = v.get(), .y = y.get()});
     const auto one = first.search(), two = second.search();
     const double ms = time_ms([&] {
@@ -224,11 +244,11 @@ int main(int argc, char** argv) {
   const auto program = [&] {
     std::vector<std::string> parts(argv + 1, argv + argc);
     if (parts.size() > 1 && parts[0] == "plans") {
-      target = dnn::Target::described_in(parts[1]);
+      target = described_in(parts[1]);
       parts.erase(parts.begin(), parts.begin() + 2);
     } else {
       check(cudnnCreate(&handle));
-      target = dnn::Target::card(handle);
+      target.handle = handle;
       say_versions();
     }
     const HeadShape vit{256, 16, 145, 64}, spectra{128, 6, 778, 128}, local{512, 16, 26, 64};

@@ -6,7 +6,7 @@
 Libraries::Libraries() {
   check(cudnnCreate(&dnn));
   check(cudnnSetStream(dnn, stream));
-  target = dnn::Target::card(dnn);
+  target.handle = dnn;
 }
 Libraries::~Libraries() { cudnnDestroy(dnn); }
 
@@ -17,9 +17,8 @@ void Libraries::spend_host_time() const {
 }
 
 cublasLtMatmulAlgo_t Libraries::algorithm(const ProductSpec& s, const Product& product) {
-  const std::vector<int64_t> key = {s.m, s.n, s.k, s.a_turned, s.b_turned, s.out, s.end, s.bias, s.beta != 0.0F};
-  if (!known_.contains(key)) known_[key] = product.search().algorithm;
-  return known_[key];
+  if (!known_.contains(s)) known_[s] = product.search().algorithm;
+  return known_[s];
 }
 
 Blocks::Blocks(Libraries& libraries, const BlocksShape& shape)
@@ -56,11 +55,10 @@ Blocks::Blocks(Libraries& libraries, const BlocksShape& shape)
   samples_ = Buffer<int>(branches * s_.kept);
   factors_ = Buffer<float>(branches * s_.kept);
 
-  const dnn::HeadShape heads{s_.branch_samples(), s_.heads, s_.tokens, d / s_.heads};
-  attention_.emplace(heads, true, false, CUDNN_DATA_BFLOAT16);
-  attention_backward_.emplace(heads, CUDNN_DATA_BFLOAT16);
-  attention_plan_ = attention_->graph.plans(libraries_.target, 1);
-  attention_backward_plan_ = attention_backward_->graph.plans(libraries_.target, 1);
+  attention_.emplace(attention_of_block(0));
+  attention_backward_.emplace(attention_backward_of_block(0));
+  attention_plan_ = attention_->graph.plans(libraries_.target, 1, &any_engine);
+  attention_backward_plan_ = attention_backward_->graph.plans(libraries_.target, 1, &any_engine);
   if (attention_plan_.empty() || attention_backward_plan_.empty()) throw std::runtime_error("cuDNN has no attention");
   workspace_ = Workspace(
       std::max<int64_t>({attention_plan_[0].workspace_bytes(), attention_backward_plan_[0].workspace_bytes(), 16}));
@@ -106,8 +104,8 @@ void Blocks::start_values() {
   update(0.0F);
 }
 
-Blocks::Planned Blocks::plan(const ProductSpec& spec, const ProductPointers& pointers) {
-  Product product(libraries_.blas, spec, pointers);
+Blocks::Planned Blocks::plan(const ProductSpec& spec, const ProductOperands& operands) {
+  Product product(libraries_.blas, spec, operands);
   const cublasLtMatmulAlgo_t algorithm = libraries_.algorithm(spec, product);
   return {std::move(product), algorithm};
 }
@@ -117,31 +115,26 @@ void Blocks::plan_block(int64_t i) {
   const int64_t m = s_.branch_rows();
   BlockProducts p;
   const auto forward = [&](const Linear& l, const bf16* x, bf16* y) {
+    ProductSpec spec = forward_product(m, l.out, l.in);
+    spec.bias = true;
     p.forward.push_back(
-        plan({.m = m, .n = l.out, .k = l.in, .end = CUBLASLT_EPILOGUE_BIAS},
-             {.a = x, .b = copies_.get() + l.weight.offset, .y = y, .bias = copies_.get() + l.bias.offset}));
+        plan(spec, {.a = x, .b = copies_.get() + l.weight.offset, .y = y, .bias = copies_.get() + l.bias.offset}));
   };
   /// The end of a branch: the sum with the residual stream, or the branch alone.
   const auto forward_last = [&](const Linear& l, const bf16* x, int64_t branch) {
     if (drops()) return forward(l, x, branch_.get());
-    p.forward.push_back(plan({.m = m,
-                              .n = l.out,
-                              .k = l.in,
-                              .out = CUDA_R_32F,
-                              .end = CUBLASLT_EPILOGUE_BIAS,
-                              .bias = CUDA_R_32F,
-                              .beta = 1.0F},
-                             {.a = x,
-                              .b = copies_.get() + l.weight.offset,
-                              .y = stream_before(branch + 1),
-                              .c = stream_before(branch),
-                              .bias = values_.get() + l.bias.offset}));
+    ProductSpec spec = forward_product(m, l.out, l.in);
+    spec.result = DType::f32;
+    spec.bias = spec.adds = true;
+    p.forward.push_back(plan(spec, {.a = x,
+                                    .b = copies_.get() + l.weight.offset,
+                                    .y = stream_before(branch + 1),
+                                    .bias = values_.get() + l.bias.offset,
+                                    .c = stream_before(branch)}));
   };
   const auto backward = [&](const Linear& l, const bf16* x, const bf16* dy, bf16* dx) {
-    p.dx.push_back(plan({.m = m, .n = l.in, .k = l.out, .b_turned = false},
-                        {.a = dy, .b = copies_.get() + l.weight.offset, .y = dx}));
-    p.dw.push_back(plan({.m = l.out, .n = l.in, .k = m, .a_turned = true, .b_turned = false, .out = CUDA_R_32F},
-                        {.a = dy, .b = x, .y = gradients_.get() + l.weight.offset}));
+    p.dx.push_back(plan(input_gradient(m, l.in, l.out), {.a = dy, .b = copies_.get() + l.weight.offset, .y = dx}));
+    p.dw.push_back(plan(weight_gradient(l.out, l.in, m), {.a = dy, .b = x, .y = gradients_.get() + l.weight.offset}));
   };
   const bf16* of_branch = drops() ? slope_narrow_.get() : slope_rounded_.get();
   forward(b.qkv, normed(2 * i), qkv(i));
@@ -187,15 +180,13 @@ void Blocks::add_to_stream(int64_t branch) {
 }
 
 void Blocks::forward() {
-  const dnn::HeadShape heads{s_.branch_samples(), s_.heads, s_.tokens, s_.width / s_.heads};
   for (int64_t i = 0; i < s_.depth; ++i) {
     const Block& b = blocks_[static_cast<size_t>(i)];
     const std::vector<Planned>& p = products_[static_cast<size_t>(i)].forward;
     norm(2 * i, b.norm1);
     run(p[0]);
     libraries_.spend_host_time();
-    attention_plan_[0].run(libraries_.dnn, attention_->pointers(heads, qkv(i), attended(i), stats(i), &scale_),
-                           workspace_.get());
+    attention_plan_[0].run(libraries_.dnn, attention_->pointers(attention_of_block(i), scale_), workspace_.get());
     run(p[1]);
     add_to_stream(2 * i);
     norm(2 * i + 1, b.norm2);
@@ -233,7 +224,6 @@ void Blocks::bias_gradient(const bf16* dy, const Linear& l) {
 }
 
 void Blocks::backward() {
-  const dnn::HeadShape heads{s_.branch_samples(), s_.heads, s_.tokens, s_.width / s_.heads};
   const int64_t end = 2 * s_.depth;
   check(cudaMemsetAsync(slope_.get(), 0, slope_.bytes(), libraries_.stream));
   layer_norm_backward(output_slope_.get(), stream_before(end), all_rows(), static_cast<int>(s_.width),
@@ -258,9 +248,7 @@ void Blocks::backward() {
     run(p.dx[1]);
     libraries_.spend_host_time();
     attention_backward_plan_[0].run(
-        libraries_.dnn,
-        attention_backward_->pointers(heads, qkv(i), attended(i), drops() ? slope_wide_.get() : slope_narrow_.get(),
-                                      stats(i), row_sums_.get(), slope_qkv_.get(), &scale_, &one_),
+        libraries_.dnn, attention_backward_->pointers(attention_backward_of_block(i), row_sums_.get(), scale_, one_),
         workspace_.get());
     bias_gradient(slope_qkv_.get(), b.qkv);
     run(p.dw[0]);

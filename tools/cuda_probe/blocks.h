@@ -2,10 +2,13 @@
 // without stochastic depth. Launched kernel by kernel, as a program with a tape does.
 #pragma once
 
+#include <map>
 #include <optional>
 
-#include "attention_graphs.h"
+#include "backend/cuda/attention_graphs.h"
 #include "block_kernels.h"
+#include "heads.h"
+#include "plans.h"
 #include "product.h"
 
 struct BlocksShape {
@@ -39,7 +42,7 @@ class Libraries {
   cublasLtMatmulAlgo_t algorithm(const ProductSpec& spec, const Product& product);
 
  private:
-  std::map<std::vector<int64_t>, cublasLtMatmulAlgo_t> known_;
+  std::map<ProductSpec, cublasLtMatmulAlgo_t> known_;
 };
 
 class Blocks {
@@ -89,7 +92,7 @@ class Blocks {
   Norm add_norm();
   Linear add_linear(int64_t out, int64_t in);
   void start_values();
-  Planned plan(const ProductSpec& spec, const ProductPointers& pointers);
+  Planned plan(const ProductSpec& spec, const ProductOperands& operands);
   void plan_block(int64_t index);
   void run(const Planned& planned) const;
 
@@ -107,6 +110,15 @@ class Blocks {
   float* stats(int64_t block) const { return stats_.get() + block * s_.branch_rows() * s_.heads; }
   Rows rows_of(int64_t branch) const;
   Rows all_rows() const { return {.count = s_.rows(), .tokens = s_.tokens}; }
+
+  HeadShape heads() const { return {s_.branch_samples(), s_.heads, s_.tokens, s_.width / s_.heads}; }
+  astroclip::AttentionArguments attention_of_block(int64_t i) const {
+    return attention_of(heads(), qkv(i), attended(i), stats(i));
+  }
+  astroclip::AttentionBackwardArguments attention_backward_of_block(int64_t i) const {
+    return attention_backward_of(heads(), qkv(i), attended(i), drops() ? slope_wide_.get() : slope_narrow_.get(),
+                                 stats(i), slope_qkv_.get());
+  }
 
   void norm(int64_t branch, const Norm& parameters);
   void add_to_stream(int64_t branch);
@@ -132,8 +144,8 @@ class Blocks {
   Buffer<int> samples_;
   Buffer<float> factors_;
 
-  std::optional<dnn::AttentionForward> attention_;
-  std::optional<dnn::AttentionBackward> attention_backward_;
+  std::optional<dnn::AttentionGraph> attention_;
+  std::optional<dnn::AttentionBackwardGraph> attention_backward_;
   std::vector<dnn::Plan> attention_plan_, attention_backward_plan_;
   Workspace workspace_;
 };

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "dnn_graph.h"
+#include "plans.h"
 #include "reference.h"
 
 namespace {
@@ -17,20 +17,20 @@ constexpr int reruns = 20;
 cudnnHandle_t handle = nullptr;
 dnn::Target target;
 
-template <class T>
-constexpr cudnnDataType_t type_of = std::is_same_v<T, float> ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16;
-
 /// Neither TF32 nor another way of giving digits away.
-bool is_exact(const dnn::Notes& notes) {
+bool is_exact(const dnn::Engine& engine) {
   return std::ranges::none_of(
       std::vector{CUDNN_NUMERICAL_NOTE_TENSOR_CORE, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS,
                   CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC},
-      [&](auto note) { return dnn::contains(notes, note); });
+      [&](auto note) { return engine.has(note); });
 }
-bool is_repeatable(const dnn::Notes& notes) { return !dnn::contains(notes, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC); }
 
 int64_t channels_last(dnn::Graph& graph, cudnnDataType_t type, int64_t n, int64_t side, int64_t channels) {
   return graph.tensor(type, {n, channels, side, side}, {side * side * channels, 1, side * channels, channels});
+}
+
+astroclip::Windows windows_of(const Convolution& c) {
+  return {{c.window, c.window}, {c.stride, c.stride}, {c.padding, c.padding}};
 }
 
 struct Ids {
@@ -40,16 +40,22 @@ Ids add(dnn::Graph& graph, const Convolution& c, Pass pass, cudnnDataType_t type
   const int64_t x = channels_last(graph, pass == Pass::dx ? of_result : type, c.batch, c.side, c.in),
                 weight = channels_last(graph, pass == Pass::dw ? of_result : type, c.out, c.window, c.in),
                 y = channels_last(graph, pass == Pass::forward ? of_result : type, c.batch, c.out_side(), c.out);
-  const dnn::Window window{c.stride, c.padding};
+  const astroclip::Windows windows = windows_of(c);
   switch (pass) {
     case Pass::forward:
-      graph.convolution(window, x, weight, y);
+      graph.convolution(windows, x, weight, y);
       return {x, weight, y};
     case Pass::dx:
-      graph.convolution_dx(window, y, weight, x);
+      graph.convolution_dx(windows, y, weight, x);
       return {y, weight, x};
     case Pass::dw:
-      graph.convolution_dw(window, x, y, weight);
+      graph.convolution(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR, windows,
+                        {{CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, x},
+                         {CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, y},
+                         {CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, weight}},
+                        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
+                        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
+                        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA);
       return {x, y, weight};
   }
   return {};
@@ -58,21 +64,21 @@ Ids add(dnn::Graph& graph, const Convolution& c, Pass pass, cudnnDataType_t type
 /// `T`: of what is read, `R`: of the result.
 template <class T, class R>
 void measure(const std::string& name, const Convolution& c, Pass pass, const std::string& which, size_t most,
-             const std::function<bool(const dnn::Notes&)>& admits) {
+             const std::function<bool(const dnn::Engine&)>& admits) {
   const std::string row = name +
                           (pass == Pass::forward ? " forward"
                            : pass == Pass::dx    ? " dx"
                                                  : " dw") +
-                          (type_of<T> == CUDNN_DATA_FLOAT ? " f32 " : " bf16 ") + which;
+                          (cudnn_type<T> == CUDNN_DATA_FLOAT ? " f32 " : " bf16 ") + which;
   attempt(row, [&] {
     dnn::Graph graph;
-    const Ids ids = add(graph, c, pass, type_of<T>, type_of<R>);
+    const Ids ids = add(graph, c, pass, cudnn_type<T>, cudnn_type<R>);
     std::vector<std::string> refusals;
     const double start = now();
-    const std::vector<dnn::Plan> plans = graph.plans(target, most, &refusals, admits);
+    const std::vector<dnn::Plan> plans = graph.plans(target, most, admits, &refusals);
     if (plans.empty()) say("%-46s no plan: %s", row.c_str(), refusals.empty() ? "" : refusals.front().c_str());
     if (handle == nullptr) {
-      for (const dnn::Plan& plan : plans) say("%-46s %s, %.1f s", row.c_str(), plan.words().c_str(), now() - start);
+      for (const dnn::Plan& plan : plans) say("%-46s %s, %.1f s", row.c_str(), words(plan).c_str(), now() - start);
       return;
     }
     const int64_t window = c.window * c.window;
@@ -106,7 +112,7 @@ void measure(const std::string& name, const Convolution& c, Pass pass, const std
         }
         const double ms = time_ms(run, 5, 5);
         say("%-46s %8.4f ms %6.1f TFLOP/s, error %.2e, bits differ %d of %d, %s", row.c_str(), ms,
-            c.operations() / ms * 1e-9, error, differing.host()[0], reruns, plan.words().c_str());
+            c.operations() / ms * 1e-9, error, differing.host()[0], reruns, words(plan).c_str());
       });
     }
   });
@@ -114,11 +120,11 @@ void measure(const std::string& name, const Convolution& c, Pass pass, const std
 
 /// y = relu(conv(x) + bias + before) in one graph, with NaN, ∞ and −∞ in the first pixels of x.
 template <class T>
-void fused(const std::string& name, const Convolution& c, const std::function<bool(const dnn::Notes&)>& admits) {
-  const std::string row = name + " + bias + residual, ReLU" + (type_of<T> == CUDNN_DATA_FLOAT ? " f32" : " bf16");
+void fused(const std::string& name, const Convolution& c, const std::function<bool(const dnn::Engine&)>& admits) {
+  const std::string row = name + " + bias + residual, ReLU" + (cudnn_type<T> == CUDNN_DATA_FLOAT ? " f32" : " bf16");
   attempt(row, [&] {
     dnn::Graph graph;
-    const cudnnDataType_t type = type_of<T>;
+    const cudnnDataType_t type = cudnn_type<T>;
     const int64_t s = c.out_side();
     const dnn::Extents extents = {c.batch, c.out, s, s}, strides = {s * s * c.out, 1, s * c.out, c.out};
     const int64_t x = channels_last(graph, type, c.batch, c.side, c.in),
@@ -129,18 +135,18 @@ void fused(const std::string& name, const Convolution& c, const std::function<bo
                   product = graph.between(CUDNN_DATA_FLOAT, extents, strides),
                   biased = graph.between(CUDNN_DATA_FLOAT, extents, strides),
                   sum = graph.between(CUDNN_DATA_FLOAT, extents, strides);
-    graph.convolution({c.stride, c.padding}, x, weight, product);
+    graph.convolution(windows_of(c), x, weight, product);
     graph.pointwise(CUDNN_POINTWISE_ADD, product, bias, biased);
     graph.pointwise(CUDNN_POINTWISE_ADD, biased, before, sum);
     graph.relu(sum, y);
     std::vector<std::string> refusals;
-    const std::vector<dnn::Plan> plans = graph.plans(target, 1, &refusals, admits);
+    const std::vector<dnn::Plan> plans = graph.plans(target, 1, admits, &refusals);
     if (plans.empty()) {
       say("%-46s no plan: %s", row.c_str(), refusals.empty() ? "" : refusals.front().c_str());
       return;
     }
     if (handle == nullptr) {
-      say("%-46s %s", row.c_str(), plans[0].words().c_str());
+      say("%-46s %s", row.c_str(), words(plans[0]).c_str());
       return;
     }
     const Buffer<T> in = normal<T>(c.x_count(), 1), weights = normal<T>(c.weight_count(), 2, 0.04),
@@ -160,7 +166,7 @@ void fused(const std::string& name, const Convolution& c, const std::function<bo
     };
     const double ms = time_ms(run, 5, 5);
     const std::vector<T> host = out.host();
-    std::string words;
+    std::string outcomes;
     for (int64_t i = 0; i < 3; ++i) {  // what became of them in the first pixel: all channels see the value
       int nans = 0, infinities = 0, zeros = 0;
       for (int64_t o = 0; o < c.out; ++o) {
@@ -172,10 +178,10 @@ void fused(const std::string& name, const Convolution& c, const std::function<bo
       char text[80];
       std::snprintf(text, sizeof text, "; %f gives %d NaN, %d inf, %d zero", static_cast<double>(special[i]), nans,
                     infinities, zeros);
-      words += text;
+      outcomes += text;
     }
-    say("%-46s %8.4f ms %6.1f TFLOP/s, %s%s", row.c_str(), ms, c.operations() / ms * 1e-9, plans[0].words().c_str(),
-        words.c_str());
+    say("%-46s %8.4f ms %6.1f TFLOP/s, %s%s", row.c_str(), ms, c.operations() / ms * 1e-9, words(plans[0]).c_str(),
+        outcomes.c_str());
   });
 }
 
@@ -184,10 +190,10 @@ void fused(const std::string& name, const Convolution& c, const std::function<bo
 int main(int argc, char** argv) {
   const auto program = [&] {
     if (argc > 2 && argv[1] == std::string("plans")) {
-      target = dnn::Target::described_in(argv[2]);
+      target = described_in(argv[2]);
     } else {
       check(cudnnCreate(&handle));
-      target = dnn::Target::card(handle);
+      target.handle = handle;
       say_versions();
     }
     const int64_t n = 128;
@@ -202,17 +208,17 @@ int main(int argc, char** argv) {
         {"3x3 512 at 5", {n, 5, 512, 512, 3, 1, 1}},
     };
     for (const auto& [name, c] : {shapes[0], shapes[1]}) {
-      fused<bf16>(name, c, nullptr);
+      fused<bf16>(name, c, any_engine);
       fused<float>(name, c, is_exact);
-      fused<float>(name + " (any engine)", c, nullptr);
+      fused<float>(name + " (any engine)", c, any_engine);
     }
     for (const auto& [name, c] : shapes) {
       for (const Pass pass : {Pass::forward, Pass::dx, Pass::dw}) {
         if (c.window == 7 && pass == Pass::dx) continue;  // nobody asks for the gradient of pixels
-        measure<float, float>(name, c, pass, "first", 1, nullptr);
+        measure<float, float>(name, c, pass, "first", 1, any_engine);
         measure<float, float>(name, c, pass, "exact", 4, is_exact);
-        measure<bf16, bf16>(name, c, pass, "repeatable", 3, is_repeatable);
-        if (pass == Pass::dw) measure<bf16, float>(name, c, pass, "to f32, repeatable", 3, is_repeatable);
+        measure<bf16, bf16>(name, c, pass, "repeatable", 3, dnn::is_repeatable);
+        if (pass == Pass::dw) measure<bf16, float>(name, c, pass, "to f32, repeatable", 3, dnn::is_repeatable);
       }
     }
   };

@@ -171,7 +171,7 @@ int main() {
     attempt("products", [] {
       const Stream stream;
       const Blas blas(stream);
-      const ProductSpec spec{.m = 18560, .n = 4096, .k = 1024};
+      const ProductSpec spec = forward_product(18560, 4096, 1024);
       const Buffer<bf16> a = normal<bf16>(spec.m * spec.k, 1), b = normal<bf16>(spec.n * spec.k, 2), y(spec.m * spec.n);
       const Product product(blas, spec, {.a = a.get(), .b = b.get(), .y = y.get()});
       const Product::Choice choice = product.search();

@@ -1,58 +1,54 @@
-// Row-major products through cuBLASLt, with fused ends, and a search over its algorithms.
+// The backend's products by cuBLASLt with operands of their own, and a search over the algorithms.
 #pragma once
 
+#include "backend/cuda/blas_product.h"
 #include "device.h"
+
+using astroclip::DType;
+using astroclip::cuda::BlasProduct;
+using astroclip::cuda::ProductOperands;
+using astroclip::cuda::ProductSpec;
+
+/// y [rows, out] = x [rows, in] · weightᵀ in bf16.
+inline ProductSpec forward_product(int64_t rows, int64_t out, int64_t in) {
+  return {.m = rows, .n = out, .k = in, .transpose_b = true, .operand = DType::bf16, .result = DType::bf16};
+}
+/// dx [rows, in] = dy [rows, out] · weight in bf16.
+inline ProductSpec input_gradient(int64_t rows, int64_t in, int64_t out) {
+  return {.m = rows, .n = in, .k = out, .operand = DType::bf16, .result = DType::bf16};
+}
+/// dweight [out, in] = dyᵀ x in float, from bf16.
+inline ProductSpec weight_gradient(int64_t out, int64_t in, int64_t rows) {
+  return {.m = out, .n = in, .k = rows, .transpose_a = true, .operand = DType::bf16, .result = DType::f32};
+}
+inline double operations(const ProductSpec& s) { return 2.0 * static_cast<double>(s.m * s.n * s.k * s.batch); }
 
 /// The library with its workspace. One product runs at a time.
 class Blas {
  public:
-  static constexpr size_t workspace_bytes = size_t{64} << 20;
-
   explicit Blas(cudaStream_t stream = nullptr) : stream_(stream) { check(cublasLtCreate(&handle_)); }
   Blas(const Blas&) = delete;
   ~Blas() { cublasLtDestroy(handle_); }
-  cublasLtHandle_t handle() const { return handle_; }
   cudaStream_t stream() const { return stream_; }
-  void* workspace() const { return workspace_.get(); }
+  astroclip::cuda::BlasQueue queue() const { return {handle_, stream_, workspace_.get()}; }
 
  private:
   cublasLtHandle_t handle_ = nullptr;
   cudaStream_t stream_;
-  Workspace workspace_{static_cast<int64_t>(workspace_bytes)};
-};
-
-/// y = end(alpha op(a) op(b)) + beta c with a [m, k] (stored [k, m] if `a_turned`), b [k, n] (stored [n, k] if
-/// `b_turned`: a weight [out, in]) and y [m, n], all row-major; `batch` of them one after another in memory.
-struct ProductSpec {
-  int64_t m = 0, n = 0, k = 0, batch = 1;
-  bool a_turned = false, b_turned = true;
-  cudaDataType_t in = CUDA_R_16BF, out = CUDA_R_16BF;
-  cublasLtEpilogue_t end = CUBLASLT_EPILOGUE_DEFAULT;
-  cudaDataType_t bias = CUDA_R_16BF;
-  float alpha = 1.0F, beta = 0.0F;
-
-  double operations() const { return 2.0 * static_cast<double>(m * n * k * batch); }
-};
-
-struct ProductPointers {
-  const void* a = nullptr;
-  const void* b = nullptr;
-  void* y = nullptr;
-  const void* c = nullptr;     ///< what beta scales; y itself if null
-  const void* bias = nullptr;  ///< [n]
+  Workspace workspace_{static_cast<int64_t>(BlasProduct::workspace_bytes)};
 };
 
 class Product {
  public:
-  Product(const Blas& blas, const ProductSpec& spec, const ProductPointers& pointers);
-  Product(Product&& other) noexcept;
-  Product(const Product&) = delete;
-  ~Product();
+  Product(const Blas& blas, const ProductSpec& spec, const ProductOperands& operands)
+      : blas_(&blas), product_(spec, 256), operands_(operands) {}
 
-  /// The heuristic's algorithms, best guess first, among those that sum without atomic additions.
-  std::vector<cublasLtMatmulAlgo_t> algorithms(int most = 24) const;
+  /// The heuristic's algorithms, best guess first, as the backend takes them.
+  std::vector<cublasLtMatmulAlgo_t> algorithms() const {
+    return product_.algorithms(blas_->queue().library, operands_);
+  }
   /// On the stream of `blas`.
-  void run(const cublasLtMatmulAlgo_t& algorithm) const;
+  void run(const cublasLtMatmulAlgo_t& algorithm) const { check(product_.run(algorithm, operands_, blas_->queue())); }
 
   struct Choice {
     cublasLtMatmulAlgo_t algorithm{};
@@ -61,16 +57,10 @@ class Product {
   /// The fastest of the heuristic's algorithms.
   Choice search() const;
 
-  static std::string words(const cublasLtMatmulAlgo_t& algorithm);
-
  private:
-  template <class T>
-  void set(cublasLtMatmulDescAttributes_t name, const T& value);
-  cublasLtMatrixLayout_t layout(cudaDataType_t type, int64_t rows, int64_t columns) const;
-
   const Blas* blas_;
-  ProductSpec spec_;
-  ProductPointers p_;
-  cublasLtMatmulDesc_t operation_ = nullptr;
-  cublasLtMatrixLayout_t a_ = nullptr, b_ = nullptr, y_ = nullptr;
+  BlasProduct product_;
+  ProductOperands operands_;
 };
+
+std::string words(const cublasLtMatmulAlgo_t& algorithm);

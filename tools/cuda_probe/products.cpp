@@ -11,15 +11,15 @@ namespace {
 constexpr int reruns = 50;
 
 template <class T>
-constexpr cudaDataType_t type_of = std::is_same_v<T, float> ? CUDA_R_32F : CUDA_R_16BF;
+constexpr DType type_of = std::is_same_v<T, float> ? DType::f32 : DType::bf16;
 
 /// `T`: of the operands.
 template <class T>
 void repeat(const Blas& blas, const std::string& name, ProductSpec s) {
   attempt(name, [&] {
-    s.in = type_of<T>;
+    s.operand = type_of<T>;
     const Buffer<T> a = normal<T>(s.m * s.k, 1), b = normal<T>(s.n * s.k, 2);
-    const int64_t bytes = s.m * s.n * (s.out == CUDA_R_32F ? 4 : 2);
+    const int64_t bytes = s.m * s.n * astroclip::size_of(s.result);
     const Workspace y(bytes), first(bytes);
     const Product product(blas, s, {.a = a.get(), .b = b.get(), .y = y.get()});
     Load load;
@@ -41,8 +41,8 @@ void repeat(const Blas& blas, const std::string& name, ProductSpec s) {
       }
       const double ms = time_ms([&] { product.run(algorithm); }, 5, 3);
       say("%-44s no. %d %8.4f ms %6.1f TFLOP/s, bits differ %d alone, %d under load of %d, %s", name.c_str(),
-          proposal++, ms, s.operations() / ms * 1e-9, alone.host()[0], beside.host()[0], reruns,
-          Product::words(algorithm).c_str());
+          proposal++, ms, operations(s) / ms * 1e-9, alone.host()[0], beside.host()[0], reruns,
+          words(algorithm).c_str());
     }
   });
 }
@@ -70,18 +70,19 @@ void relu_of_nan(const Blas& blas) {
     const ProductSpec spec{.m = m,
                            .n = n,
                            .k = k,
-                           .in = type_of<T>,
-                           .out = type_of<T>,
-                           .end = CUBLASLT_EPILOGUE_RELU_BIAS,
-                           .bias = type_of<T>};
+                           .transpose_b = true,
+                           .operand = type_of<T>,
+                           .result = type_of<T>,
+                           .bias = true,
+                           .relu = true};
     const Product product(blas, spec, {.a = a.get(), .b = b.get(), .y = y.get(), .bias = bias.get()});
     for (const cublasLtMatmulAlgo_t& algorithm : product.algorithms()) {
       product.run(algorithm);
       const std::vector<T> host = y.host();
       const auto of_row = [&](size_t i) { return static_cast<double>(static_cast<float>(host[i * n])); };
       say("RELU_BIAS, %s: sums of NaN, -NaN, inf, -inf, %lld give %f, %f, %f, %f, %f; %s",
-          type_of<T> == CUDA_R_32F ? "f32" : "bf16", static_cast<long long>(k), of_row(0), of_row(1), of_row(2),
-          of_row(3), of_row(4), Product::words(algorithm).c_str());
+          type_of<T> == DType::f32 ? "f32" : "bf16", static_cast<long long>(k), of_row(0), of_row(1), of_row(2),
+          of_row(3), of_row(4), words(algorithm).c_str());
     }
   });
 }
@@ -94,17 +95,14 @@ int main() {
     const Blas blas;
     relu_of_nan<bf16>(blas);
     relu_of_nan<float>(blas);
-    const auto weight_gradient = [](int64_t out, int64_t in, int64_t rows) {
-      return ProductSpec{.m = out, .n = in, .k = rows, .a_turned = true, .b_turned = false, .out = CUDA_R_32F};
-    };
-    repeat<bf16>(blas, "fc1, 37120 x 4096 x 1024", {.m = 37120, .n = 4096, .k = 1024});
-    repeat<bf16>(blas, "one image's qkv, 145 x 3072 x 1024", {.m = 145, .n = 3072, .k = 1024});
-    repeat<bf16>(blas, "head, 256 x 4096 x 1024", {.m = 256, .n = 4096, .k = 1024});
-    repeat<bf16>(blas, "prototypes' dx, 4864 x 256 x 65536", {.m = 4864, .n = 256, .k = 65536, .b_turned = false});
+    repeat<bf16>(blas, "fc1, 37120 x 4096 x 1024", forward_product(37120, 4096, 1024));
+    repeat<bf16>(blas, "one image's qkv, 145 x 3072 x 1024", forward_product(145, 3072, 1024));
+    repeat<bf16>(blas, "head, 256 x 4096 x 1024", forward_product(256, 4096, 1024));
+    repeat<bf16>(blas, "prototypes' dx, 4864 x 256 x 65536", input_gradient(4864, 256, 65536));
     repeat<bf16>(blas, "fc1 dW, 4096 x 1024 x 18560", weight_gradient(4096, 1024, 18560));
     repeat<bf16>(blas, "proj dW, 1024 x 1024 x 37120", weight_gradient(1024, 1024, 37120));
     repeat<bf16>(blas, "Specformer's proj dW, 768 x 768 x 49792", weight_gradient(768, 768, 49792));
-    repeat<float>(blas, "f32, 4640 x 3072 x 1024", {.m = 4640, .n = 3072, .k = 1024, .out = CUDA_R_32F});
+    repeat<float>(blas, "f32, 4640 x 3072 x 1024", {.m = 4640, .n = 3072, .k = 1024, .transpose_b = true});
     repeat<float>(blas, "f32 dW, 1024 x 1024 x 4640", weight_gradient(1024, 1024, 4640));
   };
   return attempt("products", program) ? 0 : 1;

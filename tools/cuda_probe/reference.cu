@@ -152,7 +152,7 @@ __global__ void gather_kernel(const T* from, const int64_t* places, int64_t coun
 }  // namespace
 
 template <class T>
-Attention attention(const dnn::HeadShape& s, const T* qkv, const T* dy, int64_t pairs) {
+Attention attention(const HeadShape& s, const T* qkv, const T* dy, int64_t pairs) {
   const auto h = static_cast<int>(s.heads), t = static_cast<int>(s.tokens), w = static_cast<int>(s.width);
   const dim3 lines(blocks_for(s.tokens, 64), static_cast<unsigned>(pairs)),
       cells(blocks_for(s.tokens * s.width, 128), static_cast<unsigned>(pairs));
@@ -171,19 +171,19 @@ Attention attention(const dnn::HeadShape& s, const T* qkv, const T* dy, int64_t 
   check(cudaGetLastError());
   return result;
 }
-template Attention attention(const dnn::HeadShape&, const float*, const float*, int64_t);
-template Attention attention(const dnn::HeadShape&, const bf16*, const bf16*, int64_t);
+template Attention attention(const HeadShape&, const float*, const float*, int64_t);
+template Attention attention(const HeadShape&, const bf16*, const bf16*, int64_t);
 
 template <class T>
-Buffer<T> gather_heads(const dnn::HeadShape& s, const T* from, int64_t row, int64_t pairs) {
+Buffer<T> gather_heads(const HeadShape& s, const T* from, int64_t row, int64_t pairs) {
   Buffer<T> taken(pairs * s.tokens * s.width);
   gather_heads_kernel<<<dim3(blocks_for(s.tokens * s.width, 128), static_cast<unsigned>(pairs)), 128>>>(
       from, static_cast<int>(s.heads), static_cast<int>(s.tokens), static_cast<int>(s.width), row, taken.get());
   check(cudaGetLastError());
   return taken;
 }
-template Buffer<float> gather_heads(const dnn::HeadShape&, const float*, int64_t, int64_t);
-template Buffer<bf16> gather_heads(const dnn::HeadShape&, const bf16*, int64_t, int64_t);
+template Buffer<float> gather_heads(const HeadShape&, const float*, int64_t, int64_t);
+template Buffer<bf16> gather_heads(const HeadShape&, const bf16*, int64_t, int64_t);
 
 template <class T>
 Buffer<double> convolution(const Convolution& c, Pass pass, const T* a, const T* b, const Buffer<int64_t>& places) {

@@ -1,7 +1,7 @@
 // Plain double-precision kernels that fast ones are checked against: slow, and nothing else to them.
 #pragma once
 
-#include "attention_graphs.h"
+#include "heads.h"
 
 namespace reference {
 
@@ -13,10 +13,10 @@ struct Attention {
 };
 /// dy may be null: then without gradients.
 template <class T>
-Attention attention(const dnn::HeadShape& shape, const T* qkv, const T* dy, int64_t pairs);
+Attention attention(const HeadShape& shape, const T* qkv, const T* dy, int64_t pairs);
 /// The same pairs' numbers from rows of `row` numbers, to be compared.
 template <class T>
-Buffer<T> gather_heads(const dnn::HeadShape& shape, const T* from, int64_t row, int64_t pairs);
+Buffer<T> gather_heads(const HeadShape& shape, const T* from, int64_t row, int64_t pairs);
 
 /// A convolution of arrays [batch, side, side, in], [out, window, window, in] and [batch, out_side, out_side, out].
 struct Convolution {

@@ -49,7 +49,7 @@ AttentionGraph::AttentionGraph(const AttentionArguments& a) {
   graph.matmul(probabilities, v, y);
 }
 
-Pointers AttentionGraph::pointers(const AttentionArguments& a, const float& scale_value) const {
+Pointers AttentionTensors::pointers(const AttentionArguments& a, const float& scale_value) const {
   Pointers all = {{q, a.q.data}, {k, a.k.data}, {v, a.v.data}, {y, a.y.data}, {scale, &scale_value}};
   if (a.log_sum_exp) all.emplace_back(stats, a.log_sum_exp.data);
   return all;

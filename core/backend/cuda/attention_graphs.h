@@ -6,13 +6,17 @@
 /// softmax between, written as cuDNN's manual does.
 namespace astroclip::cuda::dnn {
 
-struct AttentionGraph {
+/// A graph of attention, however written.
+struct AttentionTensors {
   Graph graph;
-  int64_t q, k, v, scale, y, stats = -1;
+  int64_t q = -1, k = -1, v = -1, scale = -1, y = -1, stats = -1;
 
-  explicit AttentionGraph(const AttentionArguments& arguments);
   /// `scale_value` must live until the plan has run.
   Pointers pointers(const AttentionArguments& arguments, const float& scale_value) const;
+};
+
+struct AttentionGraph : AttentionTensors {
+  explicit AttentionGraph(const AttentionArguments& arguments);
 };
 
 /// dq comes straight from its product: the form that adds it up in memory is not repeatable.

@@ -21,21 +21,6 @@ std::string version(int number) { return fmt::format("{}.{}", number / 1000, num
 
 }  // namespace
 
-void check(cudaError_t status, const char* call) {
-  if (status == cudaSuccess) return;
-  throw Error(fmt::format("[cuda] {}: {}", call, cudaGetErrorString(status)));
-}
-
-void check(cublasStatus_t status, const char* call) {
-  if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw Error(fmt::format("[cuda] {}: {}", call, cublasLtGetStatusString(status)));
-}
-
-void check(cudnnStatus_t status, const char* call) {
-  if (status == CUDNN_STATUS_SUCCESS) return;
-  throw Error(fmt::format("[cuda] {}: {}", call, cudnnGetErrorString(status)));
-}
-
 std::string Card::objection(int index) {
   int driver = 0, cards = 0;
   if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) return "no NVIDIA driver is loaded";

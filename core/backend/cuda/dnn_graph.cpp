@@ -26,17 +26,6 @@ std::vector<Descriptor> engine_configs(const Target& target, const Descriptor& g
   return found;
 }
 
-bool is_repeatable(const Descriptor& config) {
-  Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-  cudnnBackendDescriptor_t raw = engine.raw();
-  (void)config.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &raw);
-  std::array<cudnnBackendNumericalNote_t, CUDNN_NUMERICAL_NOTE_TYPE_COUNT> notes;
-  const int64_t count = engine.get(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                   static_cast<int64_t>(notes.size()), notes.data());
-  return std::find(notes.begin(), notes.begin() + count, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) ==
-         notes.begin() + count;
-}
-
 }  // namespace
 
 Extents packed_strides(const Extents& extents) {
@@ -47,14 +36,25 @@ Extents packed_strides(const Extents& extents) {
 
 cudnnDataType_t type_of(DType dtype) { return dtype == DType::bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT; }
 
-Plan::Plan(const Target& target, Descriptor config)
-    : config_(std::move(config)), plan_(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR) {
+Engine::Engine(Descriptor config) : config_(std::move(config)), notes_(CUDNN_NUMERICAL_NOTE_TYPE_COUNT) {
+  const Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+  cudnnBackendDescriptor_t raw = engine.raw();
+  (void)config_.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &raw);
+  (void)engine.get(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &number_);
+  notes_.resize(static_cast<size_t>(
+      engine.get(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, std::ssize(notes_), notes_.data())));
+}
+
+bool Engine::has(cudnnBackendNumericalNote_t note) const { return std::ranges::find(notes_, note) != notes_.end(); }
+
+Plan::Plan(const Target& target, Engine engine)
+    : engine_(std::move(engine)), plan_(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR) {
   if (target.handle != nullptr) {
     plan_.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
   } else {
     plan_.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, target.properties);
   }
-  plan_.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config_);
+  plan_.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, engine_.config());
   plan_.finalize();
   (void)plan_.get(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &workspace_bytes_);
 }
@@ -154,16 +154,19 @@ void Graph::reduction(cudnnReduceTensorOp_t mode, int64_t x, int64_t y) {
 }
 
 void Graph::reshape(int64_t x, int64_t y) {
-  Descriptor operation(CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR);
-  operation.set(CUDNN_ATTR_OPERATION_RESHAPE_XDESC, tensors_.at(x));
-  operation.set(CUDNN_ATTR_OPERATION_RESHAPE_YDESC, tensors_.at(y));
+  operation(CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR,
+            {{CUDNN_ATTR_OPERATION_RESHAPE_XDESC, x}, {CUDNN_ATTR_OPERATION_RESHAPE_YDESC, y}});
+}
+
+void Graph::operation(cudnnBackendDescriptorType_t type, const Tensors& tensors) {
+  Descriptor operation(type);
+  for (const auto& [name, id] : tensors) operation.set(name, tensors_.at(id));
   add(std::move(operation));
 }
 
-void Graph::add_convolution(cudnnBackendDescriptorType_t type, const Windows& windows,
-                            const std::map<cudnnBackendAttributeName_t, int64_t>& tensors,
-                            cudnnBackendAttributeName_t math_name, cudnnBackendAttributeName_t alpha,
-                            cudnnBackendAttributeName_t beta) {
+void Graph::convolution(cudnnBackendDescriptorType_t type, const Windows& windows, const Tensors& tensors,
+                        cudnnBackendAttributeName_t settings, cudnnBackendAttributeName_t alpha,
+                        cudnnBackendAttributeName_t beta) {
   const std::array<int64_t, 2> ones = {1, 1};
   Descriptor math(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
   math.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT);
@@ -176,29 +179,30 @@ void Graph::add_convolution(cudnnBackendDescriptorType_t type, const Windows& wi
   math.finalize();
   Descriptor operation(type);
   for (const auto& [name, id] : tensors) operation.set(name, tensors_.at(id));
-  operation.set(math_name, math);
+  operation.set(settings, math);
   operation.set(alpha, CUDNN_TYPE_FLOAT, 1.0F);
   operation.set(beta, CUDNN_TYPE_FLOAT, 0.0F);
   add(std::move(operation), std::move(math));
 }
 void Graph::convolution(const Windows& windows, int64_t x, int64_t weight, int64_t y) {
-  add_convolution(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, windows,
-                  {{CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, x},
-                   {CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, weight},
-                   {CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, y}},
-                  CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
-                  CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA);
+  convolution(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, windows,
+              {{CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, x},
+               {CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, weight},
+               {CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, y}},
+              CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA);
 }
 void Graph::convolution_dx(const Windows& windows, int64_t dy, int64_t weight, int64_t dx) {
-  add_convolution(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, windows,
-                  {{CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, dy},
-                   {CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, weight},
-                   {CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, dx}},
-                  CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
-                  CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA);
+  convolution(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, windows,
+              {{CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, dy},
+               {CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, weight},
+               {CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, dx}},
+              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA);
 }
 
-std::optional<Plan> Graph::plan(const Target& target) {
+std::vector<Plan> Graph::plans(const Target& target, size_t most, const std::function<bool(const Engine&)>& admits,
+                               std::vector<std::string>* refusals) {
   std::vector<cudnnBackendDescriptor_t> operations;
   for (const Descriptor& operation : operations_) operations.push_back(operation.raw());
   graph_ = Descriptor(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
@@ -206,22 +210,35 @@ std::optional<Plan> Graph::plan(const Target& target) {
              operations.data());
   if (target.handle != nullptr) graph_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
   graph_.finalize();
+  const auto refuse = [&](const Error& error) {
+    if (refusals != nullptr) refusals->emplace_back(error.what());
+  };
+  std::vector<Plan> made;
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     std::vector<Descriptor> configs;
     try {
       configs = engine_configs(target, graph_, mode);
-    } catch (const Error&) {  // this mode knows no engine for the graph
-      continue;
+    } catch (const Error& error) {  // this mode knows no engine for the graph
+      refuse(error);
     }
     for (Descriptor& config : configs) {
+      if (made.size() == most) return made;
       try {
-        if (is_repeatable(config)) return Plan(target, std::move(config));
-      } catch (const Error&) {  // the next one may support it
-        continue;
+        Engine engine(std::move(config));
+        if (admits(engine)) made.emplace_back(target, std::move(engine));
+      } catch (const Error& error) {  // the next one may support it
+        refuse(error);
       }
     }
+    if (!made.empty()) break;
   }
-  return std::nullopt;
+  return made;
+}
+
+std::optional<Plan> Graph::plan(const Target& target) {
+  std::vector<Plan> made = plans(target, 1, &is_repeatable);
+  if (made.empty()) return std::nullopt;
+  return std::move(made.front());
 }
 
 }  // namespace astroclip::cuda::dnn

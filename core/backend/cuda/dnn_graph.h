@@ -3,10 +3,12 @@
 #include <cudnn.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -66,18 +68,40 @@ cudnnDataType_t type_of(DType dtype);
 /// Memory of a tensor; of a scalar, the host's.
 using Pointers = std::vector<std::pair<int64_t, const void*>>;
 
+/// An engine that cuDNN proposes for a graph, with its settings.
+class Engine {
+ public:
+  explicit Engine(Descriptor config);
+  int64_t number() const { return number_; }
+  bool has(cudnnBackendNumericalNote_t note) const;
+  const Descriptor& config() const { return config_; }
+
+ private:
+  Descriptor config_;
+  int64_t number_ = -1;
+  std::vector<cudnnBackendNumericalNote_t> notes_;
+};
+
+/// Whether it gives the same bits each time.
+inline bool is_repeatable(const Engine& engine) { return !engine.has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC); }
+
 /// One way to run a graph.
 class Plan {
  public:
-  /// `config` of an engine. Throws Error if the engine does not support the graph on the target.
-  Plan(const Target& target, Descriptor config);
+  /// Throws Error if the engine does not support the graph on the target.
+  Plan(const Target& target, Engine engine);
+  const Engine& engine() const { return engine_; }
   int64_t workspace_bytes() const { return workspace_bytes_; }
   void run(cudnnHandle_t handle, const Pointers& pointers, void* workspace) const;
 
  private:
-  Descriptor config_, plan_;
+  Engine engine_;
+  Descriptor plan_;
   int64_t workspace_bytes_ = 0;
 };
+
+/// Tensors of an operation, under the names that cuDNN has for them.
+using Tensors = std::map<cudnnBackendAttributeName_t, int64_t>;
 
 class Graph {
  public:
@@ -98,20 +122,25 @@ class Graph {
   void reshape(int64_t x, int64_t y);
   void convolution(const Windows& windows, int64_t x, int64_t weight, int64_t y);
   void convolution_dx(const Windows& windows, int64_t dy, int64_t weight, int64_t dx);
+  /// Another operation, which has no settings.
+  void operation(cudnnBackendDescriptorType_t type, const Tensors& tensors);
+  /// Another convolution; its settings, alpha and beta under the names that cuDNN has for them.
+  void convolution(cudnnBackendDescriptorType_t type, const Windows& windows, const Tensors& tensors,
+                   cudnnBackendAttributeName_t settings, cudnnBackendAttributeName_t alpha,
+                   cudnnBackendAttributeName_t beta);
 
   /// The first in the order of cuDNN's heuristic, so the same at each run, whose engine gives the same bits each time;
   /// none if cuDNN has no such engine.
   std::optional<Plan> plan(const Target& target);
+  /// Up to `most` in that order, of the engines that `admits` takes. Why others cannot be used is added to `refusals`.
+  std::vector<Plan> plans(const Target& target, size_t most, const std::function<bool(const Engine&)>& admits,
+                          std::vector<std::string>* refusals = nullptr);
 
  private:
   int64_t add_tensor(cudnnDataType_t type, const Extents& extents, const Extents& strides, bool is_virtual,
                      bool by_value);
   void add(Descriptor operation, Descriptor math = {});
   void add_pointwise(Descriptor math, int64_t x, int64_t b, int64_t y);
-  void add_convolution(cudnnBackendDescriptorType_t type, const Windows& windows,
-                       const std::map<cudnnBackendAttributeName_t, int64_t>& tensors,
-                       cudnnBackendAttributeName_t math_name, cudnnBackendAttributeName_t alpha,
-                       cudnnBackendAttributeName_t beta);
 
   std::map<int64_t, Descriptor> tensors_;
   std::vector<Descriptor> operations_, maths_;
