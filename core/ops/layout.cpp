@@ -45,10 +45,10 @@ void copy_out(const Tensor& whole, const Block& block, Tensor& part) {
       .copy_blocks(from, block.pitch, part.mutable_data(), block.width, block.width, block.rows, whole.dtype(), false);
 }
 
-void copy_in(const Tensor& part, const Block& block, Tensor& whole) {
+void copy_in(const Tensor& part, const Block& block, Tensor& whole, bool adds = false) {
   auto* to = static_cast<std::byte*>(whole.mutable_data()) + block.offset * size_of(whole.dtype());
   backend_of(whole.device())
-      .copy_blocks(part.data(), block.width, to, block.pitch, block.width, block.rows, whole.dtype(), false);
+      .copy_blocks(part.data(), block.width, to, block.pitch, block.width, block.rows, whole.dtype(), adds);
 }
 
 }  // namespace
@@ -111,9 +111,13 @@ Tensor narrow(const Tensor& x, int axis, int64_t begin, int64_t length) {
   const Block block = block_of(x.shape(), along, begin, length);
   Tensor part = like(x, x.shape().with(along, length));
   copy_out(x, block, part);
-  return autograd::record("narrow", part, {x}, [block, shape = x.shape()](const Tensor& dy) {
-    Tensor dx = Tensor::zeros(shape, dy.dtype(), dy.device());
-    copy_in(dy, block, dx);
+  // Several parts of one tensor add to one gradient.
+  return autograd::record("narrow", part, {x}, [block, shape = x.shape()](const Tensor& dy, Tensor gathered) {
+    Backend& backend = backend_of(dy.device());
+    const bool adds = gathered.defined() && gathered.sole_owner() && dy.dtype() == backend.compute_dtype();
+    Tensor dx = adds ? gathered : Tensor::zeros(shape, dy.dtype(), dy.device());
+    copy_in(dy, block, dx, adds);
+    if (gathered.defined() && !adds) backend.binary(BinaryOp::add, gathered, dx, dx);
     return std::vector<Tensor>{dx};
   });
 }
