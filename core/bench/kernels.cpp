@@ -114,6 +114,22 @@ Work layer_norm(const Settings& settings, const Blocks& b, bool backward) {
   return {gradients(settings, y, gathered), 0.0, bytes_of({&x, &x, &gathered, &y}) + rounded};
 }
 
+/// The published heads: four learned queries for all objects. The gradient is that of frozen tokens.
+Work attention_pool(const Settings& settings, const Blocks& b, bool backward) {
+  const ops::PrecisionScope scope(settings.precision);
+  const DType pooled = backend_of(settings.device).pooled_dtype(settings.precision);
+  const Tensor tokens = ops::cast(random(settings, {b.batch, b.tokens, b.dim()}), pooled);
+  Tensor queries = random(settings, {4, b.dim()});
+  queries.set_requires_grad(true);
+  const auto pool = [=] { return ops::attention_pool(tokens, queries); };
+  if (backward) return {gradients(settings, pool()), 0.0, bytes_of({&tokens})};
+  const auto run = [=] {
+    const ops::PrecisionScope precision(settings.precision);
+    pool();
+  };
+  return {run, 0.0, bytes_of({&tokens})};
+}
+
 Work gelu(const Settings& settings, const Blocks& b) {
   const Tensor x = random(settings, {b.rows(), 4 * b.dim()});
   return {[=] { ops::gelu(x); }, 0.0, 2.0 * bytes_of({&x})};
@@ -247,6 +263,10 @@ std::vector<Row> kernel_rows(bool on_card) {
   add_products(vit);
   add_attention(specformer);
   add_attention(vit);
+  for (const Adding& add : {specformer, vit}) {
+    add("attention_pool", "", [](const Settings& s, const Blocks& b) { return attention_pool(s, b, false); });
+    add("attention_pool", ", gradient", [](const Settings& s, const Blocks& b) { return attention_pool(s, b, true); });
+  }
   if (on_card) add_attention(Adding(rows, on_card, "crops of 26 tokens", {512, 26, 16, 64}));
   add_pointwise(specformer);
   if (on_card) {
