@@ -11,7 +11,7 @@ namespace astroclip {
 /// What a backbone gives. B objects, T tokens, width D.
 struct Encoded {
   Tensor cls_token;  ///< [B, D]; undefined for encoders without one
-  Tensor tokens;     ///< [B, T, D] after the final norm, without the class token
+  Tensor tokens;     ///< [B, T, D] after the final norm, without the class token; for alignment may be bf16 on cards
 };
 
 /// How the tokens enter the backbone.

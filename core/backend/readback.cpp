@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <type_traits>
 
 #include "backend/pinned.h"
 #include "base/error.h"
@@ -12,8 +13,8 @@ namespace astroclip {
 Readback::Readback(const std::vector<Tensor>& tensors) {
   int64_t bytes = 0;
   for (const Tensor& tensor : tensors) {
-    if (tensor.dtype() != DType::f32 && tensor.dtype() != DType::f64) {
-      throw Error(fmt::format("[readback] expected f32 or f64, found {}", name_of(tensor.dtype())));
+    if (tensor.dtype() != DType::f32 && tensor.dtype() != DType::f64 && tensor.dtype() != DType::bf16) {
+      throw Error(fmt::format("[readback] expected f32, f64 or bf16, found {}", name_of(tensor.dtype())));
     }
     parts_.push_back({tensor.dtype(), tensor.numel()});
     bytes += tensor.bytes();
@@ -37,10 +38,18 @@ std::vector<To> Readback::values() const {
   const auto take = [&]<class From>(From value, int64_t count) {
     for (int64_t i = 0; i < count; ++i, from += sizeof(From)) {
       std::memcpy(&value, from, sizeof(From));
-      all.push_back(static_cast<To>(value));
+      if constexpr (std::is_same_v<From, BFloat16>) {
+        all.push_back(static_cast<float>(value));
+      } else {
+        all.push_back(static_cast<To>(value));
+      }
     }
   };
-  for (const auto& [dtype, count] : parts_) dtype == DType::f32 ? take(0.0F, count) : take(0.0, count);
+  for (const auto& [dtype, count] : parts_) {
+    if (dtype == DType::f32) take(0.0F, count);
+    if (dtype == DType::f64) take(0.0, count);
+    if (dtype == DType::bf16) take(BFloat16(), count);
+  }
   return all;
 }
 

@@ -14,7 +14,7 @@ namespace astroclip {
 /// them.
 class Readback {
  public:
-  /// Queues the copies of tensors of one device, f32 or f64, at least one.
+  /// Queues the copies of tensors of one device, f32, f64 or bf16, at least one.
   explicit Readback(const std::vector<Tensor>& tensors);
   /// Waits for them. The elements of all tensors, one tensor after another.
   std::vector<float> floats() const { return values<float>(); }

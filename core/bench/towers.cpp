@@ -237,8 +237,10 @@ std::vector<NamedTensor> freeze_backbone(Encoder& encoder) {
   return head;
 }
 
+/// As a backbone gives them for alignment.
 Tensor random_tokens(const Encoder& encoder, int64_t batch, const Settings& settings) {
-  return random({batch, encoder.token_shape()[0], encoder.dim()}, settings);
+  const Tensor tokens = random({batch, encoder.token_shape()[0], encoder.dim()}, settings);
+  return ops::cast(tokens, backend_of(settings.device).pooled_dtype(settings.precision));
 }
 
 /// The head alone, on tokens that are there: an embedding, or a training step.

@@ -33,9 +33,16 @@ constexpr const char* tokens_column = "tokens";
 constexpr const char* summary_column = "summary";
 constexpr int64_t megabyte = 1 << 20;
 
-DType compute_dtype(Device device) { return backend_of(device).compute_dtype(); }
-
 Shape of_one(const Shape& batch) { return Shape(std::span(batch.begin() + 1, batch.end())); }
+
+/// HDF5 has no bf16: two numbers take the place of one f32.
+io::RowFile::Column column_of(const char* name, const Tensor& batch) {
+  const Shape row = of_one(batch.shape());
+  if (batch.dtype() != DType::bf16) return {name, batch.dtype(), row};
+  return {name, DType::f32, row.with(-1, row[-1] / 2)};
+}
+/// An attribute of such a file, with this value.
+constexpr const char *dtype_attribute = "dtype", *of_halves = "bf16";
 
 int64_t row_bytes(const Encoded& encoded) {
   return encoded.tokens.bytes() / encoded.tokens.size(0) +
@@ -49,7 +56,10 @@ class ComingColumn {
       : column_(column), begin_(begin), rows_(values.size(0)), dtype_(values.dtype()), numbers_({values}) {}
   void write(io::RowFile& file) const {
     const auto write = [&](const auto& numbers) { file.write(column_, begin_, rows_, numbers.data()); };
-    dtype_ == DType::f64 ? write(numbers_.doubles()) : write(numbers_.floats());
+    if (dtype_ == DType::f64) return write(numbers_.doubles());
+    const std::vector<float> floats = numbers_.floats();
+    if (dtype_ == DType::f32) return write(floats);
+    write(std::vector<BFloat16>(floats.begin(), floats.end()));
   }
 
  private:
@@ -95,13 +105,15 @@ bool has_frozen_backbone(const Encoder& encoder) {
 struct FrozenTokens::Files {
   io::RowReader tokens;
   std::optional<io::RowReader> summary;
+  bool are_halves;
 };
 
 FrozenTokens::FrozenTokens(const std::string& path, std::vector<int64_t> places, Device device)
     : places_(std::move(places)), device_(device) {
   const auto file = io::Hdf5File::open(path);
   const auto nothing_decoded = std::make_shared<io::BlockCache>(0);  // rows are contiguous
-  files_ = std::make_unique<Files>(Files{io::RowReader(file, tokens_column, nothing_decoded), std::nullopt});
+  files_ = std::make_unique<Files>(Files{io::RowReader(file, tokens_column, nothing_decoded), std::nullopt,
+                                         file.attribute(dtype_attribute) == of_halves});
   if (file.contains(summary_column)) files_->summary.emplace(file, summary_column, nothing_decoded);
 }
 
@@ -113,7 +125,9 @@ std::vector<HostArray> FrozenTokens::read(std::span<const int64_t> rows) const {
   std::vector<HostArray> arrays;
   const auto read = [&](const io::RowReader& reader) {
     const Shape shape = reader.shape().with(0, static_cast<int64_t>(rows.size()));
-    HostArray& values = arrays.emplace_back(reader.dtype(), shape, pinned_memory(device_));
+    const bool halves = files_->are_halves;
+    HostArray& values = arrays.emplace_back(halves ? DType::bf16 : reader.dtype(),
+                                            halves ? shape.with(-1, 2 * shape[-1]) : shape, pinned_memory(device_));
     reader.read(places, reader.dtype(), values.bytes.data());
   };
   read(files_->tokens);
@@ -124,7 +138,12 @@ std::vector<HostArray> FrozenTokens::read(std::span<const int64_t> rows) const {
 Encoded FrozenTokens::upload(const std::vector<HostArray>& arrays) const {
   const auto upload = [&](const HostArray& values) {
     if (values.dtype == DType::f32) return data::upload(values, device_);
-    return Tensor::from_host(values.values<double>(), values.shape, values.dtype, device_);
+    if (values.dtype == DType::f64) {
+      return Tensor::from_host(values.values<double>(), values.shape, values.dtype, device_);
+    }
+    Tensor tensor = Tensor::empty(values.shape, values.dtype, device_);
+    backend_of(device_).copy_async(tensor, values.bytes.data());
+    return tensor;
   };
   return {arrays.size() > 1 ? upload(arrays[1]) : Tensor(), upload(arrays[0])};
 }
@@ -193,12 +212,13 @@ bool TokenCache::fill(const TokenRequest& request, const std::string& path, cons
   const auto count = static_cast<int64_t>(rows.size());
   Encoded sample;
   load(request, rows, 0, 1, [&](int64_t, const HostArray& view) { sample = encode(request, view); });
-  const DType dtype = sample.tokens.dtype();
-  if (dtype != compute_dtype(experiment_.run_device())) return false;
+  const Tensor& tokens = sample.tokens;
+  if (tokens.dtype() == DType::bf16 && tokens.size(-1) % 2 != 0) return false;
   if (!make_room(count * row_bytes(sample), request.name)) return false;
-  std::vector<io::RowFile::Column> columns = {{tokens_column, dtype, of_one(sample.tokens.shape())}};
-  if (sample.cls_token.defined()) columns.push_back({summary_column, dtype, of_one(sample.cls_token.shape())});
-  io::RowFile file(path, {{"key", key}}, columns, count);
+  std::vector<io::RowFile::Column> columns = {column_of(tokens_column, tokens)};
+  if (sample.cls_token.defined()) columns.push_back(column_of(summary_column, sample.cls_token));
+  const std::string dtype(name_of(tokens.dtype()));
+  io::RowFile file(path, {{"key", key}, {dtype_attribute, dtype}}, columns, count);
   // The device computes a batch while the one before is read and written.
   std::vector<ComingColumn> before;
   const auto write = [&](int64_t end) {

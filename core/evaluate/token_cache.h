@@ -61,7 +61,7 @@ class TokenCache {
 
   /// Runs the backbone over all rows that have the modality unless that was done before; an interrupted pass is
   /// resumed. The least recently used files are removed to make room. Null when the tokens do not fit the bound or the
-  /// disk, or are not of the device's compute dtype.
+  /// disk.
   std::shared_ptr<const FrozenTokens> open(const TokenRequest& request);
 
  private:

@@ -72,11 +72,11 @@ class Backbone final : public nn::Module {
     child("head", head_);
   }
 
-  /// tokens [B, T, F] → [B, T, dim]
-  Tensor encode(const Tensor& tokens) const {
+  /// tokens [B, T, F] → [B, T, dim] for `readers`
+  Tensor encode(const Tensor& tokens, ops::Readers readers) const {
     Tensor x = embed_(tokens) + ops::narrow(positions_, 0, 0, tokens.size(1));
     for (const auto& block : blocks_) x = (*block)(x);
-    return norm_(x);
+    return norm_(x, readers);
   }
 
   Tensor reconstruct(const Tensor& features) const { return head_(features); }
@@ -165,9 +165,10 @@ head = { width = 256, heads = 4 }
         {ones({batch, 1, p_.token_width()}), ops::concat({ones({batch, p_.windows(), 2}), windows_of(raw)}, 2)}, 1);
   }
 
-  Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm) const override {
-    if (!mask.defined()) return {{}, backbone_.encode(tokens)};
-    return {{}, backbone_.encode(tokens * (1 - ops::reshape(mask, {mask.size(0), mask.size(1), 1})))};
+  Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm form) const override {
+    const ops::Readers readers = form == TokenForm::alignment ? ops::Readers::pooling : ops::Readers::any;
+    if (!mask.defined()) return {{}, backbone_.encode(tokens, readers)};
+    return {{}, backbone_.encode(tokens * (1 - ops::reshape(mask, {mask.size(0), mask.size(1), 1})), readers)};
   }
 
   Tensor reconstruct(const Encoded& encoded) const override { return backbone_.reconstruct(encoded.tokens); }

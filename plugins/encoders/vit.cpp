@@ -110,8 +110,8 @@ class Backbone final : public nn::Module {
     child("norm", norm_);
   }
 
-  /// patches [B, T, C·P·P] → features, with class token, registers and positions or without all three.
-  Encoded encode(const Tensor& patches, const Tensor& mask, bool with_positions) const {
+  /// patches [B, T, C·P·P] → features for `readers`, with class token, registers and positions or without all three.
+  Encoded encode(const Tensor& patches, const Tensor& mask, bool with_positions, ops::Readers readers) const {
     const int64_t batch = patches.size(0), count = patches.size(1);
     Tensor x = ops::linear(patches, ops::reshape(patch_weight_, {p_.dim, p_.patch_values()}), patch_bias_);
     if (mask.defined()) x = hide(x, mask);
@@ -121,7 +121,7 @@ class Backbone final : public nn::Module {
       if (p_.registers > 0) x = with_registers(x);
     }
     for (const auto& block : blocks_) x = (*block)(x);
-    x = norm_(x);
+    x = norm_(x, readers);
     if (!with_positions) return {{}, x};
     const Tensor patch_tokens = ops::narrow(x, 1, p_.classes() + p_.registers, count);
     if (!p_.class_token) return {{}, patch_tokens};
@@ -252,7 +252,9 @@ head = { width = 256, heads = 4 }
   }
 
   Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm form) const override {
-    return backbone_.encode(tokens, mask, form == TokenForm::pretraining || p_.alignment_positions);
+    const bool aligns = form == TokenForm::alignment;
+    return backbone_.encode(tokens, mask, !aligns || p_.alignment_positions,
+                            aligns ? ops::Readers::pooling : ops::Readers::any);
   }
 
   Tensor embed(const Encoded& encoded) const override { return head_(encoded.tokens); }

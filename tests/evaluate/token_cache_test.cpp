@@ -8,6 +8,7 @@
 #include "config/toml.h"
 #include "experiment/fingerprint.h"
 #include "model/model.h"
+#include "ops/ops.h"
 #include "plugin/host.h"
 #include "support/scratch.h"
 
@@ -94,6 +95,47 @@ TEST_F(TokenCacheTest, GivesTheBitsThatTheBackboneGivesInAnyOrder) {
     const auto kept = cache.open(request(name));
     ASSERT_NE(kept, nullptr);
     const Encoded there = kept->upload(kept->read(rows)), here = forward(request(name), rows);
+    EXPECT_EQ(there.tokens.shape(), here.tokens.shape());
+    EXPECT_EQ(there.tokens.to_floats(), here.tokens.to_floats()) << name;
+    ASSERT_EQ(there.cls_token.defined(), here.cls_token.defined());
+    if (!here.cls_token.defined()) continue;
+    EXPECT_EQ(there.cls_token.to_floats(), here.cls_token.to_floats()) << name;
+  }
+}
+
+/// An encoder whose tokens are rounded for attention pooling, as on a card.
+class InBf16 final : public Encoder {
+ public:
+  explicit InBf16(const Encoder& encoder) : encoder_(encoder) {}
+  std::string modality() const override { return encoder_.modality(); }
+  Shape input_shape() const override { return encoder_.input_shape(); }
+  Shape token_shape() const override { return encoder_.token_shape(); }
+  int64_t dim() const override { return encoder_.dim(); }
+  int64_t embedding_width() const override { return encoder_.embedding_width(); }
+  Tensor tokenize(const Tensor& raw) const override { return encoder_.tokenize(raw); }
+  Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm form) const override {
+    const auto rounded = [](const Tensor& x) { return x.defined() ? ops::cast(x, DType::bf16) : x; };
+    const Encoded encoded = encoder_.encode(tokens, mask, form);
+    return {rounded(encoded.cls_token), rounded(encoded.tokens)};
+  }
+  Tensor embed(const Encoded& encoded) const override { return encoder_.embed(encoded); }
+  Tensor pool(const Encoded& encoded) const override { return encoder_.pool(encoded); }
+
+ private:
+  const Encoder& encoder_;
+};
+
+TEST_F(TokenCacheTest, KeepsTokensInTheDtypeThatTheyHave) {
+  TokenCache cache(experiment_, *dataset_, {}, folder_, plenty, nullptr);
+  const std::vector<int64_t> rows = {33, 2, 39, 0, 17, 18, 5, 11, 36, 21, 20, 9, 4, 30, 1, 8};
+  for (const std::string& name : model_.names()) {
+    const InBf16 encoder(model_.encoder(name));
+    const TokenRequest plain = request(name);
+    const TokenRequest rounded{plain.name, encoder, plain.split, plain.view, plain.form, plain.batch};
+    const auto kept = cache.open(rounded);
+    ASSERT_NE(kept, nullptr);
+    const Encoded there = kept->upload(kept->read(rows)), here = forward(rounded, rows);
+    ASSERT_EQ(there.tokens.dtype(), DType::bf16);
     EXPECT_EQ(there.tokens.shape(), here.tokens.shape());
     EXPECT_EQ(there.tokens.to_floats(), here.tokens.to_floats()) << name;
     ASSERT_EQ(there.cls_token.defined(), here.cls_token.defined());
