@@ -37,9 +37,10 @@ Verb explore_verb() {
       .usages = {"EMBEDDINGS.h5 [--data FILE…] [--model FILE]", "RUN [--model FILE]"},
       .meaning = "show embeddings in a browser: maps, galaxies, neighbours",
       .description =
-          "Serves a page for browsers of this machine, whose address it prints: maps of the embeddings by principal "
-          "components and UMAP, the image, spectrum and labels of a galaxy, its neighbours in every direction, and "
-          "selections to export. It needs no network. The maps are kept beside the embeddings, in EMBEDDINGS.h5.view.",
+          "Serves a page for browsers, whose address it prints: maps of the embeddings by principal components and "
+          "UMAP, and of the sky; the image, spectrum and labels of a galaxy, its neighbours in every direction, and "
+          "selections to export. With the model, galaxies in FITS files are embedded and placed among them. It needs "
+          "no network. The maps are kept beside the embeddings, in EMBEDDINGS.h5.view.",
       .positionals = {Argument("embeddings", "EMBEDDINGS.h5|RUN",
                                "file of `astroclip embed`, or the folder of a run, which brings its dataset")
                           .required()
