@@ -175,7 +175,8 @@ class MemoryNeed {
         spec.name, size_text(weights), size_text(activations), splits ? spec.micro_batch : spec.batch, device_.str(),
         size_text(*available + memory_.statistics().used_bytes));
     if (weights + activations > *available + memory_.statistics().used_bytes) {
-      throw Error(need + ": make 'batch' smaller, and with 'accumulate' a step of several batches");
+      throw Error(need +
+                  ": 'recompute' keeps less of blocks, and 'accumulate' makes a step of several smaller batches");
     }
     return need;
   }
