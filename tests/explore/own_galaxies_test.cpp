@@ -14,10 +14,12 @@
 #include <thread>
 
 #include "base/error.h"
+#include "browser.h"
 #include "data/fields.h"
 #include "data/survey.h"
 #include "explore/explorer.h"
 #include "explored.h"
+#include "serve/http_server.h"
 #include "support/fits_files.h"
 #include "support/fixtures.h"
 #include "support/message_of.h"
@@ -250,6 +252,45 @@ TEST_F(OwnGalaxy, NeedsTheModelOfTheEmbeddings) {
               HasSubstr(others.path() + " was made by f00d"));
   Explorer without(embeddings_, catalogue_, index_);
   EXPECT_THAT(message_of([&] { without.answer({"POST", Explorer::upload_path, {}, ""}); }), HasSubstr("--model"));
+}
+
+TEST_F(OwnGalaxy, IsUploadedByThePage) {
+  if (testing_support::chromium_path().empty()) GTEST_SKIP() << "Chromium is not installed (apt-get install chromium)";
+  const std::string image = scratch("page_image.fits"), damaged = scratch("page_damaged.fits");
+  const std::string bytes = image_of(5);
+  std::ofstream(image, std::ios::binary) << bytes;
+  std::ofstream(damaged, std::ios::binary) << bytes.substr(0, 5000);
+  serve::ServerOptions serving;
+  serving.upload_path = Explorer::upload_path;
+  serving.most_upload_bytes = 1 << 24;
+  serve::HttpServer server(serving, [&](const serve::Request& request) { return explorer_.answer(request); });
+  std::atomic<bool> stop = false;
+  std::thread thread([&] { server.run([&] { return stop.load(); }); });
+  {
+    testing_support::Browser browser;
+    browser.go(server.url());
+    EXPECT_TRUE(browser.becomes("document.getElementById('own-section')?.hidden === false"));
+    const auto embed = [&](const std::string& file) {
+      const auto document = browser.call("DOM.getDocument")["root"]["nodeId"];
+      const auto input =
+          browser.call("DOM.querySelector", {{"nodeId", document}, {"selector", "#own-image"}})["nodeId"];
+      browser.call("DOM.setFileInputFiles", {{"files", {file}}, {"nodeId", input}});
+      browser.value("document.querySelector('#own button').click()");
+    };
+    embed(damaged);
+    EXPECT_TRUE(browser.becomes("document.getElementById('work').innerText.includes('image.fits: is truncated')"));
+    embed(image);
+    EXPECT_TRUE(browser.becomes("document.querySelector('#panel h2')?.innerText === 'Galaxy own 1'"));
+    EXPECT_TRUE(browser.becomes("document.querySelectorAll('#panel .strip').length === 2"));
+    EXPECT_TRUE(browser.becomes("location.hash.includes('own=1')"));
+    const std::string nearest =
+        browser.value("document.querySelector('#panel .strip button').getAttribute('aria-label')").get<std::string>();
+    EXPECT_EQ(nearest, "galaxy " + embeddings_.id(5) + ", cosine 1.000");
+    browser.value("document.getElementById('own-section').open = true");
+    browser.screenshot("own");
+  }
+  stop = true;
+  thread.join();
 }
 
 }  // namespace
