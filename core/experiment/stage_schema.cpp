@@ -129,7 +129,7 @@ const Schema<StageSpec>& stage_schema() {
                  at_least(0))
           .field("recompute", &StageSpec::recompute,
                  "encoders whose blocks are computed again in the backward pass instead of kept for it (activation "
-                 "checkpointing): a fraction of the memory for activations, about a third more time")
+                 "checkpointing): a fraction of the memory for activations, a quarter to a third more time")
           .no_effect_on_results()
           .field("ema", &StageSpec::ema,
                  "decay of a moving average of the weights, which validations, files and what comes after the stage "
