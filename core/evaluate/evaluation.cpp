@@ -19,6 +19,7 @@
 #include "data/image_bands.h"
 #include "data/loader.h"
 #include "evaluate/embedder.h"
+#include "evaluate/galleries.h"
 #include "evaluate/left_out.h"
 #include "evaluate/object_files.h"
 #include "evaluate/report.h"
@@ -176,6 +177,9 @@ class Evaluator {
         in_both_(in_both) {
     for (const Split split : {Split::train, Split::test}) choose_rows(split);
   }
+
+  /// The rows of the test objects in the dataset.
+  const std::vector<int64_t>& test_rows() const { return rows_[index(Split::test)]; }
 
   /// Representations of everything, or of the floors alone. Vectors may hold what is not finite.
   TaskInput gather(bool floors_alone) && {
@@ -563,7 +567,9 @@ std::vector<Report> evaluate(const Experiment& experiment, const Model& model, c
                              const Dataset& dataset, const InBoth& in_both, const Provenance& provenance,
                              const std::vector<std::string>& looks, const record::RunFolder& folder,
                              record::Console& console, TokenCache* cache) {
-  TaskInput input = Evaluator(experiment, model, origins, dataset, console, cache, in_both).gather(false);
+  Evaluator evaluator(experiment, model, origins, dataset, console, cache, in_both);
+  const std::vector<int64_t> test_rows = evaluator.test_rows();
+  TaskInput input = std::move(evaluator).gather(false);
   write_embeddings(folder.embeddings(), input,
                    {{"experiment", config::to_toml(experiment.resolved())}, {"provenance", provenance.text()}});
   auto [reports, predictions] = run_tasks(experiment, input, console);
@@ -572,6 +578,7 @@ std::vector<Report> evaluate(const Experiment& experiment, const Model& model, c
   if (!looks.empty()) {
     reports.insert(reports.begin(), {"looks for a collapse", fmt::format("{}", fmt::join(looks, "\n  ")), {}});
   }
+  write_objects(folder.objects(), input, dataset, test_rows);
   if (!predictions.empty()) write_predictions(folder.predictions(), predictions, input.id_names);
   if (input.keep_probes) write_probes(folder.probes(), predictions);
   const std::string text = report_text(reports);

@@ -19,6 +19,7 @@ namespace astroclip::record {
 ///   model.safetensors      the encoders at the end
 ///   embeddings.h5          embeddings of every object
 ///   predictions.h5         what the tasks predict of test objects
+///   objects.h5             labels of test objects, and pictures of those in the report's galleries
 ///   probes/                the probes that the tasks fit, if they are kept
 ///   report.txt, report.json  results of the tasks; report.json is written last, and marks the run as finished
 ///   report/index.html      the same as a page with figures
@@ -46,6 +47,7 @@ class RunFolder {
   std::string model() const { return path_ + "/model.safetensors"; }
   std::string embeddings() const { return path_ + "/embeddings.h5"; }
   std::string predictions() const { return path_ + "/predictions.h5"; }
+  std::string objects() const { return path_ + "/objects.h5"; }
   std::string probes() const { return path_ + "/probes"; }
   std::string report_text() const { return path_ + "/report.txt"; }
   std::string report_json() const { return path_ + "/report.json"; }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -8,8 +9,9 @@ namespace astroclip::report {
 /// The blocks of a file that gnuplot reads, with their numbers.
 class Blocks {
  public:
-  /// Adds lines of numbers, at least one, under a heading; gives the number of the block.
-  int64_t add(const std::string& heading, const std::string& lines) {
+  /// Adds lines of numbers, at least one, under a heading of one line; gives the number of the block.
+  int64_t add(std::string heading, const std::string& lines) {
+    std::ranges::replace(heading, '\n', ' ');
     text_ += (count_ == 0 ? "# " : "\n\n# ") + heading + "\n" + lines;
     return count_++;
   }

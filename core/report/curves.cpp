@@ -120,6 +120,7 @@ Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) 
       before = step;
     }
   }
+  if (plots.empty()) return figure;
   figure.data = blocks.text();
   const bool is_logarithmic = least > 0.0 && greatest / least > least_decade;
   figure.script = fmt::format("set xlabel 'step'\nset ylabel 'loss'\n{}set key top right\nplot {}\n",

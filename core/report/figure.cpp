@@ -15,8 +15,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* okabe_ito[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442"};
-
 constexpr const char* figure_style =
     R"(# What all figures share: change it here, and draw them again with `gnuplot *.gp`.
 set encoding utf8
@@ -90,24 +88,21 @@ std::string file_name_of(const std::string& words) {
   return name;
 }
 
-std::string line_colour(size_t number) { return okabe_ito[number % std::size(okabe_ito)]; }
-
 FigureSheet::FigureSheet(std::string folder, size_t most_bytes)
-    : folder_(std::move(folder)), left_(most_bytes), has_gnuplot_(report::has_gnuplot()) {
-  if (fs::is_directory(folder_)) {
-    for (const auto& entry : fs::directory_iterator(folder_)) {
-      const std::string ending = entry.path().extension().string();
-      if (ending == ".gp" || ending == ".dat" || ending == ".svg") fs::remove(entry.path());
-    }
-  }
-}
+    : folder_(std::move(folder)), left_(most_bytes), has_gnuplot_(report::has_gnuplot()) {}
 
-std::string FigureSheet::add(const std::vector<Figure>& figures) {
+std::string FigureSheet::add(std::vector<Figure> figures) {
   if (figures.empty()) return "";
   io::make_folder(folder_);
   io::write_text(folder_ + "/style.gp", figure_style);
   std::vector<std::string> scripts;
-  for (const Figure& figure : figures) {
+  for (Figure& figure : figures) {
+    const std::string plain = figure.name;
+    for (int number = 2; !names_.insert(figure.name).second; ++number)
+      figure.name = fmt::format("{}-{}", plain, number);
+    // On one line: what follows a line feed would be a command.
+    std::string comment = figure.caption;
+    std::ranges::replace(comment, '\n', ' ');
     const auto write = [&](const char* ending, const std::string& text) {
       io::write_text(fmt::format("{}/{}{}", folder_, figure.name, ending), text);
     };
@@ -115,7 +110,8 @@ std::string FigureSheet::add(const std::vector<Figure>& figures) {
     write(".gp",
           fmt::format("# {4}\nreset\nload 'style.gp'\nset terminal svg size {1},{2} noenhanced font "
                       "'Helvetica,Arial,sans-serif,13'\nset output '{0}.svg'\ndata = '{0}.dat'\n{3}unset output\n",
-                      figure.name, figure.width, figure.height, figure.script, figure.caption));
+                      figure.name, figure.width, figure.height, figure.script, comment));
+    fs::remove(fmt::format("{}/{}.svg", folder_, figure.name));  // of an earlier page
     scripts.push_back(figure.name + ".gp");
   }
   if (has_gnuplot_) (void)run_gnuplot(folder_, scripts);  // a figure that it fails on is not there

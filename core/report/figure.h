@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,17 +24,14 @@ struct Figure {
 /// A name made of words: other characters than letters of ASCII and digits become one -.
 std::string file_name_of(const std::string& words);
 
-/// Colours that the colour-blind tell apart (Okabe & Ito 2008); they follow one another again after the last.
-std::string line_colour(size_t number);
-
 /// The figures of a page.
 class FigureSheet {
  public:
-  /// Figures' files go to `folder`, which is emptied of those of an earlier page. At most so many bytes are shown.
+  /// Figures' files go to `folder`, over those of the same names. At most so many bytes are shown.
   FigureSheet(std::string folder, size_t most_bytes);
 
   /// Writes script and data of figures, has them drawn where there is gnuplot, and gives them as HTML, numbered on.
-  std::string add(const std::vector<Figure>& figures);
+  std::string add(std::vector<Figure> figures);
   /// Gives a figure that is HTML itself, numbered like the others.
   std::string add(const std::string& body, const std::string& caption, const HtmlTable& table);
 
@@ -46,6 +45,7 @@ class FigureSheet {
   size_t left_;  ///< bytes
   bool has_gnuplot_;
   int64_t count_ = 0;
+  std::set<std::string> names_;  ///< of files
 };
 
 }  // namespace astroclip::report

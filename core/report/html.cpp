@@ -12,6 +12,7 @@ constexpr std::string_view style = R"(
 :root { color-scheme: light dark; --back: #fff; --text: #1b1f24; --soft: #5a6470; --line: #c9d0d8; --link: #0a58ca; }
 @media (prefers-color-scheme: dark) {
   :root { --back: #14171b; --text: #e6e9ed; --soft: #a3adb8; --line: #3b434d; --link: #7db3ff; }
+  figure > svg { filter: brightness(1.3); }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem 1.5rem 4rem; max-width: 76rem; font: 15px/1.5 system-ui, sans-serif;
@@ -33,6 +34,8 @@ tr.quiet { color: var(--soft); }
 figure { margin: 1.2rem 0; } figure > svg { max-width: 100%; height: auto; display: block; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(34rem, 100%), 1fr)); gap: 0 2rem; }
 .figures > .whole { grid-column: 1 / -1; }
+.gallery img { width: 46px; height: 46px; margin: 1px; vertical-align: middle; }
+.gallery img.query { width: 72px; height: 72px; border: 4px solid #d5000e; } .gallery th, .gallery td { text-align: left; }
 details { margin: .4rem 0; } summary { cursor: pointer; color: var(--link); font-size: .9rem; }
 pre { font-size: .8rem; overflow-x: auto; border: 1px solid var(--line); padding: .6rem; white-space: pre-wrap;
   overflow-wrap: anywhere; }
@@ -72,7 +75,8 @@ std::string html_text(std::string_view text) {
 }
 
 std::string html_of(const HtmlTable& table) {
-  std::string out = "<div class=\"wide\" tabindex=\"0\"><table>\n";
+  std::string out = fmt::format("<div class=\"wide\" role=\"region\" aria-label=\"{}\" tabindex=\"0\"><table>\n",
+                                html_text(table.caption));
   if (!table.caption.empty()) out += fmt::format("<caption>{}</caption>\n", html_text(table.caption));
   const auto cell = [&](const std::string& text, size_t column, const char* element, const char* scope) {
     return fmt::format("<{0}{1}{2}>{3}</{0}>", element, scope, column < table.text_columns ? " class=\"text\"" : "",

@@ -4,11 +4,18 @@
 #include <fmt/ranges.h>
 
 #include "io/output/durable_file.h"
+#include "report/comparison_figure.h"
 #include "report/curves.h"
 #include "report/figure.h"
+#include "report/gallery_figures.h"
 #include "report/gnuplot.h"
 #include "report/html.h"
+#include "report/map_figures.h"
+#include "report/morphology_figures.h"
+#include "report/posterior_figures.h"
+#include "report/prediction_figures.h"
 #include "report/result_tables.h"
+#include "report/test_objects.h"
 
 namespace astroclip::report {
 
@@ -42,7 +49,11 @@ class Page {
 
   std::string html(const std::string& figures_folder) {
     FigureSheet sheet(figures_folder, most_figure_bytes);
-    const std::string tables = tables_html(), curves = sheet.add(curve_figures(runs_));
+    const std::string tables = tables_html();
+    const std::string results =
+        runs_.size() == 1 ? results_html(runs_.front(), sheet)
+                          : section("comparison", "Comparison", sheet.add(comparison_figures(tables_, runs_)));
+    const std::string curves = sheet.add(curve_figures(runs_));
     std::string body = fmt::format("<header>\n<h1>{}</h1>\n", html_text(title_of(runs_)));
     for (const RunResults& run : runs_) body += facts_of(run);
     body +=
@@ -58,6 +69,7 @@ class Page {
           "<code>astroclip report</code> on the run again.</p>\n";
     body += "</header>\n<main>\n";
     body += section("tables", "Tables", tables);
+    body += results;
     body += section("training", "Training", curves);
     body += section("made-from", "What it was made from", origins_html());
     return html_page(title_of(runs_), body + "</main>\n");
@@ -83,6 +95,17 @@ class Page {
       for (const std::string& note : table.notes) html += fmt::format("<p class=\"note\">{}</p>\n", html_text(note));
     }
     return html.empty() ? "<p>The experiment has no tasks.</p>\n" : html;
+  }
+
+  /// The figures of one run.
+  static std::string results_html(const RunResults& run, FigureSheet& sheet) {
+    const TestObjects objects = read_test_objects(run.folder);
+    const std::vector<StoredPrediction> predictions = read_predictions(run, objects);
+    std::string html = section("galleries", "Retrieval", galleries_html(run.folder, objects, sheet));
+    html += section("predictions", "Predictions", sheet.add(prediction_figures(run, objects, predictions)));
+    html += section("morphology", "Morphology", sheet.add(morphology_figures(run)));
+    html += section("posteriors", "Posterior densities", sheet.add(posterior_figures(predictions)));
+    return html + section("maps", "Maps of the embeddings", sheet.add(map_figures(run, objects)));
   }
 
   std::string origins_html() const {

@@ -126,7 +126,8 @@ HtmlTable overview(const std::vector<ResultTable>& tables, const std::vector<Run
       const Measurement& own = line->measured;
       if (own.role == Role::model && !own.values.empty()) {
         const std::string& metric = own.values.front().name;
-        TableRow row = {table.title, own.modality, own.representation, own.method, metric};
+        TableRow row = {table.title.substr(0, table.title.find(':')), own.modality, own.representation, own.method,
+                        metric};
         row.resize(row.size() + runs.size());
         for (auto one = line; one != end; ++one) {
           const Metric* value = metric_of(one->measured, metric);

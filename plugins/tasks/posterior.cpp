@@ -177,9 +177,13 @@ labels = ["redshift", "log_mass"]
                                                                    probe::quantile_names(outputs)});
       for (const double label : test.labels)
         one.truth.insert(one.truth.end(), std::size(probe::posterior_quantiles), label);
-      if (!input.keep_probes) continue;
-      probe::keep(one, {method(), quantity.name, one.outputs, train.target, protocol_name(), standardise, posterior},
-                  from);
+      if (input.keep_probes)
+        probe::keep(one, {method(), quantity.name, one.outputs, train.target, protocol_name(), standardise, posterior},
+                    from);
+      // What its calibration is drawn from.
+      result.predictions.push_back({from.name, from.modality, method() + " PIT", from.role, quantity.name,
+                                    train.features.rows, test.ids, test.labels, by_seed.back().transform, test.objects,
+                                    p_.labels});
     }
     const auto line = [&](const std::string& what,
                           const std::function<std::vector<Metric>(const Found&, std::span<const int64_t>)>& metrics) {

@@ -47,7 +47,8 @@ class NoPrograms {
 
 TEST(ReportPage, AsksForNothingFromElsewhere) {
   const std::string page = page_of({finished_run("run", reports_of())});
-  for (const char* request : {"http:", "https:", "url(", "@import", "<script", "<link", "<iframe", "<object", "src="})
+  for (const char* request :
+       {"http:", "https:", "url(", "@import", "<script", "<link", "<iframe", "<object", "src=\"/", "srcset"})
     EXPECT_THAT(page, Not(HasSubstr(request)));
   // Links lead within the page, or to the files beside it, which are there.
   const std::regex link("href=[\"']([^\"']*)[\"']");
@@ -83,8 +84,9 @@ TEST(ReportPage, ShowsNamesAsTextWhateverTheyAre) {
   reports[0].title = odd, reports[0].note = odd, reports[0].rows[0].method = odd,
   reports[0].rows[0].values[0].name = odd;
   const std::string run = finished_run("odd <b>\"name\"", reports);
-  io::write_text(run + "/metrics.jsonl", "{\"stage\":\"<i>'\\\" $x`ls`\",\"step\":1,\"loss\":0.5}\n");
+  io::write_text(run + "/metrics.jsonl", "{\"stage\":\"<i>'\\\" $x`ls`\\nquit\",\"step\":1,\"loss\":0.5}\n");
   const std::string page = page_of({run});
+  EXPECT_THAT(io::read_text(scratch("page/figures/loss-i-x-ls-quit.gp")), Not(HasSubstr("\nquit")));
   for (const char* markup : {"<script", "<b>\"", "<i>"}) EXPECT_THAT(page, Not(HasSubstr(markup)));
   EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; \\input{x}"));
   const std::string latex = io::read_text(scratch("page/tables.tex"));
@@ -128,6 +130,8 @@ TEST(ReportTables, PutRunsSideBySide) {
   EXPECT_THAT(page.substr(first, second - first), Not(HasSubstr("pca-8")));  // lines on one thing are neighbours
   EXPECT_THAT(page, HasSubstr("k = 16"));
   EXPECT_THAT(page, HasSubstr("k = 8"));
+  EXPECT_THAT(page, HasSubstr("<b>Figure 1.</b> R² of the models of 2 runs"));
+  EXPECT_THAT(io::read_text(scratch("page/figures/comparison.dat")), HasSubstr("\n0.75 0.15 0.00326\n"));
 }
 
 /// 0.79: k-NN on aligned images (Parker et al. 2024).
@@ -171,6 +175,12 @@ TEST(ReportFigures, OfTheLossAreMeansOfSteps) {
   std::snprintf(text, sizeof text, "%.4g", mean);
   EXPECT_THAT(page, HasSubstr("<td>361–400</td><td>" + std::string(text) + "</td>"));
   EXPECT_THAT(page, HasSubstr("<td>0.0075</td></tr>"));  // 3/400, the validation there
+}
+
+TEST(ReportFigures, LeaveOutAStageWithoutALoss) {
+  const std::string run = finished_run("run", reports_of());
+  io::write_text(run + "/metrics.jsonl", "{\"stage\":\"a\",\"step\":1,\"learning_rate\":0.5}\n");
+  EXPECT_THAT(page_of({run}), Not(HasSubstr("<figure")));
 }
 
 TEST(ReportFigures, AreDrawnWithNumberCaptionAndAltText) {

@@ -1,0 +1,294 @@
+#include "evaluate/galleries.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <numeric>
+#include <set>
+
+#include "data/fields.h"
+#include "data/preprocessing.h"
+#include "data/survey.h"
+#include "io/hdf5/hdf5.h"
+#include "io/output/durable_file.h"
+#include "pixels/stretch.h"
+#include "probe/metrics.h"
+#include "search/knn.h"
+
+namespace astroclip::evaluate {
+
+namespace {
+
+constexpr size_t queries_shown = 4;
+constexpr int64_t neighbours_shown = 5, found_rank = 10, most_ranked = 4000;
+constexpr int64_t shown_side = 96, binning = 2;  // pixels of an image, and of those in one of the picture
+constexpr int64_t spectrum_binning = 20;
+constexpr float shades = 63.0F;  // of a picture: fewer bits are stored in fewer bytes
+
+/// The two representations of the model that share a space; else its first one alone.
+std::vector<const Representation*> shown_representations(const TaskInput& input) {
+  std::vector<const Representation*> all;
+  for (const Representation& one : input.representations) {
+    if (one.role == Role::model && one.test.values.rows > 1) all.push_back(&one);
+  }
+  for (const Representation* from : all) {
+    for (const Representation* to : all) {
+      if (from != to && from->cross_modal && to->cross_modal && from->name == to->name &&
+          from->test.values.columns == to->test.values.columns)
+        return {from, to};
+    }
+  }
+  if (all.size() > 1) all.resize(1);
+  return all;
+}
+
+/// Up to `most` of the values, evenly spaced.
+std::vector<int64_t> spaced(const std::vector<int64_t>& values, size_t most) {
+  const size_t count = std::min(most, values.size());
+  std::vector<int64_t> some;
+  for (size_t i = 0; i < count; ++i) some.push_back(values[i * values.size() / count]);
+  return some;
+}
+
+/// Fills in the neighbours of a gallery's queries.
+void find_neighbours(Gallery& gallery, const std::vector<const Representation*>& all) {
+  gallery.neighbours = neighbours_shown;
+  for (const Representation* from : all) {
+    for (const Representation* to : all) gallery.directions.push_back(from->modality + " → " + to->modality);
+  }
+  const size_t directions = gallery.directions.size(), shown = static_cast<size_t>(neighbours_shown);
+  gallery.nearest.assign(gallery.queries.size() * directions * shown, -1);
+  gallery.cosines.assign(gallery.nearest.size(), std::nan(""));
+  size_t direction = 0;
+  for (const Representation* from : all) {
+    std::vector<int64_t> rows;
+    for (const int64_t object : gallery.queries)
+      rows.push_back(std::ranges::lower_bound(from->test.objects, object) - from->test.objects.begin());
+    const Matrix queries = search::unit_rows(select_rows(from->test.values, rows));
+    for (const Representation* to : all) {
+      // One more than shown: a query itself is left out.
+      const search::Neighbours found =
+          search::nearest(queries, search::unit_rows(to->test.values), neighbours_shown + 1);
+      for (size_t query = 0; query < gallery.queries.size(); ++query) {
+        size_t place = (query * directions + direction) * shown;
+        const size_t end = place + shown;
+        for (int64_t i = 0; i < found.k && place < end; ++i) {
+          const size_t at = query * static_cast<size_t>(found.k) + static_cast<size_t>(i);
+          const int64_t object = to->test.objects[static_cast<size_t>(found.index[at])];
+          if (object == gallery.queries[query]) continue;
+          gallery.nearest[place] = object;
+          gallery.cosines[place++] = 1.0 - 0.5 * found.distance[at] * found.distance[at];
+        }
+      }
+      ++direction;
+    }
+  }
+}
+
+/// Objects with the worse of the two ranks of their partners, the best first.
+struct RankedObject {
+  int64_t rank, object;
+};
+
+std::vector<RankedObject> ranked(const Representation& a, const Representation& b) {
+  std::vector<int64_t> both;
+  std::ranges::set_intersection(a.test.objects, b.test.objects, std::back_inserter(both));
+  both = spaced(both, static_cast<size_t>(most_ranked));
+  std::vector<RankedObject> all;
+  if (both.size() < 2) return all;
+  const search::PartnerRanks ranks = search::partner_ranks(of_some(a.test, both).values, of_some(b.test, both).values);
+  for (size_t i = 0; i < both.size(); ++i) all.push_back({std::max(ranks.in_queries[i], ranks.in_among[i]), both[i]});
+  std::ranges::stable_sort(all, {}, &RankedObject::rank);
+  return all;
+}
+
+Gallery gallery_of(const std::string& name, const std::vector<RankedObject>& queries) {
+  Gallery gallery{name, {}, {}, 0, {}, {}, {}};
+  for (const auto& [rank, object] : queries) {
+    gallery.queries.push_back(object);
+    gallery.ranks.push_back(rank);
+  }
+  return gallery;
+}
+
+/// The field of an image or a spectrum; none where the dataset has no such field of so many axes.
+const Field* field_named(const std::vector<Field>& fields, const std::string& name, int axes) {
+  const auto found = std::ranges::find(fields, name, &Field::name);
+  return found == fields.end() || found->shape.rank() != axes ? nullptr : &*found;
+}
+
+/// The bands of red, green and blue, bluest first, and how they are stretched: as the dataset's views if these are RGB,
+/// else each band by its own brightness.
+struct Colours {
+  std::vector<int64_t> bands;
+  pixels::Stretch stretch;
+};
+
+Colours colours_of(const Dataset& dataset, const Field& field, std::span<const float> first) {
+  const int64_t bands = field.shape[0];
+  const auto own = data::stretch_of(dataset.preprocessing(), field);
+  if (own && own->kind == pixels::Stretch::Kind::rgb && bands == 3) return {{0, 1, 2}, *own};
+  Colours colours{{0, bands / 2, bands - 1}, {}};
+  colours.stretch.scales.clear();
+  const size_t plane = first.size() / static_cast<size_t>(bands);
+  for (const int64_t band : colours.bands) {
+    std::vector<double> values;
+    for (const float value : first.subspan(static_cast<size_t>(band) * plane, plane)) {
+      if (std::isfinite(value)) values.push_back(double{std::abs(value)});
+    }
+    std::ranges::sort(values);
+    const double bright = values.empty() ? 0.0 : probe::quantile(values, 0.99);
+    colours.stretch.scales.push_back(bright > 0.0 ? 0.3 / bright : 1.0);
+  }
+  return colours;
+}
+
+/// The middle of an image as red, green and blue [3, side, side].
+std::vector<float> picture_of(std::span<const float> image, const Shape& shape, const Colours& colours, int64_t side) {
+  const int64_t height = shape[1], width = shape[2];
+  const int64_t step = side * binning <= std::min(height, width) ? binning : 1;
+  const int64_t top = (height - side * step) / 2, left = (width - side * step) / 2;
+  std::vector<float> flux, rgb(static_cast<size_t>(3 * side * side));
+  for (const int64_t band : colours.bands) {
+    for (int64_t y = 0; y < side; ++y) {
+      for (int64_t x = 0; x < side; ++x) {
+        float sum = 0.0F;
+        for (int64_t v = 0; v < step; ++v) {
+          for (int64_t u = 0; u < step; ++u)
+            sum += image[static_cast<size_t>((band * height + top + y * step + v) * width + left + x * step + u)];
+        }
+        flux.push_back(std::isfinite(sum) ? sum / static_cast<float>(step * step) : 0.0F);
+      }
+    }
+  }
+  pixels::to_rgb(flux, colours.stretch, rgb);
+  for (float& value : rgb) value = std::round(value * shades) / shades;
+  return rgb;
+}
+
+/// Means of neighbouring pixels, of those that are finite.
+std::vector<float> binned_spectrum(std::span<const float> flux) {
+  std::vector<float> bins;
+  for (size_t begin = 0; begin < flux.size(); begin += static_cast<size_t>(spectrum_binning)) {
+    float sum = 0.0F, count = 0.0F;
+    for (const float value :
+         flux.subspan(begin, std::min(flux.size() - begin, static_cast<size_t>(spectrum_binning)))) {
+      if (std::isfinite(value)) sum += value, count += 1.0F;
+    }
+    bins.push_back(sum / count);
+  }
+  return bins;
+}
+
+template <class T>
+void write_array(io::Hdf5File& file, const std::string& name, DType dtype, const Shape& shape,
+                 const std::vector<T>& values, bool deflated = false) {
+  file.make_dataset(name, dtype, shape, deflated ? shape[0] : 0);
+  if (!values.empty()) file.write_rows(name, 0, shape[0], dtype, values.data());
+}
+
+void write_pictures(io::Hdf5File& file, const Dataset& dataset, const std::vector<int64_t>& objects,
+                    const std::vector<int64_t>& rows) {
+  const auto count = std::ssize(objects);
+  write_array(file, "pictures/object", DType::i64, {count}, objects);
+  const std::vector<Field> fields = dataset.fields();
+  const auto read = [&](const Field& field) {
+    HostBatch batch = data::read_fields(dataset, Split::test, rows, {field.name});
+    return data::as_floats(std::move(batch.at(field.name)), field.name);
+  };
+  if (const Field* field = field_named(fields, "image", 3)) {
+    const HostArray images = read(*field);
+    const auto all = images.values<float>();
+    const auto size = static_cast<size_t>(field->shape.numel());
+    const int64_t least = std::min(field->shape[1], field->shape[2]), side = std::min(shown_side, least) / binning;
+    std::vector<float> pictures;
+    for (size_t i = 0; i < objects.size(); ++i) {
+      const auto image = all.subspan(i * size, size);
+      std::ranges::copy(picture_of(image, field->shape, colours_of(dataset, *field, image), side),
+                        std::back_inserter(pictures));
+    }
+    write_array(file, "pictures/image", DType::f32, {count, 3, side, side}, pictures, true);
+  }
+  if (const Field* field = field_named(fields, "spectrum", 1);
+      field != nullptr && field->shape[0] == data::spectrum_pixels) {
+    const HostArray spectra = read(*field);
+    const auto all = spectra.values<float>();
+    const auto size = static_cast<size_t>(field->shape[0]);
+    std::vector<float> values;
+    for (size_t i = 0; i < objects.size(); ++i)
+      std::ranges::copy(binned_spectrum(all.subspan(i * size, size)), std::back_inserter(values));
+    const auto pixels = std::ssize(values) / count;
+    write_array(file, "pictures/spectrum", DType::f32, {count, pixels}, values, true);
+    std::vector<double> wavelengths;
+    for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+      const int64_t last = std::min((pixel + 1) * spectrum_binning, data::spectrum_pixels) - 1;
+      wavelengths.push_back(0.5 * (data::wavelength_of(pixel * spectrum_binning) + data::wavelength_of(last)));
+    }
+    write_array(file, "pictures/wavelength", DType::f64, {pixels}, wavelengths);
+  }
+}
+
+}  // namespace
+
+std::vector<Gallery> galleries_of(const TaskInput& input) {
+  const std::vector<const Representation*> shown = shown_representations(input);
+  std::vector<Gallery> galleries;
+  if (shown.empty()) return galleries;
+  const std::vector<RankedObject> objects =
+      shown.size() == 2 ? ranked(*shown[0], *shown[1]) : std::vector<RankedObject>();
+  if (objects.empty()) {
+    galleries.push_back({"examples", spaced(shown[0]->test.objects, queries_shown), {}, 0, {}, {}, {}});
+    if (shown.size() == 2) return {};
+  } else {
+    const auto end = std::ranges::upper_bound(objects, found_rank, {}, &RankedObject::rank);
+    const size_t found = std::max(static_cast<size_t>(end - objects.begin()), std::min(queries_shown, objects.size()));
+    std::vector<RankedObject> successes;
+    const size_t count = std::min(queries_shown, found);
+    for (size_t i = 0; i < count; ++i) successes.push_back(objects[i * found / count]);
+    galleries.push_back(gallery_of("successes", successes));
+    galleries.push_back(gallery_of("failures", {objects.end() - static_cast<std::ptrdiff_t>(count), objects.end()}));
+    std::ranges::reverse(galleries.back().queries);
+    std::ranges::reverse(galleries.back().ranks);
+  }
+  for (Gallery& gallery : galleries) find_neighbours(gallery, shown);
+  return galleries;
+}
+
+void write_objects(const std::string& path, const TaskInput& input, const Dataset& dataset,
+                   const std::vector<int64_t>& rows) {
+  io::DurableFile durable(path);
+  auto file = io::Hdf5File::create(durable.file());
+  const auto count = std::ssize(input.test_ids);
+  file.write_ids("object_id", input.id_names.of(input.test_ids));
+  for (const auto& [name, values] : input.test_labels) {
+    std::string step = name;
+    std::ranges::replace(step, '/', '_');
+    write_array(file, "labels/" + step, DType::f64, {count}, values);
+  }
+  std::set<int64_t> shown;
+  for (const Gallery& gallery : galleries_of(input)) {
+    const std::string group = "galleries/" + gallery.name;
+    const auto queries = std::ssize(gallery.queries), directions = std::ssize(gallery.directions);
+    write_array(file, group + "/queries", DType::i64, {queries}, gallery.queries);
+    write_array(file, group + "/nearest", DType::i64, {queries, directions, gallery.neighbours}, gallery.nearest);
+    write_array(file, group + "/cosines", DType::f64, {queries, directions, gallery.neighbours}, gallery.cosines);
+    if (!gallery.ranks.empty()) write_array(file, group + "/ranks", DType::i64, {queries}, gallery.ranks);
+    file.write_ids(group + "/directions",
+                   {IdKind::text, std::vector<int64_t>(gallery.directions.size()), gallery.directions});
+    shown.insert(gallery.queries.begin(), gallery.queries.end());
+    shown.insert(gallery.nearest.begin(), gallery.nearest.end());
+  }
+  shown.erase(-1);
+  if (!shown.empty()) {
+    const std::vector<int64_t> objects(shown.begin(), shown.end());
+    std::vector<int64_t> own;
+    for (const int64_t object : objects) own.push_back(rows[static_cast<size_t>(object)]);
+    write_pictures(file, dataset, objects, own);
+  }
+  file.close();
+  durable.commit();
+}
+
+}  // namespace astroclip::evaluate

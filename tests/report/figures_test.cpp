@@ -1,0 +1,290 @@
+// Figures of test objects: what is drawn follows from the files of the run.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <numbers>
+#include <numeric>
+
+#include "evaluate/galleries.h"
+#include "evaluate/object_files.h"
+#include "io/hdf5/hdf5.h"
+#include "report/binned.h"
+#include "report/gallery_figures.h"
+#include "report/map_figures.h"
+#include "report/morphology_figures.h"
+#include "report/posterior_figures.h"
+#include "report/prediction_figures.h"
+#include "report/report.h"
+#include "report/runs.h"
+#include "support/message_of.h"
+#include "support/small_experiment.h"
+
+namespace astroclip::report {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using testing_support::finished_run;
+using testing_support::message_of;
+using testing_support::reports_of;
+using testing_support::scratch;
+
+constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+
+/// Objects on a circle: both modalities see the angle, but the first object's spectrum is seen opposite.
+TaskInput on_a_circle(int64_t objects) {
+  TaskInput input;
+  input.test_ids.resize(static_cast<size_t>(objects));
+  std::iota(input.test_ids.begin(), input.test_ids.end(), 1000);
+  input.train_ids = {1};
+  for (const char* modality : {"image", "spectrum"}) {
+    Representation one{"aligned", modality, true, Role::model, {}, {}};
+    one.train.values = {1, 2, {1.0F, 0.0F}};
+    one.train.objects = {0};
+    one.test.values = {objects, 2, {}};
+    for (int64_t object = 0; object < objects; ++object) {
+      double angle = 2.0 * std::numbers::pi * static_cast<double>(object) / static_cast<double>(objects);
+      if (object == 0 && one.modality == "spectrum") angle = std::numbers::pi;
+      one.test.values.values.push_back(static_cast<float>(std::cos(angle)));
+      one.test.values.values.push_back(static_cast<float>(std::sin(angle)));
+      one.test.objects.push_back(object);
+      if (one.modality == "image") {
+        input.test_labels["redshift"].push_back(0.1 + 0.001 * static_cast<double>(object));
+        input.test_labels["mag_r"].push_back(20.0 - 0.05 * static_cast<double>(object));
+      }
+    }
+    input.representations.push_back(std::move(one));
+  }
+  return input;
+}
+
+/// A finished run whose test objects are those of the input, with pictures of the small experiment's.
+std::string run_with(const TaskInput& input, const std::map<std::string, std::vector<Prediction>>& predictions = {}) {
+  const std::string folder = finished_run("figures", reports_of());
+  const auto dataset = testing_support::small_experiment({}).dataset.make();
+  std::vector<int64_t> rows;
+  for (int64_t row = 0; row < std::ssize(input.test_ids); ++row) rows.push_back(row % dataset->size(Split::test));
+  evaluate::write_objects(folder + "/objects.h5", input, *dataset, rows);
+  evaluate::write_embeddings(folder + "/embeddings.h5", input, {});
+  if (!predictions.empty()) evaluate::write_predictions(folder + "/predictions.h5", predictions, input.id_names);
+  return folder;
+}
+
+/// Predictions of the redshift that are 0.01 (1 + z) too large.
+Prediction too_large(const TaskInput& input, const std::string& method) {
+  Prediction one{
+      "aligned", "image", method, Role::model, "redshift", 80, input.test_ids, input.test_labels.at("redshift"), {}};
+  for (const double truth : one.truth) one.predicted.push_back(truth + 0.01 * (1.0 + truth));
+  return one;
+}
+
+TEST(Binned, MediansOfEqualNumbersOfObjects) {
+  std::vector<double> by, values;
+  for (int i = 0; i < 82; ++i) {
+    by.push_back(81.0 - i);
+    values.push_back(i == 0 ? unknown : by.back() < 40.5 ? 1.0 + 0.1 * (i % 2) : 5.0);
+  }
+  by[1] = unknown;
+  const std::vector<Bin> bins = binned(by, values, 2);
+  ASSERT_EQ(bins.size(), 2U);
+  EXPECT_EQ(bins[0].count, 40);
+  EXPECT_EQ(bins[0].from, 0.0);
+  EXPECT_EQ(bins[0].to, 39.0);
+  EXPECT_EQ(bins[0].middle, 19.5);
+  EXPECT_NEAR(bins[0].median, 1.05, 1e-12);
+  EXPECT_NEAR(bins[0].error, std::sqrt(std::numbers::pi / 2.0) * 0.05 / std::sqrt(40.0), 1e-12);
+  EXPECT_EQ(bins[1].median, 5.0);
+  EXPECT_EQ(binned(by, values, 8).size(), 4U);  // of 20 objects or more
+  EXPECT_TRUE(binned({}, {}, 8).empty());
+}
+
+TEST(Galleries, SuccessesFindThemselvesAndTheWorstDoesNot) {
+  const auto galleries = evaluate::galleries_of(on_a_circle(60));
+  ASSERT_EQ(galleries.size(), 2U);
+  EXPECT_EQ(galleries[0].name, "successes");
+  EXPECT_THAT(galleries[0].directions,
+              ElementsAre("image → image", "image → spectrum", "spectrum → image", "spectrum → spectrum"));
+  for (const int64_t rank : galleries[0].ranks) EXPECT_LE(rank, 10);
+  EXPECT_EQ(galleries[1].queries.front(), 0);  // seen opposite: of 60 images its own is the farthest
+  EXPECT_EQ(galleries[1].ranks.front(), 60);
+  for (const auto& gallery : galleries) {
+    EXPECT_EQ(gallery.queries.size(), 4U);
+    for (size_t i = 0; i < gallery.nearest.size(); ++i) {
+      const size_t query = i / (gallery.directions.size() * static_cast<size_t>(gallery.neighbours));
+      EXPECT_NE(gallery.nearest[i], gallery.queries[query]) << gallery.name << ' ' << i;
+    }
+  }
+  // The neighbours of the object at 30 of 60 by images are those beside it.
+  const auto& successes = galleries[0];
+  for (size_t query = 0; query < 4; ++query) {
+    const size_t place = query * 4 * 5;
+    EXPECT_LE(std::abs(successes.nearest[place] - successes.queries[query]), 1);
+    EXPECT_NEAR(successes.cosines[place], std::cos(2.0 * std::numbers::pi / 60.0), 1e-6);
+  }
+}
+
+TEST(Galleries, OfOneModalityAreExamples) {
+  TaskInput input = on_a_circle(40);
+  input.representations.pop_back();
+  const auto galleries = evaluate::galleries_of(input);
+  ASSERT_EQ(galleries.size(), 1U);
+  EXPECT_THAT(galleries[0].directions, ElementsAre("image → image"));
+  EXPECT_THAT(galleries[0].queries, ElementsAre(0, 10, 20, 30));
+  EXPECT_TRUE(galleries[0].ranks.empty());
+  input.representations.clear();
+  EXPECT_TRUE(evaluate::galleries_of(input).empty());
+}
+
+TEST(Galleries, AreShownAsPicturesWithTextForEach) {
+  const std::string run = run_with(on_a_circle(60));
+  write_report(read_results({run}), scratch("gallery"));
+  const std::string page = io::read_text(scratch("gallery/index.html"));
+  size_t pictures = 0;
+  for (size_t at = page.find("<img"); at != std::string::npos; at = page.find("<img", at + 1)) {
+    ++pictures;
+    EXPECT_EQ(page.find(" src=\"data:image/png;base64,iVBORw0KGgo", at) < page.find('>', at), true);
+  }
+  EXPECT_EQ(pictures, 2U * 4U * (1U + 4U * 5U));
+  EXPECT_THAT(page, HasSubstr("alt=\"1000 (z = 0.100)\""));
+  EXPECT_THAT(
+      page,
+      HasSubstr(
+          "Worst failures: the test objects whose own other view is farthest; the larger of its two ranks: 60, "));
+  EXPECT_TRUE(std::filesystem::is_regular_file(scratch("gallery/figures/spectra-failures.gp")));
+  EXPECT_LT(page.size(), size_t{5} << 20);
+}
+
+TEST(Galleries, ThatAreDamagedAreOneClearError) {
+  const TaskInput input = on_a_circle(60);
+  const auto page_with = [&](const std::string& dataset, std::vector<int64_t> values, const Shape& shape) {
+    const std::string run = run_with(input);
+    const std::string path = run + "/objects.h5";
+    std::filesystem::remove(path);
+    io::OutputFile output(path, io::OutputFile::Mode::create);
+    auto file = io::Hdf5File::create(output);
+    const auto write = [&](const std::string& name, DType dtype, const Shape& extents, const void* from) {
+      file.make_dataset(name, dtype, extents);
+      file.write_rows(name, 0, extents[0], dtype, from);
+    };
+    const std::vector<int64_t> ids = {1, 2}, objects = {0, 1}, query = {0}, nearest = {1};
+    const std::vector<double> cosine = {0.5};
+    file.write_ids("object_id", {IdKind::int64, ids});
+    write("pictures/object", DType::i64, {2}, objects.data());
+    const auto either = [&](const std::string& name, const std::vector<int64_t>& own, const Shape& extents) {
+      if (name == dataset) return write("galleries/successes/" + name, DType::i64, shape, values.data());
+      write("galleries/successes/" + name, DType::i64, extents, own.data());
+    };
+    either("queries", query, {1});
+    either("nearest", nearest, {1, 1, 1});
+    write("galleries/successes/cosines", DType::f64, {1, 1, 1}, cosine.data());
+    file.write_ids("galleries/successes/directions", {IdKind::text, {0}, {"image → image"}});
+    file.close();
+    return message_of([&] { write_report(read_results({run}), scratch("damaged_page")); });
+  };
+  EXPECT_EQ(page_with("", {}, {}), "");
+  EXPECT_THAT(page_with("nearest", {7}, {1, 1, 1}), HasSubstr("objects.h5: 'galleries/successes' names object 7"));
+  EXPECT_THAT(page_with("queries", {-1}, {1}), HasSubstr("objects.h5: 'galleries/successes' names object -1"));
+  EXPECT_THAT(page_with("nearest", {1, 1}, {1, 2, 1}), HasSubstr("galleries/successes/nearest"));
+}
+
+TEST(PredictionFigures, HaveResidualsInBinsByRedshiftAndMagnitude) {
+  const TaskInput input = on_a_circle(60);
+  const std::string run = run_with(input, {{"redshift", {too_large(input, "knn"), too_large(input, "mlp")}}});
+  const RunResults results = read_results({run}).front();
+  const TestObjects objects = read_test_objects(results.folder);
+  EXPECT_EQ(objects.redshift(), "redshift");
+  EXPECT_EQ(objects.magnitude(), "mag_r");
+  EXPECT_EQ(objects.ids.at(3), "1003");
+  const auto figures = prediction_figures(results, objects, read_predictions(results, objects));
+  ASSERT_EQ(figures.size(), 1U);  // of the most able probe
+  EXPECT_THAT(figures[0].caption, HasSubstr("redshift of 60 test objects from image (aligned, mlp)"));
+  ASSERT_EQ(figures[0].table.rows.size(), 6U);  // three bins of 20 each
+  EXPECT_THAT(figures[0].table.rows[0],
+              ElementsAre("redshift", "0.1", "0.119", "20", "0.01", testing::_, "0.01", "0.01"));
+  EXPECT_THAT(figures[0].table.rows[3], ElementsAre("mag_r", "17.05", "18", "20", "0.01", testing::_, "0.01", "0.01"));
+  EXPECT_THAT(figures[0].script, HasSubstr("with points"));
+}
+
+TEST(PredictionFigures, OfManyObjectsAreDensities) {
+  const TaskInput input = on_a_circle(2001);
+  const std::string run = run_with(input, {{"redshift", {too_large(input, "knn")}}});
+  const RunResults results = read_results({run}).front();
+  const TestObjects objects = read_test_objects(results.folder);
+  const Figure figure = prediction_figures(results, objects, read_predictions(results, objects)).at(0);
+  EXPECT_THAT(figure.script, HasSubstr("with boxxyerror"));
+  // The numbers of objects in the squares are those of all that lie within the axes.
+  std::istringstream lines(figure.data.substr(0, figure.data.find("\n\n")));
+  std::string line;
+  int64_t drawn = 0;
+  for (std::getline(lines, line); std::getline(lines, line);) drawn += std::stoll(line.substr(line.rfind(' ') + 1));
+  EXPECT_GT(drawn, 1900);
+  EXPECT_THAT(figure.caption, HasSubstr(drawn == 2001 ? "true" : std::to_string(2001 - drawn) + " outside"));
+}
+
+TEST(PosteriorFigures, TellHowManyTrueValuesLieWithinIntervals) {
+  StoredPrediction one{"posterior", {"aligned", "image", "coupling_flow PIT", Role::model, "z", 80, {}, {}, {}}};
+  one.values.outputs = {"z"};
+  for (int i = 0; i < 100; ++i) {  // within the central half only
+    one.values.ids.push_back(i);
+    one.values.truth.push_back(0.0);
+    one.values.predicted.push_back(0.25 + 0.005 * (i + 0.5));
+  }
+  const auto figures = posterior_figures({one});
+  ASSERT_EQ(figures.size(), 1U);
+  EXPECT_THAT(figures[0].table.rows.at(0), ElementsAre("z", "100", "0.20", "0.400", "0.049"));
+  EXPECT_THAT(figures[0].table.rows.at(3), ElementsAre("z", "100", "0.80", "1.000", "0.000"));
+  one.values.method = "coupling_flow";
+  EXPECT_TRUE(posterior_figures({one}).empty());
+}
+
+TEST(MorphologyFigures, AreOfTheTablesOfTheTask) {
+  Report answers{"morphology: answers of test objects from representations of training objects", "", {}};
+  for (const char* question : {"bar", "merging", "smooth"}) {
+    const std::string name = question;
+    answers.rows.push_back({"aligned", "image", name + " mlp", Role::model, {{"accuracy", 0.75, 0.02}}, 80, 40});
+    answers.rows.push_back({"majority answer", "image", name + " majority", Role::floor, {{"accuracy", 0.5}}, 80, 40});
+  }
+  Report confusion{"morphology: what is taken for what on bar", "", {}};
+  confusion.rows = {{"aligned", "image", "mlp, true: strong", Role::model, {{"strong", 0.25}, {"no", 0.75}}, 80, 12},
+                    {"aligned", "image", "mlp, true: no", Role::model, {{"strong", unknown}, {"no", unknown}}, 80, 0}};
+  const std::string run = finished_run("morphology", {answers, confusion});
+  const auto figures = morphology_figures(read_results({run}).front());
+  ASSERT_EQ(figures.size(), 2U);
+  EXPECT_THAT(figures[0].table.rows.at(0), ElementsAre("bar", "image, aligned, mlp", "40", "0.750±0.020"));
+  EXPECT_EQ(figures[0].table.rows.size(), 6U);
+  EXPECT_THAT(figures[1].table.rows.at(0), ElementsAre("strong", "12", "0.25", "0.75"));
+  EXPECT_THAT(figures[1].table.rows.at(1), ElementsAre("no", "0", "–", "–"));
+  EXPECT_THAT(figures[1].data, Not(HasSubstr("nan")));
+}
+
+TEST(MapFigures, ShowEveryLabelOfObjectsWithEmbeddings) {
+  TaskInput input = on_a_circle(60);
+  input.test_labels["constant"].assign(60, 1.0);
+  input.test_labels["redshift"][5] = unknown;
+  const RunResults results = read_results({run_with(input)}).front();
+  const auto figures = map_figures(results, read_test_objects(results.folder));
+  ASSERT_EQ(figures.size(), 2U);
+  EXPECT_THAT(figures[0].caption, HasSubstr("60 test objects by the encoder image"));
+  ASSERT_EQ(figures[0].table.rows.size(), 2U);  // without what is the same for all
+  EXPECT_THAT(figures[0].table.rows[0].at(0), "redshift");
+  EXPECT_THAT(figures[0].table.rows[0].at(1), "59");
+  EXPECT_LT(std::stod(figures[0].table.rows[1].at(5)), 0.7);  // on a circle neighbours are alike
+}
+
+TEST(TestObjects, ThatAreDamagedAreOneClearError) {
+  const TaskInput input = on_a_circle(30);
+  const std::string run = run_with(input, {{"redshift", {too_large(input, "knn")}}});
+  for (const char* file : {"/objects.h5", "/predictions.h5", "/embeddings.h5"}) {
+    const std::string bytes = io::read_text(run + file);
+    io::write_text(run + file, bytes.substr(0, bytes.size() / 2));
+    EXPECT_THAT(message_of([&] { write_report(read_results({run}), scratch("cut")); }), HasSubstr(file));
+    io::write_text(run + file, bytes);
+  }
+  EXPECT_EQ(message_of([&] { write_report(read_results({run}), scratch("cut")); }), "");
+}
+
+}  // namespace
+}  // namespace astroclip::report
