@@ -101,11 +101,13 @@ std::vector<std::string> differences(const std::string& reference, const std::st
                                      const std::string& shared) {
   std::vector<std::string> found;
   auto expected = files_below(reference), there = files_below(folder);
-  // They lie with the run of a sweep that trained the stage, which may be another one after a fault.
+  // They lie with the run of a sweep that trained the stage, which may be another one after a fault; its page has the
+  // stage's curves.
   const auto is_left_open = [&](const std::string& file) {
     if (shared.empty()) return false;
-    return file.ends_with("/" + shared + ".best.safetensors") ||
-           file.find("/figures/" + shared + "-") != std::string::npos;
+    return file.ends_with("/" + shared + ".best.safetensors") || file.ends_with("/report/index.html") ||
+           file.find("/figures/" + shared + "-") != std::string::npos ||
+           file.find("/report/figures/loss-" + shared + ".") != std::string::npos;
   };
   std::erase_if(expected, is_left_open);
   std::erase_if(there, is_left_open);

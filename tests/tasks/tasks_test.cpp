@@ -252,7 +252,12 @@ TEST(PosteriorTask, MeasuresDensitiesOfEachLabelAndOfAll) {
   for (const char* metric : {"NLL", "CRPS", "CDE loss"}) {
     EXPECT_LT(value_of(rows[0], metric), value_of(rows[1], metric)) << metric;
   }
-  ASSERT_EQ(result.predictions.size(), 2U);
+  ASSERT_EQ(result.predictions.size(), 4U);
+  const Prediction& transform = result.predictions[1];
+  EXPECT_EQ(transform.method, "elementwise_flow PIT");
+  EXPECT_THAT(transform.outputs, testing::ElementsAre("redshift", "mass"));
+  EXPECT_EQ(transform.predicted.size(), 100U);
+  EXPECT_THAT(transform.predicted, testing::Each(testing::AllOf(testing::Ge(0.0), testing::Le(1.0))));
   const Prediction& one = result.predictions[0];
   EXPECT_EQ(one.outputs.size(), 6U);
   EXPECT_EQ(one.outputs[1], "redshift 50 %");

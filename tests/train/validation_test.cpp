@@ -94,7 +94,9 @@ TEST(Validation, RunsTheTasksOnRequest) {
 TEST(Validation, RootMeanSquaresAreOverAllObjects) {
   const auto rms = [](int64_t batch) {
     Small small = validating();
-    small.loss = R"({ plugin = "supervised", labels = ["redshift"], encoder = "image", augment = false })";
+    small.loss =
+        "{ plugin = \"supervised\", labels = [\"redshift\"], encoder = \"image\", augment = false, "
+        "mean = [0.2], deviation = [0.1] }";
     small.encoders = R"(["image"])";
     small.batch = batch;
     Training training(small);
