@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "report/plain_tables.h"
 
 namespace astroclip::explore {
 
@@ -29,10 +30,7 @@ std::string cell(const ExportedColumn& column, int64_t row) {
 }
 
 std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + '"';
+  return text.find_first_of(",\"\r\n") == std::string::npos ? text : report::csv_quoted(text);
 }
 
 /// What FITS allows in a text: printable ASCII.
