@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "base/object_ids.h"
@@ -16,6 +17,7 @@
 #include "data/where.h"
 #include "explore/exported_table.h"
 #include "explore/page.h"
+#include "explore/request_body.h"
 #include "map/placer.h"
 #include "probe/metrics.h"
 
@@ -29,13 +31,11 @@ using serve::Response;
 
 constexpr int64_t bins = 64;
 constexpr int64_t most_neighbours = 200, most_table_rows = 500, most_exported = 2000000;
-constexpr int64_t most_selections = 64, most_corners = 20000, longest_name = 100;
-constexpr int64_t most_examples = 100, most_listed = 10000;
+constexpr int64_t most_selections = 64, most_examples = 100;
 constexpr int64_t longest_condition = 10000;
 constexpr int64_t placing_neighbours = 15;  // that place an uploaded galaxy
 constexpr double degree = std::numbers::pi / 180.0, farthest_position = 1.0 / 60.0;
 constexpr int64_t density_side = 256;
-constexpr int64_t rows_of_a_condition = int64_t{1} << 20;  // at a time
 
 /// What is no UTF-8 is replaced.
 Response json(const ordered_json& value) {
@@ -74,69 +74,15 @@ ordered_json json_cell(const io::Column& column, int64_t row) {
   return column.text(row);
 }
 
-ordered_json parsed_body(const Request& request) {
-  if (request.method != "POST") throw Error("expected POST");
-  const ordered_json body = ordered_json::parse(request.body, nullptr, false);
-  if (!body.is_object()) throw Error("the body must be a JSON object");
-  return body;
-}
-
-std::string text_in(const ordered_json& body, const char* name, const std::string& fallback) {
-  const auto found = body.find(name);
-  if (found == body.end()) return fallback;
-  if (!found->is_string()) throw Error(fmt::format("'{}' must be a text", name));
-  return found->get<std::string>();
-}
-
-double number_in(const ordered_json& body, const char* name) {
-  const auto found = body.find(name);
-  if (found == body.end() || !found->is_number()) throw Error(fmt::format("'{}' must be a number", name));
-  return found->get<double>();
-}
-
-int64_t integer_in(const ordered_json& body, const char* name) {
-  const auto found = body.find(name);
-  if (found == body.end() || !found->is_number_integer()) throw Error(fmt::format("'{}' must be a whole number", name));
-  return found->get<int64_t>();
-}
-
-std::vector<std::array<double, 2>> polygon_in(const ordered_json& body) {
-  const ordered_json& corners = body.at("polygon");
-  if (!corners.is_array() || corners.size() < 3 || std::ssize(corners) > most_corners)
-    throw Error(fmt::format("'polygon' must be a list of 3 to {} corners", most_corners));
-  std::vector<std::array<double, 2>> polygon;
-  for (const ordered_json& corner : corners) {
-    if (!corner.is_array() || corner.size() != 2 || !corner[0].is_number() || !corner[1].is_number())
-      throw Error("a corner of 'polygon' must be a list of two numbers");
-    polygon.push_back({corner[0].get<double>(), corner[1].get<double>()});
+/// use(rows) for all rows, some at a time.
+template <class Use>
+void for_each_block(int64_t count, Use use) {
+  constexpr int64_t at_once = int64_t{1} << 20;
+  for (int64_t begin = 0; begin < count; begin += at_once) {
+    std::vector<int64_t> rows(static_cast<size_t>(std::min(at_once, count - begin)));
+    std::iota(rows.begin(), rows.end(), begin);
+    use(std::as_const(rows));
   }
-  return polygon;
-}
-
-std::string name_in(const ordered_json& body) {
-  const std::string name = text_in(body, "name", "");
-  if (std::ssize(name) > longest_name) throw Error(fmt::format("a name has at most {} letters", longest_name));
-  return name;
-}
-
-/// All rows.
-map::Mask every_row(int64_t rows) {
-  map::Mask mask(static_cast<size_t>((rows + 63) / 64), ~uint64_t{0});
-  if (rows % 64 != 0) mask.back() = (uint64_t{1} << (rows % 64)) - 1;
-  return mask;
-}
-
-map::Mask rows_in(const ordered_json& body, int64_t count) {
-  const ordered_json& list = body.at("rows");
-  if (!list.is_array() || std::ssize(list) > most_listed)
-    throw Error(fmt::format("'rows' must be a list of at most {} rows", most_listed));
-  map::Mask mask(static_cast<size_t>((count + 63) / 64));
-  for (const ordered_json& row : list) {
-    if (!row.is_number_integer() || row < 0 || row >= count)
-      throw Error(fmt::format("'rows' must be whole numbers from 0 to {}", count - 1));
-    mask[row.get<size_t>() / 64] |= uint64_t{1} << (row.get<size_t>() % 64);
-  }
-  return mask;
 }
 
 /// How rows join an earlier selection.
@@ -458,6 +404,11 @@ Response Explorer::measurement(const Request& request) const {
   return response;
 }
 
+void Explorer::expect_width(const std::string& among, int64_t width, const std::string& query) const {
+  if (embeddings_.width(among) == width) return;
+  throw Error(fmt::format("embeddings of '{}' and '{}' differ in width", query, among));
+}
+
 Response Explorer::neighbours(const Request& request) const {
   const int64_t k = request.integer("k", 1, most_neighbours);
   const std::string &query = request.text("query"), &among = request.text("among");
@@ -465,9 +416,7 @@ Response Explorer::neighbours(const Request& request) const {
   const int64_t row = own ? -1 : row_of(request);
   if (own && !own->vectors.contains(query)) throw Error(fmt::format("{} has no embedding of '{}'", own->name, query));
   const std::span<const float> vector = own ? own->vectors.at(query) : embeddings_.vector(query, row);
-  if (embeddings_.width(among) != std::ssize(vector)) {
-    throw Error(fmt::format("embeddings of '{}' and '{}' differ in width", query, among));
-  }
+  expect_width(among, std::ssize(vector), query);
   ordered_json list = ordered_json::array();
   if (std::isfinite(vector[0])) {
     for (const auto& [similar, cosine] : map::most_similar(vector, embeddings_.vectors(among), k, row)) {
@@ -504,8 +453,7 @@ Response Explorer::similar(const Request& request) const {
   }
   const std::vector<float> direction = map::direction_of(vectors[0], vectors[1]);
   if (direction.empty()) throw Error(fmt::format("no positive example has an embedding of '{}'", query));
-  if (embeddings_.width(among) != std::ssize(direction))
-    throw Error(fmt::format("embeddings of '{}' and '{}' differ in width", query, among));
+  expect_width(among, std::ssize(direction), query);
   ordered_json neighbours = ordered_json::array();
   for (const auto& [row, cosine] : map::most_similar(direction, embeddings_.vectors(among), k + std::ssize(examples))) {
     if (std::ranges::find(examples, row) != examples.end() || std::ssize(neighbours) == k) continue;
@@ -537,9 +485,7 @@ Response Explorer::find(const Request& request) const {
   const auto wanted = unit_vector(request.number("ra"), request.number("dec"));
   int64_t nearest = -1;
   double least = 2.0 * std::sin(0.5 * farthest_position * degree);  // as a chord
-  for (int64_t begin = 0; begin < embeddings_.rows(); begin += rows_of_a_condition) {
-    std::vector<int64_t> rows(static_cast<size_t>(std::min(rows_of_a_condition, embeddings_.rows() - begin)));
-    std::iota(rows.begin(), rows.end(), begin);
+  for_each_block(embeddings_.rows(), [&](const std::vector<int64_t>& rows) {
     const auto ra = read(columns->first, rows).numbers(), dec = read(columns->second, rows).numbers();
     for (size_t i = 0; i < rows.size(); ++i) {
       const auto own = unit_vector(ra[i], dec[i]);
@@ -548,7 +494,7 @@ Response Explorer::find(const Request& request) const {
       least = chord;
       nearest = rows[i];
     }
-  }
+  });
   if (nearest < 0) throw serve::NotFound("no object is within a minute of arc of that position");
   return json({{"row", nearest}, {"separation", 2.0 * std::asin(0.5 * least) / degree * 3600.0}});
 }
@@ -624,19 +570,15 @@ map::Mask Explorer::rows_where(const std::string& condition) const {
   if (std::ssize(condition) > longest_condition)
     throw Error(fmt::format("a condition has at most {} letters", longest_condition));
   const data::Where where(condition);
-  map::Mask mask = every_row(embeddings_.rows());
-  std::ranges::fill(mask, uint64_t{0});
-  for (int64_t begin = 0; begin < embeddings_.rows(); begin += rows_of_a_condition) {
-    std::vector<int64_t> rows(static_cast<size_t>(std::min(rows_of_a_condition, embeddings_.rows() - begin)));
-    std::iota(rows.begin(), rows.end(), begin);
+  map::Mask mask = map::no_row(embeddings_.rows());
+  for_each_block(embeddings_.rows(), [&](const std::vector<int64_t>& rows) {
     std::map<std::string, io::Column> labels;
     for (const std::string& name : where.names()) labels.emplace(name, read(name, rows));
     const auto truths = where.of(labels, std::ssize(rows));
     for (size_t i = 0; i < truths.size(); ++i) {
-      if (truths[i] == data::Where::Truth::yes)
-        mask[static_cast<size_t>(rows[i] / 64)] |= uint64_t{1} << (rows[i] % 64);
+      if (truths[i] == data::Where::Truth::yes) map::set(mask, rows[i]);
     }
-  }
+  });
   return mask;
 }
 
@@ -660,7 +602,7 @@ Response Explorer::select(const Request& request) {
   }
   const auto inverse = body.find("inverse");
   if (inverse != body.end() && *inverse == true)
-    rows = joined(every_row(embeddings_.rows()), std::move(rows), "difference");
+    rows = joined(map::every_row(embeddings_.rows()), std::move(rows), "difference");
   if (body.contains("earlier")) {
     rows = joined(*selection(integer_in(body, "earlier")).mask, std::move(rows), text_in(body, "how", "union"));
   }

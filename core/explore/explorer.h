@@ -74,6 +74,8 @@ class Explorer {
   int64_t row_of(const serve::Request& request) const;
   /// The uploaded galaxy that a request names as "own"; null where it names a row.
   std::shared_ptr<const OwnGalaxies::Galaxy> own_of(const serve::Request& request) const;
+  /// Throws Error unless the embeddings `among` have the width of those of `query`.
+  void expect_width(const std::string& among, int64_t width, const std::string& query) const;
   /// The rows of which a condition (data/where.h) on columns and object_id is true.
   map::Mask rows_where(const std::string& condition) const;
   Selection selection(int64_t id);

@@ -20,7 +20,7 @@ constexpr size_t slabs = 1024;
 /// Sets the bits of the rows that are chosen.
 template <class Chosen>
 Mask mask_of(int64_t rows, Chosen is_chosen) {
-  Mask mask(static_cast<size_t>((rows + word_bits - 1) / word_bits));
+  Mask mask = no_row(rows);
   parallel_for(std::ssize(mask), words_at_least, [&](int64_t begin, int64_t end) {
     for (int64_t word = begin; word < end; ++word) {
       uint64_t bits = 0;
@@ -114,6 +114,12 @@ double exact_cosine(std::span<const float> a, const float* b) {
 }
 
 }  // namespace
+
+Mask no_row(int64_t rows) { return Mask(static_cast<size_t>((rows + word_bits - 1) / word_bits)); }
+
+Mask every_row(int64_t rows) {
+  return mask_of(rows, [](size_t) { return true; });
+}
 
 int64_t count_of(const Mask& mask) {
   int64_t count = 0;

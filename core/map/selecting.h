@@ -13,6 +13,9 @@ using Mask = std::vector<uint64_t>;
 inline bool is_set(const Mask& mask, int64_t row) {
   return (mask[static_cast<size_t>(row / 64)] >> (row % 64) & 1) != 0;
 }
+inline void set(Mask& mask, int64_t row) { mask[static_cast<size_t>(row / 64)] |= uint64_t{1} << (row % 64); }
+Mask no_row(int64_t rows);
+Mask every_row(int64_t rows);
 int64_t count_of(const Mask& mask);
 /// The rows from place `first` on, counted among the mask's rows, at most `most` of them.
 std::vector<int64_t> rows_of(const Mask& mask, int64_t first, int64_t most);
