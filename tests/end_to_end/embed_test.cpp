@@ -18,6 +18,7 @@
 #include "support/fixtures.h"
 #include "support/hdf5_files.h"
 #include "support/program.h"
+#include "support/two_towers.h"
 #include "support/whole_dataset.h"
 
 namespace astroclip {
@@ -34,6 +35,7 @@ using testing_support::Outcome;
 using testing_support::run_and_signal;
 using testing_support::run_program;
 using testing_support::scratch;
+using testing_support::two_towers;
 using testing_support::whole_dataset;
 
 constexpr int64_t width = 48;
@@ -47,34 +49,6 @@ std::string written(const std::string& name, const std::string& text) {
 std::vector<float> fixture_values(const std::string& name) {
   const Device cpu{DeviceKind::cpu};
   return io::SafetensorsFile::open(fixture("astroclip.io.safetensors")).read(name, DType::f32, cpu).to_floats();
-}
-
-/// The two towers of the fixtures, converted with their architecture.
-const std::string& model() {
-  static const std::string path = [] {
-    const std::string architecture = written("architecture.toml", R"([encoders.image]
-plugin = "vit"
-image = 144
-dim = 48
-depth = 4
-heads = 4
-chunks = 2
-head = { width = 48, heads = 4, dropout = 0.0 }
-
-[encoders.spectrum]
-plugin = "specformer"
-dim = 48
-depth = 2
-heads = 3
-head = { width = 48, heads = 4, dropout = 0.0, mlp_residual = true }
-)");
-    const std::string to = scratch("model.safetensors");
-    const Outcome outcome =
-        run_program("convert '" + fixture("astroclip.ckpt") + "' '" + to + "' --architecture '" + architecture + "'");
-    EXPECT_EQ(outcome.status, 0) << outcome.err;
-    return to;
-  }();
-  return path;
 }
 
 /// The fixtures' two spectra, with images of one colour each.
@@ -137,7 +111,7 @@ std::string input_with_ids(const std::string& name, const void* ids, hid_t type)
 TEST(Embed, KeepsIdentifiersAsTheFileHasThem) {
   const auto embedded = [&](const std::string& input, const std::string& name) {
     const std::string output = scratch(name);
-    const Outcome outcome = run_program(embed_arguments(model(), input, output) + " --precision f32");
+    const Outcome outcome = run_program(embed_arguments(two_towers(), input, output) + " --precision f32");
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     return io::Hdf5File::open(output).read_ids("object_id", std::vector<int64_t>{0, 1, 2});
   };
@@ -154,7 +128,7 @@ TEST(Embed, KeepsIdentifiersAsTheFileHasThem) {
   EXPECT_THAT(embedded(text_input, "of_texts.h5").texts, testing::ElementsAre("J1200+05", "J12", "spec-1"));
   // Where inputs differ, all are texts.
   const std::string both = scratch("both.h5");
-  const Outcome outcome = run_program(embed_arguments(model(), unsigned_input + " " + text_input, both));
+  const Outcome outcome = run_program(embed_arguments(two_towers(), unsigned_input + " " + text_input, both));
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(io::Hdf5File::open(both).read_ids("object_id", std::vector<int64_t>{1, 3}).texts,
               testing::ElementsAre("14127161586843054080", "J1200+05"));
@@ -163,7 +137,7 @@ TEST(Embed, KeepsIdentifiersAsTheFileHasThem) {
 TEST(Embed, GivesThePublishedEmbeddings) {
   const std::string output = scratch("published.h5");
   const Outcome outcome =
-      run_program(embed_arguments(model(), "'" + paired_input() + "'", output) + " --precision f32");
+      run_program(embed_arguments(two_towers(), "'" + paired_input() + "'", output) + " --precision f32");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(whole_dataset<float>(output, "spectrum_embeddings"),
               testing::Pointwise(testing::FloatNear(1e-4F), fixture_values("spectrum_embedding")));
@@ -172,7 +146,8 @@ TEST(Embed, GivesThePublishedEmbeddings) {
   EXPECT_NE(std::vector(images.begin(), images.begin() + width), std::vector(images.begin() + width, images.end()));
   EXPECT_THAT(whole_dataset<int64_t>(output, "object_id"), ElementsAre(39627, 39628));
   // Whatever is faster here, "auto" goes on with what an output was begun with.
-  const Outcome again = run_program(embed_arguments(model(), "'" + paired_input() + "'", output) + " --precision auto");
+  const Outcome again =
+      run_program(embed_arguments(two_towers(), "'" + paired_input() + "'", output) + " --precision auto");
   EXPECT_EQ(again.status, 0) << again.err;
   EXPECT_THAT(again.out, testing::HasSubstr("0 of them now"));
 }
@@ -180,7 +155,7 @@ TEST(Embed, GivesThePublishedEmbeddings) {
 TEST(Embed, TakesSeveralLayoutsAndLeavesMissingModalitiesBlank) {
   const std::string survey = survey_input("three.h5", 3), output = scratch("layouts.h5");
   const Outcome outcome =
-      run_program(embed_arguments(model(), "'" + survey + "' '" + paired_input() + "'", output) + " --batch 2");
+      run_program(embed_arguments(two_towers(), "'" + survey + "' '" + paired_input() + "'", output) + " --batch 2");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out,
               EndsWith("5 objects, 5 of them now, in " + outcome.out.substr(outcome.out.rfind("in ") + 3)));
@@ -196,7 +171,7 @@ TEST(Embed, TakesSeveralLayoutsAndLeavesMissingModalitiesBlank) {
 
 TEST(Embed, BeforeAlignmentGivesTheTowersOwnEmbedding) {
   const std::string output = scratch("pool.h5");
-  const Outcome outcome = run_program(embed_arguments(model(), "'" + paired_input() + "'", output) +
+  const Outcome outcome = run_program(embed_arguments(two_towers(), "'" + paired_input() + "'", output) +
                                       " --embedding pool --modality spectrum --precision f32");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const io::Hdf5File file = io::Hdf5File::open(output);
@@ -223,7 +198,7 @@ std::string sum_probe(const std::string& name, const std::string& encoder, size_
   auto metadata = fitted.metadata();
   metadata.insert({{"encoder", encoder},
                    {"embedding", "head"},
-                   {"model_hash", read_model_description(model()).hash},
+                   {"model_hash", read_model_description(two_towers()).hash},
                    {"trained_on", "80 objects"}});
   for (const auto& [key, value] : changes) metadata[key] = value;
   const std::string path = scratch(name);
@@ -235,8 +210,9 @@ TEST(Embed, AppliesProbes) {
   const std::string output = scratch("probed.h5"), survey = survey_input("two.h5", 2);
   const std::string of_image = sum_probe("of_image.safetensors", "image", width),
                     of_spectrum = sum_probe("of_spectrum.safetensors", "spectrum", width);
-  const Outcome outcome = run_program(embed_arguments(model(), "'" + paired_input() + "' '" + survey + "'", output) +
-                                      " --probe '" + of_image + "' '" + of_spectrum + "'");
+  const Outcome outcome =
+      run_program(embed_arguments(two_towers(), "'" + paired_input() + "' '" + survey + "'", output) + " --probe '" +
+                  of_image + "' '" + of_spectrum + "'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   for (const std::string encoder : {"image", "spectrum"}) {
     const std::vector<float> embeddings = whole_dataset<float>(output, encoder + "_embeddings");
@@ -258,17 +234,17 @@ TEST(Embed, AppliesProbes) {
 }
 
 TEST(Embed, RefusesAProbeOfOtherEmbeddings) {
-  const std::string output = scratch("not_probed.h5"), hash = read_model_description(model()).hash;
+  const std::string output = scratch("not_probed.h5"), hash = read_model_description(two_towers()).hash;
   const auto refusal = [&](const std::string& probe, const std::string& more = "") {
-    const Outcome outcome =
-        run_program(embed_arguments(model(), "'" + paired_input() + "'", output) + " --probe '" + probe + "'" + more);
+    const Outcome outcome = run_program(embed_arguments(two_towers(), "'" + paired_input() + "'", output) +
+                                        " --probe '" + probe + "'" + more);
     EXPECT_NE(outcome.status, 0);
     EXPECT_FALSE(fs::exists(output));
     return outcome.err;
   };
   const std::string error = "astroclip: error: ";
   const std::string foreign = sum_probe("foreign.safetensors", "image", width, {{"model_hash", "abc"}});
-  EXPECT_EQ(refusal(foreign), error + foreign + ": was fitted on embeddings of the model abc; " + model() +
+  EXPECT_EQ(refusal(foreign), error + foreign + ": was fitted on embeddings of the model abc; " + two_towers() +
                                   " is the model " + hash + "\n");
   const std::string wide = sum_probe("wide.safetensors", "image", width + 1);
   EXPECT_EQ(refusal(wide), error + wide + ": takes vectors of 49 columns; the embedding 'image' has 48\n");
@@ -278,7 +254,8 @@ TEST(Embed, RefusesAProbeOfOtherEmbeddings) {
   EXPECT_EQ(refusal(own, " --modality spectrum"),
             error + own + ": takes the embedding 'image', which is not among those to write\n");
   EXPECT_EQ(refusal(own + "' '" + own), error + own + ": another --probe predicts image_redshift_ridge, too\n");
-  EXPECT_EQ(refusal(model()), error + model() + ": is not a file of a probe: its metadata has no \"probe\"\n");
+  EXPECT_EQ(refusal(two_towers()),
+            error + two_towers() + ": is not a file of a probe: its metadata has no \"probe\"\n");
 }
 
 TEST(Embed, KilledAtRandomMomentsItEndsWithTheSameBytes) {
@@ -399,20 +376,20 @@ TEST(Embed, BadInputIsAClearError) {
       "astroclip: error: " + fixture("astroclip.ckpt") +
           ": does not tell its architecture; astroclip convert IN OUT --architecture FILE.toml writes a file that "
           "does\n");
-  EXPECT_EQ(refusal(embed_arguments(model(), pairs, output) + " --modality photometry"),
-            "astroclip: error: " + model() + ": has no encoder for 'photometry', only for image and spectrum\n");
-  EXPECT_EQ(refusal(embed_arguments(model(), pairs, output) + " --embedding mean"),
+  EXPECT_EQ(refusal(embed_arguments(two_towers(), pairs, output) + " --modality photometry"),
+            "astroclip: error: " + two_towers() + ": has no encoder for 'photometry', only for image and spectrum\n");
+  EXPECT_EQ(refusal(embed_arguments(two_towers(), pairs, output) + " --embedding mean"),
             "astroclip: error: --embedding must be one of head, pool, found 'mean'\nsee: astroclip embed --help\n");
-  EXPECT_EQ(refusal(embed_arguments(model(), pairs, output) + " --batch 0"),
+  EXPECT_EQ(refusal(embed_arguments(two_towers(), pairs, output) + " --batch 0"),
             "astroclip: error: --batch must be an integer from 1 to 65536, found '0'\nsee: astroclip embed --help\n");
-  EXPECT_THAT(refusal(embed_arguments(model(), "'" + model() + "'", output)), HasSubstr(model()));
-  EXPECT_THAT(refusal(embed_arguments(model(), "/nowhere/x.h5", output)), HasSubstr("/nowhere/x.h5"));
+  EXPECT_THAT(refusal(embed_arguments(two_towers(), "'" + two_towers() + "'", output)), HasSubstr(two_towers()));
+  EXPECT_THAT(refusal(embed_arguments(two_towers(), "/nowhere/x.h5", output)), HasSubstr("/nowhere/x.h5"));
 }
 
 /// A model file whose tensors do not have the hash in its metadata is damaged.
 TEST(Embed, RefusesTensorsThatWereChanged) {
   const std::string changed = scratch("changed.safetensors"), output = scratch("changed.h5");
-  std::string bytes = io::read_text(model());
+  std::string bytes = io::read_text(two_towers());
   bytes.back() ^= 1;
   io::write_text(changed, bytes);
   const Outcome outcome = run_program(embed_arguments(changed, "'" + paired_input() + "'", output));
@@ -433,7 +410,7 @@ TEST(Embed, TakesAPairedFileOfImagesAlone) {
     file.write("0/targetids", {1}, &id, H5T_NATIVE_INT64, {.type = H5T_NATIVE_INT64});
   }
   for (int call = 0; call < 2; ++call) {
-    const Outcome outcome = run_program(embed_arguments(model(), "'" + folder + "'", output));
+    const Outcome outcome = run_program(embed_arguments(two_towers(), "'" + folder + "'", output));
     ASSERT_EQ(outcome.status, 0) << outcome.err;
     const auto file = io::Hdf5File::open(output);
     EXPECT_TRUE(file.contains("image_embeddings"));
@@ -444,9 +421,9 @@ TEST(Embed, TakesAPairedFileOfImagesAlone) {
 TEST(Embed, RefusesToGoOnWithAnotherModelsOutput) {
   const std::string output = scratch("other.h5");
   const std::string inputs = "'" + paired_input() + "'";
-  ASSERT_EQ(run_program(embed_arguments(model(), inputs, output)).status, 0);
+  ASSERT_EQ(run_program(embed_arguments(two_towers(), inputs, output)).status, 0);
   const std::string before = io::read_text(output);
-  const Outcome outcome = run_program(embed_arguments(model(), inputs, output) + " --embedding pool");
+  const Outcome outcome = run_program(embed_arguments(two_towers(), inputs, output) + " --embedding pool");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, HasSubstr(output + ": "));
   EXPECT_THAT(outcome.err, HasSubstr("embedding"));
@@ -455,12 +432,12 @@ TEST(Embed, RefusesToGoOnWithAnotherModelsOutput) {
 
 TEST(Embed, KnowsItsInputsByTheirContents) {
   const std::string input = survey_input("contents.h5", 3), output = scratch("of_contents.h5");
-  ASSERT_EQ(run_program(embed_arguments(model(), "'" + input + "'", output)).status, 0);
+  ASSERT_EQ(run_program(embed_arguments(two_towers(), "'" + input + "'", output)).status, 0);
   const std::filesystem::path there(input);
   const std::string moved = scratch("moved.h5"), spelt = (there.parent_path() / "." / there.filename()).string();
   std::filesystem::copy_file(input, moved, std::filesystem::copy_options::overwrite_existing);
   for (const std::string& same : {spelt, moved}) {
-    const Outcome outcome = run_program(embed_arguments(model(), "'" + same + "'", output));
+    const Outcome outcome = run_program(embed_arguments(two_towers(), "'" + same + "'", output));
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     EXPECT_THAT(outcome.out, HasSubstr("3 objects, 0 of them now"));
   }
@@ -469,7 +446,7 @@ TEST(Embed, KnowsItsInputsByTheirContents) {
   std::fstream(input, std::ios::in | std::ios::out | std::ios::binary)
       .seekp(begin)
       .write(reinterpret_cast<const char*>(&other), sizeof other);
-  const Outcome outcome = run_program(embed_arguments(model(), "'" + input + "'", output));
+  const Outcome outcome = run_program(embed_arguments(two_towers(), "'" + input + "'", output));
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, HasSubstr(output + ": was made when " + input + " had other contents"));
 }
@@ -477,7 +454,7 @@ TEST(Embed, KnowsItsInputsByTheirContents) {
 TEST(Embed, SaysThatObjectsAreNumberedByTheirRows) {
   const std::string input = scratch("numbered.h5");
   Hdf5Written(input).write("images", {2, 3, 152, 152}, std::vector<float>(2 * 3 * 152 * 152, 0.5F));
-  const Outcome outcome = run_program(embed_arguments(model(), "'" + input + "'", scratch("of_numbered.h5")));
+  const Outcome outcome = run_program(embed_arguments(two_towers(), "'" + input + "'", scratch("of_numbered.h5")));
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr(input + ": object_id is the row's number, as the files have no ids"));
 }
@@ -500,7 +477,7 @@ TEST(Embed, LeavesOutWhatItDoesNotNeedAndSaysSo) {
     file.write("0/name", {2}, names.data(), text, {.type = text});
     H5Tclose(text);
   }
-  const Outcome outcome = run_program(embed_arguments(model(), "'" + input + "'", scratch("of_odd_columns.h5")));
+  const Outcome outcome = run_program(embed_arguments(two_towers(), "'" + input + "'", scratch("of_odd_columns.h5")));
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr(input + ": labels that cannot be read, and are left out: mass"));
   EXPECT_THAT(outcome.out,
@@ -517,13 +494,13 @@ TEST(Embed, NamesTheInputThatChanged) {
     std::filesystem::copy_file(paired_input(), paths.back(), std::filesystem::copy_options::overwrite_existing);
     inputs += "'" + paths.back() + "' ";
   }
-  ASSERT_EQ(run_program(embed_arguments(model(), inputs, output)).status, 0);
+  ASSERT_EQ(run_program(embed_arguments(two_towers(), inputs, output)).status, 0);
   const int64_t begin = io::Hdf5File::open(paths[1]).layout("0/images").offset;
   const float other = 2.0F;
   std::fstream(paths[1], std::ios::in | std::ios::out | std::ios::binary)
       .seekp(begin)
       .write(reinterpret_cast<const char*>(&other), sizeof other);
-  const Outcome outcome = run_program(embed_arguments(model(), inputs, output));
+  const Outcome outcome = run_program(embed_arguments(two_towers(), inputs, output));
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, HasSubstr(output + ": was made when " + paths[1] + ", file 2 of 3, had other contents"));
 }

@@ -21,8 +21,8 @@
 #include "explored.h"
 #include "serve/http_server.h"
 #include "support/fits_files.h"
-#include "support/fixtures.h"
 #include "support/message_of.h"
+#include "support/two_towers.h"
 
 namespace astroclip::explore {
 namespace {
@@ -35,40 +35,13 @@ using testing_support::FitsWriter;
 using testing_support::message_of;
 using testing_support::run_program;
 using testing_support::scratch;
-
-/// The two towers of the fixtures.
-const std::string& own_model() {
-  static const std::string path = [] {
-    const std::string architecture = scratch("own_architecture.toml"), to = scratch("own_model.safetensors");
-    std::ofstream(architecture) << R"([encoders.image]
-plugin = "vit"
-image = 144
-dim = 48
-depth = 4
-heads = 4
-chunks = 2
-head = { width = 48, heads = 4, dropout = 0.0 }
-
-[encoders.spectrum]
-plugin = "specformer"
-dim = 48
-depth = 2
-heads = 3
-head = { width = 48, heads = 4, dropout = 0.0, mlp_residual = true }
-)";
-    const auto outcome = run_program("convert '" + testing_support::fixture("astroclip.ckpt") + "' '" + to +
-                                     "' --architecture '" + architecture + "'");
-    EXPECT_EQ(outcome.status, 0) << outcome.err;
-    return to;
-  }();
-  return path;
-}
+using testing_support::two_towers;
 
 /// The survey's objects as that model embeds them.
 const std::string& own_embeddings() {
   static const std::string path = [] {
     const std::string to = scratch("own_embeddings.h5");
-    const auto outcome = run_program("embed --model '" + own_model() + "' --input '" + survey_file() + "' --output '" +
+    const auto outcome = run_program("embed --model '" + two_towers() + "' --input '" + survey_file() + "' --output '" +
                                      to + "' --precision f32");
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     return to;
@@ -88,7 +61,7 @@ class OwnGalaxy : public testing::Test {
       : embeddings_(own_embeddings()),
         catalogue_(embeddings_, survey_inputs()),
         index_(embeddings_),
-        own_(embeddings_, catalogue_, own_model(), computing_),
+        own_(embeddings_, catalogue_, two_towers(), computing_),
         explorer_(embeddings_, catalogue_, index_, &own_) {
     index_.build(Method::pca, [](const std::string&, double) {});
   }
@@ -248,7 +221,7 @@ TEST_F(OwnGalaxy, NeedsTheModelOfTheEmbeddings) {
   const Embeddings others(write_embeddings("others.h5", {1, 2, 3}));
   const Catalogue nothing(others, {});
   Turns turns;
-  EXPECT_THAT(message_of([&] { OwnGalaxies own(others, nothing, own_model(), turns); }),
+  EXPECT_THAT(message_of([&] { OwnGalaxies own(others, nothing, two_towers(), turns); }),
               HasSubstr(others.path() + " was made by f00d"));
   Explorer without(embeddings_, catalogue_, index_);
   EXPECT_THAT(message_of([&] { without.answer({"POST", Explorer::upload_path, {}, ""}); }), HasSubstr("--model"));
