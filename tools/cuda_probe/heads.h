@@ -20,11 +20,10 @@ View heads_at(const HeadShape& s, T* rows, int64_t part, int64_t parts) {
   return {rows == nullptr ? nullptr : rows + part * s.model(), s.tokens, s.tokens * row, row};
 }
 
-/// `stats`, log Σ exp of the scaled scores [batch, heads, tokens], may be null. Nothing is read or written where a
-/// graph is only compiled.
-template <class T>
-astroclip::AttentionArguments attention_of(const HeadShape& s, const T* qkv, T* y, float* stats) {
-  astroclip::AttentionArguments a;
+/// What both directions are told of the shape and of q, k and v.
+template <class Arguments, class T>
+Arguments arguments_of(const HeadShape& s, const T* qkv) {
+  Arguments a;
   a.dtype = sizeof(T) == 4 ? astroclip::DType::f32 : astroclip::DType::bf16;
   a.batch = s.batch;
   a.heads = s.heads;
@@ -32,6 +31,14 @@ astroclip::AttentionArguments attention_of(const HeadShape& s, const T* qkv, T* 
   a.q = heads_at<astroclip::HeadsView>(s, qkv, 0, 3);
   a.k = heads_at<astroclip::HeadsView>(s, qkv, 1, 3);
   a.v = heads_at<astroclip::HeadsView>(s, qkv, 2, 3);
+  return a;
+}
+
+/// `stats`, log Σ exp of the scaled scores [batch, heads, tokens], may be null. Nothing is read or written where a
+/// graph is only compiled.
+template <class T>
+astroclip::AttentionArguments attention_of(const HeadShape& s, const T* qkv, T* y, float* stats) {
+  auto a = arguments_of<astroclip::AttentionArguments>(s, qkv);
   a.y = heads_at<astroclip::MutableHeadsView>(s, y, 0, 1);
   if (stats != nullptr) a.log_sum_exp = {stats, {s.batch, s.heads, s.tokens}, astroclip::DType::f32};
   return a;
@@ -40,14 +47,7 @@ astroclip::AttentionArguments attention_of(const HeadShape& s, const T* qkv, T* 
 template <class T>
 astroclip::AttentionBackwardArguments attention_backward_of(const HeadShape& s, const T* qkv, const T* y, const T* dy,
                                                             const float* stats, T* dqkv) {
-  astroclip::AttentionBackwardArguments a;
-  a.dtype = sizeof(T) == 4 ? astroclip::DType::f32 : astroclip::DType::bf16;
-  a.batch = s.batch;
-  a.heads = s.heads;
-  a.width = s.width;
-  a.q = heads_at<astroclip::HeadsView>(s, qkv, 0, 3);
-  a.k = heads_at<astroclip::HeadsView>(s, qkv, 1, 3);
-  a.v = heads_at<astroclip::HeadsView>(s, qkv, 2, 3);
+  auto a = arguments_of<astroclip::AttentionBackwardArguments>(s, qkv);
   a.y = heads_at<astroclip::HeadsView>(s, y, 0, 1);
   a.dy = heads_at<astroclip::HeadsView>(s, dy, 0, 1);
   a.log_sum_exp = {stats, {s.batch, s.heads, s.tokens}, astroclip::DType::f32};
