@@ -8,18 +8,24 @@
 #include "app/verbs.h"
 #include "config/toml.h"
 #include "io/hdf5/hdf5.h"
+#include "io/output/durable_file.h"
 #include "plugin/host.h"
 
 namespace astroclip::app {
 
 namespace {
 
-/// The plugin with parameters from the command line. Throws a ProblemList.
+/// The plugin with parameters from the command line. Throws a ProblemList, and UsageError for what is said twice.
 plugin::Spec<Dataset> plugin_of(const Values& values) {
   config::Table table;
   for (const std::string& assignment : values.texts("set")) config::apply_override(table, assignment);
+  for (const char* key : {"file", "cache"}) {
+    if (table.find(key) != nullptr) throw UsageError(fmt::format("OUTPUT.h5 is the file; --set has no '{}' here", key));
+  }
   for (const char* key : {"galaxies", "seed"}) {
-    if (values.has(key)) table.set(key, {values.integer(key), {fmt::format("--{}", key)}});
+    if (!values.has(key)) continue;
+    if (table.find(key) != nullptr) throw UsageError(fmt::format("--{0} and --set {0} contradict each other", key));
+    table.set(key, {values.integer(key), {fmt::format("--{}", key)}});
   }
   table.set("file", {std::filesystem::absolute(values.text("output")).string(), {"OUTPUT.h5"}});
   config::Problems problems;
@@ -33,6 +39,7 @@ int simulate(const Values& values) {
   const auto spec = plugin_of(values);
   // The plugin would read a file that exists.
   if (std::filesystem::exists(output)) throw Error(fmt::format("{}: already exists", output));
+  if (values.has("figures")) io::make_folder(values.text("figures"));  // fails before the time is spent
   const auto start = std::chrono::steady_clock::now();
   const auto survey = spec.make();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -58,7 +65,7 @@ Verb simulate_verb() {
       .options = {Argument("galaxies", "N", "number of galaxies (default: 4096)"),
                   Argument("seed", "S", "seed of the galaxies and their noise (default: 1)"),
                   Argument("figures", "FOLDER",
-                           "draw its colours, masses, rates and metallicities beside published ones, by gnuplot where "
+                           "draw its colours, masses, rates, metals and dust beside published ones, by gnuplot where "
                            "it is installed; print their numbers otherwise"),
                   Argument("set", "key=value",
                            "set a parameter of the dataset simulated_survey (see `astroclip describe "

@@ -1,21 +1,29 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <numeric>
 #include <sstream>
 
 #include "data/layouts/paired_file.h"
+#include "io/output/output_file.h"
 #include "support/program.h"
 #include "support/scratch.h"
 
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
 using astroclip::testing_support::run_program;
 using astroclip::testing_support::scratch;
 using ::testing::HasSubstr;
@@ -135,6 +143,68 @@ TEST_F(Simulate, WritesTheSameFileAgainAndNearlyTheSameWithOtherInstructions) {
     ASSERT_EQ(here.size(), there.size());
     for (size_t g = 0; g < here.size(); ++g) EXPECT_NEAR(here[g], there[g], 1e-5) << name << ' ' << g;
   }
+}
+
+TEST_F(Simulate, WhatCannotBeDoneIsRefusedBeforeAnythingIsSimulated) {
+  const auto refused = [&](const std::string& arguments, const std::string& message) {
+    const auto outcome = run_program("simulate '" + file_ + "' " + arguments);
+    EXPECT_NE(outcome.status, 0) << arguments;
+    EXPECT_THAT(outcome.err, HasSubstr(message)) << arguments;
+    EXPECT_FALSE(fs::exists(file_)) << arguments;
+  };
+  refused("--galaxies 5", "--galaxies: error: [simulate] 'galaxies' = 5 is outside 10..10000000");
+  refused("--set simulated_noise.spectrum=nan", "'spectrum' = nan is outside 0..100");
+  refused("--set bands=rg", "'bands' = \"rg\" is not one of");
+  refused("--galaxies 12 --set galaxies=11", "--galaxies and --set galaxies contradict each other");
+  refused("--set seed=2 --seed 2", "--seed and --set seed contradict each other");
+  refused("--set file=b.h5", "OUTPUT.h5 is the file; --set has no 'file' here");
+  refused("--set cache=/tmp", "OUTPUT.h5 is the file; --set has no 'cache' here");
+  std::ofstream(folder_) << "a file\n";
+  refused("--galaxies 12 --figures '" + folder_ + "'", folder_ + ": cannot create the folder: Not a directory");
+}
+
+/// The lock of a survey that is being simulated, as a process holds it.
+astroclip::io::OutputFile lock_of(const std::string& file) {
+  return {file + ".partial-lock", astroclip::io::OutputFile::Mode::append};
+}
+
+TEST_F(Simulate, AProcessWaitsForAnotherThatSimulatesTheSameSurvey) {
+  const std::string command = "simulate '" + file_ + "' --galaxies 40";
+  ASSERT_EQ(run_program("simulate '" + other_ + "' --galaxies 40").status, 0);
+  astroclip::io::OutputFile lock = lock_of(file_);
+  ASSERT_TRUE(lock.try_lock());
+  auto waiting = std::async(std::launch::async, [&] { return run_program(command); });
+  const std::string line = "waiting for another process that simulates " + file_ + "\n";
+  while (waiting.wait_for(10ms) != std::future_status::ready && contents(scratch("stderr")) != line) {
+  }
+  // What the first process writes; the second would write the same survey into another node.
+  fs::copy_file(other_, file_);
+  struct stat written = {}, found = {};
+  ASSERT_EQ(stat(file_.c_str(), &written), 0);
+  lock.close();
+  const auto outcome = waiting.get();
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err, line);  // and nothing of simulating
+  ASSERT_EQ(stat(file_.c_str(), &found), 0);
+  EXPECT_EQ(found.st_ino, written.st_ino);
+  EXPECT_FALSE(fs::exists(file_ + ".partial-lock"));
+}
+
+TEST_F(Simulate, AKilledProcessLeavesNoLock) {
+  const pid_t killed = fork();
+  if (killed == 0) {
+    astroclip::io::OutputFile lock = lock_of(file_);
+    if (lock.try_lock()) raise(SIGKILL);
+    _exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(killed, &status, 0), killed);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  ASSERT_TRUE(fs::exists(file_ + ".partial-lock"));
+  const auto outcome = run_program("simulate '" + file_ + "' --galaxies 40");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err, "simulating 40 galaxies into " + file_ + "\n");
+  EXPECT_FALSE(fs::exists(file_ + ".partial-lock"));
 }
 
 }  // namespace

@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <system_error>
+#include <thread>
 
 #include "base/error.h"
 #include "data/paired_dataset.h"
 #include "io/hdf5/hdf5.h"
 #include "io/output/durable_file.h"
+#include "io/output/output_file.h"
 #include "plugin/record.h"
 #include "survey.h"
 
@@ -41,15 +45,32 @@ std::string recipe_in(const std::string& path) {
   }
 }
 
+/// Simulates the survey into a file unless it is there. Of several processes that need the same file, one simulates it
+/// and the others wait.
+void simulate_once(const simulation::Parameters& parameters, const std::string& path) {
+  using namespace std::chrono_literals;
+  // Named like the temporary files of its writer, which removes what a killed process has left.
+  const std::string lock_path = path + ".partial-lock";
+  io::OutputFile lock(lock_path, io::OutputFile::Mode::append, path);
+  if (!lock.try_lock()) {
+    fmt::print(stderr, "waiting for another process that simulates {}\n", path);
+    while (!lock.try_lock()) std::this_thread::sleep_for(50ms);
+  }
+  if (!std::filesystem::exists(path)) {
+    // A minute for ten thousand galaxies, before anything else is to be seen.
+    fmt::print(stderr, "simulating {} galaxies into {}\n", parameters.galaxies, path);
+    simulation::write_survey(parameters, path);
+  }
+  // Only now: a process that gets the lock of a removed file finds the survey.
+  std::error_code ignored;
+  std::filesystem::remove(lock_path, ignored);
+}
+
 /// The survey's file, written unless it is there. Throws Error when the file holds something else.
 std::string survey_file(const simulation::Parameters& parameters) {
   const std::filesystem::path path = survey_path(parameters);
   if (path.has_parent_path()) io::make_folder(path.parent_path().string());
-  if (!std::filesystem::exists(path)) {
-    // A minute for ten thousand galaxies, before anything else is to be seen.
-    fmt::print(stderr, "simulating {} galaxies into {}\n", parameters.galaxies, path.string());
-    simulation::write_survey(parameters, path.string());
-  }
+  if (!std::filesystem::exists(path)) simulate_once(parameters, path.string());
   const std::string expected = simulation::recipe(parameters);
   const std::string found = recipe_in(path.string());
   if (found != expected) {
