@@ -129,6 +129,18 @@ Tensor TransformerBlock::operator()(const Tensor& x, const KeptSamples& attentio
   });
 }
 
+Tensor TransformerBlock::first_attention(const Tensor& x) const {
+  const int64_t batch = x.size(0), tokens = x.size(1), part = options_.dim / options_.heads;
+  const Tensor qkv = qkv_(norm1_(x));
+  // [B, heads, rows, part] of queries (0) or keys (1).
+  const auto of_heads = [&](int64_t which, int64_t rows) {
+    const Tensor some = ops::narrow(ops::narrow(qkv, 1, 0, rows), 2, which * options_.dim, options_.dim);
+    return ops::permute(ops::reshape(some, {batch, rows, options_.heads, part}), {0, 2, 1, 3});
+  };
+  const Tensor scores = ops::matmul_nt(of_heads(0, 1), of_heads(1, tokens)) / std::sqrt(static_cast<double>(part));
+  return ops::reshape(ops::softmax(scores), {batch, options_.heads, tokens});
+}
+
 CrossAttentionHead::CrossAttentionHead(const Options& options)
     : options_(options),
       fused_(options.tokens_width == options.width),
@@ -163,19 +175,29 @@ Tensor CrossAttentionHead::projection_bias(int part) const {
   return ops::narrow(in_bias_, 0, part * options_.width, options_.width);
 }
 
+Tensor CrossAttentionHead::of_heads(const Tensor& weight) const {
+  return ops::reshape(weight, {options_.heads, options_.width / options_.heads, options_.tokens_width});
+}
+
 // With a single query no key or value is made. A head's score q·(W_k x + b_k) is (W_kᵀ q)·x but for q·b_k, which is the
 // same for every token and drops out of the softmax; a mean of values is W_v times the mean of the tokens, plus b_v.
-Tensor CrossAttentionHead::attend(const Tensor& tokens) const {
-  const int64_t batch = tokens.size(0), width = tokens.size(2);
+Tensor CrossAttentionHead::directions() const {
   const int64_t heads = options_.heads, part = options_.width / heads;
   const Tensor query =
       ops::linear(ops::reshape(query_, {1, options_.width}), projection_weight(0), projection_bias(0)) /
       std::sqrt(static_cast<double>(part));
-  const auto of_heads = [&](const Tensor& weight) { return ops::reshape(weight, {heads, part, width}); };
-  const Tensor directions = ops::matmul(ops::reshape(query, {heads, 1, part}), of_heads(projection_weight(1)));
-  const Tensor means = ops::attention_pool(tokens, ops::reshape(directions, {heads, width}));
+  const Tensor scoring = ops::matmul(ops::reshape(query, {heads, 1, part}), of_heads(projection_weight(1)));
+  return ops::reshape(scoring, {heads, options_.tokens_width});
+}
+
+Tensor CrossAttentionHead::attend(const Tensor& tokens) const {
+  const Tensor means = ops::attention_pool(tokens, directions());
   const Tensor values = ops::permute(ops::matmul_nt(means, of_heads(projection_weight(2))), {1, 0, 2});
-  return ops::reshape(values, {batch, options_.width}) + projection_bias(2);
+  return ops::reshape(values, {tokens.size(0), options_.width}) + projection_bias(2);
+}
+
+Tensor CrossAttentionHead::attention(const Tensor& tokens) const {
+  return ops::softmax(ops::permute(ops::linear(tokens, directions(), {}), {0, 2, 1}));
 }
 
 Tensor CrossAttentionHead::drop(const Tensor& x) const {

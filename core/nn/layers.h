@@ -84,6 +84,8 @@ class TransformerBlock final : public Module {
   Tensor operator()(const Tensor& x) const;
   /// The same with the branches of given samples only.
   Tensor operator()(const Tensor& x, const KeptSamples& attention, const KeptSamples& mlp) const;
+  /// The attention weights of the first token over all of x [B, T, dim]: [B, heads, T].
+  Tensor first_attention(const Tensor& x) const;
 
  private:
   Tensor attend(const Tensor& x) const;
@@ -119,11 +121,17 @@ class CrossAttentionHead final : public Module {
   explicit CrossAttentionHead(const Options& options);
   /// tokens [B, S, D] → [B, E]
   Tensor operator()(const Tensor& tokens) const;
+  /// The query's attention weights over tokens [B, S, D]: [B, heads, S].
+  Tensor attention(const Tensor& tokens) const;
 
  private:
   /// Row block `part` (q, k, v) of the projections' weight, fused or split, and of their bias.
   Tensor projection_weight(int part) const;
   Tensor projection_bias(int part) const;
+  /// Rows of a projection's weight by head: [heads, E/heads, D].
+  Tensor of_heads(const Tensor& weight) const;
+  /// What each head scores tokens by, [heads, D].
+  Tensor directions() const;
   /// The query's attention over tokens [B, S, D], before the output projection: [B, E].
   Tensor attend(const Tensor& tokens) const;
   Tensor drop(const Tensor& x) const;

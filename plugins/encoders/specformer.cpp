@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "api/attention_weights.h"
 #include "backend/backend.h"
 #include "nn/head_config.h"
 #include "nn/layers.h"
@@ -89,7 +90,7 @@ class Backbone final : public nn::Module {
   nn::Linear head_;
 };
 
-class Specformer final : public Encoder, public Reconstruction, public TokenGrid {
+class Specformer final : public Encoder, public Reconstruction, public TokenGrid, public AttentionWeights {
  public:
   using Parameters = SpecformerParameters;
 
@@ -169,6 +170,10 @@ head = { width = 256, heads = 4 }
     const ops::Readers readers = form == TokenForm::alignment ? ops::Readers::pooling : ops::Readers::any;
     if (!mask.defined()) return {{}, backbone_.encode(tokens, readers)};
     return {{}, backbone_.encode(tokens * (1 - ops::reshape(mask, {mask.size(0), mask.size(1), 1})), readers)};
+  }
+
+  Tensor attention(const Tensor& tokens, TokenForm form) const override {
+    return form == TokenForm::alignment ? head_.attention(backbone_.encode(tokens, ops::Readers::any)) : Tensor();
   }
 
   Tensor reconstruct(const Encoded& encoded) const override { return backbone_.reconstruct(encoded.tokens); }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "api/attention_weights.h"
 #include "backend/backend.h"
 #include "base/error.h"
 #include "data/survey.h"
@@ -113,13 +114,7 @@ class Backbone final : public nn::Module {
   /// patches [B, T, C·P·P] → features for `readers`, with class token, registers and positions or without all three.
   Encoded encode(const Tensor& patches, const Tensor& mask, bool with_positions, ops::Readers readers) const {
     const int64_t batch = patches.size(0), count = patches.size(1);
-    Tensor x = ops::linear(patches, ops::reshape(patch_weight_, {p_.dim, p_.patch_values()}), patch_bias_);
-    if (mask.defined()) x = hide(x, mask);
-    if (with_positions) {
-      if (p_.class_token) x = ops::concat({ops::broadcast_to(cls_token_, {batch, 1, p_.dim}), x}, 1);
-      x = x + positions_for(count);
-      if (p_.registers > 0) x = with_registers(x);
-    }
+    Tensor x = enter(patches, mask, with_positions);
     for (const auto& block : blocks_) x = (*block)(x);
     x = norm_(x, readers);
     if (!with_positions) return {{}, x};
@@ -128,7 +123,24 @@ class Backbone final : public nn::Module {
     return {ops::reshape(ops::narrow(x, 1, 0, 1), {batch, p_.dim}), patch_tokens};
   }
 
+  /// The class token's attention weights over patches [B, T, C·P·P] in the last block: [B, heads, T].
+  Tensor class_attention(const Tensor& patches) const {
+    Tensor x = enter(patches, {}, true);
+    for (size_t i = 0; i + 1 < blocks_.size(); ++i) x = (*blocks_[i])(x);
+    return ops::narrow(blocks_.back()->first_attention(x), 2, 1 + p_.registers, patches.size(1));
+  }
+
  private:
+  /// What the blocks take: [B, T', dim], with class token, registers and positions or without all three.
+  Tensor enter(const Tensor& patches, const Tensor& mask, bool with_positions) const {
+    Tensor x = ops::linear(patches, ops::reshape(patch_weight_, {p_.dim, p_.patch_values()}), patch_bias_);
+    if (mask.defined()) x = hide(x, mask);
+    if (!with_positions) return x;
+    if (p_.class_token) x = ops::concat({ops::broadcast_to(cls_token_, {patches.size(0), 1, p_.dim}), x}, 1);
+    x = x + positions_for(patches.size(1));
+    return p_.registers > 0 ? with_registers(x) : x;
+  }
+
   /// The mask token in place of masked patches.
   Tensor hide(const Tensor& x, const Tensor& mask) const {
     const Tensor hidden = ops::reshape(mask, {mask.size(0), mask.size(1), 1});
@@ -171,7 +183,7 @@ class Backbone final : public nn::Module {
   mutable std::map<int64_t, Tensor> axes_;  ///< weights that resample positions, by patches along a side of a crop
 };
 
-class Vit final : public Encoder {
+class Vit final : public Encoder, public TokenGrid, public AttentionWeights {
  public:
   using Parameters = VitParameters;
 
@@ -251,10 +263,18 @@ head = { width = 256, heads = 4 }
     return ops::reshape(ops::permute(blocks, {0, 2, 4, 1, 3, 5}), {raw.size(0), side * side, p_.patch_values()});
   }
 
+  Tensor token_grid(const Tensor& raw) const override { return tokenize(raw); }
+
   Encoded encode(const Tensor& tokens, const Tensor& mask, TokenForm form) const override {
     const bool aligns = form == TokenForm::alignment;
     return backbone_.encode(tokens, mask, !aligns || p_.alignment_positions,
                             aligns ? ops::Readers::pooling : ops::Readers::any);
+  }
+
+  Tensor attention(const Tensor& tokens, TokenForm form) const override {
+    if (form == TokenForm::alignment)
+      return head_.attention(backbone_.encode(tokens, {}, p_.alignment_positions, ops::Readers::any).tokens);
+    return p_.class_token ? backbone_.class_attention(tokens) : Tensor();
   }
 
   Tensor embed(const Encoded& encoded) const override { return head_(encoded.tokens); }

@@ -41,6 +41,17 @@ TEST(TokenGrid, PutsValuesWhereSpecformerReadsThem) {
   }
 }
 
+TEST(TokenGrid, PutsValuesWhereVitReadsThem) {
+  const auto encoder = make_encoder(
+      "vit",
+      "image = 4\npatch = 2\nchannels = 1\ndim = 8\ndepth = 1\nheads = 2\nchunks = 1\nhead = { width = 8, heads = 2 }",
+      cpu);
+  std::vector<double> pixels(16);
+  std::iota(pixels.begin(), pixels.end(), 0.0);
+  const Tensor grid = ability<TokenGrid>(*encoder).token_grid(Tensor::from_host(pixels, {1, 1, 4, 4}, DType::f32, cpu));
+  EXPECT_EQ(grid.to_doubles(), (std::vector<double>{0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15}));
+}
+
 /// One value a token; reconstructs zeros.
 class Values : public Encoder, public Reconstruction, public TokenGrid {
  public:

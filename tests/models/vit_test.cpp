@@ -1,4 +1,7 @@
 // The image tower against numbers of the published implementation.
+#include <numeric>
+
+#include "api/attention_weights.h"
 #include "autograd/tape.h"
 #include "models/model_support.h"
 #include "ops/ops.h"
@@ -99,6 +102,80 @@ TEST_P(VitFixture, EveryGradientByNameInBf16) {
     if (!entry.name.starts_with("backbone.")) continue;
     EXPECT_LT(relative_distance(entry.tensor.grad(), gradients[entry.name.substr(9)]), 2e-2) << entry.name;
   }
+}
+
+/// softmax over patches of (W_q query + b_q)·(W_k token + b_k)/√width of each head (Vaswani et al. 2017).
+TEST_P(VitFixture, AttentionForAlignmentIsThatOfTheHeadsQuery) {
+  constexpr int64_t width = 48, heads = 4, part = width / heads;
+  std::map<std::string, std::vector<double>> state;
+  for (const NamedTensor& entry : vit_->state()) state[entry.name] = entry.tensor.to_doubles();
+  const auto& weight = state.at("cross_attention.multihead_attn.in_proj_weight");
+  const auto& bias = state.at("cross_attention.multihead_attn.in_proj_bias");
+  const auto project = [&](int64_t row, const double* x) {
+    return std::inner_product(x, x + width, weight.begin() + row * width, bias[static_cast<size_t>(row)]);
+  };
+  const Tensor patches = vit_->tokenize(io_["images"]);
+  const Tensor features = vit_->encode(patches, {}, TokenForm::alignment).tokens;
+  const std::vector<double> tokens = features.to_doubles();
+  const int64_t batch = features.size(0), count = features.size(1);
+  std::vector<double> expected;
+  for (int64_t object = 0; object < batch; ++object) {
+    for (int64_t head = 0; head < heads; ++head) {
+      std::vector<double> weights;
+      for (int64_t token = 0; token < count; ++token) {
+        double score = 0.0;
+        for (int64_t row = head * part; row < (head + 1) * part; ++row)
+          score += project(row, state.at("cross_attention.query").data()) *
+                   project(width + row, tokens.data() + (object * count + token) * width);
+        weights.push_back(std::exp(score / std::sqrt(double{part})));
+      }
+      const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+      for (const double one : weights) expected.push_back(one / sum);
+    }
+  }
+  const Tensor found = dynamic_cast<const AttentionWeights&>(*vit_).attention(patches, TokenForm::alignment);
+  EXPECT_EQ(found.shape(), (Shape{batch, heads, count}));
+  EXPECT_LT(relative_error(found.to_doubles(), expected), 1e-4);
+}
+
+/// Without positions the weights go with their patches.
+TEST(VitAttention, OfTheClassTokenIsAlongPatches) {
+  const auto cpu = testing_support::cpu;
+  const auto vit = make_encoder("vit",
+                                "image = 12\npatch = 4\nchannels = 1\ndim = 8\ndepth = 2\nheads = 2\nchunks = 1\n"
+                                "registers = 3\nhead = { width = 8, heads = 2 }",
+                                cpu);
+  for (NamedTensor& entry : vit->state()) {
+    if (entry.name == "backbone.pos_embed")
+      entry.tensor.copy_from(Tensor::zeros(entry.tensor.shape(), entry.tensor.dtype(), cpu));
+  }
+  std::vector<double> image(144);
+  for (size_t i = 0; i < image.size(); ++i) image[i] = std::sin(static_cast<double>(i * i));
+  const Tensor patches = vit->tokenize(Tensor::from_host(image, {1, 1, 12, 12}, DType::f32, cpu));
+  const Tensor turned = ops::concat({ops::narrow(patches, 1, 1, 8), ops::narrow(patches, 1, 0, 1)}, 1);
+  const auto attention = [&](const Tensor& tokens) {
+    return dynamic_cast<const AttentionWeights&>(*vit).attention(tokens, TokenForm::pretraining);
+  };
+  const Tensor found = attention(patches);
+  ASSERT_EQ(found.shape(), (Shape{1, 2, 9}));
+  const std::vector<double> before = found.to_doubles(), after = attention(turned).to_doubles();
+  for (size_t head = 0; head < 2; ++head) {
+    double sum = 0.0;
+    for (size_t token = 0; token < 9; ++token) {
+      EXPECT_NEAR(after[head * 9 + token], before[head * 9 + (token + 1) % 9], 1e-6);
+      sum += before[head * 9 + token];
+    }
+    EXPECT_LT(sum, 0.95);  // class token and registers have the rest
+  }
+}
+
+TEST(VitAttention, IsNotThereWithoutAClassToken) {
+  const auto vit =
+      make_encoder("vit", std::string(testing_support::tiny_vit) + "class_token = false", testing_support::cpu);
+  const Tensor patches = Tensor::zeros({1, 144, 432}, DType::f32, testing_support::cpu);
+  const auto& attention = dynamic_cast<const AttentionWeights&>(*vit);
+  EXPECT_FALSE(attention.attention(patches, TokenForm::pretraining).defined());
+  EXPECT_TRUE(attention.attention(patches, TokenForm::alignment).defined());
 }
 
 INSTANTIATE_TEST_SUITE_P(, VitFixture, testing_support::each_backend(), testing_support::backend_name);

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "base/error.h"
@@ -62,6 +63,39 @@ TEST(TransformerBlock, DropsNothingInEvaluation) {
   const auto block = make_block(options);
   block->set_stochastic_depth({.rate = 0.5});
   EXPECT_EQ((*block)(x).to_doubles(), plain);
+}
+
+/// What attention adds to the first token is the mean of all values with these weights.
+TEST(TransformerBlock, AttentionOfTheFirstTokenWeighsTheValues) {
+  Rng rng(6, RngStream::tests);
+  constexpr size_t tokens = 5, dim = 8, heads = 2, part = dim / heads;
+  const auto block = make_block(block_options(dim));
+  fill(*block, "fc2.weight", 0.0);  // what is added is attention's branch alone
+  std::vector<double> qkv, identity(dim * dim);
+  for (size_t i = 0; i < dim; ++i) identity[i * dim + i] = 1.0;
+  for (NamedTensor& entry : block->parameters()) {
+    if (entry.name == "qkv.weight") qkv = entry.tensor.to_doubles();
+    if (entry.name == "proj.weight")
+      entry.tensor.copy_from(Tensor::from_host(identity, {dim, dim}, entry.tensor.dtype(), reference_device));
+  }
+  const Tensor x = random_tensor({1, tokens, dim}, rng);
+  const std::vector<double> values = x.to_doubles(), mixed = added(*block, x);
+  const Tensor weights = block->first_attention(x);
+  ASSERT_EQ(weights.shape(), (Shape{1, heads, tokens}));
+  const std::vector<double> found = weights.to_doubles();
+  for (size_t row = 0; row < dim; ++row) {
+    double expected = 0.0;
+    for (size_t token = 0; token < tokens; ++token) {
+      const std::span own = std::span(values).subspan(token * dim, dim);
+      const double mean = std::accumulate(own.begin(), own.end(), 0.0) / double{dim};
+      double variance = 0.0, value = 0.0;
+      for (const double one : own) variance += (one - mean) * (one - mean) / double{dim};
+      for (size_t i = 0; i < dim; ++i)
+        value += qkv[(2 * dim + row) * dim + i] * (own[i] - mean) / std::sqrt(variance + 1e-5);
+      expected += found[row / part * tokens + token] * value;
+    }
+    EXPECT_NEAR(mixed[row], expected, 1e-9);
+  }
 }
 
 TEST(TransformerBlock, StochasticDepthSkipsABranchForWholeSamples) {
