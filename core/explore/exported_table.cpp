@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/markup.h"
 #include "base/text.h"
 #include "report/plain_tables.h"
 
@@ -38,33 +39,6 @@ std::string ascii(std::string text) {
   std::ranges::replace_if(
       text, [](char c) { return c < ' ' || c > '~'; }, '?');
   return text;
-}
-
-/// A text in XML 1.0. Bytes that are no UTF-8 or no character of XML become '?'.
-std::string xml(const std::string& text) {
-  std::string safe;
-  for (size_t i = 0; i < text.size();) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const size_t length = byte < 0x80 ? 1 : byte < 0xC2 ? 0 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : byte < 0xF5 ? 4 : 0;
-    const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; };
-    const std::string_view character = std::string_view(text).substr(i, length);
-    const bool is_whole =
-        length > 0 && character.size() == length && std::ranges::all_of(character.substr(1), continues);
-    i += is_whole ? length : 1;
-    if (!is_whole || (length == 1 && (byte < ' ' || byte == 0x7F) && byte != '\t' && byte != '\n' && byte != '\r'))
-      safe += '?';
-    else if (byte == '&')
-      safe += "&amp;";
-    else if (byte == '<')
-      safe += "&lt;";
-    else if (byte == '>')
-      safe += "&gt;";
-    else if (byte == '"')
-      safe += "&quot;";
-    else
-      safe += character;
-  }
-  return safe;
 }
 
 /// A FITS file in memory.
@@ -257,18 +231,19 @@ std::string votable_text(const ExportedTable& table) {
       "<VOTABLE version=\"1.4\" xmlns=\"http://www.ivoa.net/xml/VOTable/v1.3\">\n<RESOURCE>\n";
   text += fmt::format("<TABLE name=\"selection\" nrows=\"{}\">\n", rows_in(table));
   for (const auto& [name, value] : table.facts) {
-    text += fmt::format("<PARAM name=\"{}\" datatype=\"char\" arraysize=\"*\" value=\"{}\"/>\n", xml(name), xml(value));
+    text += fmt::format("<PARAM name=\"{}\" datatype=\"char\" arraysize=\"*\" value=\"{}\"/>\n", markup_text(name),
+                        markup_text(value));
   }
   for (const ExportedColumn& column : table.columns) {
-    text += fmt::format("<FIELD name=\"{}\" {}{}", xml(column.values.name), votable_type(column),
+    text += fmt::format("<FIELD name=\"{}\" {}{}", markup_text(column.values.name), votable_type(column),
                         ucd_of(column.values.name));
-    if (!column.unit.empty()) text += fmt::format(" unit=\"{}\"", xml(column.unit));
-    text += fmt::format("><DESCRIPTION>{}</DESCRIPTION></FIELD>\n", xml(column.meaning));
+    if (!column.unit.empty()) text += fmt::format(" unit=\"{}\"", markup_text(column.unit));
+    text += fmt::format("><DESCRIPTION>{}</DESCRIPTION></FIELD>\n", markup_text(column.meaning));
   }
   text += "<DATA><TABLEDATA>\n";
   for (int64_t row = 0; row < rows_in(table); ++row) {
     text += "<TR>";
-    for (const ExportedColumn& column : table.columns) text += "<TD>" + xml(cell(column, row)) + "</TD>";
+    for (const ExportedColumn& column : table.columns) text += "<TD>" + markup_text(cell(column, row)) + "</TD>";
     text += "</TR>\n";
   }
   return text + "</TABLEDATA></DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n";

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/markup.h"
 #include "io/output/durable_file.h"
 
 namespace astroclip::record {
@@ -53,19 +54,6 @@ class Axis {
   double at_low_, at_high_;
 };
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char letter : text) {
-    if (letter == '<')
-      out += "&lt;";
-    else if (letter == '&')
-      out += "&amp;";
-    else
-      out += letter;
-  }
-  return out;
-}
-
 /// The path of a line: runs of finite values, thinned to two points where many share a column of pixels.
 std::string path_of(const LossFigure& figure, const LossFigure::Line& line, const Axis& x, const Axis& y) {
   std::string path;
@@ -104,7 +92,7 @@ std::string svg_of(const Figure& page) {
   const Axis x(of_x, frame_left, frame_right), y(of_y, frame_bottom, frame_top);
   const auto text = [](double at_x, double at_y, const char* anchor, const std::string& words) {
     return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", at_x, at_y, anchor,
-                       escaped(words));
+                       markup_text(words));
   };
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0f} {:.0f}\" font-family=\"sans-serif\" "

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/markup.h"
 #include "io/output/durable_file.h"
 #include "report/gnuplot.h"
 
@@ -69,7 +70,7 @@ std::string embedded(std::string svg, const Figure& figure, int64_t number) {
   return fmt::format(
       "<svg role=\"img\" aria-labelledby=\"alt-{0}\" width=\"{1}\" height=\"{2}\" viewBox=\"0 0 {1} {2}\" "
       "font-family=\"Helvetica,Arial,sans-serif\"><title id=\"alt-{0}\">{3}</title>\n{4}</svg>\n",
-      number, figure.width, figure.height, html_text(figure.alt), svg);
+      number, figure.width, figure.height, markup_text(figure.alt), svg);
 }
 
 }  // namespace
@@ -149,7 +150,7 @@ std::string FigureSheet::add(const std::string& body, const std::string& caption
 std::string FigureSheet::html_of_figure(const std::string& body, const std::string& caption, const HtmlTable& table,
                                         bool wide) {
   std::string html = fmt::format("<figure id=\"figure-{0}\"{1}>\n{2}<figcaption><b>Figure {0}.</b> {3}</figcaption>\n",
-                                 count_, wide ? " class=\"whole\"" : "", body, html_text(caption));
+                                 count_, wide ? " class=\"whole\"" : "", body, markup_text(caption));
   html += html_fold(fmt::format("Figure {} in numbers", count_), html_of(table));
   return html + "</figure>\n";
 }

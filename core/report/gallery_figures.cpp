@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/markup.h"
 #include "io/hdf5/hdf5.h"
 #include "io/output/png.h"
 #include "probe/metrics.h"
@@ -154,7 +155,7 @@ class Gallery {
         "<div class=\"wide\" role=\"region\" aria-label=\"Gallery\" tabindex=\"0\"><table "
         "class=\"gallery\"><thead><tr><th scope=\"col\">query</th>";
     for (const std::string& direction : shown_.directions)
-      html += fmt::format("<th scope=\"col\">{}</th>", html_text(direction));
+      html += fmt::format("<th scope=\"col\">{}</th>", markup_text(direction));
     html += "</tr></thead>\n<tbody>\n";
     for (size_t query = 0; query < shown_.queries.size(); ++query) {
       html += fmt::format("<tr><th scope=\"row\">{}</th>", image(shown_.queries[query], " class=\"query\"", ""));
@@ -262,7 +263,7 @@ class Gallery {
   std::string image(int64_t object, const char* attributes, const std::string& more) const {
     auto [found, is_new] = encoded_.try_emplace(object);
     if (is_new) found->second = png_of(pictures_.image(object), pictures_.side);
-    const std::string text = html_text(described(object) + more);
+    const std::string text = markup_text(described(object) + more);
     return fmt::format("<img{0} src=\"data:image/png;base64,{1}\" alt=\"{2}\" title=\"{2}\">", attributes,
                        found->second, text);
   }

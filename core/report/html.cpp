@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/markup.h"
+
 namespace astroclip::report {
 
 namespace {
@@ -48,39 +50,13 @@ pre { font-size: .8rem; overflow-x: auto; border: 1px solid var(--line); padding
 
 }  // namespace
 
-std::string html_text(std::string_view text) {
-  std::string out;
-  for (const char letter : text) {
-    switch (letter) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += letter;
-    }
-  }
-  return out;
-}
-
 std::string html_of(const HtmlTable& table) {
   std::string out = fmt::format("<div class=\"wide\" role=\"region\" aria-label=\"{}\" tabindex=\"0\"><table>\n",
-                                html_text(table.caption));
-  if (!table.caption.empty()) out += fmt::format("<caption>{}</caption>\n", html_text(table.caption));
+                                markup_text(table.caption));
+  if (!table.caption.empty()) out += fmt::format("<caption>{}</caption>\n", markup_text(table.caption));
   const auto cell = [&](const std::string& text, size_t column, const char* element, const char* scope) {
     return fmt::format("<{0}{1}{2}>{3}</{0}>", element, scope, column < table.text_columns ? " class=\"text\"" : "",
-                       html_text(text));
+                       markup_text(text));
   };
   out += "<thead><tr>";
   for (size_t i = 0; i < table.head.size(); ++i) out += cell(table.head[i], i, "th", " scope=\"col\"");
@@ -96,17 +72,17 @@ std::string html_of(const HtmlTable& table) {
 }
 
 std::string html_fold(std::string_view summary, std::string_view body) {
-  return fmt::format("<details><summary>{}</summary>\n{}</details>\n", html_text(summary), body);
+  return fmt::format("<details><summary>{}</summary>\n{}</details>\n", markup_text(summary), body);
 }
 
-std::string html_verbatim(std::string_view text) { return fmt::format("<pre>{}</pre>\n", html_text(text)); }
+std::string html_verbatim(std::string_view text) { return fmt::format("<pre>{}</pre>\n", markup_text(text)); }
 
 std::string html_page(std::string_view title, std::string_view body) {
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n"
       "<style>{}</style>\n</head>\n<body>\n{}</body>\n</html>\n",
-      html_text(title), style, body);
+      markup_text(title), style, body);
 }
 
 }  // namespace astroclip::report

@@ -9,9 +9,6 @@
 
 namespace astroclip::report {
 
-/// Text as HTML shows it: no character of it is taken as markup.
-std::string html_text(std::string_view text);
-
 /// A table for a page.
 struct HtmlTable {
   std::string caption;  ///< text

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/markup.h"
 #include "io/output/durable_file.h"
 #include "report/comparison_figure.h"
 #include "report/curves.h"
@@ -34,7 +35,7 @@ std::string facts_of(const RunResults& run) {
   if (run.objects > 0) text += fmt::format(", a dataset of {} objects", run.objects);
   if (!run.machine.empty()) text += fmt::format(", {}", run.machine);
   if (!run.model_hash.empty()) text += fmt::format(", model {}", run.model_hash);
-  return fmt::format("<p class=\"soft\">{}: {}</p>\n", html_text(run.name), html_text(text));
+  return fmt::format("<p class=\"soft\">{}: {}</p>\n", markup_text(run.name), markup_text(text));
 }
 
 std::string section(const char* id, const char* title, const std::string& body) {
@@ -54,7 +55,7 @@ class Page {
         runs_.size() == 1 ? results_html(runs_.front(), sheet)
                           : section("comparison", "Comparison", sheet.add(comparison_figures(tables_, runs_)));
     const std::string curves = sheet.add(curve_figures(runs_));
-    std::string body = fmt::format("<header>\n<h1>{}</h1>\n", html_text(title_of(runs_)));
+    std::string body = fmt::format("<header>\n<h1>{}</h1>\n", markup_text(title_of(runs_)));
     for (const RunResults& run : runs_) body += facts_of(run);
     body +=
         "<p>The same numbers: <a href=\"tables.csv\">CSV</a>, <a href=\"tables.tex\">LaTeX</a>, "
@@ -88,11 +89,11 @@ class Page {
     if (runs_.size() > 1) html += numbered(overview(tables_, runs_));
     for (const ResultTable& table : tables_) {
       if (table.lines.empty()) {
-        html += fmt::format("<h3>{}</h3>\n", html_text(table.title));
+        html += fmt::format("<h3>{}</h3>\n", markup_text(table.title));
       } else {
         html += numbered(cells_of(table, runs_));
       }
-      for (const std::string& note : table.notes) html += fmt::format("<p class=\"note\">{}</p>\n", html_text(note));
+      for (const std::string& note : table.notes) html += fmt::format("<p class=\"note\">{}</p>\n", markup_text(note));
     }
     return html.empty() ? "<p>The experiment has no tasks.</p>\n" : html;
   }
