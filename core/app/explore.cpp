@@ -25,6 +25,8 @@ int explore(const Values& values) {
   }
   options.port = static_cast<int>(values.integer("port"));
   options.threads = values.integer("threads");
+  options.with_umap = !values.has("no-umap");
+  options.only_index = values.has("only-index");
   explore::explore(options);
   return 0;
 }
@@ -59,6 +61,8 @@ Verb explore_verb() {
                            "allow another address than loopback: whoever reaches it and has the "
                            "printed URL sees everything, and nothing is encrypted"),
                   Argument("port", "N", "port to serve at; 0: one that is free").between(0, 65535).by_default("0"),
+                  Argument("no-umap", "", "make no maps by UMAP, which take minutes of all cores"),
+                  Argument("only-index", "", "build the view index beside the embeddings, and end"),
                   Argument("threads", "N", "compute threads; 0: one for each core").between(0, 4096).by_default("0")},
       .examples = {{"astroclip explore embeddings.h5", "shows maps and neighbours"},
                    {"astroclip explore embeddings.h5 --data survey.h5", "shows images, spectra and labels, too"},

@@ -26,9 +26,10 @@ struct Named {
 /// Rows of the embeddings by their identifiers' keys.
 std::vector<Named> by_key(const Embeddings& embeddings) {
   std::vector<Named> all;
+  all.reserve(embeddings.ids().keys.size());
   for (int64_t row = 0; row < embeddings.rows(); ++row)
     all.push_back({embeddings.ids().keys[static_cast<size_t>(row)], row});
-  std::ranges::stable_sort(all, {}, &Named::key);
+  if (!std::ranges::is_sorted(all, {}, &Named::key)) std::ranges::stable_sort(all, {}, &Named::key);
   return all;
 }
 
@@ -47,8 +48,12 @@ std::optional<Measurement> measurement_of(const embed::Input& input, int64_t row
 }
 
 Catalogue::Catalogue(const Embeddings& embeddings, std::vector<embed::Input> inputs)
-    : embeddings_(embeddings), inputs_(std::move(inputs)), places_(static_cast<size_t>(embeddings.rows())) {
+    : embeddings_(embeddings), inputs_(std::move(inputs)) {
+  if (inputs_.empty()) return;
+  places_.resize(static_cast<size_t>(embeddings.rows()));
   const std::vector<Named> named = by_key(embeddings);
+  const bool are_unique = std::ranges::adjacent_find(named, {}, &Named::key) == named.end();
+  size_t next = 0;  // where the next object is, if they lie in the order of the embeddings
   for (size_t input = 0; input < inputs_.size(); ++input) {
     const embed::Input& own = inputs_[input];
     for (int64_t begin = 0; begin < own.size(); begin += rows_at_once) {
@@ -61,17 +66,24 @@ Catalogue::Catalogue(const Embeddings& embeddings, std::vector<embed::Input> inp
         if (embeddings.ids().kind == IdKind::text && ids.kind != IdKind::text) {
           key = id_key(ids.kind == IdKind::uint64 ? std::to_string(static_cast<uint64_t>(key)) : std::to_string(key));
         }
-        for (const auto& [ignored, row] : std::ranges::equal_range(named, key, {}, &Named::key)) {
-          Place& place = places_[static_cast<size_t>(row)];
-          if (place.input >= 0) continue;
+        const auto take = [&](size_t row) {
+          next = row + 1;
+          Place& place = places_[row];
+          if (place.input >= 0) return;
           place = {static_cast<int32_t>(input), rows[i]};
           ++found_;
+        };
+        if (are_unique && next < places_.size() && embeddings.ids().keys[next] == key) {
+          take(next);
+          continue;
         }
+        for (const auto& [ignored, row] : std::ranges::equal_range(named, key, {}, &Named::key))
+          take(static_cast<size_t>(row));
       }
     }
     add_columns(*own.objects);
   }
-  if (!inputs_.empty() && found_ == 0) {
+  if (found_ == 0) {
     throw Error(fmt::format("{}: none of its objects is in {}{}", embeddings.path(), inputs_.front().name,
                             inputs_.size() > 1 ? " or the other data" : ""));
   }
@@ -109,7 +121,7 @@ std::span<const float> Catalogue::values(const std::string& column) const {
   const std::scoped_lock lock(mutex_);
   const auto known = values_.find(column);
   if (known != values_.end()) return known->second;
-  std::vector<int64_t> rows(places_.size());
+  std::vector<int64_t> rows(static_cast<size_t>(embeddings_.rows()));
   std::iota(rows.begin(), rows.end(), int64_t{0});
   std::vector<float> values;
   for (const double value : read(column, rows).numbers()) values.push_back(static_cast<float>(value));
@@ -134,10 +146,11 @@ io::Column Catalogue::read(const std::string& name, std::span<const int64_t> row
   const auto place_of = [&](size_t i) { return places_[static_cast<size_t>(rows[i])]; };
   std::vector<size_t> order(rows.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::sort(order, [&](size_t a, size_t b) {
+  const auto comes_before = [&](size_t a, size_t b) {
     const Place left = place_of(a), right = place_of(b);
     return std::pair(left.input, left.row) < std::pair(right.input, right.row);
-  });
+  };
+  if (!std::ranges::is_sorted(order, comes_before)) std::ranges::sort(order, comes_before);
   for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
     const int32_t input = place_of(order[begin]).input;
     std::vector<int64_t> wanted;
@@ -176,6 +189,7 @@ void Catalogue::read_part(io::Column& column, size_t input, std::span<const int6
 }
 
 std::optional<Measurement> Catalogue::measurement(int64_t row, const std::string& field) const {
+  if (places_.empty()) return std::nullopt;
   const Place& place = places_[static_cast<size_t>(row)];
   if (place.input < 0) return std::nullopt;
   return measurement_of(inputs_[static_cast<size_t>(place.input)], place.row, field);

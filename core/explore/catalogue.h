@@ -71,7 +71,7 @@ class Catalogue {
 
   const Embeddings& embeddings_;
   std::vector<embed::Input> inputs_;
-  std::vector<Place> places_;  ///< of each row
+  std::vector<Place> places_;  ///< of each row; empty without inputs
   int64_t found_ = 0;
   std::vector<Column> columns_;
   mutable std::mutex mutex_;

@@ -5,10 +5,12 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <numeric>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -26,6 +28,7 @@ namespace astroclip::explore {
 namespace {
 
 constexpr int64_t most_upload_bytes = int64_t{64} << 20;
+constexpr int64_t most_waited_for = 1000000;  // objects whose map of the sky is made before the page is served
 
 std::vector<embed::Input> inputs_of(const Options& options) {
   if (options.data.empty() && options.dataset.empty()) return {};
@@ -39,11 +42,45 @@ std::vector<embed::Input> inputs_of(const Options& options) {
 
 struct Stopped {};
 
+/// Tells the console how long each part of an index took, once it is there.
+class TimedParts {
+ public:
+  explicit TimedParts(record::Console& console) : console_(console) {}
+
+  void tell(const std::string& what, double share) {
+    const auto now = std::chrono::steady_clock::now();
+    if (what != what_) {
+      what_ = what;
+      start_ = now;
+    }
+    const std::chrono::duration<double> seconds = now - start_;
+    if (share == 1.0) console_.say(fmt::format("{}: {:.1f} s", what, seconds.count()));
+  }
+
+ private:
+  record::Console& console_;
+  std::string what_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+/// Adds the map of the sky, where the data have positions.
+void add_sky(ViewIndex& index, const Catalogue& catalogue, int64_t count, const Report& report) {
+  const auto columns = catalogue.position_columns();
+  if (!columns) return;
+  report("map of the sky", 0.0);
+  std::vector<int64_t> rows(static_cast<size_t>(count));
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  index.add_sky(catalogue.read(columns->first, rows).numbers(), catalogue.read(columns->second, rows).numbers());
+}
+
 /// Builds the rest of an index on a thread of its own, which ends with the object.
 class Building {
  public:
-  Building(ViewIndex& index, Explorer& explorer, Turns& computing, record::Console& console)
-      : thread_([this, &index, &explorer, &computing, &console] { build(index, explorer, computing, console); }) {}
+  explicit Building(std::function<void(const Report&)> build, Explorer& explorer, Turns& computing,
+                    record::Console& console)
+      : thread_([this, build = std::move(build), &explorer, &computing, &console] {
+          run(build, explorer, computing, console);
+        }) {}
   ~Building() {
     stop_ = true;
     thread_.join();
@@ -52,23 +89,21 @@ class Building {
   Building& operator=(const Building&) = delete;
 
  private:
-  void build(ViewIndex& index, Explorer& explorer, Turns& computing, record::Console& console) {
-    const auto start = std::chrono::steady_clock::now();
+  void run(const std::function<void(const Report&)>& build, Explorer& explorer, Turns& computing,
+           record::Console& console) {
     const std::scoped_lock lock(computing);
-    bool any = false;
+    TimedParts times(console);
     try {
-      index.build(Method::umap, [&](const std::string& what, double share) {
+      build([&](const std::string& what, double share) {
         if (stop_) throw Stopped();
-        any = true;
+        times.tell(what, share);
         explorer.set_work(what, share);
         computing.unlock();
         computing.lock();
       });
-      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-      if (any) console.say(fmt::format("maps by UMAP are ready, after {}", record::duration(seconds.count())));
     } catch (const Stopped&) {
     } catch (const std::exception& error) {
-      console.say(fmt::format("the maps by UMAP could not be made: {}", error.what()));
+      console.say(fmt::format("the view index could not be completed: {}", error.what()));
     }
     explorer.set_work("", 0.0);
   }
@@ -91,20 +126,25 @@ void explore(const Options& asked) {
   const Embeddings embeddings(options.embeddings);
   const Catalogue catalogue(embeddings, inputs_of(options));
   ViewIndex index(embeddings);
+  const auto build_rest = [&](const Report& report) {
+    index.build_codes(report);
+    if (options.with_umap) index.build(Method::umap, report);
+  };
+  TimedParts times(console);
+  const Report report = [&](const std::string& what, double share) {
+    if (stop.requested()) throw Stopped();
+    console.progress(fmt::format("{}: {:.0f} %", what, 100.0 * share));
+    times.tell(what, share);
+  };
   try {
-    index.build(Method::pca, [&](const std::string& what, double share) {
-      console.progress(fmt::format("{}: {:.0f} %", what, 100.0 * share));
-      if (stop.requested()) throw Stopped();
-    });
+    index.build(Method::pca, report);
+    if (options.only_index) build_rest(report);
   } catch (const Stopped&) {
     return;
   }
   if (index.maps().empty()) throw Error(fmt::format("{}: every embedding is missing", options.embeddings));
-  if (const auto columns = catalogue.position_columns()) {
-    std::vector<int64_t> rows(static_cast<size_t>(embeddings.rows()));
-    std::iota(rows.begin(), rows.end(), int64_t{0});
-    index.add_sky(catalogue.read(columns->first, rows).numbers(), catalogue.read(columns->second, rows).numbers());
-  }
+  if (options.only_index) return;
+  if (embeddings.rows() <= most_waited_for) add_sky(index, catalogue, embeddings.rows(), report);
   Turns computing;
   std::optional<OwnGalaxies> own;
   if (!options.model.empty()) own.emplace(embeddings, catalogue, options.model, computing);
@@ -122,7 +162,12 @@ void explore(const Options& asked) {
   const bool is_local = serve::is_loopback(options.address);
   console.say(fmt::format("open {} in a browser{}; Ctrl-C ends", server.url(), is_local ? " of this machine" : ""));
   if (!is_local) console.say(fmt::format("{}: {}", options.address, what_others_can_do));
-  const Building building(index, explorer, computing, console);
+  const Building building(
+      [&](const Report& told) {
+        if (embeddings.rows() > most_waited_for) add_sky(index, catalogue, embeddings.rows(), told);
+        build_rest(told);
+      },
+      explorer, computing, console);
   server.run([&] { return stop.requested(); });
 }
 

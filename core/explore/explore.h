@@ -15,6 +15,8 @@ struct Options {
   std::string address = "127.0.0.1";  ///< to listen at
   int port = 0;                       ///< 0: one that is free
   int64_t threads = 0;                ///< 0: one for each core
+  bool with_umap = true;              ///< build maps by UMAP
+  bool only_index = false;            ///< build the view index, and serve nothing
 };
 
 /// What it means to listen at an address that is not loopback.
@@ -23,8 +25,8 @@ inline constexpr const char* what_others_can_do =
     "anyone on the way can read the URL and everything else, for nothing is encrypted";
 
 /// Builds what the view index beside the embeddings lacks, prints the address of the explorer's page, and serves it to
-/// browsers until SIGINT or SIGTERM. The page is there once the principal components are; UMAP is built
-/// meanwhile.
+/// browsers until SIGINT or SIGTERM. The page is there once the principal components are; what finds neighbours fast
+/// and UMAP are built meanwhile.
 void explore(const Options& options);
 
 }  // namespace astroclip::explore

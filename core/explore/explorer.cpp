@@ -19,6 +19,7 @@
 #include "explore/page.h"
 #include "explore/request_body.h"
 #include "map/placer.h"
+#include "map/similar.h"
 #include "probe/metrics.h"
 
 namespace astroclip::explore {
@@ -324,11 +325,12 @@ Response Explorer::own_object(const OwnGalaxies::Galaxy& galaxy) const {
     if (redshift.is_null() && probe::is_redshift(field.name)) redshift = value;
   }
   for (const auto& [encoder, vector] : galaxy.vectors) encoders.push_back(encoder);
-  for (const auto& of : index_.maps()) {
-    const auto vector = galaxy.vectors.find(of->encoder);
-    if (vector == galaxy.vectors.end()) continue;
-    const auto near = map::most_similar(vector->second, embeddings_.vectors(of->encoder), placing_neighbours);
-    if (const auto place = map::place_among(of->positions, near)) positions[of->id()] = *place;
+  for (const auto& [encoder, vector] : galaxy.vectors) {
+    const auto near = index_.most_similar(vector, encoder, placing_neighbours);
+    for (const auto& of : index_.maps()) {
+      if (of->encoder != encoder) continue;
+      if (const auto place = map::place_among(of->positions, near)) positions[of->id()] = *place;
+    }
   }
   return json({{"own", galaxy.id},
                {"id", galaxy.name},
@@ -409,21 +411,37 @@ void Explorer::expect_width(const std::string& among, int64_t width, const std::
   throw Error(fmt::format("embeddings of '{}' and '{}' differ in width", query, among));
 }
 
+/// Of one part of the rows, of which the answer tells the number; by each of the object's embeddings that is as wide as
+/// those it is looked for among, or by "query" alone.
 Response Explorer::neighbours(const Request& request) const {
   const int64_t k = request.integer("k", 1, most_neighbours);
-  const std::string &query = request.text("query"), &among = request.text("among");
+  const std::string& among = request.text("among");
+  const int64_t parts = index_.parts(among),
+                part = request.query.contains("part") ? request.integer("part", 0, parts - 1) : 0;
   const auto own = own_of(request);
   const int64_t row = own ? -1 : row_of(request);
-  if (own && !own->vectors.contains(query)) throw Error(fmt::format("{} has no embedding of '{}'", own->name, query));
-  const std::span<const float> vector = own ? own->vectors.at(query) : embeddings_.vector(query, row);
-  expect_width(among, std::ssize(vector), query);
-  ordered_json list = ordered_json::array();
-  if (std::isfinite(vector[0])) {
-    for (const auto& [similar, cosine] : map::most_similar(vector, embeddings_.vectors(among), k, row)) {
-      list.push_back({{"row", similar}, {"id", embeddings_.id(similar)}, {"cosine", cosine}});
-    }
+  const auto asked = request.query.find("query");
+  std::vector<std::string> names;
+  std::vector<std::span<const float>> queries;
+  for (const std::string& name : embeddings_.encoders()) {
+    const bool is_there = !own || own->vectors.contains(name);
+    if (asked == request.query.end() ? !is_there || embeddings_.width(name) != embeddings_.width(among)
+                                     : name != asked->second)
+      continue;
+    if (!is_there) throw Error(fmt::format("{} has no embedding of '{}'", own->name, name));
+    expect_width(among, embeddings_.width(name), name);
+    names.push_back(name);
+    queries.push_back(own ? own->vectors.at(name) : embeddings_.vector(name, row));
   }
-  return json({{"query", query}, {"among", among}, {"neighbours", list}});
+  if (names.empty()) throw Error("there are no such embeddings to look for neighbours by");
+  const auto found = index_.most_similar(queries, among, part, k, row);
+  ordered_json lists = ordered_json::object();
+  for (size_t i = 0; i < names.size(); ++i) {
+    ordered_json& list = lists[names[i]] = ordered_json::array();
+    for (const auto& [similar, cosine] : found[i])
+      list.push_back({{"row", similar}, {"id", embeddings_.id(similar)}, {"cosine", cosine}});
+  }
+  return json({{"among", among}, {"part", part}, {"parts", parts}, {"neighbours", lists}});
 }
 
 /// {"positive": […], "negative": […], "query", "among", "k"}: the nearest to examples, rows or {"own"}, that are
@@ -455,7 +473,7 @@ Response Explorer::similar(const Request& request) const {
   if (direction.empty()) throw Error(fmt::format("no positive example has an embedding of '{}'", query));
   expect_width(among, std::ssize(direction), query);
   ordered_json neighbours = ordered_json::array();
-  for (const auto& [row, cosine] : map::most_similar(direction, embeddings_.vectors(among), k + std::ssize(examples))) {
+  for (const auto& [row, cosine] : index_.most_similar(direction, among, k + std::ssize(examples))) {
     if (std::ranges::find(examples, row) != examples.end() || std::ssize(neighbours) == k) continue;
     neighbours.push_back({{"row", row}, {"id", embeddings_.id(row)}, {"cosine", cosine}});
   }

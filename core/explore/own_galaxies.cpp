@@ -19,7 +19,7 @@
 #include "fits/import.h"
 #include "io/fits.h"
 #include "io/output/output_file.h"
-#include "map/selecting.h"
+#include "map/similar.h"
 
 namespace astroclip::explore {
 

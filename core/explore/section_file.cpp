@@ -78,21 +78,25 @@ void SectionFile::read(std::string_view belongs_to) {
     if (section.own_checksum != own_checksum(section)) break;
     if (section.bytes > bytes.size() - begin) break;
     const auto contents = bytes.subspan(begin, section.bytes);
-    if (checksum_of(contents.data(), contents.size()) != section.checksum) {
-      if (begin + static_cast<size_t>(padded(section.bytes)) >= bytes.size()) break;
-      throw Error(fmt::format("{}: damaged: the checksum of '{}' differs; delete it to make it anew", path_,
-                              printable(section.name, sizeof section.name)));
-    }
-    sections_[section.name] = contents;
+    // The last alone may have been cut off: those before it were on disk before it was begun.
+    const bool is_last = begin + static_cast<size_t>(padded(section.bytes)) >= bytes.size();
+    if (is_last && checksum_of(contents.data(), contents.size()) != section.checksum) break;
+    sections_[section.name] = {contents, section.checksum, is_last};
     at = std::min(bytes.size(), begin + static_cast<size_t>(padded(section.bytes)));
   }
   end_ = static_cast<int64_t>(at);
 }
 
-std::optional<std::span<const std::byte>> SectionFile::find(const std::string& name) const {
+std::optional<std::span<const std::byte>> SectionFile::find(const std::string& name) {
   const auto found = sections_.find(name);
   if (found == sections_.end()) return std::nullopt;
-  return found->second;
+  Section& section = found->second;
+  if (!section.is_checked && checksum_of(section.bytes.data(), section.bytes.size()) != section.checksum) {
+    throw Error(
+        fmt::format("{}: damaged: the checksum of '{}' differs; delete it to make it anew", path_, printable(name)));
+  }
+  section.is_checked = true;
+  return section.bytes;
 }
 
 std::span<const std::byte> SectionFile::add(const std::string& name, std::span<const std::byte> bytes) {
@@ -111,7 +115,9 @@ std::span<const std::byte> SectionFile::add(const std::string& name, std::span<c
   file_->sync();
   end_ = begin + padded(bytes.size());
   const auto& mapping = mappings_.emplace_back(std::make_unique<io::MappedFile>(path_));
-  return sections_[name] = mapping->bytes().subspan(static_cast<size_t>(begin), bytes.size());
+  const auto contents = mapping->bytes().subspan(static_cast<size_t>(begin), bytes.size());
+  sections_[name] = {contents, head.checksum, true};
+  return contents;
 }
 
 }  // namespace astroclip::explore

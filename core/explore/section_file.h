@@ -21,21 +21,27 @@ namespace astroclip::explore {
 class SectionFile {
  public:
   /// Opens or begins the file, and locks it. Throws Error naming the path when it is no such file, of another version,
-  /// damaged, belongs to another text, or another process has it open.
+  /// belongs to another text, or another process has it open.
   SectionFile(const std::string& path, std::string_view belongs_to);
 
-  /// The bytes of a section; valid during the lifetime of the object. They begin at a multiple of 8 bytes.
-  std::optional<std::span<const std::byte>> find(const std::string& name) const;
+  /// The bytes of a section; valid during the lifetime of the object. They begin at a multiple of 8 bytes. They are
+  /// checked when they are first asked for: throws Error where they are damaged.
+  std::optional<std::span<const std::byte>> find(const std::string& name);
   /// Adds a section, and returns its bytes as `find` does. Names have at most 39 bytes.
   std::span<const std::byte> add(const std::string& name, std::span<const std::byte> bytes);
 
  private:
+  struct Section {
+    std::span<const std::byte> bytes;
+    uint64_t checksum = 0;
+    bool is_checked = false;
+  };
   void read(std::string_view belongs_to);
 
   std::string path_;
   std::optional<io::OutputFile> file_;
   std::vector<std::unique_ptr<io::MappedFile>> mappings_;  ///< the file as it has grown
-  std::map<std::string, std::span<const std::byte>> sections_;
+  std::map<std::string, Section> sections_;
   int64_t end_ = 0;  ///< of the last complete section
 };
 

@@ -5,16 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <limits>
-#include <numeric>
 
 #include "base/error.h"
-#include "base/finite.h"
-#include "base/rng.h"
 #include "map/mollweide.h"
 #include "map/placer.h"
 #include "map/umap.h"
-#include "search/knn.h"
+#include "map/unit_rows.h"
 #include "search/pca.h"
 #include "tensor/matrix.h"
 
@@ -26,8 +24,10 @@ constexpr uint64_t seed = 1;
 constexpr int64_t neighbours = 15, objects_of_quality = 1000;
 constexpr int64_t least_cells = 256, most_cells = 2048;
 constexpr int64_t most_landmarks = 200000;
-constexpr const char* scores_ending = "/near";
-constexpr double pca_share = 0.3, umap_share = 0.8, placed_share = 0.95;  // of the time
+constexpr const char *scores_ending = "/near", *codes_ending = "/codes";
+constexpr int64_t blocks_of_part = 16;
+// Of the time.
+constexpr double pca_share = 0.3, umap_share = 0.8, learnt_share = 0.9, placed_share = 0.95;
 
 /// What stands before the arrays of a map.
 struct MapHead {
@@ -48,52 +48,49 @@ void append(std::vector<std::byte>& bytes, const std::vector<T>& values) {
   bytes.insert(bytes.end(), more.begin(), more.end());
 }
 
-/// The unit vectors of the rows that are finite, whose Euclidean distances order as cosines do.
-struct Usable {
-  std::vector<int64_t> rows;
-  Matrix vectors;
-};
+using Tell = std::function<void(double share)>;
 
-Usable usable_rows(const Embeddings& embeddings, const std::string& encoder) {
-  Usable usable{{}, {0, embeddings.width(encoder), {}}};
-  for (int64_t row = 0; row < embeddings.rows(); ++row) {
-    const auto vector = embeddings.vector(encoder, row);
-    if (!all_finite(vector)) continue;
-    usable.rows.push_back(row);
-    usable.vectors.values.insert(usable.vectors.values.end(), vector.begin(), vector.end());
-  }
-  usable.vectors.rows = std::ssize(usable.rows);
-  usable.vectors = search::unit_rows(std::move(usable.vectors));
-  return usable;
+/// [rows, 2] by what gives the positions of some rows.
+template <class Place>
+Matrix placed_by(const map::UnitRows& usable, const Tell& tell, Place place) {
+  Matrix positions{0, 2, {}};
+  positions.values.reserve(static_cast<size_t>(2 * usable.count()));
+  usable.for_each_block([&](int64_t first, const Matrix& vectors) {
+    tell(static_cast<double>(first) / static_cast<double>(usable.count()));
+    positions.append(place(vectors));
+  });
+  return positions;
 }
 
-/// [rows, 2]
-Matrix principal_positions(const Matrix& vectors) {
-  Matrix positions{vectors.rows, 2, std::vector<float>(static_cast<size_t>(2 * vectors.rows))};
-  if (vectors.rows < 2) return positions;
-  const Matrix scores = search::Pca::fit(vectors, 2, seed).transform(vectors);
-  for (int64_t row = 0; row < vectors.rows; ++row) {
-    std::ranges::copy(scores.row(row), positions.values.begin() + 2 * row);
-  }
-  return positions;
+/// [rows, 2], by the principal components of a sample.
+Matrix principal_positions(const map::UnitRows& usable, const Tell& tell) {
+  if (usable.count() < 2) return {usable.count(), 2, std::vector<float>(static_cast<size_t>(2 * usable.count()))};
+  const search::Pca pca = search::Pca::fit(usable.select(usable.sample(most_landmarks, seed)), 2, seed);
+  return placed_by(usable, tell, [&](const Matrix& vectors) {
+    const Matrix scores = pca.transform(vectors);
+    Matrix positions{vectors.rows, 2, std::vector<float>(static_cast<size_t>(2 * vectors.rows))};
+    for (int64_t row = 0; row < vectors.rows; ++row) {
+      std::ranges::copy(scores.row(row), positions.values.begin() + 2 * row);
+    }
+    return positions;
+  });
 }
 
 /// [rows, 2]. Of more rows than landmarks the others are placed as a network has learnt from the landmarks; distances
 /// are then of none.
-Matrix umap_positions(const Matrix& vectors, const std::function<void(double share)>& progress,
+Matrix umap_positions(const map::UnitRows& usable, const Tell& tell, const map::Keeper& keeper,
                       map::NeighbourDistances& distances) {
   const map::UmapOptions options{.neighbours = neighbours, .seed = seed};
-  const auto first_part = [&](double share) { progress(umap_share * share); };
-  if (vectors.rows <= most_landmarks) return map::umap(vectors, options, first_part, &distances);
-  std::vector<int64_t> landmarks(static_cast<size_t>(vectors.rows));
-  std::iota(landmarks.begin(), landmarks.end(), int64_t{0});
-  Rng(seed ^ stable_hash("landmarks"), RngStream::probes).shuffle(std::span(landmarks));
-  landmarks.resize(static_cast<size_t>(most_landmarks));
-  std::ranges::sort(landmarks);
-  const Matrix chosen = select_rows(vectors, landmarks), placed = map::umap(chosen, options, first_part);
+  const std::vector<int64_t> landmarks = usable.sample(most_landmarks, seed);
+  const Matrix chosen = usable.select(landmarks);
+  const auto first_part = [&](double share) { tell(umap_share * share); };
+  if (chosen.rows == usable.count()) return map::umap(chosen, options, first_part, &distances, &keeper);
+  const Matrix placed = map::umap(chosen, options, first_part, nullptr, &keeper);
   const map::Placer placer(chosen, placed, {.seed = seed},
-                           [&](double share) { progress(umap_share + (placed_share - umap_share) * share); });
-  Matrix positions = placer.place(vectors);
+                           [&](double share) { tell(umap_share + (learnt_share - umap_share) * share); });
+  Matrix positions = placed_by(
+      usable, [&](double share) { tell(learnt_share + (placed_share - learnt_share) * share); },
+      [&](const Matrix& vectors) { return placer.place(vectors); });
   for (size_t i = 0; i < landmarks.size(); ++i) {
     std::ranges::copy(placed.row(static_cast<int64_t>(i)), positions.values.begin() + 2 * landmarks[i]);
   }
@@ -125,8 +122,8 @@ std::vector<std::byte> bytes_of(const std::vector<float>& positions, int64_t pla
 
 std::string EmbeddingMap::id() const { return id_of(encoder, method); }
 
-ViewIndex::ViewIndex(const Embeddings& embeddings)
-    : embeddings_(embeddings), file_(embeddings.path() + ".view", embeddings.fingerprint()) {
+ViewIndex::ViewIndex(const Embeddings& embeddings, int64_t part_bytes)
+    : embeddings_(embeddings), part_bytes_(part_bytes), file_(embeddings.path() + ".view", embeddings.fingerprint()) {
   for (const Method method : {Method::umap, Method::pca}) {
     for (const std::string& encoder : embeddings.encoders()) {
       if (const auto bytes = file_.find(id_of(encoder, method))) take(encoder, method, *bytes);
@@ -153,23 +150,25 @@ std::vector<Score> ViewIndex::scores() const {
   return scores_;
 }
 
+void ViewIndex::misfit(const std::string& section) const {
+  throw Error(fmt::format("{}.view: '{}' is not as this version writes it; delete the file to make it anew",
+                          embeddings_.path(), section));
+}
+
 void ViewIndex::take(const std::string& encoder, Method method, std::span<const std::byte> bytes) {
   MapHead head;
-  const auto misfit = [&] {
-    throw Error(fmt::format("{}.view: '{}' is not as this version writes it; delete the file to make it anew",
-                            embeddings_.path(), id_of(encoder, method)));
-  };
-  if (bytes.size() < sizeof head) misfit();
+  const std::string id = id_of(encoder, method);
+  if (bytes.size() < sizeof head) misfit(id);
   std::memcpy(&head, bytes.data(), sizeof head);
   auto made = std::make_shared<EmbeddingMap>();
   *made = {encoder, method, head.quality, head.extent, head.placed, {}, {}, {}, {}, {}, head.cells, {}};
   size_t at = sizeof head;
   const auto next = [&]<class T>(std::span<const T>& values, int64_t count) {
-    if (count < 0 || static_cast<size_t>(count) > (bytes.size() - at) / sizeof(T)) misfit();
+    if (count < 0 || static_cast<size_t>(count) > (bytes.size() - at) / sizeof(T)) misfit(id);
     values = {reinterpret_cast<const T*>(bytes.data() + at), static_cast<size_t>(count)};
     at += values.size_bytes();
   };
-  if (head.rows != embeddings_.rows() || head.cells > most_cells) misfit();
+  if (head.rows != embeddings_.rows() || head.cells > most_cells) misfit(id);
   next(made->tiles, head.tiles);
   next(made->positions, 2 * head.rows);
   next(made->row, head.placed);
@@ -181,38 +180,119 @@ void ViewIndex::take(const std::string& encoder, Method method, std::span<const 
 }
 
 void ViewIndex::build(Method method, const Report& report) {
+  const std::string unfinished = embeddings_.path() + ".view.unfinished";
   for (const std::string& encoder : embeddings_.encoders()) {
     const std::string id = id_of(encoder, method);
     if (find(id)) continue;
     const std::string what = fmt::format("{} of {}", method == Method::pca ? "principal components" : "UMAP", encoder);
     report(what, 0.0);
-    const Usable usable = usable_rows(embeddings_, encoder);
-    if (usable.rows.empty()) continue;
+    const map::UnitRows usable(embeddings_.vectors(encoder), embeddings_.width(encoder));
+    if (usable.count() == 0) continue;
     map::NeighbourDistances distances;
-    const Matrix placed = method == Method::pca
-                              ? principal_positions(usable.vectors)
-                              : umap_positions(
-                                    usable.vectors, [&](double share) { report(what, share); }, distances);
-    report(what, method == Method::pca ? pca_share : placed_share);
-    const map::Quality quality = map::quality(usable.vectors, placed, neighbours, objects_of_quality, seed);
-    std::vector<float> positions(static_cast<size_t>(2 * embeddings_.rows()), std::numeric_limits<float>::quiet_NaN());
-    for (size_t i = 0; i < usable.rows.size(); ++i) {
-      std::ranges::copy(placed.row(static_cast<int64_t>(i)), positions.begin() + 2 * usable.rows[i]);
+    Matrix placed;
+    if (method == Method::pca) {
+      placed = principal_positions(usable, [&](double share) { report(what, pca_share * share); });
+    } else {
+      SectionFile kept(unfinished, embeddings_.fingerprint());
+      const map::Keeper keeper{
+          [&](const std::string& name) { return kept.find(encoder + "/" + name); },
+          [&](const std::string& name, std::span<const std::byte> bytes) { kept.add(encoder + "/" + name, bytes); }};
+      placed = umap_positions(
+          usable, [&](double share) { report(what, share); }, keeper, distances);
     }
+    const double share = method == Method::pca ? pca_share : placed_share;
+    const map::Quality quality =
+        map::quality(usable.source(), placed, neighbours, objects_of_quality, seed, [&] { report(what, share); });
+    std::vector<float> positions(static_cast<size_t>(2 * embeddings_.rows()), std::numeric_limits<float>::quiet_NaN());
+    for (int64_t i = 0; i < usable.count(); ++i)
+      std::ranges::copy(placed.row(i), positions.begin() + 2 * usable.row(i));
     if (!distances.mean.empty()) {
       const auto rows = static_cast<size_t>(embeddings_.rows());
       std::vector<float> scores(2 * rows, std::numeric_limits<float>::quiet_NaN());
-      for (size_t i = 0; i < usable.rows.size(); ++i) {
-        const auto row = static_cast<size_t>(usable.rows[i]);
-        scores[row] = distances.mean[i];
-        scores[rows + row] = 1.0F - 0.5F * distances.least[i] * distances.least[i];
+      for (int64_t i = 0; i < usable.count(); ++i) {
+        const auto row = static_cast<size_t>(usable.row(i)), at = static_cast<size_t>(i);
+        scores[row] = distances.mean[at];
+        scores[rows + row] = 1.0F - 0.5F * distances.least[at] * distances.least[at];
       }
       const std::string name = encoder + scores_ending;
       if (!file_.find(name)) take_scores(encoder, file_.add(name, std::as_bytes(std::span(scores))));
     }
-    take(encoder, method, file_.add(id, bytes_of(positions, std::ssize(usable.rows), quality)));
+    take(encoder, method, file_.add(id, bytes_of(positions, usable.count(), quality)));
     report(what, 1.0);
   }
+  if (method == Method::umap) std::filesystem::remove(unfinished);
+}
+
+void ViewIndex::build_codes(const Report& report) {
+  for (const std::string& encoder : embeddings_.encoders()) {
+    const std::string what = fmt::format("index of {} for neighbours", encoder), name = encoder + codes_ending;
+    const auto rows = embeddings_.vectors(encoder);
+    const int64_t width = embeddings_.width(encoder), of_block = block_rows(encoder) * width;
+    bool any = false;
+    const auto kept = [&](const std::string& section, auto make) {
+      const auto found = file_.find(section);
+      if (found) return *found;
+      any = true;
+      return file_.add(section, make());
+    };
+    auto codes = std::make_shared<map::QuantisedRows>();
+    const auto centre = kept(name, [&] {
+      const std::vector<float> made = map::centre_of_units(rows, width);
+      std::vector<std::byte> bytes;
+      append(bytes, made);
+      return bytes;
+    });
+    codes->centre.resize(static_cast<size_t>(width));
+    if (centre.size() != codes->centre.size() * sizeof(float)) misfit(name);
+    std::memcpy(codes->centre.data(), centre.data(), centre.size());
+    codes->block_rows = block_rows(encoder);
+    const int64_t blocks = (embeddings_.rows() + codes->block_rows - 1) / codes->block_rows;
+    for (int64_t block = 0; block < blocks; ++block) {
+      report(what, static_cast<double>(block) / static_cast<double>(blocks));
+      const auto some =
+          rows.subspan(static_cast<size_t>(block * of_block),
+                       std::min(static_cast<size_t>(of_block), rows.size() - static_cast<size_t>(block * of_block)));
+      const std::string section = fmt::format("{}/{}", name, block);
+      const auto bytes = kept(section, [&] { return map::quantised(some, codes->centre); });
+      if (bytes.size() != map::quantised_bytes(std::ssize(some) / width, width)) misfit(section);
+      codes->blocks.push_back(bytes);
+    }
+    if (any) report(what, 1.0);
+    const std::scoped_lock lock(mutex_);
+    codes_[encoder] = std::move(codes);
+  }
+}
+
+int64_t ViewIndex::block_rows(const std::string& encoder) const {
+  return std::max<int64_t>(1, part_bytes_ / (blocks_of_part * embeddings_.width(encoder)));
+}
+
+int64_t ViewIndex::parts(const std::string& among) const {
+  const int64_t of_part = blocks_of_part * block_rows(among);
+  return (embeddings_.rows() + of_part - 1) / of_part;
+}
+
+std::vector<std::vector<map::Similar>> ViewIndex::most_similar(std::span<const std::span<const float>> queries,
+                                                               const std::string& among, int64_t part, int64_t k,
+                                                               int64_t except) const {
+  const int64_t of_part = blocks_of_part * block_rows(among);
+  return most_similar(queries, among, part * of_part, std::min(embeddings_.rows(), (part + 1) * of_part), k, except);
+}
+
+std::vector<map::Similar> ViewIndex::most_similar(std::span<const float> query, const std::string& among,
+                                                  int64_t k) const {
+  return most_similar(std::span(&query, 1), among, 0, embeddings_.rows(), k, -1)[0];
+}
+
+std::vector<std::vector<map::Similar>> ViewIndex::most_similar(std::span<const std::span<const float>> queries,
+                                                               const std::string& among, int64_t first, int64_t last,
+                                                               int64_t k, int64_t except) const {
+  std::shared_ptr<const map::QuantisedRows> codes;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (const auto found = codes_.find(among); found != codes_.end()) codes = found->second;
+  }
+  return map::most_similar(queries, embeddings_.vectors(among), codes.get(), first, last, k, except);
 }
 
 void ViewIndex::add_sky(std::span<const double> ra, std::span<const double> dec) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -9,6 +10,7 @@
 #include "explore/embeddings.h"
 #include "explore/section_file.h"
 #include "map/quality.h"
+#include "map/similar.h"
 #include "map/tiles.h"
 
 namespace astroclip::explore {
@@ -42,15 +44,17 @@ struct Score {
 /// Told what is being made, and the share that is done; may throw to end the work.
 using Report = std::function<void(const std::string& what, double share)>;
 
-/// The maps of embeddings, kept in a file beside them. Maps that are there are read; others are made, best by best, and
-/// added. Thread-safe.
+/// The maps of embeddings, and codes to find neighbours with, kept in a file beside them. What is there is read; the
+/// rest is made, bit by bit, and added, so that making goes on where it was ended. Thread-safe.
 class ViewIndex {
  public:
   /// EMBEDDINGS.h5.view. Throws Error when that file belongs to other embeddings, is damaged or cannot be written.
-  explicit ViewIndex(const Embeddings& embeddings);
+  explicit ViewIndex(const Embeddings& embeddings, int64_t part_bytes = int64_t{1} << 30);
 
-  /// Makes the maps that are missing: of every encoder the principal components, or UMAP. One call at a time.
+  /// Makes the maps that are missing: of every encoder the principal components, or UMAP. One of these at a time.
   void build(Method method, const Report& report);
+  /// Makes the codes that are missing, and checks the others; neighbours are found by them from then on.
+  void build_codes(const Report& report);
   /// Adds the map of the sky, right ascension 180° in its middle and rising to the left (map/mollweide.h), of positions
   /// in degrees for each row. It is not kept in the file.
   void add_sky(std::span<const double> ra, std::span<const double> dec);
@@ -61,16 +65,32 @@ class ViewIndex {
   /// cosine of the nearest.
   std::vector<Score> scores() const;
 
+  /// Neighbours among an encoder's embeddings are looked for in so many parts, each of about `part_bytes` of codes.
+  int64_t parts(const std::string& among) const;
+  /// Of each query, the k most similar of a part's rows (map/similar.h).
+  std::vector<std::vector<map::Similar>> most_similar(std::span<const std::span<const float>> queries,
+                                                      const std::string& among, int64_t part, int64_t k,
+                                                      int64_t except) const;
+  /// Of one query, among all rows.
+  std::vector<map::Similar> most_similar(std::span<const float> query, const std::string& among, int64_t k) const;
+
  private:
+  [[noreturn]] void misfit(const std::string& section) const;
   void take(const std::string& encoder, Method method, std::span<const std::byte> bytes);
   void take_scores(const std::string& encoder, std::span<const std::byte> bytes);
+  std::vector<std::vector<map::Similar>> most_similar(std::span<const std::span<const float>> queries,
+                                                      const std::string& among, int64_t first, int64_t last, int64_t k,
+                                                      int64_t except) const;
+  int64_t block_rows(const std::string& encoder) const;
 
   const Embeddings& embeddings_;
+  int64_t part_bytes_;
   SectionFile file_;
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<const EmbeddingMap>> maps_;
   std::vector<Score> scores_;
-  std::vector<std::byte> sky_;  ///< the bytes of its map
+  std::map<std::string, std::shared_ptr<const map::QuantisedRows>> codes_;  ///< by encoder
+  std::vector<std::byte> sky_;                                              ///< the bytes of its map
 };
 
 }  // namespace astroclip::explore

@@ -21,6 +21,7 @@ namespace {
 constexpr int64_t hidden = 256, rows_at_once = 1 << 14;
 constexpr double learning_rate = 1e-3, last_rate = 1e-6;
 constexpr int64_t steps_of_warmup = 100;
+constexpr int64_t steps_between = 16;  // what is told of progress
 
 Tensor tensor_of(const Matrix& matrix) {
   return Tensor::from_host(matrix.values, {matrix.rows, matrix.columns}, DType::f32, Device::host());
@@ -98,7 +99,7 @@ Placer::Placer(const Matrix& rows, const Matrix& positions, const Options& optio
         (*network_)(tensor_of(scaled(select_rows(rows, some)))) - tensor_of(select_rows(targets, some));
     autograd::backward(ops::mean(ops::square(error)));
     adam.step({optim::warmup_cosine(step, learning_rate, last_rate, steps_of_warmup, options.steps)});
-    if (progress && at == 0) progress(static_cast<double>(step) / static_cast<double>(options.steps));
+    if (progress && step % steps_between == 0) progress(static_cast<double>(step) / static_cast<double>(options.steps));
   }
   network_->set_training(false);
 }

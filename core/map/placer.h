@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "map/selecting.h"
+#include "map/similar.h"
 #include "tensor/matrix.h"
 
 namespace astroclip::nn {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
+#include "map/unit_rows.h"
 #include "tensor/matrix.h"
 
 namespace astroclip::map {
@@ -16,8 +18,10 @@ struct Quality {
 };
 
 /// Of up to `most` rows drawn at random, among all rows, by Euclidean distances; equal distances by row number. Ranks
-/// are of distances summed in float32. k is cut to less than half the rows. NaN for fewer than four rows. Throws Error
-/// when the numbers of rows differ.
+/// are of distances by float32 products. k is cut to less than half the rows. NaN for fewer than four rows. `between`
+/// is called now and then, and may throw to end the work. Throws Error when the numbers of rows differ.
+Quality quality(const RowSource& rows, const Matrix& positions, int64_t k, int64_t most, uint64_t seed,
+                const std::function<void()>& between = {});
 Quality quality(const Matrix& rows, const Matrix& positions, int64_t k, int64_t most, uint64_t seed);
 
 }  // namespace astroclip::map

@@ -3,18 +3,15 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <functional>
 #include <limits>
-#include <mutex>
 
 #include "base/threads.h"
-#include "map/distance_internal.h"
 
 namespace astroclip::map {
 
 namespace {
 
-constexpr int64_t word_bits = 64, words_at_least = 256, rows_at_least = 4096;
+constexpr int64_t word_bits = 64, words_at_least = 256;
 constexpr size_t slabs = 1024;
 
 /// Sets the bits of the rows that are chosen.
@@ -78,41 +75,6 @@ class Polygon {
   std::vector<std::vector<Edge>> edges_;  ///< by slab
 };
 
-bool comes_before(const Similar& a, const Similar& b) {
-  return a.cosine > b.cosine || (a.cosine == b.cosine && a.row < b.row);
-}
-
-/// The best of what is offered, as many as `most`.
-class Best {
- public:
-  explicit Best(int64_t most) : most_(most) {}
-
-  void offer(const Similar& one) {
-    if (std::ssize(heap_) == most_ && !comes_before(one, heap_.front())) return;
-    if (std::ssize(heap_) == most_) {
-      std::ranges::pop_heap(heap_, comes_before);
-      heap_.pop_back();
-    }
-    heap_.push_back(one);
-    std::ranges::push_heap(heap_, comes_before);
-  }
-  const std::vector<Similar>& all() const { return heap_; }
-
- private:
-  int64_t most_;
-  std::vector<Similar> heap_;  ///< the last of them in front
-};
-
-double exact_cosine(std::span<const float> a, const float* b) {
-  double product = 0.0, square_a = 0.0, square_b = 0.0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    product += double{a[i]} * double{b[i]};
-    square_a += double{a[i]} * double{a[i]};
-    square_b += double{b[i]} * double{b[i]};
-  }
-  return product / std::sqrt(square_a * square_b);
-}
-
 }  // namespace
 
 Mask no_row(int64_t rows) { return Mask(static_cast<size_t>((rows + word_bits - 1) / word_bits)); }
@@ -168,56 +130,6 @@ int64_t nearest_row(std::span<const float> positions, double x, double y, double
     }
   }
   return nearest;
-}
-
-std::vector<Similar> most_similar(std::span<const float> query, std::span<const float> rows, int64_t k,
-                                  int64_t except) {
-  const auto columns = std::ssize(query);
-  const int64_t count = columns == 0 ? 0 : std::ssize(rows) / columns;
-  // Cosines in float32 are wrong by less than what parts the k-th from as many again, but for rows that are as good.
-  const int64_t candidates = 2 * k + 16;
-  std::mutex mutex;
-  std::vector<Similar> all;
-  parallel_for(count, rows_at_least, [&](int64_t begin, int64_t end) {
-    Best best(candidates);
-    for (int64_t row = begin; row < end; ++row) {
-      const float* values = rows.data() + row * columns;
-      const float product = sum_of(columns, [&](int64_t i) { return query[static_cast<size_t>(i)] * values[i]; });
-      const float square = sum_of(columns, [&](int64_t i) { return values[i] * values[i]; });
-      const float cosine = product / std::sqrt(square);
-      if (std::isfinite(cosine) && row != except) best.offer({row, double{cosine}});
-    }
-    const std::lock_guard lock(mutex);
-    all.insert(all.end(), best.all().begin(), best.all().end());
-  });
-  for (Similar& one : all) one.cosine = exact_cosine(query, rows.data() + one.row * columns);
-  std::ranges::sort(all, comes_before);
-  all.resize(static_cast<size_t>(std::min(k, std::ssize(all))));
-  return all;
-}
-
-std::vector<float> direction_of(std::span<const std::span<const float>> positive,
-                                std::span<const std::span<const float>> negative) {
-  constexpr double towards = 0.75, away = 0.15;
-  std::vector<double> sum;
-  const auto add = [&](std::span<const std::span<const float>> examples, double weight) {
-    std::vector<double> own;
-    int64_t count = 0;
-    for (const auto example : examples) {
-      double square = 0.0;
-      for (const float value : example) square += double{value} * double{value};
-      if (!std::isfinite(square) || square == 0.0) continue;
-      own.resize(example.size());
-      for (size_t i = 0; i < example.size(); ++i) own[i] += double{example[i]} / std::sqrt(square);
-      ++count;
-    }
-    sum.resize(std::max(sum.size(), own.size()));
-    for (size_t i = 0; i < own.size(); ++i) sum[i] += weight * own[i] / static_cast<double>(count);
-  };
-  add(positive, towards);
-  if (sum.empty()) return {};
-  add(negative, -away);
-  return {sum.begin(), sum.end()};
 }
 
 }  // namespace astroclip::map

@@ -30,19 +30,4 @@ Mask within(std::span<const float> values, double low, double high);
 /// The row nearest to a place of the map, no farther than `farthest`; of several the first; −1: none.
 int64_t nearest_row(std::span<const float> positions, double x, double y, double farthest);
 
-struct Similar {
-  int64_t row = 0;
-  double cosine = 0;
-};
-/// The k rows of [rows, columns] with the greatest cosine to the query, greatest first, without row `except` (−1: none
-/// is left out). Rows that are zero or not finite are never among them. Cosines are as summed in float64.
-std::vector<Similar> most_similar(std::span<const float> query, std::span<const float> rows, int64_t k,
-                                  int64_t except = -1);
-
-/// Where to look for what is like some examples and unlike others: 0.75 times the mean of the positive ones' unit
-/// vectors minus 0.15 times that of the negative ones' (Rocchio 1971, with the weights of Manning, Raghavan & Schütze
-/// 2008, section 9.1.1). Examples that are zero or not finite are left out; empty without positive ones.
-std::vector<float> direction_of(std::span<const std::span<const float>> positive,
-                                std::span<const std::span<const float>> negative);
-
 }  // namespace astroclip::map

@@ -5,15 +5,17 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/finite.h"
 #include "base/rng.h"
 #include "base/threads.h"
-#include "search/knn.h"
+#include "search/nearest_internal.h"
 #include "search/pca.h"
 
 namespace astroclip::map {
@@ -23,7 +25,7 @@ namespace {
 using Point = std::array<float, 2>;
 
 constexpr int64_t queries_at_once = 8192;
-constexpr double search_share = 0.4;  // of the time, for progress
+constexpr double search_share = 0.5, graph_share = 0.52;  // of the time, for progress
 constexpr int64_t few_rows = 10000, epochs_of_few = 500, epochs_of_many = 200;
 // Of the curve 1/(1 + a·d^(2b)) nearest to exp(−(d − min_dist)) beyond min_dist = 0.1, by least squares.
 constexpr float curve_a = 1.5769434603F, curve_b = 0.8950608781F;
@@ -32,6 +34,7 @@ constexpr float longest_step = 4.0F;  // along each axis, at the full rate
 constexpr float start_extent = 10.0F, start_noise = 1e-4F;
 /// The rows of an epoch move in so many rounds, each by the positions that the one before it has left.
 constexpr int64_t rounds = 8;
+constexpr int64_t epochs_between_keeps = 20;
 
 /// A symmetric graph of rows: the edges of row i are [begin[i], begin[i + 1]).
 struct Graph {
@@ -40,13 +43,30 @@ struct Graph {
   std::vector<float> strength;
 };
 
+template <class T>
+void append_values(std::vector<T>& values, std::span<const std::byte> bytes) {
+  const size_t before = values.size();
+  values.resize(before + bytes.size() / sizeof(T));
+  std::memcpy(values.data() + before, bytes.data(), bytes.size());
+}
+
 /// The nearest rows without the row itself, [rows, k].
-search::Neighbours other_neighbours(const Matrix& rows, int64_t k, const Progress& progress) {
+search::Neighbours other_neighbours(const Matrix& rows, int64_t k, const Progress& progress, const Keeper* keeper) {
   search::Neighbours others{k, {}, {}};
   for (int64_t first = 0; first < rows.rows; first += queries_at_once) {
+    const std::string name = fmt::format("near/{}", first / queries_at_once);
+    if (const auto kept = keeper != nullptr ? keeper->find(name) : std::nullopt) {
+      append_values(others.index, kept->first(kept->size() / 2));
+      append_values(others.distance, kept->subspan(kept->size() / 2));
+      continue;
+    }
+    const size_t before = others.index.size();
     std::vector<int64_t> some(static_cast<size_t>(std::min(queries_at_once, rows.rows - first)));
     std::iota(some.begin(), some.end(), first);
-    const search::Neighbours found = search::nearest(select_rows(rows, some), rows, k + 1);
+    const double share = search_share * static_cast<double>(first) / static_cast<double>(rows.rows);
+    const search::Neighbours found = search::nearest(select_rows(rows, some), rows, k + 1, [&] {
+      if (progress) progress(share);
+    });
     for (size_t i = 0; i < some.size(); ++i) {
       const size_t begin = i * static_cast<size_t>(k + 1), end = begin + static_cast<size_t>(k + 1);
       size_t own = begin;  // of many equal rows it may be none of these
@@ -57,7 +77,12 @@ search::Neighbours other_neighbours(const Matrix& rows, int64_t k, const Progres
         others.distance.push_back(found.distance[at]);
       }
     }
-    if (progress) progress(search_share * static_cast<double>(first) / static_cast<double>(rows.rows));
+    if (keeper == nullptr) continue;
+    std::vector<std::byte> bytes;
+    for (const auto more : {std::as_bytes(std::span(others.index).subspan(before)),
+                            std::as_bytes(std::span(others.distance).subspan(before))})
+      bytes.insert(bytes.end(), more.begin(), more.end());
+    keeper->add(name, bytes);
   }
   return others;
 }
@@ -91,15 +116,18 @@ std::vector<float> strengths_of(std::span<const double> distances, double mean_o
 }
 
 /// The union of the directed edges: a + b − a·b.
-Graph fuzzy_graph(const search::Neighbours& others, int64_t rows) {
+Graph fuzzy_graph(const search::Neighbours& others, int64_t rows, const Progress& progress) {
   const auto count = others.index.size(), k = static_cast<size_t>(others.k);
   const double mean = std::accumulate(others.distance.begin(), others.distance.end(), 0.0) / static_cast<double>(count);
   std::vector<float> strengths(count);
-  parallel_for(rows, 256, [&](int64_t begin, int64_t end) {
-    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      std::ranges::copy(strengths_of(std::span(others.distance).subspan(i * k, k), mean), &strengths[i * k]);
-    }
-  });
+  for (int64_t first = 0; first < rows; first += queries_at_once) {
+    if (progress) progress(search_share);
+    parallel_for(std::min(queries_at_once, rows - first), 256, [&](int64_t begin, int64_t end) {
+      for (auto i = static_cast<size_t>(first + begin); i < static_cast<size_t>(first + end); ++i) {
+        std::ranges::copy(strengths_of(std::span(others.distance).subspan(i * k, k), mean), &strengths[i * k]);
+      }
+    });
+  }
   struct Half {
     int64_t to;
     float out, in;
@@ -178,27 +206,36 @@ void repel(Point& point, const Point& other, float rate) {
 /// is followed at every epoch, others as seldom as they are weak.
 class Descent {
  public:
-  Descent(const Graph& graph, std::vector<Point> start, int64_t epochs, uint64_t seed)
-      : graph_(graph), points_(std::move(start)), moved_(points_.size()), epochs_(epochs), seed_(seed) {
+  Descent(const Graph& graph, int64_t epochs, uint64_t seed) : graph_(graph), epochs_(epochs), seed_(seed) {
     strongest_ = std::ranges::max(graph.strength);
   }
 
-  void run(const Progress& progress) {
+  /// From `first_epoch` on, before which the points were at `start`.
+  void run(std::vector<Point> start, int64_t first_epoch, const Progress& progress, const Keeper* keeper) {
+    points_ = std::move(start);
+    moved_.resize(points_.size());
     const auto count = std::ssize(points_);
-    for (int64_t epoch = 0; epoch < epochs_; ++epoch) {
+    for (int64_t epoch = first_epoch; epoch < epochs_; ++epoch) {
+      const double share = static_cast<double>(epoch) / static_cast<double>(epochs_);
       for (int64_t round = 0; round < rounds; ++round) {
+        if (progress) progress(graph_share + (1.0 - graph_share) * share);
         const int64_t first = count * round / rounds, last = count * (round + 1) / rounds;
         parallel_for(last - first, 64, [&](int64_t begin, int64_t end) {
           for (int64_t row = first + begin; row < first + end; ++row) moved_[static_cast<size_t>(row)] = at(row, epoch);
         });
         std::copy(moved_.begin() + first, moved_.begin() + last, points_.begin() + first);
       }
-      if (progress)
-        progress(search_share + (1.0 - search_share) * static_cast<double>(epoch + 1) / static_cast<double>(epochs_));
+      const int64_t done = epoch + 1;
+      if (keeper != nullptr && (done % epochs_between_keeps == 0 || done == epochs_))
+        keeper->add(name_of(done), std::as_bytes(std::span(points_)));
     }
+    if (progress) progress(1.0);
   }
 
   const std::vector<Point>& points() const { return points_; }
+
+  /// Of what is kept after so many epochs.
+  static std::string name_of(int64_t epochs) { return fmt::format("epoch/{}", epochs); }
 
  private:
   /// Where a row moves to in an epoch. An edge belongs to both of its rows, and moves both as often as either is drawn:
@@ -235,7 +272,8 @@ class Descent {
 
 }  // namespace
 
-Matrix umap(const Matrix& rows, const UmapOptions& options, const Progress& progress, NeighbourDistances* distances) {
+Matrix umap(const Matrix& rows, const UmapOptions& options, const Progress& progress, NeighbourDistances* distances,
+            const Keeper* keeper) {
   if (rows.rows == 0 || rows.columns == 0) throw Error("[umap] needs rows, found none");
   for (int64_t row = 0; row < rows.rows; ++row) {
     if (!all_finite(rows.row(row))) throw Error(fmt::format("[umap] row {} is not finite", row));
@@ -251,7 +289,7 @@ Matrix umap(const Matrix& rows, const UmapOptions& options, const Progress& prog
     return positions;
   }
   const int64_t epochs = options.epochs > 0 ? options.epochs : (rows.rows <= few_rows ? epochs_of_few : epochs_of_many);
-  const search::Neighbours near = other_neighbours(rows, others, progress);
+  const search::Neighbours near = other_neighbours(rows, others, progress, keeper);
   if (distances != nullptr) {
     for (size_t row = 0; row < distances->mean.size(); ++row) {
       const auto k = static_cast<size_t>(others);
@@ -260,9 +298,18 @@ Matrix umap(const Matrix& rows, const UmapOptions& options, const Progress& prog
       distances->least[row] = static_cast<float>(own.front());
     }
   }
-  const Graph graph = fuzzy_graph(near, rows.rows);
-  Descent descent(graph, start_positions(rows, options.seed), epochs, options.seed);
-  descent.run(progress);
+  const Graph graph = fuzzy_graph(near, rows.rows, progress);
+  std::vector<Point> start;
+  int64_t done = keeper == nullptr ? 0 : epochs;
+  for (; done > 0; --done) {
+    const auto kept = keeper->find(Descent::name_of(done));
+    if (!kept) continue;
+    append_values(start, *kept);
+    break;
+  }
+  if (done == 0) start = start_positions(rows, options.seed);
+  Descent descent(graph, epochs, options.seed);
+  descent.run(std::move(start), done, progress, keeper);
   for (const Point& point : descent.points())
     positions.values.insert(positions.values.end(), point.begin(), point.end());
   return positions;

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "tensor/matrix.h"
@@ -22,11 +26,19 @@ struct NeighbourDistances {
   std::vector<float> mean, least;
 };
 
+/// Where a long computation keeps what it has, to go on from there once it was ended. What was added under a name is
+/// found under it, and is not changed.
+struct Keeper {
+  std::function<std::optional<std::span<const std::byte>>(const std::string& name)> find;
+  std::function<void(const std::string& name, std::span<const std::byte> bytes)> add;
+};
+
 /// Positions in the plane [rows, 2] by UMAP (McInnes, Healy & Melville 2018, arXiv:1802.03426) of Euclidean distances,
 /// with min_dist 0.1 and spread 1. The graph is of exact neighbours, the start is the plane of the first two principal
 /// components, and all draws are keyed by seed, epoch and row: the same bits for any number of threads. Throws Error
-/// for a row that is not finite, and without rows. `distances` is filled if given.
+/// for a row that is not finite, and without rows. `distances` is filled if given. With a keeper for these rows and
+/// options, it goes on where an earlier call was ended, to the same bits.
 Matrix umap(const Matrix& rows, const UmapOptions& options, const Progress& progress = {},
-            NeighbourDistances* distances = nullptr);
+            NeighbourDistances* distances = nullptr, const Keeper* keeper = nullptr);
 
 }  // namespace astroclip::map

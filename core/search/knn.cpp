@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "search/nearest_internal.h"
 #include "search/products_internal.h"
 
 namespace astroclip::search {
@@ -109,11 +110,12 @@ class BlockSearch {
     for (int64_t i = first; i < last; ++i) lists_.emplace_back(queries.matrix().row(i), among.matrix(), k);
   }
 
-  void run() {
+  void run(const std::function<void()>& between) {
     const Tensor queries = queries_.block(first_, first_ + std::ssize(lists_), scale_);
     for (int64_t begin = 0; begin < among_.rows(); begin += row_block) {
       const int64_t end = std::min(begin + row_block, among_.rows());
       scan(products(among_.block(begin, end, scale_), queries), begin);
+      if (between) between();
     }
   }
 
@@ -201,7 +203,9 @@ class BlockSearch {
 
 }  // namespace
 
-Neighbours nearest(const Matrix& queries, const Matrix& among, int64_t k) {
+Neighbours nearest(const Matrix& queries, const Matrix& among, int64_t k) { return nearest(queries, among, k, {}); }
+
+Neighbours nearest(const Matrix& queries, const Matrix& among, int64_t k, const std::function<void()>& between) {
   if (queries.columns != among.columns || among.rows == 0 || among.columns == 0) {
     throw Error(fmt::format("[nearest] rows must be equally wide and some, found {} × {} and {} × {}", queries.rows,
                             queries.columns, among.rows, among.columns));
@@ -215,7 +219,7 @@ Neighbours nearest(const Matrix& queries, const Matrix& among, int64_t k) {
   const float scale = common_scale(centred_queries, centred_rows);
   for (int64_t begin = 0; begin < queries.rows; begin += query_block) {
     BlockSearch search(centred_queries, begin, std::min(begin + query_block, queries.rows), centred_rows, kept, scale);
-    search.run();
+    search.run(between);
     search.write(result);
   }
   return result;

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -97,6 +98,37 @@ TEST_F(Exploring, UmapIsAddedAndKept) {
   const auto umap = index_.find("image/umap");
   ASSERT_TRUE(umap);
   EXPECT_GT(umap->quality.trustworthiness, 0.7);
+}
+
+TEST_F(Exploring, AnEndedUmapGoesOn) {
+  struct Ended {};
+  constexpr double graph_share = 0.41;  // told before the first epoch
+  index_.build(Method::umap, silent);
+  const Embeddings same(write_embeddings("ended.h5", ids_));
+  const std::string unfinished = same.path() + ".view.unfinished";
+  for (const double end : {0.5, 0.7}) {
+    ViewIndex index(same);
+    EXPECT_THROW(index.build(Method::umap,
+                             [&](const std::string&, double share) {
+                               if (share > end) throw Ended();
+                             }),
+                 Ended);
+    EXPECT_TRUE(std::filesystem::exists(unfinished));
+  }
+  ViewIndex index(same);
+  double least = 1.0;
+  index.build(Method::umap, [&](const std::string& what, double share) {
+    if (what == "UMAP of image" && share > graph_share) least = std::min(least, share);
+  });
+  EXPECT_GT(least, 0.65) << "it began with positions that were there";
+  EXPECT_FALSE(std::filesystem::exists(unfinished));
+  for (const auto& expected : index_.maps()) {
+    if (expected->method != Method::umap) continue;
+    const auto found = index.find(expected->id());
+    ASSERT_TRUE(found);
+    EXPECT_TRUE(std::memcmp(found->positions.data(), expected->positions.data(), expected->positions.size_bytes()) == 0)
+        << expected->id();
+  }
 }
 
 TEST_F(Exploring, TilesHoldPointsAndTheirValues) {
@@ -210,7 +242,7 @@ TEST_F(Exploring, UmapTellsOfOutliersAndDuplicates) {
   const json column = get("column", {{"name", "image_outlier"}});
   EXPECT_EQ(column["count"], rows());
   const json nearest =
-      get("neighbours", {{"row", "5"}, {"query", "image"}, {"among", "image"}, {"k", "14"}})["neighbours"];
+      get("neighbours", {{"row", "5"}, {"query", "image"}, {"among", "image"}, {"k", "14"}})["neighbours"]["image"];
   double sum = 0.0;
   for (const json& one : nearest) sum += std::sqrt(2.0 - 2.0 * one["cosine"].get<double>()) / 14.0;
   const json labels = get("object", {{"row", "5"}})["labels"];
@@ -269,8 +301,7 @@ TEST_F(Exploring, NeighboursAreThoseOfGreatestCosine) {
         if (other != row && std::isfinite(cosine)) expected.push_back({-cosine, other});
       }
       std::ranges::sort(expected);
-      const json found =
-          get("neighbours", {{"row", "4"}, {"query", query}, {"among", among}, {"k", "5"}})["neighbours"];
+      const json found = get("neighbours", {{"row", "4"}, {"among", among}, {"k", "5"}})["neighbours"][query];
       ASSERT_EQ(found.size(), 5U);
       for (size_t i = 0; i < 5; ++i) {
         EXPECT_EQ(found[i]["row"], expected[i].second) << query << " among " << among;
@@ -278,9 +309,35 @@ TEST_F(Exploring, NeighboursAreThoseOfGreatestCosine) {
       }
     }
   }
-  EXPECT_EQ(
-      get("neighbours", {{"row", "3"}, {"query", "spectrum"}, {"among", "image"}, {"k", "5"}})["neighbours"].size(), 0U)
+  EXPECT_EQ(get("neighbours", {{"row", "3"}, {"among", "image"}, {"k", "5"}})["neighbours"]["spectrum"].size(), 0U)
       << "it has no spectrum";
+}
+
+TEST_F(Exploring, NeighboursAreTheSameByCodesAndInParts) {
+  const Embeddings same(write_embeddings("parts.h5", ids_));
+  const std::vector<std::span<const float>> queries = {same.vector("image", 4), same.vector("spectrum", 4)};
+  EXPECT_EQ(index_.parts("image"), 1);
+  const auto expected = index_.most_similar(queries, "image", 0, 8, 4);
+  int made = 0;
+  const Report count = [&](const std::string&, double share) { made += share == 1.0 ? 1 : 0; };
+  for (const int times_built : {0, 1, 2}) {
+    ViewIndex index(same, int64_t{2} * 16 * vector_width);  // codes of two rows in a block, of 32 in a part
+    if (times_built > 0) index.build_codes(count);
+    EXPECT_EQ(made, times_built > 0 ? 2 : 0) << "made once, of image and spectrum";
+    ASSERT_EQ(index.parts("image"), 2);
+    const auto first = index.most_similar(queries, "image", 0, 8, 4),
+               second = index.most_similar(queries, "image", 1, 8, 4);
+    for (size_t i = 0; i < queries.size(); ++i) {
+      auto all = first[i];
+      all.insert(all.end(), second[i].begin(), second[i].end());
+      std::ranges::sort(all, std::greater(), &map::Similar::cosine);
+      ASSERT_GE(all.size(), expected[i].size());
+      for (size_t n = 0; n < expected[i].size(); ++n) {
+        EXPECT_EQ(all[n].row, expected[i][n].row);
+        EXPECT_EQ(all[n].cosine, expected[i][n].cosine);
+      }
+    }
+  }
 }
 
 TEST_F(Exploring, SelectionsAreExactAndCombine) {

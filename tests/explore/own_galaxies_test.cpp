@@ -134,7 +134,8 @@ TEST_F(OwnGalaxy, LandsWhereItsTwinIs) {
       auto of_own = wanted, of_twin = wanted;
       of_own["own"] = id;
       of_twin["row"] = std::to_string(row);
-      const json found = get("neighbours", of_own)["neighbours"], twin = get("neighbours", of_twin)["neighbours"];
+      const json found = get("neighbours", of_own)["neighbours"][query],
+                 twin = get("neighbours", of_twin)["neighbours"][query];
       ASSERT_EQ(found.size(), 3U);
       if (query == among) {
         EXPECT_EQ(found[0]["row"], row);

@@ -67,7 +67,12 @@ TEST(SectionFile, RefusesOthersAndDamage) {
   EXPECT_THAT(opening("fedcba9876543210"),
               testing::ThrowsMessage<Error>(path + ": belongs to other embeddings; delete it to make it anew"));
   overwrite(path, 32 + 64, "ONE");
-  EXPECT_THAT(opening(owner), testing::ThrowsMessage<Error>(HasSubstr("damaged: the checksum of 'first' differs")));
+  {
+    SectionFile damaged(path, owner);
+    EXPECT_EQ(text_of(*damaged.find("second")), "two and more");
+    EXPECT_THAT([&] { damaged.find("first"); },
+                testing::ThrowsMessage<Error>(HasSubstr("damaged: the checksum of 'first' differs")));
+  }
   overwrite(path, 9, "7");
   EXPECT_THAT(opening(owner), testing::ThrowsMessage<Error>(HasSubstr("is a view index of version 7, expected 1")));
   overwrite(path, 0, "something");

@@ -84,6 +84,18 @@ TEST(MapQuality, OfASampleIsNearThatOfAll) {
   EXPECT_NEAR(some.trustworthiness, all.trustworthiness, 0.02);
 }
 
+TEST(MapQuality, FetchesRowsAndCanBeEnded) {
+  struct Ended {};
+  const Matrix rows = normal_rows(5000, 2, 8);
+  Matrix mirrored = rows;
+  for (float& value : mirrored.values) value = -value;
+  const RowSource source{5000, 2, [&](std::span<const int64_t> some) { return select_rows(rows, some); }};
+  const Quality found = quality(source, mirrored, 15, 5000, 1);
+  EXPECT_NEAR(found.trustworthiness, 1.0, 1e-6) << "float32 may order what is as near otherwise";
+  EXPECT_NEAR(found.preservation, 1.0, 1e-3);
+  EXPECT_THROW(quality(source, mirrored, 15, 100, 1, [] { throw Ended(); }), Ended);
+}
+
 TEST(MapQuality, CutsNeighboursToLessThanHalfTheRows) {
   EXPECT_EQ(quality(normal_rows(20, 3, 6), normal_rows(20, 2, 7), 15, 20, 1).k, 9);
   EXPECT_TRUE(std::isnan(quality(normal_rows(3, 3, 6), normal_rows(3, 2, 7), 15, 20, 1).trustworthiness));

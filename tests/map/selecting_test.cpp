@@ -75,49 +75,5 @@ TEST(NearestRow, KeepsToItsRadius) {
   EXPECT_EQ(nearest_row(positions, 0.5, 0.0, 5.0), 0) << "of two the first";
 }
 
-TEST(MostSimilar, IsAsByAllCosinesInFloat64) {
-  constexpr int64_t rows = 9000, columns = 37;
-  std::vector<float> values = uniform_values(rows * columns, 3);
-  for (size_t i = 0; i < columns; ++i) values[100 * columns + i] = i == 5 ? nowhere : 1.0F;
-  for (size_t i = 0; i < columns; ++i) values[200 * columns + i] = 0.0F;
-  const std::span<const float> query = std::span(values).subspan(7 * columns, columns);
-  std::vector<std::pair<double, int64_t>> expected;
-  for (int64_t row = 0; row < rows; ++row) {
-    double product = 0.0, own = 0.0, of_query = 0.0;
-    for (size_t i = 0; i < columns; ++i) {
-      const double a = double{values[static_cast<size_t>(row * columns) + i]}, b = double{query[i]};
-      product += a * b;
-      own += a * a;
-      of_query += b * b;
-    }
-    const double cosine = product / std::sqrt(own * of_query);
-    if (std::isfinite(cosine) && row != 7) expected.push_back({-cosine, row});
-  }
-  std::ranges::sort(expected);
-  const auto found = most_similar(query, values, 25, 7);
-  ASSERT_EQ(found.size(), 25U);
-  for (size_t i = 0; i < found.size(); ++i) {
-    EXPECT_EQ(found[i].row, expected[i].second);
-    EXPECT_NEAR(found[i].cosine, -expected[i].first, 1e-14);
-  }
-  EXPECT_EQ(most_similar(query, values, 1)[0].row, 7);
-}
-
-TEST(MostSimilar, GivesNoMoreThanThereAre) {
-  const std::vector<float> values = {1, 0, 0, 1, 0, 0};
-  const auto found = most_similar(std::vector<float>{1, 0}, values, 10);
-  ASSERT_EQ(found.size(), 2U) << "the third is zero";
-  EXPECT_EQ(found[0].row, 0);
-  EXPECT_EQ(found[1].cosine, 0.0);
-}
-
-TEST(DirectionOf, IsRocchiosOfUnitVectors) {
-  const std::vector<float> right = {2, 0}, up = {0, 5}, zero = {0, 0}, bad = {std::nanf(""), 1};
-  using Examples = std::vector<std::span<const float>>;
-  EXPECT_THAT(direction_of(Examples{right, up, zero}, Examples{}), testing::ElementsAre(0.375F, 0.375F));
-  EXPECT_THAT(direction_of(Examples{right}, Examples{up, bad}), testing::ElementsAre(0.75F, -0.15F));
-  EXPECT_THAT(direction_of(Examples{bad}, Examples{up}), testing::IsEmpty());
-}
-
 }  // namespace
 }  // namespace astroclip::map

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "base/error.h"
 #include "base/rng.h"
@@ -106,6 +107,40 @@ TEST(Umap, TellsHowFarItIsAndCanBeEnded) {
   });
   EXPECT_EQ(last, 1.0);
   EXPECT_THROW(umap(grouped_rows(50), {}, [](double) { throw Ended(); }), Ended);
+}
+
+/// Ended after any of its parts, it goes on to the same positions.
+TEST(Umap, GoesOnFromWhatAKeeperHas) {
+  struct Ended {};
+  const Matrix rows = grouped_rows(9000);  // whose neighbours are found in two parts
+  const UmapOptions options{.epochs = 25};
+  NeighbourDistances expected_distances;
+  const Matrix expected = umap(rows, options, {}, &expected_distances);
+  std::map<std::string, std::vector<std::byte>> kept;
+  const Keeper keeper{[&](const std::string& name) -> std::optional<std::span<const std::byte>> {
+                        const auto found = kept.find(name);
+                        if (found == kept.end()) return std::nullopt;
+                        return found->second;
+                      },
+                      [&](const std::string& name, std::span<const std::byte> bytes) {
+                        EXPECT_TRUE(kept.emplace(name, std::vector(bytes.begin(), bytes.end())).second) << name;
+                      }};
+  std::vector<size_t> counts;
+  for (const size_t most : {1U, 2U, 3U, 4U}) {
+    EXPECT_THROW(umap(
+                     rows, options,
+                     [&](double) {
+                       if (kept.size() >= most) throw Ended();
+                     },
+                     nullptr, &keeper),
+                 Ended);
+    counts.push_back(kept.size());
+  }
+  EXPECT_THAT(counts, testing::ElementsAre(1U, 2U, 3U, 4U))
+      << "two of neighbours, those after 20 and 25 epochs";
+  NeighbourDistances distances;
+  EXPECT_EQ(umap(rows, options, {}, &distances, &keeper).values, expected.values);
+  EXPECT_EQ(distances.mean, expected_distances.mean);
 }
 
 TEST(Umap, TellsTheDistancesOfItsGraph) {

@@ -81,15 +81,34 @@ export class Panel {
     redraw();
   }
 
-  /** @param {import('./api.js').Which} which @param {{encoders: string[]}} object @param {number} asked */
+  /**
+   * In every direction, each once its part of the objects is looked through.
+   * @param {import('./api.js').Which} which @param {{encoders: string[]}} object @param {number} asked
+   */
   async neighbours(which, object, asked) {
-    const widths = new Map(this.state.encoders.map(({ name, width }) => [name, width]));
+    const widths = new Map(this.state.encoders.map(({ name, width }) => [name, width])), sections = new Map();
     for (const query of object.encoders) for (const { name: among, width } of this.state.encoders) {
       if (width !== widths.get(query)) continue;
-      const found = await get('neighbours', { ...which, query, among, k: neighboursShown });
-      if (asked !== this.asked) return;
-      const heading = query === among ? `Nearest by ${query}` : `Nearest ${plural(among)} to this ${query}`;
-      this.place.append(element('h3', {}, heading), this.strip(heading, found.neighbours, among));
+      const section = element('section', {}, element('h3', {}, query === among ? `Nearest by ${query}` : `Nearest ${plural(among)} to this ${query}`));
+      sections.set(query + ' ' + among, section);
+      this.place.append(section);
+    }
+    for (const { name: among } of this.state.encoders) {
+      if (!object.encoders.some(query => sections.has(query + ' ' + among))) continue;
+      /** @type {Record<string, {row: number, id: string, cosine: number}[]>} */
+      const nearest = {};
+      for (let part = 0, parts = 1; part < parts; part++) {
+        const found = await get('neighbours', { ...which, among, k: neighboursShown, part });
+        if (asked !== this.asked) return;
+        parts = found.parts;
+        for (const [query, more] of Object.entries(found.neighbours)) {
+          const section = sections.get(query + ' ' + among);
+          if (!section) continue;
+          nearest[query] = [...nearest[query] ?? [], ...more].sort((a, b) => b.cosine - a.cosine || a.row - b.row).slice(0, neighboursShown);
+          const heading = section.firstChild, rest = parts - part - 1;
+          section.replaceChildren(heading, this.strip(heading.textContent, nearest[query], among), ...rest ? [element('p', { class: 'soft' }, `${Math.round(100 * (part + 1) / parts)} % of the objects looked through`)] : []);
+        }
+      }
     }
   }
 
