@@ -6,9 +6,11 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <utility>
+#include <vector>
 
 #include "data/fields.h"
 #include "io/output/durable_file.h"
@@ -43,59 +45,174 @@ class SurveyTable {
 };
 
 using Value = std::function<double(size_t galaxy)>;
+using Bins = std::vector<std::array<double, 2>>;
 
-double quantile(std::vector<double> values, double share) {
-  if (values.empty()) return std::nan("");
-  std::ranges::sort(values);
-  const double place = share * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<size_t>(place);
-  const size_t above = std::min(below + 1, values.size() - 1);
-  return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
-}
-
-struct Figure {
-  std::string name, title, x, y;
-  std::string published;  ///< whose relation it is; empty: there is none
-  std::vector<std::array<double, 2>> bins;
-  Value of_x, of_y;
-  /// Of a galaxy: whether it belongs to the figure.
-  std::function<bool(size_t)> in;
-  /// The published value at the middle of a bin, or of the bin of that number; NaN for none.
-  std::function<double(size_t bin, double x)> relation;
+/// What the galaxies of a bin give: a value with its lower and upper ends.
+struct BinPoint {
+  double x;
+  size_t galaxies;
+  double low, middle, high;
 };
 
-std::string table_of(const Figure& figure, size_t galaxies) {
-  std::string text = fmt::format("# {}: {}\n# {}  n  p16  median  p84  published\n", figure.y, figure.title, figure.x);
-  for (size_t b = 0; b < figure.bins.size(); ++b) {
-    const auto [low, high] = figure.bins[b];
+/// A published relation at the points of a figure, or the one that galaxies are drawn from; NaN for none.
+struct SurveyRelation {
+  std::string title;
+  std::vector<double> values, half_widths = {};
+};
+
+struct SurveyFigure {
+  std::string name, title, x, y;
+  std::vector<BinPoint> points;
+  std::vector<SurveyRelation> relations;
+  std::string shown = "median, bars from 16 to 84 %";  ///< what points and bars are
+};
+
+Bins bins_of(double low, double high, double step) {
+  Bins bins;
+  for (; low < high - 0.5 * step; low += step) bins.push_back({low, low + step});
+  return bins;
+}
+Bins mass_bins() { return bins_of(9.0, 11.5, 0.25); }
+
+std::vector<BinPoint> medians(const Bins& bins, size_t galaxies, const Value& of_x, const Value& of_y,
+                              const std::function<bool(size_t)>& in) {
+  std::vector<BinPoint> points;
+  for (const auto& [low, high] : bins) {
     std::vector<double> values;
     for (size_t g = 0; g < galaxies; ++g) {
-      if (figure.of_x(g) >= low && figure.of_x(g) < high && figure.in(g)) values.push_back(figure.of_y(g));
+      if (of_x(g) >= low && of_x(g) < high && in(g)) values.push_back(of_y(g));
     }
-    const double middle = 0.5 * (low + high);
-    text += fmt::format("{:.3f} {} {:.3f} {:.3f} {:.3f} {:.3f}\n", middle, values.size(), quantile(values, 0.16),
-                        quantile(values, 0.5), quantile(values, 0.84), figure.relation(b, middle));
+    std::ranges::sort(values);
+    points.push_back({0.5 * (low + high), values.size(), probe::quantile(values, 0.16), probe::quantile(values, 0.5),
+                      probe::quantile(values, 0.84)});
+  }
+  return points;
+}
+
+SurveyRelation relation(const std::string& title, const std::vector<BinPoint>& at,
+                        const std::function<double(double)>& of_x) {
+  SurveyRelation made{title, {}};
+  for (const BinPoint& point : at) made.values.push_back(of_x(point.x));
+  return made;
+}
+
+std::string table_of(const SurveyFigure& figure) {
+  std::string text = fmt::format("# {}: {}\n# {}  galaxies  low  middle  high", figure.y, figure.title, figure.x);
+  for (const SurveyRelation& one : figure.relations) {
+    text += fmt::format("  '{}'", one.title);
+    if (!one.half_widths.empty()) text += "  half-width";
+  }
+  text += fmt::format("\n# {}\n", figure.shown);
+  for (size_t i = 0; i < figure.points.size(); ++i) {
+    const auto& [x, galaxies, low, middle, high] = figure.points[i];
+    text += fmt::format("{:.3f} {} {:.3f} {:.3f} {:.3f}", x, galaxies, low, middle, high);
+    for (const SurveyRelation& one : figure.relations) {
+      text += fmt::format(" {:.3f}", one.values[i]);
+      if (!one.half_widths.empty()) text += fmt::format(" {:.3f}", one.half_widths[i]);
+    }
+    text += "\n";
   }
   return text;
 }
 
-std::string script_of(const Figure& figure, const std::string& recipe) {
+std::string script_of(const SurveyFigure& figure, const std::string& recipe) {
+  // Fewer galaxies make no median.
+  constexpr int least_galaxies = 5;
   std::string text = fmt::format(
-      "set terminal pngcairo size 800,640\nset output '{0}.png'\nset tmargin 5\nset title '{1}'\n"
-      "set label '{2}' at screen 0.5, screen 0.97 center noenhanced font ',8'\n"
-      "set xlabel '{3}' noenhanced\nset ylabel '{4}' noenhanced\nset key below\n"
-      "plot '{0}.dat' using 1:4:3:5 with yerrorbars pointtype 7 title 'simulated, median and 16-84 %'",
-      figure.name, figure.title, recipe, figure.x, figure.y);
-  if (!figure.published.empty()) {
-    text += fmt::format(", '' using 1:6 with linespoints linewidth 2 title '{}'", figure.published);
+      "set encoding utf8\nset terminal pngcairo noenhanced size 800,640\nset output '{0}.png'\nset tmargin 5\n"
+      "set title {1}\nset label {2} at screen 0.5, screen 0.97 center font ',8'\nset xlabel {3}\nset ylabel {4}\n"
+      "set bmargin {7}\nset key at screen 0.5, screen 0.02 center bottom\nset grid linecolor '#dddddd'\nset offsets "
+      "graph 0.03, graph 0.03, graph 0.05, graph 0.05\n"
+      "plot '{0}.dat' using ($2 >= {5} ? $1 : 1/0):4:3:5 with yerrorbars pointtype 7 title {6}",
+      figure.name, report::gnuplot_text(figure.title), report::gnuplot_text(recipe), report::gnuplot_text(figure.x),
+      report::gnuplot_text(figure.y), least_galaxies, report::gnuplot_text("simulated, " + figure.shown),
+      5 + figure.relations.size());
+  int column = 6;
+  for (const SurveyRelation& one : figure.relations) {
+    const std::string title = report::gnuplot_text(one.title);
+    if (one.half_widths.empty()) {
+      text += fmt::format(", \\\n  '' using 1:{} with lines linewidth 2 title {}", column++, title);
+    } else {
+      // Beside the simulated bars.
+      text += fmt::format(", \\\n  '' using ($1 + 0.003):{}:{} with yerrorbars pointtype 6 linewidth 2 title {}",
+                          column, column + 1, title);
+      column += 2;
+    }
   }
   return text + "\n";
 }
 
-std::vector<std::array<double, 2>> mass_bins() {
-  std::vector<std::array<double, 2>> bins;
-  for (double low = 9.0; low < 11.5; low += 0.25) bins.push_back({low, low + 0.25});
-  return bins;
+/// Mpc, in the flat universe of the survey: H0 = 70 km/s/Mpc, Ωm = 0.3.
+double comoving_distance(double redshift) {
+  constexpr int steps = 50;
+  double sum = 0.0;
+  for (int i = 0; i < steps; ++i) {
+    sum += 1.0 / std::sqrt(0.3 * std::pow(1.0 + redshift * (i + 0.5) / steps, 3) + 0.7);
+  }
+  return 299792.458 / 70.0 * redshift / steps * sum;
+}
+
+/// log10 of the stellar mass, M☉, above which every galaxy at a redshift is brighter than r = 19.5: the faintest have 4
+/// solar masses per solar luminosity (absolute magnitude 4.65) and lose 1.2 z magnitudes to redshift.
+double complete_mass(double redshift) {
+  const double modulus = 5.0 * std::log10(comoving_distance(redshift) * (1.0 + redshift)) + 25.0;
+  return 0.4 * (4.65 - (19.5 - modulus - 1.2 * redshift)) + std::log10(4.0);
+}
+
+/// The redshift up to which the survey has every galaxy of a mass.
+double complete_redshift(double log_mass) {
+  double low = 0.01, high = 0.6;  // of the survey
+  while (high - low > 1e-4) {
+    const double middle = 0.5 * (low + high);
+    (complete_mass(middle) < log_mass ? low : high) = middle;
+  }
+  return low;
+}
+
+/// Galaxies per Mpc³ and dex of stellar mass (Baldry et al. 2012: a double Schechter function).
+double published_mass_function(double log_mass) {
+  const double x = std::pow(10.0, log_mass - 10.66);
+  return std::log(10.0) * std::exp(-x) * (3.96e-3 * std::pow(x, 1.0 - 0.35) + 0.79e-3 * std::pow(x, 1.0 - 1.47));
+}
+
+/// Of a volume-limited sample, up to the redshift at which the survey has every galaxy of a mass: the mass function,
+/// and the share that is quenched.
+std::array<SurveyFigure, 2> figures_of_volumes(const SurveyTable& t) {
+  SurveyFigure numbers{"mass_function",
+                       "volume-limited sample, normalised to the published sum",
+                       "stellar mass, log10 M☉",
+                       "galaxies, log10 of the number per Mpc³ and dex",
+                       {},
+                       {}};
+  SurveyFigure quenched{
+      "quenched_share", "volume-limited sample", "stellar mass, log10 M☉", "share of quenched galaxies", {}, {}};
+  numbers.shown = quenched.shown = "bars of √N";
+  double sum = 0.0, published = 0.0;
+  std::vector<double> densities;
+  for (const auto& [low, high] : mass_bins()) {
+    const double limit = complete_redshift(low), volume = std::pow(comoving_distance(limit), 3);
+    size_t all = 0, red = 0;
+    for (size_t g = 0; g < t.size(); ++g) {
+      if (t["log_mass"][g] < low || t["log_mass"][g] >= high || t["redshift"][g] >= limit) continue;
+      ++all, red += t["quenched"][g] == 1.0 ? 1 : 0;
+    }
+    const double x = 0.5 * (low + high), count = static_cast<double>(all), share = static_cast<double>(red) / count;
+    sum += count, published += volume * published_mass_function(x);
+    densities.push_back(count / volume);
+    const double error = std::sqrt(share * (1.0 - share) / count);
+    quenched.points.push_back({x, all, share - error, share, share + error});
+    numbers.points.push_back({x, all, 1.0 - 1.0 / std::sqrt(count), 1.0, 1.0 + 1.0 / std::sqrt(count)});
+  }
+  for (size_t i = 0; i < densities.size(); ++i) {
+    const double density = densities[i] * published / sum;
+    for (double* value : {&numbers.points[i].low, &numbers.points[i].middle, &numbers.points[i].high})
+      *value = std::log10(*value * density);
+  }
+  numbers.relations = {relation("Baldry et al. (2012)", numbers.points,
+                                [](double x) { return std::log10(published_mass_function(x)); })};
+  quenched.relations = {relation("as drawn: 1 / (1 + exp(-(log M - 10.65) / 0.45)), a setting", quenched.points,
+                                 [](double x) { return 1.0 / (1.0 + std::exp(-(x - 10.65) / 0.45)); })};
+  return {numbers, quenched};
 }
 
 /// Medians of Gallazzi et al. (2005), table 2: log10 of the stellar mass and of Z over 0.02.
@@ -113,48 +230,66 @@ double gallazzi_at(double log_mass) {
   return gallazzi[std::size(gallazzi) - 1].second;
 }
 
-std::vector<Figure> figures_of(const SurveyTable& t) {
+/// The median attenuation of Hα by stellar mass (Garn & Best 2010, eq. 5), taken to that of starlight at 5500 Å by
+/// Calzetti's law (k = 3.33 and 4.05) and 0.44.
+double published_dust(double log_mass) {
+  const double x = log_mass - 10.0;
+  return 0.44 * 4.05 / 3.33 * (0.91 + x * (0.77 + x * (0.11 - x * 0.09)));
+}
+
+std::vector<SurveyFigure> figures_of(const SurveyTable& t) {
   const auto label = [&t](const std::string& name) { return Value([&t, name](size_t g) { return t[name][g]; }); };
   const auto colour = [&t](const std::string& blue, const std::string& red) {
     return Value([&t, blue, red](size_t g) { return t[blue][g] - t[red][g]; });
   };
-  const auto bright = [&t](size_t g) { return t["mag_r"][g] < 17.77; };
+  const auto is_bright = [&t](size_t g) { return t["mag_r"][g] < 17.77; };
   const auto every = [](size_t) { return true; };
   const auto is_blue = [&t](size_t g) { return t["quenched"][g] == 0.0; };
   const auto is_red = [&t](size_t g) { return t["quenched"][g] == 1.0; };
-  const auto none = [](size_t, double) { return std::nan(""); };
-  const std::vector<std::array<double, 2>> slices = {{0.03, 0.06}, {0.08, 0.12}, {0.15, 0.20}};
-  const auto at = [](std::vector<double> values) {
-    return [values = std::move(values)](size_t bin, double) { return values[bin]; };
+  const auto is_blue_and_complete = [&](size_t g) {
+    return is_blue(g) && t["log_mass"][g] > complete_mass(t["redshift"][g]);
   };
-  const std::string sdss = "colours of SDSS galaxies of r < 17.77, carried to DECam";
-  std::vector<Figure> figures = {
-      {"colour_gr", "colour by redshift, r < 17.77", "redshift", "g - r", sdss, slices, label("redshift"),
-       colour("mag_g", "mag_r"), bright, at({0.66, 0.85, 1.07})},
-      {"colour_rz", "colour by redshift, r < 17.77", "redshift", "r - z", sdss, slices, label("redshift"),
-       colour("mag_r", "mag_z"), bright, at({0.52, 0.65, 0.72})},
-      {"main_sequence", "star-forming galaxies, rate less evolution to z = 0", "log10 of the stellar mass",
-       "log10 of the rate - 2.5 log10(1+z)", "0.13 + 0.7 (log M - 10.5)", mass_bins(), label("log_mass"),
-       [&t](size_t g) { return t["log_sfr"][g] - 2.5 * std::log10(1.0 + t["redshift"][g]); }, is_blue,
-       [](size_t, double x) { return 0.13 + 0.7 * (x - 10.5); }},
-      {"metallicity", "metallicity of the stars", "log10 of the stellar mass", "log10 of Z over 0.02",
-       "Gallazzi et al. (2005)", mass_bins(), label("log_mass"),
-       [&t](size_t g) { return t["metallicity"][g] - std::log10(0.02); }, every,
-       [](size_t, double x) { return gallazzi_at(x); }},
+  const Value present_rate = [&t](size_t g) { return t["log_sfr"][g] - 2.5 * std::log10(1.0 + t["redshift"][g]); };
+  const Value solar_metals = [&t](size_t g) { return t["metallicity"][g] - std::log10(0.02); };
+  const Bins slices = {{0.03, 0.06}, {0.08, 0.12}, {0.15, 0.20}};
+  const std::string mass = "stellar mass, log10 M☉", bright = "galaxies of r < 17.77";
+  const std::string sdss = "SDSS galaxies, carried to DECam's bands";
+  const auto figure = [&](const std::string& name, const std::string& title, const std::string& x, const std::string& y,
+                          const Bins& bins, const Value& of_x, const Value& of_y, const auto& in) {
+    return SurveyFigure{name, title, x, y, medians(bins, t.size(), of_x, of_y, in), {}};
   };
-  std::vector<std::array<double, 2>> rate_bins;
-  for (double low = -13.0; low < -8.9; low += 0.25) rate_bins.push_back({low, low + 0.25});
+  std::vector<SurveyFigure> figures = {
+      figure("colour_gr", bright, "redshift", "g − r, AB mag", slices, label("redshift"), colour("mag_g", "mag_r"),
+             is_bright),
+      figure("colour_rz", bright, "redshift", "r − z, AB mag", slices, label("redshift"), colour("mag_r", "mag_z"),
+             is_bright),
+      figure("main_sequence", "volume-limited sample of star-forming galaxies", mass,
+             "star-formation rate over (1 + z)^2.5, log10 M☉/yr", mass_bins(), label("log_mass"), present_rate,
+             is_blue_and_complete),
+      figure("metallicity", "all galaxies", mass, "metallicity of the stars, log10 of Z over 0.02", mass_bins(),
+             label("log_mass"), solar_metals, every),
+      figure("dust", "star-forming galaxies", mass, "attenuation of starlight at 5500 Å, mag", mass_bins(),
+             label("log_mass"), label("dust"), is_blue)};
+  figures[0].relations.push_back({sdss, {0.66, 0.85, 1.07}, {0.18, 0.15, 0.16}});
+  figures[1].relations.push_back({sdss, {0.52, 0.65, 0.72}, {0.17, 0.09, 0.06}});
+  figures[2].relations = {// At the age of the universe, 13.5 Gyr.
+                          relation("Speagle et al. (2014), today", figures[2].points,
+                                   [](double x) { return (0.84 - 0.026 * 13.5) * x - (6.51 - 0.11 * 13.5); }),
+                          relation("as drawn: 0.13 + 0.7 (log M - 10.5)", figures[2].points,
+                                   [](double x) { return 0.13 + 0.7 * (x - 10.5); })};
+  figures[3].relations = {relation("Gallazzi et al. (2005)", figures[3].points, gallazzi_at)};
+  figures[4].relations = {relation("Garn & Best (2010), of Hα, taken to starlight", figures[4].points, published_dust)};
+  std::ranges::move(figures_of_volumes(t), std::back_inserter(figures));
   const Value specific_rate = [&t](size_t g) { return t["log_sfr"][g] - t["log_mass"][g]; };
-  for (const auto& [name, y] : {std::pair{"dn4000", "Dn4000"}, {"hdelta_a", "HdA"}, {"mgb", "Mg b"}}) {
-    const auto add = [&](const char* kind, const char* title, const char* x, const auto& bins, const Value& of_x,
-                         const auto& in) {
-      figures.push_back({fmt::format("{}_{}", name, kind), title, x, y, "", bins, of_x, label(name), in, none});
-    };
-    const char* mass = "log10 of the stellar mass";
-    add("star_forming", "star-forming galaxies", mass, mass_bins(), label("log_mass"), is_blue);
-    add("quenched", "quenched galaxies", mass, mass_bins(), label("log_mass"), is_red);
-    add("rate", "all galaxies", "log10 of the star-formation rate over the stellar mass", rate_bins, specific_rate,
-        every);
+  for (const auto& [name, y] :
+       {std::pair{"dn4000", "Dn4000"}, {"hdelta_a", "HδA, Å"}, {"mgb", "Mg b, Å of equivalent width"}}) {
+    const std::string stem = std::string(name) + "_";
+    figures.push_back(figure(stem + "star_forming", "star-forming galaxies", mass, y, mass_bins(), label("log_mass"),
+                             label(name), is_blue));
+    figures.push_back(
+        figure(stem + "quenched", "quenched galaxies", mass, y, mass_bins(), label("log_mass"), label(name), is_red));
+    figures.push_back(figure(stem + "rate", "all galaxies", "specific star-formation rate, log10 1/yr", y,
+                             bins_of(-13.0, -9.0, 0.25), specific_rate, label(name), every));
   }
   return figures;
 }
@@ -169,7 +304,10 @@ std::array<probe::Sample, 2> colour_samples(const SurveyTable& t) {
     columns[2].push_back(t["mag_r"][g] - t["mag_z"][g]);
   }
   for (auto& column : columns) {
-    const double width = 0.5 * (quantile(column, 0.84) - quantile(column, 0.16)), middle = quantile(column, 0.5);
+    std::vector<double> rising = column;
+    std::ranges::sort(rising);
+    const double width = 0.5 * (probe::quantile(rising, 0.84) - probe::quantile(rising, 0.16));
+    const double middle = probe::quantile(rising, 0.5);
     for (double& value : column) value = (value - middle) / width;
   }
   std::array<probe::Sample, 2> samples;
@@ -202,14 +340,13 @@ std::string redshift_from_colours(const SurveyTable& t) {
 void write_survey_figures(const Dataset& survey, const std::string& recipe, const std::string& folder) {
   const SurveyTable table(survey);
   const bool has_gnuplot = report::has_gnuplot();
-  io::make_folder(folder);
   const std::string heading = fmt::format("# simulated: {}\n", recipe);
   const auto write = [&](const std::string& name, const std::string& text) {
     io::write_text(folder + "/" + name, heading + text);
     if (!has_gnuplot) fmt::print("{}\n", text);
   };
-  for (const Figure& figure : figures_of(table)) {
-    write(figure.name + ".dat", table_of(figure, table.size()));
+  for (const SurveyFigure& figure : figures_of(table)) {
+    write(figure.name + ".dat", table_of(figure));
     io::write_text(folder + "/" + figure.name + ".gp", heading + script_of(figure, recipe));
     if (has_gnuplot && !report::run_gnuplot(folder, {figure.name + ".gp"})) {
       throw Error(fmt::format("{}/{}.gp: gnuplot failed", folder, figure.name));

@@ -113,6 +113,22 @@ TEST_F(Simulate, FiguresAreNumbersBesideThePublishedOnesWhereThereIsNoGnuplot) {
   }
   EXPECT_EQ(bins, 10);
   EXPECT_THAT(contents(folder_ + "/redshift.dat"), HasSubstr("\nk-NN(64) "));
+  // Baldry et al. (2012) at 10.625: x = 0.9226, ln 10 e^−x (3.96e-3 x^0.65 + 0.79e-3 x^−0.47) = 4.190e-3, its logarithm
+  // −2.378; Speagle et al. (2014) at 10.125 and 13.5 Gyr: 0.489 · 10.125 − 5.025 = −0.074; Garn & Best (2010)
+  // at 10.125: 1.008 mag in Hα, 0.539 in starlight.
+  const auto published_at = [&](const std::string& figure, double middle) {
+    std::istringstream rows(contents(folder_ + "/" + figure + ".dat"));
+    for (std::string row; std::getline(rows, row);) {
+      double x = 0.0, value = std::nan("");
+      std::string galaxies, low, of_bin, high;
+      std::istringstream(row) >> x >> galaxies >> low >> of_bin >> high >> value;
+      if (std::abs(x - middle) < 1e-9) return value;
+    }
+    return std::nan("");
+  };
+  EXPECT_NEAR(published_at("mass_function", 10.625), -2.378, 6e-4);
+  EXPECT_NEAR(published_at("main_sequence", 10.125), -0.074, 6e-4);
+  EXPECT_NEAR(published_at("dust", 10.125), 0.539, 6e-4);
   EXPECT_FALSE(fs::exists(folder_ + "/metallicity.png"));
 }
 

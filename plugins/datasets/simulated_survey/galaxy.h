@@ -44,8 +44,8 @@ inline constexpr double magnitude_limit = 19.5;
 double mass_function(double log_mass);
 /// The share of galaxies of a stellar mass that are quenched (survey.md).
 double quenched_share(double log_mass);
-/// log10 of the star-formation rate of the main sequence, M☉/yr: slope and evolution rounded from Speagle et al.
-/// (2014), zero point from the colours of SDSS galaxies (survey.md).
+/// log10 of the star-formation rate of the main sequence, M☉/yr: a setting that gives the colours of SDSS galaxies
+/// (survey.md, which compares it with Speagle et al. 2014).
 double main_sequence(double log_mass, double redshift);
 /// 12 + log(O/H) of a stellar mass (Kewley & Ellison 2008, table 2, PP04 O3N2).
 double gas_metallicity(double log_mass);
