@@ -163,8 +163,9 @@ Tensor gather_rows(const Tensor& x, const Tensor& index) {
   check_index("gather_rows", x, index);
   Tensor y = like(x, x.shape().with(0, index.numel()));
   backend_of(x.device()).gather_rows(x, index, y);
-  return autograd::record("gather_rows", y, {x}, [index, shape = x.shape()](const Tensor& dy) {
-    Tensor dx = Tensor::zeros(shape, dy.dtype(), dy.device());
+  return autograd::record("gather_rows", y, {x}, [index, shape = x.shape()](const Tensor& dy, Tensor gathered) {
+    if (!gathered.defined()) gathered = Tensor::zeros(shape, dy.dtype(), dy.device());
+    Tensor dx = gathered.sole_owner() ? gathered : gathered.clone();
     backend_of(dy.device()).scatter_add_rows(dy, index, dx);
     return std::vector<Tensor>{dx};
   });
