@@ -14,6 +14,8 @@ namespace astroclip::probe {
 
 namespace {
 
+constexpr int64_t splines_of_share = 512;  ///< fewer are not worth a thread
+
 /// What a spline's value depends on within a bin.
 struct Bin {
   enum Argument : size_t { at, left, width, bottom, height, slope_left, slope_right, arguments };
@@ -138,7 +140,7 @@ std::vector<Tensor> gradients(const Splines& splines, const Tensor& x, const Ten
   std::vector<double> of_x(values.size());
   std::vector<double> of_widths(static_cast<size_t>(count * bins)), of_heights(of_widths.size()),
       of_derivatives(static_cast<size_t>(count * (bins - 1)));
-  parallel_for(count, 64, [&](int64_t begin, int64_t end) {
+  parallel_for(count, splines_of_share, [&](int64_t begin, int64_t end) {
     for (int64_t spline = begin; spline < end; ++spline) {
       for (int64_t i = spline * repeats; i < (spline + 1) * repeats; ++i) {
         const auto place = static_cast<size_t>(i);
@@ -194,7 +196,7 @@ Tensor rational_quadratic(const Tensor& x, const Tensor& widths, const Tensor& h
   const std::vector<double> values = x.to_doubles();
   const int64_t repeats = x.numel() / widths.size(0);
   std::vector<double> found(2 * values.size(), 0.0);
-  parallel_for(widths.size(0), 64, [&](int64_t begin, int64_t end) {
+  parallel_for(widths.size(0), splines_of_share, [&](int64_t begin, int64_t end) {
     for (int64_t spline = begin; spline < end; ++spline) {
       for (int64_t i = spline * repeats; i < (spline + 1) * repeats; ++i) {
         const auto place = static_cast<size_t>(i);

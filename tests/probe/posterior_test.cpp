@@ -9,7 +9,6 @@
 #include <numeric>
 
 #include "base/rng.h"
-#include "base/threads.h"
 #include "models/model_support.h"
 
 namespace astroclip::probe {
@@ -65,9 +64,7 @@ const Posterior& fitted(FlowKind kind) {
   static std::map<FlowKind, std::unique_ptr<Posterior>> all;
   std::unique_ptr<Posterior>& one = all[kind];
   const PosteriorOptions options{.flow = kind, .members = 2, .hidden = 16, .epochs = 12, .batch = 100, .lr = 5e-3};
-  set_compute_threads(1);  // more only wait for each other at such small steps
   if (!one) one = fit_posterior(correlated(2000, 13), options, "probe", 1);
-  set_compute_threads(0);
   return *one;
 }
 

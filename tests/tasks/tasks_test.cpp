@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "base/threads.h"
 #include "support/message_of.h"
 #include "testing/plugins.h"
 
@@ -276,9 +275,7 @@ TEST(PosteriorTask, ThePublishedProtocolSelectsByProvabgs) {
   EXPECT_THAT(testing_support::make_task("posterior", toml("own"))->optional_labels(), testing::IsEmpty());
   TaskInput input = input_of_provabgs();
   input.representations.resize(1);
-  set_compute_threads(1);  // more only wait for each other at such small steps
   const Report report = reports("posterior", toml("published"), input).at(0);
-  set_compute_threads(0);
   EXPECT_EQ(report.protocol, "published");
   EXPECT_EQ(report.rows.at(0).n_train, 195);
   EXPECT_EQ(report.rows.at(0).n_test, 45);

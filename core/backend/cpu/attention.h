@@ -15,6 +15,12 @@ T* head_of(const MutableHeadsView& view, int64_t batch, int64_t head, int64_t wi
   return static_cast<T*>(view.data) + batch * view.batch_stride + head * width;
 }
 
+/// Heads that make a worthwhile share for one thread.
+inline int64_t forward_grain(const AttentionArguments& a) { return unit_grain(2 * a.q.tokens * a.k.tokens * a.width); }
+inline int64_t backward_grain(const AttentionBackwardArguments& a) {
+  return unit_grain(5 * a.q.tokens * a.k.tokens * a.width);
+}
+
 void attention_f32(const AttentionArguments& arguments);
 
 /// Operands rounded to bf16, on processors that multiply it.

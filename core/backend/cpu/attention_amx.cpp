@@ -386,7 +386,7 @@ void attention_amx(const AttentionArguments& a) {
       }
     }
   };
-  parallel_with<ForwardWorkspace>(a.batch * a.heads, 1, attend, layout);
+  parallel_with<ForwardWorkspace>(a.batch * a.heads, forward_grain(a), attend, layout);
 }
 
 void attention_amx_backward(const AttentionBackwardArguments& a) {
@@ -401,7 +401,7 @@ void attention_amx_backward(const AttentionBackwardArguments& a) {
       }
     }
   };
-  parallel_with<GradientWorkspace>(a.batch * a.heads, 1, differentiate, layout);
+  parallel_with<GradientWorkspace>(a.batch * a.heads, backward_grain(a), differentiate, layout);
 }
 
 }  // namespace astroclip::cpu

@@ -152,7 +152,7 @@ void CpuBackend::attention_backward(const AttentionBackwardArguments& a) {
   const auto differentiate = [&](const Workspace& work, int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; ++unit) differentiate_head(a, plan, work, unit / a.heads, unit % a.heads);
   };
-  parallel_with<Workspace>(a.batch * a.heads, 1, differentiate, plan, a.width);
+  parallel_with<Workspace>(a.batch * a.heads, backward_grain(a), differentiate, plan, a.width);
 }
 
 }  // namespace astroclip::cpu

@@ -171,7 +171,7 @@ void attention_bf16(const AttentionArguments& a) {
   const auto attend = [&](const Workspace& work, int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; ++unit) attend_head(a, layout, work, unit);
   };
-  parallel_with<Workspace>(a.batch * a.heads, 1, attend, layout);
+  parallel_with<Workspace>(a.batch * a.heads, forward_grain(a), attend, layout);
 }
 
 }  // namespace astroclip::cpu

@@ -195,7 +195,7 @@ void attend(const AttentionArguments& a) {
       });
     }
   };
-  parallel_with<Workspace>(a.batch * a.heads, 1, heads, a.k.tokens, a.width);
+  parallel_with<Workspace>(a.batch * a.heads, forward_grain(a), heads, a.k.tokens, a.width);
 }
 
 }  // namespace

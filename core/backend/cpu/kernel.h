@@ -13,6 +13,12 @@ inline constexpr int64_t elementwise_grain = 16384;
 /// Rows that make a worthwhile share of work for one thread.
 inline int64_t row_grain(int64_t width) { return width >= elementwise_grain ? 1 : elementwise_grain / (width + 1) + 1; }
 
+/// Multiplications that make a worthwhile share of a product for one thread.
+inline constexpr int64_t product_grain = 1 << 19;
+
+/// Units of work, each of so many multiplications, that make one.
+inline int64_t unit_grain(int64_t multiplications) { return product_grain / (multiplications + 1) + 1; }
+
 /// Rows of a tensor seen as [rows, last axis].
 inline int64_t rows_of(const Shape& shape) { return shape[-1] == 0 ? 0 : shape.numel() / shape[-1]; }
 

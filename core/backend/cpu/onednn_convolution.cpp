@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/onednn_internal.h"
 #include "base/error.h"
 
@@ -81,6 +82,12 @@ typename Primitive::primitive_desc plan_backward(const ConvolutionSpec& spec) {
   return {description, scratch_given(), engine(), hint(spec)};
 }
 
+/// Whether one thread runs it: sharing so little work would cost more.
+bool is_small(const ConvolutionSpec& s) {
+  const int64_t windows = s.batch * s.windows.count(0, s.height) * s.windows.count(1, s.width);
+  return windows * s.in * s.out * s.windows.size[0] * s.windows.size[1] < 2 * product_grain;
+}
+
 /// What the three passes share: the weight goes through a layout of oneDNN's own, in scratch.
 class Planned : public Convolution {
  public:
@@ -89,13 +96,19 @@ class Planned : public Convolution {
         weight_(std::move(weight)),
         own_(std::move(own)),
         reorder_plan_(reorder(spec)),
-        reorder_(reorder_plan_) {}
+        reorder_(reorder_plan_),
+        serial_(is_small(spec)) {}
 
-  int64_t scratch_bytes() const override {
+  void run(const void* a, const void* b, void* c, const float* bias, void* scratch) const final {
+    const OneThread running(serial_);
+    execute(a, b, c, bias, scratch);
+  }
+  int64_t scratch_bytes() const final {
     return aligned(weight_.get_size()) + aligned(std::max(own_.get_size(), reorder_plan_.scratchpad_desc().get_size()));
   }
 
  protected:
+  virtual void execute(const void* a, const void* b, void* c, const float* bias, void* scratch) const = 0;
   memory packed(void* scratch) const { return at(weight_, scratch); }
   memory own_scratch(void* scratch) const { return at(own_, behind_weight(scratch)); }
   void pack(const void* weight, void* scratch) const { convert(at(stored_, weight), packed(scratch), scratch); }
@@ -118,12 +131,13 @@ class Planned : public Convolution {
   memory::desc stored_, weight_, own_;
   dnnl::reorder::primitive_desc reorder_plan_;
   dnnl::reorder reorder_;
+  bool serial_;
 };
 
 class Forward final : public Planned {
  public:
   explicit Forward(const ConvolutionSpec& spec) : Forward(spec, plan_forward(Operands(spec), last_of(spec))) {}
-  void run(const void* x, const void* weight, void* y, const float* bias, void* scratch) const override {
+  void execute(const void* x, const void* weight, void* y, const float* bias, void* scratch) const override {
     pack(weight, scratch);
     Arguments arguments = {{DNNL_ARG_SRC, at(plan_.src_desc(), x)},
                            {DNNL_ARG_WEIGHTS, packed(scratch)},
@@ -144,7 +158,7 @@ class Forward final : public Planned {
 class BackwardInput final : public Planned {
  public:
   explicit BackwardInput(const ConvolutionSpec& spec) : BackwardInput(spec, plan_backward<Primitive>(spec)) {}
-  void run(const void* dy, const void* weight, void* dx, const float*, void* scratch) const override {
+  void execute(const void* dy, const void* weight, void* dx, const float*, void* scratch) const override {
     pack(weight, scratch);
     primitive_.execute(stream(), {{DNNL_ARG_DIFF_DST, at(plan_.diff_dst_desc(), dy)},
                                   {DNNL_ARG_WEIGHTS, packed(scratch)},
@@ -164,7 +178,7 @@ class BackwardInput final : public Planned {
 class BackwardWeight final : public Planned {
  public:
   explicit BackwardWeight(const ConvolutionSpec& spec) : BackwardWeight(spec, plan_backward<Primitive>(spec)) {}
-  void run(const void* dy, const void* x, void* dweight, const float*, void* scratch) const override {
+  void execute(const void* dy, const void* x, void* dweight, const float*, void* scratch) const override {
     primitive_.execute(stream(), {{DNNL_ARG_DIFF_DST, at(plan_.diff_dst_desc(), dy)},
                                   {DNNL_ARG_SRC, at(plan_.src_desc(), x)},
                                   {DNNL_ARG_DIFF_WEIGHTS, packed(scratch)},
@@ -210,7 +224,10 @@ std::shared_ptr<const Convolution> make(const ConvolutionSpec& spec) {
 std::shared_ptr<const Convolution> convolution_of(const ConvolutionSpec& spec) {
   static Table<Key, Convolution, KeyHash> table;
   try {
-    return table.get({spec, omp_get_max_threads()}, [&] { return make(spec); });
+    return table.get({spec, omp_get_max_threads()}, [&] {
+      const OneThread planning(is_small(spec));
+      return make(spec);
+    });
   } catch (const dnnl::error& failure) {
     throw Error(fmt::format("[cpu] oneDNN has no convolution of {} to {} channels by {} x {} windows in {}: {}",
                             spec.in, spec.out, spec.windows.size[0], spec.windows.size[1], name_of(spec.operand),

@@ -38,6 +38,22 @@ inline dnnl::primitive_attr scratch_given(const dnnl::post_ops& last = {}) {
   return attributes;
 }
 
+/// oneDNN plans for the threads that it sees when a primitive is made, and some primitives look again when they run.
+class OneThread {
+ public:
+  explicit OneThread(bool wanted) : threads_(wanted ? omp_get_max_threads() : 0) {
+    if (threads_ > 0) omp_set_num_threads(1);
+  }
+  ~OneThread() {
+    if (threads_ > 0) omp_set_num_threads(threads_);
+  }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int threads_;
+};
+
 /// One word of many, for tables of primitives by what they are made for.
 class Hash {
  public:

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/onednn_internal.h"
 #include "base/error.h"
 
@@ -34,22 +35,6 @@ int number_of(const memory::desc& layout) {
   all.push_back(layout);
   return static_cast<int>(all.size());
 }
-
-/// oneDNN plans for the threads it sees when a primitive is made.
-class SerialPlanning {
- public:
-  explicit SerialPlanning(bool wanted) : threads_(wanted ? omp_get_max_threads() : 0) {
-    if (threads_ > 0) omp_set_num_threads(1);
-  }
-  ~SerialPlanning() {
-    if (threads_ > 0) omp_set_num_threads(threads_);
-  }
-  SerialPlanning(const SerialPlanning&) = delete;
-  SerialPlanning& operator=(const SerialPlanning&) = delete;
-
- private:
-  int threads_;
-};
 
 /// Numbers for each column: a bias, a scale.
 memory::desc row_of(int64_t columns) { return {{1, columns}, memory::data_type::f32, memory::format_tag::ab}; }
@@ -99,6 +84,7 @@ class MatmulProduct final : public Product {
     if (spec_.sum == Sum::residual) arguments.emplace(of_position(), at(plan_.dst_desc(), extras.residual));
     if (spec_.sum != Sum::nothing) --position;
     if (spec_.scale) arguments.emplace(of_position(), at(row_of(spec_.n), extras.scale));
+    const OneThread running(spec_.serial);
     matmul_.execute(stream(), arguments);
     stream().wait();
   }
@@ -114,14 +100,15 @@ class ReorderPacker final : public Packer {
   ReorderPacker(const ProductSpec& spec, DType source)
       : ReorderPacker(
             stored_b(spec, source),
-            plan(spec, memory::desc({spec.k, spec.n}, type_of(spec.operand), memory::format_tag::any)).weights_desc()) {
-  }
+            plan(spec, memory::desc({spec.k, spec.n}, type_of(spec.operand), memory::format_tag::any)).weights_desc(),
+            spec.serial) {}
 
   int layout() const override { return layout_; }
   int64_t bytes() const override { return static_cast<int64_t>(plan_.dst_desc().get_size()); }
   int64_t scratch_bytes() const override { return static_cast<int64_t>(plan_.scratchpad_desc().get_size()); }
 
   void run(const void* b, void* packed, void* scratch) const override {
+    const OneThread running(serial_);
     reorder_.execute(stream(), {{DNNL_ARG_FROM, at(plan_.src_desc(), b)},
                                 {DNNL_ARG_TO, at(plan_.dst_desc(), packed)},
                                 {DNNL_ARG_SCRATCHPAD, at(plan_.scratchpad_desc(), scratch)}});
@@ -129,12 +116,16 @@ class ReorderPacker final : public Packer {
   }
 
  private:
-  ReorderPacker(const memory::desc& from, const memory::desc& to)
-      : plan_(engine(), from, engine(), to, scratch_given()), reorder_(plan_), layout_(number_of(to)) {}
+  ReorderPacker(const memory::desc& from, const memory::desc& to, bool serial)
+      : plan_(engine(), from, engine(), to, scratch_given()),
+        reorder_(plan_),
+        layout_(number_of(to)),
+        serial_(serial) {}
 
   dnnl::reorder::primitive_desc plan_;
   dnnl::reorder reorder_;
   int layout_;
+  bool serial_;
 };
 
 /// What a primitive is made for; the number of threads is part of its plan.
@@ -158,13 +149,19 @@ struct KeyHash {
   }
 };
 
+/// The spec, to be run by one thread if `grains` of work are too few for two.
+ProductSpec for_threads(ProductSpec spec, int64_t grains) {
+  spec.serial = spec.serial || grains < 2;
+  return spec;
+}
+
 /// Looks a primitive up or makes it.
 template <class Kind, class Make>
 std::shared_ptr<const Kind> keep(const Key& key, Make make) {
   static Table<Key, Kind, KeyHash> table;
   try {
     return table.get(key, [&] {
-      const SerialPlanning serial(key.spec.serial);
+      const OneThread planning(key.spec.serial);
       return make();
     });
   } catch (const dnnl::error& failure) {
@@ -183,13 +180,15 @@ bool has_instructions(dnnl::cpu_isa wanted) {
 }  // namespace
 
 std::shared_ptr<const Product> product_of(const ProductSpec& spec) {
-  return keep<Product>({spec, spec.operand, omp_get_max_threads()},
-                       [&] { return std::make_shared<MatmulProduct>(spec); });
+  const ProductSpec planned = for_threads(spec, spec.batch * spec.m * spec.n * spec.k / product_grain);
+  return keep<Product>({planned, spec.operand, omp_get_max_threads()},
+                       [&] { return std::make_shared<MatmulProduct>(planned); });
 }
 
 std::shared_ptr<const Packer> packer_of(const ProductSpec& spec, DType source) {
-  return keep<Packer>({spec, source, omp_get_max_threads()},
-                      [&] { return std::make_shared<ReorderPacker>(spec, source); });
+  const ProductSpec planned = for_threads(spec, spec.k * spec.n / elementwise_grain);
+  return keep<Packer>({planned, source, omp_get_max_threads()},
+                      [&] { return std::make_shared<ReorderPacker>(planned, source); });
 }
 
 bool has_bf16() { return has_instructions(dnnl::cpu_isa::avx512_core_bf16); }

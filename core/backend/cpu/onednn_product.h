@@ -26,7 +26,7 @@ struct ProductSpec {
   Sum sum = Sum::nothing;
   float alpha = 1.0f;
   int layout = 0;       ///< of a packed b (see Packer); 0: b is stored by rows
-  bool serial = false;  ///< to be run inside a parallel region, by one thread
+  bool serial = false;  ///< to be run by one thread, inside a parallel region; small products are anyway
   bool operator==(const ProductSpec&) const = default;
 };
 
