@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/call.h"
+#include "base/threads.h"
 #include "support/devices.h"
 
 namespace astroclip::test {
@@ -28,6 +29,28 @@ TEST_P(Determinism, TheSameCallTwiceIsBitwiseEqual) {
       row.body(second);
       EXPECT_EQ(first.bytes(), second.bytes()) << row.kernel << " " << row.label;
     }
+  }
+}
+
+TEST(Threads, DoNotChangeProducts) {
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    if (!cpu().supports(precision)) continue;
+    std::vector<std::vector<std::byte>> first;
+    for (const int threads : {1, 3}) {
+      set_compute_threads(threads);
+      size_t i = 0;
+      for (const Case& row : product_cases()) {
+        if (precision == Precision::bf16 && !row.takes_bf16) continue;
+        Call call(Device::host(), precision);
+        row.body(call);
+        if (threads == 1) {
+          first.push_back(call.bytes());
+        } else {
+          EXPECT_EQ(call.bytes(), first[i++]) << row.kernel << " " << row.label;
+        }
+      }
+    }
+    set_compute_threads(0);
   }
 }
 

@@ -3,6 +3,7 @@
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/onednn_product.h"
 #include "backend/cpu/operand.h"
+#include "backend/cpu/product_amx.h"
 
 namespace astroclip::cpu {
 
@@ -11,6 +12,23 @@ namespace {
 using onednn::ProductExtras;
 using onednn::ProductSpec;
 using onednn::Sum;
+
+/// Whether products multiply tiles (product_amx.h) and leave oneDNN aside.
+bool by_tiles(Precision precision) { return precision == Precision::bf16 && onednn::has_amx(); }
+
+struct TiledWeight final : Prepared {
+  TiledWeight(ConstView weight, WeightUse use) : operand(weight, use == WeightUse::backward_input, amx::Side::right) {}
+  amx::TiledOperand operand;
+};
+
+/// Runs a product by tiles with a weight, packed or not.
+void run_by_tiles(ConstView a, ConstView weight, WeightUse use, const Prepared* packed, const LinearArguments& last) {
+  if (packed == nullptr) {
+    const TiledWeight now(weight, use);
+    return run_by_tiles(a, weight, use, &now, last);
+  }
+  amx::product({a, false, amx::Side::left}, static_cast<const TiledWeight*>(packed)->operand, last);
+}
 
 /// A weight in the layout that oneDNN chose for it.
 struct PackedWeight final : Prepared {
@@ -43,7 +61,6 @@ ProductSpec weight_product(WeightUse use, int64_t rows, int64_t in, int64_t out,
 /// Runs a product with a weight, packed or not.
 void run_with_weight(ProductSpec spec, ConstView a, ConstView weight, const Prepared* packed, View c,
                      const ProductExtras& extras = {}) {
-  spec.result = c.dtype;
   const Operand left(a, spec.operand);
   const auto* prepared = static_cast<const PackedWeight*>(packed);
   if (prepared != nullptr && prepared->dtype == spec.operand) {
@@ -92,6 +109,7 @@ std::shared_ptr<Prepared> CpuBackend::prepare(ConstView weight, WeightUse use, P
   constexpr int64_t few_rows = 16;  // under this, packing costs more than it saves
   const int64_t out = weight.shape[0], in = weight.shape[1];
   if (rows < few_rows || weight.numel() == 0 || weight.dtype != DType::f32) return nullptr;
+  if (by_tiles(precision)) return std::make_shared<TiledWeight>(weight, use);
   const ProductSpec spec = weight_product(use, rows, in, out, precision);
   const auto packer = onednn::packer_of(spec, DType::f32);
   auto packed = std::make_shared<PackedWeight>(packer->bytes(), packer->layout(), spec.operand);
@@ -104,10 +122,13 @@ void CpuBackend::linear(const LinearArguments& arguments) {
   const int64_t out = arguments.weight.shape[0], in = arguments.weight.shape[1];
   const int64_t rows = out == 0 ? 0 : arguments.y.numel() / out;
   if (rows == 0) return;
+  if (in == 0) return linear_of_nothing(*this, arguments, rows);
+  if (by_tiles(arguments.precision)) {
+    return run_by_tiles(arguments.x, arguments.weight, WeightUse::forward, arguments.packed, arguments);
+  }
   ProductSpec spec = weight_product(WeightUse::forward, rows, in, out, arguments.precision);
   spec.bias = static_cast<bool>(arguments.bias);
   ProductExtras extras{arguments.bias.as<float>(), arguments.scale.as<float>(), arguments.residual.as<float>()};
-  if (in == 0) return linear_of_nothing(*this, arguments, rows);
   // ReLU follows the product as a pass of its own, because that of oneDNN makes 0 of a NaN; so does what needs the
   // product by itself.
   if (arguments.pre_activation || arguments.activation == Activation::relu) {
@@ -118,9 +139,6 @@ void CpuBackend::linear(const LinearArguments& arguments) {
     if (overlaps) product.data = apart.data();
     extras.residual = nullptr;
     run_with_weight(spec, arguments.x, arguments.weight, arguments.packed, product, extras);
-    if (product.dtype == DType::bf16) {
-      return activate(arguments.activation, product.as<BFloat16>(), arguments.y.as<BFloat16>(), rows * out);
-    }
     return activate(arguments.activation, product.as<float>(), residual, arguments.y.as<float>(), rows * out);
   }
   spec.gelu = arguments.activation == Activation::gelu;
@@ -134,12 +152,20 @@ void CpuBackend::linear_backward_input(const LinearBackwardInputArguments& argum
   const int64_t rows = in == 0 ? 0 : arguments.dx.numel() / in;
   if (rows == 0) return;
   if (out == 0) return fill(arguments.dx, 0.0);
-  const ProductSpec spec = weight_product(WeightUse::backward_input, rows, in, out, arguments.precision);
-  if (!arguments.scale) return run_with_weight(spec, arguments.dy, arguments.weight, arguments.packed, arguments.dx);
+  const auto run_from = [&](ConstView dy) {
+    if (by_tiles(arguments.precision)) {
+      LinearArguments last;
+      last.y = arguments.dx;
+      return run_by_tiles(dy, arguments.weight, WeightUse::backward_input, arguments.packed, last);
+    }
+    const ProductSpec spec = weight_product(WeightUse::backward_input, rows, in, out, arguments.precision);
+    run_with_weight(spec, dy, arguments.weight, arguments.packed, arguments.dx);
+  };
+  if (!arguments.scale) return run_from(arguments.dy);
   const Scratch block(rows * out * size_of(DType::f32));
   const View scaled(block.data(), arguments.dy.shape, DType::f32);
   binary(BinaryOp::multiply, arguments.dy, arguments.scale, scaled);
-  run_with_weight(spec, scaled, arguments.weight, arguments.packed, arguments.dx);
+  run_from(scaled);
 }
 
 void CpuBackend::linear_backward_weight(const LinearBackwardWeightArguments& arguments) {
@@ -155,6 +181,11 @@ void CpuBackend::linear_backward_weight(const LinearBackwardWeightArguments& arg
   }
   if (rows == 0) return fill(arguments.dweight, 0.0);
   if (in == 0 || out == 0) return;
+  if (by_tiles(arguments.precision)) {
+    LinearArguments last;
+    last.y = arguments.dweight;
+    return amx::product({arguments.dy, true, amx::Side::left}, {arguments.x, true, amx::Side::right}, last);
+  }
   ProductSpec spec;
   spec.m = out;
   spec.n = in;

@@ -56,7 +56,7 @@ dnnl::primitive_attr attributes_of(const ProductSpec& spec) {
 
 dnnl::matmul::primitive_desc plan(const ProductSpec& spec, const memory::desc& b) {
   const memory::desc a = matrix(spec.batch, spec.m, spec.k, spec.a_pitch, spec.transpose_a, spec.operand);
-  const memory::desc c = matrix(spec.batch, spec.m, spec.n, spec.c_pitch, false, spec.result);
+  const memory::desc c = matrix(spec.batch, spec.m, spec.n, spec.c_pitch, false, DType::f32);
   if (!spec.bias) return {dnnl::matmul::desc(a, b, c), attributes_of(spec), engine()};
   return {dnnl::matmul::desc(a, b, row_of(spec.n), c), attributes_of(spec), engine()};
 }
@@ -141,8 +141,7 @@ struct KeyHash {
     const ProductSpec& s = key.spec;
     Hash hash;
     for (const int64_t value : {s.batch, s.m, s.n, s.k, s.a_pitch, s.b_pitch, s.c_pitch}) hash.mix(value);
-    hash.mix(static_cast<int64_t>(s.scale) << 1 | static_cast<int64_t>(s.result == DType::bf16));
-    hash.mix(static_cast<int64_t>(s.layout) << 1 | static_cast<int64_t>(s.serial));
+    hash.mix(static_cast<int64_t>(s.layout) << 2 | static_cast<int64_t>(s.scale) << 1 | static_cast<int64_t>(s.serial));
     hash.mix(static_cast<int64_t>(s.transpose_a) << 1 | static_cast<int64_t>(s.transpose_b));
     hash.mix(static_cast<int64_t>(s.sum) << 2 | static_cast<int64_t>(s.gelu) << 1 | static_cast<int64_t>(s.bias));
     return hash.mix(key.threads).value();

@@ -19,7 +19,6 @@ struct ProductSpec {
   int64_t a_pitch = 0, b_pitch = 0, c_pitch = 0;
   bool transpose_a = false, transpose_b = false;
   DType operand = DType::f32;  ///< of a and b: f32 or bf16
-  DType result = DType::f32;   ///< of c: f32 or bf16, the latter without a sum
   bool bias = false;
   bool gelu = false;  ///< the activation; without it there is none
   bool scale = false;
