@@ -145,6 +145,42 @@ Work gelu_gradient(const Settings& settings, const Blocks& b) {
   return {run, 0.0, 3.0 * bytes_of({&x})};
 }
 
+/// The products of a block and their gradients for two global crops of 144 pixels and eight local ones of 60: for
+/// either size by itself, which adds to the gradients of the weights, or for the tokens of both at once.
+Work products_of_crops(const Settings& settings, int64_t dim, bool packed) {
+  constexpr int64_t objects = 8, tokens_of_global = 145, tokens_of_local = 26;
+  const int64_t width = settings.small ? 32 : dim;
+  std::vector<int64_t> rows = {2 * objects * tokens_of_global, 8 * objects * tokens_of_local};
+  if (packed) rows = {rows[0] + rows[1]};
+  double operations = 0.0;
+  std::vector<std::function<void()>> products;
+  for (const auto& [in, out] : {std::pair{1, 3}, {1, 1}, {1, 4}, {4, 1}}) {
+    Tensor weight = random(settings, {out * width, in * width}), bias = random(settings, {out * width});
+    weight.set_requires_grad(true);
+    bias.set_requires_grad(true);
+    for (const int64_t count : rows) {
+      Tensor x = operand(settings, {count, in * width});
+      x.set_requires_grad(true);
+      const Tensor dy = operand(settings, {count, out * width});
+      operations += 3.0 * product_operations(count, in * width, out * width);
+      products.emplace_back([=]() mutable {
+        autograd::backward(ops::linear(x, weight, bias, {.readers = ops::Readers::products}), dy);
+        x.set_grad({});
+      });
+    }
+    products.emplace_back([=]() mutable {
+      weight.mutable_data();  // as an update, after which it is packed anew
+      weight.set_grad({});
+      bias.set_grad({});
+    });
+  }
+  const auto run = [=, precision = settings.precision]() mutable {
+    const ops::PrecisionScope scope(precision);
+    for (auto& each : products) each();
+  };
+  return {run, operations, 0.0, static_cast<double>(objects), "2 + 8 crops"};
+}
+
 Work pack(const Settings& settings, WeightUse use, int64_t in, int64_t out) {
   const Tensor weight = random(settings, {out, in});
   return {[=] { backend_of(settings.device).prepare(weight, use, settings.precision, 6224); }, 0.0,
@@ -276,6 +312,12 @@ std::vector<Row> kernel_rows(bool on_card) {
   rows.push_back({"packing", [](const Settings& s) { return pack(s, WeightUse::forward, 768, 3072); }});
   rows.push_back(
       {"packing for gradients", [](const Settings& s) { return pack(s, WeightUse::backward_input, 768, 3072); }});
+  for (const auto& [tower, dim] : {std::pair{"vit-s/12", 384}, {"vit-l/12", 1024}}) {
+    for (const bool packed : {false, true}) {
+      rows.push_back({std::string("products of crops ") + tower + (packed ? ", packed" : ", batch by batch"),
+                      [=](const Settings& s) { return products_of_crops(s, dim, packed); }});
+    }
+  }
   rows.push_back({"clip + adamw", [](const Settings& s) { return adamw(s, s.small ? 1000 : 40'000'000); }});
   return rows;
 }
