@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "backend/devices.h"
@@ -15,23 +16,18 @@
 #include "base/error.h"
 #include "base/finite.h"
 #include "base/instructions.h"
-#include "base/rng.h"
 #include "base/threads.h"
-#include "config/toml.h"
 #include "data/fields.h"
 #include "data/loader.h"
+#include "embed/applied_probe.h"
+#include "embed/input_provenance.h"
 #include "embed/inputs.h"
 #include "embed/loaded_model.h"
+#include "embed/written_ids.h"
 #include "evaluate/embedder.h"
-#include "experiment/fingerprint.h"
-#include "experiment/provenance.h"
-#include "io/hdf5/hdf5.h"
 #include "io/output/row_file.h"
-#include "io/weights/weights_file.h"
 #include "model/model.h"
 #include "model/model_file.h"
-#include "probe/probe_file.h"
-#include "record/checkpoint.h"
 #include "record/console.h"
 #include "record/stop_request.h"
 
@@ -43,37 +39,11 @@ using Clock = std::chrono::steady_clock;
 // A kill costs at most a second or this many batches.
 constexpr std::chrono::seconds between_commits(1);
 constexpr int64_t batches_between_commits = 64;
-constexpr int64_t ids_at_once = 1 << 16;
 constexpr int64_t batches_of_a_stretch = 1024;  // whose row numbers are held at a time
 
 bool holds(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
 }
-
-/// A probe's predictions in the output.
-struct AppliedProbe {
-  std::string encoder, column;
-  probe::FittedProbe fitted;
-  std::string description;  ///< for the output's attributes
-
-  int64_t outputs() const { return std::ssize(fitted.outputs); }
-
-  /// [rows, outputs]; NaN where a vector is not finite.
-  std::vector<double> predict(const Matrix& vectors) const {
-    std::vector<int64_t> rows;
-    for (int64_t row = 0; row < vectors.rows; ++row) {
-      if (all_finite(vectors.row(row))) rows.push_back(row);
-    }
-    std::vector<double> all(static_cast<size_t>(vectors.rows * outputs()), std::numeric_limits<double>::quiet_NaN());
-    if (rows.empty()) return all;
-    const std::vector<double> found = fitted.predict(select_rows(vectors, rows));
-    for (size_t i = 0; i < rows.size(); ++i) {
-      std::copy_n(found.begin() + static_cast<std::ptrdiff_t>(i) * outputs(), outputs(),
-                  all.begin() + rows[i] * outputs());
-    }
-    return all;
-  }
-};
 
 class Embedding {
  public:
@@ -83,11 +53,11 @@ class Embedding {
     choose_encoders(description);
     for (Input& input : inputs_) input.take_views(description, encoders_);
     choose_precision();
-    choose_id_kind();
+    ids_.emplace(inputs_);
     hash_ = description.hash;
     for (const std::string& path : request_.probes) add_probe(path);
     for (const Input& input : inputs_) rows_ += input.size();
-    note_provenance();
+    provenance_ = provenance_of(inputs_, encoders_, request_.output);
   }
 
   run::Outcome run() {
@@ -169,54 +139,8 @@ class Embedding {
   void load_model() {
     model_.load(encoders_, device_, precision_, wants_head(),
                 [this](const std::string& sentence) { console_.say(sentence); });
-    check_widths();
+    for (const AppliedProbe& one : probes_) one.check_width(width_of(one.encoder()));
     memory().trim();
-  }
-
-  /// What is known of the inputs and of the code; throws Error when the output was begun with others.
-  void note_provenance() {
-    Provenance now;
-    const Dataset* before = nullptr;
-    config::Table plugins;
-    std::map<std::string, std::string> facts;  // of all inputs, one after another
-    std::string contents;                      // of all files
-    for (const Input& input : inputs_) {
-      if (std::exchange(before, input.objects.get()) == input.objects.get()) continue;  // another split
-      const config::Table own = fingerprint(*input.objects);
-      for (const auto& entry : own.entries()) facts[entry.key] += config::to_toml(entry.value);
-      if (const config::Value* of_files = own.find(file_contents)) contents += *of_files->get_if<std::string>();
-      for (std::string& file : input.objects->files()) now.dataset_files.push_back(std::move(file));
-      if (const config::Value* names = own.find(unreadable_labels)) {
-        add_note(input, fmt::format("{}, and are left out: {}", unreadable_labels, *names->get_if<std::string>()));
-      }
-      for (const std::string& note : input.objects->notes()) add_note(input, note);
-      config::Table dataset;
-      dataset.set("plugin", {input.objects->plugin_name(), {}});
-      plugins.set(input.name, {dataset, {}});
-    }
-    for (const auto& [name, values] : facts) now.dataset.set(name, {fmt::format("{:016x}", stable_hash(values)), {}});
-    if (!contents.empty()) now.dataset.set(file_contents, {contents, {}});
-    for (const EncoderSpec& encoder : encoders_) plugins.set(encoder.name, {encoder.plugin.parameters, {}});
-    now.code = code_of({plugins, {}});
-    provenance_ = now.text();
-    for (const std::string& path : {request_.output, request_.output + ".partial"}) {
-      if (!std::filesystem::exists(path)) continue;
-      const std::string there = io::Hdf5File::open(path).attribute("provenance");
-      const std::string advice = "delete it to begin anew";
-      const Provenance then = Provenance::parse(there, path);
-      const std::string unknown = check_unchanged(then, now, path, Rebuilt::refuse, advice);
-      if (!unknown.empty()) throw Error(fmt::format("{}; {}", unknown, advice));
-      provenance_ = there;
-    }
-  }
-
-  /// Each note is told once, with the first input that it is of.
-  void add_note(const Input& input, const std::string& note) {
-    const auto known = std::ranges::find(notes_, note, &Note::text);
-    if (known == notes_.end())
-      notes_.push_back({note, input.name, 1});
-    else
-      ++known->inputs;
   }
 
   Memory& memory() const { return memory_of(device_); }
@@ -237,40 +161,18 @@ class Embedding {
 
   static std::string column_of(const std::string& encoder) { return encoder + "_embeddings"; }
 
-  /// Throws Error unless the probe was fitted on embeddings of this kind that the encoders in use give.
+  /// Throws Error unless the probe was fitted on embeddings that the encoders in use give.
   void add_probe(const std::string& path) {
-    probe::ProbeFile file = probe::read_probe(path);
-    const std::string encoder = file["encoder"], model = file["model_hash"], embedding = file["embedding"];
-    if (model != hash_) {
-      throw Error(fmt::format("{}: was fitted on embeddings of the model {}; {} is the model {}", path, model,
-                              request_.model, hash_));
+    AppliedProbe probe(path, {request_.model, hash_, request_.embedding});
+    if (std::ranges::find(encoders_, probe.encoder(), &EncoderSpec::name) == encoders_.end()) {
+      throw Error(
+          fmt::format("{}: takes the embedding '{}', which is not among those to write", path, probe.encoder()));
     }
-    if (embedding != request_.embedding) {
-      throw Error(fmt::format("{}: was fitted on embeddings that --embedding {} gives, not {}", path, embedding,
-                              request_.embedding));
-    }
-    if (std::ranges::find(encoders_, encoder, &EncoderSpec::name) == encoders_.end()) {
-      throw Error(fmt::format("{}: takes the embedding '{}', which is not among those to write", path, encoder));
-    }
-    const std::string column = fmt::format("{}_{}_{}", encoder, file.fitted.predicts, file.fitted.method);
-    if (std::ranges::find(probes_, column, &AppliedProbe::column) != probes_.end()) {
+    const std::string column = probe.column().name;
+    if (std::ranges::any_of(probes_, [&](const AppliedProbe& other) { return other.column().name == column; })) {
       throw Error(fmt::format("{}: another --probe predicts {}, too", path, column));
     }
-    std::string description =
-        fmt::format("{}: {}, protocol {}, of {}; hash {}", column, fmt::join(file.fitted.outputs, ", "),
-                    file["protocol"], file["trained_on"], io::model_hash(file.fitted.tensors()));
-    probes_.push_back({encoder, column, std::move(file.fitted), std::move(description)});
-  }
-
-  /// Throws Error naming the probe that takes vectors of another width than its encoder gives.
-  void check_widths() const {
-    for (size_t i = 0; i < probes_.size(); ++i) {
-      const auto columns = std::ssize(probes_[i].fitted.standardise.means());
-      const int64_t width = width_of(probes_[i].encoder);
-      if (columns == width) continue;
-      throw Error(fmt::format("{}: takes vectors of {} columns; the embedding '{}' has {}", request_.probes[i], columns,
-                              probes_[i].encoder, width));
-    }
+    probes_.push_back(std::move(probe));
   }
 
   std::vector<io::RowFile::Column> columns() const {
@@ -278,14 +180,8 @@ class Embedding {
     for (const std::string& name : model_.model().names()) {
       all.push_back({column_of(name), DType::f32, {width_of(name)}});
     }
-    for (const AppliedProbe& one : probes_) {
-      all.push_back({one.column, DType::f64, one.outputs() == 1 ? Shape{} : Shape{one.outputs()}});
-    }
-    if (id_kind_ == IdKind::text) {
-      all.push_back({"object_id", DType::u8, {id_bytes_}, IdKind::text});
-    } else {
-      all.push_back({"object_id", DType::i64, {}, id_kind_});
-    }
+    for (const AppliedProbe& one : probes_) all.push_back(one.column());
+    all.push_back(ids_->column());
     return all;
   }
 
@@ -298,14 +194,14 @@ class Embedding {
                                    {"architecture", architecture_text(encoders_)},
                                    {"embedding", request_.embedding},
                                    {"inputs", contents},
-                                   {"provenance", provenance_},
+                                   {"provenance", provenance_.text},
                                    {"device", device_text(device_)},
                                    {"precision", name_of(precision_)},
                                    {"instructions", instruction_tier()},
                                    {"threads", std::to_string(compute_threads())},
                                    {"batch", std::to_string(request_.batch)}};
     std::vector<std::string> probes;
-    for (const AppliedProbe& one : probes_) probes.push_back(one.description);
+    for (const AppliedProbe& one : probes_) probes.push_back(one.description());
     if (!probes.empty()) all.emplace_back("probes", fmt::format("{}", fmt::join(probes, "\n")));
     return all;
   }
@@ -317,43 +213,10 @@ class Embedding {
     if (!precision_reason_.empty()) {
       console_.say(fmt::format("precision \"auto\" is {}: {}", name_of(precision_), precision_reason_));
     }
-    for (const auto& [text, first, inputs] : notes_) {
+    for (const auto& [text, first, inputs] : provenance_.notes) {
       console_.say(fmt::format("{}{}: {}", first, inputs == 1 ? "" : fmt::format(" and {} more", inputs - 1), text));
     }
     if (done > 0) console_.say(fmt::format("resuming after {} of {} objects", done, rows_));
-  }
-
-  /// Identifiers are written as the inputs have them; as texts where the inputs differ.
-  void choose_id_kind() {
-    id_kind_ = inputs_.front().objects->id_kind();
-    for (const Input& input : inputs_) {
-      if (input.objects->id_kind() != id_kind_) id_kind_ = IdKind::text;
-    }
-    if (id_kind_ != IdKind::text) return;
-    for (const Input& input : inputs_) {
-      for (int64_t begin = 0; begin < input.size(); begin += ids_at_once) {
-        std::vector<int64_t> rows(static_cast<size_t>(std::min(ids_at_once, input.size() - begin)));
-        std::iota(rows.begin(), rows.end(), begin);
-        for (const std::string& text : texts_of(data::read_object_ids(*input.objects, input.split, rows))) {
-          id_bytes_ = std::max(id_bytes_, std::ssize(text));
-        }
-      }
-    }
-  }
-
-  static std::vector<std::string> texts_of(const ObjectIds& ids) {
-    if (ids.kind == IdKind::text) return ids.texts;
-    IdNames names;
-    names.add(ids);
-    std::vector<std::string> texts;
-    for (const int64_t key : ids.keys) texts.push_back(names(key));
-    return texts;
-  }
-
-  void write_ids(io::RowFile& file, int64_t begin, const ObjectIds& ids) const {
-    const auto count = std::ssize(ids.keys);
-    if (id_kind_ != IdKind::text) return file.write("object_id", begin, count, ids.keys.data());
-    file.write("object_id", begin, count, padded_texts(texts_of(ids), static_cast<size_t>(id_bytes_)).data());
   }
 
   /// Rows [from, end) of an input that begins at row `begin` of the output. False when a signal ended it early.
@@ -362,7 +225,7 @@ class Embedding {
     if (from >= end) return true;
     std::vector<int64_t> rows(static_cast<size_t>(end - from));
     std::iota(rows.begin(), rows.end(), from);
-    write_ids(file, begin + from, data::read_object_ids(*input.objects, input.split, rows));
+    ids_->write(file, begin + from, data::read_object_ids(*input.objects, input.split, rows));
     std::vector<data::ViewPlan> there;
     std::map<std::string, std::vector<bool>> present;  // by view
     for (const evaluate::Embedder& embedder : model_.embedders()) {
@@ -385,8 +248,8 @@ class Embedding {
           evaluate::blank_missing(vectors, usable->second, static_cast<size_t>(written - from));
         }
         for (const AppliedProbe& one : probes_) {
-          if (one.encoder != embedder.tower()) continue;
-          file.write(one.column, begin + written, count, one.predict(vectors).data());
+          if (one.encoder() != embedder.tower()) continue;
+          file.write(one.column().name, begin + written, count, one.predict(vectors).data());
         }
         file.write(column_of(embedder.tower()), begin + written, count, vectors.values.data());
       }
@@ -463,23 +326,16 @@ class Embedding {
     return run::Outcome::interrupted;
   }
 
-  /// What the user should know of the inputs.
-  struct Note {
-    std::string text, first;  ///< the first input that it is of
-    int64_t inputs = 0;
-  };
-
   const Request& request_;
   std::vector<Input> inputs_;
-  std::vector<Note> notes_;
+  std::optional<WrittenIds> ids_;
   LoadedModel model_;
   int64_t rows_ = 0;
-  std::string hash_, provenance_;
+  std::string hash_;
+  InputProvenance provenance_;
   std::vector<EncoderSpec> encoders_;
   const Device device_ = device_named(request_.device);
   Precision precision_ = Precision::f32;
-  IdKind id_kind_ = IdKind::int64;
-  int64_t id_bytes_ = 1;          ///< of the longest text
   std::string precision_reason_;  ///< why "auto" is that
   std::vector<AppliedProbe> probes_;
   record::Console console_;
