@@ -21,19 +21,25 @@ std::unique_ptr<Optimizer> make(std::vector<NamedTensor> parameters, const Optim
   return std::make_unique<Kind>(std::move(parameters), options, scales);
 }
 
-const std::map<std::string, Make> optimizers = {{"adamw", make<Adamw>}, {"sgd", make<Sgd>}};
+struct Kind {
+  Make make;
+  int64_t moments;
+};
+const std::map<std::string, Kind> optimizers = {{"adamw", {make<Adamw>, 2}}, {"sgd", {make<Sgd>, 1}}};
 
 }  // namespace
 
 std::vector<std::string> optimizer_names() {
   std::vector<std::string> names;
-  for (const auto& [name, make] : optimizers) names.push_back(name);
+  for (const auto& [name, kind] : optimizers) names.push_back(name);
   return names;
 }
 
+int64_t moments_of(const std::string& name) { return optimizers.at(name).moments; }
+
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name, std::vector<NamedTensor> parameters,
                                           const Optimizer::Options& options, const std::vector<Scales>& scales) {
-  return optimizers.at(name)(std::move(parameters), options, scales);
+  return optimizers.at(name).make(std::move(parameters), options, scales);
 }
 
 Optimizer::Optimizer(std::vector<NamedTensor> parameters, const Options& options, const std::vector<Scales>& scales)

@@ -99,6 +99,8 @@ class Optimizer {
 
 /// The optimisers that an experiment can name.
 std::vector<std::string> optimizer_names();
+/// Tensors of a parameter's size that the optimiser of that name keeps for each.
+int64_t moments_of(const std::string& name);
 
 /// The optimiser of that name, one of optimizer_names().
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name, std::vector<NamedTensor> parameters,

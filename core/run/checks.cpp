@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "ops/ops.h"
+#include "optim/optimizer.h"
 #include "plugin/guarded.h"
 #include "record/metrics.h"
 #include "train/collapse_watch.h"
@@ -161,7 +162,7 @@ class MemoryNeed {
     int64_t trained = 0;
     for (const NamedTensor& entry : parameters) trained += entry.trainable ? entry.tensor.bytes() : 0;
     // Gradient and moments; an average of the weights.
-    const int64_t copies = (spec.optimizer.name == "adamw" ? 3 : 2) + (spec.ema > 0.0 ? 1 : 0);
+    const int64_t copies = 1 + optim::moments_of(spec.optimizer.name) + (spec.ema > 0.0 ? 1 : 0);
     const int64_t weights = before_ + packed + copies * trained;
     // Of micro-batches one at a time keeps activations, and this one was whole.
     const bool splits = spec.micro_batch > 0 && spec.micro_batch < spec.batch;
