@@ -5,6 +5,7 @@
 #include "autograd/tape.h"
 #include "bench/inputs.h"
 #include "bench/row.h"
+#include "config/toml.h"
 #include "ops/operators.h"
 #include "optim/adamw.h"
 #include "plugin/host.h"
@@ -74,34 +75,27 @@ struct Tower {
   int64_t blocks, dim, heads;
   Batches batches;
   Operations (*operations)(const Encoder& encoder, int64_t blocks);
+  const char* small;  ///< parameters that a test can afford
 };
 
-const Tower specformer{"specformer", 6, 768, 6, {8, 128, 16}, operations_of_transformer};
-const Tower vit{"vit", 24, 1024, 16, {16, 256, 32}, operations_of_transformer};
-const Tower small_vit{"vit", 12, 384, 6, {16, 256, 32}, operations_of_transformer};
+constexpr const char* small_specformer = "depth = 2\ndim = 64\nheads = 2\npixels = 781\nhead = { width = 64 }";
+constexpr const char* small_images = "depth = 2\ndim = 64\nheads = 2\nchunks = 1\nimage = 48\nhead = { width = 64 }";
+const Tower specformer{"specformer", 6, 768, 6, {8, 128, 16}, operations_of_transformer, small_specformer};
+const Tower vit{"vit", 24, 1024, 16, {16, 256, 32}, operations_of_transformer, small_images};
+const Tower small_vit{"vit", 12, 384, 6, {16, 256, 32}, operations_of_transformer, small_images};
 /// Moments, gradients and two packed copies of all 24 blocks would need more memory than many a machine has.
-const Tower short_vit{"vit", 8, 1024, 16, {16, 256, 32}, operations_of_transformer};
-const Tower resnet{"resnet", 8, 64, 0, {32, 256, 64}, operations_of_resnet};
+const Tower short_vit{"vit", 8, 1024, 16, {16, 256, 32}, operations_of_transformer, small_images};
+const Tower resnet{"resnet", 8, 64, 0, {32, 256, 64}, operations_of_resnet, "dim = 8\nimage = 48"};
 
 config::Value value(config::Value::Data data) { return {std::move(data), {}}; }
 
-/// The plugin's parameters, of blocks and inputs of a size that a test can afford when the settings say so.
 config::Table parameters_of(const Tower& tower, const Settings& settings) {
+  if (settings.small) return config::parse_text(tower.small, tower.plugin);
   config::Table table;
-  if (tower.heads == 0) {
-    if (settings.small) table.set("image", value(int64_t{48}));
-    if (settings.small) table.set("dim", value(int64_t{8}));
-    return table;
-  }
-  table.set("depth", value(settings.small ? 2 : tower.blocks));
-  table.set("dim", value(settings.small ? 64 : tower.dim));
-  table.set("heads", value(settings.small ? 2 : tower.heads));
-  if (!settings.small) return table;
-  table.set(tower.plugin == "vit" ? "image" : "pixels", value(int64_t{tower.plugin == "vit" ? 48 : 781}));
-  if (tower.plugin == "vit") table.set("chunks", value(int64_t{1}));
-  config::Table head;
-  head.set("width", value(int64_t{64}));
-  table.set("head", value(std::move(head)));
+  if (tower.heads == 0) return table;  // ResNet-18 is the plugin's default
+  table.set("depth", value(tower.blocks));
+  table.set("dim", value(tower.dim));
+  table.set("heads", value(tower.heads));
   return table;
 }
 
