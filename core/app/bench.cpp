@@ -1,6 +1,7 @@
 #include "bench/bench.h"
 
 #include "app/verbs.h"
+#include "backend/devices.h"
 
 namespace astroclip::app {
 
@@ -16,7 +17,7 @@ Verb bench_verb() {
           "both. On a card the rows are kernels, towers and the loader at sizes that fill it; each is measured alone, "
           "as the median of groups of calls, and products and copies are measured before and after them.",
       .options =
-          {Argument("device", "NAME", "device that computes: auto, the fastest; cuda, cuda:1, cpu, reference")
+          {Argument("device", "NAME", std::string("where to compute: ") + device_name_forms + "; auto is the fastest")
                .by_default("auto"),
            Argument("seconds", "S", "time to measure each row").number_between(0, 3600).by_default("3"),
            Argument("batch", "N",

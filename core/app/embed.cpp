@@ -1,6 +1,7 @@
 #include "embed/embed.h"
 
 #include "app/verbs.h"
+#include "backend/devices.h"
 
 namespace astroclip::app {
 
@@ -37,48 +38,45 @@ Verb embed_verb() {
           "Writes the embeddings of every object of the inputs, or of a dataset, to an HDF5 file: object_id, and "
           "NAME_embeddings for each encoder, such as image_embeddings. An interrupted command resumes when it is "
           "repeated.",
-      .options = {Argument("model", "FILE", "model file of a run or of `astroclip convert`")
-                      .required()
-                      .completed_by(Completes::file),
-                  Argument("input", "FILE…",
-                           "files, folders or patterns, in the paired layout or that of the image survey")
-                      .many()
-                      .completed_by(Completes::file),
-                  Argument("dataset", "PLUGIN|FILE.toml",
-                           "dataset plugin, or a file with a section [dataset], such as an experiment file")
-                      .completed_by(Completes::dataset),
-                  Argument("set", "dataset.key=value", "set parameters of the dataset").many(),
-                  Argument("output", "FILE.h5", "file to write, or to resume").required().completed_by(Completes::file),
-                  Argument("modality", "NAME…",
-                           "encoders of the model to use, such as image (default: all whose modality the inputs have)")
-                      .many(),
-                  Argument(
-                      "embedding", "",
-                      "head: output of the head; pool: class token or mean token of the backbone, before alignment")
-                      .one_of({"head", "pool"})
-                      .by_default("head"),
-                  Argument("probe", "FILE…",
-                           "files of a run's folder probes; what they predict is written, too, as NAME_LABEL_METHOD")
-                      .many()
-                      .completed_by(Completes::file),
-                  Argument("device", "NAME",
-                           "where to compute, as in experiment files: auto (the first card if there is one, else cpu), "
-                           "cuda, cuda:N (card N), cpu or reference")
-                      .by_default("auto"),
-                  Argument("precision", "",
-                           "precision of matrix products; auto: that of an output to resume, else bf16 on a card and "
-                           "where its products are measured to be at least 1.2 times as fast")
-                      .one_of({"f32", "bf16", "auto"})
-                      .by_default("auto"),
-                  Argument("batch", "N", "batch size").between(1, 65536).by_default("32"),
-                  Argument("architecture", "FILE.toml",
-                           "encoders of a model file without metadata: an experiment file, or the file or name "
-                           "of a preset")
-                      .completed_by(Completes::preset),
-                  Argument("threads", "N", "compute threads; 0: OMP_NUM_THREADS, or one for each core")
-                      .between(0, 4096)
-                      .by_default("0"),
-                  Argument("loader-threads", "N", "threads that read ahead").between(1, 256).by_default("1")},
+      .options =
+          {Argument("model", "FILE", "model file of a run or of `astroclip convert`")
+               .required()
+               .completed_by(Completes::file),
+           Argument("input", "FILE…", "files, folders or patterns, in the paired layout or that of the image survey")
+               .many()
+               .completed_by(Completes::file),
+           Argument("dataset", "PLUGIN|FILE.toml",
+                    "dataset plugin, or a file with a section [dataset], such as an experiment file")
+               .completed_by(Completes::dataset),
+           Argument("set", "dataset.key=value", "set parameters of the dataset").many(),
+           Argument("output", "FILE.h5", "file to write, or to resume").required().completed_by(Completes::file),
+           Argument("modality", "NAME…",
+                    "encoders of the model to use, such as image (default: all whose modality the inputs have)")
+               .many(),
+           Argument("embedding", "",
+                    "head: output of the head; pool: class token or mean token of the backbone, before alignment")
+               .one_of({"head", "pool"})
+               .by_default("head"),
+           Argument("probe", "FILE…",
+                    "files of a run's folder probes; what they predict is written, too, as NAME_LABEL_METHOD")
+               .many()
+               .completed_by(Completes::file),
+           Argument("device", "NAME", std::string("where to compute: ") + device_name_forms + "; auto is the fastest")
+               .by_default("auto"),
+           Argument("precision", "",
+                    "precision of matrix products; auto: that of an output to resume, else bf16 on a card and "
+                    "where its products are measured to be at least 1.2 times as fast")
+               .one_of({"f32", "bf16", "auto"})
+               .by_default("auto"),
+           Argument("batch", "N", "batch size").between(1, 65536).by_default("32"),
+           Argument("architecture", "FILE.toml",
+                    "encoders of a model file without metadata: an experiment file, or the file or name "
+                    "of a preset")
+               .completed_by(Completes::preset),
+           Argument("threads", "N", "compute threads; 0: OMP_NUM_THREADS, or one for each core")
+               .between(0, 4096)
+               .by_default("0"),
+           Argument("loader-threads", "N", "threads that read ahead").between(1, 256).by_default("1")},
       .examples =
           {{"astroclip embed --model runs/quickstart-1/model.safetensors --input survey.h5 --output "
             "embeddings.h5",

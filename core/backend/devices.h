@@ -9,6 +9,8 @@
 /// What is known of devices beside their names (backend.h).
 namespace astroclip {
 
+/// What a device's name can be, for help texts and messages.
+inline constexpr const char* device_name_forms = "auto, cuda, cuda:N (card N), cpu or reference";
 /// Why a device of that name, a valid one, cannot be used; "" if it can.
 std::string device_problem(const std::string& name);
 /// The first card with its driver and the libraries, or "none: " and why it cannot be used.

@@ -129,7 +129,7 @@ Device device_named(const std::string& name) {
   if (name == "reference") return Device::reference();
   if (const std::optional<int> index = card_index(name)) return open_card(*index);
   if (name == "auto") return fastest_device();
-  throw Error(fmt::format("[backend] there is no device '{}'; there are auto, cuda, cuda:N, cpu, reference", name));
+  throw Error(fmt::format("[backend] there is no device '{}'; expected {}", name, device_name_forms));
 }
 
 std::string device_description(Device device) {

@@ -37,7 +37,7 @@ const Schema<Experiment>& general_schema() {
           .no_effect_on_results()
           .field("seed", &Experiment::seed, "of every random stream", {"at least 0", {}})
           .field("device", &Experiment::device, "where to compute; auto: the first card if there is one, else cpu",
-                 {"auto, cuda, cuda:N (card N), cpu or reference", is_device_name})
+                 {device_name_forms, is_device_name})
           .choice("precision", &Experiment::precision,
                   "operands of products; auto: bf16 on a card and where its products are measured to be at least 1.2 "
                   "times as fast, else f32",

@@ -33,7 +33,7 @@ TEST(Registry, LoadsNoLibrariesOfCudaWhereNoCardIs) {
 TEST(Registry, SaysWhichDevicesThereAre) {
   EXPECT_THAT([] { device_named("tpu"); },
               testing::ThrowsMessage<Error>(
-                  "[backend] there is no device 'tpu'; there are auto, cuda, cuda:N, cpu, reference"));
+                  "[backend] there is no device 'tpu'; expected auto, cuda, cuda:N (card N), cpu or reference"));
 }
 
 }  // namespace
