@@ -118,6 +118,8 @@ const config::Schema<ImageOptions>& image_schema() {
   return schema;
 }
 
+bool takes_bands(const std::string& modality) { return modality == image_field; }
+
 ImageBands::ImageBands(std::shared_ptr<const Dataset> objects, std::vector<int64_t> planes, config::Table image)
     : DatasetAdapter(std::move(objects)),
       planes_(std::move(planes)),

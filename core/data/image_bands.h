@@ -22,6 +22,9 @@ struct ImageOptions {
 };
 const config::Schema<ImageOptions>& image_schema();
 
+/// Whether a modality's measurements are images, of which these options speak.
+bool takes_bands(const std::string& modality);
+
 /// Some bands of a dataset's images in an order of their own, with a preprocessing that says so. Fields whose names
 /// begin with "image_" and that have the image's bands are taken alike.
 class ImageBands final : public DatasetAdapter {

@@ -67,7 +67,7 @@ std::vector<Input> open_files(const std::vector<std::string>& named, const std::
       survey.push_back(file);
   }
   end_survey();
-  if (inputs.empty()) throw Error(fmt::format("{}: is the only input, too", output));
+  if (inputs.empty()) throw Error(fmt::format("{}: the output is the only input", output));
   return inputs;
 }
 
@@ -112,7 +112,7 @@ bool Input::has(const std::string& modality) const {
 void Input::take_views(const ModelDescription& model, const std::vector<EncoderSpec>& encoders) {
   views = objects;
   for (const EncoderSpec& encoder : encoders) {
-    if (modality_of(encoder) == "image") views = data::as_taken(objects, model.preprocessing, name);
+    if (data::takes_bands(modality_of(encoder))) views = data::as_taken(objects, model.preprocessing, name);
     check_views(model, *views, modality_of(encoder), name);
   }
 }

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "config/schema.h"
 #include "config/toml.h"
+#include "data/image_bands.h"
 #include "experiment/stage_schema.h"
 
 namespace astroclip {
@@ -223,7 +224,8 @@ class References {
       const Value* written = sections->get_if<Table>()->find(encoder.name);
       const Value* channels = encoder.plugin.parameters.find("channels");
       const auto* count = channels == nullptr ? nullptr : channels->get_if<int64_t>();
-      if (count == nullptr || *count == *experiment_.dataset.bands || modality_of(encoder.name) != "image") continue;
+      if (count == nullptr || *count == *experiment_.dataset.bands) continue;
+      if (!data::takes_bands(modality_of(encoder.name))) continue;
       if (written->get_if<Table>()->find("channels") != nullptr) continue;
       Table parameters = encoder.plugin.parameters;
       parameters.set("channels", {*experiment_.dataset.bands, channels->location()});
