@@ -14,12 +14,16 @@
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "experiment/fingerprint.h"
+#include "experiment/provenance.h"
 #include "explore/catalogue.h"
 #include "explore/embeddings.h"
 #include "explore/explorer.h"
 #include "explore/own_galaxies.h"
 #include "explore/view_index.h"
+#include "io/output/durable_file.h"
 #include "record/console.h"
+#include "record/run_folder.h"
 #include "record/stop_request.h"
 #include "serve/http_server.h"
 
@@ -38,6 +42,16 @@ std::vector<embed::Input> inputs_of(const Options& options) {
   request.assignments = options.assignments;
   request.output = options.embeddings;
   return embed::open_inputs(request);
+}
+
+/// Throws Error when a run's dataset is no longer the one that the run embedded.
+void check_dataset(const std::string& run, const Dataset& objects) {
+  const std::string path = record::RunFolder::open(run).provenance();
+  if (!std::filesystem::exists(path)) return;
+  Provenance now;
+  now.dataset = fingerprint(objects);
+  now.dataset_files = objects.files();
+  check_unchanged(Provenance::parse(io::read_text(path), path), now, run, Rebuilt::refuse);
 }
 
 struct Stopped {};
@@ -116,15 +130,17 @@ class Building {
 
 void explore(const Options& asked) {
   Options options = asked;
-  if (std::filesystem::is_directory(asked.embeddings)) {
-    options.embeddings = asked.embeddings + "/embeddings.h5";
-    if (asked.data.empty() && asked.dataset.empty()) options.dataset = asked.embeddings + "/resolved.toml";
-  }
+  const bool is_run = std::filesystem::is_directory(asked.embeddings);
+  const bool brings_dataset = is_run && asked.data.empty() && asked.dataset.empty();
+  if (is_run) options.embeddings = asked.embeddings + "/embeddings.h5";
+  if (brings_dataset) options.dataset = asked.embeddings + "/resolved.toml";
   set_compute_threads(static_cast<int>(options.threads));
   record::Console console;
   const record::StopRequest stop;
   const Embeddings embeddings(options.embeddings);
-  const Catalogue catalogue(embeddings, inputs_of(options));
+  std::vector<embed::Input> inputs = inputs_of(options);
+  if (brings_dataset) check_dataset(asked.embeddings, *inputs.front().objects);
+  const Catalogue catalogue(embeddings, std::move(inputs));
   ViewIndex index(embeddings);
   const auto build_rest = [&](const Report& report) {
     index.build_codes(report);

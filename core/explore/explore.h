@@ -26,7 +26,7 @@ inline constexpr const char* what_others_can_do =
 
 /// Builds what the view index beside the embeddings lacks, prints the address of the explorer's page, and serves it to
 /// browsers until SIGINT or SIGTERM. The page is there once the principal components are; what finds neighbours fast
-/// and UMAP are built meanwhile.
+/// and UMAP are built meanwhile. Throws Error when the dataset of a run has changed since.
 void explore(const Options& options);
 
 }  // namespace astroclip::explore

@@ -130,6 +130,10 @@ TEST(Provenance, ARunIsNotResumedOnOtherData) {
   outcome = run_program("run --resume '" + folder + "' --accept-rebuilt");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.err, "astroclip: error: " + place + file + " had other contents\n");
+  // Nor are its galaxies shown. Nobody has the address, in case it would serve them.
+  outcome = run_program("explore '" + folder + "' --listen 203.0.113.1 --open-to-network");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "astroclip: error: " + folder + ": was made when " + file + " had other contents\n");
 
   rows = every_row();
   rows.resize(50);
