@@ -62,7 +62,7 @@ double normal_density(double x) { return std::exp(-0.5 * x * x) / std::sqrt(2.0 
 FlowTraining::FlowTraining(SplineFlow& flow) : flow_(flow), adam_(flow.parameters(), {}) {}
 
 double FlowTraining::step(const Tensor& labels, const Tensor& context, double learning_rate) {
-  const Tensor loss = ops::negate(ops::mean(flow_.log_density(labels, context)));
+  const Tensor loss = -ops::mean(flow_.log_density(labels, context));
   autograd::backward(loss);
   adam_.step({learning_rate});
   return loss.item();

@@ -79,7 +79,7 @@ std::vector<std::vector<int64_t>> degrees_of(const FlowOptions& options, bool re
   return degrees;
 }
 
-Tensor softplus(const Tensor& x) { return ops::negate(ops::log_sigmoid(ops::negate(x))); }
+Tensor softplus(const Tensor& x) { return -ops::log_sigmoid(-x); }
 
 /// x within ±limit, the identity near 0.
 Tensor softened(const Tensor& x, double limit) { return x / (ops::abs(x) / limit + 1.0); }

@@ -6,7 +6,7 @@
 
 #include "autograd/tape.h"
 #include "losses/loss_support.h"
-#include "ops/ops.h"
+#include "ops/operators.h"
 
 namespace astroclip {
 namespace {
@@ -27,7 +27,7 @@ class Exchange {
     }
     void all_reduce(Tensor& values) override {
       const auto both = exchange_.swap(rank_, values.clone());
-      values.copy_from(ops::add(both[0], both[1]));
+      values.copy_from(both[0] + both[1]);
     }
 
    private:
@@ -107,8 +107,8 @@ TEST_P(OverProcesses, HalvesMakeTheWhole) {
   }
 }
 
-// Every loss but masked_spectrum, of which each process hides tokens of its own and averages over those, and dinov2,
-// whose crops and nearest neighbours are of a process.
+// Every loss but masked_spectrum, of which each process hides tokens of its own and averages over those, dinov2, whose
+// crops and nearest neighbours are of a process, and sum, which is of the others.
 INSTANTIATE_TEST_SUITE_P(, OverProcesses, testing::ValuesIn(losses_but({"dinov2", "masked_spectrum", "sum"})),
                          [](const auto& row) { return row.param; });
 

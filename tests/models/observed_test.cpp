@@ -5,7 +5,7 @@
 #include <set>
 
 #include "models/model_support.h"
-#include "ops/ops.h"
+#include "ops/operators.h"
 #include "support/devices.h"
 #include "testing/plain_engine.h"
 
@@ -63,9 +63,7 @@ class Values : public Encoder, public Reconstruction, public TokenGrid {
   int64_t embedding_width() const override { return 1; }
   Tensor tokenize(const Tensor& raw) const override { return ops::reshape(raw, {raw.size(0), count_, 1}); }
   Tensor token_grid(const Tensor& raw) const override { return tokenize(raw); }
-  Encoded encode(const Tensor& tokens, const Tensor&, TokenForm) const override {
-    return {{}, ops::affine(tokens, 0.0)};
-  }
+  Encoded encode(const Tensor& tokens, const Tensor&, TokenForm) const override { return {{}, 0 * tokens}; }
   Tensor reconstruct(const Encoded& encoded) const override { return encoded.tokens; }
   Tensor embed(const Encoded& encoded) const override { return encoded.tokens; }
   Tensor pool(const Encoded& encoded) const override { return encoded.tokens; }

@@ -1,7 +1,7 @@
 // The spectrum tower against numbers of the published implementation, to the last weight after six steps.
 #include "autograd/tape.h"
 #include "models/model_support.h"
-#include "ops/ops.h"
+#include "ops/operators.h"
 #include "optim/adamw.h"
 
 namespace astroclip {
@@ -37,9 +37,9 @@ class SpecformerFixture : public testing_support::OnEachBackend {
   /// The masked loss on the fixture's own masked tokens: mean squared error over the changed entries.
   Tensor masked_loss() const {
     const Encoded encoded = specformer_->encode(io_["masked_tokens"], {}, TokenForm::pretraining);
-    const Tensor changed = ops::nonzero(ops::subtract(io_["masked_tokens"], io_["tokens"]));
-    const Tensor error = ops::subtract(ability<Reconstruction>(*specformer_).reconstruct(encoded), io_["tokens"]);
-    return ops::divide(ops::mean(ops::square(ops::multiply(error, changed))), ops::mean(changed));
+    const Tensor changed = ops::nonzero(io_["masked_tokens"] - io_["tokens"]);
+    const Tensor error = ability<Reconstruction>(*specformer_).reconstruct(encoded) - io_["tokens"];
+    return ops::mean(ops::square(error * changed)) / ops::mean(changed);
   }
 
   std::shared_ptr<Encoder> specformer_;

@@ -4,7 +4,7 @@
 #include "api/attention_weights.h"
 #include "autograd/tape.h"
 #include "models/model_support.h"
-#include "ops/ops.h"
+#include "ops/operators.h"
 
 namespace astroclip {
 namespace {
@@ -36,8 +36,8 @@ class VitFixture : public testing_support::OnEachBackend {
   void backward(Tensor& images) const {
     images.set_requires_grad(true);
     const Encoded encoded = vit_->encode(vit_->tokenize(images), io_["masks"], TokenForm::pretraining);
-    autograd::backward(ops::add(ops::sum(ops::multiply(encoded.tokens, io_["backward.grad_patch_tokens"])),
-                                ops::sum(ops::multiply(encoded.cls_token, io_["backward.grad_cls"]))));
+    autograd::backward(ops::sum(encoded.tokens * io_["backward.grad_patch_tokens"]) +
+                       ops::sum(encoded.cls_token * io_["backward.grad_cls"]));
   }
 
   std::shared_ptr<Encoder> vit_;

@@ -6,6 +6,7 @@
 
 #include "autograd/tape.h"
 #include "base/error.h"
+#include "ops/operators.h"
 #include "support/devices.h"
 
 namespace astroclip::nn {
@@ -143,7 +144,7 @@ TEST(ConvNorm2d, IsTheConvolutionAndTheNormBehindIt) {
   for (const char* name : {"weight", "bias", "running_mean", "running_var"}) {
     set(norm, name, get(both, std::string("bn1.") + name));
   }
-  const auto expected = ops::relu(ops::add(norm(convolution(x)), residual)).to_doubles();
+  const auto expected = ops::relu(norm(convolution(x)) + residual).to_doubles();
   ASSERT_EQ(found.size(), expected.size());
   for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-12);
 }

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "ops/operators.h"
 #include "testing/gradient_check.h"
 
 namespace astroclip::nn {
@@ -45,9 +46,7 @@ void fill(Module& module, const std::string& name, double value) {
 }
 
 /// What a block adds to its input.
-std::vector<double> added(const TransformerBlock& block, const Tensor& x) {
-  return ops::subtract(block(x), x).to_doubles();
-}
+std::vector<double> added(const TransformerBlock& block, const Tensor& x) { return (block(x) - x).to_doubles(); }
 
 /// A share of n trials, give or take five standard deviations.
 void expect_share(double share, double expected, double trials) {
