@@ -32,11 +32,11 @@ Verb inspect_verb() {
   return {
       .name = "inspect",
       .usages = {"FILE"},
-      .meaning = "tell what a file is, what is in it, and what would be taken",
+      .meaning = "identify a file and list its contents",
       .description =
-          "Tells of any file that the program reads what it is, lists what is in it, and says what the verbs that read "
-          "it would take, and why not the rest: weights (PyTorch, safetensors) and model files, FITS files, HDF5 files "
-          "of objects and of embeddings, tables, experiment files, and folders of runs or of files. No code in a "
+          "Identifies any file that the program reads, lists its contents, and says which parts the verbs that read "
+          "it would use, and why not the others: weights (PyTorch, safetensors) and model files, FITS files, HDF5 "
+          "files of objects and of embeddings, tables, experiment files, and folders of runs or of files. No code in a "
           "PyTorch file is executed.",
       .positionals =
           {Argument("file", "FILE", "any of these files, or a folder").required().completed_by(Completes::file)},

@@ -33,8 +33,7 @@ Verb report_verb() {
           .description =
               "Writes the page that a run ends with anew, or one of several runs side by side: index.html, which holds "
               "everything and asks for nothing from the network, its tables as CSV, LaTeX and JSON, and scripts and "
-              "numbers "
-              "of its figures, which gnuplot draws where it is installed. The same runs give the same bytes.",
+              "numbers of its figures, which gnuplot draws where it is installed. The same runs give the same bytes.",
           .positionals =
               {Argument("run", "RUN", "folders of runs or sweeps").required().many().completed_by(Completes::folder)},
           .options = {Argument("output", "DIR", "folder to write to (default, of one run or sweep: RUN/report)")

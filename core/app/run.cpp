@@ -92,9 +92,8 @@ Verb run_verb() {
       .description =
           "Trains and evaluates the experiment in FILE and writes everything to one folder. If the file has a section "
           "[sweep], each combination is a run in a folder of its own inside DIR. An interrupted run continues with "
-          "--resume, and its results are bitwise those of an uninterrupted run. If the dataset, astroclip or a plugin "
-          "has "
-          "changed since, it is refused.",
+          "--resume, and its results are bitwise those of an uninterrupted run. A run whose dataset, astroclip or "
+          "plugins have changed since is not resumed.",
       .positionals = {Argument("file", "FILE", "experiment file").completed_by(Completes::experiment)},
       .options = {Argument("set", "key=value", "override a key of the file, such as experiment.seed=2").repeated(),
                   Argument("output", "DIR", "folder of the run or sweep (default: runs/NAME-N)")
@@ -103,7 +102,7 @@ Verb run_verb() {
                   Argument("resume", "RUN", "folder of an interrupted run or sweep").completed_by(Completes::folder),
                   Argument(
                       "accept-rebuilt", "",
-                      "go on although astroclip or plugins were rebuilt since; noted in the run's provenance.toml"),
+                      "resume although astroclip or plugins were rebuilt since; the run's provenance.toml notes it"),
                   Argument("threads", "N", "compute threads; overrides experiment.threads"),
                   Argument("loader-threads", "N", "threads that read ahead; overrides experiment.loader_threads")},
       .examples = {{"astroclip run experiments/quickstart.toml", "runs a first experiment in runs/quickstart-1"},
