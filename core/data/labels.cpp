@@ -329,7 +329,7 @@ bool Selection::empty() const {
 const config::Schema<Selection>& selection_schema() {
   static const auto schema =
       config::Schema<Selection>("Which objects a dataset gives, and with which labels.")
-          .tables("labels", &Selection::labels, "tables of labels of one's own, joined to the objects",
+          .tables("labels", &Selection::labels, "your own tables of labels, joined to the objects",
                   label_table_schema())
           .pairs("derived", &Selection::derived, &DerivedLabel::label, &DerivedLabel::formula,
                  "label = formula of other labels, of those above it, too: \"log_sfr - log_mass\"; + - * / %, abs(), "

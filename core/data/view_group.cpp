@@ -141,11 +141,12 @@ template <class P>
 config::Schema<P> level_schema(const char* summary) {
   return step_schema<P>(summary)
       .field("shape", &P::shape,
-             "of the log-normal distribution of levels, loc + scale·exp(shape·z), one number for each band; empty: the "
-             "fits to the Legacy Surveys in g, r, i, z",
+             "shape of the log-normal distribution of levels, loc + scale·exp(shape·z), for each band; empty: the fits "
+             "to the Legacy Surveys in g, r, i, z",
              config::each(config::at_least(0.0)))
-      .field("loc", &P::loc, "the same")
-      .field("scale", &P::scale, "the same", config::each(config::at_least(0.0)));
+      .field("loc", &P::loc, "loc of that distribution, for each band; empty: as for 'shape'")
+      .field("scale", &P::scale, "scale of that distribution, for each band; empty: as for 'shape'",
+             config::each(config::at_least(0.0)));
 }
 
 std::string repeated_step(const ViewGroup& group) {
@@ -236,8 +237,8 @@ const config::Schema<ViewGroup>& view_group_schema() {
                      .field("rate", &ChannelDropoutOptions::rate, "probability of each plane", between(0.0, 1.0)))
         .section("relative_noise", &ViewGroup::relative_noise,
                  "Gaussian noise in units of the scatter from pixel to pixel, of spectra or images",
-                 step_schema<RelativeNoiseOptions>("Noise.").field("level", &RelativeNoiseOptions::level,
-                                                                   "in that unit", between(0.0, 10.0)))
+                 step_schema<RelativeNoiseOptions>("Noise.").field(
+                     "level", &RelativeNoiseOptions::level, "standard deviation in that unit", between(0.0, 10.0)))
         .renamed("shift", "crop.shift")
         .check(repeated_step);
   }();

@@ -36,7 +36,7 @@ const Schema<Experiment>& general_schema() {
       Schema<Experiment>("The run as a whole.")
           .field("name", &Experiment::name, "names the run's folder", config::file_name())
           .no_effect_on_results()
-          .field("seed", &Experiment::seed, "of every random stream", {"at least 0", {}})
+          .field("seed", &Experiment::seed, "seed of all random streams", {"at least 0", {}})
           .field("device", &Experiment::device, "where to compute; auto: the first card if there is one, else cpu",
                  {device_name_forms, is_device_name})
           .choice("precision", &Experiment::precision,

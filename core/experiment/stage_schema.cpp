@@ -15,11 +15,11 @@ const Schema<GroupSpec>& group_schema() {
   static const auto schema =
       Schema<GroupSpec>("Parameters by name; the factors of all groups that name one multiply.")
           .required("match", &GroupSpec::match,
-                    "their names, with * for anything: \"image.backbone.*\", \"*.bias\", \"loss.*\"")
+                    "names of parameters, with * for anything: \"image.backbone.*\", \"*.bias\", \"loss.*\"")
           .field("lr_scale", &GroupSpec::lr_scale, "factor on the learning rate", at_least(0.0))
           .field("decay_scale", &GroupSpec::decay_scale, "factor on the weight decay", at_least(0.0))
           .field("frozen_steps", &GroupSpec::frozen_steps,
-                 "steps at the start in which they stay as they are, while their moments run on", at_least(0));
+                 "steps at the start in which they do not change, while their moments do", at_least(0));
   return schema;
 }
 
@@ -49,7 +49,7 @@ const Schema<OptimizerSpec>& optimizer_schema() {
           .field("decay_vectors", &OptimizerSpec::decay_vectors, "decay biases, norms and scales too")
           .field("layer_decay", &OptimizerSpec::layer_decay,
                  "factor on the learning rate from each block of an encoder to the one before", between(0.01, 1.0))
-          .tables("groups", &OptimizerSpec::groups, "parameters treated otherwise", group_schema())
+          .tables("groups", &OptimizerSpec::groups, "parameters with other rates", group_schema())
           .check([](const OptimizerSpec& o) { return o.betas.size() == 2 ? "" : "'betas' must be two numbers"; })
           .check([](const OptimizerSpec& o) { return o.min_lr <= o.lr ? "" : "'min_lr' must not exceed 'lr'"; });
   return schema;
@@ -99,13 +99,13 @@ const Schema<WatchSpec>& watch_schema() {
                  "steps from one look to the next, with one before the first and one after the last; 0: none",
                  at_least(0))
           .no_effect_on_results()
-          .field("objects", &WatchSpec::objects, "how many are embedded, at most", at_least(4))
+          .field("objects", &WatchSpec::objects, "largest number of objects embedded", at_least(4))
           .no_effect_on_results()
           .field("label", &WatchSpec::label,
                  "a number that k-NN predicts for half of them from the other half; none: no k-NN")
           .no_effect_on_results()
           .field("threshold", &WatchSpec::threshold,
-                 "a sign tells of a collapse once it has come this near to its value in one, as a share of a safe "
+                 "a sign indicates a collapse once it has come this near to its value in one, as a share of a safe "
                  "distance: that of the first look, and 0.1 for what the loss can tell",
                  between(0.0, 1.0))
           .no_effect_on_results();
@@ -135,14 +135,14 @@ const Schema<StageSpec>& stage_schema() {
                  "decay of a moving average of the weights, which validations, files and what comes after the stage "
                  "take in place of the last; 0: none",
                  between(0.0, 0.999999))
-          .section("optimizer", &StageSpec::optimizer, "how weights move", optimizer_schema())
+          .section("optimizer", &StageSpec::optimizer, "optimiser and learning rate", optimizer_schema())
           .section("stochastic_depth", &StageSpec::stochastic_depth, "samples skip branches of blocks",
                    stochastic_depth_schema())
-          .field("freeze", &StageSpec::freeze, "parts that stay as they are: \"spectrum.backbone\"")
+          .field("freeze", &StageSpec::freeze, "parts that are not trained: \"spectrum.backbone\"")
           .pairs("init", &StageSpec::init, &InitSpec::encoder, &InitSpec::source,
                  "encoder = an earlier stage's name, or a file of weights")
-          .section("validation", &StageSpec::validation, "on objects set apart", validation_schema())
-          .section("watch", &StageSpec::watch, "for a collapse", watch_schema())
+          .section("validation", &StageSpec::validation, "measuring on objects set apart", validation_schema())
+          .section("watch", &StageSpec::watch, "watching for a collapse", watch_schema())
           .choice("on_nonfinite", &StageSpec::on_nonfinite,
                   "when a loss or a gradient is not finite: end the run (error), or leave out the step (skip); three "
                   "such steps in a row end the run",

@@ -14,7 +14,7 @@ class AstroclipHdf5 final : public data::PairedDataset {
   static const config::Schema<Parameters>& schema() {
     static const auto schema =
         config::Schema<Parameters>("Paired images and spectra from an HDF5 file of the published layout.")
-            .required("path", &Parameters::path, "the file")
+            .required("path", &Parameters::path, "path of the file")
             .renamed("turns", "dataset.views.image.steps")
             .renamed("jitter", "dataset.views.image.crop.shift")
             .renamed("spectrum_noise", "dataset.views.spectrum.relative_noise.level")

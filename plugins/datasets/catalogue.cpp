@@ -29,7 +29,7 @@ class Catalogue final : public Dataset {
             .field("id", &Parameters::id, "column of the objects' ids; empty: the row's number, from 1")
             .field("train_fraction", &Parameters::train_fraction, "share of the rows, drawn at random, that train",
                    config::between(0.0, 1.0))
-            .field("seed", &Parameters::seed, "of that draw", config::at_least(0))
+            .field("seed", &Parameters::seed, "seed of that draw", config::at_least(0))
             .example(R"(
 [dataset]
 plugin = "catalogue"

@@ -123,7 +123,7 @@ class ConvAttention final : public Encoder, public TokenGrid {
             .field("hidden", &Parameters::hidden, "hidden widths of the network on the attended features",
                    config::each(between(1, 65536)))
             .field("width", &Parameters::width, "width of the embedding", between(1, 65536))
-            .field("dropout", &Parameters::dropout, "behind each activation", between(0.0, 0.99))
+            .field("dropout", &Parameters::dropout, "after each activation", between(0.0, 0.99))
             .example(R"(
 [encoders.spectrum]
 plugin = "conv_attention"

@@ -38,7 +38,7 @@ class PhotometryMlp final : public Encoder {
                    between(1, 64))
             .field("hidden", &Parameters::hidden, "widths of its layers, at least one", config::each(between(1, 65536)))
             .field("width", &Parameters::width, "width of the embedding, by a linear layer", between(1, 65536))
-            .field("dropout", &Parameters::dropout, "behind each activation but the last", between(0.0, 0.99))
+            .field("dropout", &Parameters::dropout, "after each activation but the last", between(0.0, 0.99))
             .check([](const Parameters& p) { return p.hidden.empty() ? "'hidden' must name a width" : ""; })
             .example(R"(
 [dataset.photometry]

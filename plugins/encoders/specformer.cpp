@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "api/attention_weights.h"
-#include "backend/backend.h"
 #include "nn/head_config.h"
 #include "nn/layers.h"
 #include "ops/operators.h"
@@ -145,7 +144,7 @@ head = { width = 256, heads = 4 }
   int64_t dim() const override { return p_.dim; }
   int64_t embedding_width() const override { return p_.head.width; }
 
-  /// Standardised windows, each behind two zeros, after one token that carries mean and deviation.
+  /// Standardised windows, each preceded by two zeros, after one token that carries mean and deviation.
   Tensor tokenize(const Tensor& raw) const override {
     const int64_t batch = raw.size(0);
     const auto zeros = [&](const Shape& shape) { return Tensor::zeros(shape, raw.dtype(), raw.device()); };

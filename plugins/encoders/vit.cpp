@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "api/attention_weights.h"
-#include "backend/backend.h"
 #include "base/error.h"
 #include "data/survey.h"
 #include "nn/head_config.h"

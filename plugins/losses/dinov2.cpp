@@ -47,38 +47,40 @@ class Dinov2 final : public Loss {
         config::Schema<Parameters>(
             "A student learns to say of crops and masked patches what a teacher, its moving average, says of the "
             "other crop and of the patches. The teacher is what comes out.")
-            .field("encoder", &Parameters::encoder, "which encoder learns; it needs a class token")
+            .field("encoder", &Parameters::encoder, "encoder to train; it needs a class token")
             .field("local_crops", &Parameters::local_crops,
                    "small crops of each object, by [dataset.views.local], beside two by global_1 and global_2",
                    between(0, 64))
             .renamed("local_size", "dataset.views.local.size")
-            .field("dino_weight", &Parameters::dino_weight, "of the loss on class tokens", at_least(0.0))
-            .field("ibot_weight", &Parameters::ibot_weight, "of the loss on masked patches; 0: nothing is masked",
-                   at_least(0.0))
+            .field("dino_weight", &Parameters::dino_weight, "weight of the loss on class tokens", at_least(0.0))
+            .field("ibot_weight", &Parameters::ibot_weight,
+                   "weight of the loss on masked patches; 0: nothing is masked", at_least(0.0))
             .field("koleo_weight", &Parameters::koleo_weight,
-                   "of the loss that keeps the class tokens of a batch apart; 0: none", at_least(0.0))
+                   "weight of the loss that spreads the class tokens of a batch; 0: none", at_least(0.0))
             .field("prototypes", &Parameters::prototypes, "outputs of a head", at_least(2))
             .field("hidden", &Parameters::hidden, "width of a head's hidden layers", at_least(1))
             .field("bottleneck", &Parameters::bottleneck, "width of a head's last but one layer", at_least(1))
             .field("layers", &Parameters::layers, "linear layers of a head before the prototypes", at_least(1))
-            .field("shared_head", &Parameters::shared_head, "class tokens and patches go through one head")
+            .field("shared_head", &Parameters::shared_head, "whether class tokens and patches share one head")
             .choice("centring", &Parameters::centring, "what keeps the teacher from one answer for all",
                     {{"softmax", nn::Centring::softmax}, {"sinkhorn_knopp", nn::Centring::sinkhorn_knopp}})
-            .field("centre_momentum", &Parameters::centre_momentum, "of the mean that softmax centring subtracts",
-                   between(0.0, 1.0))
-            .field("student_temperature", &Parameters::student_temperature, "of the student's softmax", above(0.0))
-            .field("teacher_temperature", &Parameters::teacher_temperature, "of the teacher's softmax", above(0.0))
-            .field("teacher_temperature_start", &Parameters::teacher_temperature_start, "the same at the first step",
+            .field("centre_momentum", &Parameters::centre_momentum,
+                   "momentum of the mean that softmax centring subtracts", between(0.0, 1.0))
+            .field("student_temperature", &Parameters::student_temperature, "temperature of the student's softmax",
                    above(0.0))
+            .field("teacher_temperature", &Parameters::teacher_temperature, "temperature of the teacher's softmax",
+                   above(0.0))
+            .field("teacher_temperature_start", &Parameters::teacher_temperature_start,
+                   "temperature of the teacher's softmax at the first step", above(0.0))
             .field("teacher_temperature_warmup", &Parameters::teacher_temperature_warmup,
-                   "steps from there to teacher_temperature, linearly", at_least(0))
+                   "steps of the linear warm-up to teacher_temperature", at_least(0))
             .field("teacher_momentum", &Parameters::teacher_momentum,
-                   "share that the teacher keeps of itself at a step", between(0.0, 1.0))
+                   "momentum of the teacher: share of itself that it keeps at a step", between(0.0, 1.0))
             .field("teacher_momentum_end", &Parameters::teacher_momentum_end,
-                   "the same at the end of the stage, reached on a cosine", between(0.0, 1.0))
+                   "that momentum at the end of the stage, reached on a cosine", between(0.0, 1.0))
             .field("masked_crops", &Parameters::masked_crops, "share of the large crops that are masked in blocks",
                    between(0.0, 1.0))
-            .field("masked_patches", &Parameters::masked_patches, "least and greatest share of their patches",
+            .field("masked_patches", &Parameters::masked_patches, "least and greatest share of a masked crop's patches",
                    config::each(between(0.0, 1.0)))
             .check([](const Parameters& p) {
               return p.masked_patches.size() == 2 && p.masked_patches[0] <= p.masked_patches[1]

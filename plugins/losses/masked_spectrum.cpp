@@ -42,7 +42,7 @@ class MaskedSpectrum final : public Loss {
                    between(0.0, 1.0))
             .field("random", &Parameters::random, "share of the tokens that are hidden one by one beside spans",
                    between(0.0, 1.0))
-            .field("encoder", &Parameters::encoder, "whose tokens are modelled")
+            .field("encoder", &Parameters::encoder, "encoder whose tokens are modelled")
             .field("augment", &Parameters::augment, "reconstruct augmented views, as [dataset.views] describes them")
             .field("observed", &Parameters::observed,
                    "a field that is 0 where nothing was measured (\"spectrum_ivar\"): what is hidden there does not "

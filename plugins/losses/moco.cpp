@@ -36,14 +36,14 @@ class Moco final : public Loss {
         config::Schema<Parameters>(
             "A view of an object finds another view of it among views of earlier objects, which a moving average of "
             "the encoder has encoded.")
-            .field("encoder", &Parameters::encoder, "which encoder learns")
-            .field("width", &Parameters::width, "of queries and keys", at_least(1))
+            .field("encoder", &Parameters::encoder, "encoder to train")
+            .field("width", &Parameters::width, "width of queries and keys", at_least(1))
             .field("hidden_layer", &Parameters::hidden_layer,
-                   "the head has a hidden layer (MoCo v2); otherwise it is linear (v1)")
-            .field("queue", &Parameters::queue, "keys of earlier objects", between(1, 1 << 24))
-            .field("momentum", &Parameters::momentum, "share that the encoder of keys keeps of itself at a step",
+                   "whether the head has a hidden layer (MoCo v2) or is linear (v1)")
+            .field("queue", &Parameters::queue, "number of keys of earlier objects", between(1, 1 << 24))
+            .field("momentum", &Parameters::momentum, "share of itself that the key encoder keeps at a step",
                    between(0.0, 1.0))
-            .field("temperature", &Parameters::temperature, "of the softmax over keys", above(0.0))
+            .field("temperature", &Parameters::temperature, "temperature of the softmax over keys", above(0.0))
             .field("groups", &Parameters::groups,
                    "equal parts of the batch that batch norms normalise apart, as on as many devices; views of one "
                    "object fall into different ones",

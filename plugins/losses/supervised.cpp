@@ -33,10 +33,10 @@ class Supervised final : public Loss {
         config::Schema<Parameters>("Mean squared error of labels predicted from one encoder's embedding.")
             .field("labels", &Parameters::labels,
                    "numeric labels to predict; an object's unknown ones (NaN) are left out")
-            .field("encoder", &Parameters::encoder, "whose embedding predicts them")
+            .field("encoder", &Parameters::encoder, "encoder whose embedding predicts them")
             .field("hidden", &Parameters::hidden, "hidden widths of the head; none: linear",
                    config::each(config::at_least(1)))
-            .field("dropout", &Parameters::dropout, "behind each hidden layer", config::between(0.0, 0.99))
+            .field("dropout", &Parameters::dropout, "after each hidden layer", config::between(0.0, 0.99))
             .field("mean", &Parameters::mean, "each label's mean; none: of all that training has seen so far")
             .field("deviation", &Parameters::deviation,
                    "each label's standard deviation; none: of all that training has seen so far",

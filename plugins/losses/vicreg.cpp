@@ -33,7 +33,7 @@ class Vicreg final : public ProjectedPairLoss {
                    "widths of each tower's network between embedding and loss; none: no network",
                    config::each(at_least(1)))
             .field("batch_norm", &Parameters::batch_norm,
-                   "a batch norm behind each layer of the expander but the last, as published")
+                   "a batch norm after each layer of the expander but the last, as published")
             .example(R"(
 [[stages]]
 name = "alignment"

@@ -31,7 +31,7 @@ class Neighbours final : public Task {
             .field("modalities", &Parameters::modalities, "within which to search; none: within each there is")
             .field("references", &Parameters::references, "search within floors and baselines, too")
             .renamed("baselines", "references")
-            .field("label", &Parameters::label, "shown of object and neighbour")
+            .field("label", &Parameters::label, "label shown for object and neighbour")
             .example(R"(
 [[tasks]]
 plugin = "neighbours"

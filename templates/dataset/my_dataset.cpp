@@ -23,8 +23,8 @@ class MyDataset final : public Dataset {
     using config::between;
     static const auto schema =
         config::Schema<Parameters>("Round galaxies and spectra with one emission line.")
-            .field("objects", &Parameters::objects, "how many; the last fifth is for testing", between(5, 100000000))
-            .field("seed", &Parameters::seed, "of the objects and their noise", config::at_least(0))
+            .field("objects", &Parameters::objects, "number of objects; the last fifth is for testing", between(5, 100000000))
+            .field("seed", &Parameters::seed, "seed of the objects and their noise", config::at_least(0))
             .field("side", &Parameters::side, "pixels of an image's side", between(8, 1024))
             .field("pixels", &Parameters::pixels, "pixels of a spectrum", between(16, 65536))
             .field("noise", &Parameters::noise, "standard deviation of a pixel", between(0.0, 10.0))

@@ -94,17 +94,17 @@ class SimulatedSurvey final : public data::PairedDataset {
     static const auto schema =
         config::Schema<Parameters>(
             "Simulated galaxies of r < 19.5 (docs/survey.md): images, spectra and the properties they were made from.")
-            .field("galaxies", &Parameters::galaxies, "how many, training and test together",
+            .field("galaxies", &Parameters::galaxies, "number of galaxies, training and test together",
                    config::between(10, 10'000'000))
-            .field("seed", &Parameters::seed, "of the galaxies and their noise", config::at_least(0))
-            .field("bands", &Parameters::bands, "of the images",
+            .field("seed", &Parameters::seed, "seed of the galaxies and their noise", config::at_least(0))
+            .field("bands", &Parameters::bands, "bands of the images",
                    config::one_of(
                        {"g", "r", "i", "z", "gr", "gi", "gz", "ri", "rz", "iz", "gri", "grz", "giz", "riz", "griz"}))
             .section("simulated_noise", &Parameters::simulated_noise, "factors on the simulated noise", noise)
             .field("ivar", &Parameters::ivar, "keep the spectra's inverse variances, too")
             .field("cache", &Parameters::cache,
                    "folder for the file; empty: astroclip in XDG_CACHE_HOME or in ~/.cache")
-            .field("file", &Parameters::file, "the file itself, instead of one in the cache")
+            .field("file", &Parameters::file, "path of the file, instead of one in the cache")
             .renamed("image_noise", "simulated_noise.image")
             .renamed("spectrum_noise", "simulated_noise.spectrum")
             .renamed("turns", "dataset.views.image.steps")

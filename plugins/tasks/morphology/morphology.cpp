@@ -30,12 +30,12 @@ class Morphology final : public Task {
     static const auto schema =
         probe::with_options(
             config::Schema<Parameters>("Answers to Galaxy Zoo's questions by nearest neighbours or a small network.")
-                .field("catalogue", &Parameters::catalogue, "whose questions",
+                .field("catalogue", &Parameters::catalogue, "catalogue of the questions",
                        config::one_of({"galaxy_zoo_decals", "galaxy_zoo_2"}))
                 .field("votes", &Parameters::votes,
                        "which labels: QUESTION_ANSWER_fraction or QUESTION_ANSWER_debiased",
                        config::one_of({"fraction", "debiased"}))
-                .field("questions", &Parameters::questions, "which of the catalogue's; none: all")
+                .field("questions", &Parameters::questions, "questions of the catalogue; none: all")
                 .field("min_votes", &Parameters::min_votes,
                        "least number of votes on a question that a test object has; others are left out and counted",
                        config::at_least(1))

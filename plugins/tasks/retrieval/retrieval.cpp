@@ -32,7 +32,7 @@ class Retrieval final : public Task {
     static const auto schema =
         config::Schema<Parameters>(
             "Finds each object's partner in the other modality, and objects like it in its own and in the other.")
-            .field("labels", &Parameters::labels, "what neighbours should agree in")
+            .field("labels", &Parameters::labels, "labels in which neighbours should agree")
             .field("tolerances", &Parameters::tolerances,
                    "largest differences that count as agreement, along 'labels'; of redshifts, over 1 + label; none: "
                    "0.02 of redshifts, a quarter of the standard deviation of others",
