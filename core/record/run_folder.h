@@ -21,8 +21,8 @@ namespace astroclip::record {
 ///   predictions.h5         what the tasks predict of test objects
 ///   objects.h5             labels of test objects, and pictures of those in the report's galleries
 ///   probes/                the probes that the tasks fit, if they are kept
-///   report.txt, report.json  results of the tasks; report.json is written last, and marks the run as finished
-///   report/index.html      the same as a page with figures
+///   report.txt, report.json  results of the tasks; report.json marks the run as finished
+///   report/index.html      the same as a page with figures, which `astroclip report` can write anew
 class RunFolder {
  public:
   /// Creates a folder: `path`, or first_free(name) when `path` is empty. Throws Error when the folder is not empty.

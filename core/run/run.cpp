@@ -116,9 +116,8 @@ class Run {
     write_model(folder_.model());
     const std::vector<Report> reports = evaluate::evaluate(experiment_, *model_, origins_, *dataset_, in_both_,
                                                            provenance_, looks_, folder_, console_, cache_.get());
-    report::write_report({report::results_of(folder_, reports)}, folder_.report());
     io::write_text(folder_.report_json(), evaluate::report_json(reports));
-    console_.say(fmt::format("report: {}/index.html", folder_.report()));
+    write_page(reports);
     return Outcome::finished;
   }
 
@@ -180,6 +179,17 @@ class Run {
     if (found == metadata.end()) return;
     std::istringstream text(found->second);
     for (std::string line; std::getline(text, line);) looks_.push_back(line);
+  }
+
+  /// The run is finished without its page, which can be written anew.
+  void write_page(const std::vector<Report>& reports) {
+    try {
+      report::write_report({report::results_of(folder_, reports)}, folder_.report());
+      console_.say(fmt::format("report: {}/index.html", folder_.report()));
+    } catch (const std::exception& error) {
+      console_.say(fmt::format("warning: the page of the run is not written: {}; `astroclip report {}` writes it anew",
+                               error.what(), folder_.path()));
+    }
   }
 
   void initialise(const StageSpec& stage) {

@@ -225,6 +225,21 @@ TEST(Run, TwoProcessesAreNotAtOneRun) {
   EXPECT_EQ(run_program("run --resume '" + folder + "'").status, 0);
 }
 
+TEST(Run, IsFinishedEvenIfItsPageCannotBeWritten) {
+  const std::string folder = scratch("pageless");
+  fs::copy(undisturbed_run(), folder, fs::copy_options::recursive);
+  fs::remove(folder + "/report.json");
+  fs::remove_all(folder + "/report");
+  io::write_text(folder + "/report", "a file where the page's folder would be");
+  const auto outcome = run_program("run --resume '" + folder + "'");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("warning: the page of the run is not written: " + folder + "/report"));
+  EXPECT_TRUE(same_file(folder + "/report.json", undisturbed_run() + "/report.json"));
+  fs::remove(folder + "/report");
+  EXPECT_EQ(run_program("report '" + folder + "'").status, 0);
+  EXPECT_TRUE(fs::is_regular_file(folder + "/report/index.html"));
+}
+
 TEST(Run, AFinishedRunIsLeftAlone) {
   const auto outcome = run_program("run --resume '" + undisturbed_run() + "'");
   EXPECT_EQ(outcome.status, 0);
