@@ -85,6 +85,7 @@ std::string Provenance::text() const {
   all.set("dataset", {dataset, {}});
   all.set("code", {code, {}});
   all.set("files", {files, {}});
+  if (!libraries.empty()) all.set("libraries", {libraries, {}});
   return config::to_toml(all);
 }
 
@@ -95,7 +96,7 @@ Provenance Provenance::parse(const std::string& text, const std::string& place) 
     const auto* table = found == nullptr ? nullptr : found->get_if<config::Table>();
     return table == nullptr ? config::Table() : *table;
   };
-  Provenance provenance{section("dataset"), section("code"), section("files")};
+  Provenance provenance{section("dataset"), section("code"), section("files"), section("libraries")};
   const config::Value* accepted = all.find("accepted");
   if (const auto* sentences = accepted == nullptr ? nullptr : accepted->get_if<config::Array>()) {
     for (const config::Value& sentence : *sentences) {

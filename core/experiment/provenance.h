@@ -14,6 +14,8 @@ struct Provenance {
   config::Table dataset;  ///< fingerprint(Dataset)
   config::Table code;     ///< hashes of shared objects: "astroclip", "encoder vit"
   config::Table files;    ///< hashes of files of weights, by path
+  /// Versions of libraries, and the device: for readers, not compared.
+  config::Table libraries = {};
   /// What check_unchanged accepted when the run was resumed.
   std::vector<std::string> accepted = {};
   /// The dataset's files now, for messages; no part of the text.

@@ -17,6 +17,7 @@
 #include "evaluate/overlap.h"
 #include "evaluate/report.h"
 #include "experiment/fingerprint.h"
+#include "experiment/libraries.h"
 #include "experiment/stage_key.h"
 #include "io/output/durable_file.h"
 #include "io/weights/weights_file.h"
@@ -81,6 +82,9 @@ class Run {
     dataset_ = experiment_.dataset.make();
     provenance_ = provenance_of(experiment_, fingerprint(*dataset_));
     provenance_.dataset_files = dataset_->files();
+    for (const auto& [name, version] : library_versions()) provenance_.libraries.set(name, {version, {}});
+    provenance_.libraries.set("compiler", {compiler_version(), {}});
+    provenance_.libraries.set("device", {device_text(device_), {}});
     if (checkpoint_) compare(checkpoint_->position.provenance, checkpoint_->path);
     evaluate::check_labels(experiment_, *dataset_);
     evaluate::check_models(experiment_, *dataset_);
