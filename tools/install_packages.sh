@@ -5,7 +5,7 @@
 set -eu
 
 packages="g++ make cmake ninja-build pkg-config libdnnl-dev libhwy-dev ocl-icd-opencl-dev libhdf5-dev libcfitsio-dev libdeflate-dev
-liblzf-dev wcslib-dev libeigen3-dev libxxhash-dev libnanoflann-dev libpugixml-dev libpng-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev libboost-dev libboost-filesystem-dev libboost-program-options-dev libgtest-dev libgmock-dev"
+liblzf-dev wcslib-dev libeigen3-dev libxxhash-dev libnanoflann-dev libpugixml-dev libjpeg-dev libpng-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev libboost-dev libboost-filesystem-dev libboost-program-options-dev libgtest-dev libgmock-dev"
 
 is_installed() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
