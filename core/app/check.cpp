@@ -9,6 +9,7 @@
 #include "evaluate/evaluation.h"
 #include "evaluate/overlap.h"
 #include "experiment/experiment.h"
+#include "experiment/experiment_file.h"
 #include "model/model_file.h"
 #include "run/checks.h"
 #include "sweep/plan.h"
@@ -73,7 +74,7 @@ int check_sweep(const std::string& path, const sweep::Plan& plan, const Values& 
 
 int check(const Values& values) {
   const std::string path = values.text("file");
-  const config::Table file = config::parse_file(path, values.texts("set"));
+  const config::Table file = parse_experiment(path, values.texts("set"));
   if (sweep::is_sweep(file)) return check_sweep(path, sweep::read_plan(file), values);
   const Experiment experiment = read_experiment(file);
   const Experiment here = checkable(experiment);
@@ -91,23 +92,24 @@ int check(const Values& values) {
 }  // namespace
 
 Verb check_verb() {
-  return {.name = "check",
-          .usages = {"FILE [--set key=value]… [--data] [--resolved]"},
-          .meaning = "check an experiment file without running it",
-          .description =
-              "Reports every mistake with its location and a suggestion, then constructs encoders and losses (without "
-              "weights) to verify that they match each other and their weight files. With --data, it also opens the "
-              "dataset, looks for the labels that are read, and counts test objects that are training objects, too. "
-              "Where the machine lacks the experiment's card, it says so and checks the rest. `run` does all of this, and "
-              "tries every stage on a few objects, before training starts.",
-          .positionals = {Argument("file", "FILE", "experiment file").required().completed_by(Completes::experiment)},
-          .options = {Argument("set", "key=value", "override a key of the file, such as experiment.seed=2").repeated(),
-                      Argument("data", "", "open the dataset, too"),
-                      Argument("resolved", "", "print the file with every default filled in")},
-          .examples = {{"astroclip check experiments/quickstart.toml", "reports all problems at once"},
-                       {"astroclip check experiments/quickstart.toml --set experiment.seed=2 --resolved",
-                        "prints every key with its value"}},
-          .run = check};
+  return {
+      .name = "check",
+      .usages = {"FILE [--set key=value]… [--data] [--resolved]"},
+      .meaning = "check an experiment file without running it",
+      .description =
+          "Reports every mistake with its location and a suggestion, then constructs encoders and losses (without "
+          "weights) to verify that they match each other and their weight files. With --data, it also opens the "
+          "dataset, looks for the labels that are read, and counts test objects that are training objects, too. "
+          "Where the machine lacks the experiment's card, it says so and checks the rest. `run` does all of this, and "
+          "tries every stage on a few objects, before training starts.",
+      .positionals = {Argument("file", "FILE", "experiment file").required().completed_by(Completes::experiment)},
+      .options = {Argument("set", "key=value", "override a key of the file, such as experiment.seed=2").repeated(),
+                  Argument("data", "", "open the dataset, too"),
+                  Argument("resolved", "", "print the file with every default filled in")},
+      .examples = {{"astroclip check experiments/quickstart.toml", "reports all problems at once"},
+                   {"astroclip check experiments/quickstart.toml --set experiment.seed=2 --resolved",
+                    "prints every key with its value"}},
+      .run = check};
 }
 
 }  // namespace astroclip::app

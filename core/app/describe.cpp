@@ -5,8 +5,8 @@
 #include "app/verbs.h"
 #include "base/table.h"
 #include "base/text.h"
-#include "config/toml.h"
 #include "experiment/experiment.h"
+#include "experiment/experiment_file.h"
 #include "plugin/host.h"
 #include "sweep/plan.h"
 
@@ -125,7 +125,7 @@ std::vector<plugin::Listing> find_all(const std::string& name) {
 
 /// What the dataset of an experiment file reads of each object.
 void print_fields(const std::string& path) {
-  const config::Table file = config::parse_file(path);
+  const config::Table file = parse_experiment(path);
   const config::Value* section = file.find("dataset");
   if (section == nullptr) throw Error(fmt::format("{}: has no section [dataset]", path));
   config::Problems problems;

@@ -125,7 +125,8 @@ Verb import_verb() {
                            "pair two files whatever their positions; SPECTRUM#ROW selects a row")
                       .repeated(),
                   Argument("at", "CATALOGUE",
-                           "cut images out at the positions of a table (CSV, FITS, HDF5, VOTable), none whole")
+                           "cut images out at the positions of a table (CSV, FITS, HDF5, VOTable; FILE[HDU] where it "
+                           "holds several), none whole")
                       .completed_by(Completes::file),
                   Argument(
                       "labels", "TABLE",

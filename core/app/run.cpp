@@ -7,6 +7,7 @@
 #include "app/verbs.h"
 #include "config/toml.h"
 #include "experiment/experiment.h"
+#include "experiment/experiment_file.h"
 #include "sweep/dry_run.h"
 #include "sweep/folder.h"
 #include "sweep/sweep.h"
@@ -17,7 +18,7 @@ namespace {
 
 /// The file with the keys that the command line overrides.
 config::Table read(const std::string& path, const Values& values) {
-  config::Table file = config::parse_file(path, values.texts("set"));
+  config::Table file = parse_experiment(path, values.texts("set"));
   const auto assign = [&](const std::string& option, const std::string& key) {
     const config::Location place{"--" + option};
     if (values.has(option)) config::assign(file, key, {values.integer(option), place}, place, place.file);

@@ -74,6 +74,10 @@ std::vector<Input> open_files(const std::vector<std::string>& named, const std::
 /// The section [dataset] of a TOML file, or one made for a plugin's name, with the request's assignments.
 config::Value dataset_section(const Request& request) {
   const bool is_file = request.dataset.ends_with(".toml");
+  if (!is_file && std::filesystem::exists(request.dataset)) {
+    throw Error(fmt::format("{}: --dataset takes a plugin or a file FILE.toml; objects in files go by --input",
+                            request.dataset));
+  }
   config::Table file = is_file ? config::parse_file(request.dataset) : config::Table();
   if (!is_file) {
     config::Table section;

@@ -12,6 +12,7 @@
 #include "config/schema.h"
 #include "config/toml.h"
 #include "data/image_bands.h"
+#include "experiment/experiment_file.h"
 #include "experiment/stage_schema.h"
 
 namespace astroclip {
@@ -368,7 +369,7 @@ std::vector<config::FieldDescription> describe_experiment() {
 Table affecting_results(const Table& resolved) { return config::affecting_results(resolved, describe_experiment()); }
 
 Experiment load_experiment(const std::string& path, const std::vector<std::string>& assignments) {
-  return read_experiment(config::parse_file(path, assignments));
+  return read_experiment(parse_experiment(path, assignments));
 }
 
 Experiment load_resolved(const std::string& path) {

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "data/gaps.h"
 #include "data/survey.h"
+#include "fits/label_tables.h"
 #include "fits/measured_spectra.h"
 #include "fits/object_groups.h"
 #include "fits/places.h"
@@ -100,7 +101,9 @@ MeasuredSpectrum on_grid_pixels(const GridSpectrum& spectrum) {
 class Importer {
  public:
   explicit Importer(const ImportRequest& request)
-      : request_(request), pixels_(request.output), image_reader_(request.images, &pixels_) {}
+      : request_(request), tables_(request.labels), pixels_(request.output), image_reader_(request.images, &pixels_) {
+    if (!request.at.empty()) places_ = read_places(request.at);
+  }
 
   ImportReport run() {
     for (const std::string& file : request_.files) {
@@ -127,7 +130,7 @@ class Importer {
       std::vector<WrittenObject> objects = objects_to_write();
       report_.training = put_test_objects_last(objects);
       report_.testing = report_.objects - report_.training;
-      report_.label_notes = write_objects(objects, pixels_, request_);
+      report_.label_notes = write_objects(objects, pixels_, request_, tables_);
     }
     return std::move(report_);
   }
@@ -186,17 +189,17 @@ class Importer {
   }
 
   void read_images() {
-    if (request_.at.empty()) return take(image_reader_.whole_images());
-    const Places places = read_places(request_.at);
-    StampsAtPlaces stamps = image_reader_.stamps(places.positions);
+    if (!places_) return take(image_reader_.whole_images());
+    StampsAtPlaces stamps = image_reader_.stamps(places_->positions);
     ImportedFile entry{request_.at, "places", 0, {}, {}, {}};
     for (const auto& [row, reason] : stamps.refused) entry.refused.push_back({row, reason});
-    entry.taken = std::ssize(places.positions) - std::ssize(stamps.refused);
+    entry.taken = std::ssize(places_->positions) - std::ssize(stamps.refused);
     report_.files.push_back(std::move(entry));
     for (ImagesOfFile& of : stamps.files) {
       for (ObservedImage& image : of.images) {
         const auto row = static_cast<size_t>(*image.place);
-        if (row < places.ids.size() && !places.ids[row].empty()) image.id = ObjectId{places.id_name, places.ids[row]};
+        if (row < places_->ids.size() && !places_->ids[row].empty())
+          image.id = ObjectId{places_->id_name, places_->ids[row]};
       }
     }
     take(std::move(stamps.files));
@@ -472,6 +475,8 @@ class Importer {
   }
 
   const ImportRequest& request_;
+  LabelTables tables_;
+  std::optional<Places> places_;
   ImportReport report_;
   PixelStore pixels_;
   ImageReader image_reader_;

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <filesystem>
 #include <limits>
 #include <tuple>
 
@@ -14,7 +13,6 @@
 #include "base/text.h"
 #include "data/labels.h"
 #include "io/table/key_columns.h"
-#include "io/table/table.h"
 
 namespace astroclip::fits {
 
@@ -58,34 +56,28 @@ class ObjectList final : public Dataset {
   std::span<const SkyPosition> places_;
 };
 
-/// "FILE[TABLE]", unless a file of that name is there.
-io::Table opened(const std::string& named) {
-  const size_t bracket = named.rfind('[');
-  if (bracket == std::string::npos || !named.ends_with(']') || std::filesystem::exists(named))
-    return io::Table::open(named);
-  return io::Table::open(named.substr(0, bracket), named.substr(bracket + 1, named.size() - bracket - 2));
-}
-
 bool has_layout_name(const std::string& column) {
   return std::ranges::find(layout_names, lower(column)) != layout_names.end();
 }
 
 }  // namespace
 
-TableLabels join_tables(std::span<const std::string> tables, std::span<const std::string> ids,
-                        std::span<const SkyPosition> places) {
+LabelTables::LabelTables(std::span<const std::string> named) {
+  for (const std::string& name : named) {
+    const io::Table table = io::Table::open_named(name);
+    tables_.push_back({name, table, io::id_column(table), io::position_columns(table)});
+    if (tables_.back().id || tables_.back().place) continue;
+    throw Error(
+        fmt::format("{}: has no column of identifiers (as TARGETID or object_id) and none of positions (as ra "
+                    "and dec); it has {}",
+                    name, fmt::join(table.columns(), ", ")));
+  }
+}
+
+TableLabels LabelTables::join(std::span<const std::string> ids, std::span<const SkyPosition> places) const {
   const ObjectList objects(ids, places);
   TableLabels all;
-  for (const std::string& named : tables) {
-    const io::Table table = opened(named);
-    const auto id = io::id_column(table);
-    const auto place = io::position_columns(table);
-    if (!id && !place) {
-      throw Error(
-          fmt::format("{}: has no column of identifiers (as TARGETID or object_id) and none of positions (as ra "
-                      "and dec); it has {}",
-                      named, fmt::join(table.columns(), ", ")));
-    }
+  for (const auto& [named, table, id, place] : tables_) {
     data::LabelTable how{.id = id.value_or("")};
     if (place) std::tie(how.ra, how.dec) = *place;
     const data::JoinedRows rows = data::join_rows(objects, table, how);

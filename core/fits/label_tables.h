@@ -1,11 +1,14 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fits/sky_frame.h"
+#include "io/table/table.h"
 
 namespace astroclip::fits {
 
@@ -16,12 +19,26 @@ struct TableLabels {
   std::vector<std::string> notes;                         ///< what was joined and what was left out, a sentence each
 };
 
-/// Joins tables ("FILE", or "FILE[TABLE]" where a file holds several) to objects as data::join_rows does: by its
-/// id_column (io/table/key_columns.h), and objects that no row is of within 1 arcsec of its position_columns. Objects
-/// without an identifier ("") are joined by position alone. Every column of numbers,
-/// booleans or texts is taken, but for those whose names the layout has itself. Throws Error naming the file when it
-/// has neither, or no column is left.
-TableLabels join_tables(std::span<const std::string> tables, std::span<const std::string> ids,
-                        std::span<const SkyPosition> places);
+/// Tables (as io::Table::open_named takes them) whose columns become labels.
+class LabelTables {
+ public:
+  /// Opens them. Throws Error naming the file when it is no table, or has neither an id_column nor position_columns
+  /// (io/table/key_columns.h).
+  explicit LabelTables(std::span<const std::string> named);
+
+  /// Joins them to objects as data::join_rows does: by the identifiers, and objects that no row is of within 1 arcsec
+  /// of the positions. Objects without an identifier ("") are joined by position alone. Every column of numbers,
+  /// booleans or texts is taken, but for those whose names the layout has itself. Throws Error when none is left.
+  TableLabels join(std::span<const std::string> ids, std::span<const SkyPosition> places) const;
+
+ private:
+  struct Keyed {
+    std::string name;  ///< as it was given
+    io::Table table;
+    std::optional<std::string> id;
+    std::optional<std::pair<std::string, std::string>> place;
+  };
+  std::vector<Keyed> tables_;
+};
 
 }  // namespace astroclip::fits

@@ -10,6 +10,7 @@
 #include "data/gaps.h"
 #include "fits/desi_files.h"
 #include "fits/spectrum_files.h"
+#include "io/file_format.h"
 #include "io/fits.h"
 
 namespace astroclip::fits {
@@ -68,7 +69,12 @@ void read(const FitsFile& file, Observations& found) {
     return;
   }
   std::vector<std::string> names;
-  for (const io::FitsHdu& hdu : file.hdus()) names.push_back(hdu.name);
+  for (const io::FitsHdu& hdu : file.hdus()) {
+    names.push_back(hdu.name);
+    if (const std::string table = hdu.is_table ? io::table_format(file.path(), hdu.name) : ""; !table.empty())
+      throw Error(fmt::format("holds neither spectra nor redshifts of objects with identifiers, but '{}', {}", hdu.name,
+                              table));
+  }
   throw Error(fmt::format("holds neither spectra, redshifts nor images that are known; its HDUs are {}",
                           fmt::join(names, ", ")));
 }

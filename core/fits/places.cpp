@@ -8,11 +8,11 @@
 
 namespace astroclip::fits {
 
-Places read_places(const std::string& path) {
-  const io::Table table = io::Table::open(path);
+Places read_places(const std::string& named) {
+  const io::Table table = io::Table::open_named(named);
   const auto columns = io::position_columns(table);
   if (!columns) {
-    throw Error(fmt::format("{}: has no columns of positions (as ra and dec, in degrees); it has {}", path,
+    throw Error(fmt::format("{}: has no columns of positions (as ra and dec, in degrees); it has {}", named,
                             fmt::join(table.columns(), ", ")));
   }
   Places places;

@@ -14,8 +14,8 @@ struct Places {
   std::string id_name;  ///< of the column of identifiers, in capitals
 };
 
-/// From a table of any format, by its position_columns and its id_column (io/table/key_columns.h). Throws Error listing
-/// the columns when none are positions.
-Places read_places(const std::string& path);
+/// From a table (as io::Table::open_named takes it), by its position_columns and its id_column
+/// (io/table/key_columns.h). Throws Error listing the columns when none are positions.
+Places read_places(const std::string& named);
 
 }  // namespace astroclip::fits

@@ -12,7 +12,6 @@
 #include "base/object_ids.h"
 #include "data/layouts/paired_file.h"
 #include "data/survey.h"
-#include "fits/label_tables.h"
 
 namespace astroclip::fits {
 
@@ -44,14 +43,14 @@ ObjectIds ids_of(const std::vector<WrittenObject>& objects) {
   return ids;
 }
 
-TableLabels labels_of(const std::vector<WrittenObject>& objects, const std::vector<std::string>& tables) {
+TableLabels labels_of(const std::vector<WrittenObject>& objects, const LabelTables& tables) {
   std::vector<std::string> ids;
   std::vector<SkyPosition> places;
   for (const WrittenObject& object : objects) {
     ids.push_back(object.has_own_id ? object.id : "");
     places.push_back(object.position);
   }
-  return join_tables(tables, ids, places);
+  return tables.join(ids, places);
 }
 
 }  // namespace
@@ -78,8 +77,8 @@ int64_t put_test_objects_last(std::vector<WrittenObject>& objects) {
 }
 
 std::vector<std::string> write_objects(const std::vector<WrittenObject>& objects, const PixelStore& pixels,
-                                       const ImportRequest& request) {
-  const TableLabels joined = labels_of(objects, request.labels);
+                                       const ImportRequest& request, const LabelTables& tables) {
+  const TableLabels joined = labels_of(objects, tables);
   std::vector<std::string> labels = {"has_image", "has_spectrum", "ra", "dec", "zwarn"};
   for (const auto& [name, values] : joined.labels) labels.push_back(name);
   const int64_t sizes[] = {std::ssize(objects)};

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fits/import.h"
+#include "fits/label_tables.h"
 #include "fits/pixel_store.h"
 #include "fits/sky_frame.h"
 #include "fits/spectrum_grid.h"
@@ -26,8 +27,8 @@ struct WrittenObject {
 /// training.
 int64_t put_test_objects_last(std::vector<WrittenObject>& objects);
 
-/// Writes the request's output, with the labels of its tables. Returns what was joined from them.
+/// Writes the request's output, with the labels of tables. Returns what was joined from them.
 std::vector<std::string> write_objects(const std::vector<WrittenObject>& objects, const PixelStore& pixels,
-                                       const ImportRequest& request);
+                                       const ImportRequest& request, const LabelTables& tables);
 
 }  // namespace astroclip::fits

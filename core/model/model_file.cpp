@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "config/toml.h"
 #include "data/preprocessing.h"
+#include "experiment/experiment_file.h"
 #include "io/weights/weights_file.h"
 
 namespace astroclip {
@@ -75,7 +76,7 @@ void check_views(const ModelDescription& description, const Dataset& dataset, co
 }
 
 std::vector<EncoderSpec> load_architecture(const std::string& path) {
-  return read_architecture(config::parse_file(path), path);
+  return read_architecture(parse_experiment(path), path);
 }
 
 }  // namespace astroclip

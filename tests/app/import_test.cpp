@@ -77,6 +77,18 @@ TEST(Import, PairsPathsThatHoldEqualsSignsAndOtherSpellings) {
   }
 }
 
+TEST(Import, TakesPathsOfAnyLettersAndThroughLinks) {
+  const std::string folder = scratch("ünï [1] 银"), link = scratch("link.fits"), output = folder + "/öut.h5";
+  write_pair(folder + "/im*.fits", folder + "/spec?.fits");
+  std::filesystem::remove(link);
+  std::filesystem::create_symlink(folder + "/im*.fits", link);
+  std::filesystem::remove(output);
+  const auto outcome = run_program("import '" + link + "' '" + folder + "/spec?.fits' --output '" + output + "'");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, testing::HasSubstr("2 objects, 1 with an image, 1 with a spectrum"));
+  EXPECT_TRUE(std::filesystem::exists(output));
+}
+
 TEST(Import, TellsWhatIsWrongWithItsBands) {
   EXPECT_EQ(
       run_program("import a.fits --output x.h5 --bands gg").err,

@@ -165,7 +165,8 @@ TEST_F(FitsTest, RefusesWhatIsNoFile) {
   EXPECT_THAT([&] { FitsFile::open(folder); }, ThrowsMessage<Error>(folder + ": is a folder; name the files in it"));
   const std::string other = path("other.h5");
   write_text(other, "\x89HDF\r\n\x1a\n and more");
-  EXPECT_THAT([&] { FitsFile::open(other); }, ThrowsMessage<Error>(other + ": is not a FITS file but an HDF5 file"));
+  EXPECT_THAT([&] { FitsFile::open(other); },
+              ThrowsMessage<Error>(testing::StartsWith(other + ": is not a FITS file but an HDF5 file; ")));
 }
 
 TEST_F(FitsTest, ReadsLogicalAndVectorColumnsAndUnits) {
@@ -226,7 +227,7 @@ TEST_F(FitsTest, RefusesWhatIsNoFitsFile) {
   write_text(file, "SIMPLE words, and no FITS file\n");
   EXPECT_THAT([&] { FitsFile::open(file); }, ThrowsMessage<Error>(file + ": is not a FITS file"));
   write_text(file, "");
-  EXPECT_THAT([&] { FitsFile::open(file); }, ThrowsMessage<Error>(file + ": is not a FITS file"));
+  EXPECT_THAT([&] { FitsFile::open(file); }, ThrowsMessage<Error>(file + ": is not a FITS file but an empty file"));
   EXPECT_THAT([&] { FitsFile::open("/none.fits"); },
               ThrowsMessage<Error>("/none.fits: cannot open: No such file or directory"));
 }

@@ -152,7 +152,7 @@ TEST(Safetensors, SaysWhatAFileIsInstead) {
        "a Python pickle; load it in Python and save its tensors with "
        "safetensors.torch.save_file or torch.save"},
       {"<!DOCTYPE html><html>", "a web page, perhaps a failed download"},
-      {"\x89HDF\r\n\x1a\n and more", "an HDF5 file"},
+      {"PAR1 and more", "a Parquet file; write it as FITS, HDF5 or CSV"},
       {"GGUF and more of it", "a GGUF file of quantised weights"}};
   for (const auto& [bytes, what] : files) {
     write_text(path, bytes);

@@ -100,8 +100,8 @@ TEST(CsvTest, NamesTheLine) {
   says("a,b\n1,\"2\"3\n", "line 2: text follows a closing quote");
   says("1,2\n3,4\n", "line 1: expected the names of the columns, found numbers");
   says("# nothing\n", "holds no table");
-  says("PAR1....", "is a Parquet file; write the table as FITS, HDF5 or CSV");
-  says(std::string("\x93NUMPY\0\0", 8), "is a NumPy array; write the table as FITS, HDF5 or CSV");
+  says("PAR1....", "is no table but a Parquet file; write it as FITS, HDF5 or CSV");
+  says(std::string("\x93NUMPY\0\0", 8), "is no table but a NumPy array (.npy); write it as FITS, HDF5 or CSV");
   const std::string path = written("names.csv", "ra,dec,z,z\n1,2,3,x\n");
   EXPECT_THAT([&] { column_of(path, "deg"); },
               ThrowsMessage<Error>(path + ": has no column 'deg'; it has ra, dec, z, z; did you mean 'dec'?"));
@@ -405,7 +405,7 @@ TEST(VoTableTest, SaysWhatIsWrong) {
   says(votable("<BINARY><STREAM href=\"http://example.org/x\"/></BINARY>"),
        "its stream is another file; expected base64 text in the file itself");
   says(votable("<FITS/>"), "its data are FITS; expected TABLEDATA, BINARY or BINARY2");
-  says("<html><body>Not found</body></html>", "is an XML file of <html>, not a VOTable");
+  says("<page><body>Not found</body></page>", "is an XML file of <page>, not a VOTable");
   says("<VOTABLE><RESOURCE><INFO name=\"QUERY_STATUS\" value=\"ERROR\">no such column</INFO></RESOURCE></VOTABLE>",
        "holds the error of a query: no such column");
   says("<VOTABLE><RESOURCE>", "is damaged: Start-end tags mismatch (at byte 18)");

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "io/file_format.h"
 #include "io/hdf5/hdf5.h"
 #include "io/hdf5/row_reader.h"
 #include "io/output/durable_file.h"
@@ -117,7 +118,13 @@ std::string reason_without_groups(const io::Hdf5File& file) {
   const std::string expected = "the paired layout has groups with images and spectra";
   if (const auto groups = file.groups(""); !groups.empty())
     return fmt::format("group '{}' has neither images nor spectra; {}", groups[0], expected);
-  if (!file.contains("images")) return "has no groups; " + expected;
+  if (!file.contains("images")) {
+    const std::vector<std::string> names = file.datasets("");
+    if (std::ranges::any_of(names, [](const std::string& name) { return name.ends_with("_embeddings"); }))
+      return "holds embeddings, which `astroclip explore` takes; " + expected;
+    const std::string table = io::table_format(file.path());
+    return table.empty() ? "has no groups; " + expected : fmt::format("is {}; {}", table, expected);
+  }
   return fmt::format("has no groups, but 'images' of {}; the image survey's are [N, bands, {}, {}], and {}",
                      file.shape("images").str(), side, side, expected);
 }

@@ -12,8 +12,8 @@ namespace astroclip::io {
 
 namespace {
 
-std::mutex& library_lock() {
-  static std::mutex lock;
+std::recursive_mutex& library_lock() {
+  static std::recursive_mutex lock;
   return lock;
 }
 

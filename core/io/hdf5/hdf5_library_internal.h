@@ -10,13 +10,13 @@ namespace astroclip::io {
 
 inline constexpr H5Z_filter_t lzf_filter = 32000;  // as h5py registered it
 
-/// Held during every call into HDF5; the first one initialises the library.
+/// Held during every call into HDF5, by a thread perhaps several times; the first one initialises the library.
 class Hdf5Lock {
  public:
   Hdf5Lock();
 
  private:
-  std::lock_guard<std::mutex> guard_;
+  std::lock_guard<std::recursive_mutex> guard_;
 };
 
 /// An identifier of the library with its closing function.

@@ -328,6 +328,8 @@ std::shared_ptr<const TableSource> open_fits_table(const std::string& path, cons
     names.push_back(is_unique ? hdu.name : fmt::format("HDU {}", i + 1));
     numbers.push_back(static_cast<int>(i) + 1);
   }
+  if (names.empty())
+    throw Error(fmt::format("{}: holds images and no table; `astroclip import` takes it as one of its FILEs", path));
   return std::make_shared<const FitsTable>(path, numbers[choose_table(path, names, table)]);
 }
 

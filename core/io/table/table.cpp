@@ -5,12 +5,14 @@
 #include <libdeflate.h>
 
 #include <algorithm>
-#include <array>
+#include <filesystem>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "io/file_format.h"
 #include "io/mapped_file.h"
 #include "io/table/number_text_internal.h"
 #include "io/table/table_source_internal.h"
@@ -49,38 +51,22 @@ FileText gunzipped(const std::string& path, std::string_view packed) {
   return {std::move(whole), text};
 }
 
-/// What is known of a file by its first bytes and is no table that can be read; "" of others.
-std::string foreign_format(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, const char*>, 9> formats = {{
-      {"PAR1", "a Parquet file; write the table as FITS, HDF5 or CSV"},
-      {"ARROW1", "an Arrow file; write the table as FITS, HDF5 or CSV"},
-      {"PK\x03\x04", "a zip archive; unpack it, or write the table as CSV"},
-      {"BZh", "compressed by bzip2; unpack it"},
-      {"\xFD"
-       "7zXZ",
-       "compressed by xz; unpack it"},
-      {"\x28\xB5\x2F\xFD", "compressed by zstd; unpack it"},
-      {"\x93NUMPY", "a NumPy array; write the table as FITS, HDF5 or CSV"},
-      {"\xFF\xFE", "text in UTF-16; write it in UTF-8"},
-      {"\xFE\xFF", "text in UTF-16; write it in UTF-8"},
-  }};
-  for (const auto& [begin, what] : formats) {
-    if (text.starts_with(begin)) return what;
-  }
-  const bool has_zero = text.substr(0, 4096).find('\0') != std::string_view::npos;
-  return has_zero ? "a binary file of no known table format" : "";
-}
-
 std::shared_ptr<const TableSource> open_source(const std::string& path, const std::string& table) {
   FileText file = mapped_text(path);
-  if (file.text.starts_with("\x1F\x8B")) file = gunzipped(path, file.text);
+  const bool is_packed = file.text.starts_with("\x1F\x8B");
+  if (is_packed) file = gunzipped(path, file.text);
   if (file.text.starts_with("SIMPLE  =")) return open_fits_table(path, table);
   constexpr std::string_view hdf5 = "\x89HDF\r\n\x1A\n";
   for (size_t block = 0; block < file.text.size(); block = std::max<size_t>(512, 2 * block)) {  // behind a user block
-    if (file.text.substr(block).starts_with(hdf5)) return open_hdf5_table(path, table);
+    if (!file.text.substr(block).starts_with(hdf5)) continue;
+    if (is_packed) throw Error(fmt::format("{}: is an HDF5 file, compressed by gzip; decompress it with gunzip", path));
+    return open_hdf5_table(path, table);
   }
-  const std::string foreign = foreign_format(file.text);
-  if (!foreign.empty()) throw Error(fmt::format("{}: is {}", path, foreign));
+  const auto first = std::as_bytes(std::span(file.text).first(std::min<size_t>(512, file.text.size())));
+  const std::string other = is_packed ? other_format(first) : other_format(path, false);
+  if (!other.empty()) throw Error(fmt::format("{}: is no table but {}", path, other));
+  if (file.text.substr(0, 4096).find('\0') != std::string_view::npos)
+    throw Error(fmt::format("{}: is no table but a binary file of no known format", path));
   if (file.text.starts_with("\xEF\xBB\xBF")) file.text.remove_prefix(3);  // a byte order mark
   if (trimmed(file.text.substr(0, 4096)).starts_with('<')) return open_votable(path, std::move(file), table);
   if (!table.empty())
@@ -112,6 +98,12 @@ Table Table::open(const std::string& path, const std::string& table) {
   opened.path_ = path;
   opened.source_ = open_source(path, table);
   return opened;
+}
+
+Table Table::open_named(const std::string& named) {
+  const size_t bracket = named.rfind('[');
+  if (bracket == std::string::npos || !named.ends_with(']') || std::filesystem::exists(named)) return open(named);
+  return open(named.substr(0, bracket), named.substr(bracket + 1, named.size() - bracket - 2));
 }
 
 const std::string& Table::format() const { return source_->format; }

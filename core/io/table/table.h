@@ -21,6 +21,8 @@ class Table {
   /// name or ID of a VOTable's table; "" where there is only one. Throws Error when there are several, naming them,
   /// and when the file is damaged or of another format.
   static Table open(const std::string& path, const std::string& table = "");
+  /// The table of "FILE", or of "FILE[TABLE]" unless there is a file of that name.
+  static Table open_named(const std::string& named);
 
   const std::string& path() const { return path_; }
   /// "CSV", "FITS table" …

@@ -164,7 +164,7 @@ struct SafetensorsFile::Mapping {
  private:
   void parse() {
     const auto bytes = static_cast<int64_t>(file.bytes().size());
-    if (const std::string other = other_format(file.bytes()); !other.empty()) {
+    if (const std::string other = looks_like_one(path) ? "" : other_format(path); !other.empty()) {
       throw Error(fmt::format("{}: is not a file of weights but {}", path, other));
     }
     if (bytes <= length_bytes) not_safetensors(path, fmt::format("{} bytes are too few for a header", bytes));
