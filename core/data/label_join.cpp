@@ -82,7 +82,7 @@ class Join {
       if (!own) return;
       places.objects[index_of(split)] = std::move(*own);
     }
-    const io::Column ra = table_.read(columns.first), dec = table_.read(columns.second);
+    const io::Column ra = table_.degrees(columns.first), dec = table_.degrees(columns.second);
     places_ = {ra.name, dec.name, ra.numbers(), dec.numbers(), std::move(places.objects)};
   }
 

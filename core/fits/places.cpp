@@ -16,7 +16,8 @@ Places read_places(const std::string& named) {
                             fmt::join(table.columns(), ", ")));
   }
   Places places;
-  const std::vector<double> ras = table.read(columns->first).numbers(), decs = table.read(columns->second).numbers();
+  const std::vector<double> ras = table.degrees(columns->first).numbers(),
+                            decs = table.degrees(columns->second).numbers();
   for (size_t i = 0; i < ras.size(); ++i) places.positions.push_back({ras[i], decs[i]});
   if (const auto id = io::id_column(table)) {
     const io::Column column = table.read(*id);

@@ -6,12 +6,12 @@
 #include <cmath>
 #include <functional>
 #include <initializer_list>
-#include <numbers>
 #include <utility>
 
 #include "base/error.h"
 #include "base/survey_ids.h"
 #include "fits/header.h"
+#include "io/table/table.h"
 
 namespace astroclip::fits {
 
@@ -53,8 +53,8 @@ class TableReader {
                                   {"FIBER_RA", "FIBER_DEC"}}) {
       if (!has(ra) || !has(dec)) continue;
       const auto ras = numbers({ra}, rows), decs = numbers({dec}, rows);
-      const double degrees = file_.column_unit(hdu_, ra).starts_with("rad") ? 180.0 / std::numbers::pi : 1.0;
-      for (size_t i = 0; i < rows; ++i) table.position[i] = position_at(ras[i] * degrees, decs[i] * degrees);
+      const double of_ra = degrees_in(ra), of_dec = degrees_in(dec);
+      for (size_t i = 0; i < rows; ++i) table.position[i] = position_at(ras[i] * of_ra, decs[i] * of_dec);
       break;
     }
     table.redshift = numbers({"Z", "REDSHIFT"}, rows);
@@ -69,6 +69,12 @@ class TableReader {
 
  private:
   bool has(const std::string& column) const { return file_.has_column(hdu_, column); }
+
+  double degrees_in(const std::string& column) const {
+    const std::string unit = file_.column_unit(hdu_, column);
+    if (const auto degrees = io::degrees_of(unit)) return *degrees;
+    throw Error(fmt::format("HDU '{}', column '{}': its unit '{}' is none of angles", hdu_, column, unit));
+  }
 
   /// The first of the columns that there is and that has one number a row.
   std::vector<double> numbers(std::initializer_list<const char*> names, size_t rows,

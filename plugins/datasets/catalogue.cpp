@@ -128,7 +128,8 @@ id = "OBJID"
     const std::scoped_lock lock(mutex_);
     auto found = columns_.find(name);
     if (found != columns_.end()) return found->second;
-    const io::Column values = table_.read(name);
+    const bool is_position = same_letters(name, "ra") || same_letters(name, "dec");
+    const io::Column values = is_position ? table_.degrees(name) : table_.read(name);
     if (const auto row = values.rounded_row())
       throw Error(values.place + ", row " + std::to_string(*row + 1) + ": " + values.text(*row) +
                   " is beyond ±2^53, which a label (float64) cannot hold exactly");

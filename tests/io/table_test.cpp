@@ -391,6 +391,35 @@ TEST(VoTableTest, ReadsBinary) {
       written("binary2.vot", votable("<BINARY2><STREAM encoding=\"base64\">" + base64(masks) + "</STREAM></BINARY2>")));
 }
 
+/// 150° is 10 h and 5π/6.
+TEST(TableTest, AnglesAreTakenByTheirUnits) {
+  const std::string hours = scratch("hours.fits");
+  FitsWriter(hours).empty_primary().table("CAT", 1,
+                                          {{"ra", "D", {10.0}, {}, {}, {}, "hourangle"},
+                                           {"dec", "D", {7200.0}, {}, {}, {}, "arcsec"},
+                                           {"mass", "D", {3.0}, {}, {}, {}, "solMass"}});
+  const Table fits = Table::open(hours);
+  EXPECT_EQ(fits.unit("RA"), "hourangle");
+  EXPECT_EQ(std::get<Numbers>(fits.degrees("ra").values), Numbers{150.0});
+  EXPECT_EQ(std::get<Numbers>(fits.degrees("dec").values), Numbers{2.0});
+  EXPECT_THAT([&] { (void)fits.degrees("mass"); },
+              ThrowsMessage<Error>(hours + ": column 'mass': its unit is 'solMass'; angles in deg, rad, h, arcmin, "
+                                           "arcsec, mas and uas are read"));
+  const std::string radians =
+      written("radians.vot",
+              "<VOTABLE><RESOURCE><TABLE><FIELD name=\"ra\" datatype=\"double\" unit=\"rad\"/><DATA><TABLEDATA>"
+              "<TR><TD>2.6179938779914944</TD></TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>");
+  EXPECT_NEAR(std::get<Numbers>(Table::open(radians).degrees("ra").values)[0], 150.0, 1e-12);
+  const std::string ecsv = written("units.ecsv",
+                                   "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: ra, unit: h, datatype: float64}\n"
+                                   "# - {name: dec, datatype: float64}\nra dec\n10.0 2.5\n");
+  EXPECT_EQ(std::get<Numbers>(Table::open(ecsv).degrees("ra").values), Numbers{150.0});
+  EXPECT_EQ(std::get<Numbers>(Table::open(ecsv).degrees("dec").values), Numbers{2.5});
+  const std::string sexagesimal = written("sexagesimal.csv", "ra,dec\n10:00:00.0,+02:00:00\n");
+  EXPECT_THAT([&] { (void)Table::open(sexagesimal).degrees("ra"); },
+              ThrowsMessage<Error>(sexagesimal + ": column 'ra': expected an angle in degrees, found '10:00:00.0'"));
+}
+
 TEST(VoTableTest, SaysWhatIsWrong) {
   const auto says = [](const std::string& text, const std::string& message) {
     const std::string path = written("wrong.vot", text);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <functional>
+#include <map>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -114,6 +116,7 @@ class Csv final : public TableSource {
     }
     if (columns.empty()) throw Error(fmt::format("{}: holds no table", path));
     rows = static_cast<int64_t>(begins_.size());
+    for (const std::string& name : columns) units.push_back(unit_of_[name]);
   }
 
   Column read(size_t column, const std::string&) const override {
@@ -147,7 +150,10 @@ class Csv final : public TableSource {
     size_t end = 0;
     for (; at_ < file_.text.size(); at_ = end, ++line_) {
       const std::string_view text = line(end);
-      if (is_comment(text)) comment = text;
+      if (is_comment(text)) {
+        comment = text;
+        note_unit(text);
+      }
       if (is_comment(text) || trimmed(text).empty()) continue;
       separator_ = separator_of(text);
       columns = fields_of(text, separator_);
@@ -164,6 +170,17 @@ class Csv final : public TableSource {
         throw Error("expected the names of the columns, found numbers");
       return;
     }
+  }
+
+  /// Of a column that ECSV describes: "# - {name: ra, unit: deg, datatype: float64}".
+  void note_unit(std::string_view text) {
+    const auto value_of = [&](std::string_view key) -> std::string_view {
+      const size_t begin = text.find(key);
+      if (begin == std::string_view::npos) return "";
+      const std::string_view rest = text.substr(begin + key.size());
+      return trimmed(rest.substr(0, rest.find_first_of(",}")));
+    };
+    if (trimmed(text).starts_with("# - {name: ")) unit_of_.emplace(value_of("{name: "), value_of(", unit: "));
   }
 
   void find_rows() {
@@ -195,6 +212,7 @@ class Csv final : public TableSource {
   size_t at_ = 0;     ///< while the file is opened
   int64_t line_ = 1;  ///< the line at `at_`
   std::vector<size_t> begins_;
+  std::map<std::string, std::string, std::less<>> unit_of_;
 };
 
 }  // namespace

@@ -44,6 +44,7 @@ class FitsTable final : public TableSource {
       if (field.is_readable) {
         fields_.push_back(field);
         columns.push_back(name);
+        units.push_back(key_text(fmt::format("TUNIT{}", number)));
       } else if (field.repeat > 1) {
         vector_fields_.push_back(field);
         vectors.push_back({name, field.repeat});

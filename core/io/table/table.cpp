@@ -5,12 +5,16 @@
 #include <libdeflate.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <memory>
+#include <numbers>
+#include <optional>
 #include <span>
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "io/file_format.h"
 #include "io/mapped_file.h"
@@ -93,6 +97,24 @@ size_t choose_table(const std::string& path, const std::vector<std::string>& tab
   return static_cast<size_t>(found - tables.begin());
 }
 
+std::optional<double> degrees_of(const std::string& unit) {
+  constexpr double degrees_of_radian = 180.0 / std::numbers::pi, degrees_of_hour = 15.0;
+  constexpr std::array<std::pair<std::string_view, double>, 9> units = {{{"h", degrees_of_hour},
+                                                                         {"hr", degrees_of_hour},
+                                                                         {"hour", degrees_of_hour},
+                                                                         {"hours", degrees_of_hour},
+                                                                         {"hourangle", degrees_of_hour},
+                                                                         {"arcmin", 1.0 / 60.0},
+                                                                         {"arcsec", 1.0 / 3600.0},
+                                                                         {"mas", 1.0 / 3.6e6},
+                                                                         {"uas", 1.0 / 3.6e9}}};
+  const std::string word = lower(unit);
+  if (word.empty() || word.starts_with("deg")) return 1.0;
+  if (word.starts_with("rad")) return degrees_of_radian;
+  const auto* found = std::ranges::find(units, word, [](const auto& one) { return one.first; });
+  return found == units.end() ? std::nullopt : std::optional(found->second);
+}
+
 Table Table::open(const std::string& path, const std::string& table) {
   Table opened;
   opened.path_ = path;
@@ -148,6 +170,32 @@ Column Table::read(const std::string& column) const {
   }
   if (found.size() > 1) throw Error(fmt::format("{}: has {} columns '{}'", path_, found.size(), column));
   return named(columns()[found.front()], [&](const std::string& place) { return source_->read(found.front(), place); });
+}
+
+std::string Table::unit(const std::string& column) const {
+  auto found = std::ranges::find(columns(), column);
+  if (found == columns().end())
+    found = std::ranges::find_if(columns(), [&](const std::string& name) { return same_letters(name, column); });
+  const auto index = static_cast<size_t>(found - columns().begin());
+  return index < source_->units.size() ? source_->units[index] : "";
+}
+
+Column Table::degrees(const std::string& column) const {
+  Column angles = read(column);
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&angles.values)) {
+    const auto text = std::ranges::find_if(*texts, [](const std::string& one) { return !one.empty(); });
+    throw Error(fmt::format("{}: expected an angle in degrees, found '{}'", angles.place,
+                            text == texts->end() ? "" : printable(*text)));
+  }
+  const auto factor = degrees_of(unit(column));
+  if (!factor) {
+    throw Error(fmt::format("{}: its unit is '{}'; angles in deg, rad, h, arcmin, arcsec, mas and uas are read",
+                            angles.place, printable(unit(column))));
+  }
+  std::vector<double> values = angles.numbers();
+  for (double& value : values) value *= *factor;
+  angles.values = std::move(values);
+  return angles;
 }
 
 Column Table::named(const std::string& name, const std::function<Column(const std::string& place)>& read) const {

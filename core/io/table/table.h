@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,11 @@ class Table {
   /// A column, or an element of one, by its name, or, where no other has the same letters, by that name in another
   /// case. Throws Error when there is none or there are several, and when a value is not of the column's type.
   Column read(const std::string& column) const;
+  /// The unit of a column as the file writes it (TUNIT of FITS, `unit` of VOTable and ECSV); "" where it tells of none.
+  std::string unit(const std::string& column) const;
+  /// A column of angles in degrees, which it has unless its unit is another one. Throws Error as `read` does, and for
+  /// text or a unit that is no angle's.
+  Column degrees(const std::string& column) const;
 
  private:
   Column named(const std::string& name, const std::function<Column(const std::string& place)>& read) const;
@@ -44,5 +50,9 @@ class Table {
   std::string path_;
   std::shared_ptr<const struct TableSource> source_;
 };
+
+/// How many degrees a unit of angles has (deg, also of no unit; rad, h, arcmin, arcsec, mas, uas); none of another
+/// unit.
+std::optional<double> degrees_of(const std::string& unit);
 
 }  // namespace astroclip::io

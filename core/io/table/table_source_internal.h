@@ -13,7 +13,8 @@ namespace astroclip::io {
 /// A table of one format.
 struct TableSource {
   std::string format;
-  std::vector<std::string> columns;  ///< with one value a row
+  std::vector<std::string> columns;     ///< with one value a row
+  std::vector<std::string> units = {};  ///< of the columns; empty where the format tells of none
   /// A column with several numbers a row.
   struct Vector {
     std::string name;

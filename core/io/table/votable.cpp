@@ -203,6 +203,7 @@ class VoTable final : public TableSource {
     field.is_column = field.type->kind && (is_text || (field.count == 1 && !field.has_length));
     if (field.is_column) {
       columns.push_back(name.empty() ? id : name);
+      units.emplace_back(node.attribute("unit").value());
       fields_of_columns_.push_back(fields_.size());
     }
     fields_.push_back(field);
