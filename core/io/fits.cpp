@@ -32,20 +32,49 @@ std::string reason(int status) {
   return text;
 }
 
-/// Throws Error for a gzip file that ends with a size which its bytes cannot expand to: cfitsio would reserve it.
-void check_gzip(const std::string& path) {
+/// Throws Error for a gzip or zip file that says of itself a size which its bytes cannot expand to: cfitsio would
+/// reserve it.
+void check_packed(const std::string& path) {
   constexpr uint64_t most_expanded = 1032;  // what a byte of a deflate stream makes at most
+  constexpr std::streamoff size_in_zip = 22;
   std::ifstream file(path, std::ios::binary);
   std::array<unsigned char, 4> bytes = {};
   const auto read = [&] { return !file.read(reinterpret_cast<char*>(bytes.data()), std::ssize(bytes)).fail(); };
-  if (!read() || bytes[0] != 0x1F || bytes[1] != 0x8B) return;
-  file.seekg(-static_cast<std::streamoff>(bytes.size()), std::ios::end);
   if (!read()) return;
+  const bool is_gzip = bytes[0] == 0x1F && bytes[1] == 0x8B, is_zip = bytes[0] == 'P' && bytes[1] == 'K';
+  if (!is_gzip && !is_zip) return;
+  file.seekg(0, std::ios::end);
   const auto packed = static_cast<uint64_t>(file.tellg());
+  if (is_gzip)
+    file.seekg(-static_cast<std::streamoff>(bytes.size()), std::ios::end);
+  else
+    file.seekg(size_in_zip);
+  if (!read()) return;
   uint64_t size = 0;
   for (size_t i = bytes.size(); i-- > 0;) size = size << 8U | bytes[i];
   if (size <= most_expanded * packed) return;
-  throw Error(fmt::format("{}: is damaged: {} bytes of gzip cannot hold the {} that it ends with", path, packed, size));
+  throw Error(fmt::format("{}: is damaged: {} bytes of {} cannot hold the {} of which it tells", path, packed,
+                          is_gzip ? "gzip" : "zip", size));
+}
+
+constexpr size_t header_block = 2880;
+
+/// Whether a word whose value cfitsio reads as a number has a long text: cfitsio says so in a message that does not
+/// hold it.
+bool is_long_text_for_number(std::string_view name, std::string_view card) {
+  constexpr std::array<std::string_view, 19> words = {
+      "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "TFIELDS", "TBCOL", "THEAP",   "TNULL",   "TZERO",  "TSCAL",
+      "BSCALE", "BZERO", "BLANK",  "ZNAXIS", "ZTILE",   "ZVAL",  "ZBITPIX", "ZPCOUNT", "ZGCOUNT"};
+  constexpr size_t most = 28, value_at = 10;
+  const auto is_word = [&](std::string_view word) {
+    return name.starts_with(word) && name.find_first_not_of("0123456789", word.size()) == name.npos;
+  };
+  if (std::ranges::none_of(words, is_word)) return false;
+  std::string_view value = trimmed(card.substr(value_at));
+  const bool is_quoted = value.starts_with('\'');
+  if (is_quoted) value.remove_prefix(1);
+  value = trimmed(value.substr(0, value.find(is_quoted ? '\'' : '/')));
+  return value.size() > most && value.find_first_not_of("+-0123456789.EDed") != value.npos;
 }
 
 }  // namespace
@@ -132,27 +161,43 @@ void FitsFile::State::read_raw(int64_t begin, std::span<char> bytes, int& status
   ffgbyt(file, static_cast<LONGLONG>(bytes.size()), bytes.data(), &status);
 }
 
+bool FitsFile::State::check_block(std::string_view block) const {
+  constexpr size_t card = 80;
+  for (; block.size() >= card; block.remove_prefix(card)) {
+    const std::string_view text = block.substr(0, card);
+    if (text.starts_with("END     ")) return true;
+    if (text.starts_with("TTYPE") && text.back() != ' ' && text.find('\'') == text.npos) {
+      throw Error(fmt::format("{}: is damaged: HDU {} has a column's name without quotes", path, hdus.size() + 1));
+    }
+    const std::string name(trimmed(text.substr(0, 8))), value(trimmed(text.substr(10, 20)));
+    const auto is_damaged = [&](const std::string& found) {
+      return Error(
+          fmt::format("{}: is damaged: HDU {} has {} = {}", path, hdus.size() + 1, printable(name), printable(found)));
+    };
+    if (is_long_text_for_number(name, text)) throw is_damaged(std::string(trimmed(text.substr(10))));
+    const bool is_tile = text.starts_with("ZTILE"), is_axis = text.starts_with("ZNAXIS");
+    if (!is_tile && !is_axis) continue;
+    constexpr int64_t most = int64_t{1} << 31;
+    const int64_t number = std::strtoll(value.c_str(), nullptr, 10);
+    if (number < (is_tile ? 1 : 0) || number > (name == "ZNAXIS" ? Shape::max_rank : most)) throw is_damaged(value);
+  }
+  return false;
+}
+
 void FitsFile::State::check_header(int64_t begin, int64_t size) const {
-  constexpr int64_t block = 2880, card = 80;
-  std::vector<char> bytes(static_cast<size_t>(block));
-  for (int status = 0; begin + block <= size; begin += block) {
+  std::vector<char> bytes(header_block);
+  for (int status = 0; begin + std::ssize(bytes) <= size; begin += std::ssize(bytes)) {
     read_raw(begin, bytes, status);
     if (status != 0) return fits_clear_errmsg();
-    for (int64_t at = 0; at < block; at += card) {
-      const std::string_view text(bytes.data() + at, static_cast<size_t>(card));
-      if (text.starts_with("END     ")) return;
-      if (text.starts_with("TTYPE") && text.back() != ' ' && text.find('\'') == text.npos) {
-        throw Error(fmt::format("{}: is damaged: HDU {} has a column's name without quotes", path, hdus.size() + 1));
-      }
-      const bool is_tile = text.starts_with("ZTILE"), is_axis = text.starts_with("ZNAXIS");
-      if (!is_tile && !is_axis) continue;
-      const std::string name(trimmed(text.substr(0, 8))), value(trimmed(text.substr(10, 20)));
-      constexpr int64_t most = int64_t{1} << 31;
-      const int64_t number = std::strtoll(value.c_str(), nullptr, 10);
-      if (number >= (is_tile ? 1 : 0) && number <= (name == "ZNAXIS" ? Shape::max_rank : most)) continue;
-      throw Error(
-          fmt::format("{}: is damaged: HDU {} has {} = {}", path, hdus.size() + 1, printable(name), printable(value)));
-    }
+    if (check_block({bytes.data(), bytes.size()})) return;
+  }
+}
+
+void FitsFile::State::check_first_header() const {
+  std::ifstream plain(path, std::ios::binary);
+  std::string block(header_block, '\0');
+  for (bool is_first = true; plain.read(block.data(), std::ssize(block)); is_first = false) {
+    if ((is_first && !block.starts_with("SIMPLE  =")) || check_block(block)) return;
   }
 }
 
@@ -162,6 +207,25 @@ void FitsFile::State::check_pixels(const FitsHdu& hdu, int64_t bytes) const {
   if (hdu.shape.numel() / most_of_a_byte <= bytes) return;
   throw Error(fmt::format("{}: is damaged: {} has the shape {}, but {} bytes", path, label(hdus.size() - 1),
                           hdu.shape.str(), bytes));
+}
+
+void FitsFile::State::check_tiles() const {
+  int status = 0;
+  if (fits_is_compressed_image(file, &status) == 0) return;
+  const int64_t tiles = key("NAXIS2", 0), heap = key("PCOUNT", 0);
+  for (std::string name : {"COMPRESSED_DATA", "GZIP_COMPRESSED_DATA", "UNCOMPRESSED_DATA", "NULL_PIXEL_MASK"}) {
+    int column = 0;
+    status = 0;
+    fits_get_colnum(file, CASEINSEN, name.data(), &column, &status);
+    for (int64_t tile = 1; tile <= tiles && status == 0; ++tile) {
+      LONGLONG count = 0, offset = 0;
+      fits_read_descriptll(file, column, tile, &count, &offset, &status);
+      if (count >= 0 && count <= heap) continue;
+      throw Error(fmt::format("{}: is damaged: {} has a tile of {} bytes in a heap of {}", path, label(hdus.size() - 1),
+                              count, heap));
+    }
+    if (status != 0) fits_clear_errmsg();
+  }
 }
 
 int64_t FitsFile::State::data_begin() const {
@@ -237,10 +301,11 @@ void FitsFile::State::describe_image(FitsHdu& hdu, int& status) const {
 FitsFile FitsFile::open(const std::string& path) {
   require_regular_file(path);
   if (!std::ifstream(path)) throw Error(fmt::format("{}: cannot open: {}", path, std::strerror(errno)));
-  check_gzip(path);
+  check_packed(path);
   FitsFile opened;
   opened.state_ = std::make_shared<State>(path);
   State& state = *opened.state_;
+  state.check_first_header();
   int status = 0;
   fits_open_diskfile(&state.file, path.c_str(), READONLY, &status);
   if (status != 0) {
@@ -269,6 +334,7 @@ FitsFile FitsFile::open(const std::string& path) {
                               state.label(state.hdus.size() - 1), begin + bytes, size));
     }
     state.check_pixels(state.hdus.back(), bytes);
+    state.check_tiles();
     constexpr int64_t block = 2880;
     end = begin + (bytes + block - 1) / block * block;
   }

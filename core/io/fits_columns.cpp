@@ -31,8 +31,15 @@ FitsFile::State::Column FitsFile::State::column(const std::string& name, const s
   column.is_variable = column.type < 0;
   column.type = std::abs(column.type);
   column.width = column.is_text() ? 0 : repeat;
+  const int64_t heap_bits = 8 * key("PCOUNT", 0);
   for (int64_t row = 1; column.is_variable && row <= column.rows; ++row) {
-    column.width = std::max(column.width, elements(column, row));
+    const int64_t count = elements(column, row);
+    if (count < 0 || count > heap_bits) {
+      throw Error(fmt::format("{}: {}: is damaged: row {} has {} elements in a heap of {} bytes", path, column.label,
+                              row, count, heap_bits / 8));
+    }
+    column.width = std::max(column.width, count);
+    column.elements += count;
   }
   return column;
 }
@@ -137,6 +144,11 @@ int64_t FitsFile::column_width(const std::string& hdu, const std::string& name) 
 std::vector<double> FitsFile::vectors(const std::string& hdu, const std::string& name) const {
   const auto column = state_->column(hdu, name);
   if (column.is_text()) throw Error(fmt::format("{}: {}: expected numbers, found text", path(), column.label));
+  constexpr int64_t always = int64_t{1} << 24, most_padding = 64;
+  if (column.is_variable && column.rows * column.width > std::max(always, most_padding * column.elements)) {
+    throw Error(fmt::format("{}: {}: has {} rows of up to {} elements, which are {} in all", path(), column.label,
+                            column.rows, column.width, column.elements));
+  }
   std::vector<double> values(static_cast<size_t>(column.rows * column.width), undefined_number);
   if (!column.is_variable) {
     state_->read_numbers(column, 1, column.rows * column.width, values.data());

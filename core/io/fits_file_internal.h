@@ -48,8 +48,14 @@ struct FitsFile::State {
   /// Throws Error for a header at byte `begin` before cfitsio sees it, which would divide by a tile of no extent, and
   /// write beyond the 69 characters that it keeps of a column's name.
   void check_header(int64_t begin, int64_t size) const;
+  /// The same of the first header of a file that is not packed.
+  void check_first_header() const;
+  /// The same of a block; true where the header ends in it.
+  bool check_block(std::string_view block) const;
   /// Throws Error for a shape that no data of so many bytes can fill, however well it is compressed.
   void check_pixels(const FitsHdu& hdu, int64_t bytes) const;
+  /// Throws Error where a tile of a compressed image is larger than all of them: cfitsio would reserve its bytes.
+  void check_tiles() const;
   /// Offset of the data of the current HDU.
   int64_t data_begin() const;
   /// Whether all bytes in [begin, end) of the file, decompressed, are zeros, blanks or ends of lines, which some
@@ -66,6 +72,7 @@ struct FitsFile::State {
     int number = 0, type = 0;     ///< its type with TSCAL and TZERO
     int64_t width = 0, rows = 0;  ///< values per row
     bool is_variable = false;     ///< rows differ in width
+    int64_t elements = 0;         ///< of such a column, in all rows
     std::string label;
 
     bool is_text() const { return type == TSTRING; }

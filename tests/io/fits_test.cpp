@@ -132,6 +132,12 @@ TEST_F(FitsTest, RefusesAbsurdHeadersOfCompressedImages) {
     EXPECT_THAT([&] { FitsFile::open(name); },
                 ThrowsMessage<Error>(fmt::format("{}: is damaged: HDU 2 has ZTILE1 = {}", name, tile)));
   }
+  const size_t end = whole.find("END" + std::string(77, ' '), 2880);
+  std::string large = whole;
+  large[(end / 2880 + 1) * 2880] = 0x7F;  // of the first tile's descriptor, the first byte of its length
+  write_text(name, large);
+  EXPECT_THAT([&] { FitsFile::open(name); },
+              ThrowsMessage<Error>(testing::StartsWith(name + ": is damaged: HDU 2 has a tile of 2130706")));
   std::string unquoted = whole;
   unquoted.replace(unquoted.find("TTYPE1  = ") + 10, 70, std::string(70, '\xff'));
   write_text(name, unquoted);
@@ -292,13 +298,43 @@ TEST_F(FitsTest, ReadsPartsOfImages) {
   }
 }
 
-/// cfitsio reserves as much as a gzip file says at its end.
-TEST_F(FitsTest, RefusesAGzipFileOfAnImpossibleSize) {
+TEST_F(FitsTest, RefusesRowsOfMoreElementsThanTheHeapHolds) {
+  const std::string file = path("heap.fits");
+  FitsWriter(file).empty_primary().table("", 1, {{"WAVE", "PD(3)", {}}});
+  std::string text = read_text(file);
+  text[2 * 2880] = 0x14;  // of the descriptor, the first byte of how many there are
+  write_text(file, text);
+  EXPECT_THAT([&] { (void)FitsFile::open(file).vectors("HDU 2", "WAVE"); },
+              ThrowsMessage<Error>(testing::EndsWith("is damaged: row 1 has 335544320 elements in a heap of 0 bytes")));
+}
+
+/// cfitsio says that a text is no number in a message which does not hold so long a text.
+TEST_F(FitsTest, RefusesLongTextsForNumbers) {
+  const std::string file = two_hdus(), whole = read_text(file), letters(60, 'x');
+  for (const char* word : {"BITPIX", "NAXIS", "TFIELDS", "PCOUNT"}) {
+    std::string text = whole;
+    const size_t at = text.rfind(std::string(word) + std::string(8 - std::string(word).size(), ' ') + "=");
+    text.replace(at + 10, letters.size(), letters);
+    write_text(file, text);
+    EXPECT_THAT([&] { FitsFile::open(file); }, ThrowsMessage<Error>(testing::HasSubstr(word + (" = " + letters))));
+  }
+  std::string first = whole;
+  first.replace(first.find("BITPIX  =") + 10, letters.size(), "'" + letters.substr(2) + "'");
+  write_text(file, first);
+  EXPECT_THAT([&] { FitsFile::open(file); }, ThrowsMessage<Error>(testing::HasSubstr("HDU 1 has BITPIX = 'xxx")));
+}
+
+/// cfitsio reserves as much as the file says.
+TEST_F(FitsTest, RefusesAPackedFileOfAnImpossibleSize) {
   const std::string file = path("gzip.fits.gz");
   write_text(file, "\x1f\x8b\x08" + std::string(14, 'x') + "\xff\xff\xff\xff");
   EXPECT_THAT(
       [&] { FitsFile::open(file); },
-      ThrowsMessage<Error>(file + ": is damaged: 21 bytes of gzip cannot hold the 4294967295 that it ends with"));
+      ThrowsMessage<Error>(file + ": is damaged: 21 bytes of gzip cannot hold the 4294967295 of which it tells"));
+  const std::string zip = path("packed.fits.zip");
+  write_text(zip, "PK\x03\x04" + std::string(18, 'x') + "\xff\xff\xff\xff");
+  EXPECT_THAT([&] { FitsFile::open(zip); },
+              ThrowsMessage<Error>(zip + ": is damaged: 26 bytes of zip cannot hold the 4294967295 of which it tells"));
 }
 
 }  // namespace
