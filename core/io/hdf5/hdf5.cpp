@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "io/file_format.h"
 #include "io/hdf5/hdf5_file_internal.h"
+#include "io/hdf5/hdf5_input_internal.h"
 
 namespace astroclip::io {
 
@@ -157,6 +158,11 @@ Shape Hdf5File::Handle::shape(const std::string& name, hid_t space) const {
   if (rank < 0 || rank > Shape::max_rank) fail(name, fmt::format("has {} axes; at most 6 are supported", rank));
   hsize_t extents[Shape::max_rank] = {};
   H5Sget_simple_extent_dims(space, extents, nullptr);
+  int64_t values = 1;
+  for (const hsize_t extent : std::span(extents).first(static_cast<size_t>(rank))) {
+    if (extent > INT64_MAX || __builtin_mul_overflow(values, static_cast<int64_t>(extent), &values))
+      fail(name, "is damaged: it has more values than can be counted");
+  }
   return Shape(std::vector<int64_t>(extents, extents + rank));
 }
 
@@ -244,7 +250,7 @@ void Hdf5File::Handle::open() {
     const std::string format = other_format(path);
     fail(format.empty() ? "is not an HDF5 file" : fmt::format("is not an HDF5 file: it is {}", format));
   }
-  file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  file = open_hdf5_input(path);
   if (file < 0) {
     if (library_reason().find("truncated file") != std::string::npos)
       fail(fmt::format("is truncated: it has {} bytes, fewer than its HDF5 header says", found.bytes));

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/text.h"
+#include "io/hdf5/hdf5_input_internal.h"
 #include "io/hdf5/hdf5_library_internal.h"
 #include "io/hdf5/written_rows_internal.h"
 
@@ -288,7 +289,7 @@ std::optional<std::string> WrittenRows::found(const std::string& file) const {
 std::string WrittenRows::fault_of(const Part& part) const {
   const auto path = found(part.file);
   if (!path) return fmt::format("its part in {} is missing: there is no such file", part.file);
-  const Hdf5Id file(H5Fopen(path->c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+  const Hdf5Id file(open_hdf5_input(*path), H5Fclose);
   const std::string place = fmt::format("its part in {} is missing", *path);
   if (file < 0) return fmt::format("{}: it cannot be opened: {}", place, opening_reason());
   if (!has_dataset(file, part.dataset)) return fmt::format("{}: there is no dataset '{}'", place, part.dataset);

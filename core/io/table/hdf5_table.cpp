@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "io/hdf5/hdf5.h"
+#include "io/hdf5/hdf5_input_internal.h"
 #include "io/hdf5/hdf5_library_internal.h"
 #include "io/hdf5/written_rows_internal.h"
 #include "io/table/table_source_internal.h"
@@ -67,7 +68,7 @@ class Hdf5Table final : public TableSource {
     format = "HDF5 table";
     (void)Hdf5File::open(path);  // for its errors
     const Hdf5Lock lock;
-    file_ = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+    file_ = open_hdf5_input(path);
     if (file_ < 0) throw Error(fmt::format("{}: cannot be opened as HDF5: {}", path, library_reason()));
   }
   ~Hdf5Table() override {

@@ -1,0 +1,99 @@
+// Damage that libhdf5 would not survive, and files of other versions.
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "io/hdf5/hdf5.h"
+#include "io/output/durable_file.h"
+#include "support/hdf5_files.h"
+#include "support/scratch.h"
+
+namespace astroclip::io {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+class Hdf5DamageTest : public testing::Test {
+ protected:
+  /// Texts of variable length, which lie in the file's global heap: a collection's header and objects 1, 2 and 0, the
+  /// free space, each with a header of 16 bytes whose last 8 are its size.
+  Hdf5DamageTest() {
+    const hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, H5T_VARIABLE);
+    const std::vector<const char*> texts = {"spiral", "barred"};
+    testing_support::Hdf5Written(path_).write("x", {2}, texts.data(), type, {.type = type});
+    H5Tclose(type);
+    bytes_ = read_text(path_);
+    heap_ = bytes_.find("GCOL");
+    EXPECT_NE(heap_, std::string::npos);
+  }
+  /// The file with a number of 8 bytes at a place of its heap.
+  void change(size_t at, uint64_t number) const {
+    std::string changed = bytes_;
+    for (size_t i = 0; i < sizeof number; ++i) changed[heap_ + at + i] = static_cast<char>(number >> (8 * i));
+    write_text(path_, changed);
+  }
+  std::vector<std::string> texts() const { return Hdf5File::open(path_).read_texts("x", std::vector<int64_t>{0, 1}); }
+
+  std::string path_ = testing_support::scratch("damaged.h5"), bytes_;
+  size_t heap_ = 0;
+};
+
+constexpr size_t header = 16, size_of_object = 8, size_of_collection = 8;
+
+TEST_F(Hdf5DamageTest, ObjectsOfTheGlobalHeapMustLieWithinIt) {
+  EXPECT_THAT(texts(), testing::ElementsAre("spiral", "barred"));
+  const size_t second = header + header + 8, free_space = second + header + 8;
+  for (const auto& [at, number] : {std::pair(header + size_of_object, uint64_t{1} << 20),  // reads beyond its memory
+                                   {second + size_of_object, ~uint64_t{0}},
+                                   {free_space + size_of_object, 0},  // never ends
+                                   {size_of_collection, uint64_t{1} << 40}}) {
+    change(at, number);
+    EXPECT_THAT([&] { (void)texts(); }, ThrowsMessage<Error>(HasSubstr("the global heap is damaged"))) << at;
+  }
+}
+
+/// A bit of what is selected of a part is changed, which the library would find out only after it has acted on it.
+TEST_F(Hdf5DamageTest, ThePartsOfAVirtualDatasetHaveTheirChecksum) {
+  const std::string path = testing_support::scratch("damaged_virtual.h5");
+  const hsize_t rows = 6, part = 2;
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(1, &rows, nullptr), properties = H5Pcreate(H5P_DATASET_CREATE);
+  const hid_t source = H5Screate_simple(1, &part, nullptr);
+  H5Sselect_hyperslab(space, H5S_SELECT_SET, &part, nullptr, &part, nullptr);
+  H5Pset_virtual(properties, space, "part.h5", "values", source);
+  H5Dclose(H5Dcreate2(file, "all", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, properties, H5P_DEFAULT));
+  for (const hid_t one : {source, space}) H5Sclose(one);
+  H5Pclose(properties);
+  H5Fclose(file);
+  EXPECT_EQ(Hdf5File::open(path).shape("all"), Shape({6}));
+  std::string bytes = read_text(path);
+  const size_t names = bytes.find("part.h5", bytes.find("GCOL"));
+  ASSERT_NE(names, std::string::npos);
+  bytes[names + std::string("part.h5 values ").size() + 12] ^= 4;
+  write_text(path, bytes);
+  EXPECT_THAT([&] { (void)Hdf5File::open(path).shape("all"); },
+              ThrowsMessage<Error>(HasSubstr("the global heap is damaged")));
+}
+
+TEST_F(Hdf5DamageTest, RefusesMoreValuesThanCanBeCounted) {
+  const hsize_t extents[] = {hsize_t{1} << 40, hsize_t{1} << 30}, chunk[] = {1, 1};
+  const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(2, extents, nullptr), properties = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_chunk(properties, 2, chunk);
+  H5Dclose(H5Dcreate2(file, "x", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, properties, H5P_DEFAULT));
+  H5Sclose(space);
+  H5Pclose(properties);
+  H5Fclose(file);
+  EXPECT_THAT([&] { (void)Hdf5File::open(path_).shape("x"); },
+              ThrowsMessage<Error>(HasSubstr("dataset 'x': is damaged: it has more values than can be counted")));
+}
+
+TEST_F(Hdf5DamageTest, SaysThatAFileIsOfANewerVersion) {
+  bytes_[8] = 9;  // of the superblock
+  write_text(path_, bytes_);
+  EXPECT_THAT([&] { Hdf5File::open(path_); }, ThrowsMessage<Error>(HasSubstr("it was written for an HDF5 newer than")));
+}
+
+}  // namespace
+}  // namespace astroclip::io
