@@ -418,12 +418,16 @@ TEST_F(ImportTest, JoinsArmsOfSeveralFiles) {
 TEST_F(ImportTest, KeepsColumnsOfTextOfATableOfLabels) {
   io::write_text(path("labels.csv"), "TARGETID,mass,kind\n100,10.5,spiral\n101,11.5,éllipse\n");
   ImportRequest request{{coadd("c.fits", 2, 2.0)}, output_, {}};
-  request.labels = {path("labels.csv")};
+  FitsWriter(path("notes.fits"))
+      .empty_primary()
+      .table("", 2, {Column{"TARGETID", "K", {}, {100, 101}}, Column{"note", "8A", {}, {}, {"", ""}}});
+  request.labels = {path("labels.csv"), path("notes.fits")};
   (void)import_files(request);
   const std::vector<int64_t> rows = {0, 1};
+  EXPECT_THAT(io::Hdf5File::open(output_).read_texts("0/labels/note", rows), ElementsAre("", ""));
   EXPECT_THAT(io::Hdf5File::open(output_).read_texts("0/labels/kind", rows), ElementsAre("spiral", "éllipse"));
   const data::PairedDataset dataset(output_);
-  EXPECT_THAT(dataset.text_labels(), ElementsAre("kind"));
+  EXPECT_THAT(dataset.text_labels(), ElementsAre("kind", "note"));
   EXPECT_THAT(dataset.texts(Split::test, std::vector<int64_t>{0}, "kind"), ElementsAre("éllipse"));
   EXPECT_TRUE(dataset.notes().empty());
 }

@@ -115,7 +115,7 @@ void Hdf5File::make_ids(const std::string& name, IdKind kind, int64_t count, int
 }
 
 void Hdf5File::write_ids(const std::string& name, const ObjectIds& ids) {
-  size_t bytes = 0;
+  size_t bytes = 1;
   for (const std::string& text : ids.texts) bytes = std::max(bytes, text.size());
   const auto count = static_cast<int64_t>(ids.keys.size());
   make_ids(name, ids.kind, count, static_cast<int64_t>(bytes));
