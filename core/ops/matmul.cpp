@@ -18,11 +18,12 @@ Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpos
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
   enter("matmul", {&a, &b});
   const bool ranks = a.rank() >= 2 && a.rank() == b.rank();
-  bool fits = ranks && a.size(transpose_a ? -2 : -1) == b.size(transpose_b ? -1 : -2);
-  for (int axis = 0; fits && axis < a.rank() - 2; ++axis) fits = a.size(axis) == b.size(axis);
-  if (!fits) {
-    refuse("matmul", "cannot multiply {}{} with {}{}", a.shape().str(), transpose_a ? "ᵀ" : "", b.shape().str(),
-           transpose_b ? "ᵀ" : "");
+  bool batches = ranks;
+  for (int axis = 0; batches && axis < a.rank() - 2; ++axis) batches = a.size(axis) == b.size(axis);
+  if (!batches || a.size(transpose_a ? -2 : -1) != b.size(transpose_b ? -1 : -2)) {
+    refuse("matmul", "cannot multiply {}{} with {}{}{}", a.shape().str(), transpose_a ? "ᵀ" : "", b.shape().str(),
+           transpose_b ? "ᵀ" : "",
+           batches ? "" : ": both need two axes or more, and all but the last two must be equal");
   }
   const Tensor c = product(a, transpose_a, b, transpose_b);
   if (!autograd::needs_gradient({&a, &b})) return c;

@@ -62,7 +62,7 @@ std::string gradient_errors(const std::function<Tensor()>& f, std::vector<NamedT
   std::string errors;
   for (auto& [name, tensor, trainable] : tensors) {
     if (!tensor.grad().defined()) {
-      errors += fmt::format("{}: got no gradient\n", name);
+      errors += fmt::format("{}: got no gradient; leave it out if the function does not depend on it\n", name);
       continue;
     }
     if (tensor.grad().shape() != tensor.shape()) {

@@ -27,6 +27,12 @@ TEST(OpErrors, NameTheShapes) {
               return matmul(zeros({2, 3}), zeros({2, 3}));
             }),
             "[matmul] cannot multiply [2, 3] with [2, 3]");
+  EXPECT_EQ(
+      message_of([] {
+        return matmul(zeros({2, 6, 5}), zeros({1, 5}), false, true);
+      }),
+      "[matmul] cannot multiply [2, 6, 5] with [1, 5]ᵀ: both need two axes or more, and all but the last two must be "
+      "equal");
   EXPECT_EQ(message_of([] {
               return linear(zeros({2, 3}), zeros({5, 4}), {});
             }),
