@@ -38,10 +38,16 @@ struct Product {
   int64_t rows, in, out;
 };
 
+/// Such that a product with it keeps the size of what is multiplied: GELU of large numbers takes another time.
+Tensor random_weight(const Settings& settings, int64_t out, int64_t in) {
+  const double bound = std::sqrt(3.0 / static_cast<double>(in));
+  return uniform({out, in}, -bound, bound, settings.device);
+}
+
 /// Of x [rows, in] with a weight [out, in]. When x requires a gradient, what it needs is written, too.
 Work linear(const Settings& settings, const Tensor& x, int64_t out, const ops::LinearOptions& options) {
   const int64_t rows = x.size(0), in = x.size(1);
-  const auto run = [=, weight = random(settings, {out, in}), bias = random(settings, {out})] {
+  const auto run = [=, weight = random_weight(settings, out, in), bias = random(settings, {out})] {
     const ops::PrecisionScope scope(settings.precision);
     ops::linear(x, weight, bias, options);
   };
@@ -64,7 +70,7 @@ std::function<void()> gradients(const Settings& settings, const Tensor& y, const
 Work linear_gradient(const Settings& settings, const Product& p, bool of_weight) {
   const ops::PrecisionScope scope(settings.precision);
   Tensor x = operand(settings, {p.rows, p.in});
-  Tensor weight = random(settings, {p.out, p.in}), bias = random(settings, {p.out});
+  Tensor weight = random_weight(settings, p.out, p.in), bias = random(settings, {p.out});
   x.set_requires_grad(!of_weight);
   weight.set_requires_grad(of_weight);
   bias.set_requires_grad(of_weight);
