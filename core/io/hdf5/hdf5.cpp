@@ -377,7 +377,8 @@ void Hdf5File::Handle::read_rows(const std::string& name, std::span<const int64_
   const int64_t row_bytes = whole.with(0, 1).numel() * static_cast<int64_t>(value_bytes);
   std::vector<size_t> order(rows.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return rows[a] < rows[b]; });
+  if (!std::is_sorted(rows.begin(), rows.end()))
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return rows[a] < rows[b]; });
   std::vector<std::byte> block;
   for (size_t i = 0; i < order.size();) {
     const int64_t begin = rows[order[i]];
