@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <span>
 #include <vector>
 
 #include "api/loss.h"
+#include "api/token_values.h"
 #include "data/survey.h"
 #include "ops/operators.h"
 #include "plugin/record.h"
@@ -107,10 +107,7 @@ loss = { plugin = "masked_spectrum", observed = "spectrum_ivar" }
     const Tensor mask = draw_mask(context, tokens.size(0), tokens.size(1));
     const Encoded encoded = context.encode(view, mask, TokenForm::pretraining);
     const Tensor predicted = ability<Reconstruction>(context.encoder(view)).reconstruct(encoded);
-    // The pixel of each entry of a token, from 2: 1 stands where an entry holds none.
-    std::vector<float> numbers(static_cast<size_t>(raw.size(1)));
-    std::iota(numbers.begin(), numbers.end(), 2.0F);
-    const std::vector<double> pixels = grid->token_grid(context.upload(numbers, {1, raw.size(1)})).to_doubles();
+    const std::vector<int64_t> pixels = values_of_entries(*grid, raw);
     std::vector<LossFigure> all;
     for (int64_t object = 0; object < raw.size(0); ++object) {
       const auto row = [&](const Tensor& of_all) { return of_all.view_rows(object, object + 1).to_doubles(); };
@@ -159,37 +156,23 @@ loss = { plugin = "masked_spectrum", observed = "spectrum_ivar" }
     for (const size_t token : seen) mask[token] = 1.0F;
   }
 
-  /// Of one object. `pixels` says along tokens which pixel an entry holds. Entries are the spectrum's values shifted
-  /// and scaled, and a line through both takes predictions back.
+  /// Of one object. `pixels` says which pixel an entry of its tokens holds.
   static LossFigure figure_of(const std::vector<double>& raw, const std::vector<double>& tokens,
                               const std::vector<double>& predicted, const std::vector<double>& mask,
-                              const std::vector<double>& pixels) {
-    double n = 0.0, x = 0.0, y = 0.0, xx = 0.0, xy = 0.0;
-    std::vector<double> sum(raw.size(), 0.0), count = sum;
-    const size_t width = tokens.size() / mask.size();
-    for (size_t entry = 0; entry < tokens.size(); ++entry) {
-      if (pixels[entry] == 1.0) continue;
-      const auto pixel = static_cast<size_t>(pixels[entry]) - 2;
-      n += 1.0;
-      x += tokens[entry];
-      y += raw[pixel];
-      xx += tokens[entry] * tokens[entry];
-      xy += tokens[entry] * raw[pixel];
-      if (mask[entry / width] == 0.0) continue;
-      sum[pixel] += predicted[entry];
-      count[pixel] += 1.0;
-    }
-    const double variance = n * xx - x * x, slope = variance > 0.0 ? (n * xy - x * y) / variance : 0.0;
-    const double offset = (y - slope * x) / n;
+                              const std::vector<int64_t>& pixels) {
     LossFigure figure{
-        .view = view, .x_label = "pixel", .x = {}, .lines = {{"spectrum", raw}, {"reconstruction", raw}}, .shaded = {}};
+        .view = view,
+        .x_label = "pixel",
+        .x = {},
+        .lines = {{"spectrum", raw}, {"reconstruction", values_predicted(raw, tokens, predicted, mask, pixels)}},
+        .shaded = {}};
     const bool on_survey_grid = raw.size() == static_cast<size_t>(data::spectrum_pixels);
     if (on_survey_grid) figure.x_label = "vacuum wavelength [Å]";
     for (size_t pixel = 0; pixel < raw.size(); ++pixel) {
       const auto number = static_cast<int64_t>(pixel);
       figure.x.push_back(on_survey_grid ? data::wavelength_of(number) : static_cast<double>(number));
-      const bool hidden = count[pixel] > 0.0, was_hidden = pixel > 0 && count[pixel - 1] > 0.0;
-      figure.lines[1].y[pixel] = hidden ? slope * sum[pixel] / count[pixel] + offset : std::nan("");
+      const std::vector<double>& rebuilt = figure.lines[1].y;
+      const bool hidden = !std::isnan(rebuilt[pixel]), was_hidden = pixel > 0 && !std::isnan(rebuilt[pixel - 1]);
       if (hidden && !was_hidden) figure.shaded.emplace_back(figure.x.back(), figure.x.back());
       if (hidden) figure.shaded.back().second = figure.x.back();
     }
