@@ -9,12 +9,10 @@
 #include <set>
 
 #include "data/fields.h"
-#include "data/preprocessing.h"
 #include "data/survey.h"
+#include "evaluate/pictures.h"
 #include "io/hdf5/hdf5.h"
 #include "io/output/durable_file.h"
-#include "pixels/stretch.h"
-#include "probe/metrics.h"
 #include "search/knn.h"
 
 namespace astroclip::evaluate {
@@ -119,69 +117,6 @@ const Field* field_named(const std::vector<Field>& fields, const std::string& na
   return found == fields.end() || found->shape.rank() != axes ? nullptr : &*found;
 }
 
-/// The bands of red, green and blue, bluest first, and how they are stretched: as the dataset's views if these are RGB,
-/// else each band by its own brightness.
-struct Colours {
-  std::vector<int64_t> bands;
-  pixels::Stretch stretch;
-};
-
-Colours colours_of(const Dataset& dataset, const Field& field, std::span<const float> first) {
-  const int64_t bands = field.shape[0];
-  const auto own = data::stretch_of(dataset.preprocessing(), field);
-  if (own && own->kind == pixels::Stretch::Kind::rgb && bands == 3) return {{0, 1, 2}, *own};
-  Colours colours{{0, bands / 2, bands - 1}, {}};
-  colours.stretch.scales.clear();
-  const size_t plane = first.size() / static_cast<size_t>(bands);
-  for (const int64_t band : colours.bands) {
-    std::vector<double> values;
-    for (const float value : first.subspan(static_cast<size_t>(band) * plane, plane)) {
-      if (std::isfinite(value)) values.push_back(double{std::abs(value)});
-    }
-    std::ranges::sort(values);
-    const double bright = values.empty() ? 0.0 : probe::quantile(values, 0.99);
-    colours.stretch.scales.push_back(bright > 0.0 ? 0.3 / bright : 1.0);
-  }
-  return colours;
-}
-
-/// The middle of an image as red, green and blue [3, side, side].
-std::vector<float> picture_of(std::span<const float> image, const Shape& shape, const Colours& colours, int64_t side) {
-  const int64_t height = shape[1], width = shape[2];
-  const int64_t step = side * binning <= std::min(height, width) ? binning : 1;
-  const int64_t top = (height - side * step) / 2, left = (width - side * step) / 2;
-  std::vector<float> flux, rgb(static_cast<size_t>(3 * side * side));
-  for (const int64_t band : colours.bands) {
-    for (int64_t y = 0; y < side; ++y) {
-      for (int64_t x = 0; x < side; ++x) {
-        float sum = 0.0F;
-        for (int64_t v = 0; v < step; ++v) {
-          for (int64_t u = 0; u < step; ++u)
-            sum += image[static_cast<size_t>((band * height + top + y * step + v) * width + left + x * step + u)];
-        }
-        flux.push_back(std::isfinite(sum) ? sum / static_cast<float>(step * step) : 0.0F);
-      }
-    }
-  }
-  pixels::to_rgb(flux, colours.stretch, rgb);
-  for (float& value : rgb) value = std::round(value * shades) / shades;
-  return rgb;
-}
-
-/// Means of neighbouring pixels, of those that are finite.
-std::vector<float> binned_spectrum(std::span<const float> flux) {
-  std::vector<float> bins;
-  for (size_t begin = 0; begin < flux.size(); begin += static_cast<size_t>(spectrum_binning)) {
-    float sum = 0.0F, count = 0.0F;
-    for (const float value :
-         flux.subspan(begin, std::min(flux.size() - begin, static_cast<size_t>(spectrum_binning)))) {
-      if (std::isfinite(value)) sum += value, count += 1.0F;
-    }
-    bins.push_back(sum / count);
-  }
-  return bins;
-}
-
 template <class T>
 void write_array(io::Hdf5File& file, const std::string& name, DType dtype, const Shape& shape,
                  const std::vector<T>& values, bool deflated = false) {
@@ -206,8 +141,8 @@ void write_pictures(io::Hdf5File& file, const Dataset& dataset, const std::vecto
     std::vector<float> pictures;
     for (size_t i = 0; i < objects.size(); ++i) {
       const auto image = all.subspan(i * size, size);
-      std::ranges::copy(picture_of(image, field->shape, colours_of(dataset, *field, image), side),
-                        std::back_inserter(pictures));
+      for (const float value : picture_of(image, field->shape, colours_of(dataset, *field, image), side, binning))
+        pictures.push_back(std::round(value * shades) / shades);
     }
     write_array(file, "pictures/image", DType::f32, {count, 3, side, side}, pictures, true);
   }
@@ -218,7 +153,7 @@ void write_pictures(io::Hdf5File& file, const Dataset& dataset, const std::vecto
     const auto size = static_cast<size_t>(field->shape[0]);
     std::vector<float> values;
     for (size_t i = 0; i < objects.size(); ++i)
-      std::ranges::copy(binned_spectrum(all.subspan(i * size, size)), std::back_inserter(values));
+      std::ranges::copy(binned(all.subspan(i * size, size), spectrum_binning), std::back_inserter(values));
     const auto pixels = std::ssize(values) / count;
     write_array(file, "pictures/spectrum", DType::f32, {count, pixels}, values, true);
     std::vector<double> wavelengths;
