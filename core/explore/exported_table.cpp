@@ -44,7 +44,8 @@ std::string ascii(std::string text) {
 /// A FITS file in memory.
 class MemoryFits {
  public:
-  explicit MemoryFits(size_t about) : size_(about), memory_(std::malloc(about)) {
+  /// cfitsio takes what lies in the memory for the file's earlier contents, so that it must be empty.
+  explicit MemoryFits(size_t about) : size_(about), memory_(std::calloc(about, 1)) {
     check(memory_ == nullptr ? MEMORY_ALLOCATION : 0);
     fits_create_memfile(&file, &memory_, &size_, about / 4, std::realloc, &status);
     check(status);

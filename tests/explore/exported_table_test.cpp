@@ -4,9 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <limits>
+#include <memory>
 #include <pugixml.hpp>
 
 #include "io/fits.h"
@@ -94,6 +98,22 @@ TEST(ExportedTable, FitsIsReadBackWithUnits) {
   EXPECT_STREQ(meaning, "speed");
   EXPECT_EQ(status, 0);
   fits_close_file(own, &status);
+}
+
+TEST(ExportedTable, FitsHoldsNothingThatWasInMemoryBefore) {
+  const std::string earlier = fits_bytes(three_rows());
+  std::vector<std::unique_ptr<char, decltype(&std::free)>> stale;
+  for (int i = 0; i < 20; ++i) {
+    constexpr size_t size = size_t{68} << 10;  // about what a small table takes
+    stale.emplace_back(static_cast<char*>(std::malloc(size)), &std::free);
+    for (size_t at = 0; at < size; at += earlier.size())
+      std::memcpy(stale.back().get() + at, earlier.data(), std::min(earlier.size(), size - at));
+  }
+  stale.clear();
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(fits_bytes(three_rows()), earlier);
+    EXPECT_EQ(io::FitsFile::open(written("anew.fits", fits_bytes(three_rows()))).hdus().size(), 2U);
+  }
 }
 
 TEST(ExportedTable, VotableIsReadBackWithUnits) {
