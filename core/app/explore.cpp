@@ -17,6 +17,7 @@ int explore(const Values& values) {
   options.dataset = values.text("dataset");
   options.assignments = values.texts("set");
   options.model = values.text("model");
+  options.predictions = values.text("predictions");
   options.address = values.text("listen");
   if (!serve::is_loopback(options.address) && !values.has("open-to-network")) {
     throw UsageError(
@@ -36,13 +37,14 @@ int explore(const Values& values) {
 Verb explore_verb() {
   return {
       .name = "explore",
-      .usages = {"EMBEDDINGS.h5 [--data FILE…] [--model FILE]", "RUN [--model FILE]"},
+      .usages = {"EMBEDDINGS.h5 [--data FILE…] [--model FILE] [--predictions RUN]", "RUN [--model FILE]"},
       .meaning = "show embeddings in a browser: maps, galaxies, neighbours",
       .description =
           "Serves a page for browsers, whose address it prints: maps of the embeddings by principal components and "
           "UMAP, and of the sky; the image, spectrum and labels of a galaxy, its neighbours in every direction, and "
-          "selections to export. With the model, galaxies in FITS files are embedded and placed among them. It needs "
-          "no network. The maps are kept beside the embeddings, in EMBEDDINGS.h5.view.",
+          "selections to export or to share with TOPCAT and Aladin. With the model, galaxies in FITS files are "
+          "embedded and placed among them. It needs no network. The maps are kept beside the embeddings, in "
+          "EMBEDDINGS.h5.view.",
       .positionals = {Argument("embeddings", "EMBEDDINGS.h5|RUN",
                                "file of `astroclip embed`, or the folder of a run, which brings its dataset")
                           .required()
@@ -55,6 +57,10 @@ Verb explore_verb() {
                       .completed_by(Completes::dataset),
                   Argument("set", "dataset.key=value", "set parameters of the dataset").many(),
                   Argument("model", "FILE", "the embeddings' model; with it galaxies can be uploaded, and are embedded")
+                      .completed_by(Completes::file),
+                  Argument("predictions", "RUN",
+                           "finished run whose tasks' predictions are shown of the objects that it has in common with "
+                           "the embeddings; that of the embeddings' own folder needs no naming")
                       .completed_by(Completes::file),
                   Argument("listen", "ADDRESS", "address of this machine to listen at").by_default("127.0.0.1"),
                   Argument("open-to-network", "",

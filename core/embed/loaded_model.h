@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "io/weights/weights_file.h"
 #include "model/model.h"
 #include "model/model_file.h"
+#include "model/origins.h"
 
 namespace astroclip::embed {
 
@@ -23,6 +25,8 @@ class LoadedModel {
 
   const std::string& path() const { return path_; }
   const ModelDescription& description() const { return description_; }
+  /// Where its weights come from, as far as the file says.
+  const Origins& origins() const { return origins_; }
 
   /// Puts encoders of the description on a device; call once. `head`: embeddings are their heads', not their
   /// backbones'. `say` is told where encoders come from whose architecture is not the file's. Throws Error when a head
@@ -36,10 +40,23 @@ class LoadedModel {
   /// measurements are finite.
   std::map<std::string, std::vector<float>> embed(const Input& input, int64_t row) const;
 
+  /// Whether an encoder of a modality reconstructs its tokens (masked_spectrum trains it to), as far as is known with
+  /// weights that mean something.
+  bool reconstructs(const std::string& modality) const { return rebuilder(modality) != nullptr; }
+  /// A raw input [values] of one object of an input that took_views(), as that encoder sees it: each part of it as it
+  /// is predicted from the rest, which takes three passes. NaN for values that no token holds. Empty without such an
+  /// encoder, and for an object without the modality or with values that are not finite.
+  std::vector<float> reconstruct(const std::string& modality, const Input& input, int64_t row) const;
+
  private:
+  const evaluate::Embedder* rebuilder(const std::string& modality) const;
+  /// The view of one object, if it has the modality and is finite.
+  std::optional<HostArray> view_of(const evaluate::Embedder& embedder, const Input& input, int64_t row) const;
+
   std::string path_, architecture_;
   io::WeightsFile weights_;  ///< empty once the model has them
   ModelDescription description_;
+  Origins origins_;
   std::unique_ptr<Model> model_;
   std::vector<evaluate::Embedder> embedders_;
 };

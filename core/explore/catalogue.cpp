@@ -35,15 +35,23 @@ std::vector<Named> by_key(const Embeddings& embeddings) {
 
 }  // namespace
 
-std::optional<Measurement> measurement_of(const embed::Input& input, int64_t row, const std::string& field) {
+bool is_measured(const embed::Input& input, int64_t row, const std::string& field) {
   const std::vector<int64_t> rows = {row};
-  if (!input.has(field) || !data::observed(*input.objects, input.split, rows, field)[0]) return std::nullopt;
+  return input.has(field) && data::observed(*input.objects, input.split, rows, field)[0];
+}
+
+std::optional<Measurement> measurement_of(const embed::Input& input, int64_t row, const std::string& field) {
+  if (!is_measured(input, row, field)) return std::nullopt;
+  const std::vector<int64_t> rows = {row};
   HostBatch batch = data::read_fields(*input.objects, input.split, rows, {field});
   const HostArray floats = data::as_floats(std::move(batch.at(field)), field);
   const auto values = floats.values<float>();
   const Field described = data::field_of(*input.objects, field);
   Measurement measured{described.shape, {values.begin(), values.end()}, described.unit};
-  if (described.shape.rank() == 3) measured.bands = data::band_names(input.objects->preprocessing(), described);
+  if (described.shape.rank() == 3) {
+    measured.bands = data::band_names(input.objects->preprocessing(), described);
+    measured.colours = evaluate::colours_of(*input.objects, described, values);
+  }
   return measured;
 }
 
@@ -189,10 +197,8 @@ void Catalogue::read_part(io::Column& column, size_t input, std::span<const int6
 }
 
 std::optional<Measurement> Catalogue::measurement(int64_t row, const std::string& field) const {
-  if (places_.empty()) return std::nullopt;
-  const Place& place = places_[static_cast<size_t>(row)];
-  if (place.input < 0) return std::nullopt;
-  return measurement_of(inputs_[static_cast<size_t>(place.input)], place.row, field);
+  const auto found = find(row);
+  return found ? measurement_of(found->input, found->input_row, field) : std::nullopt;
 }
 
 std::optional<std::pair<std::string, std::string>> Catalogue::position_columns() const {
@@ -206,10 +212,16 @@ std::optional<std::pair<std::string, std::string>> Catalogue::position_columns()
   return std::pair(ra->name, dec->name);
 }
 
+std::optional<Catalogue::Found> Catalogue::find(int64_t row) const {
+  if (places_.empty()) return std::nullopt;
+  const Place& place = places_[static_cast<size_t>(row)];
+  if (place.input < 0) return std::nullopt;
+  return Found{row, inputs_[static_cast<size_t>(place.input)], place.row};
+}
+
 std::optional<Catalogue::Found> Catalogue::first_found() const {
   const auto place = std::ranges::find_if(places_, [](const Place& one) { return one.input >= 0; });
-  if (place == places_.end()) return std::nullopt;
-  return Found{place - places_.begin(), inputs_[static_cast<size_t>(place->input)], place->row};
+  return place == places_.end() ? std::nullopt : find(place - places_.begin());
 }
 
 ColumnSummary summary_of(std::span<const float> values, int64_t bins) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "embed/inputs.h"
+#include "evaluate/pictures.h"
 #include "explore/embeddings.h"
 #include "io/table/column.h"
 
@@ -20,8 +21,11 @@ struct Measurement {
   Shape shape;
   std::vector<float> values;
   std::string unit;
-  std::vector<std::string> bands = {};  ///< of an image, where they have names
+  std::vector<std::string> bands = {};            ///< of an image, where they have names
+  std::optional<evaluate::Colours> colours = {};  ///< of an image
 };
+/// Whether an object of an input has a field of that name ("image", "spectrum").
+bool is_measured(const embed::Input& input, int64_t row, const std::string& field);
 /// The field of that name ("image", "spectrum") of an object of an input; none where it was not measured.
 std::optional<Measurement> measurement_of(const embed::Input& input, int64_t row, const std::string& field);
 
@@ -51,11 +55,13 @@ class Catalogue {
   /// Names of the columns of right ascension and declination, if both are there.
   std::optional<std::pair<std::string, std::string>> position_columns() const;
 
+  /// Where the data have an object.
   struct Found {
     int64_t row = 0;
     embed::Input input;
     int64_t input_row = 0;
   };
+  std::optional<Found> find(int64_t row) const;
   /// The first row that the data have.
   std::optional<Found> first_found() const;
 

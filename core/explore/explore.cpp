@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <mutex>
 #include <numeric>
 #include <optional>
@@ -20,6 +21,7 @@
 #include "explore/embeddings.h"
 #include "explore/explorer.h"
 #include "explore/own_galaxies.h"
+#include "explore/predictions.h"
 #include "explore/view_index.h"
 #include "io/output/durable_file.h"
 #include "record/console.h"
@@ -52,6 +54,25 @@ void check_dataset(const std::string& run, const Dataset& objects) {
   now.dataset = fingerprint(objects);
   now.dataset_files = objects.files();
   check_unchanged(Provenance::parse(io::read_text(path), path), now, run, Rebuilt::refuse);
+}
+
+/// What is predicted of the objects: by the run that is named or that has the embeddings in its folder, and by probes
+/// beside the embeddings.
+std::vector<Predicted> predictions_of(const Options& options, const Embeddings& embeddings,
+                                      const Catalogue& catalogue) {
+  std::vector<Predicted> all = predictions_of_probes(embeddings, catalogue);
+  std::string run = options.predictions;
+  if (run.empty()) {
+    const std::filesystem::path beside = std::filesystem::path(options.embeddings).parent_path();
+    const auto has = [&](const char* file) { return std::filesystem::exists(beside / file); };
+    if (has("resolved.toml") && has("report.json")) run = beside.empty() ? "." : beside.string();
+  }
+  if (run.empty()) return all;
+  std::vector<Predicted> of_run = predictions_of_run(run, embeddings);
+  if (of_run.empty() && !options.predictions.empty())
+    throw Error(fmt::format("{}: predicts nothing of the objects of {}", run, options.embeddings));
+  all.insert(all.end(), std::make_move_iterator(of_run.begin()), std::make_move_iterator(of_run.end()));
+  return all;
 }
 
 struct Stopped {};
@@ -164,7 +185,8 @@ void explore(const Options& asked) {
   Turns computing;
   std::optional<OwnGalaxies> own;
   if (!options.model.empty()) own.emplace(embeddings, catalogue, options.model, computing);
-  Explorer explorer(embeddings, catalogue, index, own ? &*own : nullptr);
+  Explorer explorer(embeddings, catalogue, index, own ? &*own : nullptr,
+                    predictions_of(options, embeddings, catalogue));
   serve::ServerOptions serving;
   serving.address = options.address;
   serving.port = options.port;

@@ -11,7 +11,9 @@ struct Options {
   std::vector<std::string> data;  ///< files, folders, patterns of the same objects
   std::string dataset;            ///< instead: a dataset plugin, or a TOML file with the section [dataset]
   std::vector<std::string> assignments;  ///< "dataset.key=value", for the dataset
-  std::string model;                  ///< of the embeddings, to embed uploaded galaxies with; "": none can be uploaded
+  std::string model;  ///< of the embeddings, to embed uploaded galaxies with; "": none can be uploaded
+  std::string
+      predictions;  ///< a finished run, whose tasks' predictions are shown; "": that in whose folder embeddings lie
   std::string address = "127.0.0.1";  ///< to listen at
   int port = 0;                       ///< 0: one that is free
   int64_t threads = 0;                ///< 0: one for each core

@@ -6,18 +6,16 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <numbers>
-#include <numeric>
 #include <utility>
 
 #include "base/error.h"
 #include "base/object_ids.h"
 #include "data/fields.h"
 #include "data/survey.h"
-#include "data/where.h"
 #include "explore/exported_table.h"
 #include "explore/page.h"
 #include "explore/request_body.h"
+#include "explore/selection_table.h"
 #include "map/placer.h"
 #include "map/similar.h"
 #include "probe/metrics.h"
@@ -31,11 +29,8 @@ using serve::Request;
 using serve::Response;
 
 constexpr int64_t bins = 64;
-constexpr int64_t most_neighbours = 200, most_table_rows = 500, most_exported = 2000000;
-constexpr int64_t most_selections = 64, most_examples = 100;
-constexpr int64_t longest_condition = 10000;
+constexpr int64_t most_neighbours = 200, most_table_rows = 500, most_examples = 100, most_thumbnails = 64;
 constexpr int64_t placing_neighbours = 15;  // that place an uploaded galaxy
-constexpr double degree = std::numbers::pi / 180.0, farthest_position = 1.0 / 60.0;
 constexpr int64_t density_side = 256;
 
 /// What is no UTF-8 is replaced.
@@ -75,36 +70,56 @@ ordered_json json_cell(const io::Column& column, int64_t row) {
   return column.text(row);
 }
 
-/// use(rows) for all rows, some at a time.
-template <class Use>
-void for_each_block(int64_t count, Use use) {
-  constexpr int64_t at_once = int64_t{1} << 20;
-  for (int64_t begin = 0; begin < count; begin += at_once) {
-    std::vector<int64_t> rows(static_cast<size_t>(std::min(at_once, count - begin)));
-    std::iota(rows.begin(), rows.end(), begin);
-    use(std::as_const(rows));
+/// Which of image and spectrum an object of an input has.
+ordered_json measured_json(const embed::Input* input, int64_t row) {
+  ordered_json measured = ordered_json::array();
+  for (const char* field : {"image", "spectrum"}) {
+    if (input != nullptr && is_measured(*input, row, field)) measured.push_back(field);
   }
+  return measured;
 }
 
-/// How rows join an earlier selection.
-map::Mask joined(const map::Mask& earlier, map::Mask rows, const std::string& how) {
-  for (size_t word = 0; word < rows.size(); ++word) {
-    if (how == "union")
-      rows[word] |= earlier[word];
-    else if (how == "intersection")
-      rows[word] &= earlier[word];
-    else if (how == "difference")
-      rows[word] = earlier[word] & ~rows[word];
-    else
-      throw Error(fmt::format("'how' must be one of union, intersection, difference, found '{}'", how));
+/// What is predicted of a row. The error is the posterior's, or the scatter of all that is predicted alike.
+ordered_json predictions_json(const std::vector<Predicted>& all, int64_t row) {
+  ordered_json list = ordered_json::array();
+  for (const Predicted& one : all) {
+    const auto place = std::ranges::lower_bound(one.rows, row);
+    if (place == one.rows.end() || *place != row) continue;
+    const auto at = static_cast<size_t>(place - one.rows.begin());
+    const double value = double{one.predicted[at]};
+    list.push_back({{"property", one.property},
+                    {"from", one.from},
+                    {"method", one.is_median ? one.method + ", median" : one.method},
+                    {"value", rounded(value)},
+                    {"error", rounded(one.errors.empty() ? one.scatter : double{one.errors[at]})},
+                    {"error_of", one.errors.empty() ? one.known : 0},
+                    {"residual", rounded(value - double{one.truth[at]})}});
   }
-  return rows;
+  return list;
+}
+
+/// A JSON head, a line feed, and values as float32.
+Response with_head(const ordered_json& head, std::span<const float> values) {
+  std::string text = head.dump();
+  text.append(3 - text.size() % 4, ' ');
+  Response response = binary<float>(values);
+  response.body.insert(0, text + "\n");
+  return response;
 }
 
 }  // namespace
 
-Explorer::Explorer(const Embeddings& embeddings, const Catalogue& catalogue, ViewIndex& index, OwnGalaxies* own)
-    : embeddings_(embeddings), catalogue_(catalogue), index_(index), own_(own) {}
+Explorer::Explorer(const Embeddings& embeddings, const Catalogue& catalogue, ViewIndex& index, OwnGalaxies* own,
+                   std::vector<Predicted> predictions)
+    : embeddings_(embeddings),
+      catalogue_(catalogue),
+      index_(index),
+      own_(own),
+      columns_(embeddings, catalogue, index, std::move(predictions)),
+      thumbnails_(catalogue),
+      samp_(embeddings, catalogue, columns_, selections_, [this](const std::string& name, const map::Mask& rows) {
+        return votable_text(table_of(embeddings_, columns_, index_, name, map::rows_of(rows, 0, map::count_of(rows))));
+      }) {}
 
 Response Explorer::answer(const Request& request) {
   using Answer = Response (Explorer::*)(const Request&);
@@ -116,22 +131,26 @@ Response Explorer::answer(const Request& request) {
       {"api/density", &Explorer::density},
       {"api/object", &Explorer::object},
       {"api/measurement", &Explorer::measurement},
+      {"api/reconstruction", &Explorer::reconstruction},
+      {"api/thumbnails", &Explorer::thumbnails},
+      {"api/selected", &Explorer::tile_selected},
+      {"api/table", &Explorer::table},
+      {"api/column", &Explorer::column},
       {"api/neighbours", &Explorer::neighbours},
       {"api/nearest", &Explorer::nearest},
       {"api/find", &Explorer::find},
       {"api/similar", &Explorer::similar},
   };
-  static const std::map<std::string, Answer> selecting = {
-      {"api/selected", &Explorer::tile_selected}, {"api/table", &Explorer::table},   {"api/select", &Explorer::select},
-      {"api/forget", &Explorer::forget},          {"api/rename", &Explorer::rename}, {"api/column", &Explorer::column},
-      {upload_path, &Explorer::upload},
+  static const std::map<std::string, Answer> changing = {
+      {"api/select", &Explorer::select}, {"api/forget", &Explorer::forget}, {"api/rename", &Explorer::rename},
+      {"api/samp", &Explorer::samp},     {upload_path, &Explorer::upload},
   };
   if (request.path == "api/state") return state();
   if (request.path == "api/export.csv") return exported(request, Format::csv);
   if (request.path == "api/export.fits") return exported(request, Format::fits);
   if (request.path == "api/export.vot") return exported(request, Format::votable);
   if (const auto found = reading.find(request.path); found != reading.end()) return (this->*found->second)(request);
-  if (const auto found = selecting.find(request.path); found != selecting.end()) return (this->*found->second)(request);
+  if (const auto found = changing.find(request.path); found != changing.end()) return (this->*found->second)(request);
   const std::string name = request.path.empty() ? "index.html" : request.path;
   for (const PageFile& file : page_files()) {
     if (file.name == name) return {.type = std::string(file.type), .body = std::string(file.text)};
@@ -148,7 +167,7 @@ void Explorer::set_work(const std::string& what, double share) {
 Response Explorer::state() {
   ordered_json maps = ordered_json::array(), columns = ordered_json::array(), selections = ordered_json::array();
   for (const auto& one : index_.maps()) maps.push_back(summary_json(*one));
-  for (const Catalogue::Column& column : all_columns()) {
+  for (const Catalogue::Column& column : columns_.all()) {
     columns.push_back({{"name", column.name},
                        {"unit", column.unit},
                        {"meaning", column.meaning},
@@ -162,10 +181,9 @@ Response Explorer::state() {
   if (own_ != nullptr) {
     for (const auto& galaxy : own_->all()) own.push_back({{"id", galaxy->id}, {"name", galaxy->name}});
   }
+  for (const Selection& one : selections_.all())
+    selections.push_back({{"id", one.id}, {"name", one.name}, {"count", one.count}});
   const std::scoped_lock lock(mutex_);
-  for (const auto& [id, selection] : selections_) {
-    selections.push_back({{"id", id}, {"name", selection.name}, {"count", selection.count}});
-  }
   return json({{"file", std::filesystem::path(embeddings_.path()).filename().string()},
                {"objects", embeddings_.rows()},
                {"with_data", catalogue_.found()},
@@ -177,40 +195,11 @@ Response Explorer::state() {
                {"columns", columns},
                {"selections", selections},
                {"with_model", own_ != nullptr},
+               {"reconstructs", own_ != nullptr && own_->reconstructs()},
                {"with_positions", catalogue_.position_columns().has_value()},
                {"own", own},
                {"work", work_},
                {"share", share_}});
-}
-
-std::optional<Score> Explorer::score(const std::string& name) const {
-  const auto& of_data = catalogue_.columns();
-  if (std::ranges::find(of_data, name, &Catalogue::Column::name) != of_data.end()) return std::nullopt;
-  for (const Score& one : index_.scores()) {
-    if (one.name == name) return one;
-  }
-  return std::nullopt;
-}
-
-std::vector<Catalogue::Column> Explorer::all_columns() const {
-  std::vector<Catalogue::Column> all = catalogue_.columns();
-  for (const Score& one : index_.scores()) {
-    if (score(one.name)) all.push_back({one.name, "", one.meaning, Catalogue::Column::Kind::single});
-  }
-  return all;
-}
-
-std::span<const float> Explorer::values(const std::string& column) const {
-  const auto own = score(column);
-  return own ? own->values : catalogue_.values(column);
-}
-
-io::Column Explorer::read(const std::string& column, std::span<const int64_t> rows) const {
-  const auto own = score(column);
-  if (!own) return catalogue_.read(column, rows);
-  std::vector<double> values;
-  for (const int64_t row : rows) values.push_back(double{own->values[static_cast<size_t>(row)]});
-  return {.name = column, .place = fmt::format("column '{}'", column), .values = std::move(values)};
 }
 
 std::shared_ptr<const EmbeddingMap> Explorer::map_of(const Request& request) const {
@@ -258,7 +247,7 @@ Response Explorer::tile(const Request& request) const {
 Response Explorer::tile_values(const Request& request) const {
   const auto of = map_of(request);
   const map::Tile& tile = tile_of(*of, request);
-  const auto all = values(request.text("column"));
+  const auto all = columns_.values(request.text("column"));
   std::vector<float> of_tile;
   for (const uint32_t row : of->row.subspan(static_cast<size_t>(tile.first), static_cast<size_t>(tile.count))) {
     of_tile.push_back(all[row]);
@@ -267,13 +256,13 @@ Response Explorer::tile_values(const Request& request) const {
 }
 
 /// A byte for each point of a tile: 1 where it is selected.
-Response Explorer::tile_selected(const Request& request) {
+Response Explorer::tile_selected(const Request& request) const {
   const auto of = map_of(request);
   const map::Tile& tile = tile_of(*of, request);
-  const Selection chosen = selection(request.integer("selection", 1, INT64_MAX));
+  const Selection chosen = selections_.find(request.integer("selection", 1, INT64_MAX));
   std::vector<uint8_t> values;
   for (const uint32_t row : of->row.subspan(static_cast<size_t>(tile.first), static_cast<size_t>(tile.count))) {
-    values.push_back(static_cast<uint8_t>(map::is_set(*chosen.mask, row)));
+    values.push_back(static_cast<uint8_t>(map::is_set(*chosen.rows, row)));
   }
   return binary<uint8_t>(values);
 }
@@ -297,16 +286,16 @@ Response Explorer::density(const Request& request) const {
 }
 
 /// With a selection how many of its rows are in each bin, too.
-Response Explorer::column(const Request& request) {
-  const auto all = values(request.text("name"));
+Response Explorer::column(const Request& request) const {
+  const auto all = columns_.values(request.text("name"));
   const ColumnSummary summary = summary_of(all, bins);
   ordered_json answer = {{"name", request.text("name")},  {"count", summary.count}, {"least", summary.least},
                          {"greatest", summary.greatest},  {"low", summary.low},     {"high", summary.high},
                          {"histogram", summary.histogram}};
   if (request.query.contains("selection")) {
-    const Selection chosen = selection(request.integer("selection", 1, INT64_MAX));
+    const Selection chosen = selections_.find(request.integer("selection", 1, INT64_MAX));
     std::vector<float> some;
-    for (const int64_t row : map::rows_of(*chosen.mask, 0, chosen.count)) some.push_back(all[static_cast<size_t>(row)]);
+    for (const int64_t row : map::rows_of(*chosen.rows, 0, chosen.count)) some.push_back(all[static_cast<size_t>(row)]);
     answer["selected"] = histogram_of(some, summary.low, summary.high, bins);
   }
   return json(answer);
@@ -339,7 +328,9 @@ Response Explorer::own_object(const OwnGalaxies::Galaxy& galaxy) const {
                {"positions", positions},
                {"placed_by", placing_neighbours},
                {"notes", galaxy.notes},
-               {"encoders", encoders}});
+               {"encoders", encoders},
+               {"predictions", ordered_json::array()},
+               {"measured", measured_json(&galaxy.input, galaxy.row)}});
 }
 
 /// The body holds the bytes of two FITS files, as many as the parameters say: an image, then a spectrum.
@@ -364,8 +355,8 @@ Response Explorer::object(const Request& request) const {
   const std::vector<int64_t> rows = {row};
   ordered_json labels = ordered_json::array(), positions = ordered_json::object(), encoders = ordered_json::array();
   ordered_json redshift = nullptr;
-  for (const Catalogue::Column& column : all_columns()) {
-    const ordered_json value = json_cell(read(column.name, rows), 0);
+  for (const Catalogue::Column& column : columns_.all()) {
+    const ordered_json value = json_cell(columns_.read(column.name, rows), 0);
     labels.push_back({{"name", column.name}, {"unit", column.unit}, {"meaning", column.meaning}, {"value", value}});
     if (redshift.is_null() && value.is_number() && probe::is_redshift(column.name)) redshift = value;
   }
@@ -376,15 +367,18 @@ Response Explorer::object(const Request& request) const {
   for (const std::string& name : embeddings_.encoders()) {
     if (std::isfinite(embeddings_.vector(name, row)[0])) encoders.push_back(name);
   }
+  const ordered_json predictions = predictions_json(columns_.predictions(), row);
+  const auto found = catalogue_.find(row);
   return json({{"row", row},
                {"id", embeddings_.id(row)},
                {"labels", labels},
                {"redshift", redshift},
                {"positions", positions},
-               {"encoders", encoders}});
+               {"encoders", encoders},
+               {"predictions", predictions},
+               {"measured", measured_json(found ? &found->input : nullptr, found ? found->input_row : 0)}});
 }
 
-/// A JSON head, a line feed, and the values as float32.
 Response Explorer::measurement(const Request& request) const {
   const std::string& field = request.text("field");
   if (field != "image" && field != "spectrum") throw serve::NotFound(fmt::format("there is no field '{}'", field));
@@ -399,10 +393,33 @@ Response Explorer::measurement(const Request& request) const {
     head["first_wavelength"] = data::first_wavelength;
     head["wavelength_step"] = data::wavelength_step;
   }
-  std::string text = head.dump();
-  text.append(3 - text.size() % 4, ' ');
-  Response response = binary<float>(measured->values);
-  response.body.insert(0, text + "\n");
+  if (measured->colours) {
+    head["channels"] = ordered_json::array();  // of red, green and blue: band and scale
+    const auto& [bands, stretch] = *measured->colours;
+    for (const size_t part : {2, 1, 0}) head["channels"].push_back({bands[part], stretch.scales[part]});
+    head["offset"] = stretch.offset;
+    head["softening"] = stretch.softening;
+  }
+  return with_head(head, measured->values);
+}
+
+/// The spectrum as the model predicts its parts from the rest of it.
+Response Explorer::reconstruction(const Request& request) const {
+  if (own_ == nullptr || !own_->reconstructs()) throw serve::NotFound("there is no model that reconstructs spectra");
+  const auto own = own_of(request);
+  const auto found = own ? Catalogue::Found{0, own->input, own->row} : catalogue_.find(row_of(request));
+  const std::vector<float> values = found ? own_->reconstruction(found->input, found->input_row) : std::vector<float>();
+  if (values.empty()) throw serve::NotFound("the model reconstructs no spectrum of this object");
+  return with_head(ordered_json::object(), values);
+}
+
+/// Those of "rows", numbers with commas between, one after another (explore/thumbnails.h); of spectra if "of" is
+/// "spectrum".
+Response Explorer::thumbnails(const Request& request) const {
+  Response response{.type = "application/octet-stream"};
+  const bool spectrum_wanted = request.text("of") == "spectrum";
+  const std::vector<int64_t> rows = request.integers("rows", 0, embeddings_.rows() - 1, most_thumbnails);
+  for (const int64_t row : rows) response.body += thumbnails_.of(row, spectrum_wanted);
   return response;
 }
 
@@ -494,48 +511,24 @@ Response Explorer::find(const Request& request) const {
     if (!row) throw serve::NotFound(fmt::format("there is no object '{}'", request.text("id")));
     return json({{"row", *row}});
   }
-  const auto columns = catalogue_.position_columns();
-  if (!columns) throw serve::NotFound("the data have no columns 'ra' and 'dec'");
-  const auto unit_vector = [](double ra, double dec) {
-    const double a = ra * degree, d = dec * degree;
-    return std::array{std::cos(d) * std::cos(a), std::cos(d) * std::sin(a), std::sin(d)};
-  };
-  const auto wanted = unit_vector(request.number("ra"), request.number("dec"));
-  int64_t nearest = -1;
-  double least = 2.0 * std::sin(0.5 * farthest_position * degree);  // as a chord
-  for_each_block(embeddings_.rows(), [&](const std::vector<int64_t>& rows) {
-    const auto ra = read(columns->first, rows).numbers(), dec = read(columns->second, rows).numbers();
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const auto own = unit_vector(ra[i], dec[i]);
-      const double chord = std::hypot(own[0] - wanted[0], own[1] - wanted[1], own[2] - wanted[2]);
-      if (!(chord < least)) continue;
-      least = chord;
-      nearest = rows[i];
-    }
-  });
-  if (nearest < 0) throw serve::NotFound("no object is within a minute of arc of that position");
-  return json({{"row", nearest}, {"separation", 2.0 * std::asin(0.5 * least) / degree * 3600.0}});
+  if (!catalogue_.position_columns()) throw serve::NotFound("the data have no columns 'ra' and 'dec'");
+  const auto near = columns_.nearest_on_sky(request.number("ra"), request.number("dec"));
+  if (!near) throw serve::NotFound("no object is within a minute of arc of that position");
+  return json({{"row", near->row}, {"separation", near->separation}});
 }
 
-Explorer::Selection Explorer::selection(int64_t id) {
-  const std::scoped_lock lock(mutex_);
-  const auto found = selections_.find(id);
-  if (found == selections_.end()) throw serve::NotFound(fmt::format("there is no selection {}", id));
-  return found->second;
-}
-
-Response Explorer::table(const Request& request) {
+Response Explorer::table(const Request& request) const {
   const int64_t id = request.integer("selection", 0, INT64_MAX);
   const int64_t first = request.integer("first", 0, embeddings_.rows()),
                 most = request.integer("most", 1, most_table_rows);
-  const Selection chosen = id > 0 ? selection(id) : Selection{};
+  const Selection chosen = id > 0 ? selections_.find(id) : Selection{};
   std::vector<int64_t> rows;
   if (id > 0)
-    rows = map::rows_of(*chosen.mask, first, most);
+    rows = map::rows_of(*chosen.rows, first, most);
   else
     for (int64_t row = first; row < std::min(first + most, embeddings_.rows()); ++row) rows.push_back(row);
   std::vector<io::Column> columns;
-  for (const Catalogue::Column& column : all_columns()) columns.push_back(read(column.name, rows));
+  for (const Catalogue::Column& column : columns_.all()) columns.push_back(columns_.read(column.name, rows));
   ordered_json lines = ordered_json::array();
   for (size_t i = 0; i < rows.size(); ++i) {
     ordered_json values = ordered_json::array();
@@ -545,34 +538,10 @@ Response Explorer::table(const Request& request) {
   return json({{"total", id > 0 ? chosen.count : embeddings_.rows()}, {"first", first}, {"rows", lines}});
 }
 
-Response Explorer::exported(const Request& request, Format format) {
-  const Selection chosen = selection(request.integer("selection", 1, INT64_MAX));
-  if (chosen.count > most_exported) {
-    throw Error(
-        fmt::format("the selection has {} objects; at most {} can be exported at once", chosen.count, most_exported));
-  }
-  const std::vector<int64_t> rows = map::rows_of(*chosen.mask, 0, chosen.count);
-  ExportedTable table{.facts = {{"embeddings", std::filesystem::path(embeddings_.path()).filename().string()},
-                                {"model", embeddings_.attribute("model")},
-                                {"model_hash", embeddings_.attribute("model_hash")},
-                                {"selection", chosen.name}},
-                      .columns = {}};
-  table.columns.push_back({read("object_id", rows)});
-  for (const Catalogue::Column& column : all_columns()) {
-    table.columns.push_back(
-        {read(column.name, rows), column.unit, column.meaning, column.kind == Catalogue::Column::Kind::single});
-  }
-  for (const auto& of : index_.maps()) {
-    if (of->method == Method::sky) continue;  // the data have the positions
-    for (const size_t axis : {0, 1}) {
-      std::vector<double> values;
-      for (const int64_t row : rows) values.push_back(double{of->positions[2 * static_cast<size_t>(row) + axis]});
-      const std::string method = of->method == Method::pca ? "pca" : "umap";
-      io::Column column{.name = fmt::format("{}_{}_{}", of->encoder, method, axis == 0 ? "x" : "y"), .place = {}};
-      column.values = std::move(values);
-      table.columns.push_back({std::move(column), "", "position on the map", true});
-    }
-  }
+Response Explorer::exported(const Request& request, Format format) const {
+  const Selection chosen = selections_.find(request.integer("selection", 1, INT64_MAX));
+  const ExportedTable table =
+      table_of(embeddings_, columns_, index_, chosen.name, map::rows_of(*chosen.rows, 0, chosen.count));
   switch (format) {
     case Format::csv:
       return {"text/csv; charset=utf-8", csv_text(table), "selection.csv"};
@@ -582,22 +551,6 @@ Response Explorer::exported(const Request& request, Format format) {
       return {"application/x-votable+xml", votable_text(table), "selection.vot"};
   }
   return {};
-}
-
-map::Mask Explorer::rows_where(const std::string& condition) const {
-  if (std::ssize(condition) > longest_condition)
-    throw Error(fmt::format("a condition has at most {} letters", longest_condition));
-  const data::Where where(condition);
-  map::Mask mask = map::no_row(embeddings_.rows());
-  for_each_block(embeddings_.rows(), [&](const std::vector<int64_t>& rows) {
-    std::map<std::string, io::Column> labels;
-    for (const std::string& name : where.names()) labels.emplace(name, read(name, rows));
-    const auto truths = where.of(labels, std::ssize(rows));
-    for (size_t i = 0; i < truths.size(); ++i) {
-      if (truths[i] == data::Where::Truth::yes) map::set(mask, rows[i]);
-    }
-  });
-  return mask;
 }
 
 /// {"map", "polygon"}, {"column", "low", "high"}, {"where"}, {"rows"} or {"selection"} are the rows; with "earlier" and
@@ -610,29 +563,22 @@ Response Explorer::select(const Request& request) {
     if (!of) throw serve::NotFound("there is no such map");
     rows = map::inside(of->positions, polygon_in(body));
   } else if (body.contains("column")) {
-    rows = map::within(values(text_in(body, "column", "")), number_in(body, "low"), number_in(body, "high"));
+    rows = map::within(columns_.values(text_in(body, "column", "")), number_in(body, "low"), number_in(body, "high"));
   } else if (body.contains("where")) {
-    rows = rows_where(text_in(body, "where", ""));
+    rows = columns_.where(text_in(body, "where", ""));
   } else if (body.contains("rows")) {
     rows = rows_in(body, embeddings_.rows());
   } else {
-    rows = *selection(integer_in(body, "selection")).mask;
+    rows = *selections_.find(integer_in(body, "selection")).rows;
   }
   const auto inverse = body.find("inverse");
   if (inverse != body.end() && *inverse == true)
     rows = joined(map::every_row(embeddings_.rows()), std::move(rows), "difference");
   if (body.contains("earlier")) {
-    rows = joined(*selection(integer_in(body, "earlier")).mask, std::move(rows), text_in(body, "how", "union"));
+    rows = joined(*selections_.find(integer_in(body, "earlier")).rows, std::move(rows), text_in(body, "how", "union"));
   }
-  const int64_t count = map::count_of(rows);
-  std::string name = name_in(body);
-  const std::scoped_lock lock(mutex_);
-  if (std::ssize(selections_) >= most_selections)
-    throw Error(fmt::format("there are {} selections already; remove one", most_selections));
-  const int64_t id = ++last_selection_;
-  if (name.empty()) name = fmt::format("selection {}", id);
-  selections_[id] = {name, count, std::make_shared<const map::Mask>(std::move(rows))};
-  return json({{"id", id}, {"name", name}, {"count", count}});
+  const Selection made = selections_.add(name_in(body), std::move(rows));
+  return json({{"id", made.id}, {"name", made.name}, {"count", made.count}});
 }
 
 Response Explorer::rename(const Request& request) {
@@ -640,18 +586,41 @@ Response Explorer::rename(const Request& request) {
   const int64_t id = integer_in(body, "selection");
   const std::string name = name_in(body);
   if (name.empty()) throw Error("a selection needs a name");
-  const std::scoped_lock lock(mutex_);
-  const auto found = selections_.find(id);
-  if (found == selections_.end()) throw serve::NotFound(fmt::format("there is no selection {}", id));
-  found->second.name = name;
+  selections_.rename(id, name);
   return json({{"id", id}, {"name", name}});
 }
 
 Response Explorer::forget(const Request& request) {
   const int64_t id = integer_in(parsed_body(request), "selection");
-  const std::scoped_lock lock(mutex_);
-  if (selections_.erase(id) == 0) throw serve::NotFound(fmt::format("there is no selection {}", id));
+  selections_.remove(id);
   return json({{"id", id}});
+}
+
+/// What has come from other programs "after" a number; by POST {"do": "connect", "disconnect", "table" (of "selection",
+/// or of all), "show" ("row") or "select" ("selection")}.
+Response Explorer::samp(const Request& request) {
+  if (request.method == "GET") return json(samp_.state(request.integer("after", 0, INT64_MAX)));
+  const ordered_json body = parsed_body(request);
+  const std::string action = text_in(body, "do", "");
+  const auto chosen = [&] { return selections_.find(integer_in(body, "selection")); };
+  std::vector<std::string> programs;
+  if (action == "connect") {
+    samp_.connect();
+  } else if (action == "disconnect") {
+    samp_.disconnect();
+  } else if (action == "table" && body.contains("selection")) {
+    programs = samp_.send_table(chosen().name, chosen().rows);
+  } else if (action == "table") {
+    programs = samp_.send_table(std::filesystem::path(embeddings_.path()).filename().string(),
+                                std::make_shared<const map::Mask>(map::every_row(embeddings_.rows())));
+  } else if (action == "show") {
+    programs = samp_.show(row_in(body, embeddings_.rows()));
+  } else if (action == "select") {
+    programs = samp_.select(*chosen().rows);
+  } else {
+    throw Error(fmt::format("'do' must be one of connect, disconnect, table, show, select, found '{}'", action));
+  }
+  return json({{"programs", programs}});
 }
 
 }  // namespace astroclip::explore

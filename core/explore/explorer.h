@@ -1,17 +1,19 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "explore/catalogue.h"
+#include "explore/columns.h"
 #include "explore/embeddings.h"
 #include "explore/own_galaxies.h"
+#include "explore/predictions.h"
+#include "explore/samp_link.h"
+#include "explore/selections.h"
+#include "explore/thumbnails.h"
 #include "explore/view_index.h"
 #include "map/selecting.h"
 #include "serve/http_server.h"
@@ -22,8 +24,10 @@ namespace astroclip::explore {
 /// selections of one file of embeddings. docs/explorer.md lists the addresses. Thread-safe.
 class Explorer {
  public:
-  /// The data may have no inputs; without a model nothing can be uploaded. All are kept by reference.
-  Explorer(const Embeddings& embeddings, const Catalogue& catalogue, ViewIndex& index, OwnGalaxies* own = nullptr);
+  /// The data may have no inputs; without a model nothing can be uploaded. All but the predictions are kept by
+  /// reference.
+  Explorer(const Embeddings& embeddings, const Catalogue& catalogue, ViewIndex& index, OwnGalaxies* own = nullptr,
+           std::vector<Predicted> predictions = {});
 
   /// The address to which galaxies are uploaded.
   static constexpr const char* upload_path = "api/own";
@@ -36,38 +40,30 @@ class Explorer {
 
  private:
   enum class Format { csv, fits, votable };
-  struct Selection {
-    std::string name;
-    int64_t count = 0;
-    std::shared_ptr<const map::Mask> mask;
-  };
 
   serve::Response state();
   serve::Response map_details(const serve::Request& request) const;
   serve::Response tile(const serve::Request& request) const;
   serve::Response tile_values(const serve::Request& request) const;
-  serve::Response tile_selected(const serve::Request& request);
-  serve::Response column(const serve::Request& request);
+  serve::Response tile_selected(const serve::Request& request) const;
+  serve::Response column(const serve::Request& request) const;
   serve::Response density(const serve::Request& request) const;
   serve::Response object(const serve::Request& request) const;
   serve::Response measurement(const serve::Request& request) const;
+  serve::Response reconstruction(const serve::Request& request) const;
+  serve::Response thumbnails(const serve::Request& request) const;
   serve::Response neighbours(const serve::Request& request) const;
   serve::Response nearest(const serve::Request& request) const;
   serve::Response similar(const serve::Request& request) const;
   serve::Response find(const serve::Request& request) const;
   serve::Response upload(const serve::Request& request);
   serve::Response own_object(const OwnGalaxies::Galaxy& galaxy) const;
-  serve::Response table(const serve::Request& request);
-  serve::Response exported(const serve::Request& request, Format format);
+  serve::Response table(const serve::Request& request) const;
+  serve::Response exported(const serve::Request& request, Format format) const;
   serve::Response select(const serve::Request& request);
   serve::Response rename(const serve::Request& request);
   serve::Response forget(const serve::Request& request);
-
-  /// Columns of the data and scores of the index, by one set of names.
-  std::vector<Catalogue::Column> all_columns() const;
-  std::optional<Score> score(const std::string& name) const;
-  std::span<const float> values(const std::string& column) const;
-  io::Column read(const std::string& column, std::span<const int64_t> rows) const;
+  serve::Response samp(const serve::Request& request);
 
   std::shared_ptr<const EmbeddingMap> map_of(const serve::Request& request) const;
   const map::Tile& tile_of(const EmbeddingMap& of, const serve::Request& request) const;
@@ -76,19 +72,18 @@ class Explorer {
   std::shared_ptr<const OwnGalaxies::Galaxy> own_of(const serve::Request& request) const;
   /// Throws Error unless the embeddings `among` have the width of those of `query`.
   void expect_width(const std::string& among, int64_t width, const std::string& query) const;
-  /// The rows of which a condition (data/where.h) on columns and object_id is true.
-  map::Mask rows_where(const std::string& condition) const;
-  Selection selection(int64_t id);
 
   const Embeddings& embeddings_;
   const Catalogue& catalogue_;
   ViewIndex& index_;
   OwnGalaxies* own_;
-  std::mutex mutex_;
+  Columns columns_;
+  Thumbnails thumbnails_;
+  Selections selections_;
+  SampLink samp_;
+  mutable std::mutex mutex_;
   std::string work_;
   double share_ = 0;
-  std::map<int64_t, Selection> selections_;
-  int64_t last_selection_ = 0;
 };
 
 }  // namespace astroclip::explore

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <numeric>
 
@@ -26,9 +28,9 @@ namespace astroclip::explore {
 namespace {
 
 constexpr int64_t most_kept = 50, most_of_a_file = 20;
-constexpr size_t most_unpacked = size_t{256} << 20;
-constexpr int64_t most_values = int64_t{1} << 26;  // of all images of a file
-constexpr double least_cosine = 0.999;             // of two embeddings of one object, in two precisions
+constexpr size_t most_unpacked = size_t{256} << 20, most_of_a_byte = 1032;  // deflate packs no more into one
+constexpr int64_t most_values = int64_t{1} << 26;                           // of all images of a file
+constexpr double least_cosine = 0.999;  // of two embeddings of one object, in two precisions
 
 /// A folder of its own, which ends with the object.
 class PrivateFolder {
@@ -59,21 +61,16 @@ std::string unpacked(std::string_view bytes, const std::string& name) {
   constexpr std::string_view gzip_begin = "\x1F\x8B", fits_begin = "SIMPLE  =";
   std::string plain(bytes);
   if (bytes.starts_with(gzip_begin)) {
+    // The last four bytes tell the size (RFC 1952, section 2.3.1), so that nothing larger is ever held.
+    uint32_t size = 0;
+    if (bytes.size() > sizeof size) std::memcpy(&size, bytes.data() + bytes.size() - sizeof size, sizeof size);
+    if (size > most_unpacked) throw Error(fmt::format("the {} unpacks to more than {} MB", name, most_unpacked >> 20));
     const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> decompressor(
         libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
-    size_t size = std::min(most_unpacked, 16 * bytes.size() + (size_t{1} << 16));
-    for (;; size = std::min(most_unpacked, 8 * size)) {
-      plain.resize(size);
-      size_t found = 0;
-      const libdeflate_result result =
-          libdeflate_gzip_decompress(decompressor.get(), bytes.data(), bytes.size(), plain.data(), size, &found);
-      if (result == LIBDEFLATE_INSUFFICIENT_SPACE && size < most_unpacked) continue;
-      if (result == LIBDEFLATE_INSUFFICIENT_SPACE)
-        throw Error(fmt::format("the {} unpacks to more than {} MB", name, most_unpacked >> 20));
-      if (result != LIBDEFLATE_SUCCESS) throw Error(fmt::format("the {} is damaged: it is no whole gzip file", name));
-      plain.resize(found);
-      break;
-    }
+    if (size <= most_of_a_byte * bytes.size()) plain.resize(size);
+    if (plain.size() != size || libdeflate_gzip_decompress(decompressor.get(), bytes.data(), bytes.size(), plain.data(),
+                                                           plain.size(), nullptr) != LIBDEFLATE_SUCCESS)
+      throw Error(fmt::format("the {} is damaged: it is no whole gzip file", name));
   }
   if (!plain.starts_with(fits_begin)) throw Error(fmt::format("the {} is not a FITS file", name));
   return plain;
@@ -123,8 +120,11 @@ OwnGalaxies::OwnGalaxies(const Embeddings& embeddings, const Catalogue& catalogu
     throw Error(fmt::format("{}: is the model {}; {} was made by {}", model, model_.description().hash,
                             embeddings.path(), hash));
   }
+  const bool head = embeddings.attribute("embedding") != "pool";
   for (const EncoderSpec& encoder : model_.description().encoders) {
-    if (embeddings.has(encoder.name)) encoders_.push_back(encoder);
+    // A run embeds by the backbone what no stage has aligned; that is no place among the others.
+    if (embeddings.has(encoder.name) && (!head || has_meaning(model_.origins(), encoder.name)))
+      encoders_.push_back(encoder);
   }
   if (encoders_.empty())
     throw Error(fmt::format("{}: has none of the encoders of {} ({})", model, embeddings.path(),
@@ -133,7 +133,7 @@ OwnGalaxies::OwnGalaxies(const Embeddings& embeddings, const Catalogue& catalogu
   const bool is_bf16 = embeddings.attribute("precision") == name_of(Precision::bf16);
   const Precision precision =
       is_bf16 && backend_of(device).supports(Precision::bf16) ? Precision::bf16 : Precision::f32;
-  model_.load(encoders_, device, precision, embeddings.attribute("embedding") != "pool");
+  model_.load(encoders_, device, precision, head);
   if (hash.empty()) check(catalogue);
 }
 
@@ -210,6 +210,12 @@ std::vector<std::shared_ptr<const OwnGalaxies::Galaxy>> OwnGalaxies::add(std::st
     if (std::ssize(galaxies_) > most_kept) galaxies_.pop_front();
   }
   return added;
+}
+
+std::vector<float> OwnGalaxies::reconstruction(embed::Input input, int64_t row) const {
+  input.take_views(model_.description(), encoders_);
+  const std::scoped_lock lock(computing_);
+  return model_.reconstruct("spectrum", input, row);
 }
 
 std::vector<std::shared_ptr<const OwnGalaxies::Galaxy>> OwnGalaxies::all() const {

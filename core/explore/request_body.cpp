@@ -59,6 +59,12 @@ std::string name_in(const ordered_json& body) {
   return name;
 }
 
+int64_t row_in(const ordered_json& body, int64_t count) {
+  const int64_t row = integer_in(body, "row");
+  if (row < 0 || row >= count) throw Error(fmt::format("'row' must be from 0 to {}, found {}", count - 1, row));
+  return row;
+}
+
 map::Mask rows_in(const ordered_json& body, int64_t count) {
   const ordered_json& list = body.at("rows");
   if (!list.is_array() || std::ssize(list) > most_listed)

@@ -22,6 +22,8 @@ int64_t integer_in(const nlohmann::ordered_json& body, const char* name);
 std::vector<std::array<double, 2>> polygon_in(const nlohmann::ordered_json& body);
 /// "name", "" where there is none.
 std::string name_in(const nlohmann::ordered_json& body);
+/// "row" of a file that has `count`.
+int64_t row_in(const nlohmann::ordered_json& body, int64_t count);
 /// "rows" of a file that has `count`.
 map::Mask rows_in(const nlohmann::ordered_json& body, int64_t count);
 

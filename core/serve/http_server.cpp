@@ -73,6 +73,14 @@ std::map<std::string, std::string> parsed_query(std::string_view text) {
   return query;
 }
 
+int64_t whole_number(const std::string& name, std::string_view value, int64_t low, int64_t high) {
+  int64_t number = 0;
+  const auto [end, problem] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (problem == std::errc() && end == value.data() + value.size() && number >= low && number <= high) return number;
+  throw Error(
+      fmt::format("the parameter '{}' must be a whole number from {} to {}, found '{}'", name, low, high, value));
+}
+
 }  // namespace
 
 bool is_loopback(const std::string& address) {
@@ -110,12 +118,19 @@ const std::string& Request::text(const std::string& name) const {
 }
 
 int64_t Request::integer(const std::string& name, int64_t low, int64_t high) const {
-  const std::string& value = text(name);
-  int64_t number = 0;
-  const auto [end, problem] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (problem == std::errc() && end == value.data() + value.size() && number >= low && number <= high) return number;
-  throw Error(
-      fmt::format("the parameter '{}' must be a whole number from {} to {}, found '{}'", name, low, high, value));
+  return whole_number(name, text(name), low, high);
+}
+
+std::vector<int64_t> Request::integers(const std::string& name, int64_t low, int64_t high, int64_t most) const {
+  std::vector<int64_t> all;
+  const std::string& list = text(name);
+  for (size_t begin = 0; begin <= list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    if (std::ssize(all) == most) throw Error(fmt::format("the parameter '{}' has more than {} numbers", name, most));
+    all.push_back(whole_number(name, std::string_view(list).substr(begin, end - begin), low, high));
+    begin = end + 1;
+  }
+  return all;
 }
 
 double Request::number(const std::string& name) const {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 
@@ -22,6 +23,8 @@ struct Request {
   const std::string& text(const std::string& name) const;
   /// Throws Error when the parameter is missing or no whole number from `low` to `high`.
   int64_t integer(const std::string& name, int64_t low, int64_t high) const;
+  /// The same of one to `most` numbers with commas between.
+  std::vector<int64_t> integers(const std::string& name, int64_t low, int64_t high, int64_t most) const;
   /// Throws Error when the parameter is missing or no finite number.
   double number(const std::string& name) const;
 };

@@ -9,15 +9,20 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <pugixml.hpp>
 #include <set>
 
 #include "base/error.h"
 #include "data/fields.h"
+#include "evaluate/object_files.h"
 #include "explore/page.h"
 #include "explored.h"
 #include "io/hdf5/hdf5.h"
 #include "io/output/output_file.h"
 #include "io/table/table.h"
+#include "report/runs.h"
+#include "support/message_of.h"
+#include "support/samp_hub.h"
 
 namespace astroclip::explore {
 namespace {
@@ -475,6 +480,190 @@ TEST_F(Exploring, ExportsIdentifiersAndLabelsExactly) {
     }
     EXPECT_TRUE(std::isnan(redshifts.back())) << "4711 has no data";
   }
+}
+
+TEST_F(Exploring, ColoursByTheDensityOfAMap) {
+  const auto map = index_.find("image/pca");
+  const json column = get("column", {{"name", "image_pca_density"}});
+  EXPECT_EQ(column["count"], rows());
+  // Counted anew, in 8 × 8 squares.
+  const auto square_of = [&](int64_t row) {
+    const auto at = static_cast<size_t>(2 * row);
+    const auto along = [&](float position, float begin) {
+      return std::min(7, static_cast<int>(8.0F * (position - begin) / map->extent.side));
+    };
+    return std::pair(along(map->positions[at], map->extent.left), along(map->positions[at + 1], map->extent.bottom));
+  };
+  for (const int64_t row : {0, 11, 30}) {
+    int64_t count = 0;
+    for (int64_t other = 0; other < rows(); ++other) count += square_of(other) == square_of(row) ? 1 : 0;
+    const json object = get("object", {{"row", std::to_string(row)}});
+    for (const json& label : object["labels"]) {
+      if (label["name"] == "image_pca_density") {
+        EXPECT_EQ(label["value"], count) << row;
+      }
+    }
+  }
+}
+
+TEST_F(Exploring, GivesThumbnailsOfImagesAndSpectra) {
+  const std::string images = ask("api/thumbnails", {{"rows", "3,4"}, {"of", "image"}}).body;
+  constexpr size_t side = 76;  // 152 pixels, two by two
+  ASSERT_EQ(images.size(), 2 * (2 + 3 * side * side));
+  EXPECT_EQ(images[0], 'i');
+  EXPECT_EQ(static_cast<size_t>(images[1]), side);
+  // The centre of a galaxy is brighter than the corner of its image.
+  const auto brightness = [&](size_t row, size_t column) {
+    return static_cast<unsigned char>(images[2 + 3 * (row * side + column) + 1]);
+  };
+  EXPECT_GT(brightness(side / 2, side / 2), brightness(2, 2));
+  EXPECT_EQ(ask("api/thumbnails", {{"rows", "4"}, {"of", "image"}}).body, images.substr(images.size() / 2)) << "kept";
+  const std::string spectrum = ask("api/thumbnails", {{"rows", "3"}, {"of", "spectrum"}}).body;
+  ASSERT_EQ(spectrum.size(), 2U + static_cast<unsigned char>(spectrum[1]));
+  EXPECT_EQ(spectrum[0], 's');
+  EXPECT_EQ(static_cast<unsigned char>(*std::max_element(
+                spectrum.begin() + 2, spectrum.end(),
+                [](char a, char b) { return static_cast<unsigned char>(a) < static_cast<unsigned char>(b); })),
+            255);
+  EXPECT_EQ(ask("api/thumbnails", {{"rows", std::to_string(rows() - 1)}, {"of", "image"}}).body, "-") << "no data";
+  std::string many = "1";
+  for (int i = 0; i < 64; ++i) many += ",1";
+  for (const std::string& wrong : {std::string("1,,2"), std::string("1,999"), std::string(), many})
+    EXPECT_THROW(ask("api/thumbnails", {{"rows", wrong}, {"of", "image"}}), Error) << wrong;
+}
+
+TEST_F(Exploring, ExchangesRowsAndPositionsWithOtherPrograms) {
+  using testing_support::SampHub;
+  EXPECT_FALSE(get("samp", {{"after", "0"}})["connected"].get<bool>());
+  EXPECT_THAT(testing_support::message_of([&] { post("samp", {{"do", "table"}}); }), HasSubstr("not connected"));
+  SampHub hub;
+  post("samp", {{"do", "connect"}});
+  EXPECT_EQ(get("samp", {{"after", "0"}})["programs"], json({"Hub", "TOPCAT"}));
+  // A selection as a table: what is fetched holds its rows.
+  const json chosen = post("select", {{"rows", {3, 7, 9}}, {"name", "mine"}});
+  EXPECT_EQ(post("samp", {{"do", "table"}, {"selection", chosen["id"]}})["programs"], json({"TOPCAT"}));
+  ASSERT_EQ(hub.told().size(), 1U);
+  EXPECT_EQ(hub.told()[0].type, "table.load.votable");
+  const json table = hub.told()[0].parameters;
+  EXPECT_EQ(table["name"], "mine");
+  pugi::xml_document document;
+  const std::string text = serve::post(table["url"], "", "", 10, 1 << 24);
+  ASSERT_TRUE(document.load_string(text.c_str()));
+  const auto lines = document.select_nodes("//*[local-name()='TR']");
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines.begin()[1].node().first_child().child_value(), embeddings_.id(7));
+  // The shown galaxy is the second row of that table, and lies somewhere.
+  post("samp", {{"do", "show"}, {"row", 7}});
+  ASSERT_GE(hub.told().size(), 2U);
+  EXPECT_EQ(hub.told()[1].type, "table.highlight.row");
+  EXPECT_EQ(hub.told()[1].parameters["row"], "1");
+  EXPECT_EQ(hub.told()[1].parameters["table-id"], table["table-id"]);
+  const auto columns = catalogue_.position_columns();
+  const std::vector<int64_t> seven = {7};
+  const double ra = catalogue_.read(columns->first, seven).numbers()[0];
+  const size_t before = hub.told().size();
+  if (std::isfinite(ra)) {
+    EXPECT_EQ(hub.told()[2].type, "coord.pointAt.sky");
+    EXPECT_EQ(std::stod(hub.told()[2].parameters["ra"].get<std::string>()), ra);
+  }
+  const json others = post("select", {{"rows", {1, 3, 9}}});
+  post("samp", {{"do", "select"}, {"selection", others["id"]}});
+  ASSERT_EQ(hub.told().size(), before + 1);
+  EXPECT_EQ(hub.told()[before].parameters["row-list"], json({"0", "2"}));
+  // What TOPCAT sends becomes news of the page.
+  const auto about = [&](json more) {
+    more["table-id"] = table["table-id"];
+    return more;
+  };
+  EXPECT_EQ(hub.send("table.highlight.row", about({{"row", "2"}}))["samp.status"], "samp.ok");
+  EXPECT_EQ(hub.send("table.select.rowList", about({{"row-list", {"0", "1"}}}))["samp.status"], "samp.ok");
+  const json state = get("samp", {{"after", "0"}});
+  ASSERT_EQ(state["news"].size(), 2U);
+  EXPECT_EQ(state["news"][0]["row"], 9);
+  const json made = get("table", {{"selection", state["news"][1]["selection"].dump()}, {"first", "0"}, {"most", "9"}});
+  ASSERT_EQ(made["rows"].size(), 2U);
+  EXPECT_EQ(made["rows"][1]["row"], 7);
+  // Row 5 lies where this points (explored.h), if it has a position.
+  int64_t placed = 0;
+  while (!std::isfinite(catalogue_.read(columns->first, std::vector{placed}).numbers()[0])) ++placed;
+  const std::vector<int64_t> at = {placed};
+  hub.send("coord.pointAt.sky", {{"ra", std::to_string(catalogue_.read(columns->first, at).numbers()[0])},
+                                 {"dec", std::to_string(catalogue_.read(columns->second, at).numbers()[0])}});
+  EXPECT_EQ(get("samp", {{"after", state["last"].dump()}})["news"][0]["row"], placed);
+  // What makes no sense is refused, to the sender.
+  for (const auto& [type, parameters] :
+       std::vector<std::pair<std::string, json>>{{"table.highlight.row", {{"table-id", "another"}, {"row", "1"}}},
+                                                 {"table.highlight.row", about({{"row", "3"}})},
+                                                 {"table.highlight.row", about({{"row", "-1"}})},
+                                                 {"table.highlight.row", about({{"row", "x"}})},
+                                                 {"table.select.rowList", about({{"row-list", {"7"}}})},
+                                                 {"table.select.rowList", about(json::object())},
+                                                 {"coord.pointAt.sky", {{"ra", "north"}, {"dec", "1"}}},
+                                                 {"image.load.fits", {{"url", "file:///etc/passwd"}}}})
+    EXPECT_EQ(hub.send(type, parameters)["samp.status"], "samp.error") << type << parameters;
+  post("samp", {{"do", "disconnect"}});
+  EXPECT_FALSE(hub.has_client());
+}
+
+/// A finished run that predicts the redshifts of these objects from images.
+std::string predicting_run(const std::vector<int64_t>& ids, const std::vector<double>& truth,
+                           const std::vector<double>& predicted) {
+  const std::string folder = testing_support::finished_run("predicting", testing_support::reports_of());
+  Prediction knn{.representation = "aligned",
+                 .modality = "image",
+                 .method = "knn",
+                 .label = "redshift",
+                 .ids = ids,
+                 .truth = truth,
+                 .predicted = std::vector<double>(truth.size(), 9.0)};
+  Prediction ridge = knn, floor = knn, posterior = knn;
+  ridge.method = "ridge";
+  ridge.predicted = predicted;
+  floor.method = "mlp";
+  floor.representation = "pca-8";
+  posterior.method = "flow";
+  posterior.outputs = {"redshift 16 %", "redshift 50 %", "redshift 84 %"};
+  posterior.truth.clear();
+  posterior.predicted.clear();
+  for (size_t i = 0; i < ids.size(); ++i) {
+    for (const double distance : {-0.25, 0.0, 0.5}) {
+      posterior.truth.push_back(truth[i]);
+      posterior.predicted.push_back(predicted[i] + distance);
+    }
+  }
+  evaluate::write_predictions(folder + "/predictions.h5", {{"redshift", {knn, ridge, floor, posterior}}}, IdNames());
+  return folder;
+}
+
+TEST_F(Exploring, ColoursByPredictionsAndResiduals) {
+  const std::vector<int64_t> ids = {ids_[9], ids_[2], ids_[5], -17};
+  const std::string run = predicting_run(ids, {0.5, 0.25, NAN, 1.0}, {1.0, 0.5, 2.0, 1.0});
+  Explorer explorer(embeddings_, catalogue_, index_, nullptr, predictions_of_run(run, embeddings_));
+  const auto ask_json = [&](const std::string& path, std::map<std::string, std::string> query) {
+    return json::parse(explorer.answer({"GET", "api/" + path, std::move(query), ""}).body);
+  };
+  std::set<std::string> columns;
+  const json state = ask_json("state", {});
+  for (const json& column : state["columns"]) columns.insert(column["name"].get<std::string>());
+  for (const char* name :
+       {"redshift_predicted_image", "redshift_residual_image", "redshift_median_image", "redshift_median_error_image"})
+    EXPECT_TRUE(columns.contains(name)) << name;
+  const json residuals = ask_json("column", {{"name", "redshift_residual_image"}});
+  EXPECT_EQ(residuals["count"], 2);
+  EXPECT_EQ(residuals["least"], 0.25);
+  EXPECT_EQ(residuals["greatest"], 0.5);
+  const json found = json::parse(
+      explorer.answer({"POST", "api/select", {}, json({{"where", "redshift_residual_image > 0.3"}}).dump()}).body);
+  EXPECT_EQ(found["count"], 1);
+  const json object = ask_json("object", {{"row", "9"}});
+  ASSERT_EQ(object["predictions"].size(), 2U);
+  EXPECT_EQ(object["predictions"][0]["method"], "ridge") << "the most able, not a floor's";
+  EXPECT_EQ(object["predictions"][0]["value"], 1.0);
+  EXPECT_EQ(object["predictions"][0]["residual"], 0.5);
+  EXPECT_NEAR(object["predictions"][0]["error"].get<double>(), 1.4826 * 0.375, 1e-6);
+  EXPECT_EQ(object["predictions"][1]["error"], 0.375) << "half the interval of the posterior";
+  EXPECT_EQ(ask_json("object", {{"row", "5"}})["predictions"][0]["residual"], nullptr);
+  EXPECT_EQ(ask_json("object", {{"row", "1"}})["predictions"], json::array());
 }
 
 TEST_F(Exploring, RefusesWhatMakesNoSense) {

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -179,6 +180,9 @@ TEST_F(OwnGalaxy, SaysWhatIsWrongWithAFile) {
   };
   EXPECT_EQ(refused("no FITS", ""), "the image is not a FITS file");
   EXPECT_EQ(refused("", std::string("\x1F\x8B\x08\x00\x00", 5)), "the spectrum is damaged: it is no whole gzip file");
+  std::string bomb("\x1F\x8B\x08\0\0\0\0\0\0\x03 and more", 19);
+  EXPECT_EQ(refused(bomb + "\xFF\xFF\xFF\x7F", ""), "the image unpacks to more than 256 MB");
+  EXPECT_EQ(refused(bomb + "\xFF\xFF\xFF\x0F", ""), "the image is damaged: it is no whole gzip file");
   EXPECT_THAT(refused(image.substr(0, image.size() / 2), ""), HasSubstr("image.fits: is truncated"));
   EXPECT_THAT(refused("", ""), HasSubstr("expected a FITS file"));
   std::string huge = image;  // a header that promises more than it has
@@ -197,6 +201,27 @@ TEST_F(OwnGalaxy, SaysWhatIsWrongWithAFile) {
               HasSubstr("from 0 to 4"));
   EXPECT_THAT([&] { get("object", {{"own", "99"}}); }, testing::Throws<serve::NotFound>());
   EXPECT_EQ(private_folders(), before) << "no folder is left";
+}
+
+TEST_F(OwnGalaxy, ReconstructsSpectra) {
+  EXPECT_TRUE(get("state", {})["reconstructs"].get<bool>());
+  const auto values_of = [&](const std::map<std::string, std::string>& which) {
+    const std::string body = explorer_.answer({"GET", "api/reconstruction", which, ""}).body;
+    std::vector<float> values((body.size() - body.find('\n') - 1) / 4);
+    std::memcpy(values.data(), body.data() + body.find('\n') + 1, 4 * values.size());
+    return values;
+  };
+  const std::vector<float> rebuilt = values_of({{"row", "7"}});
+  ASSERT_EQ(std::ssize(rebuilt), data::spectrum_pixels);
+  // As a pass over the same tokens gives it: with random weights, so only what each hidden part is made of is compared.
+  EXPECT_GT(std::ranges::count_if(rebuilt, [](float value) { return std::isfinite(value); }),
+            data::spectrum_pixels - 30);
+  const std::string own = upload("", spectrum_of(7))["own"][0]["id"].dump();
+  const std::vector<float> of_own = values_of({{"own", own}});
+  for (size_t pixel = 100; pixel < rebuilt.size(); pixel += 97)
+    EXPECT_NEAR(of_own[pixel], rebuilt[pixel], 1e-3F) << pixel;
+  Explorer without(embeddings_, catalogue_, index_);
+  EXPECT_THROW(without.answer({"GET", "api/reconstruction", {{"row", "7"}}, ""}), serve::NotFound);
 }
 
 TEST_F(OwnGalaxy, WaitsForItsTurn) {
@@ -262,6 +287,13 @@ TEST_F(OwnGalaxy, IsUploadedByThePage) {
     EXPECT_EQ(nearest, "galaxy " + embeddings_.id(5) + ", cosine 1.000");
     browser.value("document.getElementById('own-section').open = true");
     browser.screenshot("own");
+    // The spectrum of an object, with what the model makes of it.
+    browser.value("document.getElementById('find-id').value = '" + embeddings_.id(5) + "'");
+    browser.value("document.querySelector('#find button').click()");
+    EXPECT_TRUE(browser.becomes("document.querySelector('#panel')?.innerText.includes('as the model predicts it')"));
+    EXPECT_TRUE(browser.becomes(
+        "document.querySelector('canvas.spectrum')?.getAttribute('aria-label').includes('reconstruction')"));
+    browser.screenshot("reconstruction");
   }
   stop = true;
   thread.join();

@@ -2,10 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <numeric>
 #include <pugixml.hpp>
 #include <thread>
 
@@ -14,6 +16,7 @@
 #include "explore/explorer.h"
 #include "explored.h"
 #include "serve/http_server.h"
+#include "support/samp_hub.h"
 
 namespace astroclip::explore {
 namespace {
@@ -38,7 +41,10 @@ class Page : public testing::Test {
     catalogue_ = std::make_unique<Catalogue>(*embeddings_, inputs);
     index_ = std::make_unique<ViewIndex>(*embeddings_);
     for (const Method method : {Method::pca, Method::umap}) index_->build(method, [](const std::string&, double) {});
-    explorer_ = std::make_unique<Explorer>(*embeddings_, *catalogue_, *index_);
+    std::vector<int64_t> rows(ids.size());
+    std::iota(rows.begin(), rows.end(), int64_t{0});
+    index_->add_sky(catalogue_->read("ra", rows).numbers(), catalogue_->read("dec", rows).numbers());
+    explorer_ = std::make_unique<Explorer>(*embeddings_, *catalogue_, *index_, nullptr, some_predictions());
     server_ = std::make_unique<serve::HttpServer>(
         serve::ServerOptions(), [this](const serve::Request& request) { return explorer_->answer(request); });
     thread_ = std::thread([this] { server_->run([this] { return stop_.load(); }); });
@@ -54,6 +60,32 @@ class Page : public testing::Test {
     browser_.reset();
     stop_ = true;
     thread_.join();
+  }
+
+  /// Of the first twenty objects: each redshift is found 0.01 too great, ± 0.02.
+  std::vector<Predicted> some_predictions() const {
+    Predicted one{.property = "redshift", .from = "image", .method = "mlp", .rows = {}, .predicted = {}, .truth = {}};
+    for (int64_t row = 0; row < 20; ++row) {
+      const float redshift = catalogue_->values("redshift")[static_cast<size_t>(row)];
+      one.rows.push_back(row);
+      one.truth.push_back(redshift);
+      one.predicted.push_back(redshift + 0.01F);
+      one.errors.push_back(0.02F);
+    }
+    one.known = 20;
+    return {one};
+  }
+  /// Where the map, shown whole, has a row.
+  std::array<double, 2> place_of(int64_t row, const std::string& of) {
+    const json place = box();
+    const auto map = index_->find(of);
+    const double width = place["width"], height = place["height"];
+    const double scale = std::min(width, height) / double{map->extent.side}, half = 0.5 * double{map->extent.side};
+    const auto at = static_cast<size_t>(2 * row);
+    return {
+        place["x"].get<double>() + width / 2 + (double{map->positions[at]} - double{map->extent.left} - half) * scale,
+        place["y"].get<double>() + height / 2 -
+            (double{map->positions[at + 1]} - double{map->extent.bottom} - half) * scale};
   }
 
   std::string text(const std::string& selector) {
@@ -187,7 +219,8 @@ TEST_F(Page, SelectsByLassoBoxAndValues) {
   EXPECT_THAT(text("#selections li:nth-child(3)"), HasSubstr(": " + std::to_string(between)));
   // Brushing the upper half of the histogram gives the same as its two fields.
   const json bars = browser_->value(
-      "(() => { const canvas = document.getElementById('histogram'); canvas.scrollIntoView({block: 'center'}); const box "
+      "(() => { const canvas = document.getElementById('histogram'); canvas.scrollIntoView({block: 'center'}); const "
+      "box "
       "= canvas.getBoundingClientRect(); return {x: box.x, y: box.y, width: box.width}; })()");
   const double left = bars["x"], bar = bars["y"], across = bars["width"];
   drag({{left + 0.5 * across, bar + 20}, {left + 0.8 * across, bar + 20}, {left + 1.2 * across, bar + 30}});
@@ -289,6 +322,84 @@ TEST_F(Page, SavesTheViewWithACaption) {
             ->value("globalThis.saved[1].arrayBuffer().then(all => btoa(String.fromCharCode(...new Uint8Array(all))))")
             .get<std::string>());
   }
+}
+
+TEST_F(Page, ShowsPicturesInPlaceOfPointsWhereFewAreInView) {
+  ASSERT_TRUE(browser_->becomes("document.getElementById('drawn').textContent.includes('as pictures')"));
+  EXPECT_TRUE(
+      browser_->becomes("document.getElementById('announcer').textContent.includes('galaxies are shown as pictures')"));
+  choose("colour-choice", "redshift_residual_image");
+  ASSERT_TRUE(browser_->becomes("document.getElementById('legend').innerText.includes('redshift_residual_image')"));
+  browser_->screenshot("pictures");
+  // Row 0 has its picture first. A click beside its point, but on its picture, shows it.
+  const auto [x, y] = place_of(0, "image/umap");
+  browser_->click(x + 16, y - 14);
+  ASSERT_TRUE(
+      browser_->becomes("document.querySelector('#panel h2')?.innerText === 'Galaxy " + embeddings_->id(0) + "'"));
+  ASSERT_TRUE(browser_->becomes("document.querySelector('#panel [aria-label=Predictions] tbody tr')"));
+  const std::string line = text("#panel [aria-label=Predictions] tbody");
+  EXPECT_THAT(line, HasSubstr("image, mlp"));
+  EXPECT_THAT(line, HasSubstr("± 0.02"));
+  EXPECT_THAT(line, HasSubstr("0.01"));
+  browser_->value("document.getElementById('pictures').focus()");
+  browser_->key("Enter");
+  EXPECT_TRUE(browser_->becomes("!document.getElementById('drawn').textContent.includes('as pictures')"));
+  EXPECT_EQ(browser_->value("document.getElementById('pictures').getAttribute('aria-pressed')"), "false");
+}
+
+TEST_F(Page, ShowsTheSkyAndIsDarkWhereTheUserWantsIt) {
+  choose("map-choice", "sky");
+  ASSERT_TRUE(browser_->becomes("document.getElementById('quality').textContent.startsWith('The sky')"));
+  ASSERT_TRUE(draws_points());
+  browser_->screenshot("sky");
+  const json light = browser_->value("getComputedStyle(document.body).backgroundColor");
+  browser_->call("Emulation.setEmulatedMedia", {{"features", {{{"name", "prefers-color-scheme"}, {"value", "dark"}}}}});
+  EXPECT_NE(browser_->value("getComputedStyle(document.body).backgroundColor"), light);
+  choose("map-choice", "image/umap");
+  ASSERT_TRUE(draws_points());
+  browser_->value("document.getElementById('find-id').value = '" + embeddings_->id(4) + "'");
+  press("#find button");
+  ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#panel .strip').length === 4"));
+  browser_->screenshot("dark");
+}
+
+TEST_F(Page, ExchangesWithOtherProgramsByTheKeyboard) {
+  const auto press_key = [&](const std::string& id) {
+    browser_->value("document.getElementById('" + id + "').focus()");
+    browser_->key("Enter");
+  };
+  setenv("SAMP_HUB", "std-lockurl:file:///nowhere", 1);
+  browser_->value("document.getElementById('samp-section').open = true");
+  press_key("samp-connect");
+  ASSERT_TRUE(browser_->becomes("document.getElementById('work').innerText.includes('no SAMP hub runs')"));
+  browser_->events.clear();  // the refusal is in the browser's log
+  testing_support::SampHub hub;
+  press_key("samp-connect");
+  ASSERT_TRUE(browser_->becomes("document.getElementById('samp-state').innerText.includes('TOPCAT')"));
+  press_key("samp-table");
+  ASSERT_TRUE(browser_->becomes("document.getElementById('samp-sent').innerText === 'table sent to TOPCAT'"));
+  ASSERT_EQ(hub.told().size(), 1U);
+  const json table = hub.told()[0].parameters;
+  // What is chosen here is told there.
+  browser_->value("document.getElementById('find-id').value = '" + embeddings_->id(5) + "'");
+  press("#find button");
+  ASSERT_TRUE(testing_support::waits_for([&] { return hub.told().size() >= 2; }));
+  EXPECT_EQ(hub.told()[1].type, "table.highlight.row");
+  EXPECT_EQ(hub.told()[1].parameters["row"], "5");
+  ASSERT_TRUE(browser_->becomes("document.getElementById('samp-sent').innerText === 'galaxy sent to TOPCAT'"));
+  const size_t told = hub.told().size();
+  // What is chosen there is shown here, and not sent back.
+  hub.send("table.highlight.row", {{"table-id", table["table-id"]}, {"row", "8"}});
+  ASSERT_TRUE(
+      browser_->becomes("document.querySelector('#panel h2')?.innerText === 'Galaxy " + embeddings_->id(8) + "'"));
+  EXPECT_TRUE(browser_->becomes("document.getElementById('announcer').textContent === 'TOPCAT shows a galaxy'"));
+  hub.send("table.select.rowList", {{"table-id", table["table-id"]}, {"row-list", {"1", "2", "3"}}});
+  ASSERT_TRUE(browser_->becomes("document.querySelector('#selections .name')?.innerText === 'from TOPCAT: 3'"));
+  EXPECT_EQ(hub.told().size(), told);
+  browser_->screenshot("samp");
+  press_key("samp-connect");
+  ASSERT_TRUE(browser_->becomes("document.getElementById('samp-state').innerText === 'Not connected.'"));
+  EXPECT_FALSE(hub.has_client());
 }
 
 TEST_F(Page, WorksByTheKeyboardAlone) {

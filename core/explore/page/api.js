@@ -38,13 +38,36 @@ export const exportAddress = (/** @type {number} */ selection, /** @type {string
 
 /** @typedef {{row: number} | {own: number}} Which an object, or an uploaded galaxy */
 
+/** @param {string} name @param {Record<string, string | number>} query */
+async function withHead(name, query) {
+  const all = await bytes(name, query), end = new Uint8Array(all).indexOf(10);
+  return { ...JSON.parse(new TextDecoder().decode(all.slice(0, end))), values: new Float32Array(all, end + 1) };
+}
+
 /**
  * An image or a spectrum: what the data say of it, and its values.
  * @param {Which} which @param {'image' | 'spectrum'} field
  */
-export async function measurement(which, field) {
-  const all = await bytes('measurement', { ...which, field });
-  const end = new Uint8Array(all).indexOf(10);
-  const head = JSON.parse(new TextDecoder().decode(all.slice(0, end)));
-  return { ...head, values: new Float32Array(all, end + 1) };
+export const measurement = (which, field) => withHead('measurement', { ...which, field });
+/**
+ * A spectrum as the model predicts its parts from the rest.
+ * @param {Which} which
+ */
+export const reconstruction = which => withHead('reconstruction', which);
+
+/** @typedef {{isImage: boolean, side: number, values: Uint8Array}} Thumbnail red, green and blue of pixels, the lowest row first; or the values of a spectrum */
+
+/**
+ * @param {number[]} rows @param {string} of @returns {Promise<(Thumbnail | null)[]>}
+ */
+export async function thumbnails(rows, of) {
+  const all = new Uint8Array(await bytes('thumbnails', { rows: rows.join(','), of }));
+  let at = 0;
+  return rows.map(() => {
+    const kind = String.fromCharCode(all[at++]);
+    if (kind === '-') return null;
+    const side = all[at++], count = kind === 'i' ? 3 * side * side : side;
+    at += count;
+    return { isImage: kind === 'i', side, values: all.subarray(at - count, at) };
+  });
 }

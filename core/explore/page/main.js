@@ -4,6 +4,7 @@ import { css, short } from './colours.js';
 import { MapView } from './map_view.js';
 import { Panel, element, plural } from './panel.js';
 import { drawHistogram } from './pictures.js';
+import { Samp } from './samp.js';
 import { viewAsPng, viewAsSvg } from './saved_view.js';
 
 const rowsOfTable = 50;
@@ -14,10 +15,11 @@ const view = new MapView(byId('density'), byId('points'), byId('overlay'));
 
 /** @type {any} */ let state;
 /** @type {Panel} */ let panel;
+/** @type {Samp} */ let samp;
 /** @type {any} */ let details = null;  // of the map that is shown
 /** @type {any} */ let shown = null;    // the galaxy in the panel
 /** @type {any} */ let column = null;   // that the map is coloured by
-let chosenMap = false, first = 0;
+let chosenMap = false, first = 0, pictured = 0;
 /** @type {number | null} */ let selection = null;
 
 /** @param {string} text */
@@ -73,7 +75,13 @@ function placeMark() {
   view.drawOverlay();
 }
 
-view.onDrawn = (/** @type {number} */ count) => { byId('drawn').textContent = details ? `${count.toLocaleString('en')} of ${details.objects.toLocaleString('en')} objects drawn` : ''; };
+view.onDrawn = (/** @type {number} */ count, /** @type {number} */ pictures) => {
+  if (!details) return;
+  byId('drawn').textContent = `${count.toLocaleString('en')} of ${details.objects.toLocaleString('en')} objects drawn` + (pictures ? `, ${pictures} as pictures` : '');
+  if (pictures && !pictured) announce(`${pictures} galaxies are shown as pictures`);
+  pictured = pictures;
+};
+view.onPicked = (/** @type {number} */ row) => attempt(() => showObject({ row }));
 view.onChosen = (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ farthest) => attempt(async () => {
   const found = await get('nearest', { map: details.id, x, y, farthest: Math.min(farthest, 10 * details.extent[2]) });
   if (found.row === null) announce('no galaxy here');
@@ -113,7 +121,7 @@ async function setColour(/** @type {string} */ name) {
   bar.style.position = 'static';
   bar.style.width = '120px';
   bar.style.height = '10px';
-  byId('legend').append(short(column.low), bar, `${short(column.high)} ${name}${unit ? ` (${unit})` : ''}`);
+  byId('legend').append(short(column.low), bar, `${short(column.high)} ${name}${unit ? ` (${unit})` : ''}${column.count < details?.objects ? '; grey: not known' : ''}`);
   drawHistogram(byId('histogram'), column.histogram, column.selected, css);
   byId('histogram').setAttribute('aria-label', `histogram of ${name}: ${column.count} values from ${short(column.least)} to ${short(column.greatest)}`);
   /** @type {HTMLInputElement} */ (byId('low')).value = String(Number(column.low.toPrecision(6)));
@@ -152,11 +160,13 @@ for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.quer
 
 // One galaxy
 
-async function showObject(/** @type {import('./api.js').Which} */ which) {
+/** @param {import('./api.js').Which} which @param {boolean} [isTold] others have told of it, and are not told */
+async function showObject(which, isTold = false) {
   const ready = panel.show(which);
   shown = await get('object', which);
   placeMark();
   writeAddress();
+  if ('row' in which && !isTold) attempt(() => samp.share('show', which));
   await ready;
 }
 
@@ -241,7 +251,9 @@ async function select(rows, name, otherwise = 'new') {
   await setSelection(made.id);
 }
 
-async function setSelection(/** @type {number | null} */ id) {
+/** @param {number | null} id @param {boolean} [isTold] others have told of it, and are not told */
+async function setSelection(id, isTold = false) {
+  if (id !== null && id !== selection && !isTold) attempt(() => samp.share('select', { selection: id }));
   selection = id;
   state = await get('state');
   if (!state.selections.some((/** @type {any} */ one) => one.id === id)) selection = null;
@@ -299,7 +311,7 @@ function renaming(one, place) {
 
 async function fillTable() {
   const page = await get('table', { selection: selection ?? 0, first, most: rowsOfTable });
-  const name = selection === null ? 'All objects' : state.selections.find((/** @type {any} */ one) => one.id === selection).name;
+  const name = selection === null ? 'All objects' : state.selections.find((/** @type {any} */ one) => one.id === selection)?.name ?? 'Selection';
   byId('table-title').textContent = name;
   const head = element('tr', {}, element('th', { scope: 'col' }, 'object_id'), ...state.columns.map((/** @type {any} */ one) => element('th', { scope: 'col', title: one.meaning }, one.name + (one.unit ? ` (${one.unit})` : ''))));
   const body = element('tbody');
@@ -377,6 +389,11 @@ for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.quer
     for (const other of document.querySelectorAll('[data-tool]')) other.setAttribute('aria-pressed', String(other === button));
   });
 }
+byId('pictures').addEventListener('click', () => {
+  view.withPictures = !view.withPictures;
+  byId('pictures').setAttribute('aria-pressed', String(view.withPictures));
+  view.draw();
+});
 byId('select-view').addEventListener('click', () => view.selectShown());
 byId('whole').addEventListener('click', () => view.whole());
 for (const [id, step] of /** @type {[string, number][]} */ ([['previous', -rowsOfTable], ['next', rowsOfTable]])) {
@@ -404,6 +421,10 @@ attempt(async () => {
   byId('title').textContent = `${state.file}: ${state.objects.toLocaleString('en')} objects`;
   byId('title').title = `model ${state.model || 'unknown'} ${state.model_hash}`;
   panel = new Panel(byId('panel'), state, row => attempt(() => showObject({ row })), announce);
+  samp = new Samp(attempt, announce, async news => {
+    if (news.row !== undefined) await showObject({ row: news.row }, true);
+    if (news.selection !== undefined) await setSelection(news.selection, true);
+  }, () => selection);
   fillColours();
   fillMaps();
   const wanted = state.maps.find((/** @type {any} */ one) => one.id === from.get('map'));

@@ -1,13 +1,16 @@
 // The map: tiles of points on a canvas. Points are counted into pixels here rather than drawn by WebGL, so the map looks
 // the same and is as fast on machines without a graphics card.
 import { bytes } from './api.js';
-import { steps } from './colours.js';
+import { css, steps } from './colours.js';
+import { picturesNow } from './thumbnails.js';
 
 const mostDrawn = 400000, mostDensityCells = 256, loadsAtOnce = 4;
+const mostInView = 300, mostPictures = 60, pictureSide = 52, gap = 4;  // pixels of the page
 
 /**
  * @typedef {{level: number, x: number, y: number, count: number}} Tile
- * @typedef {{id: string, extent: number[], cells: number, objects: number, tiles: number[][]}} Details
+ * @typedef {{row: number, x: number, y: number, frame: string}} Pictured in device pixels
+ * @typedef {{id: string, encoder: string, extent: number[], cells: number, objects: number, tiles: number[][]}} Details
  * @typedef {{x: Uint16Array, y: Uint16Array, row: Uint32Array, values: Float32Array | null, selected: Uint8Array | null}} Points
  */
 
@@ -31,7 +34,10 @@ export class MapView {
     /** @type {number[] | null} */ this.mark = null;  // of the galaxy that is shown
     this.epoch = 0;  // grows when what was asked for is no longer wanted
     this.tool = 'pan';
-    this.onDrawn = (/** @type {number} */ _count) => {};
+    this.withPictures = true;  // in place of points where few are in view
+    /** @type {Pictured[]} */ this.pictured = [];
+    this.onDrawn = (/** @type {number} */ _count, /** @type {number} */ _pictures) => {};
+    this.onPicked = (/** @type {number} */ _row) => {};
     this.onChosen = (/** @type {number} */ _x, /** @type {number} */ _y, /** @type {number} */ _farthest) => {};
     this.onPolygon = (/** @type {number[][]} */ _polygon, /** @type {string} */ _kind) => {};
     this.onMoved = () => {};
@@ -135,9 +141,10 @@ export class MapView {
     for (const at of chosen) drawn += this.loaded.has(at) ? this.tiles[at].count : 0;
     this.drawDensity();
     this.drawPoints(chosen, drawn);
+    this.drawPictures(chosen);
     this.drawOverlay();
     this.drawn = drawn;
-    this.onDrawn(drawn);
+    this.onDrawn(drawn, this.pictured.length);
   }
 
   /** Tiles that touch what is shown, the coarsest first, as many as may be drawn; asks for those that are missing. */
@@ -195,29 +202,87 @@ export class MapView {
     const counts = new Float32Array(width * height), sums = new Float32Array(width * height);
     const size = Math.max(2, Math.min(9, Math.round(Math.sqrt(0.03 * width * height / Math.max(1, drawn)))));
     const dark = matchMedia('(prefers-color-scheme: dark)').matches;
-    if (this.selection === null) {
-      this.count(chosen, counts, sums, size, false);
-      this.paint(image.data, counts, sums, this.colour ? null : (dark ? [120, 170, 255] : [20, 80, 170]));
-    } else {
-      const grey = dark ? [110, 115, 120] : [170, 175, 180];
-      this.count(chosen, counts, sums, size, false);
-      this.paint(image.data, counts, sums, grey);
+    const layer = (/** @type {'all' | 'without a value' | 'chosen'} */ which, /** @type {number[] | null} */ fixed) => {
       counts.fill(0);
       sums.fill(0);
-      this.count(chosen, counts, sums, size + 1, true);
-      this.paint(image.data, counts, sums, this.colour ? null : (dark ? [255, 157, 77] : [179, 71, 0]));
-    }
+      this.count(chosen, counts, sums, which === 'chosen' && this.selection !== null ? size + 1 : size, which);
+      this.paint(image.data, counts, sums, fixed);
+    };
+    const grey = dark ? [110, 115, 120] : [170, 175, 180], blue = dark ? [120, 170, 255] : [20, 80, 170], orange = dark ? [255, 157, 77] : [179, 71, 0];
+    if (this.selection !== null) layer('all', grey);
+    else if (this.colour) layer('without a value', grey);
+    layer('chosen', this.colour ? null : this.selection === null ? blue : orange);
     context.putImageData(image, 0, 0);
   }
 
   /**
-   * Counts points into pixels, and sums their shares of the range of colours.
-   * @param {number[]} chosen @param {Float32Array} counts @param {Float32Array} sums @param {number} size @param {boolean} selectedOnly
+   * The points in view, nothing where they are too many for pictures.
+   * @param {number[]} chosen @returns {Pictured[]}
    */
-  count(chosen, counts, sums, size, selectedOnly) {
+  pointsInView(chosen) {
+    const { width, height } = this.canvases[1], [x0, y0, side] = /** @type {Details} */ (this.details).extent;
+    const style = getComputedStyle(this.overlay), plain = style.getPropertyValue('--line'), mark = style.getPropertyValue('--mark');
+    /** @type {Pictured[]} */ const found = [];
+    for (const at of chosen) {
+      const tile = this.tiles[at], points = this.loaded.get(at);
+      if (!points) return [];
+      const own = side / 2 ** tile.level, [px, py] = this.pixelOf([x0 + tile.x * own, y0 + tile.y * own]), step = own * this.scale / 65536;
+      for (let i = 0; i < points.x.length; i++) {
+        const x = px + points.x[i] * step, y = py - points.y[i] * step;
+        if (x < 0 || y < 0 || x > width || y > height) continue;
+        if (found.length === mostInView) return [];
+        const value = this.colour && points.values ? points.values[i] : NaN, { low, high } = this.colour ?? { low: 0, high: 1 };
+        const frame = this.selection !== null ? (points.selected?.[i] ? mark : plain) : Number.isFinite(value) ? css((value - low) / (high - low || 1)) : plain;
+        found.push({ row: points.row[i], x, y, frame });
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Pictures of galaxies in place of their points: of as many as do not overlap, in the order of rows, so that moving the map keeps them.
+   * @param {number[]} chosen
+   */
+  drawPictures(chosen) {
+    this.pictured = [];
+    const details = /** @type {Details} */ (this.details);
+    const ratio = Math.min(2, devicePixelRatio), size = pictureSide * ratio, apart = (pictureSide + gap) * ratio;
+    const inView = this.withPictures ? this.pointsInView(chosen).sort((a, b) => a.row - b.row) : [];
+    /** @type {Pictured[]} */ const placed = [];
+    for (const one of inView) {
+      if (placed.length === mostPictures) break;
+      if (placed.every(other => Math.abs(other.x - one.x) >= apart || Math.abs(other.y - one.y) >= apart)) placed.push(one);
+    }
+    if (!placed.length) return;
+    const pictures = picturesNow(placed.map(one => one.row), details.encoder, () => this.draw());
+    const context = /** @type {CanvasRenderingContext2D} */ (this.canvases[1].getContext('2d')), back = getComputedStyle(this.overlay).getPropertyValue('--back');
+    context.lineWidth = 3 * ratio;
+    placed.forEach((one, i) => {
+      const picture = pictures[i];
+      if (!picture) return;
+      context.fillStyle = back;
+      context.fillRect(one.x - size / 2, one.y - size / 2, size, size);
+      context.drawImage(picture, one.x - size / 2, one.y - size / 2, size, size);
+      context.strokeStyle = one.frame;
+      context.strokeRect(one.x - size / 2, one.y - size / 2, size, size);
+      this.pictured.push(one);
+    });
+  }
+
+  /** @param {number[]} place @returns {Pictured | undefined} whose picture is there */
+  pictureAt(place) {
+    const [x, y] = this.pixelOf(place), half = pictureSide * Math.min(2, devicePixelRatio) / 2;
+    return this.pictured.find(one => Math.abs(one.x - x) <= half && Math.abs(one.y - y) <= half);
+  }
+
+  /**
+   * Counts points into pixels, and sums their shares of the range of colours. "chosen": those of the selection, or all without one, that have a value if it gives the colour.
+   * @param {number[]} chosen @param {Float32Array} counts @param {Float32Array} sums @param {number} size @param {'all' | 'without a value' | 'chosen'} which
+   */
+  count(chosen, counts, sums, size, which) {
     const { width, height } = this.canvases[1], [x0, y0, side] = /** @type {Details} */ (this.details).extent;
     const colour = this.colour, span = colour ? (colour.high - colour.low) || 1 : 1, offsets = disc(size, width);
-    const half = size >> 1, high = size - half;
+    const half = size >> 1, high = size - half, selectedOnly = which === 'chosen' && this.selection !== null;
     for (const at of chosen) {
       const tile = this.tiles[at], points = this.loaded.get(at);
       if (!points || (selectedOnly && !points.selected)) continue;
@@ -228,10 +293,10 @@ export class MapView {
         const column = Math.floor(px + x[i] * step), row = Math.floor(py - y[i] * step);
         if (column < half || row < half || column >= width - high || row >= height - high) continue;
         let share = 0;
-        if (colour) {
-          const value = values ? values[i] : NaN;
-          if (!(value === value)) continue;  // no value, no colour
-          share = Math.min(1, Math.max(0, (value - colour.low) / span));
+        if (colour && which !== 'all') {
+          const value = values ? values[i] : NaN, isThere = value === value;
+          if (isThere !== (which === 'chosen')) continue;
+          if (isThere) share = Math.min(1, Math.max(0, (value - colour.low) / span));
         }
         const pixel = row * width + column;
         for (const offset of offsets) { counts[pixel + offset]++; sums[pixel + offset] += share; }
@@ -259,6 +324,7 @@ export class MapView {
     const canvas = this.canvases[0], context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
     context.clearRect(0, 0, canvas.width, canvas.height);
     const details = /** @type {Details} */ (this.details);
+    if (details.id === 'sky') this.drawGraticule(context, getComputedStyle(this.overlay));
     if (details.objects <= mostDrawn) return;
     const [x0, y0, side] = details.extent, lastLevel = Math.log2(details.cells / mostDensityCells);
     const level = Math.max(0, Math.min(lastLevel, Math.floor(Math.log2(side * this.scale / mostDensityCells / 2))));
@@ -303,7 +369,6 @@ export class MapView {
     const style = getComputedStyle(overlay);
     context.strokeStyle = style.getPropertyValue('--mark');
     context.lineWidth = 2;
-    if (this.details?.id === 'sky') this.drawGraticule(context, style);
     if (this.outline.length > 1) {
       context.beginPath();
       for (const place of this.outline) context.lineTo(...(/** @type {[number, number]} */ (this.pixelOf(place))));
@@ -376,7 +441,11 @@ export class MapView {
       if (!held) return;
       const { moved, place } = held;
       held = null;
-      if (!moved && event.type === 'pointerup') this.onChosen(place[0], place[1], 8 * devicePixelRatio / this.scale);
+      const picture = this.pictureAt(place);
+      if (!moved && event.type === 'pointerup') {
+        if (picture) this.onPicked(picture.row);
+        else this.onChosen(place[0], place[1], 8 * devicePixelRatio / this.scale);
+      }
       if (this.outline.length > 2 && event.type === 'pointerup') this.onPolygon(this.outline, this.tool);
       this.outline = [];
       this.drawOverlay();

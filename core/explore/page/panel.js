@@ -1,10 +1,10 @@
 // What is known of one galaxy: image, spectrum, labels, neighbours.
-import { get, measurement } from './api.js';
+import { get, measurement, reconstruction } from './api.js';
 import { short } from './colours.js';
 import { drawImage, drawSpectrum } from './pictures.js';
+import { loadPictures } from './thumbnails.js';
 
 const neighboursShown = 8;
-const plain = { brightness: 1, softening: 20 };
 
 /** @param {string} name @param {Record<string, string>} [attributes] @param {(Node | string)[]} children */
 export function element(name, attributes = {}, ...children) {
@@ -21,11 +21,27 @@ function slider(text, low, high, value, use) {
   return element('label', {}, text + ' ', input);
 }
 
+/**
+ * How much of a spectrum's variance another explains.
+ * @param {Float32Array} values @param {Float32Array} predicted
+ */
+function explained(values, predicted) {
+  let count = 0, sum = 0, squares = 0, missed = 0;
+  values.forEach((value, i) => {
+    if (!Number.isFinite(value) || !Number.isFinite(predicted[i])) return;
+    count++;
+    sum += value;
+    squares += value * value;
+    missed += (value - predicted[i]) ** 2;
+  });
+  return 1 - missed / (squares - sum * sum / count);
+}
+
 /** @param {string} noun */
 export function plural(noun) { return noun.endsWith('spectrum') ? noun.slice(0, -2) + 'a' : noun + 's'; }
 
 export class Panel {
-  /** @param {HTMLElement} place @param {{encoders: {name: string, width: number}[]}} state @param {(row: number) => void} choose @param {(text: string) => void} announce */
+  /** @param {HTMLElement} place @param {{encoders: {name: string, width: number}[], reconstructs: boolean}} state @param {(row: number) => void} choose @param {(text: string) => void} announce */
   constructor(place, state, choose, announce) {
     this.place = place;
     this.state = state;
@@ -39,10 +55,11 @@ export class Panel {
     const asked = ++this.asked, object = await get('object', which);
     if (asked !== this.asked) return undefined;
     const views = element('div', { class: 'views' });
-    this.place.replaceChildren(element('h2', {}, 'Galaxy ' + object.id), views, this.labels(object));
+    this.place.replaceChildren(element('h2', {}, 'Galaxy ' + object.id), views, ...this.predictions(object), this.labels(object));
     if (object.placed_by) this.place.append(element('p', { class: 'soft' }, `Uploaded; placed on the maps by its ${object.placed_by} nearest. `, ...object.notes.map((/** @type {string} */ note) => note + '. ')));
     this.announce(`galaxy ${object.id}`);
-    await Promise.all([this.image(which, views), this.spectrum(which, object, views), this.neighbours(which, object, asked)]);
+    const has = (/** @type {string} */ field) => object.measured.includes(field);
+    await Promise.all([has('image') && this.image(which, views), has('spectrum') && this.spectrum(which, object, views), this.neighbours(which, object, asked)]);
     return object;
   }
 
@@ -50,28 +67,47 @@ export class Panel {
   labels(object) {
     if (!object.labels.length) return element('p', { class: 'soft' }, object.own ? 'No labels.' : 'No labels: name files of the objects with --data.');
     const body = element('tbody');
-    for (const { name, unit, meaning, value } of object.labels) body.append(element('tr', {}, element('th', { scope: 'row', title: meaning }, name), element('td', {}, short(value)), element('td', {}, unit)));
-    return element('details', { open: '' }, element('summary', {}, 'Labels'), element('div', { class: 'labels', tabindex: '0', role: 'region', 'aria-label': 'Labels' }, element('table', {}, body)));
+    const known = object.labels.filter(({ value }) => value !== null);
+    for (const { name, unit, meaning, value } of known) body.append(element('tr', {}, element('th', { scope: 'row', title: meaning }, name), element('td', {}, short(value)), element('td', {}, unit)));
+    return element('details', { open: '' }, element('summary', {}, known.length < object.labels.length ? `Labels (${object.labels.length - known.length} are not known)` : 'Labels'), element('div', { class: 'labels', tabindex: '0', role: 'region', 'aria-label': 'Labels' }, element('table', {}, body)));
+  }
+
+  /**
+   * What the run's tasks predict of it, with errors.
+   * @param {{predictions: {property: string, from: string, method: string, value: number, error: number | null, error_of: number, residual: number | null}[]}} object
+   */
+  predictions(object) {
+    if (!object.predictions.length) return [];
+    const cell = (/** @type {string} */ text, title = '') => element('td', title ? { title } : {}, text);
+    const body = element('tbody');
+    for (const { property, from, method, value, error, error_of, residual } of object.predictions) {
+      const meaning = error_of ? `1.48 times the median deviation of ${error_of} objects` : 'half the interval from 16 % to 84 % of the posterior';
+      body.append(element('tr', {}, element('th', { scope: 'row' }, property), element('td', {}, `${from}, ${method}`),
+        cell(error === null ? short(value) : `${short(value)} ± ${short(Number(error.toPrecision(2)))}`, error === null ? '' : '±: ' + meaning), cell(short(residual))));
+    }
+    const head = element('tr', {}, ...['property', 'from, by', 'prediction', 'minus true'].map(text => element('th', { scope: 'col' }, text)));
+    return [element('details', { open: '' }, element('summary', {}, 'Predictions'),
+      element('div', { class: 'labels', tabindex: '0', role: 'region', 'aria-label': 'Predictions' }, element('table', {}, element('thead', {}, head), body)),
+      element('p', { class: 'soft' }, '±: of a posterior half its interval from 16 % to 84 %, else the scatter of all objects predicted alike (1.48 times the median deviation).'))];
   }
 
   /** @param {import('./api.js').Which} which @param {HTMLElement} views */
   async image(which, views) {
-    const image = await measurement(which, 'image').catch(() => null);
-    if (!image || image.shape.length !== 3) return;
+    const image = await measurement(which, 'image');
+    if (!image.channels) return;
     const canvas = /** @type {HTMLCanvasElement} */ (element('canvas', { class: 'image', role: 'img', 'aria-label': `image in ${image.bands.join(', ') || image.shape[0] + ' bands'}` }));
-    const stretch = { ...plain }, redraw = () => drawImage(canvas, image, stretch);
+    const stretch = { brightness: 1, softening: image.softening }, redraw = () => drawImage(canvas, image, stretch);
     views.prepend(element('div', {}, canvas, element('div', { class: 'stretch' },
       slider('brightness', -2, 2, 0, value => { stretch.brightness = 10 ** value; redraw(); }),
-      slider('softening', 0, 3, Math.log10(plain.softening), value => { stretch.softening = 10 ** value; redraw(); }))));
+      slider('softening', 0, 3, Math.log10(image.softening), value => { stretch.softening = 10 ** value; redraw(); }))));
     redraw();
   }
 
   /** @param {import('./api.js').Which} which @param {{redshift: number | null}} object @param {HTMLElement} views */
   async spectrum(which, object, views) {
-    const spectrum = await measurement(which, 'spectrum').catch(() => null);
-    if (!spectrum) return;
+    const spectrum = await measurement(which, 'spectrum');
     const canvas = /** @type {HTMLCanvasElement} */ (element('canvas', { class: 'spectrum', role: 'img', 'aria-label': 'spectrum' + (object.redshift === null ? '' : ` at redshift ${short(object.redshift)}`) }));
-    const how = { redshift: object.redshift, rest: false, smoothing: 5 }, redraw = () => drawSpectrum(canvas, spectrum, how);
+    const how = { redshift: object.redshift, rest: false, smoothing: 5, reconstruction: /** @type {Float32Array | null} */ (null) }, redraw = () => drawSpectrum(canvas, spectrum, how);
     const rest = /** @type {HTMLInputElement} */ (element('input', { type: 'checkbox' }));
     rest.addEventListener('change', () => { how.rest = rest.checked; redraw(); });
     const tools = element('div', {}, slider('smoothing', 1, 51, how.smoothing, value => { how.smoothing = Math.round(value); redraw(); }));
@@ -79,6 +115,15 @@ export class Panel {
     views.append(element('div', {}, canvas, tools));
     /** @type {HTMLElement} */ (canvas.parentElement).style.flex = '1 1 100%';
     redraw();
+    if (!this.state.reconstructs) return;
+    const { values } = await reconstruction(which), share = explained(spectrum.values, values);
+    const drawn = /** @type {HTMLInputElement} */ (element('input', { type: 'checkbox', checked: '' }));
+    const choose = () => { how.reconstruction = drawn.checked ? values : null; redraw(); };
+    drawn.addEventListener('change', choose);
+    tools.append(' ', element('label', {}, drawn, ' reconstruction'));
+    tools.after(element('p', { class: 'soft' }, `Orange: each part as the model predicts it from the rest; it explains ${share > 0 ? Math.round(100 * share) + ' %' : 'none'} of the variance of all pixels.`));
+    canvas.setAttribute('aria-label', `${canvas.getAttribute('aria-label')}, with the model's reconstruction`);
+    choose();
   }
 
   /**
@@ -123,8 +168,13 @@ export class Panel {
       const button = element('button', { type: 'button', title: `${id}, cosine ${cosine.toFixed(4)}`, 'aria-label': `galaxy ${id}, cosine ${cosine.toFixed(3)}` }, canvas, cosine.toFixed(3));
       button.addEventListener('click', () => this.choose(row));
       strip.append(button);
-      this.thumbnail(canvas, row, among);
     }
+    loadPictures(neighbours.map(({ row }) => row), among).then(pictures => pictures.forEach((picture, i) => {
+      if (!picture) return;
+      const canvas = /** @type {HTMLCanvasElement} */ (strip.children[i].firstChild);
+      canvas.width = canvas.height = picture.width;
+      /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')).drawImage(picture, 0, 0);
+    }), () => {});
     strip.addEventListener('keydown', event => {
       const buttons = /** @type {HTMLButtonElement[]} */ ([...strip.children]), at = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
       const next = event.key === 'ArrowRight' ? at + 1 : event.key === 'ArrowLeft' ? at - 1 : -1;
@@ -133,29 +183,5 @@ export class Panel {
       event.preventDefault();
     });
     return strip;
-  }
-
-  /**
-   * The image; of neighbours among spectra without one the spectrum.
-   * @param {HTMLCanvasElement} canvas @param {number} row @param {string} among
-   */
-  async thumbnail(canvas, row, among) {
-    const image = among === 'spectrum' ? null : await measurement({ row }, 'image').catch(() => null);
-    if (image && image.shape.length === 3) return drawImage(canvas, image, plain);
-    const spectrum = await measurement({ row }, 'spectrum').catch(() => null);
-    if (!spectrum) return undefined;
-    canvas.width = canvas.height = 152;
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')), per = spectrum.values.length / 152, means = [];
-    for (let x = 0; x < 152; x++) {
-      const some = spectrum.values.subarray(Math.floor(x * per), Math.floor((x + 1) * per));
-      means.push(some.reduce((/** @type {number} */ sum, /** @type {number} */ value) => sum + value, 0) / some.length);
-    }
-    const low = Math.min(...means), high = Math.max(...means);
-    context.strokeStyle = getComputedStyle(canvas).getPropertyValue('--text');
-    context.lineWidth = 2;
-    context.beginPath();
-    means.forEach((mean, x) => context.lineTo(x, 148 - 144 * (mean - low) / (high - low || 1)));
-    context.stroke();
-    return undefined;
   }
 }

@@ -1,43 +1,23 @@
 // Images and spectra on canvases.
 
 /**
- * Scales of the bands of the Legacy Surveys' viewer: Lupton et al. 2004, with its constants.
- * @type {Record<string, number>}
- */
-const viewerScales = { g: 6.0, r: 3.4, i: 3.0, z: 2.2 };
-
-/**
- * @typedef {{shape: number[], unit: string, bands: string[], values: Float32Array}} ImageData3
+ * @typedef {{shape: number[], unit: string, bands: string[], channels: [number, number][], offset: number, softening: number, values: Float32Array}} ImageData3
+ *   channels: band and scale of red, green and blue
  * @typedef {{values: Float32Array, unit: string, first_wavelength: number, wavelength_step: number}} Spectrum
  */
-
-/**
- * The bands of red, green and blue, and the scale of each.
- * @param {ImageData3} image
- */
-function channels(image) {
-  const [bands] = image.shape, names = image.bands.length === bands ? image.bands : bands === 3 ? ['g', 'r', 'z'] : [];
-  const picks = bands >= 3 ? [bands - 1, bands >> 1, 0] : [bands - 1, bands - 1, 0];
-  return picks.map(band => {
-    const known = viewerScales[names[band]];
-    if (known) return { band, scale: known };
-    const size = image.shape[1] * image.shape[2], own = Array.from(image.values.subarray(band * size, (band + 1) * size)).filter(Number.isFinite).sort((a, b) => a - b);
-    return { band, scale: 0.3 / (Math.abs(own[Math.floor(0.99 * own.length)]) || 1) };
-  });
-}
 
 /**
  * Draws an image as RGB by an arcsinh stretch that keeps colours.
  * @param {HTMLCanvasElement} canvas @param {ImageData3} image @param {{brightness: number, softening: number}} stretch
  */
 export function drawImage(canvas, image, stretch) {
-  const [, height, width] = image.shape, size = width * height, chosen = channels(image);
+  const [, height, width] = image.shape, size = width * height;
   canvas.width = width;
   canvas.height = height;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')), pixels = context.createImageData(width, height);
   for (let i = 0; i < size; i++) {
     let intensity = 0;
-    const scaled = chosen.map(({ band, scale }) => stretch.brightness * scale * image.values[band * size + i] + 0.03);
+    const scaled = image.channels.map(([band, scale]) => stretch.brightness * scale * image.values[band * size + i] + image.offset);
     for (const value of scaled) intensity += Math.max(0, value) / 3;
     const factor = Math.asinh(stretch.softening * intensity) / Math.sqrt(stretch.softening) / (intensity || 1e-6);
     const at = 4 * ((height - 1 - Math.floor(i / width)) * width + i % width);  // the first row is the lowest
@@ -45,6 +25,31 @@ export function drawImage(canvas, image, stretch) {
     pixels.data[at + 3] = 255;
   }
   context.putImageData(pixels, 0, 0);
+}
+
+/**
+ * A small picture.
+ * @param {import('./api.js').Thumbnail} thumbnail @param {string} line its colour, of spectra
+ */
+export function thumbnailCanvas({ isImage, side, values }, line) {
+  const canvas = document.createElement('canvas');
+  canvas.width = canvas.height = side;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+  if (!isImage) {
+    context.strokeStyle = line;
+    context.beginPath();
+    values.forEach((value, x) => context.lineTo(x + 0.5, side - 2 - value / 255 * (side - 4)));
+    context.stroke();
+    return canvas;
+  }
+  const pixels = context.createImageData(side, side);
+  for (let i = 0; i < side * side; i++) {
+    const at = 4 * ((side - 1 - Math.floor(i / side)) * side + i % side);
+    for (let part = 0; part < 3; part++) pixels.data[at + part] = values[3 * i + part];
+    pixels.data[at + 3] = 255;
+  }
+  context.putImageData(pixels, 0, 0);
+  return canvas;
 }
 
 /**
@@ -63,7 +68,7 @@ function ticks(low, high, about) {
 
 /**
  * @param {HTMLCanvasElement} canvas @param {Spectrum} spectrum
- * @param {{redshift: number | null, rest: boolean, smoothing: number}} how smoothing in pixels
+ * @param {{redshift: number | null, rest: boolean, smoothing: number, reconstruction: Float32Array | null}} how smoothing in pixels
  */
 export function drawSpectrum(canvas, spectrum, how) {
   const ratio = Math.min(2, devicePixelRatio), width = canvas.width = Math.round(canvas.clientWidth * ratio), height = canvas.height = Math.round(canvas.clientHeight * ratio);
@@ -105,11 +110,15 @@ export function drawSpectrum(canvas, spectrum, how) {
   context.beginPath();
   context.rect(box.left, box.top, box.right - box.left, box.bottom - box.top);
   context.clip();
-  context.strokeStyle = style.getPropertyValue('--text');
   context.lineWidth = ratio;
-  context.beginPath();
-  for (let i = 0; i < flux.length; i++) context.lineTo(xOf(first + step * i), yOf(flux[i]));
-  context.stroke();
+  const line = (/** @type {Float32Array} */ values, /** @type {string} */ colour) => {
+    context.strokeStyle = style.getPropertyValue(colour);
+    context.beginPath();
+    for (let i = 0; i < values.length; i++) context.lineTo(xOf(first + step * i), yOf(values[i]));
+    context.stroke();
+  };
+  line(flux, '--text');
+  if (how.reconstruction) line(smoothed(how.reconstruction, how.smoothing), '--mark');
   context.restore();
 }
 

@@ -1,0 +1,200 @@
+#include "explore/columns.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <numeric>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "data/where.h"
+
+namespace astroclip::explore {
+
+namespace {
+
+constexpr int64_t longest_condition = 10000;
+constexpr double degree = std::numbers::pi / 180.0, farthest_position = 1.0 / 60.0;
+
+/// use(rows) for all rows, some at a time.
+template <class Use>
+void for_each_block(int64_t count, Use use) {
+  constexpr int64_t at_once = int64_t{1} << 20;
+  for (int64_t begin = 0; begin < count; begin += at_once) {
+    std::vector<int64_t> rows(static_cast<size_t>(std::min(at_once, count - begin)));
+    std::iota(rows.begin(), rows.end(), begin);
+    use(std::as_const(rows));
+  }
+}
+
+std::string density_column(const EmbeddingMap& of) {
+  std::string name = of.id() + "_density";
+  std::ranges::replace(name, '/', '_');
+  return name;
+}
+
+/// Squares along a side of a map in which its density is counted, so that there are some objects in most.
+int64_t squares_of(const EmbeddingMap& of) {
+  constexpr int64_t least_squares = 8, objects_of_a_square = 8;
+  int64_t squares = of.cells;
+  while (squares > least_squares && of.placed < objects_of_a_square * squares * squares) squares /= 2;
+  return squares;
+}
+
+/// For each row how many objects are in its square of a map.
+std::vector<float> densities(const EmbeddingMap& of) {
+  const int64_t squares = squares_of(of), step = of.cells / squares;
+  std::vector<float> counts(static_cast<size_t>(squares * squares));
+  for (int64_t y = 0; y < of.cells; ++y) {
+    for (int64_t x = 0; x < of.cells; ++x)
+      counts[static_cast<size_t>(y / step * squares + x / step)] +=
+          static_cast<float>(of.density[static_cast<size_t>(y * of.cells + x)]);
+  }
+  const auto square_of = [&](float position, float begin) {
+    const double share = (double{position} - double{begin}) / double{of.extent.side};
+    return std::clamp<int64_t>(static_cast<int64_t>(share * static_cast<double>(squares)), 0, squares - 1);
+  };
+  std::vector<float> values;
+  for (size_t at = 0; at < of.positions.size(); at += 2) {
+    const float x = of.positions[at], y = of.positions[at + 1];
+    values.push_back(
+        std::isfinite(x) && std::isfinite(y)
+            ? counts[static_cast<size_t>(square_of(y, of.extent.bottom) * squares + square_of(x, of.extent.left))]
+            : std::numeric_limits<float>::quiet_NaN());
+  }
+  return values;
+}
+
+}  // namespace
+
+Columns::Columns(const Embeddings& embeddings, const Catalogue& catalogue, const ViewIndex& index,
+                 std::vector<Predicted> predictions)
+    : embeddings_(embeddings), catalogue_(catalogue), index_(index), predictions_(std::move(predictions)) {
+  for (size_t i = 0; i < predictions_.size(); ++i) {
+    const Predicted& one = predictions_[i];
+    const std::string what =
+        fmt::format("{} of {} from the {} embedding, by {}", one.is_median ? "median of the posterior" : "prediction",
+                    one.property, one.from, one.method);
+    const auto& of_data = catalogue.columns();
+    const auto truth = std::ranges::find(of_data, one.property, &Catalogue::Column::name);
+    const std::string unit = truth == of_data.end() ? "" : truth->unit;
+    const auto add = [&](OfPrediction::What kind, const std::string& word, const std::string& meaning) {
+      const std::string name = fmt::format("{}_{}{}_{}", one.property, one.is_median ? "median" : "", word, one.from);
+      if (is_of_data(name) || !of_predictions_.emplace(name, OfPrediction{i, kind}).second) return;
+      described_.push_back({name, unit, meaning, Catalogue::Column::Kind::single});
+    };
+    add(OfPrediction::What::predicted, one.is_median ? "" : "predicted", what);
+    if (one.known > 0)
+      add(OfPrediction::What::residual, one.is_median ? "_residual" : "residual", what + ", minus the true value");
+    if (!one.errors.empty())
+      add(OfPrediction::What::error, "_error",
+          "half the interval from 16 % to 84 % of the posterior, from " + one.from);
+  }
+}
+
+bool Columns::is_of_data(const std::string& name) const {
+  const auto& columns = catalogue_.columns();
+  return std::ranges::find(columns, name, &Catalogue::Column::name) != columns.end();
+}
+
+std::vector<float> Columns::of_prediction(const OfPrediction& column) const {
+  const Predicted& one = predictions_[column.prediction];
+  std::vector<float> values(static_cast<size_t>(embeddings_.rows()), std::numeric_limits<float>::quiet_NaN());
+  for (size_t i = 0; i < one.rows.size(); ++i) {
+    const float truth = column.what == OfPrediction::What::residual ? one.truth[i] : 0.0F;
+    values[static_cast<size_t>(one.rows[i])] =
+        column.what == OfPrediction::What::error ? one.errors[i] : one.predicted[i] - truth;
+  }
+  return values;
+}
+
+std::optional<std::span<const float>> Columns::made(const std::string& name) const {
+  if (is_of_data(name)) return std::nullopt;
+  const auto kept = [&](const auto& make) -> std::span<const float> {
+    const std::scoped_lock lock(mutex_);
+    std::vector<float>& values = values_[name];
+    if (values.empty()) values = make();
+    return values;
+  };
+  const auto predicted = of_predictions_.find(name);
+  if (predicted != of_predictions_.end()) return kept([&] { return of_prediction(predicted->second); });
+  for (const Score& one : index_.scores()) {
+    if (one.name == name) return one.values;
+  }
+  for (const auto& of : index_.maps()) {
+    if (density_column(*of) == name) return kept([&] { return densities(*of); });
+  }
+  return std::nullopt;
+}
+
+std::vector<Catalogue::Column> Columns::all() const {
+  std::vector<Catalogue::Column> all = catalogue_.columns();
+  all.insert(all.end(), described_.begin(), described_.end());
+  const auto add = [&](const std::string& name, const std::string& meaning) {
+    if (std::ranges::find(all, name, &Catalogue::Column::name) == all.end())
+      all.push_back({name, "", meaning, Catalogue::Column::Kind::single});
+  };
+  for (const Score& one : index_.scores()) add(one.name, one.meaning);
+  for (const auto& of : index_.maps())
+    add(density_column(*of), fmt::format("objects in the same of {0} × {0} squares of the map", squares_of(*of)));
+  return all;
+}
+
+std::span<const float> Columns::values(const std::string& name) const {
+  const auto own = made(name);
+  return own ? *own : catalogue_.values(name);
+}
+
+io::Column Columns::read(const std::string& name, std::span<const int64_t> rows) const {
+  const auto own = made(name);
+  if (!own) return catalogue_.read(name, rows);
+  std::vector<double> some;
+  for (const int64_t row : rows) some.push_back(double{(*own)[static_cast<size_t>(row)]});
+  return {.name = name, .place = fmt::format("column '{}'", name), .values = std::move(some)};
+}
+
+map::Mask Columns::where(const std::string& condition) const {
+  if (std::ssize(condition) > longest_condition)
+    throw Error(fmt::format("a condition has at most {} letters", longest_condition));
+  const data::Where where(condition);
+  map::Mask mask = map::no_row(embeddings_.rows());
+  for_each_block(embeddings_.rows(), [&](const std::vector<int64_t>& rows) {
+    std::map<std::string, io::Column> labels;
+    for (const std::string& name : where.names()) labels.emplace(name, read(name, rows));
+    const auto truths = where.of(labels, std::ssize(rows));
+    for (size_t i = 0; i < truths.size(); ++i) {
+      if (truths[i] == data::Where::Truth::yes) map::set(mask, rows[i]);
+    }
+  });
+  return mask;
+}
+
+std::optional<Columns::Near> Columns::nearest_on_sky(double ra, double dec) const {
+  const auto columns = catalogue_.position_columns();
+  if (!columns) throw Error("the data have no columns 'ra' and 'dec'");
+  const auto unit_vector = [](double longitude, double latitude) {
+    const double a = longitude * degree, d = latitude * degree;
+    return std::array{std::cos(d) * std::cos(a), std::cos(d) * std::sin(a), std::sin(d)};
+  };
+  const auto wanted = unit_vector(ra, dec);
+  int64_t nearest = -1;
+  double least = 2.0 * std::sin(0.5 * farthest_position * degree);  // as a chord
+  for_each_block(embeddings_.rows(), [&](const std::vector<int64_t>& rows) {
+    const auto longitudes = read(columns->first, rows).numbers(), latitudes = read(columns->second, rows).numbers();
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto own = unit_vector(longitudes[i], latitudes[i]);
+      const double chord = std::hypot(own[0] - wanted[0], own[1] - wanted[1], own[2] - wanted[2]);
+      if (!(chord < least)) continue;
+      least = chord;
+      nearest = rows[i];
+    }
+  });
+  if (nearest < 0) return std::nullopt;
+  return Near{nearest, 2.0 * std::asin(0.5 * least) / degree * 3600.0};
+}
+
+}  // namespace astroclip::explore
