@@ -89,6 +89,22 @@ TEST_F(Hdf5DamageTest, RefusesMoreValuesThanCanBeCounted) {
               ThrowsMessage<Error>(HasSubstr("dataset 'x': is damaged: it has more values than can be counted")));
 }
 
+TEST_F(Hdf5DamageTest, RefusesTextsOfAbsurdLength) {
+  const hsize_t rows = 2, chunk = 1;
+  const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(1, &rows, nullptr), properties = H5Pcreate(H5P_DATASET_CREATE);
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  H5Tset_size(type, size_t{1} << 30);
+  H5Pset_chunk(properties, 1, &chunk);
+  H5Dclose(H5Dcreate2(file, "x", type, space, H5P_DEFAULT, properties, H5P_DEFAULT));
+  H5Tclose(type);
+  H5Sclose(space);
+  H5Pclose(properties);
+  H5Fclose(file);
+  EXPECT_THAT([&] { (void)texts(); },
+              ThrowsMessage<Error>(HasSubstr("dataset 'x': has texts of 1073741824 bytes; at most 16777216 are read")));
+}
+
 TEST_F(Hdf5DamageTest, SaysThatAFileIsOfANewerVersion) {
   bytes_[8] = 9;  // of the superblock
   write_text(path_, bytes_);
