@@ -18,6 +18,7 @@ namespace astroclip::explore {
 namespace {
 
 constexpr int64_t longest_condition = 10000;
+constexpr float not_known = std::numeric_limits<float>::quiet_NaN();
 constexpr double degree = std::numbers::pi / 180.0, farthest_position = 1.0 / 60.0;
 
 /// use(rows) for all rows, some at a time.
@@ -45,29 +46,36 @@ int64_t squares_of(const EmbeddingMap& of) {
   return squares;
 }
 
-/// For each row how many objects are in its square of a map.
-std::vector<float> densities(const EmbeddingMap& of) {
-  const int64_t squares = squares_of(of), step = of.cells / squares;
-  std::vector<float> counts(static_cast<size_t>(squares * squares));
-  for (int64_t y = 0; y < of.cells; ++y) {
-    for (int64_t x = 0; x < of.cells; ++x)
-      counts[static_cast<size_t>(y / step * squares + x / step)] +=
-          static_cast<float>(of.density[static_cast<size_t>(y * of.cells + x)]);
+/// How many objects are in the square of a row of a map.
+class Density {
+ public:
+  explicit Density(const EmbeddingMap& of)
+      : of_(of), squares_(squares_of(of)), counts_(static_cast<size_t>(squares_ * squares_)) {
+    const int64_t step = of.cells / squares_;
+    for (int64_t y = 0; y < of.cells; ++y) {
+      for (int64_t x = 0; x < of.cells; ++x)
+        counts_[place(x / step, y / step)] += static_cast<float>(of.density[static_cast<size_t>(y * of.cells + x)]);
+    }
   }
-  const auto square_of = [&](float position, float begin) {
-    const double share = (double{position} - double{begin}) / double{of.extent.side};
-    return std::clamp<int64_t>(static_cast<int64_t>(share * static_cast<double>(squares)), 0, squares - 1);
-  };
-  std::vector<float> values;
-  for (size_t at = 0; at < of.positions.size(); at += 2) {
-    const float x = of.positions[at], y = of.positions[at + 1];
-    values.push_back(
-        std::isfinite(x) && std::isfinite(y)
-            ? counts[static_cast<size_t>(square_of(y, of.extent.bottom) * squares + square_of(x, of.extent.left))]
-            : std::numeric_limits<float>::quiet_NaN());
+  /// NaN for a row without a place.
+  float operator()(int64_t row) const {
+    const auto at = static_cast<size_t>(2 * row);
+    const float x = of_.positions[at], y = of_.positions[at + 1];
+    if (!std::isfinite(x) || !std::isfinite(y)) return not_known;
+    return counts_[place(square_of(x, of_.extent.left), square_of(y, of_.extent.bottom))];
   }
-  return values;
-}
+
+ private:
+  size_t place(int64_t x, int64_t y) const { return static_cast<size_t>(y * squares_ + x); }
+  int64_t square_of(float position, float begin) const {
+    const double share = (double{position} - double{begin}) / double{of_.extent.side};
+    return std::clamp<int64_t>(static_cast<int64_t>(share * static_cast<double>(squares_)), 0, squares_ - 1);
+  }
+
+  const EmbeddingMap& of_;
+  int64_t squares_;
+  std::vector<float> counts_;
+};
 
 }  // namespace
 
@@ -101,34 +109,27 @@ bool Columns::is_of_data(const std::string& name) const {
   return std::ranges::find(columns, name, &Catalogue::Column::name) != columns.end();
 }
 
-std::vector<float> Columns::of_prediction(const OfPrediction& column) const {
+float Columns::number_of(const OfPrediction& column, int64_t row) const {
   const Predicted& one = predictions_[column.prediction];
-  std::vector<float> values(static_cast<size_t>(embeddings_.rows()), std::numeric_limits<float>::quiet_NaN());
-  for (size_t i = 0; i < one.rows.size(); ++i) {
-    const float truth = column.what == OfPrediction::What::residual ? one.truth[i] : 0.0F;
-    values[static_cast<size_t>(one.rows[i])] =
-        column.what == OfPrediction::What::error ? one.errors[i] : one.predicted[i] - truth;
-  }
-  return values;
+  const auto place = std::ranges::lower_bound(one.rows, row);
+  if (place == one.rows.end() || *place != row) return not_known;
+  const auto at = static_cast<size_t>(place - one.rows.begin());
+  if (column.what == OfPrediction::What::error) return one.errors[at];
+  return one.predicted[at] - (column.what == OfPrediction::What::residual ? one.truth[at] : 0.0F);
 }
 
-std::optional<std::span<const float>> Columns::made(const std::string& name) const {
-  if (is_of_data(name)) return std::nullopt;
-  const auto kept = [&](const auto& make) -> std::span<const float> {
-    const std::scoped_lock lock(mutex_);
-    std::vector<float>& values = values_[name];
-    if (values.empty()) values = make();
-    return values;
-  };
+std::function<float(int64_t)> Columns::made(const std::string& name) const {
+  if (is_of_data(name)) return {};
   const auto predicted = of_predictions_.find(name);
-  if (predicted != of_predictions_.end()) return kept([&] { return of_prediction(predicted->second); });
+  if (predicted != of_predictions_.end())
+    return [this, column = predicted->second](int64_t row) { return number_of(column, row); };
   for (const Score& one : index_.scores()) {
-    if (one.name == name) return one.values;
+    if (one.name == name) return [values = one.values](int64_t row) { return values[static_cast<size_t>(row)]; };
   }
   for (const auto& of : index_.maps()) {
-    if (density_column(*of) == name) return kept([&] { return densities(*of); });
+    if (density_column(*of) == name) return [of, density = Density(*of)](int64_t row) { return density(row); };
   }
-  return std::nullopt;
+  return {};
 }
 
 std::vector<Catalogue::Column> Columns::all() const {
@@ -146,14 +147,25 @@ std::vector<Catalogue::Column> Columns::all() const {
 
 std::span<const float> Columns::values(const std::string& name) const {
   const auto own = made(name);
-  return own ? *own : catalogue_.values(name);
+  if (!own) return catalogue_.values(name);
+  if (!of_predictions_.contains(name)) {
+    for (const Score& one : index_.scores()) {
+      if (one.name == name) return one.values;  // held already
+    }
+  }
+  const std::scoped_lock lock(mutex_);
+  std::vector<float>& values = values_[name];
+  if (values.empty()) {
+    for (int64_t row = 0; row < embeddings_.rows(); ++row) values.push_back(own(row));
+  }
+  return values;
 }
 
 io::Column Columns::read(const std::string& name, std::span<const int64_t> rows) const {
   const auto own = made(name);
   if (!own) return catalogue_.read(name, rows);
   std::vector<double> some;
-  for (const int64_t row : rows) some.push_back(double{(*own)[static_cast<size_t>(row)]});
+  for (const int64_t row : rows) some.push_back(double{own(row)});
   return {.name = name, .place = fmt::format("column '{}'", name), .values = std::move(some)};
 }
 

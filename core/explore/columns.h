@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -49,9 +50,9 @@ class Columns {
     enum class What { predicted, residual, error } what = What::predicted;
   };
   bool is_of_data(const std::string& name) const;
-  /// A column that the data do not have; none for other names.
-  std::optional<std::span<const float>> made(const std::string& name) const;
-  std::vector<float> of_prediction(const OfPrediction& column) const;
+  float number_of(const OfPrediction& column, int64_t row) const;
+  /// Tells the numbers of a column that the data do not have; empty for other names.
+  std::function<float(int64_t row)> made(const std::string& name) const;
 
   const Embeddings& embeddings_;
   const Catalogue& catalogue_;
@@ -60,7 +61,7 @@ class Columns {
   std::vector<Catalogue::Column> described_;            ///< those of predictions
   std::map<std::string, OfPrediction> of_predictions_;  ///< by name
   mutable std::mutex mutex_;
-  mutable std::map<std::string, std::vector<float>> values_;  ///< of predictions and densities that were asked for
+  mutable std::map<std::string, std::vector<float>> values_;  ///< whole columns that were asked for
 };
 
 }  // namespace astroclip::explore
