@@ -18,6 +18,7 @@
 #include "config/toml.h"
 #include "data/image_bands.h"
 #include "data/loader.h"
+#include "evaluate/attention.h"
 #include "evaluate/embedder.h"
 #include "evaluate/galleries.h"
 #include "evaluate/left_out.h"
@@ -578,7 +579,9 @@ std::vector<Report> evaluate(const Experiment& experiment, const Model& model, c
   if (!looks.empty()) {
     reports.insert(reports.begin(), {"looks for a collapse", fmt::format("{}", fmt::join(looks, "\n  ")), {}});
   }
-  write_objects(folder.objects(), input, dataset, test_rows);
+  const std::vector<Gallery> galleries = galleries_of(input);
+  write_objects(folder.objects(), input, dataset, test_rows, galleries,
+                attention_of(experiment, model, origins, dataset, test_rows, first_queries(galleries)));
   if (!predictions.empty()) write_predictions(folder.predictions(), predictions, input.id_names);
   if (input.keep_probes) write_probes(folder.probes(), predictions);
   const std::string text = report_text(reports);

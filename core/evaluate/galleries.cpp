@@ -25,6 +25,12 @@ constexpr int64_t shown_side = 96, binning = 2;  // pixels of an image, and of t
 constexpr int64_t spectrum_binning = 20;
 constexpr float shades = 63.0F;  // of a picture: fewer bits are stored in fewer bytes
 
+/// A name as one step of a path in HDF5.
+std::string step_of_path(std::string name) {
+  std::ranges::replace(name, '/', '_');
+  return name;
+}
+
 /// The two representations of the model that share a space; else its first one alone.
 std::vector<const Representation*> shown_representations(const TaskInput& input) {
   std::vector<const Representation*> all;
@@ -124,31 +130,40 @@ void write_array(io::Hdf5File& file, const std::string& name, DType dtype, const
   if (!values.empty()) file.write_rows(name, 0, shape[0], dtype, values.data());
 }
 
+/// Rows of the test split of a field.
+HostArray read_test(const Dataset& dataset, const std::vector<int64_t>& rows, const Field& field) {
+  HostBatch batch = data::read_fields(dataset, Split::test, rows, {field.name});
+  return data::as_floats(std::move(batch.at(field.name)), field.name);
+}
+
+/// Pictures [rows, 3, side, side] of the middle of images, a pixel of `step` by `step` of theirs.
+std::vector<float> pictures_of(const Dataset& dataset, const std::vector<int64_t>& rows, const Field& field,
+                               int64_t side, int64_t step) {
+  const HostArray images = read_test(dataset, rows, field);
+  const auto all = images.values<float>();
+  const auto size = static_cast<size_t>(field.shape.numel());
+  std::vector<float> pictures;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto image = all.subspan(i * size, size);
+    for (const float value : picture_of(image, field.shape, colours_of(dataset, field, image), side, step))
+      pictures.push_back(std::round(value * shades) / shades);
+  }
+  return pictures;
+}
+
 void write_pictures(io::Hdf5File& file, const Dataset& dataset, const std::vector<int64_t>& objects,
                     const std::vector<int64_t>& rows) {
   const auto count = std::ssize(objects);
   write_array(file, "pictures/object", DType::i64, {count}, objects);
   const std::vector<Field> fields = dataset.fields();
-  const auto read = [&](const Field& field) {
-    HostBatch batch = data::read_fields(dataset, Split::test, rows, {field.name});
-    return data::as_floats(std::move(batch.at(field.name)), field.name);
-  };
   if (const Field* field = field_named(fields, "image", 3)) {
-    const HostArray images = read(*field);
-    const auto all = images.values<float>();
-    const auto size = static_cast<size_t>(field->shape.numel());
     const int64_t least = std::min(field->shape[1], field->shape[2]), side = std::min(shown_side, least) / binning;
-    std::vector<float> pictures;
-    for (size_t i = 0; i < objects.size(); ++i) {
-      const auto image = all.subspan(i * size, size);
-      for (const float value : picture_of(image, field->shape, colours_of(dataset, *field, image), side, binning))
-        pictures.push_back(std::round(value * shades) / shades);
-    }
-    write_array(file, "pictures/image", DType::f32, {count, 3, side, side}, pictures, true);
+    write_array(file, "pictures/image", DType::f32, {count, 3, side, side},
+                pictures_of(dataset, rows, *field, side, binning), true);
   }
   if (const Field* field = field_named(fields, "spectrum", 1);
       field != nullptr && field->shape[0] == data::spectrum_pixels) {
-    const HostArray spectra = read(*field);
+    const HostArray spectra = read_test(dataset, rows, *field);
     const auto all = spectra.values<float>();
     const auto size = static_cast<size_t>(field->shape[0]);
     std::vector<float> values;
@@ -165,7 +180,40 @@ void write_pictures(io::Hdf5File& file, const Dataset& dataset, const std::vecto
   }
 }
 
+void write_attention(io::Hdf5File& file, const Attention& one, const Dataset& dataset,
+                     const std::vector<int64_t>& test_rows) {
+  const std::vector<Field> fields = dataset.fields();
+  const Field* image = one.modality == "image" ? field_named(fields, "image", 3) : nullptr;
+  const Field* spectrum = one.modality == "spectrum" ? field_named(fields, "spectrum", 1) : nullptr;
+  const bool on_survey_grid =
+      spectrum != nullptr && spectrum->shape[0] == data::spectrum_pixels && one.side == data::spectrum_pixels;
+  if (image == nullptr && !on_survey_grid) return;
+  const std::string group = "attention/" + step_of_path(one.encoder) + "/";
+  const auto shown = std::ssize(one.objects);
+  write_array(file, group + "object", DType::i64, {shown}, one.objects);
+  write_array(file, group + "weights", DType::f32, {shown, one.heads, one.tokens}, one.weights);
+  std::vector<float> places = one.places;
+  if (on_survey_grid) {
+    for (float& place : places)
+      place = static_cast<float>(data::first_wavelength + data::wavelength_step * double{place});
+    write_array(file, group + "wavelengths", DType::f32, {one.tokens}, places);
+    return;
+  }
+  std::vector<int64_t> rows;
+  for (const int64_t object : one.objects) rows.push_back(test_rows[static_cast<size_t>(object)]);
+  const int64_t step = one.side >= shown_side ? binning : 1, side = one.side / step;
+  // The centre of a pixel of the picture is that of `step` pixels.
+  for (float& place : places) place = (place - 0.5F * static_cast<float>(step - 1)) / static_cast<float>(step);
+  write_array(file, group + "places", DType::f32, {one.tokens, 2}, places);
+  write_array(file, group + "image", DType::f32, {shown, 3, side, side}, pictures_of(dataset, rows, *image, side, step),
+              true);
+}
+
 }  // namespace
+
+std::vector<int64_t> first_queries(const std::vector<Gallery>& galleries) {
+  return galleries.empty() ? std::vector<int64_t>() : galleries.front().queries;
+}
 
 std::vector<Gallery> galleries_of(const TaskInput& input) {
   const std::vector<const Representation*> shown = shown_representations(input);
@@ -192,18 +240,21 @@ std::vector<Gallery> galleries_of(const TaskInput& input) {
 }
 
 void write_objects(const std::string& path, const TaskInput& input, const Dataset& dataset,
-                   const std::vector<int64_t>& rows) {
+                   const std::vector<int64_t>& rows, const std::vector<Gallery>& galleries,
+                   const std::vector<Attention>& attention) {
   io::DurableFile durable(path);
   auto file = io::Hdf5File::create(durable.file());
   const auto count = std::ssize(input.test_ids);
   file.write_ids("object_id", input.id_names.of(input.test_ids));
+  const std::vector<Field> fields = dataset.fields();
   for (const auto& [name, values] : input.test_labels) {
-    std::string step = name;
-    std::ranges::replace(step, '/', '_');
-    write_array(file, "labels/" + step, DType::f64, {count}, values);
+    write_array(file, "labels/" + step_of_path(name), DType::f64, {count}, values);
+    const auto field = std::ranges::find(fields, name, &Field::name);
+    if (field != fields.end() && !field->unit.empty())
+      file.write_attribute("unit of " + step_of_path(name), field->unit);
   }
   std::set<int64_t> shown;
-  for (const Gallery& gallery : galleries_of(input)) {
+  for (const Gallery& gallery : galleries) {
     const std::string group = "galleries/" + gallery.name;
     const auto queries = std::ssize(gallery.queries), directions = std::ssize(gallery.directions);
     write_array(file, group + "/queries", DType::i64, {queries}, gallery.queries);
@@ -222,6 +273,7 @@ void write_objects(const std::string& path, const TaskInput& input, const Datase
     for (const int64_t object : objects) own.push_back(rows[static_cast<size_t>(object)]);
     write_pictures(file, dataset, objects, own);
   }
+  for (const Attention& one : attention) write_attention(file, one, dataset, rows);
   file.close();
   durable.commit();
 }

@@ -6,6 +6,7 @@
 
 #include "api/dataset.h"
 #include "api/task.h"
+#include "evaluate/attention.h"
 
 namespace astroclip::evaluate {
 
@@ -25,12 +26,24 @@ struct Gallery {
 /// one gallery, "examples", are drawn evenly. None without a representation of the model.
 std::vector<Gallery> galleries_of(const TaskInput& input);
 
-/// An HDF5 file of what the report shows of test objects, and the embeddings and predictions do not have: object_id
-/// [objects] and labels/NAME [objects]; the galleries, galleries/NAME; and of the objects in them, pictures/object
-/// [shown] (places among the test objects), pictures/image [shown, 3, side, side] from 0 to 1 (red, green, blue, the
-/// lowest row first), pictures/spectrum [shown, pixels] and pictures/wavelength [pixels] in Å, where the dataset has
-/// them. `rows` are those of the test objects in the dataset.
+/// The queries of the first gallery.
+std::vector<int64_t> first_queries(const std::vector<Gallery>& galleries);
+
+/// An HDF5 file of what the report shows of test objects, and the embeddings and predictions do not have:
+///   object_id [objects], labels/NAME [objects], and their units as attributes "unit of NAME"
+///   galleries/NAME                what galleries_of gives
+///   pictures/                     of the objects in the galleries, where the dataset has them:
+///     object [shown]              places among the test objects
+///     image [shown, 3, side, side]  from 0 to 1 (red, green, blue, the lowest row first)
+///     spectrum [shown, pixels], wavelength [pixels]  in Å
+///   attention/ENCODER/            of images, and of spectra on the survey's grid:
+///     object [shown], weights [shown, heads, tokens]
+///     places [tokens, 2]          of images: column and row in the pixels of `image`; NaN of tokens without a place
+///     wavelengths [tokens]        of spectra, in Å
+///     image [shown, 3, side, side]  all that the encoder sees
+/// `rows` are those of the test objects in the dataset.
 void write_objects(const std::string& path, const TaskInput& input, const Dataset& dataset,
-                   const std::vector<int64_t>& rows);
+                   const std::vector<int64_t>& rows, const std::vector<Gallery>& galleries,
+                   const std::vector<Attention>& attention);
 
 }  // namespace astroclip::evaluate

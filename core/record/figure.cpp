@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <sstream>
 
+#include "base/error.h"
 #include "base/markup.h"
 #include "io/output/durable_file.h"
 
@@ -80,6 +83,24 @@ std::string path_of(const LossFigure& figure, const LossFigure::Line& line, cons
   return path;
 }
 
+/// "name [label]", as a line of a table's head has it.
+std::pair<std::string, std::string> name_and_label(const std::string& column) {
+  const size_t begin = column.find(" ["), end = column.rfind(']');
+  if (begin == std::string::npos || end < begin) return {column, ""};
+  return {column.substr(0, begin), column.substr(begin + 2, end - begin - 2)};
+}
+
+std::vector<std::string> parts_of(const std::string& text, const std::string& between) {
+  std::vector<std::string> parts;
+  size_t begin = 0;
+  for (size_t end = text.find(between); end != std::string::npos; end = text.find(between, begin)) {
+    parts.push_back(text.substr(begin, end - begin));
+    begin = end + between.size();
+  }
+  parts.push_back(text.substr(begin));
+  return parts;
+}
+
 }  // namespace
 
 std::string svg_of(const Figure& page) {
@@ -141,6 +162,42 @@ std::string table_of(const Figure& page) {
     table += shaded ? " 1\n" : " 0\n";
   }
   return table;
+}
+
+Figure read_figure(const std::string& path) {
+  std::istringstream text(io::read_text(path));
+  std::string title, head, line;
+  const auto fail = [&] { throw Error(path + ": not a figure's table"); };
+  if (!std::getline(text, title) || !std::getline(text, head) || !title.starts_with("# ") || !head.starts_with("# "))
+    fail();
+  Figure page{title.substr(2), "", {}};
+  LossFigure& figure = page.drawn;
+  const std::vector<std::string> columns = parts_of(head.substr(2), "; ");
+  if (columns.size() < 3) fail();
+  figure.x_label = columns.front();
+  for (size_t i = 1; i + 1 < columns.size(); ++i) {
+    auto [name, label] = name_and_label(columns[i]);
+    figure.lines.push_back({std::move(name), {}});
+    page.y_label = std::move(label);
+  }
+  bool was_shaded = false;
+  while (std::getline(text, line)) {
+    const std::vector<std::string> cells = parts_of(line, " ");
+    if (cells.size() != columns.size()) fail();
+    std::vector<double> values;
+    for (const std::string& cell : cells) {
+      char* end = nullptr;
+      values.push_back(std::strtod(cell.c_str(), &end));
+      if (cell.empty() || *end != '\0') fail();
+    }
+    figure.x.push_back(values.front());
+    for (size_t i = 0; i < figure.lines.size(); ++i) figure.lines[i].y.push_back(values[i + 1]);
+    const bool is_shaded = values.back() != 0.0;
+    if (is_shaded && !was_shaded) figure.shaded.emplace_back(values.front(), values.front());
+    if (is_shaded) figure.shaded.back().second = values.front();
+    was_shaded = is_shaded;
+  }
+  return page;
 }
 
 void write_figure(const std::string& path, const Figure& figure) {

@@ -17,5 +17,7 @@ std::string svg_of(const Figure& figure);
 std::string table_of(const Figure& figure);
 /// Writes PATH.svg and PATH.dat.
 void write_figure(const std::string& path, const Figure& figure);
+/// Of such a table, without object and view. Throws Error naming the file when it is anything else.
+Figure read_figure(const std::string& path);
 
 }  // namespace astroclip::record

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "evaluate/report.h"
 #include "report/blocks.h"
@@ -19,8 +20,13 @@ constexpr const char* compared_metric = "R²";
 
 /// What several runs have measured of their models.
 struct Compared {
+  struct Of {
+    size_t run;
+    Metric metric;
+    int64_t objects;
+  };
   std::string name;
-  std::vector<std::pair<size_t, Metric>> of_runs;
+  std::vector<Of> of_runs;
 };
 
 std::vector<Compared> compared_lines(const std::vector<ResultTable>& tables) {
@@ -34,7 +40,7 @@ std::vector<Compared> compared_lines(const std::vector<ResultTable>& tables) {
                                            own.modality, own.representation);
       auto line = std::ranges::find(all, name, &Compared::name);
       if (line == all.end()) line = all.insert(all.end(), {name, {}});
-      line->of_runs.emplace_back(run, *metric);
+      line->of_runs.push_back({run, *metric, own.n_test});
     }
   }
   std::erase_if(all, [](const Compared& line) { return line.of_runs.size() < 2; });
@@ -51,19 +57,22 @@ std::vector<Figure> comparison_figures(const std::vector<ResultTable>& tables, c
   Figure figure{.name = "comparison",
                 .width = 940,
                 .height = static_cast<int>(90 + lines.size() * std::max<size_t>(26, 10 * runs.size()))};
-  figure.table = {"R² of all runs", {"of", "run", "R²"}, 2, {}};
+  figure.table = {"R² of all runs", {"of", "run", "n", "R²"}, 2, {}};
   Blocks blocks;
   std::vector<std::string> plots, names;
+  int64_t least = std::numeric_limits<int64_t>::max(), most = 0;
   for (size_t run = 0; run < runs.size(); ++run) {
     std::string points;
     for (size_t row = 0; row < lines.size(); ++row) {
-      for (const auto& [of, metric] : lines[row].of_runs) {
+      for (const auto& [of, metric, objects] : lines[row].of_runs) {
         if (of != run) continue;
         const auto known = [](double error) { return std::isfinite(error) ? error : 0.0; };
         points += fmt::format("{:.6g} {:.3g} {:.3g}\n", metric.value,
                               static_cast<double>(row) - 0.3 + (static_cast<double>(run) + 0.5) * step,
                               std::hypot(known(metric.object_error), known(metric.seed_error)));
-        figure.table.rows.push_back({lines[row].name, runs[run].name, evaluate::metric_text(metric)});
+        figure.table.rows.push_back(
+            {lines[row].name, runs[run].name, std::to_string(objects), evaluate::metric_text(metric)});
+        least = std::min(least, objects), most = std::max(most, objects);
       }
     }
     if (points.empty()) continue;
@@ -79,8 +88,8 @@ std::vector<Figure> comparison_figures(const std::vector<ResultTable>& tables, c
       "set key tmargin horizontal\nplot {}\n",
       rows - 0.5, fmt::join(names, ", "), fmt::join(plots, ", \\\n  "));
   figure.caption = fmt::format(
-      "R² of the models of {} runs on their test objects, with standard errors over test objects and starts of probes.",
-      runs.size());
+      "R² of the models of {} runs on {} test objects, with standard errors over test objects and starts of probes.",
+      runs.size(), least == most ? std::to_string(most) : fmt::format("{} to {}", least, most));
   figure.alt = fmt::format("Points with error bars: R² of {} runs in {} lines.", runs.size(), lines.size());
   return {figure};
 }

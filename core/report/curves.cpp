@@ -56,8 +56,8 @@ std::vector<MeanLoss> means_of(const std::vector<LossPoint>& points, int64_t mos
 std::vector<std::string> stages_of(const std::vector<RunResults>& runs) {
   std::vector<std::string> stages;
   for (const RunResults& run : runs) {
-    for (const record::MetricsLine& line : run.metrics) {
-      if (std::ranges::find(stages, line.stage) == stages.end()) stages.push_back(line.stage);
+    for (const std::string& stage : run.stages()) {
+      if (std::ranges::find(stages, stage) == stages.end()) stages.push_back(stage);
     }
   }
   return stages;

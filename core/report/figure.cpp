@@ -8,6 +8,7 @@
 
 #include "base/markup.h"
 #include "io/output/durable_file.h"
+#include "report/condensed_svg.h"
 #include "report/gnuplot.h"
 
 namespace astroclip::report {
@@ -49,7 +50,7 @@ std::string embedded(std::string svg, const Figure& figure, int64_t number) {
   if (begin == std::string::npos || end == std::string::npos || end < begin ||
       svg.find("</svg>", end) == std::string::npos)
     return "";
-  svg = svg.substr(begin, end - begin);
+  svg = condensed_svg(svg.substr(begin, end - begin));
   // These two filters are for boxed text, which no figure has.
   const size_t filters = svg.find("\t<filter"), after = svg.find("</defs>");
   if (filters < after) svg.erase(filters, after - filters);
@@ -134,16 +135,13 @@ std::string FigureSheet::drawing_of(const Figure& figure) {
   if (!fs::exists(svg)) return instead("gnuplot failed");
   std::string drawing = embedded(io::read_text(svg), figure, count_);
   if (drawing.empty()) return instead("gnuplot failed");
-  if (drawing.size() > left_) return instead("the page would be too large");
-  left_ -= drawing.size();
-  return drawing;
+  return drawing.size() > left_ ? instead("the page would be too large") : drawing;
 }
 
 std::string FigureSheet::add(const std::string& body, const std::string& caption, const HtmlTable& table) {
   ++count_;
   if (body.size() > left_)
     return html_of_figure("<p class=\"note\">Not shown: the page would be too large.</p>\n", caption, table, true);
-  left_ -= body.size();
   return html_of_figure(body, caption, table, true);
 }
 
@@ -151,8 +149,13 @@ std::string FigureSheet::html_of_figure(const std::string& body, const std::stri
                                         bool wide) {
   std::string html = fmt::format("<figure id=\"figure-{0}\"{1}>\n{2}<figcaption><b>Figure {0}.</b> {3}</figcaption>\n",
                                  count_, wide ? " class=\"whole\"" : "", body, markup_text(caption));
-  html += html_fold(fmt::format("Figure {} in numbers", count_), html_of(table));
-  return html + "</figure>\n";
+  const std::string numbers = html_fold(fmt::format("Figure {} in numbers", count_), html_of(table));
+  html += html.size() + numbers.size() > left_
+              ? "<p class=\"note\">Its numbers are not shown: the page would be too large.</p>\n"
+              : numbers;
+  html += "</figure>\n";
+  left_ -= std::min(left_, html.size());
+  return html;
 }
 
 }  // namespace astroclip::report

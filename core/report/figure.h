@@ -27,7 +27,8 @@ std::string file_name_of(const std::string& words);
 /// The figures of a page.
 class FigureSheet {
  public:
-  /// Figures' files go to `folder`, over those of the same names. At most so many bytes are shown.
+  /// Figures' files go to `folder`, over those of the same names. All that is given has about so many bytes at most:
+  /// drawings and numbers beyond are left out, and a note stands for them.
   FigureSheet(std::string folder, size_t most_bytes);
 
   /// Writes script and data of figures, has them drawn where there is gnuplot, and gives them as HTML, numbered on.

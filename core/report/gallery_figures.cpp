@@ -7,76 +7,21 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
-#include <numeric>
-#include <optional>
 
 #include "base/error.h"
 #include "base/markup.h"
 #include "io/hdf5/hdf5.h"
-#include "io/output/png.h"
 #include "probe/metrics.h"
 #include "report/blocks.h"
 #include "report/gnuplot.h"
+#include "report/pictures.h"
+#include "report/stored_values.h"
 
 namespace astroclip::report {
 
 namespace {
 
 constexpr int64_t spectra_shown = 3;  // of neighbours
-/// Vacuum wavelengths in Å.
-struct SpectralLine {
-  const char* name;
-  double wavelength;
-};
-constexpr SpectralLine spectral_lines[] = {{"Lyα", 1215.67},    {"C IV", 1549.5}, {"Mg II", 2799.1}, {"[O II]", 3728.5},
-                                           {"K", 3934.8},       {"H", 3969.6},    {"G", 4305.6},     {"Hβ", 4862.7},
-                                           {"[O III]", 5008.2}, {"Mg b", 5176.6}, {"Na D", 5895.6},  {"Hα", 6564.6},
-                                           {"[S II]", 6725.5}};
-
-template <class T>
-std::vector<T> values_of(const io::Hdf5File& file, const std::string& name, DType dtype) {
-  const Shape shape = file.shape(name);
-  std::vector<int64_t> rows(static_cast<size_t>(shape[0]));
-  std::iota(rows.begin(), rows.end(), 0);
-  std::vector<T> values(static_cast<size_t>(shape.numel()));
-  if (!values.empty()) file.read_rows(name, rows, dtype, values.data());
-  return values;
-}
-
-/// What the file has of the objects shown.
-struct Pictures {
-  std::map<int64_t, size_t> places;  ///< by test object
-  int64_t side = 0;                  ///< 0: no images
-  std::vector<float> images;         ///< [shown, 3, side, side]
-  std::vector<float> spectra;        ///< [shown, pixels]
-  std::vector<double> wavelengths;   ///< [pixels]; empty: no spectra
-
-  std::span<const float> image(int64_t object) const {
-    const auto size = static_cast<size_t>(3 * side * side);
-    return std::span(images).subspan(places.at(object) * size, size);
-  }
-  std::span<const float> spectrum(int64_t object) const {
-    return std::span(spectra).subspan(places.at(object) * wavelengths.size(), wavelengths.size());
-  }
-};
-
-Pictures read_pictures(const io::Hdf5File& file) {
-  Pictures pictures;
-  const auto objects = values_of<int64_t>(file, "pictures/object", DType::i64);
-  for (size_t i = 0; i < objects.size(); ++i) pictures.places[objects[i]] = i;
-  const auto count = std::ssize(objects);
-  if (file.contains("pictures/image")) {
-    pictures.side = file.expect_shape("pictures/image", std::vector<int64_t>{count, 3, -1, -1})[2];
-    (void)file.expect_shape("pictures/image", std::vector<int64_t>{count, 3, pictures.side, pictures.side});
-    pictures.images = values_of<float>(file, "pictures/image", DType::f32);
-  }
-  if (file.contains("pictures/spectrum")) {
-    pictures.wavelengths = values_of<double>(file, "pictures/wavelength", DType::f64);
-    (void)file.expect_shape("pictures/spectrum", std::vector<int64_t>{count, std::ssize(pictures.wavelengths)});
-    pictures.spectra = values_of<float>(file, "pictures/spectrum", DType::f32);
-  }
-  return pictures;
-}
 
 struct ShownGallery {
   std::string name;
@@ -92,13 +37,12 @@ ShownGallery read_gallery(const io::Hdf5File& file, const std::string& name, con
                           const Pictures& pictures) {
   const std::string group = "galleries/" + name;
   ShownGallery gallery{.name = name,
-                       .queries = values_of<int64_t>(file, group + "/queries", DType::i64),
+                       .queries = integers_in(file, group + "/queries"),
                        .ranks = {},
-                       .nearest = values_of<int64_t>(file, group + "/nearest", DType::i64),
-                       .cosines = values_of<double>(file, group + "/cosines", DType::f64),
+                       .nearest = integers_in(file, group + "/nearest"),
+                       .cosines = doubles_in(file, group + "/cosines"),
                        .directions = {}};
-  std::vector<int64_t> rows(static_cast<size_t>(file.shape(group + "/directions")[0]));
-  std::iota(rows.begin(), rows.end(), 0);
+  const std::vector<int64_t> rows = all_rows(file, group + "/directions");
   gallery.directions = file.read_texts(group + "/directions", rows);
   const auto queries = std::ssize(gallery.queries);
   for (const char* part : {"/nearest", "/cosines"})
@@ -106,12 +50,13 @@ ShownGallery read_gallery(const io::Hdf5File& file, const std::string& name, con
         static_cast<size_t>(file.expect_shape(group + part, std::vector<int64_t>{queries, std::ssize(rows), -1})[2]);
   if (file.contains(group + "/ranks")) {
     (void)file.expect_shape(group + "/ranks", std::vector<int64_t>{queries});
-    gallery.ranks = values_of<int64_t>(file, group + "/ranks", DType::i64);
+    gallery.ranks = integers_in(file, group + "/ranks");
   }
   for (const auto* list : {&gallery.queries, &gallery.nearest}) {
     for (const int64_t object : *list) {
-      const bool is_known = object == -1 ? list == &gallery.nearest
-                                         : pictures.places.contains(object) && object < std::ssize(objects.ids);
+      const bool is_known = object == -1
+                                ? list == &gallery.nearest
+                                : object >= 0 && object < std::ssize(objects.ids) && pictures.places.contains(object);
       if (!is_known)
         throw Error(fmt::format("{}: '{}' names object {}, of which there is no picture", file.path(), group, object));
     }
@@ -119,35 +64,10 @@ ShownGallery read_gallery(const io::Hdf5File& file, const std::string& name, con
   return gallery;
 }
 
-std::string base64(std::span<const std::byte> bytes) {
-  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const auto byte = [&](size_t at) { return at < bytes.size() ? std::to_integer<uint32_t>(bytes[at]) : 0U; };
-    const uint32_t bits = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    for (size_t digit = 0; digit < 4; ++digit)
-      text += digit <= bytes.size() - i ? digits[bits >> (18 - 6 * digit) & 63] : '=';
-  }
-  return text;
-}
-
-/// A picture [3, side, side], the lowest row first, as PNG.
-std::string png_of(std::span<const float> image, int64_t side) {
-  std::vector<uint8_t> rgb;
-  for (int64_t y = side - 1; y >= 0; --y) {
-    for (int64_t x = 0; x < side; ++x) {
-      for (int64_t colour = 0; colour < 3; ++colour)
-        rgb.push_back(static_cast<uint8_t>(
-            std::lround(255.0F * std::clamp(image[static_cast<size_t>((colour * side + y) * side + x)], 0.0F, 1.0F))));
-    }
-  }
-  return base64(io::png_bytes(side, side, rgb));
-}
-
 class Gallery {
  public:
   Gallery(const ShownGallery& shown, const TestObjects& objects, const Pictures& pictures)
-      : shown_(shown), objects_(objects), pictures_(pictures), redshift_(objects.redshift()) {}
+      : shown_(shown), objects_(objects), pictures_(pictures) {}
 
   /// Rows of pictures: a query, and in every direction what is nearest to it.
   std::string images() const {
@@ -178,23 +98,26 @@ class Gallery {
     for (size_t query = 0; query < shown_.queries.size(); ++query) {
       for (size_t direction = 0; direction < shown_.directions.size(); ++direction) {
         TableRow& row =
-            table.rows.emplace_back(TableRow{described(shown_.queries[query]), shown_.directions[direction]});
+            table.rows.emplace_back(TableRow{objects_.described(shown_.queries[query]), shown_.directions[direction]});
         for (size_t k = shown_.place(query, direction); k < shown_.place(query, direction) + shown_.neighbours; ++k)
-          row.push_back(shown_.nearest[k] < 0
-                            ? "–"
-                            : fmt::format("{}, cosine {:.3f}", described(shown_.nearest[k]), shown_.cosines[k]));
+          row.push_back(shown_.nearest[k] < 0 ? "–"
+                                              : fmt::format("{}, cosine {:.3f}", objects_.described(shown_.nearest[k]),
+                                                            shown_.cosines[k]));
       }
     }
     return table;
   }
 
   std::string caption(const std::string& of) const {
-    std::string chosen = "Queries drawn evenly from the test objects";
+    std::string chosen = fmt::format("Queries drawn evenly from {} test objects", objects_.ids.size());
     if (shown_.name == "successes")
+      chosen = fmt::format(
+          "Successes: queries drawn evenly from those of {} test objects whose own other view is among the nearest ten "
+          "in both directions",
+          objects_.ids.size());
+    if (shown_.name == "failures")
       chosen =
-          "Successes: queries drawn evenly from the test objects whose own other view is among the nearest ten in both "
-          "directions";
-    if (shown_.name == "failures") chosen = "Worst failures: the test objects whose own other view is farthest";
+          fmt::format("Worst failures: those of {} test objects whose own other view is farthest", objects_.ids.size());
     std::string ranks;
     for (const int64_t rank : shown_.ranks)
       ranks += fmt::format("{}{}", ranks.empty() ? "; the larger of its two ranks: " : ", ", rank);
@@ -208,13 +131,14 @@ class Gallery {
         .name = file_name_of("spectra " + shown_.name), .width = 1100, .height = static_cast<int>(60 + 150 * rows)};
     Blocks blocks;
     figure.script = fmt::format(
-        "set multiplot layout {},{} margins 0.04,0.99,{:.3f},{:.3f} spacing 0.025,{:.3f}\nset tics font ',9' scale "
+        "set multiplot layout {},{} margins 0.055,0.99,{:.3f},{:.3f} spacing 0.025,{:.3f}\nset tics font ',9' scale "
         "0.3\nset xrange [{}:{}]\n",
-        rows, columns, 50.0 / figure.height, 1.0 - 25.0 / figure.height, 26.0 / figure.height,
+        rows, columns, 60.0 / figure.height, 1.0 - 40.0 / figure.height, 22.0 / figure.height,
         pictures_.wavelengths.front(), pictures_.wavelengths.back());
     for (size_t query = 0; query < rows; ++query) {
       const int64_t object = shown_.queries[query];
-      const std::string lines = line_marks(object);
+      const std::string lines =
+          line_marks(objects_.redshift_of(object), pictures_.wavelengths.front(), pictures_.wavelengths.back());
       for (size_t direction = 0; direction < columns; ++direction) {
         std::vector<std::string> plots;
         std::vector<double> seen;
@@ -230,10 +154,11 @@ class Gallery {
         const double low = probe::quantile(seen, 0.005), high = probe::quantile(seen, 0.995);
         const double room = high > low ? 0.1 * (high - low) : 0.5;
         figure.script += fmt::format(
-            "unset arrow\nunset label\n{}set title {} font ',10' offset 0,-0.6\nset yrange [{:.4g}:{:.4g}]\n{}plot "
+            "unset arrow\nunset label\n{}{}set title {} font ',10' offset 0,0.1\nset yrange [{:.4g}:{:.4g}]\n{}plot "
             "{}\n",
-            query + 1 == rows ? "set xlabel 'wavelength / Å' font ',10' offset 0,0.6\n" : "unset xlabel\n",
-            gnuplot_text(query == 0 ? shown_.directions[direction] : ""), low - room, high + 2.0 * room, lines,
+            query + 1 == rows ? "set format x\nset xlabel 'vacuum wavelength [Å]' font ',10'\n" : "set format x ''\n",
+            direction == 0 ? "set ylabel 'flux / median' font ',10' offset 1.5,0\n" : "unset ylabel\n",
+            gnuplot_text(query == 0 ? shown_.directions[direction] : ""), low - room, high + room, lines,
             fmt::format("{}", fmt::join(plots, ", ")));
       }
     }
@@ -241,7 +166,7 @@ class Gallery {
     figure.data = blocks.text();
     figure.caption =
         caption(fmt::format("Spectra of the queries (red) over those of the {} nearest in each direction (blue), in "
-                            "means of 20 pixels over their median; lines are "
+                            "means of 40 pixels over their median; lines are "
                             "named at the query's redshift.",
                             spectra_shown));
     figure.alt = fmt::format("Spectra of {} queries over those nearest to them in {} directions.", rows, columns);
@@ -250,72 +175,33 @@ class Gallery {
   }
 
  private:
-  double redshift_of(int64_t object) const {
-    return redshift_.empty() ? std::nan("") : objects_.labels.at(redshift_)[static_cast<size_t>(object)];
-  }
-
-  std::string described(int64_t object) const {
-    const double redshift = redshift_of(object);
-    return objects_.ids[static_cast<size_t>(object)] +
-           (std::isfinite(redshift) ? fmt::format(" (z = {:.3f})", redshift) : "");
-  }
-
   std::string image(int64_t object, const char* attributes, const std::string& more) const {
     auto [found, is_new] = encoded_.try_emplace(object);
-    if (is_new) found->second = png_of(pictures_.image(object), pictures_.side);
-    const std::string text = markup_text(described(object) + more);
-    return fmt::format("<img{0} src=\"data:image/png;base64,{1}\" alt=\"{2}\" title=\"{2}\">", attributes,
-                       found->second, text);
-  }
-
-  /// Named lines of the query that are observed; names that would overlap are left out.
-  std::string line_marks(int64_t object) const {
-    const double redshift = redshift_of(object), first = pictures_.wavelengths.front(),
-                 last = pictures_.wavelengths.back();
-    if (!std::isfinite(redshift)) return "";
-    std::string marks;
-    double before = -HUGE_VAL;
-    for (const auto& [name, rest] : spectral_lines) {
-      const double observed = rest * (1.0 + redshift);
-      if (observed <= first || observed >= last) continue;
-      marks += fmt::format(
-          "set arrow from {0:.1f}, graph 0 to {0:.1f}, graph 0.88 nohead linecolor rgb '#888888' linewidth 0.5 "
-          "dashtype 3\n",
-          observed);
-      if (observed - before < 0.09 * (last - first)) continue;
-      marks += fmt::format("set label {} at {:.1f}, graph 0.94 center font ',8'\n", gnuplot_text(name), observed);
-      before = observed;
-    }
-    return marks;
+    if (is_new) found->second = encoded_jpeg(pictures_.image(object), pictures_.side);
+    return picture_html(found->second, objects_.described(object) + more, attributes);
   }
 
   /// A spectrum over its median, if it has one.
   void add(int64_t object, const std::string& how, Blocks& blocks, std::vector<std::string>& plots,
            std::vector<double>& seen) const {
-    std::vector<double> values;
-    for (const float value : pictures_.spectrum(object)) {
-      if (std::isfinite(value)) values.push_back(double{value});
-    }
-    const double median = std::abs(probe::median(values));
-    if (!(median > 0.0)) return;
+    const std::vector<double> flux = pictures_.over_median(object);
+    if (flux.empty()) return;
     const auto [known, is_new] = block_of_.try_emplace(object, 0);
-    if (is_new) {
-      std::string lines;
-      const auto flux = pictures_.spectrum(object);
-      for (size_t pixel = 0; pixel < flux.size(); ++pixel) {
-        if (std::isfinite(flux[pixel]))
-          lines += fmt::format("{:.0f} {:.3f}\n", pictures_.wavelengths[pixel], double{flux[pixel]} / median);
-      }
-      known->second = blocks.add(described(object) + ": wavelength, flux over its median", lines);
+    std::string lines;
+    for (size_t pixel = 0; pixel + 2 < flux.size(); pixel += 2) {  // the last one may be of few pixels
+      const double value = 0.5 * (flux[pixel] + flux[pixel + 1]);
+      if (!std::isfinite(value)) continue;
+      seen.push_back(value);
+      lines += fmt::format("{:.0f} {:.3f}\n", 0.5 * (pictures_.wavelengths[pixel] + pictures_.wavelengths[pixel + 1]),
+                           value);
     }
-    for (const double value : values) seen.push_back(value / median);
+    if (is_new) known->second = blocks.add(objects_.described(object) + ": wavelength, flux over its median", lines);
     plots.push_back(fmt::format("data index {} using 1:2 with lines {}", known->second, how));
   }
 
   const ShownGallery& shown_;
   const TestObjects& objects_;
   const Pictures& pictures_;
-  std::string redshift_;
   mutable std::map<int64_t, std::string> encoded_;
   mutable std::map<int64_t, int64_t> block_of_;
 };

@@ -11,9 +11,9 @@ namespace astroclip::report {
 namespace {
 
 constexpr std::string_view style = R"(
-:root { color-scheme: light dark; --back: #fff; --text: #1b1f24; --soft: #5a6470; --line: #c9d0d8; --link: #0a58ca; }
-@media (prefers-color-scheme: dark) {
-  :root { --back: #14171b; --text: #e6e9ed; --soft: #a3adb8; --line: #3b434d; --link: #7db3ff; }
+:root { color-scheme: light; --back: #fff; --text: #1b1f24; --soft: #5a6470; --line: #c9d0d8; --link: #0a58ca; }
+@media screen and (prefers-color-scheme: dark) {
+  :root { color-scheme: dark; --back: #14171b; --text: #e6e9ed; --soft: #a3adb8; --line: #3b434d; --link: #7db3ff; }
   figure > svg { filter: brightness(1.3); }
 }
 * { box-sizing: border-box; }
@@ -38,13 +38,18 @@ figure { margin: 1.2rem 0; } figure > svg { max-width: 100%; height: auto; displ
 .figures > .whole { grid-column: 1 / -1; }
 .gallery img { width: 46px; height: 46px; margin: 1px; vertical-align: middle; }
 .gallery img.query { width: 72px; height: 72px; border: 4px solid #d5000e; } .gallery th, .gallery td { text-align: left; }
+.attention img { width: 96px; height: 96px; }
 details { margin: .4rem 0; } summary { cursor: pointer; color: var(--link); font-size: .9rem; }
 pre { font-size: .8rem; overflow-x: auto; border: 1px solid var(--line); padding: .6rem; white-space: pre-wrap;
   overflow-wrap: anywhere; }
+@page { margin: 14mm; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; } details { display: none; }
   figure, tr { break-inside: avoid; } h2, h3, caption { break-after: avoid; } thead { display: table-header-group; }
   .wide { overflow: visible; } table { font-size: 7.5pt; } th, td { padding-right: .5em; }
+  .gallery img { width: 27px; height: 27px; } .gallery img.query { width: 44px; height: 44px; border-width: 2px; }
+  .attention img { width: 90px; height: 90px; }
+  h1, h2, h3, p { orphans: 3; widows: 3; }
 }
 )";
 

@@ -134,13 +134,14 @@ Figure map_of(const TestObjects& objects, const std::string& encoder, const Mapp
     if (rising.empty()) continue;
     std::ranges::sort(rising);
     const double low = probe::quantile(rising, 0.02), high = probe::quantile(rising, 0.98);
-    figure.table.rows.push_back({label, std::to_string(rising.size()), fmt::format("{:.4g}", low),
+    figure.table.rows.push_back({objects.with_unit(label), std::to_string(rising.size()), fmt::format("{:.4g}", low),
                                  fmt::format("{:.4g}", probe::quantile(rising, 0.5)), fmt::format("{:.4g}", high),
                                  fmt::format("{:.2f}", disorder_of(values, near))});
     figure.script += fmt::format(
         "set title {}\nset cbrange [{:.6g}:{:.6g}]\nset cbtics scale 0.3\nplot data index {} using 1:2:3 with points "
         "pointtype 7 pointsize 0.35 linecolor palette\n",
-        gnuplot_text(label), low, high > low ? high : low + 1.0, blocks.add(label + ": x, y, value", lines));
+        gnuplot_text(objects.with_unit(label)), low, high > low ? high : low + 1.0,
+        blocks.add(label + ": x, y, value", lines));
   }
   figure.script += "unset multiplot\n";
   figure.data = blocks.text();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numbers>
 
@@ -89,14 +90,20 @@ Figure radar_of(const Report& report) {
       "plot 0.5*cos(t),0.5*sin(t) linecolor rgb '#999999' linewidth 0.5, cos(t),sin(t) linecolor rgb '#999999' "
       "linewidth 0.5";
   Blocks blocks;
+  int64_t least = std::numeric_limits<int64_t>::max(), most = 0;
+  double error = 0.0;
   size_t line = 0;
   for (const Ring& ring : rings) {
     std::string lines;
     std::vector<Spoke> spokes = ring.spokes;
     std::ranges::sort(spokes, {}, [&](const Spoke& spoke) { return -direction(spoke.question); });
-    for (const Spoke& spoke : spokes)
+    for (const Spoke& spoke : spokes) {
       figure.table.rows.push_back(
           {spoke.question, ring.name, std::to_string(spoke.objects), evaluate::metric_text(spoke.accuracy)});
+      least = std::min(least, spoke.objects), most = std::max(most, spoke.objects);
+      if (ring.is_model && std::isfinite(spoke.accuracy.object_error))
+        error = std::max(error, spoke.accuracy.object_error);
+    }
     spokes.push_back(spokes.front());
     for (const Spoke& spoke : spokes) {
       const double angle = direction(spoke.question), radius = spoke.accuracy.value;
@@ -112,10 +119,9 @@ Figure radar_of(const Report& report) {
   figure.script += plots + "\n";
   figure.data = blocks.text();
   figure.caption = fmt::format(
-      "Accuracy of the answers to {} questions of Galaxy Zoo on test objects, beside that of the most frequent answer; "
-      "1 is "
-      "on the outer circle. Numbers of objects and errors are in the table.",
-      questions.size());
+      "Accuracy of the answers to {} questions of Galaxy Zoo on {} to {} test objects each, beside that of the most "
+      "frequent answer; 1 is on the outer circle. Standard errors over test objects are at most {:.2g}.",
+      questions.size(), least, most, error);
   figure.alt = fmt::format("A wheel of {} spokes, a question each, with a ring of accuracies for each of {}.",
                            questions.size(), rings.size());
   return figure;
@@ -152,7 +158,10 @@ std::vector<Figure> confusions_of(const Report& report) {
           figure.table.head.push_back("taken for " + line.values[found].name);
           columns += fmt::format("{}{} {}", found == 0 ? "" : ", ", gnuplot_text(line.values[found].name), found);
         }
-        row.push_back(std::isfinite(share) ? fmt::format("{:.2f}", share) : "–");
+        row.push_back(std::isfinite(share)
+                          ? fmt::format("{:.2f}±{:.2f}", share,
+                                        std::sqrt(share * (1.0 - share) / static_cast<double>(line.n_test)))
+                          : "–");
         if (std::isfinite(share)) cells += fmt::format("{} {} {:.4f}\n", found, truth, share);
       }
     }
@@ -169,8 +178,10 @@ std::vector<Figure> confusions_of(const Report& report) {
         "1:2:(sprintf('%.2f', $3)):($3 < 0.6 ? 0xffffff : 0x000000) with labels textcolor rgb variable\n",
         columns, rows, static_cast<double>(lines.front()->values.size()) - 0.5, static_cast<double>(lines.size()) - 0.5,
         block, block);
-    figure.caption = fmt::format("Answers to '{}' from {}: what {} test objects of each true answer are taken for.",
-                                 question, name, objects);
+    figure.caption = fmt::format(
+        "Answers to '{}' from {}: shares of the {} test objects by what those of each true answer are taken for. The "
+        "table has their standard errors, √(p(1 − p)/n).",
+        question, name, objects);
     figure.alt = fmt::format("A matrix of {} true answers and the answers they are taken for.", lines.size());
     figures.push_back(std::move(figure));
   }

@@ -71,19 +71,25 @@ Figure calibration_of(const Prediction& one) {
                                     blocks.add(one.outputs[output] + ": level, share within, standard error", lines),
                                     line, gnuplot_text(one.outputs[output])));
   }
+  // Of a bin where the transforms are uniform.
+  const double flat =
+      std::sqrt(static_cast<double>(transform_bins) / static_cast<double>(std::max<int64_t>(1, objects)));
   figure.data = blocks.text();
   figure.script = fmt::format(
       "set multiplot layout 1,2\nset xlabel 'probability integral transform'\nset ylabel 'density'\nset xrange "
       "[0:1]\nset yrange [0:*]\n"
-      "set key top center horizontal\nplot {}, 1 with lines linecolor rgb '#888888' dashtype 3\n"
+      "set key top center horizontal\nplot [0:1] '+' using 1:({:.4f}):({:.4f}) with filledcurves linecolor rgb "
+      "'#888888' "
+      "fillstyle transparent solid 0.25, {}, 1 with lines linecolor rgb '#888888' dashtype 3\n"
       "set xlabel 'level of the central interval'\nset ylabel 'share of true values within'\nset yrange [0:1]\nset key "
       "top left vertical\n"
       "plot {}, x with lines linecolor rgb '#888888' dashtype 3\nunset multiplot\n",
-      fmt::join(histograms, ", "), fmt::join(coverages, ", "));
+      1.0 - flat, 1.0 + flat, fmt::join(histograms, ", "), fmt::join(coverages, ", "));
   figure.caption = fmt::format(
       "Calibration of the posterior densities from {} ({}, {}) of {} test objects. Left: the probability integral "
       "transform, flat (dotted) where "
-      "densities are calibrated. Right: true values within central intervals, with standard errors; on the dotted line "
+      "densities are calibrated; the band is the standard error of a flat one. Right: true values within central "
+      "intervals, with standard errors; on the dotted line "
       "where calibrated.",
       one.modality, one.representation, method, objects);
   figure.alt = fmt::format("Histogram of the PIT and coverage of {}.", fmt::join(one.outputs, ", "));

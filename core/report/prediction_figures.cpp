@@ -119,11 +119,15 @@ Figure figure_of(const RunResults& run, const TestObjects& objects, const Stored
   const bool is_redshift = stored.task.starts_with("redshift");
   const std::vector<double> residuals =
       is_redshift ? probe::redshift_errors(one.predicted, one.truth) : probe::errors(one.predicted, one.truth);
-  const std::string residual = is_redshift ? "Δz / (1 + z)" : "predicted - true";
+  const auto unit = objects.units.find(one.label);
+  const std::string difference = is_redshift ? "Δz / (1 + z)" : "predicted − true",
+                    residual = is_redshift || unit == objects.units.end()
+                                   ? difference
+                                   : fmt::format("{} [{}]", difference, unit->second);
   Figure figure{
       .name = file_name_of(fmt::format("{} {} {}", stored.task, one.label, one.modality)), .width = 940, .height = 420};
   figure.table = {fmt::format("Residuals of {} from {} in bins", one.label, one.modality),
-                  {"by", "from", "to", "n", "median", "standard error", "16 %", "84 %"},
+                  {"by", "from", "to", "n", "median " + residual, "standard error", "16 %", "84 %"},
                   1,
                   {}};
   Blocks blocks;
@@ -131,10 +135,11 @@ Figure figure_of(const RunResults& run, const TestObjects& objects, const Stored
   const Cloud cloud = cloud_of(one.truth, one.predicted, axis);
   const std::string range = fmt::format("[{:.6g}:{:.6g}]", axis.low, axis.high);
   figure.script = fmt::format(
-      "set multiplot\nset tics font ',11'\nset lmargin at screen 0.08\nset rmargin at screen 0.42\nset bmargin at "
+      "set multiplot\nset tics font ',11'\nset lmargin at screen 0.1\nset rmargin at screen 0.42\nset bmargin at "
       "screen 0.17\n"
       "set tmargin at screen 0.94\nset xrange {0}\nset yrange {0}\nset xlabel {1}\nset ylabel {2}\n",
-      range, gnuplot_text("true " + one.label), gnuplot_text("predicted " + one.label));
+      range, gnuplot_text("true " + objects.with_unit(one.label)),
+      gnuplot_text("predicted " + objects.with_unit(one.label)));
   if (!cloud.lines.empty()) {
     const int64_t block =
         blocks.add(cloud.is_density ? "true, predicted, half a side, objects" : "true, predicted", cloud.lines);
@@ -161,14 +166,14 @@ Figure figure_of(const RunResults& run, const TestObjects& objects, const Stored
     for (const Bin& bin : binned(by, residuals, residual_bins)) {
       lines += fmt::format("{:.6g} {:.6g} {:.6g} {:.6g} {:.6g} {}\n", bin.middle, bin.median, bin.error, bin.low,
                            bin.high, bin.count);
-      figure.table.rows.push_back({label, short_number(bin.from), short_number(bin.to), std::to_string(bin.count),
-                                   short_number(bin.median), fmt::format("{:.2g}", bin.error), short_number(bin.low),
-                                   short_number(bin.high)});
+      figure.table.rows.push_back({objects.with_unit(label), short_number(bin.from), short_number(bin.to),
+                                   std::to_string(bin.count), short_number(bin.median),
+                                   fmt::format("{:.2g}", bin.error), short_number(bin.low), short_number(bin.high)});
     }
     if (lines.empty()) return;
     const int64_t block =
         blocks.add(fmt::format("{}, median residual, its standard error, 16 %, 84 %, objects", label), lines);
-    figure.script += residual_panel(label, residual, block, bottom, top);
+    figure.script += residual_panel(objects.with_unit(label), residual, block, bottom, top);
   };
   panel(objects.redshift(), 0.67, 0.94);
   panel(objects.magnitude(), 0.17, 0.44);
@@ -180,7 +185,7 @@ Figure figure_of(const RunResults& run, const TestObjects& objects, const Stored
       "numbers of "
       "objects: medians with standard errors, and a band from 16 to 84 %.",
       one.label, one.ids.size(), one.modality, one.representation, one.method, quality.empty() ? "" : ", " + quality,
-      cloud.outside > 0 ? fmt::format("; {} outside", cloud.outside) : "", residual);
+      cloud.outside > 0 ? fmt::format("; {} outside", cloud.outside) : "", difference);
   figure.alt = fmt::format("Predicted against true {} of {} objects{}, and residuals by redshift and magnitude.",
                            one.label, one.ids.size(), quality.empty() ? "" : ", with " + quality);
   return figure;

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "base/markup.h"
 #include "io/output/durable_file.h"
+#include "report/attention_figures.h"
 #include "report/comparison_figure.h"
 #include "report/curves.h"
 #include "report/figure.h"
@@ -17,13 +20,14 @@
 #include "report/prediction_figures.h"
 #include "report/result_tables.h"
 #include "report/test_objects.h"
+#include "report/validation_figures.h"
 
 namespace astroclip::report {
 
 namespace {
 
-/// Of all figures of a page.
-constexpr size_t most_figure_bytes = 4 << 20;
+constexpr size_t most_page_bytes = 5'000'000, most_table_bytes = 2'000'000, most_origin_bytes = 500'000,
+                 room_for_headings = 10'000;
 
 std::string title_of(const std::vector<RunResults>& runs) {
   return runs.size() == 1 ? runs.front().name : fmt::format("{} runs", runs.size());
@@ -49,30 +53,32 @@ class Page {
   explicit Page(const std::vector<RunResults>& runs) : runs_(runs), tables_(result_tables(runs)) {}
 
   std::string html(const std::string& figures_folder) {
-    FigureSheet sheet(figures_folder, most_figure_bytes);
-    const std::string tables = tables_html();
+    const std::string tables = tables_html(), origins = origins_html();
+    std::string header = fmt::format("<header>\n<h1>{}</h1>\n", markup_text(title_of(runs_)));
+    for (const RunResults& run : runs_) header += facts_of(run);
+    const size_t others = tables.size() + origins.size() + header.size() + html_page("", "").size() + room_for_headings;
+    FigureSheet sheet(figures_folder, most_page_bytes - std::min(most_page_bytes, others));
     const std::string results =
         runs_.size() == 1 ? results_html(runs_.front(), sheet)
                           : section("comparison", "Comparison", sheet.add(comparison_figures(tables_, runs_)));
     const std::string curves = sheet.add(curve_figures(runs_));
-    std::string body = fmt::format("<header>\n<h1>{}</h1>\n", markup_text(title_of(runs_)));
-    for (const RunResults& run : runs_) body += facts_of(run);
+    std::string body = header;
     body +=
         "<p>The same numbers: <a href=\"tables.csv\">CSV</a>, <a href=\"tables.tex\">LaTeX</a>, "
         "<a href=\"tables.json\">JSON</a>. Errors are standard errors: over test objects by the bootstrap, and over "
-        "the "
-        "random starts of probes that have one, added in quadrature. Lines of floors and baselines are marked.</p>\n";
+        "the random starts of probes that have one, added in quadrature. Lines of floors and baselines are "
+        "marked.</p>\n";
     if (sheet.count() > 0 && !has_gnuplot())
       body +=
           "<p><b>The figures are not drawn, because gnuplot was not found.</b> Their numbers are here, and their "
-          "scripts "
-          "in <code>figures/</code>. Install gnuplot (Debian: <code>apt-get install gnuplot-nox</code>) and run "
+          "scripts in <code>figures/</code>. Install gnuplot (Debian: <code>apt-get install gnuplot-nox</code>) and "
+          "run "
           "<code>astroclip report</code> on the run again.</p>\n";
     body += "</header>\n<main>\n";
     body += section("tables", "Tables", tables);
     body += results;
     body += section("training", "Training", curves);
-    body += section("made-from", "What it was made from", origins_html());
+    body += section("made-from", "What it was made from", origins);
     return html_page(title_of(runs_), body + "</main>\n");
   }
 
@@ -86,12 +92,20 @@ class Page {
 
   std::string tables_html() {
     std::string html;
-    if (runs_.size() > 1) html += numbered(overview(tables_, runs_));
+    const auto add = [&](const HtmlTable& cells) {
+      const std::string table = numbered(cells);
+      html +=
+          html.size() + table.size() > most_table_bytes
+              ? fmt::format("<p class=\"note\">Table {} is not shown, because the page would be too large: {}.</p>\n",
+                            table_count_, markup_text(cells.caption))
+              : table;
+    };
+    if (runs_.size() > 1) add(overview(tables_, runs_));
     for (const ResultTable& table : tables_) {
       if (table.lines.empty()) {
         html += fmt::format("<h3>{}</h3>\n", markup_text(table.title));
       } else {
-        html += numbered(cells_of(table, runs_));
+        add(cells_of(table, runs_));
       }
       for (const std::string& note : table.notes) html += fmt::format("<p class=\"note\">{}</p>\n", markup_text(note));
     }
@@ -106,16 +120,26 @@ class Page {
     html += section("predictions", "Predictions", sheet.add(prediction_figures(run, objects, predictions)));
     html += section("morphology", "Morphology", sheet.add(morphology_figures(run)));
     html += section("posteriors", "Posterior densities", sheet.add(posterior_figures(predictions)));
-    return html + section("maps", "Maps of the embeddings", sheet.add(map_figures(run, objects)));
+    html += section("maps", "Maps of the embeddings", sheet.add(map_figures(run, objects)));
+    html += section("attention", "Attention", attention_html(run.folder, objects, sheet));
+    return html + section("validation", "At the last validation", sheet.add(validation_figures(run)));
   }
 
   std::string origins_html() const {
     std::string html;
     for (const RunResults& run : runs_) {
-      html += html_fold(fmt::format("{}: the resolved experiment, which can be run again", run.name),
-                        html_verbatim(run.experiment));
-      if (run.provenance.empty()) continue;
-      html += html_fold(fmt::format("{}: hashes of data and code", run.name), html_verbatim(run.provenance));
+      std::string folds = html_fold(fmt::format("{}: the resolved experiment, which can be run again", run.name),
+                                    html_verbatim(run.experiment));
+      if (!run.provenance.empty()) {
+        folds += html_fold(fmt::format("{}: hashes of data and code, versions of libraries", run.name),
+                           html_verbatim(run.provenance));
+      }
+      if (html.size() + folds.size() > most_origin_bytes) {
+        return html +
+               "<p class=\"note\">Others are in <code>resolved.toml</code> and <code>provenance.toml</code> of the "
+               "runs' folders: the page would be too large.</p>\n";
+      }
+      html += folds;
     }
     return html;
   }

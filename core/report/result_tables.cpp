@@ -64,7 +64,9 @@ std::vector<ResultTable> result_tables(const std::vector<RunResults>& runs) {
     for (const Report& report : runs[run].reports) {
       ResultTable& table = table_named(report.title, seen[report.title]++, tables);
       table.protocol = report.protocol;
-      if (!report.note.empty()) table.notes.push_back(report.note);
+      for (const std::string& note : {report.note, published_rivals(report, runs[run])}) {
+        if (!note.empty()) table.notes.push_back(note);
+      }
       for (const Measurement& line : report.rows) {
         for (const Metric& metric : line.values) {
           if (std::ranges::find(table.metrics, metric.name) == table.metrics.end())
@@ -73,8 +75,7 @@ std::vector<ResultTable> result_tables(const std::vector<RunResults>& runs) {
       }
       for (const Measurement& line : report.rows) {
         std::vector<double> numbers;
-        for (const std::string& metric : table.metrics)
-          numbers.push_back(published(report, line, metric, runs[run].objects));
+        for (const std::string& metric : table.metrics) numbers.push_back(published(report, line, metric, runs[run]));
         insert(table, {run, line, std::move(numbers)});
       }
     }

@@ -30,6 +30,20 @@ int64_t integer_in(const config::Table& table, const char* key) {
   return value != nullptr && value->get_if<int64_t>() != nullptr ? *value->get_if<int64_t>() : 0;
 }
 
+/// Whether [dataset] joins the table of that catalogue.
+bool has_votes_of(const config::Table& resolved, const std::string& preset) {
+  const config::Value* dataset = resolved.find("dataset");
+  const auto* keys = dataset == nullptr ? nullptr : dataset->get_if<config::Table>();
+  const config::Value* labels = keys == nullptr ? nullptr : keys->find("labels");
+  const auto* tables = labels == nullptr ? nullptr : labels->get_if<config::Array>();
+  return tables != nullptr && std::ranges::any_of(*tables, [&](const config::Value& one) {
+           const auto* table = one.get_if<config::Table>();
+           const config::Value* value = table == nullptr ? nullptr : table->find("preset");
+           return value != nullptr && value->get_if<std::string>() != nullptr &&
+                  *value->get_if<std::string>() == preset;
+         });
+}
+
 void tell_names_apart(std::vector<RunResults>& runs) {
   std::vector<std::string> names;
   for (const RunResults& run : runs) names.push_back(run.name);
@@ -42,6 +56,14 @@ void tell_names_apart(std::vector<RunResults>& runs) {
 
 }  // namespace
 
+std::vector<std::string> RunResults::stages() const {
+  std::vector<std::string> names;
+  for (const record::MetricsLine& line : metrics) {
+    if (std::ranges::find(names, line.stage) == names.end()) names.push_back(line.stage);
+  }
+  return names;
+}
+
 RunResults results_of(const record::RunFolder& folder, std::vector<Report> reports) {
   RunResults run{folder, fs::absolute(folder.path() + "/").lexically_normal().parent_path().filename().string(),
                  std::move(reports)};
@@ -50,6 +72,7 @@ RunResults results_of(const record::RunFolder& folder, std::vector<Report> repor
   const config::Value* general = resolved.find("experiment");
   if (general != nullptr && general->get_if<config::Table>() != nullptr)
     run.seed = integer_in(*general->get_if<config::Table>(), "seed");
+  run.has_published_votes = has_votes_of(resolved, "galaxy_zoo_decals");
   if (fs::exists(folder.provenance())) {
     run.provenance = io::read_text(folder.provenance());
     const Provenance provenance = Provenance::parse(run.provenance, folder.provenance());

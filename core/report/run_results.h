@@ -21,7 +21,11 @@ struct RunResults {
   std::string model_hash = {}, machine = {};  ///< as the model file says; "" where it is not there
   int64_t seed = 0;
   int64_t objects = 0;                            ///< of the dataset; 0: not known
+  bool has_published_votes = false;               ///< labels of the dataset are volunteers' of Galaxy Zoo DECaLS
   std::vector<record::MetricsLine> metrics = {};  ///< of each step and validation, in order
+
+  /// The names of its stages, in order.
+  std::vector<std::string> stages() const;
 };
 
 /// Of a run whose tasks gave `reports`.

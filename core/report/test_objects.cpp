@@ -1,31 +1,21 @@
 #include "report/test_objects.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <cctype>
+#include <cmath>
 #include <filesystem>
-#include <numeric>
 
 #include "base/text.h"
 #include "io/hdf5/hdf5.h"
 #include "probe/metrics.h"
+#include "report/stored_values.h"
 
 namespace astroclip::report {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-std::vector<int64_t> all_rows(const io::Hdf5File& file, const std::string& name) {
-  std::vector<int64_t> rows(static_cast<size_t>(file.shape(name)[0]));
-  std::iota(rows.begin(), rows.end(), 0);
-  return rows;
-}
-
-std::vector<double> numbers_in(const io::Hdf5File& file, const std::string& name) {
-  std::vector<double> values(static_cast<size_t>(file.shape(name).numel()));
-  if (!values.empty()) file.read_rows(name, all_rows(file, name), DType::f64, values.data());
-  return values;
-}
 
 Role role_of(const RunResults& run, const Prediction& one) {
   for (const Report& report : run.reports) {
@@ -40,8 +30,8 @@ StoredPrediction read_prediction(const io::Hdf5File& file, const std::string& gr
   StoredPrediction one;
   const std::string ids = group + "/object_id";
   one.values.ids = file.read_ids(ids, all_rows(file, ids)).keys;
-  one.values.truth = numbers_in(file, group + "/truth");
-  one.values.predicted = numbers_in(file, group + "/predicted");
+  one.values.truth = doubles_in(file, group + "/truth");
+  one.values.predicted = doubles_in(file, group + "/predicted");
   if (file.contains(group + "/outputs"))
     one.values.outputs = file.read_texts(group + "/outputs", all_rows(file, group + "/outputs"));
   const size_t values = one.values.ids.size() * std::max<size_t>(1, one.values.outputs.size());
@@ -72,6 +62,21 @@ std::string TestObjects::magnitude() const {
   return "";
 }
 
+std::string TestObjects::with_unit(const std::string& label) const {
+  const auto unit = units.find(label);
+  return unit == units.end() ? label : fmt::format("{} [{}]", label, unit->second);
+}
+
+double TestObjects::redshift_of(int64_t object) const {
+  const std::string label = redshift();
+  return label.empty() ? std::nan("") : labels.at(label)[static_cast<size_t>(object)];
+}
+
+std::string TestObjects::described(int64_t object) const {
+  const double redshift = redshift_of(object);
+  return ids[static_cast<size_t>(object)] + (std::isfinite(redshift) ? fmt::format(" (z = {:.3f})", redshift) : "");
+}
+
 TestObjects read_test_objects(const record::RunFolder& folder) {
   TestObjects objects;
   if (!fs::exists(folder.objects())) return objects;
@@ -86,10 +91,11 @@ TestObjects read_test_objects(const record::RunFolder& folder) {
   }
   if (!file.contains("labels")) return objects;
   for (const std::string& name : file.datasets("labels")) {
-    std::vector<double> values = numbers_in(file, "labels/" + name);
+    std::vector<double> values = doubles_in(file, "labels/" + name);
     if (values.size() != rows.size())
       throw Error(file.path() + ": 'labels/" + name + "' has not a number for each object");
     objects.labels[name] = std::move(values);
+    if (std::string unit = file.attribute("unit of " + name); !unit.empty()) objects.units[name] = std::move(unit);
   }
   return objects;
 }

@@ -22,11 +22,18 @@ struct TestObjects {
   std::vector<std::string> ids;
   std::map<std::string, std::vector<double>> labels;  ///< NaN where it is not known
   std::map<int64_t, int64_t> places = {};             ///< by the keys of identifiers
+  std::map<std::string, std::string> units = {};      ///< of labels that have one
 
   /// The first label that is a redshift; "" for none.
   std::string redshift() const;
   /// A magnitude, of the r band where there is one; "" for none.
   std::string magnitude() const;
+  /// "log_mass [log10 M☉]"
+  std::string with_unit(const std::string& label) const;
+  /// NaN where it is not known.
+  double redshift_of(int64_t object) const;
+  /// "1003 (z = 0.103)"
+  std::string described(int64_t object) const;
 };
 
 /// None of a run whose folder lacks the file. Throws Error naming a damaged one.

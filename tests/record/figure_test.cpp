@@ -5,6 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "io/output/durable_file.h"
+#include "support/message_of.h"
+#include "support/scratch.h"
+
 namespace astroclip::record {
 namespace {
 
@@ -24,6 +28,32 @@ TEST(Figure, TellsTheNumbersAndWhereTheyAreShaded) {
   EXPECT_EQ(table_of(figure()),
             "# a < b & c\n# wavelength [Å]; spectrum [flux [nanomaggy]]; reconstruction [flux [nanomaggy]]; shaded\n"
             "0 1 nan 0\n10 2 2.5 1\n20 3 2.5 1\n30 4 nan 0\n");
+}
+
+TEST(Figure, IsReadFromItsTable) {
+  const std::string path = testing_support::scratch("figure");
+  write_figure(path, figure());
+  const Figure read = read_figure(path + ".dat");
+  EXPECT_EQ(read.title, "a < b & c");
+  EXPECT_EQ(read.y_label, "flux [nanomaggy]");
+  EXPECT_EQ(read.drawn.x_label, "wavelength [Å]");
+  EXPECT_EQ(read.drawn.x, figure().drawn.x);
+  ASSERT_EQ(read.drawn.lines.size(), 2U);
+  EXPECT_EQ(read.drawn.lines[0].name, "spectrum");
+  EXPECT_EQ(read.drawn.lines[0].y, figure().drawn.lines[0].y);
+  EXPECT_TRUE(std::isnan(read.drawn.lines[1].y[0]));
+  EXPECT_EQ(read.drawn.lines[1].y[1], 2.5);
+  EXPECT_EQ(read.drawn.shaded, figure().drawn.shaded);
+}
+
+TEST(Figure, ThatIsDamagedIsOneClearError) {
+  const std::string path = testing_support::scratch("damaged.dat");
+  for (const char* text : {"", "# a\n", "# a\n# b\n", "a\n# x; y [u]; shaded\n", "# a\n# x; y [u]; shaded\n1 2\n",
+                           "# a\n# x; y [u]; shaded\n1 2 z\n"}) {
+    io::write_text(path, text);
+    EXPECT_THAT(testing_support::message_of([&] { (void)read_figure(path); }), HasSubstr("damaged.dat: not a figure"))
+        << text;
+  }
 }
 
 TEST(Figure, IsDrawnToScale) {

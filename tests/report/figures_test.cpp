@@ -10,6 +10,8 @@
 #include "evaluate/galleries.h"
 #include "evaluate/object_files.h"
 #include "io/hdf5/hdf5.h"
+#include "record/figure.h"
+#include "report/attention_figures.h"
 #include "report/binned.h"
 #include "report/gallery_figures.h"
 #include "report/map_figures.h"
@@ -18,6 +20,7 @@
 #include "report/prediction_figures.h"
 #include "report/report.h"
 #include "report/runs.h"
+#include "report/validation_figures.h"
 #include "support/message_of.h"
 #include "support/small_experiment.h"
 
@@ -62,12 +65,13 @@ TaskInput on_a_circle(int64_t objects) {
 }
 
 /// A finished run whose test objects are those of the input, with pictures of the small experiment's.
-std::string run_with(const TaskInput& input, const std::map<std::string, std::vector<Prediction>>& predictions = {}) {
+std::string run_with(const TaskInput& input, const std::map<std::string, std::vector<Prediction>>& predictions = {},
+                     const std::vector<evaluate::Attention>& attention = {}) {
   const std::string folder = finished_run("figures", reports_of());
   const auto dataset = testing_support::small_experiment({}).dataset.make();
   std::vector<int64_t> rows;
   for (int64_t row = 0; row < std::ssize(input.test_ids); ++row) rows.push_back(row % dataset->size(Split::test));
-  evaluate::write_objects(folder + "/objects.h5", input, *dataset, rows);
+  evaluate::write_objects(folder + "/objects.h5", input, *dataset, rows, evaluate::galleries_of(input), attention);
   evaluate::write_embeddings(folder + "/embeddings.h5", input, {});
   if (!predictions.empty()) evaluate::write_predictions(folder + "/predictions.h5", predictions, input.id_names);
   return folder;
@@ -145,14 +149,12 @@ TEST(Galleries, AreShownAsPicturesWithTextForEach) {
   size_t pictures = 0;
   for (size_t at = page.find("<img"); at != std::string::npos; at = page.find("<img", at + 1)) {
     ++pictures;
-    EXPECT_EQ(page.find(" src=\"data:image/png;base64,iVBORw0KGgo", at) < page.find('>', at), true);
+    EXPECT_EQ(page.find(" src=\"data:image/jpeg;base64,/9j/", at) < page.find('>', at), true);
   }
   EXPECT_EQ(pictures, 2U * 4U * (1U + 4U * 5U));
   EXPECT_THAT(page, HasSubstr("alt=\"1000 (z = 0.100)\""));
-  EXPECT_THAT(
-      page,
-      HasSubstr(
-          "Worst failures: the test objects whose own other view is farthest; the larger of its two ranks: 60, "));
+  EXPECT_THAT(page, HasSubstr("Worst failures: those of 60 test objects whose own other view is farthest; the larger "
+                              "of its two ranks: 60, "));
   EXPECT_TRUE(std::filesystem::is_regular_file(scratch("gallery/figures/spectra-failures.gp")));
   EXPECT_LT(page.size(), size_t{5} << 20);
 }
@@ -190,6 +192,88 @@ TEST(Galleries, ThatAreDamagedAreOneClearError) {
   EXPECT_THAT(page_with("nearest", {1, 1}, {1, 2, 1}), HasSubstr("galleries/successes/nearest"));
 }
 
+/// Two objects, two heads, and the four quarters of an image of 48 pixels, or three windows behind a token of none.
+std::vector<evaluate::Attention> quarters() {
+  return {
+      {.encoder = "image",
+       .modality = "image",
+       .objects = {0, 3},
+       .heads = 2,
+       .tokens = 4,
+       .weights = {0.1F, 0.2F, 0.3F, 0.4F, 0.7F, 0.1F, 0.1F, 0.1F, 0.25F, 0.25F, 0.25F, 0.25F, 1.0F, 0.0F, 0.0F, 0.0F},
+       .places = {11.5F, 11.5F, 35.5F, 11.5F, 11.5F, 35.5F, 35.5F, 35.5F},
+       .side = 48},
+      {.encoder = "spectrum",
+       .modality = "spectrum",
+       .objects = {0},
+       .heads = 1,
+       .tokens = 4,
+       .weights = {0.4F, 0.1F, 0.3F, 0.2F},
+       .places = {NAN, 500.0F, 1000.0F, 1500.0F},
+       .side = 7781}};
+}
+
+TEST(AttentionFigures, ShowTheWeightsOfTokensOverImagesAndAlongSpectra) {
+  const std::string run = run_with(on_a_circle(60), {}, quarters());
+  write_report(read_results({run}), scratch("attention"));
+  const std::string page = io::read_text(scratch("attention/index.html"));
+  EXPECT_THAT(page, HasSubstr("by the encoder image attends to in 2 test objects: the weight of each of its 4 tokens"));
+  EXPECT_THAT(page, HasSubstr("alt=\"1003 (z = 0.103), attention of head 2\""));
+  // Mean of both heads 0.4, 0.15, 0.2, 0.25: the greatest is 1.6 times an even one, and two tokens have half.
+  EXPECT_THAT(page, HasSubstr("<td class=\"text\">mean</td><td>0.400</td><td>1.6</td><td>12, 12</td><td>2</td>"));
+  EXPECT_THAT(page, HasSubstr("<td class=\"text\">1</td><td>0.400</td><td>1.6</td><td>none</td><td>2</td>"));
+  const std::string data = io::read_text(scratch("attention/figures/attention-spectrum.dat"));
+  EXPECT_THAT(data, HasSubstr("weight in %\n4000.0 10\n4400.0 30\n4800.0 20\n"));
+}
+
+TEST(AttentionFigures, ThatAreDamagedAreOneClearError) {
+  const auto error_of = [](std::vector<evaluate::Attention> attention) {
+    const std::string run = run_with(on_a_circle(60), {}, attention);
+    const TestObjects objects{.ids = {"1000", "1001"}, .labels = {}};  // fewer than the file shows
+    FigureSheet sheet(scratch("sheet"), 1000);
+    return message_of([&] { (void)attention_html(record::RunFolder::open(run), objects, sheet); });
+  };
+  EXPECT_THAT(error_of(quarters()), HasSubstr("'attention/image/object' names object 3"));
+  EXPECT_EQ(error_of({quarters().back()}), "");
+}
+
+TEST(ValidationFigures, AreThoseOfTheLastStep) {
+  const std::string run = finished_run("validation", {});
+  std::filesystem::create_directories(run + "/figures");
+  const auto write = [&](const std::string& name, const std::string& title, double made) {
+    record::write_figure(run + "/figures/" + name,
+                         {title,
+                          "flux [Jy]",
+                          {.view = "masked",
+                           .x_label = "vacuum wavelength [Å]",
+                           .x = {1, 2, 3, 4},
+                           .lines = {{"spectrum", {1, 2, 4, 1}}, {"reconstruction", {NAN, made, made, NAN}}},
+                           .shaded = {{2, 3}}}});
+  };
+  write("spectra-00000100-1", "stage spectra after 100 steps: object 7, not trained on", 0.0);
+  write("spectra-00000400-1", "stage spectra after 400 steps: object 7, not trained on", 3.0);
+  write("spectra-00000400-2", "stage spectra after 400 steps: object <8>, not trained on", 2.0);
+  write("spectra-2-00000900-1", "stage spectra-2 after 900 steps: object 9, not trained on", 2.0);
+  const auto figures = validation_figures(read_results({run}).front());
+  ASSERT_EQ(figures.size(), 1U);
+  EXPECT_THAT(figures[0].caption, HasSubstr("What the loss makes of 2 objects at the last validation, stage spectra "
+                                            "after 400 steps: spectrum and reconstruction."));
+  // Hidden are 2 and 4, and 3 is made of both: the difference is 1, and so is the deviation.
+  EXPECT_THAT(figures[0].table.rows.at(0), ElementsAre("object 7, not trained on", "reconstruction", "2", "1", "1"));
+  EXPECT_THAT(figures[0].script, HasSubstr("set ylabel 'flux [Jy]'"));
+  EXPECT_THAT(figures[0].script, HasSubstr("rectangle from 2, graph 0 to 3, graph 1"));
+  io::write_text(run + "/figures/spectra-00000400-1.dat", "# cut");
+  EXPECT_THAT(message_of([&] { write_report(read_results({run}), scratch("cut")); }),
+              HasSubstr("spectra-00000400-1.dat: not a figure's table"));
+}
+
+TEST(TestObjects, HaveTheUnitsOfTheirLabels) {
+  const RunResults results = read_results({run_with(on_a_circle(60))}).front();
+  const TestObjects objects = read_test_objects(results.folder);
+  EXPECT_EQ(objects.with_unit("mag_r"), "mag_r [AB mag]");
+  EXPECT_EQ(objects.with_unit("redshift"), "redshift");
+}
+
 TEST(PredictionFigures, HaveResidualsInBinsByRedshiftAndMagnitude) {
   const TaskInput input = on_a_circle(60);
   const std::string run = run_with(input, {{"redshift", {too_large(input, "knn"), too_large(input, "mlp")}}});
@@ -204,7 +288,8 @@ TEST(PredictionFigures, HaveResidualsInBinsByRedshiftAndMagnitude) {
   ASSERT_EQ(figures[0].table.rows.size(), 6U);  // three bins of 20 each
   EXPECT_THAT(figures[0].table.rows[0],
               ElementsAre("redshift", "0.1", "0.119", "20", "0.01", testing::_, "0.01", "0.01"));
-  EXPECT_THAT(figures[0].table.rows[3], ElementsAre("mag_r", "17.05", "18", "20", "0.01", testing::_, "0.01", "0.01"));
+  EXPECT_THAT(figures[0].table.rows[3],
+              ElementsAre("mag_r [AB mag]", "17.05", "18", "20", "0.01", testing::_, "0.01", "0.01"));
   EXPECT_THAT(figures[0].script, HasSubstr("with points"));
 }
 
@@ -255,7 +340,7 @@ TEST(MorphologyFigures, AreOfTheTablesOfTheTask) {
   ASSERT_EQ(figures.size(), 2U);
   EXPECT_THAT(figures[0].table.rows.at(0), ElementsAre("bar", "image, aligned, mlp", "40", "0.750±0.020"));
   EXPECT_EQ(figures[0].table.rows.size(), 6U);
-  EXPECT_THAT(figures[1].table.rows.at(0), ElementsAre("strong", "12", "0.25", "0.75"));
+  EXPECT_THAT(figures[1].table.rows.at(0), ElementsAre("strong", "12", "0.25±0.12", "0.75±0.12"));
   EXPECT_THAT(figures[1].table.rows.at(1), ElementsAre("no", "0", "–", "–"));
   EXPECT_THAT(figures[1].data, Not(HasSubstr("nan")));
 }

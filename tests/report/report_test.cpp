@@ -10,6 +10,8 @@
 #include <regex>
 #include <sstream>
 
+#include "report/condensed_svg.h"
+#include "report/figure.h"
 #include "report/gnuplot.h"
 #include "report/runs.h"
 #include "support/message_of.h"
@@ -149,6 +151,69 @@ TEST(ReportTables, HavePublishedNumbersBesideThoseOfThePublishedPairsAlone) {
   reports[0].protocol = "own";
   io::write_text(run + "/report.json", evaluate::report_json(reports));
   EXPECT_THAT(with(158109, 39523), Not(HasSubstr("published R²")));
+}
+
+TEST(ReportPage, OfManyLargeRunsHasAtMostFiveMegabytes) {
+  std::vector<Report> reports = reports_of();
+  for (int i = 0; i < 500; ++i) reports[0].rows.push_back(reports[0].rows[i % 2]);
+  std::vector<RunResults> runs = read_results({finished_run("large", reports)});
+  runs.front().experiment += std::string(200000, '<');
+  for (int i = 0; i < 30; ++i) runs.push_back(runs.front());
+  write_report(runs, scratch("large_page"));
+  const std::string page = io::read_text(scratch("large_page/index.html"));
+  EXPECT_LE(page.size(), 5000000U);
+  EXPECT_THAT(page, HasSubstr("Table 2 is not shown, because the page would be too large: redshift: z."));
+  EXPECT_THAT(page, HasSubstr("in <code>resolved.toml</code>"));
+  EXPECT_THAT(io::read_text(scratch("large_page/tables.csv")), HasSubstr("redshift: z"));
+}
+
+TEST(ReportFigures, AreLeftOutWhereThePageWouldBeTooLarge) {
+  FigureSheet sheet(scratch("sheet"), 2000);
+  const HtmlTable numbers{"x", {"y"}, 1, {{"1"}}}, many{"x", {"y"}, 1, std::vector<TableRow>(1000, {"1"})};
+  EXPECT_THAT(sheet.add("<b>small</b>", "First", numbers), HasSubstr("<b>small</b>"));
+  EXPECT_THAT(sheet.add("<b>small</b>", "Second", many),
+              testing::AllOf(HasSubstr("<b>small</b>"), HasSubstr("Its numbers are not shown")));
+  const std::string third = sheet.add(std::string(3000, 'x'), "Third", numbers);
+  EXPECT_THAT(third, HasSubstr("Not shown: the page would be too large"));
+  EXPECT_THAT(third, HasSubstr("<b>Figure 3.</b> Third"));
+}
+
+/// 0.76 and 0.78: means of ten questions from images, aligned and before alignment (Parker et al. 2024).
+TEST(ReportTables, HavePublishedAccuraciesBesideThoseOfGalaxyZooAlone) {
+  Report mean{"morphology: mean of the questions", "", {}, {{"accuracy", Better::more}}, "published"};
+  for (const char* representation : {"aligned", "before alignment", "untrained"})
+    mean.rows.push_back({representation, "image", "mlp", Role::model, {{"accuracy", 0.5}}, 80, 20});
+  const std::string run = finished_run("votes", {mean});
+  const auto with = [&](const std::string& preset) {
+    io::write_text(run + "/resolved.toml",
+                   "[dataset]\nlabels = [{ file = \"votes.csv\", preset = \"" + preset + "\" }]\n");
+    return page_of({run});
+  };
+  const std::string page = with("galaxy_zoo_decals");
+  EXPECT_THAT(page, HasSubstr("published accuracy"));
+  EXPECT_THAT(page, HasSubstr("<td>0.5</td><td>0.76</td>"));
+  EXPECT_THAT(page, HasSubstr("<td>0.5</td><td>0.78</td>"));
+  EXPECT_THAT(page, HasSubstr("<td>0.5</td><td></td>"));
+  EXPECT_THAT(page, HasSubstr("ZooBot (supervised) 0.88"));
+  EXPECT_THAT(with("galaxy_zoo_2"), Not(HasSubstr("published accuracy")));
+  mean.protocol = "own";
+  io::write_text(run + "/report.json", evaluate::report_json({mean}));
+  EXPECT_THAT(with("galaxy_zoo_decals"), Not(HasSubstr("published accuracy")));
+}
+
+TEST(CondensedSvg, DrawsCirclesAsDotsAndKeepsNumbersOfTexts) {
+  const auto circle = [](const char* x, const char* scale, const char* colour) {
+    return fmt::format("\t<use xlink:href='#gpPt6' transform='translate({},20.04) scale({})' color='rgb({})'/>\n", x,
+                       scale, colour);
+  };
+  EXPECT_EQ(
+      condensed_svg("<text><tspan>0.25</tspan></text>\n\t<path stroke='black' d='M56.52,303.30 L57.00,4.206 '/>\n" +
+                    circle("1.56", "2.00", " 52,  96, 140") + circle("2.00", "2.00", " 52,  96, 140") +
+                    circle("3.00", "2.00", "255, 255,   0") + circle("4.00", "1.00", "255, 255,   0") + "</g>\n"),
+      "<text><tspan>0.25</tspan></text>\n\t<path stroke='black' d='M56.5,303.3 L57.0,4.206 '/>\n"
+      "<g stroke-width='4.41' stroke-linecap='round'>\n<path stroke='#34608c' d='M1.6 20.0h0M2.0 20.0h0'/>\n"
+      "<path stroke='#ffff00' d='M3.0 20.0h0'/>\n</g>\n"
+      "<g stroke-width='2.21' stroke-linecap='round'>\n<path stroke='#ffff00' d='M4.0 20.0h0'/>\n</g>\n</g>\n");
 }
 
 TEST(ReportPage, WithoutTasksSaysSo) {
