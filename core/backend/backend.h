@@ -268,11 +268,30 @@ struct AddRowsBackwardArguments {
   View dscale;  ///< with the scale
 };
 
-/// Rows of logits [rows, classes], each against rows of targets [any, classes], which may have any sum.
+/// loss[i] = −Σⱼ Σₖ targets[against[i, j], k] · log softmax(logits[i]/temperature)ₖ. Logits [rows, classes], targets
+/// [any, classes], which may have any sum.
 struct SoftCrossEntropyArguments {
   ConstView logits, targets;
   ConstView against;  ///< i64 [rows, most]: which targets; one below 0 is none
   double temperature = 1.0;
+  View loss;         ///< [rows]
+  View log_sum_exp;  ///< [rows], of logits/temperature; for the gradient
+  View mass;         ///< [rows], the sum of a row's targets; for the gradient
+};
+
+/// dlogits[i] = (mass · softmax(logits[i]/temperature) − Σⱼ targets[against[i, j]]) · dloss[i]/temperature.
+struct SoftCrossEntropyBackwardArguments {
+  ConstView dloss, logits, targets, against;
+  double temperature = 1.0;
+  ConstView log_sum_exp, mass;
+  View dlogits;
+};
+
+/// Of y = length · x / max(‖x‖₂, epsilon) for rows of x [rows, width]; length and norm have one element for each.
+struct WeightNormBackwardArguments {
+  ConstView dy, x, length, norm;
+  double epsilon = 0.0;
+  View dx, dlength;
 };
 
 /// One parameter of a multi-tensor optimiser step. The moments have the parameter's shape and dtype.
@@ -394,20 +413,14 @@ class Backend {
   /// dlogits = (softmax(logits) − onehot(target)) · dloss.
   virtual void cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_sum_exp, ConstView dloss,
                                       View dlogits) = 0;
-  /// loss[i] = −Σⱼ Σₖ targets[against[i, j], k] · log softmax(logits[i]/temperature)ₖ. Kept for the gradient, all
-  /// [rows]: logΣexp of logits/temperature, and mass, the sum of a row's targets.
-  virtual void soft_cross_entropy(const SoftCrossEntropyArguments& arguments, View loss, View log_sum_exp,
-                                  View mass) = 0;
-  /// dlogits[i] = (mass · softmax(logits[i]/temperature) − Σⱼ targets[against[i, j]]) · dloss[i]/temperature.
-  virtual void soft_cross_entropy_backward(const SoftCrossEntropyArguments& arguments, ConstView log_sum_exp,
-                                           ConstView mass, ConstView dloss, View dlogits) = 0;
+  virtual void soft_cross_entropy(const SoftCrossEntropyArguments& arguments) = 0;
+  virtual void soft_cross_entropy_backward(const SoftCrossEntropyBackwardArguments& arguments) = 0;
   /// y = x / max(‖x‖₂, epsilon) for rows of x [rows, width]; norm [rows] holds ‖x‖₂.
   virtual void normalize_rows(ConstView x, double epsilon, View y, View norm) = 0;
   virtual void normalize_rows_backward(ConstView dy, ConstView y, ConstView norm, double epsilon, View dx) = 0;
   /// y = length · x / max(‖x‖₂, epsilon) for rows of x [rows, width]; length and norm have one element for each.
   virtual void weight_norm(ConstView x, ConstView length, double epsilon, View y, View norm) = 0;
-  virtual void weight_norm_backward(ConstView dy, ConstView x, ConstView length, ConstView norm, double epsilon,
-                                    View dx, View dlength) = 0;
+  virtual void weight_norm_backward(const WeightNormBackwardArguments& arguments) = 0;
 
   // Optimiser.
   /// state [3] f64 = {‖gradients‖₂, min(1, max_norm/(norm + 1e-6)), 1 if finite else 0}; max_norm ≤ 0: factor 1.
@@ -422,7 +435,9 @@ class Backend {
 Backend& backend_of(Device device);
 /// Called once by each backend at load.
 void register_backend(DeviceKind kind, std::shared_ptr<Backend> backend);
-/// Whether a device could have that name: "auto", "cuda", "cuda:1", "cpu", "reference".
+/// What a device's name can be, for help texts and messages.
+inline constexpr const char* device_name_forms = "auto, cuda, cuda:N (card N), cpu or reference";
+/// Whether a name has one of those forms.
 bool is_device_name(const std::string& name);
 /// Names of the devices that can be used, the fastest first.
 std::vector<std::string> device_names();

@@ -17,7 +17,7 @@ Table parse_file(const std::string& path, const std::vector<std::string>& assign
 Table parse_text(std::string_view text, const std::string& name);
 /// TOML text that parses to an equal table.
 std::string to_toml(const Table& table);
-/// One value on one line, as it stands behind "key = ".
+/// One value on one line, as it stands after "key = ".
 std::string to_toml(const Value& value);
 /// Applies `path.to.key=value` (a TOML value, or a bare string when it is none). A path element that names an
 /// element of an array of tables is matched by the element's `name` (or `plugin`), or by its index from 0. A missing

@@ -29,7 +29,7 @@ class Linear final : public Module {
 };
 
 struct MlpOptions {
-  double dropout = 0.0;     ///< behind each ReLU
+  double dropout = 0.0;     ///< after each ReLU
   bool batch_norm = false;  ///< before each ReLU
 };
 

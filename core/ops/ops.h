@@ -151,8 +151,8 @@ Tensor weight_norm(const Tensor& x, const Tensor& length, double epsilon);
 /// function(), of which nothing is kept for the backward pass but what the function itself holds: the backward pass
 /// calls it again, so that memory for one call is taken at a time (Chen et al. 2016, "Training deep nets with sublinear
 /// memory cost"). Result and gradients are the same bit for bit if it computes the same again and changes nothing
-/// besides, for what is drawn at random see nn::Module::recomputed. Throws Error in the backward pass when the second
-/// result has another shape.
+/// else; nn::Module::recomputed repeats random draws. Throws Error in the backward pass when the second result has
+/// another shape.
 Tensor recompute(std::function<Tensor()> function);
 
 /// Rows of all processes in the order of ranks; the gradient sums those of every process for this one's rows.

@@ -111,13 +111,26 @@ Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, const Ten
   }
   check_in_range("soft_cross_entropy", targets, against, std::numeric_limits<int64_t>::min());
   Tensor loss = like(logits, {logits.size(0)}), lse = like(loss), mass = like(loss);
-  backend.soft_cross_entropy({logits, targets, against, temperature}, loss, lse, mass);
+  backend.soft_cross_entropy({.logits = logits,
+                              .targets = targets,
+                              .against = against,
+                              .temperature = temperature,
+                              .loss = loss,
+                              .log_sum_exp = lse,
+                              .mass = mass});
   return autograd::record(
       "soft_cross_entropy", loss, {logits},
       [logits = logits.detach(), targets = targets.detach(), against, temperature, lse, mass](const Tensor& dy) {
         Tensor dlogits = like(logits);
         backend_of(logits.device())
-            .soft_cross_entropy_backward({logits, targets, against, temperature}, lse, mass, dy, dlogits);
+            .soft_cross_entropy_backward({.dloss = dy,
+                                          .logits = logits,
+                                          .targets = targets,
+                                          .against = against,
+                                          .temperature = temperature,
+                                          .log_sum_exp = lse,
+                                          .mass = mass,
+                                          .dlogits = dlogits});
         return std::vector<Tensor>{dlogits};
       });
 }
@@ -143,12 +156,14 @@ Tensor weight_norm(const Tensor& x, const Tensor& length, double epsilon) {
   }
   Tensor y = like(x), norm = like(x, {x.size(0)});
   backend.weight_norm(x, length, epsilon, y, norm);
-  return autograd::record("weight_norm", y, {x, length},
-                          [x = x.detach(), length = length.detach(), norm, epsilon](const Tensor& dy) {
-                            Tensor dx = like(x), dlength = like(length);
-                            backend_of(x.device()).weight_norm_backward(dy, x, length, norm, epsilon, dx, dlength);
-                            return std::vector<Tensor>{dx, dlength};
-                          });
+  return autograd::record(
+      "weight_norm", y, {x, length}, [x = x.detach(), length = length.detach(), norm, epsilon](const Tensor& dy) {
+        Tensor dx = like(x), dlength = like(length);
+        backend_of(x.device())
+            .weight_norm_backward(
+                {.dy = dy, .x = x, .length = length, .norm = norm, .epsilon = epsilon, .dx = dx, .dlength = dlength});
+        return std::vector<Tensor>{dx, dlength};
+      });
 }
 
 }  // namespace astroclip::ops

@@ -213,9 +213,12 @@ void add_rows_and_layout(std::vector<Case>& cases) {
   });
   add("soft_cross_entropy", "no targets", [](Call& call) {
     const ConstView none = call.indices({});
-    call.backend.soft_cross_entropy({call.random({3, 1}), call.random({2, 1}), {none.data, {3, 0}, none.dtype}, 1.0},
-                                    call.output("loss", {3}), call.output("log sum exp", {3}),
-                                    call.output("mass", {3}));
+    call.backend.soft_cross_entropy({.logits = call.random({3, 1}),
+                                     .targets = call.random({2, 1}),
+                                     .against = {none.data, {3, 0}, none.dtype},
+                                     .loss = call.output("loss", {3}),
+                                     .log_sum_exp = call.output("log sum exp", {3}),
+                                     .mass = call.output("mass", {3})});
   });
   add("normalize_rows", "no columns", [](Call& call) {
     call.backend.normalize_rows(call.random({3, 0}), 1e-3, call.output("y", {3, 0}), call.output("norm", {3}));
@@ -225,9 +228,13 @@ void add_rows_and_layout(std::vector<Case>& cases) {
                              call.output("norm", {3}));
   });
   add("weight_norm_backward", "no columns", [](Call& call) {
-    call.backend.weight_norm_backward(call.random({3, 0}), call.random({3, 0}), call.random({3, 1}),
-                                      call.values({0.0, 0.0, 0.0}, {3}), 1e-3, call.output("dx", {3, 0}),
-                                      call.output("dlength", {3, 1}));
+    call.backend.weight_norm_backward({.dy = call.random({3, 0}),
+                                       .x = call.random({3, 0}),
+                                       .length = call.random({3, 1}),
+                                       .norm = call.values({0.0, 0.0, 0.0}, {3}),
+                                       .epsilon = 1e-3,
+                                       .dx = call.output("dx", {3, 0}),
+                                       .dlength = call.output("dlength", {3, 1})});
   });
   add("gradient_clip", "no gradients",
       [](Call& call) { call.backend.gradient_clip({}, 1.0, call.output("state", {3}, DType::f64)); });

@@ -54,17 +54,26 @@ SoftCrossEntropyArguments soft_cross_entropy_arguments(Call& call, int64_t rows,
   std::vector<int64_t> against;
   for (int64_t row = 0; row < rows; ++row) against.insert(against.end(), {row % 3, row % 3 == 1 ? -1 : (row + 1) % 3});
   const ConstView pairs = call.indices(against);
-  return {call.random({rows, width}, -8.0, 8.0), call.random({3, width}, 0.0, 1.0),
-          ConstView(pairs.data, {rows, 2}, pairs.dtype), 0.5};
+  return {.logits = call.random({rows, width}, -8.0, 8.0),
+          .targets = call.random({3, width}, 0.0, 1.0),
+          .against = ConstView(pairs.data, {rows, 2}, pairs.dtype),
+          .temperature = 0.5,
+          .loss = call.output("loss", {rows}),
+          .log_sum_exp = call.output("log sum exp", {rows}),
+          .mass = call.output("mass", {rows})};
 }
 
 void soft_cross_entropy_backward_case(Call& call, int64_t rows, int64_t width) {
-  const SoftCrossEntropyArguments arguments = soft_cross_entropy_arguments(call, rows, width);
-  const View loss = call.output("loss", {rows}), lse = call.output("log sum exp", {rows});
-  const View mass = call.output("mass", {rows});
-  call.backend.soft_cross_entropy(arguments, loss, lse, mass);
-  call.backend.soft_cross_entropy_backward(arguments, lse, mass, call.random({rows}),
-                                           call.output("dlogits", {rows, width}));
+  const SoftCrossEntropyArguments forward = soft_cross_entropy_arguments(call, rows, width);
+  call.backend.soft_cross_entropy(forward);
+  call.backend.soft_cross_entropy_backward({.dloss = call.random({rows}),
+                                            .logits = forward.logits,
+                                            .targets = forward.targets,
+                                            .against = forward.against,
+                                            .temperature = forward.temperature,
+                                            .log_sum_exp = forward.log_sum_exp,
+                                            .mass = forward.mass,
+                                            .dlogits = call.output("dlogits", {rows, width})});
 }
 
 /// The middle row is zero, under every epsilon.
@@ -115,10 +124,8 @@ void add_rows(std::vector<Case>& cases, int64_t rows, int64_t width) {
                                call.output("loss", {rows}), call.output("log sum exp", {rows}));
   });
   add("cross_entropy_backward", [=](Call& call) { cross_entropy_backward_case(call, rows, width); });
-  add("soft_cross_entropy", [=](Call& call) {
-    call.backend.soft_cross_entropy(soft_cross_entropy_arguments(call, rows, width), call.output("loss", {rows}),
-                                    call.output("log sum exp", {rows}), call.output("mass", {rows}));
-  });
+  add("soft_cross_entropy",
+      [=](Call& call) { call.backend.soft_cross_entropy(soft_cross_entropy_arguments(call, rows, width)); });
   if (width > 1) {  // of one class nothing but rounding is left
     add("soft_cross_entropy_backward", [=](Call& call) { soft_cross_entropy_backward_case(call, rows, width); });
   }
@@ -131,8 +138,13 @@ void add_rows(std::vector<Case>& cases, int64_t rows, int64_t width) {
     const ConstView x = rows_with_a_zero(call, rows, width), length = call.random({rows, 1});
     const View y = call.output("y", {rows, width}), norm = call.output("norm", {rows});
     call.backend.weight_norm(x, length, 1e-3, y, norm);
-    call.backend.weight_norm_backward(call.random({rows, width}), x, length, norm, 1e-3,
-                                      call.output("dx", {rows, width}), call.output("dlength", {rows, 1}));
+    call.backend.weight_norm_backward({.dy = call.random({rows, width}),
+                                       .x = x,
+                                       .length = length,
+                                       .norm = norm,
+                                       .epsilon = 1e-3,
+                                       .dx = call.output("dx", {rows, width}),
+                                       .dlength = call.output("dlength", {rows, 1})});
   });
   add("normalize_rows", [=](Call& call) {
     const ConstView x = rows_with_a_zero(call, rows, width);

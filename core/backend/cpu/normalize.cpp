@@ -51,16 +51,18 @@ void weight_norm_run(const float* x, const float* length, float epsilon, float* 
   }
 }
 
-void weight_norm_backward_run(const float* dy, const float* x, const float* length, const float* norm, float epsilon,
-                              float* dx, float* dlength, int64_t width, int64_t begin, int64_t end) {
+void weight_norm_backward_run(const WeightNormBackwardArguments& a, int64_t begin, int64_t end) {
+  const int64_t width = a.x.shape[-1];
+  const auto epsilon = static_cast<float>(a.epsilon);
   for (int64_t row = begin; row < end; ++row) {
-    const float* gradient = dy + row * width;
-    const float* in = x + row * width;
-    float* out = dx + row * width;
-    const float divisor = std::max(norm[row], epsilon);
-    dlength[row] = dot(gradient, in, width) / divisor;
+    const float* gradient = a.dy.as<float>() + row * width;
+    const float* in = a.x.as<float>() + row * width;
+    float* out = a.dx.as<float>() + row * width;
+    const float norm = a.norm.as<float>()[row], divisor = std::max(norm, epsilon);
+    const float flow = dot(gradient, in, width) / divisor;
+    a.dlength.as<float>()[row] = flow;
     // Below epsilon the divisor is constant, so nothing flows through the norm.
-    const Vector along = set(norm[row] > epsilon ? dlength[row] / divisor : 0.0f), factor = set(length[row] / divisor);
+    const Vector along = set(norm > epsilon ? flow / divisor : 0.0f), factor = set(a.length.as<float>()[row] / divisor);
     sweep(width, [=](int64_t i, int64_t n) HWY_ATTR {
       store(hn::Mul(factor, hn::NegMulAdd(along, load(in + i, n), load(gradient + i, n))), out + i, n);
     });
@@ -108,14 +110,11 @@ void CpuBackend::weight_norm(ConstView x, ConstView length, double epsilon, View
   });
 }
 
-void CpuBackend::weight_norm_backward(ConstView dy, ConstView x, ConstView length, ConstView norm, double epsilon,
-                                      View dx, View dlength) {
-  expect_f32(dy, "weight_norm_backward");
-  const int64_t width = x.shape[-1];
-  parallel_for(rows_of(x.shape), row_grain(width), [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(weight_norm_backward_run)
-    (dy.as<float>(), x.as<float>(), length.as<float>(), norm.as<float>(), static_cast<float>(epsilon), dx.as<float>(),
-     dlength.as<float>(), width, begin, end);
+void CpuBackend::weight_norm_backward(const WeightNormBackwardArguments& arguments) {
+  expect_f32(arguments.dy, "weight_norm_backward");
+  const int64_t width = arguments.x.shape[-1];
+  parallel_for(rows_of(arguments.x.shape), row_grain(width), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(weight_norm_backward_run)(arguments, begin, end);
   });
 }
 

@@ -95,16 +95,15 @@ void cross_entropy_backward_rows(const float* logits, const int64_t* targets, co
 
 /// body(target) for each target of a row.
 template <class Body>
-HWY_INLINE void for_each_target(const SoftCrossEntropyArguments& a, int64_t row, Body body) {
-  const int64_t most = a.against.shape[1], width = a.targets.shape[1];
+HWY_INLINE void for_each_target(const ConstView& targets, const ConstView& against, int64_t row, Body body) {
+  const int64_t most = against.shape[1], width = targets.shape[1];
   for (int64_t j = 0; j < most; ++j) {
-    const int64_t target = a.against.as<int64_t>()[row * most + j];
-    if (target >= 0) body(a.targets.as<float>() + target * width);
+    const int64_t target = against.as<int64_t>()[row * most + j];
+    if (target >= 0) body(targets.as<float>() + target * width);
   }
 }
 
-void soft_cross_entropy_rows(const SoftCrossEntropyArguments& a, float* loss, float* log_sum_exp, float* mass,
-                             int64_t begin, int64_t end) {
+void soft_cross_entropy_rows(const SoftCrossEntropyArguments& a, int64_t begin, int64_t end) {
   const int64_t width = a.logits.shape[1];
   const auto sharpness = static_cast<float>(1.0 / a.temperature);
   for (int64_t row = begin; row < end; ++row) {
@@ -116,29 +115,29 @@ void soft_cross_entropy_rows(const SoftCrossEntropyArguments& a, float* loss, fl
     }));
     // Distances from the largest logit, so that nothing large is subtracted.
     float below = 0.0f, total = 0.0f;
-    for_each_target(a, row, [&](const float* target) HWY_ATTR {
+    for_each_target(a.targets, a.against, row, [&](const float* target) HWY_ATTR {
       below += sum_of(width, [=](int64_t i, int64_t n)
                                  HWY_ATTR { return hn::Mul(load(target + i, n), hn::Sub(shift, load(in + i, n))); });
       total += sum_of(width, [=](int64_t i, int64_t n) HWY_ATTR { return load(target + i, n); });
     });
-    loss[row] = total * log_sum + below * sharpness;
-    log_sum_exp[row] = top * sharpness + log_sum;
-    mass[row] = total;
+    a.loss.as<float>()[row] = total * log_sum + below * sharpness;
+    a.log_sum_exp.as<float>()[row] = top * sharpness + log_sum;
+    a.mass.as<float>()[row] = total;
   }
 }
 
-void soft_cross_entropy_backward_rows(const SoftCrossEntropyArguments& a, const float* log_sum_exp, const float* mass,
-                                      const float* dloss, float* dlogits, int64_t begin, int64_t end) {
+void soft_cross_entropy_backward_rows(const SoftCrossEntropyBackwardArguments& a, int64_t begin, int64_t end) {
   const int64_t width = a.logits.shape[1];
   const auto sharpness = static_cast<float>(1.0 / a.temperature);
   for (int64_t row = begin; row < end; ++row) {
     const float* in = a.logits.as<float>() + row * width;
-    float* out = dlogits + row * width;
-    const Vector shift = set(log_sum_exp[row]), factor = set(sharpness), weight = set(dloss[row] * sharpness);
-    const Vector total = hn::Mul(weight, set(mass[row]));
+    float* out = a.dlogits.as<float>() + row * width;
+    const Vector shift = set(a.log_sum_exp.as<float>()[row]), factor = set(sharpness);
+    const Vector weight = set(a.dloss.as<float>()[row] * sharpness);
+    const Vector total = hn::Mul(weight, set(a.mass.as<float>()[row]));
     sweep(width, [=](int64_t i, int64_t n)
                      HWY_ATTR { store(hn::Mul(total, exp(hn::MulSub(load(in + i, n), factor, shift))), out + i, n); });
-    for_each_target(a, row, [=](const float* target) HWY_ATTR {
+    for_each_target(a.targets, a.against, row, [=](const float* target) HWY_ATTR {
       sweep(width, [=](int64_t i, int64_t n)
                        HWY_ATTR { store(hn::NegMulAdd(weight, load(target + i, n), load(out + i, n)), out + i, n); });
     });
@@ -206,21 +205,17 @@ void CpuBackend::cross_entropy_backward(ConstView logits, ConstView targets, Con
   });
 }
 
-void CpuBackend::soft_cross_entropy(const SoftCrossEntropyArguments& arguments, View loss, View log_sum_exp,
-                                    View mass) {
+void CpuBackend::soft_cross_entropy(const SoftCrossEntropyArguments& arguments) {
   expect_f32(arguments.logits, "soft_cross_entropy");
   parallel_for(arguments.logits.shape[0], row_grain(arguments.logits.shape[1]), [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(soft_cross_entropy_rows)
-    (arguments, loss.as<float>(), log_sum_exp.as<float>(), mass.as<float>(), begin, end);
+    HWY_DYNAMIC_DISPATCH(soft_cross_entropy_rows)(arguments, begin, end);
   });
 }
 
-void CpuBackend::soft_cross_entropy_backward(const SoftCrossEntropyArguments& arguments, ConstView log_sum_exp,
-                                             ConstView mass, ConstView dloss, View dlogits) {
+void CpuBackend::soft_cross_entropy_backward(const SoftCrossEntropyBackwardArguments& arguments) {
   expect_f32(arguments.logits, "soft_cross_entropy_backward");
   parallel_for(arguments.logits.shape[0], row_grain(arguments.logits.shape[1]), [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(soft_cross_entropy_backward_rows)
-    (arguments, log_sum_exp.as<float>(), mass.as<float>(), dloss.as<float>(), dlogits.as<float>(), begin, end);
+    HWY_DYNAMIC_DISPATCH(soft_cross_entropy_backward_rows)(arguments, begin, end);
   });
 }
 

@@ -123,8 +123,8 @@ struct SoftCrossEntropyBackward {
   }
 };
 
-Against against_of(const SoftCrossEntropyArguments& a) {
-  return {a.targets.as<float>(), a.against.as<int64_t>(), static_cast<int>(a.against.shape[1])};
+Against against_of(const ConstView& targets, const ConstView& against) {
+  return {targets.as<float>(), against.as<int64_t>(), static_cast<int>(against.shape[1])};
 }
 
 }  // namespace
@@ -149,19 +149,20 @@ void CudaBackend::cross_entropy_backward(ConstView logits, ConstView targets, Co
                                 dlogits.as<float>()});
 }
 
-void CudaBackend::soft_cross_entropy(const SoftCrossEntropyArguments& a, View loss, View log_sum_exp, View mass) {
+void CudaBackend::soft_cross_entropy(const SoftCrossEntropyArguments& a) {
   expect_f32(a.logits, "soft_cross_entropy");
-  for_rows(a.logits.shape[0], a.logits.shape[1], aligned(a.logits.data, a.targets.data),
-           SoftCrossEntropy{a.logits.as<float>(), against_of(a), static_cast<float>(1.0 / a.temperature),
-                            loss.as<float>(), log_sum_exp.as<float>(), mass.as<float>()});
+  for_rows(
+      a.logits.shape[0], a.logits.shape[1], aligned(a.logits.data, a.targets.data),
+      SoftCrossEntropy{a.logits.as<float>(), against_of(a.targets, a.against), static_cast<float>(1.0 / a.temperature),
+                       a.loss.as<float>(), a.log_sum_exp.as<float>(), a.mass.as<float>()});
 }
 
-void CudaBackend::soft_cross_entropy_backward(const SoftCrossEntropyArguments& a, ConstView log_sum_exp, ConstView mass,
-                                              ConstView dloss, View dlogits) {
+void CudaBackend::soft_cross_entropy_backward(const SoftCrossEntropyBackwardArguments& a) {
   expect_f32(a.logits, "soft_cross_entropy_backward");
-  for_rows(a.logits.shape[0], a.logits.shape[1], aligned(a.logits.data, a.targets.data, dlogits.data),
-           SoftCrossEntropyBackward{a.logits.as<float>(), against_of(a), static_cast<float>(1.0 / a.temperature),
-                                    log_sum_exp.as<float>(), mass.as<float>(), dloss.as<float>(), dlogits.as<float>()});
+  for_rows(a.logits.shape[0], a.logits.shape[1], aligned(a.logits.data, a.targets.data, a.dlogits.data),
+           SoftCrossEntropyBackward{a.logits.as<float>(), against_of(a.targets, a.against),
+                                    static_cast<float>(1.0 / a.temperature), a.log_sum_exp.as<float>(),
+                                    a.mass.as<float>(), a.dloss.as<float>(), a.dlogits.as<float>()});
 }
 
 }  // namespace astroclip::cuda

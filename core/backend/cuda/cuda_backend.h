@@ -74,14 +74,12 @@ class CudaBackend final : public Backend {
   void cross_entropy(ConstView logits, ConstView targets, View loss, View log_sum_exp) override;
   void cross_entropy_backward(ConstView logits, ConstView targets, ConstView log_sum_exp, ConstView dloss,
                               View dlogits) override;
-  void soft_cross_entropy(const SoftCrossEntropyArguments& arguments, View loss, View log_sum_exp, View mass) override;
-  void soft_cross_entropy_backward(const SoftCrossEntropyArguments& arguments, ConstView log_sum_exp, ConstView mass,
-                                   ConstView dloss, View dlogits) override;
+  void soft_cross_entropy(const SoftCrossEntropyArguments& arguments) override;
+  void soft_cross_entropy_backward(const SoftCrossEntropyBackwardArguments& arguments) override;
   void normalize_rows(ConstView x, double epsilon, View y, View norm) override;
   void normalize_rows_backward(ConstView dy, ConstView y, ConstView norm, double epsilon, View dx) override;
   void weight_norm(ConstView x, ConstView length, double epsilon, View y, View norm) override;
-  void weight_norm_backward(ConstView dy, ConstView x, ConstView length, ConstView norm, double epsilon, View dx,
-                            View dlength) override;
+  void weight_norm_backward(const WeightNormBackwardArguments& arguments) override;
 
   // Optimiser.
   void gradient_clip(std::span<const ConstView> gradients, double max_norm, View state) override;

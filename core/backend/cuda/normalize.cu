@@ -101,12 +101,11 @@ void CudaBackend::weight_norm(ConstView x, ConstView length, double epsilon, Vie
            Normalize{x.as<float>(), length.as<float>(), static_cast<float>(epsilon), y.as<float>(), norm.as<float>()});
 }
 
-void CudaBackend::weight_norm_backward(ConstView dy, ConstView x, ConstView length, ConstView norm, double epsilon,
-                                       View dx, View dlength) {
-  expect_f32(dy, "weight_norm_backward");
-  for_rows(rows_of(x.shape), x.shape[-1], aligned(dy.data, x.data, dx.data),
-           WeightNormBackward{dy.as<float>(), x.as<float>(), length.as<float>(), norm.as<float>(),
-                              static_cast<float>(epsilon), dx.as<float>(), dlength.as<float>()});
+void CudaBackend::weight_norm_backward(const WeightNormBackwardArguments& a) {
+  expect_f32(a.dy, "weight_norm_backward");
+  for_rows(rows_of(a.x.shape), a.x.shape[-1], aligned(a.dy.data, a.x.data, a.dx.data),
+           WeightNormBackward{a.dy.as<float>(), a.x.as<float>(), a.length.as<float>(), a.norm.as<float>(),
+                              static_cast<float>(a.epsilon), a.dx.as<float>(), a.dlength.as<float>()});
 }
 
 }  // namespace astroclip::cuda

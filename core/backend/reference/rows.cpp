@@ -145,7 +145,7 @@ void ReferenceBackend::normalize_rows_backward(ConstView dy, ConstView y, ConstV
   }
 }
 
-void ReferenceBackend::soft_cross_entropy(const SoftCrossEntropyArguments& a, View loss, View log_sum_exp, View mass) {
+void ReferenceBackend::soft_cross_entropy(const SoftCrossEntropyArguments& a) {
   const int64_t width = a.logits.shape[1], most = a.against.shape[1];
   for (int64_t row = 0; row < a.logits.shape[0]; ++row) {
     std::vector<double> scaled(static_cast<size_t>(width));
@@ -160,24 +160,23 @@ void ReferenceBackend::soft_cross_entropy(const SoftCrossEntropyArguments& a, Vi
         total += share;
       }
     }
-    loss.as<double>()[row] = error;
-    log_sum_exp.as<double>()[row] = lse;
-    mass.as<double>()[row] = total;
+    a.loss.as<double>()[row] = error;
+    a.log_sum_exp.as<double>()[row] = lse;
+    a.mass.as<double>()[row] = total;
   }
 }
 
-void ReferenceBackend::soft_cross_entropy_backward(const SoftCrossEntropyArguments& a, ConstView log_sum_exp,
-                                                   ConstView mass, ConstView dloss, View dlogits) {
+void ReferenceBackend::soft_cross_entropy_backward(const SoftCrossEntropyBackwardArguments& a) {
   const int64_t width = a.logits.shape[1], most = a.against.shape[1];
   for (int64_t row = 0; row < a.logits.shape[0]; ++row) {
     for (int64_t i = 0; i < width; ++i) {
       const double scaled = a.logits.as<double>()[row * width + i] / a.temperature;
-      double difference = mass.as<double>()[row] * std::exp(scaled - log_sum_exp.as<double>()[row]);
+      double difference = a.mass.as<double>()[row] * std::exp(scaled - a.log_sum_exp.as<double>()[row]);
       for (int64_t j = 0; j < most; ++j) {
         const int64_t target = a.against.as<int64_t>()[row * most + j];
         if (target >= 0) difference -= a.targets.as<double>()[target * width + i];
       }
-      dlogits.as<double>()[row * width + i] = difference * dloss.as<double>()[row] / a.temperature;
+      a.dlogits.as<double>()[row * width + i] = difference * a.dloss.as<double>()[row] / a.temperature;
     }
   }
 }
@@ -188,19 +187,18 @@ void ReferenceBackend::weight_norm(ConstView x, ConstView length, double epsilon
   for (int64_t i = 0; i < x.numel(); ++i) y.as<double>()[i] *= length.as<double>()[i / width];
 }
 
-void ReferenceBackend::weight_norm_backward(ConstView dy, ConstView x, ConstView length, ConstView norm, double epsilon,
-                                            View dx, View dlength) {
-  const int64_t width = x.shape[-1];
-  for (int64_t row = 0; row < rows_of(x.shape); ++row) {
-    const double* in = x.as<double>() + row * width;
-    const double* gradient = dy.as<double>() + row * width;
-    const double divisor = std::max(norm.as<double>()[row], epsilon);
+void ReferenceBackend::weight_norm_backward(const WeightNormBackwardArguments& a) {
+  const int64_t width = a.x.shape[-1];
+  for (int64_t row = 0; row < rows_of(a.x.shape); ++row) {
+    const double* in = a.x.as<double>() + row * width;
+    const double* gradient = a.dy.as<double>() + row * width;
+    const double norm = a.norm.as<double>()[row], divisor = std::max(norm, a.epsilon);
     const double flow = dot(gradient, in, width) / divisor;
-    dlength.as<double>()[row] = flow;
-    const double along = norm.as<double>()[row] > epsilon ? flow : 0.0;
+    a.dlength.as<double>()[row] = flow;
+    const double along = norm > a.epsilon ? flow : 0.0;
     for (int64_t i = 0; i < width; ++i) {
       const double across = gradient[i] - along * in[i] / divisor;
-      dx.as<double>()[row * width + i] = length.as<double>()[row] * across / divisor;
+      a.dx.as<double>()[row * width + i] = a.length.as<double>()[row] * across / divisor;
     }
   }
 }
