@@ -435,9 +435,7 @@ class Backend {
 Backend& backend_of(Device device);
 /// Called once by each backend at load.
 void register_backend(DeviceKind kind, std::shared_ptr<Backend> backend);
-/// What a device's name can be, for help texts and messages.
-inline constexpr const char* device_name_forms = "auto, cuda, cuda:N (card N), cpu or reference";
-/// Whether a name has one of those forms.
+/// Whether a device could have that name: "auto", "cuda", "cuda:1", "cpu", "reference".
 bool is_device_name(const std::string& name);
 /// Names of the devices that can be used, the fastest first.
 std::vector<std::string> device_names();
