@@ -1,11 +1,14 @@
 #include "evaluate/task_validator.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
+#include <map>
 
+#include "base/error.h"
 #include "evaluate/embedder.h"
 #include "evaluate/left_out.h"
-#include "evaluate/measure.h"
 #include "evaluate/run_task.h"
 
 namespace astroclip::evaluate {
@@ -14,6 +17,7 @@ TaskValidator::TaskValidator(const Experiment& experiment, const StageSpec& stag
                              const Model& model, const Origins& origins, const Dataset& dataset,
                              const std::vector<int64_t>& training, std::vector<int64_t> validation)
     : experiment_(experiment),
+      spec_(stage.validation),
       towers_(std::move(towers)),
       origins_(origins),
       model_(model),
@@ -51,12 +55,28 @@ record::Metrics TaskValidator::measure() const {
     std::ranges::move(result.reports, std::back_inserter(reports));
   }
   record::Metrics metrics;
-  for (const Measure& one : measures(reports)) metrics.emplace_back("validation." + one.name, one.value);
+  for (const Measure& one : measures(reports)) {
+    metrics.emplace_back("validation." + one.name, one.value);
+    if (metrics.back().first == spec_.metric) check_mode(one);
+  }
   if (!whole) {
     const auto measured = input.representations.front().test.objects.size();
     metrics.emplace_back("validation.left_out", static_cast<double>(validation_.size() - measured));
   }
   return metrics;
+}
+
+void TaskValidator::check_mode(const Measure& deciding) const {
+  static const std::map<Better, std::pair<Extremum, const char*>> modes = {
+      {Better::less, {Extremum::min, "min"}},
+      {Better::more, {Extremum::max, "max"}},
+      {Better::nearer_zero, {Extremum::zero, "zero"}}};
+  if (!deciding.better) return;
+  const auto& [mode, name] = modes.at(*deciding.better);
+  if (spec_.mode == mode) return;
+  throw Error(
+      fmt::format("[stages.validation] 'mode' must be \"{}\" for the metric '{}', or the worst weights are kept", name,
+                  spec_.metric));
 }
 
 std::vector<std::string> TaskValidator::labels_of(const Task& task) const {

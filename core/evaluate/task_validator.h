@@ -6,6 +6,7 @@
 
 #include "api/dataset.h"
 #include "api/task.h"
+#include "evaluate/measure.h"
 #include "experiment/experiment.h"
 #include "model/model.h"
 #include "model/origins.h"
@@ -23,15 +24,18 @@ class TaskValidator {
                 const Model& model, const Origins& origins, const Dataset& dataset,
                 const std::vector<int64_t>& training, std::vector<int64_t> validation);
 
-  /// "validation.R² image knn": what the tasks measure, named as a Measure is. With
-  /// "validation.left_out" of objects that a representation is not finite for; Throws Error when they are too many.
+  /// "validation.R² image knn": what the tasks measure, named as a Measure is. With "validation.left_out" of objects
+  /// that a representation is not finite for. Throws Error when they are too many, and when the stage selects weights
+  /// by a metric in another direction than the task says is better.
   record::Metrics measure() const;
 
  private:
+  void check_mode(const Measure& deciding) const;
   /// What it reads of this dataset.
   std::vector<std::string> labels_of(const Task& task) const;
 
   const Experiment& experiment_;
+  ValidationSpec spec_;
   std::vector<std::string> towers_;
   Origins origins_;
   const Model& model_;

@@ -56,7 +56,7 @@ struct InitSpec {
 };
 
 /// Which value of a validation's metric is better.
-enum class Extremum { min, max };
+enum class Extremum { min, max, zero };
 /// The weights that a stage ends with.
 enum class Keep { best, last };
 

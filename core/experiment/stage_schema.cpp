@@ -77,8 +77,9 @@ const Schema<ValidationSpec>& validation_schema() {
                  "steps from one validation to the next, with one before the first and one after the last; 0: none",
                  at_least(0))
           .field("metric", &ValidationSpec::metric, "metric that selects the best weights, named as in metrics.jsonl")
-          .choice("mode", &ValidationSpec::mode, "whether lower (min) or higher (max) is better",
-                  {{"min", Extremum::min}, {"max", Extremum::max}})
+          .choice("mode", &ValidationSpec::mode,
+                  "whether lower values (min), higher ones (max) or those near 0 (zero) are better",
+                  {{"min", Extremum::min}, {"max", Extremum::max}, {"zero", Extremum::zero}})
           .field("patience", &ValidationSpec::patience,
                  "validations in a row without a better one that end the stage; 0: never", at_least(0))
           .field("tasks", &ValidationSpec::tasks,

@@ -24,6 +24,12 @@ double value_of(const std::string& metric, const record::Metrics& metrics) {
                           suggestion(metric, names)));
 }
 
+/// The lower, the better.
+double cost(double value, Extremum mode) {
+  if (mode == Extremum::zero) return std::abs(value);
+  return mode == Extremum::max ? -value : value;
+}
+
 const config::Schema<Selection::State>& state_schema() {
   using State = Selection::State;
   static const auto schema = config::Schema<State>("Validations so far.")
@@ -44,7 +50,7 @@ bool Selection::due(int64_t step, int64_t steps) const {
 
 bool Selection::offer(int64_t step, const record::Metrics& metrics) {
   const double value = value_of(spec_.metric, metrics);
-  const bool better = !has_best() || (spec_.mode == Extremum::min ? value < state_.best : value > state_.best);
+  const bool better = !has_best() || cost(value, spec_.mode) < cost(state_.best, spec_.mode);
   state_.last = value;
   state_.last_step = step;
   if (step == 0) return false;

@@ -36,6 +36,12 @@ TEST(Selection, OrTheHighest) {
   EXPECT_EQ(verdicts(selection, {-3.0, -4.0, 0.5}), (std::vector<bool>{true, false, true}));
 }
 
+TEST(Selection, OrTheNearestToZero) {
+  Selection selection({.every = 10, .mode = Extremum::zero});
+  EXPECT_EQ(verdicts(selection, {-0.1, 0.01, -0.02, -0.005}), (std::vector<bool>{true, true, false, true}));
+  EXPECT_EQ(selection.best_value(), -0.005);
+}
+
 TEST(Selection, WhatIsNotFiniteIsNeverTheBest) {
   Selection selection({.every = 10, .patience = 2});
   EXPECT_EQ(verdicts(selection, {std::nan(""), 1.0, std::nan(""), -INFINITY}),

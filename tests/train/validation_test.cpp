@@ -1,4 +1,5 @@
 // Validation measures without leaving a trace.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -88,6 +89,25 @@ TEST(Validation, RunsTheTasksOnRequest) {
     alone.trainer.step();
   }
   EXPECT_EQ(training.weights(), alone.weights());
+}
+
+TEST(Validation, WeightsAreNotChosenAgainstTheTasksWord) {
+  const auto validate = [](const std::string& metric, const std::string& mode) {
+    Small small = validating();
+    small.stage = fmt::format(
+        "validation = {{ every = 2, tasks = 20, metric = \"validation.{} image knn\", mode = "
+        "\"{}\" }}\n",
+        metric, mode);
+    (void)Training(small).trainer.validate();
+  };
+  EXPECT_THAT([&] { validate("R²", "min"); },
+              testing::ThrowsMessage<Error>("[stages.validation] 'mode' must be \"max\" for the metric 'validation.R² "
+                                            "image knn', or the worst weights are kept"));
+  EXPECT_THROW(validate("bias", "min"), Error);
+  EXPECT_THROW(validate("σ_NMAD", "max"), Error);
+  validate("R²", "max");
+  validate("bias", "zero");
+  validate("σ_NMAD", "min");
 }
 
 /// Whatever the batch: the last objects, which fill none, are among them.
