@@ -16,7 +16,7 @@ Vectors of_some(const Vectors& vectors, std::span<const int64_t> objects) {
   for (const int64_t object : objects) {
     rows.push_back(std::ranges::lower_bound(vectors.objects, object) - vectors.objects.begin());
   }
-  return {select_rows(vectors.values, rows), {objects.begin(), objects.end()}};
+  return {select_rows(vectors.values, rows), {objects.begin(), objects.end()}, vectors.tokens};
 }
 
 }  // namespace astroclip

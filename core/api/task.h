@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,10 +22,23 @@ enum class Role {
   baseline,  ///< a trained rival: another model file
 };
 
+/// Tokens of the objects of a split, read of some objects at a time: all together may be larger than memory.
+class TokenReader {
+ public:
+  virtual ~TokenReader() = default;
+  /// Of each object.
+  virtual int64_t tokens() const = 0;
+  /// [objects · tokens(), width]; `objects` are places in the split's ids, of objects that have the modality.
+  virtual Matrix read(std::span<const int64_t> objects) const = 0;
+};
+
 /// Vectors of some objects of a split. Objects that lack the modality are not among them.
 struct Vectors {
   Matrix values;                      ///< a row for each object, all finite
   std::vector<int64_t> objects = {};  ///< whose rows they are: places in the split's ids and labels, ascending
+  /// The backbone's tokens that the rows pool, without class token; none where nothing reads them, and of what is no
+  /// pooled backbone.
+  std::shared_ptr<const TokenReader> tokens = nullptr;
 };
 
 /// Vectors of all objects: of a matrix with a row for each.
@@ -85,7 +99,7 @@ struct Report {
   std::string note;  ///< protocol in a sentence: k, metric definitions
   std::vector<Measurement> rows;
   std::map<std::string, Better> better = {};  ///< by metric; `astroclip compare` compares those that are named here
-  std::string protocol = {};                  ///< a published protocol's name; "" for none
+  std::string protocol = {};                  ///< its name: "own", "published", "corrected"; "" where it has no choice
 };
 
 /// What a task predicts of test objects from one representation, by a probe of one seed.
@@ -117,6 +131,8 @@ class Task : public Plugin {
   virtual std::vector<std::string> labels() const = 0;
   /// Labels that the task reads where the dataset has them.
   virtual std::vector<std::string> optional_labels() const { return {}; }
+  /// Whether it reads the tokens of representations that have them.
+  virtual bool reads_tokens() const { return false; }
   virtual TaskResult run(const TaskInput& input) const = 0;
 };
 

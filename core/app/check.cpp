@@ -42,8 +42,7 @@ void check_built(const Experiment& experiment) {
 /// What the dataset says when it is opened, as a line or two.
 std::string check_data(const Experiment& experiment) {
   const std::shared_ptr<const Dataset> dataset = experiment.dataset.make();
-  evaluate::check_labels(experiment, *dataset);
-  evaluate::check_models(experiment, *dataset);
+  evaluate::check_evaluation(experiment, *dataset);
   const std::string overlap = evaluate::describe_overlap(experiment, evaluate::in_both_splits(*dataset));
   std::string lines;
   for (const std::string& note : dataset->notes()) lines += note + "\n";

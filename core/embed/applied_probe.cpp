@@ -42,14 +42,17 @@ void AppliedProbe::check_width(int64_t width) const {
       fmt::format("{}: takes vectors of {} columns; the embedding '{}' has {}", path_, columns, encoder_, width));
 }
 
-std::vector<double> AppliedProbe::predict(const Matrix& vectors) const {
+std::vector<double> AppliedProbe::predict(const Matrix& features) const {
   std::vector<int64_t> rows;
-  for (int64_t row = 0; row < vectors.rows; ++row) {
-    if (all_finite(vectors.row(row))) rows.push_back(row);
+  for (int64_t row = 0; row < features.rows; ++row) {
+    if (all_finite(features.row(row))) rows.push_back(row);
   }
-  std::vector<double> all(static_cast<size_t>(vectors.rows * outputs()), std::numeric_limits<double>::quiet_NaN());
+  std::vector<double> all(static_cast<size_t>(features.rows * outputs()), std::numeric_limits<double>::quiet_NaN());
   if (rows.empty()) return all;
-  const std::vector<double> found = fitted_.predict(select_rows(vectors, rows));
+  Matrix usable = select_rows(features, rows);
+  usable.rows *= fitted_.probe->vectors();
+  usable.columns /= fitted_.probe->vectors();
+  const std::vector<double> found = fitted_.predict(usable);
   for (size_t i = 0; i < rows.size(); ++i) {
     std::copy_n(found.begin() + static_cast<std::ptrdiff_t>(i) * outputs(), outputs(),
                 all.begin() + rows[i] * outputs());

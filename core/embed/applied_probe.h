@@ -29,8 +29,10 @@ class AppliedProbe {
   const std::string& description() const { return description_; }
   /// Throws Error unless it takes vectors of this width.
   void check_width(int64_t width) const;
-  /// [rows, outputs]; NaN where a vector is not finite.
-  std::vector<double> predict(const Matrix& vectors) const;
+  /// Whether it takes the encoder's tokens in place of its embedding.
+  bool reads_tokens() const { return fitted_.method == "attentive"; }
+  /// From a row of each object, of its vector or of all its tokens, to [rows, outputs]; NaN where it is not finite.
+  std::vector<double> predict(const Matrix& features) const;
 
  private:
   int64_t outputs() const { return std::ssize(fitted_.outputs); }

@@ -45,6 +45,13 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
 }
 
+/// What an encoder gives of a batch, on its way from the device; tokens in a row of each object, for probes that read
+/// some.
+struct Coming {
+  evaluate::ComingMatrix vectors;
+  std::optional<evaluate::ComingMatrix> tokens;
+};
+
 class Embedding {
  public:
   explicit Embedding(const Request& request)
@@ -236,20 +243,24 @@ class Embedding {
     }
     // The device computes a batch while the one before it is read and written.
     int64_t queued = from, written = from;
-    std::vector<evaluate::ComingMatrix> before;
+    std::vector<Coming> before;
     const auto write = [&] {
       if (before.empty()) return;
       const int64_t count = queued - written;
       for (size_t i = 0; i < model_.embedders().size(); ++i) {
         const evaluate::Embedder& embedder = model_.embedders()[i];
-        Matrix vectors = std::move(before[i]).get();
+        Matrix vectors = std::move(before[i].vectors).get();
+        std::optional<Matrix> tokens;
+        if (before[i].tokens) tokens = std::move(*before[i].tokens).get();
         const auto usable = present.find(embedder.view().request.name);
         if (usable != present.end()) {
           evaluate::blank_missing(vectors, usable->second, static_cast<size_t>(written - from));
+          if (tokens) evaluate::blank_missing(*tokens, usable->second, static_cast<size_t>(written - from));
         }
         for (const AppliedProbe& one : probes_) {
           if (one.encoder() != embedder.tower()) continue;
-          file.write(one.column().name, begin + written, count, one.predict(vectors).data());
+          const Matrix& features = tokens && one.reads_tokens() ? *tokens : vectors;
+          file.write(one.column().name, begin + written, count, one.predict(features).data());
         }
         file.write(column_of(embedder.tower()), begin + written, count, vectors.values.data());
       }
@@ -265,14 +276,14 @@ class Embedding {
     evaluate::for_each_batch(*input.views, rows, there, loading, [&](const data::Batch& batch) {
       const int64_t count = std::min(request_.batch, end - queued);
       if (count != last_count_) memory().trim();  // blocks of other sizes would only lie beside the new ones
-      std::vector<evaluate::ComingMatrix> next;
+      std::vector<Coming> next;
       for (const evaluate::Embedder& embedder : model_.embedders()) {
         const auto view = batch.views.find(embedder.view().request.name);
         if (view == batch.views.end()) {
-          next.emplace_back(blank(count, width_of(embedder.tower())));
+          next.push_back({evaluate::ComingMatrix(blank(count, width_of(embedder.tower()))), std::nullopt});
           continue;
         }
-        next.push_back(embedder.embed(view->second));
+        next.push_back(embed_batch(embedder, view->second));
         not_finite_ += leave_out_bad(view->second, present.at(view->first), static_cast<size_t>(queued - from));
       }
       if (last_count_ == 0) report_memory();
@@ -292,6 +303,16 @@ class Embedding {
     });
     write();
     return continues;
+  }
+
+  Coming embed_batch(const evaluate::Embedder& embedder, const HostArray& views) const {
+    const Encoded encoded = embedder.encode(views);
+    Coming coming{embedder.embed(encoded), std::nullopt};
+    const bool wants_tokens = std::ranges::any_of(
+        probes_, [&](const AppliedProbe& one) { return one.encoder() == embedder.tower() && one.reads_tokens(); });
+    const Tensor& tokens = encoded.tokens;
+    if (wants_tokens) coming.tokens.emplace(tokens.view_as({tokens.size(0), tokens.size(1) * tokens.size(2)}));
+    return coming;
   }
 
   static Matrix blank(int64_t rows, int64_t columns) {

@@ -24,10 +24,10 @@ Embedder::Embedder(std::string tower, std::shared_ptr<Encoder> encoder, Device d
   encoder_->set_training(false);
 }
 
-ComingMatrix Embedder::embed(const HostArray& views) const {
+Encoded Embedder::encode(const HostArray& views) const {
   const autograd::NoGrad guard;
   const ops::PrecisionScope scope(precision_);
-  return embed(encoder_->encode(encoder_->tokenize(data::upload(views, device_)), {}, form()));
+  return encoder_->encode(encoder_->tokenize(data::upload(views, device_)), {}, form());
 }
 
 ComingMatrix Embedder::embed(const Encoded& encoded) const {

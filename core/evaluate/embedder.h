@@ -44,9 +44,11 @@ class Embedder {
  public:
   /// `tower` is the encoder's name.
   Embedder(std::string tower, std::shared_ptr<Encoder> encoder, Device device, Precision precision, bool head);
-  /// Views [objects, input shape] to [objects, width], which the device computes while the host goes on.
-  ComingMatrix embed(const HostArray& views) const;
-  /// The same from the backbone's features of the views in the form `form()`.
+  /// Views [objects, input shape] to the backbone's features in the form `form()`.
+  Encoded encode(const HostArray& views) const;
+  /// Views to [objects, width], which the device computes while the host goes on.
+  ComingMatrix embed(const HostArray& views) const { return embed(encode(views)); }
+  /// The same from the features.
   ComingMatrix embed(const Encoded& encoded) const;
 
   const Encoder& encoder() const { return *encoder_; }

@@ -26,13 +26,10 @@ std::vector<Report> evaluate(const Experiment& experiment, const Model& model, c
 
 /// Prints the tables of the floors alone, which need no training. Throws Error as evaluate does.
 void show_floors(const Experiment& experiment, const Model& model, const Dataset& dataset, const InBoth& in_both,
-                 record::Console& console);
+                 const record::RunFolder& folder, record::Console& console);
 
-/// Throws Error naming the file unless every model file of the evaluation describes its encoders, has one for a
-/// modality of the experiment, and takes the views that the dataset has.
-void check_models(const Experiment& experiment, const Dataset& dataset);
-
-/// Throws Error unless the dataset has every label that tasks and floors read.
-void check_labels(const Experiment& experiment, const Dataset& dataset);
+/// Throws Error unless dataset, encoders and model files have what the evaluation reads: check_labels, check_joint,
+/// check_tokens, check_models.
+void check_evaluation(const Experiment& experiment, const Dataset& dataset);
 
 }  // namespace astroclip::evaluate

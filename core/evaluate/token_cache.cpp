@@ -119,20 +119,37 @@ FrozenTokens::FrozenTokens(const std::string& path, std::vector<int64_t> places,
 
 FrozenTokens::~FrozenTokens() = default;
 
-std::vector<HostArray> FrozenTokens::read(std::span<const int64_t> rows) const {
+HostArray FrozenTokens::read(const io::RowReader& reader, std::span<const int64_t> rows,
+                             std::pmr::memory_resource* memory) const {
   std::vector<int64_t> places;
   for (const int64_t row : rows) places.push_back(std::max<int64_t>(0, places_[static_cast<size_t>(row)]));
+  const Shape shape = reader.shape().with(0, static_cast<int64_t>(rows.size()));
+  const bool halves = files_->are_halves;
+  HostArray values(halves ? DType::bf16 : reader.dtype(), halves ? shape.with(-1, 2 * shape[-1]) : shape, memory);
+  reader.read(places, reader.dtype(), values.bytes.data());
+  return values;
+}
+
+std::vector<HostArray> FrozenTokens::read(std::span<const int64_t> rows) const {
   std::vector<HostArray> arrays;
-  const auto read = [&](const io::RowReader& reader) {
-    const Shape shape = reader.shape().with(0, static_cast<int64_t>(rows.size()));
-    const bool halves = files_->are_halves;
-    HostArray& values = arrays.emplace_back(halves ? DType::bf16 : reader.dtype(),
-                                            halves ? shape.with(-1, 2 * shape[-1]) : shape, pinned_memory(device_));
-    reader.read(places, reader.dtype(), values.bytes.data());
-  };
-  read(files_->tokens);
-  if (files_->summary) read(*files_->summary);
+  arrays.push_back(read(files_->tokens, rows, pinned_memory(device_)));
+  if (files_->summary) arrays.push_back(read(*files_->summary, rows, pinned_memory(device_)));
   return arrays;
+}
+
+int64_t FrozenTokens::tokens() const { return files_->tokens.shape()[1]; }
+
+Matrix FrozenTokens::read_tokens(std::span<const int64_t> rows) const {
+  const HostArray found = read(files_->tokens, rows, std::pmr::get_default_resource());
+  Matrix matrix{std::ssize(rows) * tokens(), found.shape[2]};
+  matrix.values.reserve(static_cast<size_t>(matrix.rows * matrix.columns));
+  const auto take = [&](const auto& values) {
+    for (const auto value : values) matrix.values.push_back(static_cast<float>(value));
+  };
+  if (found.dtype == DType::f32) take(found.values<float>());
+  if (found.dtype == DType::f64) take(found.values<double>());
+  if (found.dtype == DType::bf16) take(found.values<BFloat16>());
+  return matrix;
 }
 
 Encoded FrozenTokens::upload(const std::vector<HostArray>& arrays) const {
@@ -160,25 +177,34 @@ TokenCache::TokenCache(const Experiment& experiment, const Dataset& dataset, con
 }
 
 std::shared_ptr<const FrozenTokens> TokenCache::open(const TokenRequest& request) {
+  return find(request, WhenFull::drop_oldest);
+}
+
+std::shared_ptr<const FrozenTokens> TokenCache::keep(const TokenRequest& request) {
+  return find(request, WhenFull::refuse);
+}
+
+std::shared_ptr<const FrozenTokens> TokenCache::find(const TokenRequest& request, WhenFull when_full) {
   const std::vector<int64_t> rows = rows_in_full_batches(dataset_, request);
   if (rows.empty()) return nullptr;
-  const std::string key = this->key(request);
+  const std::string key = this->key(request, when_full == WhenFull::refuse);
   const std::string path = fmt::format("{}/{}-{:016x}.h5", folder_, request.name, stable_hash(key));
-  if (!fs::exists(path) && !fill(request, path, key, rows)) return nullptr;
+  if (!fs::exists(path) && !fill(request, path, key, rows, when_full)) return nullptr;
   fs::last_write_time(path, fs::file_time_type::clock::now());  // the least recently used goes first
   return std::make_shared<FrozenTokens>(path, places_of(rows, dataset_.size(request.split)), experiment_.run_device());
 }
 
-std::string TokenCache::key(const TokenRequest& request) const {
-  std::vector<NamedTensor> frozen = request.encoder.state();
-  std::erase_if(frozen, [](const NamedTensor& entry) { return entry.trainable; });
+std::string TokenCache::key(const TokenRequest& request, bool with_trainable) const {
+  std::vector<NamedTensor> tensors = request.encoder.state();
+  std::erase_if(tensors, [&](const NamedTensor& entry) { return entry.trainable && !with_trainable; });
+  std::string encoder = request.encoder_text;
+  if (encoder.empty()) encoder = config::to_toml(experiment_.encoder(request.name).plugin.parameters);
   const ViewRequest& view = request.view.request;
   return fmt::format(
       "tensors {}\nencoder {}\ndataset {}\n{}view {} {} {} of {}\nform {}\nbatch {}\nprecision {} on {}, {} threads, "
       "{}\n",
-      io::model_hash(frozen), config::to_toml(experiment_.encoder(request.name).plugin.parameters),
-      config::to_toml(experiment_.dataset.parameters), provenance_, view.modality, view.field, request.view.shape.str(),
-      request.split == Split::train ? "train" : "test",
+      io::model_hash(tensors), encoder, config::to_toml(experiment_.dataset.parameters), provenance_, view.modality,
+      view.field, request.view.shape.str(), request.split == Split::train ? "train" : "test",
       request.form == TokenForm::alignment ? "alignment" : "pretraining", request.batch,
       name_of(experiment_.run_precision()), device_text(experiment_.run_device()), compute_threads(),
       instruction_tier());
@@ -206,7 +232,7 @@ Encoded TokenCache::encode(const TokenRequest& request, const HostArray& view) c
 }
 
 bool TokenCache::fill(const TokenRequest& request, const std::string& path, const std::string& key,
-                      const std::vector<int64_t>& rows) {
+                      const std::vector<int64_t>& rows, WhenFull when_full) {
   constexpr int64_t batches_between_commits = 16;
   const auto start = std::chrono::steady_clock::now();
   const auto count = static_cast<int64_t>(rows.size());
@@ -214,7 +240,7 @@ bool TokenCache::fill(const TokenRequest& request, const std::string& path, cons
   load(request, rows, 0, 1, [&](int64_t, const HostArray& view) { sample = encode(request, view); });
   const Tensor& tokens = sample.tokens;
   if (tokens.dtype() == DType::bf16 && tokens.size(-1) % 2 != 0) return false;
-  if (!make_room(count * row_bytes(sample), request.name)) return false;
+  if (!make_room(count * row_bytes(sample), request.name, when_full)) return false;
   std::vector<io::RowFile::Column> columns = {column_of(tokens_column, tokens)};
   if (sample.cls_token.defined()) columns.push_back(column_of(summary_column, sample.cls_token));
   const std::string dtype(name_of(tokens.dtype()));
@@ -246,17 +272,25 @@ bool TokenCache::fill(const TokenRequest& request, const std::string& path, cons
   return true;
 }
 
-bool TokenCache::make_room(int64_t needed, const std::string& name) {
+bool TokenCache::make_room(int64_t needed, const std::string& name, WhenFull when_full) {
   io::make_folder(folder_);
   auto files = files_by_use(folder_);
   int64_t used = 0;
   for (const auto& [path, size] : files) used += size;
-  for (size_t i = 0; i < files.size() && needed <= bytes_ && used + needed > bytes_; ++i) {
+  const bool drops = when_full == WhenFull::drop_oldest;
+  for (size_t i = 0; drops && i < files.size() && needed <= bytes_ && used + needed > bytes_; ++i) {
     fs::remove(files[i].first);
     used -= files[i].second;
   }
   const auto free = static_cast<int64_t>(fs::space(folder_).available);
   if (used + needed <= bytes_ && needed < free) return true;
+  const auto in_megabytes = [](int64_t bytes) { return (bytes + megabyte - 1) / megabyte; };
+  if (!drops) {
+    throw Error(
+        fmt::format("[evaluation] the tokens of the {} backbone, which a task reads, take {} MB beside {} of others; "
+                    "'token_mb' allows {} and the disk has {}",
+                    name, in_megabytes(needed), in_megabytes(used), bytes_ / megabyte, free / megabyte));
+  }
   say(
       fmt::format("the tokens of the frozen {} backbone are computed at every step: to keep them would take {} MB, "
                   "token_cache_mb allows {} and the disk has {}",

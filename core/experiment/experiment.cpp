@@ -120,6 +120,10 @@ const Schema<EvaluationSpec>& evaluation_schema() {
                  "write the probes that tasks fit on trained encoders to the run's folder probes; `astroclip embed "
                  "--probe` applies them")
           .no_effect_on_results()
+          .field("token_mb", &EvaluationSpec::token_mb,
+                 "disk space for the backbones' tokens that attentive probes read, in MiB, while the tasks run",
+                 between(0, 1 << 30))
+          .no_effect_on_results()
           .renamed("baselines", "floors")
           .renamed("image_magnitudes", "label_floors")
           .renamed("spectrum_magnitudes", "label_floors")

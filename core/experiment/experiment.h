@@ -140,6 +140,7 @@ struct EvaluationSpec {
   int64_t resamples = 200;
   int64_t probe_seeds = 3;
   bool keep_probes = false;
+  int64_t token_mb = 16384;
 };
 
 struct Experiment {

@@ -1,6 +1,7 @@
 #include "probe/predict.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <numeric>
@@ -8,19 +9,29 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "probe/attentive.h"
 #include "probe/bootstrap.h"
-#include "probe/probe_file.h"
 
 namespace astroclip::probe {
 
 namespace {
 
-std::unique_ptr<Probe> fit(const std::string& probe, const Sample& train, const std::string& name,
-                           const Options& options, uint64_t seed) {
-  if (probe == "knn") return fit_knn(train, options.k);
-  if (probe == "ridge") return fit_ridge(train, options.penalty);
-  if (probe == "logistic") return fit_logistic(train, options.penalty);
-  return fit_mlp(train, options, name + "_probe", seed);
+constexpr const char* attentive_method = "attentive";
+
+/// What a method fits, with its standardisation; features of the samples are standardised already, tokens are not.
+FittedProbe fit(const std::string& method, const Samples& samples, const Quantity& quantity, const Options& options,
+                uint64_t seed) {
+  const Sample& train = samples.train;
+  FittedProbe fitted{method, quantity.name, samples.outputs, train.target, options.protocol, samples.standardise};
+  if (method == "knn") fitted.probe = fit_knn(train, options.k);
+  if (method == "ridge") fitted.probe = fit_ridge(train, options.penalty);
+  if (method == "logistic") fitted.probe = fit_logistic(train, options.penalty);
+  if (method == "mlp") fitted.probe = fit_mlp(train, options, quantity.name + "_probe", seed);
+  if (method == attentive_method) {
+    fitted.standardise = token_standardiser(train, options.standardisation, options.batch);
+    fitted.probe = fit_attentive(train, fitted.standardise, options, quantity.name + "_attentive_probe", seed);
+  }
+  return fitted;
 }
 
 LabelColumns columns_of(const std::map<std::string, std::vector<double>>& labels, const Quantity& quantity) {
@@ -114,21 +125,37 @@ void keep(Prediction& prediction, const FittedProbe& fitted, const Representatio
   prediction.metadata["embedding"] = from.embedding;
 }
 
+bool reads_tokens(const Options& options) {
+  return std::ranges::find(options.probes, attentive_method) != options.probes.end();
+}
+
+std::string lack_of_tokens(const TaskInput& input, const Options& options) {
+  std::vector<std::string> lacking;
+  for (const Representation& one : input.representations) {
+    if (!one.train.tokens) lacking.push_back(fmt::format("{} ({})", one.name, one.modality));
+  }
+  if (!reads_tokens(options) || lacking.empty()) return "";
+  return fmt::format(" No tokens, and so no attentive probe: {}.", fmt::join(lacking, ", "));
+}
+
 std::vector<BySeed> predict(const Representation& from, const TaskInput& input, const Quantity& quantity,
                             const Options& options) {
-  const auto [train, test, outputs, standardise] = samples_of(from, input, quantity, options.standardisation);
+  const Samples samples = samples_of(from, input, quantity, options.standardisation);
+  const Sample& test = samples.test;
   std::vector<BySeed> all;
   for (const std::string& method : options.probes) {
-    const int64_t starts = method == "mlp" ? input.probe_seeds : 1;
+    const bool on_tokens = method == attentive_method;
+    if (on_tokens && !from.train.tokens) continue;
+    const int64_t starts = on_tokens || method == "mlp" ? input.probe_seeds : 1;
     all.emplace_back();
     for (int64_t start = 0; start < starts; ++start) {
-      std::shared_ptr<const Probe> probe = fit(method, train, quantity.name, options, seed_of(input, start));
-      Prediction& one = all.back().emplace_back(Prediction{from.name, from.modality, method, from.role, quantity.name,
-                                                           train.features.rows, test.ids, test.labels,
-                                                           probe->predict(test.features), test.objects});
-      if (outputs.size() > 1) one.outputs = outputs;
-      if (!input.keep_probes) continue;
-      keep(one, {method, quantity.name, outputs, train.target, options.protocol, standardise, probe}, from);
+      const FittedProbe fitted = fit(method, samples, quantity, options, seed_of(input, start));
+      Prediction& one = all.back().emplace_back(Prediction{
+          from.name, from.modality, method, from.role, quantity.name, samples.train.size(), test.ids, test.labels,
+          on_tokens ? predict_from_tokens(fitted, test, options.batch) : fitted.probe->predict(test.features),
+          test.objects});
+      if (samples.outputs.size() > 1) one.outputs = samples.outputs;
+      if (input.keep_probes) keep(one, fitted, from);
     }
   }
   return all;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <optional>
 #include <sstream>
 
 #include "base/error.h"
@@ -34,11 +35,19 @@ FittedProbe read_fitted(const Tensors& tensors, const ProbeFile& file) {
                      file[predicts_key],
                      std::move(outputs),
                      target,
-                     file[protocol_key],
+                     Protocol::own,
                      standardise,
                      restore(file[method_key], tensors, target)};
+  const std::optional<Protocol> protocol = protocol_named(file[protocol_key]);
+  if (!protocol) {
+    throw Error(fmt::format("its metadata \"{}\" is \"{}\", \"own\", \"published\" or \"corrected\" was expected",
+                            protocol_key, file[protocol_key]));
+  }
+  fitted.protocol = *protocol;
   const size_t columns = standardise.means().size();
-  const Matrix zeros{1, static_cast<int64_t>(columns), std::vector<float>(columns, 0.0F)};
+  const int64_t vectors = fitted.probe->vectors();
+  const Matrix zeros{vectors, static_cast<int64_t>(columns),
+                     std::vector<float>(static_cast<size_t>(vectors) * columns, 0.0F)};
   const size_t found = fitted.probe->predict(zeros).size();
   if (found == fitted.outputs.size()) return fitted;
   throw Error(fmt::format("the probe has {} outputs, its metadata names {}", found, fitted.outputs.size()));
@@ -60,7 +69,7 @@ std::map<std::string, std::string> FittedProbe::metadata() const {
           {predicts_key, predicts},
           {outputs_key, fmt::format("{}", fmt::join(outputs, "\n"))},
           {target_key, target == Target::shares ? shares_name : numbers_name},
-          {protocol_key, protocol.empty() ? "own" : protocol}};
+          {protocol_key, name_of(protocol)}};
 }
 
 std::string ProbeFile::operator[](const std::string& name) const {

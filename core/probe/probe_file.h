@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "probe/probes.h"
+#include "probe/protocol.h"
 
 namespace astroclip::probe {
 
@@ -13,15 +14,16 @@ namespace astroclip::probe {
 /// "column_scale" [columns] and those of the probe, and metadata "probe" (the method), "predicts", "outputs" (one a
 /// line), "target", "protocol" and what else is told of it.
 struct FittedProbe {
-  std::string method = {};                ///< "knn", "ridge", "logistic", "mlp"
+  std::string method = {};                ///< "knn", "ridge", "logistic", "mlp", "attentive", "…_flow"
   std::string predicts = {};              ///< a label, a question
   std::vector<std::string> outputs = {};  ///< a label, or an answer, for each
   Target target = Target::numbers;
-  std::string protocol = {};  ///< its name; "" for none
+  Protocol protocol = Protocol::own;
   Standardiser standardise = {};
   std::shared_ptr<const Probe> probe = nullptr;
 
-  /// Vectors as the encoder gives them to [rows, outputs]. Throws Error when the number of columns differs.
+  /// Vectors as the encoder gives them, of an attentive probe the tokens of one object after those of another, to
+  /// [objects, outputs]. Throws Error when the number of columns differs.
   std::vector<double> predict(const Matrix& vectors) const;
   std::vector<NamedTensor> tensors() const;
   std::map<std::string, std::string> metadata() const;

@@ -18,7 +18,9 @@ namespace astroclip::probe {
 class Probe {
  public:
   virtual ~Probe() = default;
-  /// Vectors to [rows, outputs]: numbers, or the share of each answer.
+  /// Rows of features that an object has: 1, or its tokens.
+  virtual int64_t vectors() const { return 1; }
+  /// [objects · vectors(), columns] to [objects, outputs]: numbers, or the share of each answer.
   virtual std::vector<double> predict(const Matrix& features) const = 0;
   virtual std::vector<NamedTensor> tensors() const = 0;
 };
@@ -42,6 +44,7 @@ std::unique_ptr<Probe> fit_ridge(const Sample& train, double penalty);
 /// is above 0, and is 1/C of scikit-learn's LogisticRegression.
 std::unique_ptr<Probe> fit_logistic(const Sample& train, double penalty);
 
+/// How networks are trained: MLP probes, and attentive ones behind their pooling.
 struct MlpOptions {
   std::vector<int64_t> hidden;  ///< widths of hidden layers; none: a linear model
   int64_t epochs = 10;
@@ -52,6 +55,8 @@ struct MlpOptions {
   bool keeps_best = true;       ///< false: the last epoch is kept, although objects are set apart
   bool softmax_twice = false;   ///< the cross-entropy takes the softmax of the shares for logits
   bool draws_by_share = false;  ///< an epoch draws objects with replacement, by their largest share
+
+  bool operator==(const MlpOptions&) const = default;
 };
 
 /// A network with ReLU, trained by Adam on the mean squared error of standardised numbers, or on the cross-entropy with
@@ -60,8 +65,15 @@ struct MlpOptions {
 /// the random streams.
 std::unique_ptr<Probe> fit_mlp(const Sample& train, const MlpOptions& options, const std::string& name, uint64_t seed);
 
-/// The probe of a method ("knn", "ridge", "logistic", "mlp") from its tensors. Throws Error naming a method that is
-/// unknown or a tensor that is missing or of another shape.
+/// One learned query attends to the tokens of an object (its products with them weigh their mean, by a softmax), and a
+/// network as of fit_mlp takes the layer norm of what it finds; trained together, as by fit_mlp, on `train.tokens` in
+/// place of features: "query" [1, columns], which begins at 0, with the plain mean, "norm.weight" and "norm.bias"
+/// [columns], "mlp.layers.N.…" and "tokens" [1], the number of an object's.
+std::unique_ptr<Probe> fit_attentive(const Sample& train, const Standardiser& standardise, const MlpOptions& options,
+                                     const std::string& name, uint64_t seed);
+
+/// The probe of a method ("knn", "ridge", "logistic", "mlp", "attentive") from its tensors. Throws Error naming a
+/// method that is unknown or a tensor that is missing or of another shape.
 std::unique_ptr<Probe> restore(const std::string& method, const std::map<std::string, Tensor>& tensors, Target target);
 
 }  // namespace astroclip::probe

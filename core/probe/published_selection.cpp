@@ -28,25 +28,23 @@ std::string leave_out_others(std::map<std::string, std::vector<double>>& labels)
 
 }  // namespace
 
-std::vector<std::string> labels_of_published_selection() {
+std::vector<std::string> labels_of_selection(Protocol protocol) {
+  if (protocol == Protocol::own) return {};
   return {std::begin(provabgs_positive), std::end(provabgs_positive)};
 }
 
-Selected select_all(const TaskInput& given) {
-  return {{{},
-           given.train_labels,
-           given.test_labels,
-           given.train_ids,
-           given.test_ids,
-           given.seed,
-           given.resamples,
-           given.probe_seeds,
-           given.id_names,
-           given.keep_probes}};
-}
-
-Selected select_as_published(const TaskInput& given) {
-  Selected selected = select_all(given);
+Selected select_objects(const TaskInput& given, Protocol protocol) {
+  Selected selected{{{},
+                     given.train_labels,
+                     given.test_labels,
+                     given.train_ids,
+                     given.test_ids,
+                     given.seed,
+                     given.resamples,
+                     given.probe_seeds,
+                     given.id_names,
+                     given.keep_probes}};
+  if (protocol == Protocol::own) return selected;
   std::string there, lacking;
   for (const char* name : provabgs_positive) {
     std::string& list = given.test_labels.contains(name) ? there : lacking;

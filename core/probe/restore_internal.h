@@ -3,7 +3,9 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "probe/network_training.h"
 #include "probe/posterior.h"
 
 namespace astroclip::probe {
@@ -18,6 +20,11 @@ std::unique_ptr<Probe> restore_ridge(const Tensors& tensors);
 std::unique_ptr<Probe> restore_logistic(const Tensors& tensors);
 std::unique_ptr<Probe> restore_posterior(const Tensors& tensors, FlowKind kind);
 std::unique_ptr<Probe> restore_mlp(const Tensors& tensors, Target target);
+std::unique_ptr<Probe> restore_attentive(const Tensors& tensors, Target target);
+/// A network of the layers that the tensors are of, with their values.
+std::unique_ptr<Probe> restore_network(Network network, const Tensors& tensors, Target target);
+/// Widths of the layers "PREFIXlayers.N.weight": that of the input, then those of their outputs.
+std::vector<int64_t> layer_widths(const Tensors& tensors, const std::string& prefix);
 
 /// [values], float64.
 Tensor as_vector(const std::vector<double>& values);

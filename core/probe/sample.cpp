@@ -21,8 +21,7 @@ Standardiser::Standardiser(const Matrix& rows, Standardisation how) {
   if (rows.rows == 0) throw Error("[standardise] there is no row to take means and deviations from");
   const auto columns = static_cast<size_t>(rows.columns);
   if (how == Standardisation::none) {
-    means_.assign(columns, 0.0);
-    scales_.assign(columns, 1.0);
+    *this = Standardiser(std::vector(columns, 0.0), std::vector(columns, 1.0));
     return;
   }
   if (how == Standardisation::whole) {
@@ -57,11 +56,44 @@ Matrix Standardiser::operator()(const Matrix& rows) const {
     throw Error(fmt::format("[standardise] expected {} columns, found {}", means_.size(), rows.columns));
   }
   Matrix scaled = rows;
-  for (size_t i = 0; i < scaled.values.size(); ++i) {
-    const size_t column = i % means_.size();
-    scaled.values[i] = static_cast<float>((scaled.values[i] - means_[column]) * scales_[column]);
+  for (auto row = scaled.values.begin(); row != scaled.values.end(); row += rows.columns) {
+    for (size_t column = 0; column < means_.size(); ++column) {
+      float& value = row[static_cast<std::ptrdiff_t>(column)];
+      value = static_cast<float>((value - means_[column]) * scales_[column]);
+    }
   }
   return scaled;
+}
+
+void ColumnMoments::add(const Matrix& rows) {
+  const auto columns = static_cast<size_t>(rows.columns);
+  if (count_ == 0 && rows.rows > 0) {
+    shift_.assign(rows.values.begin(), rows.values.begin() + rows.columns);
+    sums_.assign(columns, 0.0);
+    squares_.assign(columns, 0.0);
+  }
+  for (int64_t i = 0; i < rows.rows; ++i) {
+    const std::span<const float> row = rows.row(i);
+    for (size_t column = 0; column < columns; ++column) {
+      const double difference = row[column] - shift_[column];
+      sums_[column] += difference;
+      squares_[column] += difference * difference;
+    }
+  }
+  count_ += rows.rows;
+}
+
+Standardiser ColumnMoments::standardiser(Standardisation how) const {
+  const size_t columns = shift_.size();
+  if (how == Standardisation::none) return {std::vector(columns, 0.0), std::vector(columns, 1.0)};
+  std::vector<double> means, scales;
+  const auto count = static_cast<double>(count_);
+  for (size_t column = 0; column < columns; ++column) {
+    const double mean = sums_[column] / count, variance = squares_[column] / count - mean * mean;
+    means.push_back(shift_[column] + mean);
+    scales.push_back(scale_of(std::sqrt(std::max(0.0, variance)), means.back()));
+  }
+  return {std::move(means), std::move(scales)};
 }
 
 Sample labelled(const Vectors& vectors, const LabelColumns& columns, const std::vector<int64_t>& ids) {
@@ -78,6 +110,7 @@ Sample labelled(const Vectors& vectors, const LabelColumns& columns, const std::
     sample.objects.push_back(vectors.objects[row]);
   }
   sample.features = select_rows(vectors.values, rows);
+  sample.tokens = vectors.tokens;
   return sample;
 }
 

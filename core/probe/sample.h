@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
+#include <memory>
 #include <vector>
 
 #include "api/task.h"
@@ -33,6 +35,18 @@ class Standardiser {
   std::vector<double> means_, scales_;
 };
 
+/// Means and deviations of the columns of rows that come some at a time.
+class ColumnMoments {
+ public:
+  void add(const Matrix& rows);
+  /// By columns, or by none.
+  Standardiser standardiser(Standardisation how) const;
+
+ private:
+  int64_t count_ = 0;
+  std::vector<double> shift_, sums_, squares_;  ///< by column: the first value, and sums of differences from it
+};
+
 /// What labels are.
 enum class Target {
   numbers,  ///< one or several of each object
@@ -47,6 +61,9 @@ struct Sample {
   std::vector<int64_t> objects = {};  ///< places in the ids and labels of the split
   int64_t outputs = 1;                ///< labels of an object
   Target target = Target::numbers;
+  std::shared_ptr<const TokenReader> tokens = nullptr;  ///< of all objects of the split, if the representation has some
+
+  int64_t size() const { return std::ssize(labels) / outputs; }
 };
 
 /// Labels of all objects of a split, a column for each output.

@@ -20,6 +20,7 @@ namespace astroclip::record {
 ///   embeddings.h5          embeddings of every object
 ///   predictions.h5         what the tasks predict of test objects
 ///   objects.h5             labels of test objects, and pictures of those in the report's galleries
+///   tokens/                tokens that the tasks' attentive probes read, while they run
 ///   probes/                the probes that the tasks fit, if they are kept
 ///   report.txt, report.json  results of the tasks; report.json marks the run as finished
 ///   report/index.html      the same as a page with figures, which `astroclip report` can write anew
@@ -48,6 +49,7 @@ class RunFolder {
   std::string embeddings() const { return path_ + "/embeddings.h5"; }
   std::string predictions() const { return path_ + "/predictions.h5"; }
   std::string objects() const { return path_ + "/objects.h5"; }
+  std::string tokens() const { return path_ + "/tokens"; }
   std::string probes() const { return path_ + "/probes"; }
   std::string report_text() const { return path_ + "/report.txt"; }
   std::string report_json() const { return path_ + "/report.json"; }

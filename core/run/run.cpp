@@ -86,8 +86,7 @@ class Run {
     provenance_.libraries.set("compiler", {compiler_version(), {}});
     provenance_.libraries.set("device", {device_text(device_), {}});
     if (checkpoint_) compare(checkpoint_->position.provenance, checkpoint_->path);
-    evaluate::check_labels(experiment_, *dataset_);
-    evaluate::check_models(experiment_, *dataset_);
+    evaluate::check_evaluation(experiment_, *dataset_);
     in_both_ = evaluate::in_both_splits(*dataset_);
     overlap_ = evaluate::describe_overlap(experiment_, in_both_);
     model_ = std::make_unique<Model>(experiment_.encoders, device_, experiment_.seed);
@@ -104,7 +103,7 @@ class Run {
     recorder_ = std::make_unique<record::Recorder>(folder_, stage_names(experiment_), position.stage,
                                                    checkpoint_ ? position.step : -1);
     if (!checkpoint_ && experiment_.evaluation.floors_first) {
-      evaluate::show_floors(experiment_, *model_, *dataset_, in_both_, console_);
+      evaluate::show_floors(experiment_, *model_, *dataset_, in_both_, folder_, console_);
     }
     for (const std::string& name : model_->names()) origins_[name] = {};
     if (position.stage > 0) {

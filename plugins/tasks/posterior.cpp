@@ -17,7 +17,7 @@
 namespace astroclip {
 namespace {
 
-enum class Protocol { own, published, corrected };
+using probe::Protocol;
 
 class PosteriorTask final : public Task {
  public:
@@ -45,7 +45,7 @@ class PosteriorTask final : public Task {
                     "members' losses; corrected: the same training and objects with standardised columns, the best "
                     "epoch of objects set apart and the density of the whole ensemble; own: so, on all objects, as "
                     "the other keys say",
-                    {{"own", Protocol::own}, {"published", Protocol::published}, {"corrected", Protocol::corrected}})
+                    probe::protocols())
             .field("members", &Parameters::members, "flows of the ensemble", between(1, 100))
             .field("bins", &Parameters::bins, "bins of each spline", between(2, 64))
             .field("min_layers", &Parameters::min_layers, "fewest layers of a flow", between(1, 16))
@@ -80,13 +80,10 @@ labels = ["redshift", "log_mass"]
 
   std::vector<std::string> labels() const override { return p_.labels; }
 
-  std::vector<std::string> optional_labels() const override {
-    return p_.protocol == Protocol::own ? std::vector<std::string>() : probe::labels_of_published_selection();
-  }
+  std::vector<std::string> optional_labels() const override { return probe::labels_of_selection(p_.protocol); }
 
   TaskResult run(const TaskInput& given) const override {
-    const auto [input, selection] =
-        p_.protocol == Protocol::own ? probe::select_all(given) : probe::select_as_published(given);
+    const auto [input, selection] = probe::select_objects(given, p_.protocol);
     TaskResult result;
     Report each, together;
     each.title = "posterior densities of each label";
@@ -101,7 +98,7 @@ labels = ["redshift", "log_mass"]
     together.title = "posterior densities of all labels together";
     together.note = note() + " NLL of standardised labels, summed over them.";
     together.better = {{"NLL", Better::less}};
-    each.protocol = together.protocol = protocol_name();
+    each.protocol = together.protocol = probe::name_of(p_.protocol);
     for (const Representation& from : given.representations) measure(from, input, each, together, result);
     for (Report* report : {&each, &together}) {
       report->note += selection;
@@ -133,16 +130,11 @@ labels = ["redshift", "log_mass"]
            "and validation = 0.2; leave these keys out, or 'protocol'";
   }
 
-  std::string protocol_name() const {
-    return p_.protocol == Protocol::own ? "" : p_.protocol == Protocol::published ? "published" : "corrected";
-  }
-
   std::string method() const { return probe::flow_method(p_.flow); }
 
   std::string note() const {
-    const std::string protocol = protocol_name().empty() ? "" : "protocol " + protocol_name() + "; ";
-    return fmt::format("{}{} flows, {} of them; {} of the training objects set apart.", protocol, name_of(p_.flow),
-                       p_.members, p_.validation);
+    return fmt::format("{}{} flows, {} of them; {} of the training objects set apart.",
+                       probe::beginning_of_note(p_.protocol), name_of(p_.flow), p_.members, p_.validation);
   }
 
   /// Of one fit, by test object and label.
@@ -178,7 +170,7 @@ labels = ["redshift", "log_mass"]
       for (const double label : test.labels)
         one.truth.insert(one.truth.end(), std::size(probe::posterior_quantiles), label);
       if (input.keep_probes)
-        probe::keep(one, {method(), quantity.name, one.outputs, train.target, protocol_name(), standardise, posterior},
+        probe::keep(one, {method(), quantity.name, one.outputs, train.target, p_.protocol, standardise, posterior},
                     from);
       // What its calibration is drawn from.
       result.predictions.push_back({from.name, from.modality, method() + " PIT", from.role, quantity.name,

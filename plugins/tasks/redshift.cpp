@@ -13,15 +13,12 @@
 namespace astroclip {
 namespace {
 
-enum class Protocol { own, published, corrected };
-
-std::string name_of(Protocol protocol) { return protocol == Protocol::published ? "published" : "corrected"; }
+using probe::Protocol;
 
 class Redshift final : public Task {
  public:
   struct Parameters : probe::Options {
     std::string label = "redshift";
-    Protocol protocol = Protocol::own;
     std::vector<double> bins;
     std::string bin_by;
   };
@@ -31,13 +28,12 @@ class Redshift final : public Task {
         probe::with_options(
             config::Schema<Parameters>("Redshift by nearest neighbours and by a small network.")
                 .field("label", &Parameters::label, "the redshift to predict; 'properties' predicts other labels")
-                .choice(
-                    "protocol", &Parameters::protocol,
-                    "published: that of AstroCLIP, on the objects with PROVABGS_LOGMSTAR_BF, MAG_G, MAG_R and "
-                    "MAG_Z above 0, with the label Z_HP, where the dataset has these labels; corrected: the same "
-                    "with the best epoch of the MLP probe, chosen on a tenth of the training objects; own: as the "
-                    "other keys say, on all objects",
-                    {{"own", Protocol::own}, {"published", Protocol::published}, {"corrected", Protocol::corrected}})
+                .choice("protocol", &Parameters::protocol,
+                        "published: that of AstroCLIP, on the objects with PROVABGS_LOGMSTAR_BF, MAG_G, MAG_R and "
+                        "MAG_Z above 0, with the label Z_HP, where the dataset has these labels; corrected: the same "
+                        "with the best epoch of networks, chosen on a tenth of the training objects; own: as the "
+                        "other keys say, on all objects",
+                        probe::protocols())
                 .field("bins", &Parameters::bins, "edges of bins that are measured by themselves, too; none: no bins")
                 .field("bin_by", &Parameters::bin_by, "label that is binned; none: the redshift itself")
                 .check([](const Parameters& p) { return refusal(p); }),
@@ -59,21 +55,21 @@ probes = ["knn"]
   }
 
   std::vector<std::string> optional_labels() const override {
-    if (p_.protocol == Protocol::own) return {};
-    std::vector<std::string> names = probe::labels_of_published_selection();
-    names.emplace_back(probe::published_redshift);
+    std::vector<std::string> names = probe::labels_of_selection(p_.protocol);
+    if (p_.protocol != Protocol::own) names.emplace_back(probe::published_redshift);
     return names;
   }
 
+  bool reads_tokens() const override { return probe::reads_tokens(p_); }
+
   TaskResult run(const TaskInput& given) const override {
-    const bool is_own = p_.protocol == Protocol::own;
-    const auto [input, selection] = is_own ? probe::select_all(given) : probe::select_as_published(given);
-    const bool has_published = !is_own && given.test_labels.contains(probe::published_redshift);
+    const auto [input, selection] = probe::select_objects(given, p_.protocol);
+    const bool has_published = p_.protocol != Protocol::own && given.test_labels.contains(probe::published_redshift);
     const std::string label = has_published ? probe::published_redshift : p_.label;
     TaskResult result;
     Report report;
     report.title = "redshift: " + label + " of test objects from representations of training objects";
-    if (!is_own) report.protocol = name_of(p_.protocol);
+    report.protocol = probe::name_of(p_.protocol);
     Report binned = report;
     binned.title += ", in bins of " + (p_.bin_by.empty() ? label : p_.bin_by);
     std::vector<probe::BySeed> all;
@@ -88,7 +84,7 @@ probes = ["knn"]
     for (size_t bin = 0; bin + 1 < p_.bins.size(); ++bin) {
       for (const probe::BySeed& one : all) add_bin(bin, one, input, binned);
     }
-    for (Report* one : {&report, &binned}) one->note = note(*one, selection);
+    for (Report* one : {&report, &binned}) one->note = note(*one) + selection + probe::lack_of_tokens(given, p_);
     for (probe::BySeed& one : all) std::ranges::move(one, std::back_inserter(result.predictions));
     report.better = {{"R²", Better::more},    {"bias", Better::nearer_zero}, {"σ_NMAD", Better::less},
                      {"σ_IQR", Better::less}, {"out>0.05", Better::less},    {"out>0.15", Better::less},
@@ -108,18 +104,13 @@ probes = ["knn"]
     if (!std::ranges::is_sorted(p.bins, std::less_equal()) || p.bins.size() == 1) {
       return "'bins' must be rising edges, two or more";
     }
-    const probe::Options published;
-    const bool differs = p.k != published.k || p.hidden != published.hidden || p.epochs != published.epochs ||
-                         p.batch != published.batch || p.lr != published.lr || p.dropout != published.dropout ||
-                         p.validation != published.validation;
-    if (p.protocol == Protocol::own || !differs) return "";
+    if (p.protocol == Protocol::own || probe::same_training(p, {})) return "";
     return "'protocol' sets k = 64, hidden = [32] for images and [64, 64] for spectra, epochs = 10, batch = 64, lr = "
            "0.001, dropout = 0.1 and validation; leave these keys out, or 'protocol'";
   }
 
   probe::Options options_for(const std::string& modality) const {
     probe::Options options = p_;
-    if (p_.protocol != Protocol::own) options.protocol = name_of(p_.protocol);
     if (p_.protocol == Protocol::corrected) options.validation = 0.1;
     if (options.hidden.empty())
       options.hidden = modality == "spectrum" ? std::vector<int64_t>{64, 64} : std::vector<int64_t>{32};
@@ -148,13 +139,12 @@ probes = ["knn"]
     return text;
   }
 
-  std::string note(const Report& report, const std::string& selection) const {
+  std::string note(const Report& report) const {
     const bool cut = std::ranges::any_of(report.rows, [&](const Measurement& row) { return row.n_train < p_.k; });
-    std::string text = report.protocol.empty() ? "" : "protocol " + report.protocol + "; ";
-    text += "knn: k = " + std::to_string(p_.k) + (cut ? ", or all training objects where there are fewer" : "") +
-            ", weighted by inverse distance; columns standardised on the training objects. Of Δz/(1+z): bias (median), "
-            "σ_NMAD, σ_IQR, outliers; out>5σ: beyond 5 σ_NMAD.";
-    return text + selection;
+    return probe::beginning_of_note(p_.protocol) + "knn: k = " + std::to_string(p_.k) +
+           (cut ? ", or all training objects where there are fewer" : "") +
+           ", weighted by inverse distance; columns standardised on the training objects. Of Δz/(1+z): bias (median), "
+           "σ_NMAD, σ_IQR, outliers; out>5σ: beyond 5 σ_NMAD.";
   }
 
   static std::vector<Metric> metrics(std::span<const double> predicted, std::span<const double> truth) {

@@ -192,7 +192,7 @@ std::string sum_probe(const std::string& name, const std::string& encoder, size_
       "redshift",
       {"redshift"},
       probe::Target::numbers,
-      "",
+      probe::Protocol::own,
       probe::Standardiser(none, ones),
       probe::restore("ridge", {{"weight", weight}, {"bias", bias}}, probe::Target::numbers)};
   auto metadata = fitted.metadata();

@@ -11,6 +11,7 @@
 #include "support/experiment_text.h"
 #include "support/program.h"
 #include "support/scratch.h"
+#include "support/whole_dataset.h"
 
 namespace astroclip {
 namespace {
@@ -19,6 +20,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing_support::run_program;
 using testing_support::scratch;
+using testing_support::whole_dataset;
 
 constexpr int64_t galaxies = 100, of_group = 10, test_of_group = 2;
 
@@ -80,10 +82,10 @@ struct Evaluated {
   std::string log;
 };
 
-Evaluated evaluated(const std::string& name, const std::string& file) {
+Evaluated evaluated(const std::string& name, const std::string& file, const std::string& arguments = "") {
   const std::string folder = scratch(name);
   std::filesystem::remove_all(folder);
-  const auto outcome = run_program("run '" + file + "' --output '" + folder + "'");
+  const auto outcome = run_program("run '" + file + "' --output '" + folder + "'" + arguments);
   Evaluated found{outcome.status, outcome.err, {}, {}};
   if (std::filesystem::exists(folder + "/log.txt")) found.log = io::read_text(folder + "/log.txt");
   if (outcome.status != 0) return found;
@@ -245,6 +247,79 @@ TEST(Evaluation, RefusesToPutSideBySideWhatIsNotThere) {
   EXPECT_THAT(refusal("image + spectra"), HasSubstr("[evaluation] 'joint' = \"image + spectra\": there is no encoder "
                                                     "'spectra' (image, spectrum)"));
   EXPECT_THAT(refusal("image"), HasSubstr("[evaluation] 'joint' = \"image\" names one encoder"));
+}
+
+constexpr const char* attentive_alone = " --set tasks.redshift.probes='[\"attentive\"]' --set tasks.redshift.batch=8";
+
+/// On the tokens of trained and untrained backbones; what it predicts of test objects, the kept probe predicts of them.
+TEST(Evaluation, AnAttentiveProbeIsFittedOnTokensKeptAndApplied) {
+  const std::string data = survey("tokens.h5", 0);
+  const Evaluated found = evaluated(
+      "tokens", experiment("tokens", data, clip, "embedding = \"pool\"\nkeep_probes = true\nprobe_seeds = 1\n"),
+      attentive_alone);
+  ASSERT_EQ(found.status, 0) << found.err;
+  const auto& report = found.reports[0];
+  std::vector<std::string> lines;
+  for (const auto& row : report["rows"]) {
+    lines.push_back(row["modality"].get<std::string>() + ": " + row["representation"].get<std::string>());
+    EXPECT_EQ(row["method"], "attentive");
+  }
+  ASSERT_EQ(lines.size(), 4U);
+  const std::string own = lines[0].substr(lines[0].find(": ") + 2);
+  EXPECT_THAT(lines,
+              testing::ElementsAre("image: " + own, "image: untrained", "spectrum: " + own, "spectrum: untrained"));
+  EXPECT_THAT(report["note"].get<std::string>(),
+              HasSubstr("No tokens, and so no attentive probe: pca-64 (image), pca-64 (spectrum), magnitudes (image), "
+                        "magnitudes (spectrum)."));
+  const std::string run = scratch("tokens");
+  EXPECT_FALSE(std::filesystem::exists(run + "/tokens"));
+
+  const std::string output = scratch("with_tokens.h5");
+  std::filesystem::remove(output);
+  const std::string probe = run + "/probes/redshift redshift image " + own + " attentive.safetensors";
+  const auto embedded = run_program("embed --model '" + run + "/model.safetensors' --input '" + data + "' --output '" +
+                                    output + "' --embedding pool --batch 7 --probe '" + probe + "'");
+  ASSERT_EQ(embedded.status, 0) << embedded.err;
+  const std::vector<int64_t> ids = whole_dataset<int64_t>(output, "object_id");
+  const std::vector<double> of_all = whole_dataset<double>(output, "image_redshift_attentive");
+  const std::string group = "redshift/redshift/image/" + own + "/attentive/";
+  const std::vector<int64_t> of_test = whole_dataset<int64_t>(run + "/predictions.h5", group + "object_id");
+  const std::vector<double> expected = whole_dataset<double>(run + "/predictions.h5", group + "predicted");
+  ASSERT_EQ(of_test.size(), 20U);
+  for (size_t i = 0; i < of_test.size(); ++i) {
+    const auto row = std::ranges::find(ids, of_test[i]) - ids.begin();
+    ASSERT_LT(row, std::ssize(of_all));
+    EXPECT_NEAR(of_all[static_cast<size_t>(row)], expected[i], 1e-5);
+  }
+}
+
+TEST(Evaluation, TokensHaveABoundAndAreOfBackbones) {
+  const std::string data = survey("bounded.h5", 0), file = experiment("bounded", data, clip, "");
+  const Evaluated of_heads = evaluated("bounded", file, attentive_alone);
+  EXPECT_EQ(of_heads.status, 1);
+  EXPECT_THAT(of_heads.err, HasSubstr("[tasks] 'redshift' has an attentive probe, and embeddings of heads have no "
+                                      "tokens: set [evaluation] 'embedding' = \"pool\""));
+  EXPECT_THAT(of_heads.log, Not(HasSubstr("stage stage:"))) << "before it trains";
+  const Evaluated bounded = evaluated(
+      "bounded", file, std::string(attentive_alone) + " --set evaluation.embedding=pool --set evaluation.token_mb=0");
+  EXPECT_EQ(bounded.status, 1);
+  // Of 80 objects in batches of 32 there are 96, each of 4 tokens of 16 floats and a class token.
+  EXPECT_THAT(bounded.err, HasSubstr("[evaluation] the tokens of the image backbone, which a task reads, take 1 MB "
+                                     "beside 0 of others; 'token_mb' allows 0 and the disk has "));
+  EXPECT_FALSE(std::filesystem::exists(scratch("bounded") + "/tokens"));
+}
+
+TEST(Evaluation, QuestionsWithoutVotesEnoughAreAnError) {
+  const std::string file = experiment("votes", survey("votes.h5", 0), clip,
+                                      "floors = []\n[[tasks]]\nplugin = \"morphology\"\nprobes = [\"knn\"]\n"
+                                      "questions = [\"merging\", \"bar\"]\nmin_votes = 1000");
+  const Evaluated found = evaluated("votes", file);
+  EXPECT_EQ(found.status, 1);
+  EXPECT_THAT(found.err,
+              HasSubstr("[tasks] 'morphology' measured nothing: the table \"morphology: answers of test objects "
+                        "from representations of training objects\" has no line"));
+  EXPECT_THAT(found.err, HasSubstr("Test objects have at least 1000 votes on a question; left out with fewer: "));
+  EXPECT_THAT(found.err, HasSubstr("Not measured, as fewer than two objects have the votes: "));
 }
 
 }  // namespace

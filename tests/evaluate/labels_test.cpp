@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "config/toml.h"
-#include "evaluate/evaluation.h"
+#include "evaluate/label_floors.h"
 #include "plugin/host.h"
 #include "support/scratch.h"
 

@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "base/error.h"
 #include "config/toml.h"
 #include "experiment/fingerprint.h"
 #include "model/model.h"
@@ -100,6 +101,20 @@ TEST_F(TokenCacheTest, GivesTheBitsThatTheBackboneGivesInAnyOrder) {
     ASSERT_EQ(there.cls_token.defined(), here.cls_token.defined());
     if (!here.cls_token.defined()) continue;
     EXPECT_EQ(there.cls_token.to_floats(), here.cls_token.to_floats()) << name;
+  }
+}
+
+TEST_F(TokenCacheTest, ReadsTokensAlone) {
+  TokenCache cache(experiment_, *dataset_, {}, folder_, plenty, nullptr);
+  const std::vector<int64_t> rows = {33, 2, 39};
+  for (const std::string& name : model_.names()) {
+    const auto kept = cache.open(request(name));
+    const Tensor tokens = kept->upload(kept->read(rows)).tokens;
+    const Matrix alone = kept->read_tokens(rows);
+    EXPECT_EQ(kept->tokens(), tokens.size(1));
+    EXPECT_EQ(alone.rows, 3 * tokens.size(1));
+    EXPECT_EQ(alone.columns, tokens.size(2));
+    EXPECT_EQ(alone.values, tokens.to_floats());
   }
 }
 
@@ -212,6 +227,34 @@ TEST_F(TokenCacheTest, KnowsARebuiltEncoderButNoLossOrTask) {
   EXPECT_EQ(files_after("encoder specformer"), 2U);
   EXPECT_EQ(files_after("dataset simulated_survey"), 3U);
   EXPECT_EQ(files_after("astroclip"), 4U);
+}
+
+/// Of a backbone that training may change, too: its weights are part of what the file is known by.
+TEST_F(TokenCacheTest, KeepsTokensOfABackboneThatIsNotFrozen) {
+  model_.encoder("spectrum").set_trainable("backbone", true);
+  TokenCache cache(experiment_, *dataset_, {}, folder_, plenty, nullptr);
+  const auto first = cache.keep(request("spectrum"));
+  for (NamedTensor& entry : model_.encoder("spectrum").parameters()) {
+    if (entry.name.starts_with("backbone.final_layernorm")) {
+      entry.tensor.copy_from(Tensor::zeros(entry.tensor.shape(), DType::f32, {DeviceKind::cpu}));
+    }
+  }
+  const auto changed = cache.keep(request("spectrum"));
+  EXPECT_EQ(files(), 2U);
+  const std::vector<int64_t> row = {3};
+  EXPECT_NE(first->read_tokens(row).values, changed->read_tokens(row).values);
+  EXPECT_THAT(changed->read_tokens(row).values, testing::Each(0.0F));
+}
+
+TEST_F(TokenCacheTest, DropsNothingThatATaskReads) {
+  const int64_t one_file = 48 * 78 * 32 * 4;
+  TokenCache cache(experiment_, *dataset_, {}, folder_, one_file + one_file / 2, nullptr);
+  ASSERT_NE(cache.keep(request("spectrum")), nullptr);
+  EXPECT_THAT([&] { cache.keep(request("spectrum", 8)); },
+              testing::ThrowsMessage<Error>(
+                  testing::StartsWith("[evaluation] the tokens of the spectrum backbone, which a task reads, take 1 MB "
+                                      "beside 1 of others; 'token_mb' allows 0 and the disk has ")));
+  EXPECT_EQ(files(), 1U);
 }
 
 TEST_F(TokenCacheTest, StaysWithinItsBound) {

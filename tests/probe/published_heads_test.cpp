@@ -6,7 +6,7 @@
 #include "models/model_support.h"
 #include "probe/classification.h"
 #include "probe/metrics.h"
-#include "probe/mlp.h"
+#include "probe/network_training.h"
 
 namespace astroclip::probe {
 namespace {
@@ -31,7 +31,10 @@ std::string published(const std::string& before, const std::string& name) {
 class PublishedHead {
  public:
   PublishedHead(const Fixture& file, const Sample& train, const MlpOptions& options, std::string layers)
-      : file_(file), training_(train, options, "probe", 1), batch_(options.batch), layers_(std::move(layers)) {
+      : file_(file),
+        training_(mlp_training(train, options, "probe", 1)),
+        batch_(options.batch),
+        layers_(std::move(layers)) {
     for (NamedTensor& entry : training_.network().parameters()) {
       entry.tensor.copy_from(file[published("init." + layers_, entry.name)]);
     }
@@ -53,12 +56,12 @@ class PublishedHead {
     }
   }
 
-  MlpTraining& training() { return training_; }
+  NetworkTraining& training() { return training_; }
   const std::vector<double>& losses() const { return losses_; }
 
  private:
   const Fixture& file_;
-  MlpTraining training_;
+  NetworkTraining training_;
   int64_t batch_;
   std::string layers_;
   std::vector<double> losses_;

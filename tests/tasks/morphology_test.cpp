@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "support/tokens_in_memory.h"
 #include "testing/plugins.h"
 
 namespace astroclip {
@@ -73,12 +74,50 @@ TEST(MorphologyTask, MeasuresProbesBesideTheMajorityAnswer) {
     EXPECT_EQ(row.n_train, 80);
     EXPECT_EQ(row.n_test, 37);
   }
-  EXPECT_THAT(answers.note, HasSubstr("Test objects left out with fewer than 35 votes: 3 on bar."));
+  EXPECT_THAT(answers.note,
+              HasSubstr("Test objects have at least 35 votes on a question; left out with fewer: 3 on bar."));
+  EXPECT_EQ(answers.protocol, "own");
   EXPECT_EQ(metric_of(found.reports[1], "telling", "knn", "accuracy"), 1.0);
   const Report& confusion = found.reports[2];
   EXPECT_EQ(metric_of(confusion, "telling", "knn, true: strong", "strong"), 1.0);
   EXPECT_EQ(metric_of(confusion, "telling", "knn, true: weak", "no"), 0.0);
   EXPECT_EQ(confusion.rows.size(), 3U) << "of the model alone";
+}
+
+TEST(MorphologyTask, TakesAnotherLeastNumberOfVotes) {
+  const auto measured = [](const std::string& min_votes) {
+    return make_task("morphology", "questions = [\"bar\"]\nprobes = [\"knn\"]\nk = 5\nmin_votes = " + min_votes)
+        ->run(votes_on_bars())
+        .reports.at(0);
+  };
+  const Report twenty = measured("20"), forty = measured("40");
+  EXPECT_EQ(twenty.rows.at(0).n_test, 40);
+  EXPECT_THAT(twenty.note, HasSubstr("Test objects have at least 20 votes on a question."));
+  EXPECT_EQ(forty.rows.at(0).n_test, 37);
+  EXPECT_THAT(forty.note,
+              HasSubstr("Test objects have at least 40 votes on a question; left out with fewer: 3 on bar."));
+}
+
+TEST(MorphologyTask, AnAttentiveProbeLearnsSharesOfVotes) {
+  TaskInput input = votes_on_bars();
+  input.representations.resize(1);
+  Representation& telling = input.representations[0];
+  // Each object has two tokens: what tells, and the opposite. Their mean is the same for all.
+  for (Vectors* vectors : {&telling.train, &telling.test}) {
+    Matrix tokens{2 * vectors->values.rows, 3};
+    for (int64_t row = 0; row < vectors->values.rows; ++row) {
+      const auto own = vectors->values.row(row);
+      tokens.values.insert(tokens.values.end(), {own[0], own[1], 1.0F, -own[0], -own[1], -1.0F});
+    }
+    vectors->tokens = std::make_shared<testing_support::TokensInMemory>(2, tokens);
+    vectors->values.values.assign(vectors->values.values.size(), 0.0F);
+  }
+  const auto found = make_task("morphology",
+                               "questions = [\"bar\"]\nprobes = [\"mlp\", \"attentive\"]\nbatch = 10\n"
+                               "hidden = [16]\ndropout = 0.0\nlr = 1e-2")
+                         ->run(input);
+  EXPECT_GT(metric_of(found.reports.at(0), "telling", "bar attentive", "accuracy"), 0.95);
+  EXPECT_LT(metric_of(found.reports[0], "telling", "bar mlp", "accuracy"), 0.6);
 }
 
 TEST(MorphologyTask, TheNetworkLearnsBothProtocols) {
@@ -103,7 +142,7 @@ TEST(MorphologyTask, LeavesOutQuestionsThatTooFewWereAsked) {
       make_task("morphology", "questions = [\"bar\", \"disk-edge-on\"]\nprobes = [\"knn\"]\nk = 5")->run(input);
   EXPECT_EQ(found.reports.at(0).rows.size(), 3U);
   EXPECT_THAT(found.reports[0].note,
-              testing::AllOf(HasSubstr("fewer than 35 votes: 40 on disk-edge-on, 3 on bar"),
+              testing::AllOf(HasSubstr("left out with fewer: 40 on disk-edge-on, 3 on bar."),
                              HasSubstr("Not measured, as fewer than two objects have the votes: disk-edge-on.")));
 }
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "support/message_of.h"
+#include "support/tokens_in_memory.h"
 #include "testing/plugins.h"
 
 namespace astroclip {
@@ -324,6 +325,111 @@ TEST(PropertiesTask, MeasuresEachLabelByEachProbe) {
   ASSERT_EQ(mass.representation + " " + mass.method, "telling mass ridge");
   EXPECT_NEAR(value_of(mass, "MAE"), 0.5, 1e-4);
   EXPECT_NEAR(value_of(mass, "σ_NMAD"), 0.0, 1e-4);
+}
+
+TEST(PropertiesTask, TheNamedProtocolsPredictAllLabelsTogether) {
+  TaskInput input = input_of_provabgs();
+  for (const double z : input.train_labels["redshift"]) input.train_labels["mass"].push_back(10.0 - 2.0 * z);
+  for (const double z : input.test_labels["redshift"]) input.test_labels["mass"].push_back(10.0 - 2.0 * z);
+  input.test_labels["mass"][49] = NAN;
+  input.keep_probes = true;
+  const std::string labels = "labels = [\"redshift\", \"mass\"]\nprobes = [\"knn\", \"mlp\"]\n";
+  for (const std::string protocol : {"published", "corrected"}) {
+    const auto task = testing_support::make_task("properties", labels + "protocol = \"" + protocol + "\"");
+    EXPECT_THAT(task->optional_labels(), testing::Contains("PROVABGS_LOGMSTAR_BF"));
+    const TaskResult found = task->run(input);
+    const Report& report = found.reports.at(0);
+    EXPECT_EQ(report.protocol, protocol);
+    EXPECT_THAT(report.note, testing::StartsWith("protocol " + protocol + "; knn: k = 64"));
+    EXPECT_THAT(report.note, testing::HasSubstr("195 of 200 training and 45 of 50 test objects"));
+    std::vector<std::string> methods;
+    for (const Measurement& row : report.rows) {
+      if (row.representation != "telling") continue;
+      methods.push_back(row.method);
+      if (row.method.ends_with("knn")) {
+        EXPECT_GT(value_of(row, "R²"), 0.9);
+      }
+      EXPECT_EQ(row.n_train, 195);
+      EXPECT_EQ(row.n_test, 44) << "an object without a mass is left out of both";
+    }
+    EXPECT_THAT(methods, testing::ElementsAre("redshift knn", "redshift mlp", "mass knn", "mass mlp"));
+    const Prediction& network = found.predictions.at(1);
+    EXPECT_EQ(network.method, "mlp");
+    EXPECT_THAT(network.outputs, testing::ElementsAre("redshift", "mass"));
+    EXPECT_EQ(network.metadata.at("protocol"), protocol);
+    const auto widths = std::ranges::find(network.fitted, "layers.1.weight", &NamedTensor::name);
+    ASSERT_NE(widths, network.fitted.end());
+    EXPECT_EQ(widths->tensor.shape(), Shape({64, 64}));
+  }
+  EXPECT_THAT(testing_support::make_task("properties", labels)->optional_labels(), testing::IsEmpty());
+  EXPECT_THAT([&] { testing_support::make_task("properties", labels + "protocol = \"corrected\"\nepochs = 3"); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("'protocol' sets k = 64, hidden = [64, 64]")));
+  EXPECT_THAT([] { testing_support::make_task("properties", "labels = []"); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("'labels' names no label")));
+}
+
+/// A report and each probe tell a protocol, the task's own one, too.
+TEST(Protocols, AreToldByEveryTaskThatFitsProbes) {
+  TaskInput input = plain_input();
+  input.keep_probes = true;
+  for (const auto& [task, toml] : {std::pair("redshift", "probes = [\"knn\"]"),
+                                   {"properties", "labels = [\"redshift\"]\nprobes = [\"knn\"]"},
+                                   {"posterior", "labels = [\"redshift\"]\nmembers = 1\nepochs = 1"}}) {
+    const TaskResult found = testing_support::make_task(task, toml)->run(input);
+    EXPECT_EQ(found.reports.at(0).protocol, "own") << task;
+    EXPECT_EQ(found.predictions.at(0).metadata.at("protocol"), "own") << task;
+  }
+}
+
+/// Half of the objects' redshifts, which one token alone tells; a floor has no tokens.
+class OnTokens : public testing::Test {
+ protected:
+  OnTokens() {
+    Rng rng(24, RngStream::tests);
+    const testing_support::Marked train(600, rng), test(200, rng);
+    input_.representations = {
+        {"trained", "image", false, Role::model, train.vectors, test.vectors},
+        {"magnitudes", "image", false, Role::floor, of_all(train.vectors.values), of_all(test.vectors.values), true}};
+    input_.train_labels["redshift"] = train.labels;
+    input_.test_labels["redshift"] = test.labels;
+    for (int64_t i = 0; i < 600; ++i) input_.train_ids.push_back(i);
+    for (int64_t i = 0; i < 200; ++i) input_.test_ids.push_back(i);
+  }
+
+  TaskInput input_;
+};
+
+TEST_F(OnTokens, AnAttentiveProbeStandsBesideTheOthers) {
+  const auto task = testing_support::make_task(
+      "properties",
+      "labels = [\"redshift\"]\nprobes = [\"mlp\", \"attentive\"]\nhidden = [16]\nepochs = 30\n"
+      "batch = 20\nlr = 5e-3\ndropout = 0.0");
+  EXPECT_TRUE(task->reads_tokens());
+  EXPECT_FALSE(testing_support::make_task("properties", "labels = [\"redshift\"]")->reads_tokens());
+  input_.probe_seeds = 2;
+  // An object without a label, and one that lacks the modality.
+  input_.train_labels["redshift"][3] = NAN;
+  remove(input_.representations[0].test, {7});
+  const TaskResult found = task->run(input_);
+  const Report& report = found.reports.at(0);
+  EXPECT_THAT(report.note, testing::EndsWith(" No tokens, and so no attentive probe: magnitudes (image)."));
+  std::vector<std::string> lines;
+  for (const Measurement& row : report.rows) lines.push_back(row.representation + ": " + row.method);
+  EXPECT_THAT(lines,
+              testing::ElementsAre("trained: redshift attentive", "trained: redshift mlp", "magnitudes: redshift mlp"));
+  const Measurement &attentive = report.rows[0], &mlp = report.rows[1];
+  EXPECT_GT(value_of(attentive, "R²"), value_of(mlp, "R²") + 0.3);
+  EXPECT_EQ(attentive.n_train, 599);
+  EXPECT_EQ(attentive.n_test, 199);
+  EXPECT_TRUE(std::isfinite(attentive.values.at(0).seed_error));
+  EXPECT_EQ(found.predictions.size(), 6U);
+}
+
+TEST_F(OnTokens, NothingIsMeasuredWithoutThem) {
+  input_.representations.erase(input_.representations.begin());
+  const auto found = reports("redshift", "probes = [\"attentive\"]", input_);
+  EXPECT_TRUE(found.at(0).rows.empty());
+  EXPECT_THAT(found[0].note, testing::EndsWith("No tokens, and so no attentive probe: magnitudes (image)."));
 }
 
 TEST(RetrievalTask, RanksPartnersInBothDirections) {

@@ -12,13 +12,12 @@
 namespace astroclip {
 namespace {
 
-enum class Protocol { own, published, corrected };
+using probe::Protocol;
 
 class Morphology final : public Task {
  public:
   struct Parameters : probe::Options, morphology::Poll {
     bool confusion = true;
-    Protocol protocol = Protocol::own;
     Parameters() {
       hidden = {256, 256, 256};
       epochs = 25, batch = 256, dropout = 0.2, validation = 0.1;
@@ -45,7 +44,7 @@ class Morphology final : public Task {
                     "published: that of AstroCLIP, with unscaled embeddings, a second softmax in the loss and the last "
                     "epoch's weights; corrected: the same with standardised columns, one softmax and the best epoch's "
                     "weights; own: as the other keys say",
-                    {{"own", Protocol::own}, {"published", Protocol::published}, {"corrected", Protocol::corrected}})
+                    probe::protocols())
                 .check([](const Parameters& p) { return refusal(p); }),
             "none: a linear model", probe::Target::shares)
             .example(R"(
@@ -57,13 +56,14 @@ min_votes = 20
   }
 
   explicit Morphology(const Parameters& parameters) : p_(parameters) {
-    if (p_.protocol != Protocol::own) p_.Options::protocol = name_of(p_.protocol);
     if (p_.protocol != Protocol::published) return;
     p_.standardisation = probe::Standardisation::none;
     p_.softmax_twice = true, p_.keeps_best = false;
   }
 
   std::vector<std::string> labels() const override { return morphology::labels_of(p_); }
+
+  bool reads_tokens() const override { return probe::reads_tokens(p_); }
 
   TaskResult run(const TaskInput& given) const override {
     TaskInput input = given;
@@ -83,9 +83,9 @@ min_votes = 20
     }
     morphology::add_means(report, mean);
     for (Report* one : {&report, &mean}) {
-      if (p_.protocol != Protocol::own) one->protocol = name_of(p_.protocol);
+      one->protocol = probe::name_of(p_.protocol);
       one->better = {{"accuracy", Better::more}, {"balanced", Better::more}, {"F1", Better::more}};
-      one->note = note(few, unmeasured);
+      one->note = note(few, unmeasured) + probe::lack_of_tokens(given, p_);
     }
     mean.note = "Errors are those of questions with the same objects: means of the questions' errors. " + mean.note;
     result.reports.insert(result.reports.begin(), {std::move(report), std::move(mean)});
@@ -93,14 +93,10 @@ min_votes = 20
   }
 
  private:
-  static std::string name_of(Protocol protocol) { return protocol == Protocol::published ? "published" : "corrected"; }
-
   static std::string refusal(const Parameters& p) {
     if (const std::string wrong = morphology::refusal(p); !wrong.empty()) return wrong;
     const Parameters set;
-    const bool differs = p.k != set.k || p.hidden != set.hidden || p.epochs != set.epochs || p.batch != set.batch ||
-                         p.lr != set.lr || p.dropout != set.dropout || p.validation != set.validation ||
-                         p.min_votes != set.min_votes;
+    const bool differs = !probe::same_training(p, set) || p.min_votes != set.min_votes;
     if (p.protocol == Protocol::own || !differs) return "";
     return "'protocol' sets k = 64, hidden = [256, 256, 256], epochs = 25, batch = 256, lr = 0.001, dropout = 0.2, "
            "validation = 0.1 and min_votes = 35; leave these keys out, or 'protocol'";
@@ -142,12 +138,12 @@ min_votes = 20
   }
 
   std::string note(const std::string& few, const std::string& unmeasured) const {
-    std::string text = p_.protocol == Protocol::own ? "" : "protocol " + name_of(p_.protocol) + "; ";
-    text +=
+    std::string text =
+        probe::beginning_of_note(p_.protocol) +
         "shares of votes are learnt, the largest one is the answer; balanced: the mean recall of the answers; F1: "
-        "weighted by how often an answer is true.";
-    if (!few.empty())
-      text += " Test objects left out with fewer than " + std::to_string(p_.min_votes) + " votes: " + few + ".";
+        "weighted by how often an answer is true. Test objects have at least " +
+        std::to_string(p_.min_votes) + " votes on a question";
+    text += few.empty() ? "." : "; left out with fewer: " + few + ".";
     if (!unmeasured.empty()) text += " Not measured, as fewer than two objects have the votes: " + unmeasured + ".";
     return text;
   }
