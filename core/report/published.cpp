@@ -43,13 +43,12 @@ constexpr PublishedAccuracy published_accuracies[] = {{"aligned", 0.76}, {"befor
 enum class Subject { none, redshift, properties, morphology };
 
 Subject subject_of(const Report& report, const RunResults& run) {
-  const bool under_protocol = report.protocol == "published";
+  if (report.protocol != "published") return Subject::none;  // other protocols measure other objects
   if (report.title == "morphology: mean of the questions")
-    return under_protocol && run.has_published_votes ? Subject::morphology : Subject::none;
+    return run.has_published_votes ? Subject::morphology : Subject::none;
   if (std::ranges::find(published_objects, run.objects) == std::end(published_objects)) return Subject::none;
   if (report.title.starts_with("properties")) return Subject::properties;
-  // Redshifts are of the published selection only under the published protocol.
-  return under_protocol && report.title.starts_with("redshift") ? Subject::redshift : Subject::none;
+  return report.title.starts_with("redshift") ? Subject::redshift : Subject::none;
 }
 
 }  // namespace
