@@ -21,18 +21,23 @@ bool is_dot(const std::string& line, Dot& dot) {
                      &dot.x, &dot.y, &dot.scale, &dot.red, &dot.green, &dot.blue) == 6;
 }
 
-/// Without the second of two decimals of numbers in the path's data.
-std::string with_tenths(const std::string& line) {
+/// Without the second of two decimals of numbers in a path's data, which may go on over several lines.
+std::string with_tenths(const std::string& line, bool& in_path) {
   const auto is_digit = [&](size_t at) {
     return at < line.size() && std::isdigit(static_cast<unsigned char>(line[at]));
   };
-  const size_t begin = line.find(" d='");
-  if (line.find("<path") == std::string::npos || begin == std::string::npos) return line;
-  const size_t end = line.find('\'', begin + 4);
+  size_t begin = 0;
+  if (!in_path) {
+    const size_t data = line.find(" d='");
+    if (line.find("<path") == std::string::npos || data == std::string::npos) return line;
+    begin = data + 4;
+  }
+  const size_t end = line.find('\'', begin);
+  in_path = end == std::string::npos;
   std::string out;
   for (size_t i = 0; i < line.size(); ++i) {
     const bool is_second =
-        i > begin + 4 && i < end && is_digit(i) && is_digit(i - 1) && line[i - 2] == '.' && !is_digit(i + 1);
+        i >= begin + 2 && i < end && is_digit(i) && is_digit(i - 1) && line[i - 2] == '.' && !is_digit(i + 1);
     if (!is_second) out += line[i];
   }
   return out;
@@ -45,6 +50,7 @@ std::string condensed_svg(const std::string& svg) {
   constexpr double diameter = 2.205;
   std::string out, colour;
   double scale = 0.0;  // of the open group; 0: none is open
+  bool in_path = false;
   const auto close = [&] {
     if (scale > 0.0) out += "'/>\n</g>\n";
     scale = 0.0;
@@ -55,7 +61,7 @@ std::string condensed_svg(const std::string& svg) {
     Dot dot;
     if (!is_dot(line, dot)) {
       close();
-      out += with_tenths(line) + "\n";
+      out += with_tenths(line, in_path) + "\n";
       continue;
     }
     if (dot.scale != scale) {
