@@ -153,6 +153,19 @@ TEST(ReportTables, HavePublishedNumbersBesideThoseOfThePublishedPairsAlone) {
   EXPECT_THAT(with(158109, 39523), Not(HasSubstr("published R²")));
 }
 
+/// 0.74: k-NN on aligned images (Parker et al. 2024).
+TEST(ReportTables, HavePublishedPropertiesUnderThePublishedProtocolAlone) {
+  const auto with = [](const std::string& protocol) {
+    Report properties{"properties of test objects", "", {}, {{"R²", Better::more}}, protocol};
+    properties.rows.push_back({"aligned", "image", "log_mass knn", Role::model, {{"R²", 0.5}}, 80, 20});
+    const std::string run = finished_run("properties-" + protocol, {properties});
+    io::write_text(run + "/provenance.toml", "[dataset]\n\"training objects\" = 158109\n\"test objects\" = 39523\n");
+    return page_of({run});
+  };
+  EXPECT_THAT(with("published"), HasSubstr("<td>0.5000</td><td>0.74</td>"));
+  EXPECT_THAT(with("own"), Not(HasSubstr("published R²")));
+}
+
 TEST(ReportPage, OfManyLargeRunsHasAtMostFiveMegabytes) {
   std::vector<RunResults> runs = read_results({finished_run("large", reports_of(std::string(100000, 'x')))});
   runs.front().experiment += std::string(200000, '<');
@@ -204,14 +217,14 @@ TEST(CondensedSvg, DrawsCirclesAsDotsAndKeepsNumbersOfTexts) {
     return fmt::format("\t<use xlink:href='#gpPt6' transform='translate({},20.04) scale({})' color='rgb({})'/>\n", x,
                        scale, colour);
   };
-  EXPECT_EQ(
-      condensed_svg("<text><tspan>0.25</tspan></text>\n\t<path stroke='black' d='M56.52,303.30 L57.00,4.206 '/>\n" +
-                    circle("1.56", "2.00", " 52,  96, 140") + circle("2.00", "2.00", " 52,  96, 140") +
-                    circle("3.00", "2.00", "255, 255,   0") + circle("4.00", "1.00", "255, 255,   0") + "</g>\n"),
-      "<text><tspan>0.25</tspan></text>\n\t<path stroke='black' d='M56.5,303.3 L57.0,4.206 '/>\n"
-      "<g stroke-width='4.41' stroke-linecap='round'>\n<path stroke='#34608c' d='M1.6 20.0h0M2.0 20.0h0'/>\n"
-      "<path stroke='#ffff00' d='M3.0 20.0h0'/>\n</g>\n"
-      "<g stroke-width='2.21' stroke-linecap='round'>\n<path stroke='#ffff00' d='M4.0 20.0h0'/>\n</g>\n</g>\n");
+  EXPECT_EQ(condensed_svg("<text><tspan>0.25</tspan></text>\n\t<path stroke='black' d='M56.52,303.30 L57.00,4.206\n\t "
+                          "L58.25,9.75 '/>\n" +
+                          circle("1.56", "2.00", " 52,  96, 140") + circle("2.00", "2.00", " 52,  96, 140") +
+                          circle("3.00", "2.00", "255, 255,   0") + circle("4.00", "1.00", "255, 255,   0") + "</g>\n"),
+            "<text><tspan>0.25</tspan></text>\n\t<path stroke='black' d='M56.5,303.3 L57.0,4.206\n\t L58.2,9.7 '/>\n"
+            "<g stroke-width='4.41' stroke-linecap='round'>\n<path stroke='#34608c' d='M1.6 20.0h0M2.0 20.0h0'/>\n"
+            "<path stroke='#ffff00' d='M3.0 20.0h0'/>\n</g>\n"
+            "<g stroke-width='2.21' stroke-linecap='round'>\n<path stroke='#ffff00' d='M4.0 20.0h0'/>\n</g>\n</g>\n");
 }
 
 TEST(ReportPage, WithoutTasksSaysSo) {
