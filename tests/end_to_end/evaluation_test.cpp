@@ -256,7 +256,7 @@ TEST(Evaluation, AnAttentiveProbeIsFittedOnTokensKeptAndApplied) {
   const std::string data = survey("tokens.h5", 0);
   const Evaluated found = evaluated(
       "tokens", experiment("tokens", data, clip, "embedding = \"pool\"\nkeep_probes = true\nprobe_seeds = 1\n"),
-      attentive_alone);
+      std::string(attentive_alone) + " --set experiment.precision=f32");
   ASSERT_EQ(found.status, 0) << found.err;
   const auto& report = found.reports[0];
   std::vector<std::string> lines;
@@ -278,7 +278,7 @@ TEST(Evaluation, AnAttentiveProbeIsFittedOnTokensKeptAndApplied) {
   std::filesystem::remove(output);
   const std::string probe = run + "/probes/redshift redshift image " + own + " attentive.safetensors";
   const auto embedded = run_program("embed --model '" + run + "/model.safetensors' --input '" + data + "' --output '" +
-                                    output + "' --embedding pool --batch 7 --probe '" + probe + "'");
+                                    output + "' --embedding pool --precision f32 --batch 7 --probe '" + probe + "'");
   ASSERT_EQ(embedded.status, 0) << embedded.err;
   const std::vector<int64_t> ids = whole_dataset<int64_t>(output, "object_id");
   const std::vector<double> of_all = whole_dataset<double>(output, "image_redshift_attentive");
