@@ -8,6 +8,7 @@
 #include "config/toml.h"
 #include "experiment/experiment.h"
 #include "experiment/experiment_file.h"
+#include "record/console.h"
 #include "sweep/dry_run.h"
 #include "sweep/folder.h"
 #include "sweep/sweep.h"
@@ -52,6 +53,8 @@ int resume(const Values& values) {
   const Experiment experiment = read_experiment(read(folder.resolved(), values));
   if (std::filesystem::exists(folder.report_json())) {
     fmt::print("{}: the run is already finished; its results are in {}\n", folder.path(), folder.report_text());
+    record::Console console;
+    run::complete_page(folder, console);
     return 0;
   }
   return status_of(run::run(experiment, folder, {}, rebuilt(values)));

@@ -54,16 +54,7 @@ void tell_names_apart(std::vector<RunResults>& runs) {
   }
 }
 
-}  // namespace
-
-std::vector<std::string> RunResults::stages() const {
-  std::vector<std::string> names;
-  for (const record::MetricsLine& line : metrics) {
-    if (std::ranges::find(names, line.stage) == names.end()) names.push_back(line.stage);
-  }
-  return names;
-}
-
+/// Of a run whose tasks gave `reports`.
 RunResults results_of(const record::RunFolder& folder, std::vector<Report> reports) {
   RunResults run{folder, fs::absolute(folder.path() + "/").lexically_normal().parent_path().filename().string(),
                  std::move(reports)};
@@ -88,6 +79,16 @@ RunResults results_of(const record::RunFolder& folder, std::vector<Report> repor
   }
   std::erase_if(run.reports, [](const Report& report) { return report.title == "provenance"; });
   return run;
+}
+
+}  // namespace
+
+std::vector<std::string> RunResults::stages() const {
+  std::vector<std::string> names;
+  for (const record::MetricsLine& line : metrics) {
+    if (std::ranges::find(names, line.stage) == names.end()) names.push_back(line.stage);
+  }
+  return names;
 }
 
 std::vector<RunResults> read_results(const std::vector<std::string>& folders) {

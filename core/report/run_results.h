@@ -28,9 +28,6 @@ struct RunResults {
   std::vector<std::string> stages() const;
 };
 
-/// Of a run whose tasks gave `reports`.
-RunResults results_of(const record::RunFolder& folder, std::vector<Report> reports);
-
 /// Of finished runs. Throws Error naming the file when a folder is not that of a finished run, or is damaged.
 std::vector<RunResults> read_results(const std::vector<std::string>& folders);
 

@@ -120,7 +120,7 @@ class Run {
     const std::vector<Report> reports = evaluate::evaluate(experiment_, *model_, origins_, *dataset_, in_both_,
                                                            provenance_, looks_, folder_, console_, cache_.get());
     io::write_text(folder_.report_json(), evaluate::report_json(reports));
-    write_page(reports);
+    complete_page(folder_, console_);
     return Outcome::finished;
   }
 
@@ -182,17 +182,6 @@ class Run {
     if (found == metadata.end()) return;
     std::istringstream text(found->second);
     for (std::string line; std::getline(text, line);) looks_.push_back(line);
-  }
-
-  /// The run is finished without its page, which can be written anew.
-  void write_page(const std::vector<Report>& reports) {
-    try {
-      report::write_report({report::results_of(folder_, reports)}, folder_.report());
-      console_.say(fmt::format("report: {}/index.html", folder_.report()));
-    } catch (const std::exception& error) {
-      console_.say(fmt::format("warning: the page of the run is not written: {}; `astroclip report {}` writes it anew",
-                               error.what(), folder_.path()));
-    }
   }
 
   void initialise(const StageSpec& stage) {
@@ -310,6 +299,17 @@ Outcome run(const Experiment& experiment, const record::RunFolder& folder, const
   } catch (const std::exception& error) {
     note_failure(console, error);
     throw;
+  }
+}
+
+void complete_page(const record::RunFolder& folder, record::Console& console) {
+  if (std::filesystem::exists(folder.report() + "/index.html")) return;
+  try {
+    report::write_report(report::read_results({folder.path()}), folder.report());
+    console.say(fmt::format("report: {}/index.html", folder.report()));
+  } catch (const std::exception& error) {
+    console.say(fmt::format("warning: the page of the run is not written: {}; `astroclip report {}` writes it anew",
+                            error.what(), folder.path()));
   }
 }
 

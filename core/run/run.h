@@ -6,6 +6,7 @@
 
 #include "experiment/experiment.h"
 #include "experiment/provenance.h"
+#include "record/console.h"
 #include "record/run_folder.h"
 
 namespace astroclip::run {
@@ -26,5 +27,8 @@ struct CachedResults {
 /// another instruction set or card, another dataset behind the same path, other code, unless `rebuilt` accepts it.
 Outcome run(const Experiment& experiment, const record::RunFolder& folder, const CachedResults& cached = {},
             Rebuilt rebuilt = Rebuilt::refuse);
+
+/// Writes the page of a finished run that has none. What hinders it is a warning, because the results are there.
+void complete_page(const record::RunFolder& folder, record::Console& console);
 
 }  // namespace astroclip::run

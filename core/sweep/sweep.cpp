@@ -64,6 +64,7 @@ Outcome run(const Plan& plan, const std::string& path, Rebuilt rebuilt) {
     const std::string head = fmt::format("[{}/{}] {}", ++number, plan.runs.size(), run.name);
     if (folder.state(run) == State::finished) {
       ++finished_before;
+      run::complete_page(folder.open(run), console);
       continue;
     }
     console.say(fmt::format("\n{}", head));

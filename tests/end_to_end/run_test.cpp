@@ -246,6 +246,18 @@ TEST(Run, AFinishedRunIsLeftAlone) {
   EXPECT_THAT(outcome.out, HasSubstr("the run is already finished"));
 }
 
+/// Ended while the page was written.
+TEST(Run, AFinishedRunWithoutItsPageGetsIt) {
+  const std::string folder = scratch("half_a_page");
+  fs::copy(undisturbed_run(), folder, fs::copy_options::recursive);
+  fs::remove_all(folder + "/report/figures");
+  fs::remove(folder + "/report/index.html");
+  const auto outcome = run_program("run --resume '" + folder + "'");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("report: " + folder + "/report/index.html"));
+  EXPECT_TRUE(fs::is_regular_file(folder + "/report/index.html"));
+}
+
 TEST(Run, ABadNumberStopsTheRunNamingItAndUpdatesNothing) {
   const std::string folder = scratch("diverged");
   const auto outcome = run_program(run_arguments(folder) +
