@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "io/hdf5/hdf5.h"
@@ -227,8 +228,7 @@ Figure along_spectra(const ShownAttention& shown, const TestObjects& objects, co
   figure.caption = fmt::format(
       "What the embedding of spectra by the encoder {} attends to in {} test objects: the weight of each of its {} "
       "tokens, in the mean of {} heads (orange), over the spectrum in means of 20 pixels (blue). Lines are named at "
-      "the "
-      "object's redshift.",
+      "the object's redshift.",
       shown.encoder, rows, shown.tokens, shown.heads);
   figure.alt =
       fmt::format("Spectra of {} objects, with the attention of the encoder {} along them.", rows, shown.encoder);
@@ -262,8 +262,7 @@ std::string attention_html(const record::RunFolder& folder, const TestObjects& o
             shown.heads > 1 && shown.heads <= most_heads ? " and by each" : ""),
         table_of(shown, objects));
   }
-  std::erase_if(spectra, [](const Figure& figure) { return figure.data.empty(); });
-  return html + sheet.add(std::move(spectra));
+  return html + sheet.add(with_data(std::move(spectra)));
 }
 
 }  // namespace astroclip::report

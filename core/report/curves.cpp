@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "report/blocks.h"
 #include "report/gnuplot.h"
@@ -139,8 +140,7 @@ Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) 
 std::vector<Figure> curve_figures(const std::vector<RunResults>& runs) {
   std::vector<Figure> figures;
   for (const std::string& stage : stages_of(runs)) figures.push_back(curves_of(runs, stage));
-  std::erase_if(figures, [](const Figure& figure) { return figure.data.empty(); });
-  return figures;
+  return with_data(std::move(figures));
 }
 
 }  // namespace astroclip::report

@@ -90,6 +90,11 @@ std::string file_name_of(const std::string& words) {
   return name;
 }
 
+std::vector<Figure> with_data(std::vector<Figure> figures) {
+  std::erase_if(figures, [](const Figure& figure) { return figure.data.empty(); });
+  return figures;
+}
+
 FigureSheet::FigureSheet(std::string folder, size_t most_bytes)
     : folder_(std::move(folder)), left_(most_bytes), has_gnuplot_(report::has_gnuplot()) {}
 

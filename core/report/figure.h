@@ -24,6 +24,9 @@ struct Figure {
 /// A name made of words: other characters than letters of ASCII and digits become one -.
 std::string file_name_of(const std::string& words);
 
+/// Those of figures that have something to draw.
+std::vector<Figure> with_data(std::vector<Figure> figures);
+
 /// The figures of a page.
 class FigureSheet {
  public:

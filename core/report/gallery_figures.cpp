@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <utility>
 
 #include "base/error.h"
 #include "base/markup.h"
@@ -229,8 +230,7 @@ std::string galleries_html(const record::RunFolder& folder, const TestObjects& o
     }
     if (!pictures.wavelengths.empty()) spectra.push_back(gallery.spectra());
   }
-  std::erase_if(spectra, [](const Figure& figure) { return figure.data.empty(); });
-  return html + sheet.add(spectra);
+  return html + sheet.add(with_data(std::move(spectra)));
 }
 
 }  // namespace astroclip::report

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <numeric>
+#include <utility>
 
 #include "io/hdf5/hdf5.h"
 #include "map/quality.h"
@@ -169,8 +170,7 @@ std::vector<Figure> map_figures(const RunResults& run, const TestObjects& object
     if (std::ssize(mapped.objects) >= least_mapped)
       figures.push_back(map_of(objects, name.substr(0, name.size() - embedding_mark.size()), mapped));
   }
-  std::erase_if(figures, [](const Figure& figure) { return figure.data.empty(); });
-  return figures;
+  return with_data(std::move(figures));
 }
 
 }  // namespace astroclip::report

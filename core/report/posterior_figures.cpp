@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "api/task.h"
 #include "report/blocks.h"
@@ -104,8 +105,7 @@ std::vector<Figure> posterior_figures(const std::vector<StoredPrediction>& predi
     if (one.values.role == Role::model && one.values.method.ends_with(transform_mark) && !one.values.outputs.empty())
       figures.push_back(calibration_of(one.values));
   }
-  std::erase_if(figures, [](const Figure& figure) { return figure.data.empty(); });
-  return figures;
+  return with_data(std::move(figures));
 }
 
 }  // namespace astroclip::report

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "evaluate/report.h"
 #include "probe/metrics.h"
@@ -197,8 +198,7 @@ std::vector<Figure> prediction_figures(const RunResults& run, const TestObjects&
                                        const std::vector<StoredPrediction>& predictions) {
   std::vector<Figure> figures;
   for (const StoredPrediction* one : drawn_of(predictions)) figures.push_back(figure_of(run, objects, *one));
-  std::erase_if(figures, [](const Figure& figure) { return figure.data.empty(); });
-  return figures;
+  return with_data(std::move(figures));
 }
 
 }  // namespace astroclip::report

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <utility>
 
 #include "record/figure.h"
 #include "report/blocks.h"
@@ -148,8 +149,7 @@ Figure figure_of(const std::string& stage, const std::vector<fs::path>& tables) 
   figure.data = blocks.text();
   figure.caption = fmt::format(
       "What the loss makes of {} objects at the last validation, {}: {}{}. Shaded: what was hidden from the encoder. "
-      "The "
-      "table has the root mean square of the difference and, beside it, the deviation of what was hidden about its "
+      "The table has the root mean square of the difference and, beside it, the deviation of what was hidden about its "
       "mean.",
       tables.size(), when, fmt::join(names, " and "), group > 1 ? fmt::format(", in means of {} points", group) : "");
   figure.alt = fmt::format("{} panels, one for each object, with {} over {}.", tables.size(), fmt::join(names, " and "),
@@ -165,8 +165,7 @@ std::vector<Figure> validation_figures(const RunResults& run) {
     const std::vector<fs::path> tables = last_tables(run.folder.figures(), stage);
     if (!tables.empty()) figures.push_back(figure_of(stage, tables));
   }
-  std::erase_if(figures, [](const Figure& figure) { return figure.data.empty(); });
-  return figures;
+  return with_data(std::move(figures));
 }
 
 }  // namespace astroclip::report
