@@ -117,15 +117,15 @@ std::vector<std::string> SampLink::send_table(const std::string& name, std::shar
   return hub->notify_all(load_type, {{"url", table.url}, {"table-id", table.id}, {"name", name}});
 }
 
+std::deque<SampLink::Table> SampLink::sent_tables() const {
+  const std::scoped_lock lock(mutex_);
+  return tables_;
+}
+
 std::vector<std::string> SampLink::show(int64_t row) {
   const auto hub = client();
-  std::deque<Table> tables;
-  {
-    const std::scoped_lock lock(mutex_);
-    tables = tables_;
-  }
   std::vector<std::string> names;
-  for (const Table& table : tables) {
+  for (const Table& table : sent_tables()) {
     if (!map::is_set(*table.rows, row)) continue;
     add_names(names, hub->notify_all(highlight_type, {{"table-id", table.id},
                                                       {"url", table.url},
@@ -143,13 +143,8 @@ std::vector<std::string> SampLink::show(int64_t row) {
 
 std::vector<std::string> SampLink::select(const map::Mask& rows) {
   const auto hub = client();
-  std::deque<Table> tables;
-  {
-    const std::scoped_lock lock(mutex_);
-    tables = tables_;
-  }
   std::vector<std::string> names;
-  for (const Table& table : tables) {
+  for (const Table& table : sent_tables()) {
     const map::Mask common = joined(rows, *table.rows, "intersection");
     const int64_t count = map::count_of(common);
     if (count > most_rows_sent)

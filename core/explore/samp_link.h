@@ -49,6 +49,8 @@ class SampLink {
     nlohmann::ordered_json what;
   };
   std::shared_ptr<samp::Client> client() const;
+  /// A copy: messages are sent without the lock.
+  std::deque<Table> sent_tables() const;
   void receive(const samp::Message& message);
   /// The table that a message is about.
   Table table_of(const nlohmann::json& parameters) const;
