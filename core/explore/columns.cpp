@@ -146,6 +146,10 @@ std::vector<Catalogue::Column> Columns::all() const {
 }
 
 std::span<const float> Columns::values(const std::string& name) const {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (const auto kept = values_.find(name); kept != values_.end()) return kept->second;
+  }
   const auto own = made(name);
   if (!own) return catalogue_.values(name);
   if (!of_predictions_.contains(name)) {
