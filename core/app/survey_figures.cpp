@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/published_relations.h"
 #include "data/fields.h"
 #include "io/output/durable_file.h"
 #include "probe/metrics.h"
@@ -60,11 +61,26 @@ struct SurveyRelation {
   std::vector<double> values, half_widths = {};
 };
 
+/// A relation as a function of a figure's abscissa.
+struct Curve {
+  std::string title;
+  std::function<double(double x)> at;
+};
+
 struct SurveyFigure {
   std::string name, title, x, y;
   std::vector<BinPoint> points;
   std::vector<SurveyRelation> relations;
   std::string shown = "median, bars from 16 to 84 %";  ///< what points and bars are
+
+  SurveyFigure& beside(const std::vector<Curve>& curves) {
+    for (const Curve& curve : curves) {
+      SurveyRelation relation{curve.title, {}};
+      for (const BinPoint& point : points) relation.values.push_back(curve.at(point.x));
+      relations.push_back(relation);
+    }
+    return *this;
+  }
 };
 
 Bins bins_of(double low, double high, double step) {
@@ -72,6 +88,7 @@ Bins bins_of(double low, double high, double step) {
   for (; low < high - 0.5 * step; low += step) bins.push_back({low, low + step});
   return bins;
 }
+const std::string mass_axis = "stellar mass, log10 M☉";
 Bins mass_bins() { return bins_of(9.0, 11.5, 0.25); }
 
 std::vector<BinPoint> medians(const Bins& bins, size_t galaxies, const Value& of_x, const Value& of_y,
@@ -87,13 +104,6 @@ std::vector<BinPoint> medians(const Bins& bins, size_t galaxies, const Value& of
                       probe::quantile(values, 0.84)});
   }
   return points;
-}
-
-SurveyRelation relation(const std::string& title, const std::vector<BinPoint>& at,
-                        const std::function<double(double)>& of_x) {
-  SurveyRelation made{title, {}};
-  for (const BinPoint& point : at) made.values.push_back(of_x(point.x));
-  return made;
 }
 
 std::string table_of(const SurveyFigure& figure) {
@@ -169,23 +179,16 @@ double complete_redshift(double log_mass) {
   return low;
 }
 
-/// Galaxies per Mpc³ and dex of stellar mass (Baldry et al. 2012: a double Schechter function).
-double published_mass_function(double log_mass) {
-  const double x = std::pow(10.0, log_mass - 10.66);
-  return std::log(10.0) * std::exp(-x) * (3.96e-3 * std::pow(x, 1.0 - 0.35) + 0.79e-3 * std::pow(x, 1.0 - 1.47));
-}
-
 /// Of a volume-limited sample, up to the redshift at which the survey has every galaxy of a mass: the mass function,
 /// and the share that is quenched.
-std::array<SurveyFigure, 2> figures_of_volumes(const SurveyTable& t) {
+std::vector<SurveyFigure> figures_of_volumes(const SurveyTable& t) {
   SurveyFigure numbers{"mass_function",
                        "volume-limited sample, normalised to the published sum",
-                       "stellar mass, log10 M☉",
+                       mass_axis,
                        "galaxies, log10 of the number per Mpc³ and dex",
                        {},
                        {}};
-  SurveyFigure quenched{
-      "quenched_share", "volume-limited sample", "stellar mass, log10 M☉", "share of quenched galaxies", {}, {}};
+  SurveyFigure quenched{"quenched_share", "volume-limited sample", mass_axis, "share of quenched galaxies", {}, {}};
   numbers.shown = quenched.shown = "bars of √N";
   double sum = 0.0, published = 0.0;
   std::vector<double> densities;
@@ -197,7 +200,7 @@ std::array<SurveyFigure, 2> figures_of_volumes(const SurveyTable& t) {
       ++all, red += t["quenched"][g] == 1.0 ? 1 : 0;
     }
     const double x = 0.5 * (low + high), count = static_cast<double>(all), share = static_cast<double>(red) / count;
-    sum += count, published += volume * published_mass_function(x);
+    sum += count, published += volume * published::mass_function(x);
     densities.push_back(count / volume);
     const double error = std::sqrt(share * (1.0 - share) / count);
     quenched.points.push_back({x, all, share - error, share, share + error});
@@ -208,88 +211,88 @@ std::array<SurveyFigure, 2> figures_of_volumes(const SurveyTable& t) {
     for (double* value : {&numbers.points[i].low, &numbers.points[i].middle, &numbers.points[i].high})
       *value = std::log10(*value * density);
   }
-  numbers.relations = {relation("Baldry et al. (2012)", numbers.points,
-                                [](double x) { return std::log10(published_mass_function(x)); })};
-  quenched.relations = {relation("as drawn: 1 / (1 + exp(-(log M - 10.65) / 0.45)), a setting", quenched.points,
-                                 [](double x) { return 1.0 / (1.0 + std::exp(-(x - 10.65) / 0.45)); })};
+  numbers.beside({{"Baldry et al. (2012)", [](double x) { return std::log10(published::mass_function(x)); }}});
+  quenched.beside({{"as drawn: 1 / (1 + exp(-(log M - 10.65) / 0.45)), a setting",
+                    [](double x) { return 1.0 / (1.0 + std::exp(-(x - 10.65) / 0.45)); }}});
   return {numbers, quenched};
 }
 
-/// Medians of Gallazzi et al. (2005), table 2: log10 of the stellar mass and of Z over 0.02.
-constexpr std::pair<double, double> gallazzi[] = {{8.91, -0.60},  {9.11, -0.61}, {9.31, -0.65},  {9.51, -0.61},
-                                                  {9.72, -0.52},  {9.91, -0.41}, {10.11, -0.23}, {10.31, -0.11},
-                                                  {10.51, -0.01}, {10.72, 0.04}, {10.91, 0.07},  {11.11, 0.10},
-                                                  {11.31, 0.12},  {11.51, 0.13}, {11.72, 0.14},  {11.91, 0.15}};
-
-double gallazzi_at(double log_mass) {
-  for (size_t i = 1; i < std::size(gallazzi); ++i) {
-    const auto [low, at_low] = gallazzi[i - 1];
-    const auto [high, at_high] = gallazzi[i];
-    if (log_mass < high) return at_low + (at_high - at_low) * (log_mass - low) / (high - low);
-  }
-  return gallazzi[std::size(gallazzi) - 1].second;
+Value label(const SurveyTable& t, const std::string& name) {
+  return [&t, name](size_t g) { return t[name][g]; };
 }
 
-/// The median attenuation of Hα by stellar mass (Garn & Best 2010, eq. 5), taken to that of starlight at 5500 Å by
-/// Calzetti's law (k = 3.33 and 4.05) and 0.44.
-double published_dust(double log_mass) {
-  const double x = log_mass - 10.0;
-  return 0.44 * 4.05 / 3.33 * (0.91 + x * (0.77 + x * (0.11 - x * 0.09)));
+/// Galaxies that a figure shows, and their name in its title.
+struct Shown {
+  std::string title;
+  std::function<bool(size_t galaxy)> has;
+};
+Shown all_galaxies() {
+  return {"all galaxies", [](size_t) { return true; }};
+}
+Shown star_forming(const SurveyTable& t) {
+  return {"star-forming galaxies", [&t](size_t g) { return t["quenched"][g] == 0.0; }};
+}
+Shown quenched(const SurveyTable& t) {
+  return {"quenched galaxies", [&t](size_t g) { return t["quenched"][g] == 1.0; }};
 }
 
-std::vector<SurveyFigure> figures_of(const SurveyTable& t) {
-  const auto label = [&t](const std::string& name) { return Value([&t, name](size_t g) { return t[name][g]; }); };
-  const auto colour = [&t](const std::string& blue, const std::string& red) {
-    return Value([&t, blue, red](size_t g) { return t[blue][g] - t[red][g]; });
+/// Medians of a quantity by stellar mass.
+SurveyFigure by_mass(const SurveyTable& t, const std::string& name, const std::string& axis, const Value& value,
+                     const Shown& shown) {
+  return {name, shown.title, mass_axis, axis, medians(mass_bins(), t.size(), label(t, "log_mass"), value, shown.has),
+          {}};
+}
+
+/// Of galaxies of r < 17.77, beside those of SDSS (survey.md).
+std::vector<SurveyFigure> figures_of_colours(const SurveyTable& t) {
+  const auto figure = [&t](const std::string& name, const std::string& axis, const std::string& blue,
+                           const std::string& red, const SurveyRelation& expected) {
+    return SurveyFigure{
+        name,
+        "galaxies of r < 17.77",
+        "redshift",
+        axis,
+        medians(
+            {{0.03, 0.06}, {0.08, 0.12}, {0.15, 0.20}}, t.size(), label(t, "redshift"),
+            [&](size_t g) { return t[blue][g] - t[red][g]; }, [&](size_t g) { return t["mag_r"][g] < 17.77; }),
+        {expected}};
   };
-  const auto is_bright = [&t](size_t g) { return t["mag_r"][g] < 17.77; };
-  const auto every = [](size_t) { return true; };
-  const auto is_blue = [&t](size_t g) { return t["quenched"][g] == 0.0; };
-  const auto is_red = [&t](size_t g) { return t["quenched"][g] == 1.0; };
-  const auto is_blue_and_complete = [&](size_t g) {
-    return is_blue(g) && t["log_mass"][g] > complete_mass(t["redshift"][g]);
-  };
+  const std::string sdss = "SDSS galaxies, carried to DECam's bands";
+  return {figure("colour_gr", "g − r, AB mag", "mag_g", "mag_r", {sdss, {0.66, 0.85, 1.07}, {0.18, 0.15, 0.16}}),
+          figure("colour_rz", "r − z, AB mag", "mag_r", "mag_z", {sdss, {0.52, 0.65, 0.72}, {0.17, 0.09, 0.06}})};
+}
+
+/// Star formation, metals of the stars, dust.
+std::vector<SurveyFigure> figures_of_matter(const SurveyTable& t) {
+  const Shown complete = {"volume-limited sample of star-forming galaxies", [&t](size_t g) {
+                            return t["quenched"][g] == 0.0 && t["log_mass"][g] > complete_mass(t["redshift"][g]);
+                          }};
   const Value present_rate = [&t](size_t g) { return t["log_sfr"][g] - 2.5 * std::log10(1.0 + t["redshift"][g]); };
   const Value solar_metals = [&t](size_t g) { return t["metallicity"][g] - std::log10(0.02); };
-  const Bins slices = {{0.03, 0.06}, {0.08, 0.12}, {0.15, 0.20}};
-  const std::string mass = "stellar mass, log10 M☉", bright = "galaxies of r < 17.77";
-  const std::string sdss = "SDSS galaxies, carried to DECam's bands";
-  const auto figure = [&](const std::string& name, const std::string& title, const std::string& x, const std::string& y,
-                          const Bins& bins, const Value& of_x, const Value& of_y, const auto& in) {
-    return SurveyFigure{name, title, x, y, medians(bins, t.size(), of_x, of_y, in), {}};
-  };
-  std::vector<SurveyFigure> figures = {
-      figure("colour_gr", bright, "redshift", "g − r, AB mag", slices, label("redshift"), colour("mag_g", "mag_r"),
-             is_bright),
-      figure("colour_rz", bright, "redshift", "r − z, AB mag", slices, label("redshift"), colour("mag_r", "mag_z"),
-             is_bright),
-      figure("main_sequence", "volume-limited sample of star-forming galaxies", mass,
-             "star-formation rate over (1 + z)^2.5, log10 M☉/yr", mass_bins(), label("log_mass"), present_rate,
-             is_blue_and_complete),
-      figure("metallicity", "all galaxies", mass, "metallicity of the stars, log10 of Z over 0.02", mass_bins(),
-             label("log_mass"), solar_metals, every),
-      figure("dust", "star-forming galaxies", mass, "attenuation of starlight at 5500 Å, mag", mass_bins(),
-             label("log_mass"), label("dust"), is_blue)};
-  figures[0].relations.push_back({sdss, {0.66, 0.85, 1.07}, {0.18, 0.15, 0.16}});
-  figures[1].relations.push_back({sdss, {0.52, 0.65, 0.72}, {0.17, 0.09, 0.06}});
-  figures[2].relations = {// At the age of the universe, 13.5 Gyr.
-                          relation("Speagle et al. (2014), today", figures[2].points,
-                                   [](double x) { return (0.84 - 0.026 * 13.5) * x - (6.51 - 0.11 * 13.5); }),
-                          relation("as drawn: 0.13 + 0.7 (log M - 10.5)", figures[2].points,
-                                   [](double x) { return 0.13 + 0.7 * (x - 10.5); })};
-  figures[3].relations = {relation("Gallazzi et al. (2005)", figures[3].points, gallazzi_at)};
-  figures[4].relations = {relation("Garn & Best (2010), of Hα, taken to starlight", figures[4].points, published_dust)};
-  std::ranges::move(figures_of_volumes(t), std::back_inserter(figures));
+  return {by_mass(t, "main_sequence", "star-formation rate over (1 + z)^2.5, log10 M☉/yr", present_rate, complete)
+              .beside({{"Speagle et al. (2014), today", published::main_sequence},
+                       {"as drawn: 0.13 + 0.7 (log M - 10.5)", [](double x) { return 0.13 + 0.7 * (x - 10.5); }}}),
+          by_mass(t, "metallicity", "metallicity of the stars, log10 of Z over 0.02", solar_metals, all_galaxies())
+              .beside({{"Gallazzi et al. (2005)", published::stellar_metallicity}}),
+          by_mass(t, "dust", "attenuation of starlight at 5500 Å, mag", label(t, "dust"), star_forming(t))
+              .beside({{"Garn & Best (2010), of Hα, taken to starlight", published::dust}})};
+}
+
+/// Features of the spectra by stellar mass and by star formation.
+std::vector<SurveyFigure> figures_of_indices(const SurveyTable& t) {
   const Value specific_rate = [&t](size_t g) { return t["log_sfr"][g] - t["log_mass"][g]; };
-  for (const auto& [name, y] :
+  std::vector<SurveyFigure> figures;
+  for (const auto& [name, axis] :
        {std::pair{"dn4000", "Dn4000"}, {"hdelta_a", "HδA, Å"}, {"mgb", "Mg b, Å of equivalent width"}}) {
     const std::string stem = std::string(name) + "_";
-    figures.push_back(figure(stem + "star_forming", "star-forming galaxies", mass, y, mass_bins(), label("log_mass"),
-                             label(name), is_blue));
-    figures.push_back(
-        figure(stem + "quenched", "quenched galaxies", mass, y, mass_bins(), label("log_mass"), label(name), is_red));
-    figures.push_back(figure(stem + "rate", "all galaxies", "specific star-formation rate, log10 1/yr", y,
-                             bins_of(-13.0, -9.0, 0.25), specific_rate, label(name), every));
+    figures.push_back(by_mass(t, stem + "star_forming", axis, label(t, name), star_forming(t)));
+    figures.push_back(by_mass(t, stem + "quenched", axis, label(t, name), quenched(t)));
+    figures.push_back({stem + "rate",
+                       all_galaxies().title,
+                       "specific star-formation rate, log10 1/yr",
+                       axis,
+                       medians(bins_of(-13.0, -9.0, 0.25), t.size(), specific_rate, label(t, name), all_galaxies().has),
+                       {}});
   }
   return figures;
 }
@@ -345,11 +348,13 @@ void write_survey_figures(const Dataset& survey, const std::string& recipe, cons
     io::write_text(folder + "/" + name, heading + text);
     if (!has_gnuplot) fmt::print("{}\n", text);
   };
-  for (const SurveyFigure& figure : figures_of(table)) {
-    write(figure.name + ".dat", table_of(figure));
-    io::write_text(folder + "/" + figure.name + ".gp", heading + script_of(figure, recipe));
-    if (has_gnuplot && !report::run_gnuplot(folder, {figure.name + ".gp"})) {
-      throw Error(fmt::format("{}/{}.gp: gnuplot failed", folder, figure.name));
+  for (const auto& figures_of : {figures_of_colours, figures_of_matter, figures_of_volumes, figures_of_indices}) {
+    for (const SurveyFigure& figure : figures_of(table)) {
+      write(figure.name + ".dat", table_of(figure));
+      io::write_text(folder + "/" + figure.name + ".gp", heading + script_of(figure, recipe));
+      if (has_gnuplot && !report::run_gnuplot(folder, {figure.name + ".gp"})) {
+        throw Error(fmt::format("{}/{}.gp: gnuplot failed", folder, figure.name));
+      }
     }
   }
   write("redshift.dat", redshift_from_colours(table));
