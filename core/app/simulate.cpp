@@ -65,8 +65,8 @@ Verb simulate_verb() {
       .options = {Argument("galaxies", "N", "number of galaxies (default: 4096)"),
                   Argument("seed", "S", "seed of the galaxies and their noise (default: 1)"),
                   Argument("figures", "FOLDER",
-                           "draw its colours, masses, rates, metals and dust beside published ones, by gnuplot where "
-                           "it is installed; print their numbers otherwise"),
+                           "draw its colours, masses, rates, metals, dust, sizes and velocity dispersions beside "
+                           "published ones, by gnuplot where it is installed; print their numbers otherwise"),
                   Argument("set", "key=value",
                            "set a parameter of the dataset simulated_survey (see `astroclip describe "
                            "simulated_survey`)")

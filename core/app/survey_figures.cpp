@@ -8,6 +8,7 @@
 #include <functional>
 #include <iterator>
 #include <map>
+#include <numbers>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -162,11 +163,14 @@ double comoving_distance(double redshift) {
   return 299792.458 / 70.0 * redshift / steps * sum;
 }
 
+double distance_modulus(double redshift) {
+  return 5.0 * std::log10(comoving_distance(redshift) * (1.0 + redshift)) + 25.0;
+}
+
 /// log10 of the stellar mass, M☉, above which every galaxy at a redshift is brighter than r = 19.5: the faintest have 4
 /// solar masses per solar luminosity (absolute magnitude 4.65) and lose 1.2 z magnitudes to redshift.
 double complete_mass(double redshift) {
-  const double modulus = 5.0 * std::log10(comoving_distance(redshift) * (1.0 + redshift)) + 25.0;
-  return 0.4 * (4.65 - (19.5 - modulus - 1.2 * redshift)) + std::log10(4.0);
+  return 0.4 * (4.65 - (19.5 - distance_modulus(redshift) - 1.2 * redshift)) + std::log10(4.0);
 }
 
 /// The redshift up to which the survey has every galaxy of a mass.
@@ -262,7 +266,7 @@ std::vector<SurveyFigure> figures_of_colours(const SurveyTable& t) {
           figure("colour_rz", "r − z, AB mag", "mag_r", "mag_z", {sdss, {0.52, 0.65, 0.72}, {0.17, 0.09, 0.06}})};
 }
 
-/// Star formation, metals of the stars, dust.
+/// Star formation, metals of stars and gas, dust.
 std::vector<SurveyFigure> figures_of_matter(const SurveyTable& t) {
   const Shown complete = {"volume-limited sample of star-forming galaxies", [&t](size_t g) {
                             return t["quenched"][g] == 0.0 && t["log_mass"][g] > complete_mass(t["redshift"][g]);
@@ -274,8 +278,54 @@ std::vector<SurveyFigure> figures_of_matter(const SurveyTable& t) {
                        {"as drawn: 0.13 + 0.7 (log M - 10.5)", [](double x) { return 0.13 + 0.7 * (x - 10.5); }}}),
           by_mass(t, "metallicity", "metallicity of the stars, log10 of Z over 0.02", solar_metals, all_galaxies())
               .beside({{"Gallazzi et al. (2005)", published::stellar_metallicity}}),
+          by_mass(t, "gas_metallicity", "metallicity of the gas, 12 + log10(O/H) by O3N2", label(t, "gas_metallicity"),
+                  star_forming(t))
+              .beside({{"Kewley & Ellison (2008), as drawn", published::gas_metallicity}}),
           by_mass(t, "dust", "attenuation of starlight at 5500 Å, mag", label(t, "dust"), star_forming(t))
               .beside({{"Garn & Best (2010), of Hα, taken to starlight", published::dust}})};
+}
+
+std::vector<SurveyFigure> figures_of_sizes(const SurveyTable& t) {
+  const std::string axis = "half-light radius along the major axis in r, log10 kpc";
+  const Value size = [&t](size_t g) {
+    const double distance = 1e3 * comoving_distance(t["redshift"][g]) / (1.0 + t["redshift"][g]);
+    return std::log10(distance * t["half_light_radius"][g] * std::numbers::pi / (180.0 * 3600.0));
+  };
+  const auto published_sizes = [](bool quenched) {
+    return std::vector<Curve>{
+        {"van der Wel et al. (2014), z < 0.5", [=](double x) { return published::size(x, quenched); }},
+        {"Shen et al. (2003), circular apertures, taken to the major axis",
+         [=](double x) { return published::size_of_apertures(x, quenched); }}};
+  };
+  return {
+      by_mass(t, "size_star_forming", axis, size, star_forming(t))
+          .beside(published_sizes(false))
+          .beside({{"discs as drawn: 0.74 + 0.23 (log M - 10.7)", [](double x) { return 0.74 + 0.23 * (x - 10.7); }}}),
+      by_mass(t, "size_quenched", axis, size, quenched(t))
+          .beside(published_sizes(true))
+          .beside({{"discs and ellipticals as drawn: 0.60 + 0.60 (log M - 10.7), at least 0.20",
+                    [](double x) { return std::max(0.20, 0.60 + 0.60 * (x - 10.7)); }}})};
+}
+
+/// Velocity dispersions of quenched galaxies by stellar mass and by luminosity.
+std::vector<SurveyFigure> figures_of_motions(const SurveyTable& t) {
+  const std::string axis = "velocity dispersion of the stars, log10 km/s";
+  const Value dispersion = [&t](size_t g) { return std::log10(t["velocity_dispersion"][g]); };
+  // The spectrum of old stars takes as much from r as in complete_mass.
+  const Value magnitude = [&t](size_t g) {
+    const double z = t["redshift"][g];
+    return t["mag_r"][g] - distance_modulus(z) - 1.2 * z;
+  };
+  const auto is_near = [&t](size_t g) { return t["quenched"][g] == 1.0 && t["redshift"][g] < 0.15; };
+  SurveyFigure by_magnitude{"faber_jackson",
+                            "quenched galaxies of z < 0.15",
+                            "absolute magnitude in r",
+                            axis,
+                            medians(bins_of(-23.5, -19.0, 0.5), t.size(), magnitude, dispersion, is_near),
+                            {}};
+  return {by_mass(t, "velocity_dispersion", axis, dispersion, quenched(t))
+              .beside({{"Zahid et al. (2016), as drawn", published::velocity_dispersion}}),
+          by_magnitude.beside({{"Hyde & Bernardi (2009)", published::faber_jackson}})};
 }
 
 /// Features of the spectra by stellar mass and by star formation.
@@ -348,7 +398,8 @@ void write_survey_figures(const Dataset& survey, const std::string& recipe, cons
     io::write_text(folder + "/" + name, heading + text);
     if (!has_gnuplot) fmt::print("{}\n", text);
   };
-  for (const auto& figures_of : {figures_of_colours, figures_of_matter, figures_of_volumes, figures_of_indices}) {
+  for (const auto& figures_of : {figures_of_colours, figures_of_matter, figures_of_volumes, figures_of_sizes,
+                                 figures_of_motions, figures_of_indices}) {
     for (const SurveyFigure& figure : figures_of(table)) {
       write(figure.name + ".dat", table_of(figure));
       io::write_text(folder + "/" + figure.name + ".gp", heading + script_of(figure, recipe));

@@ -75,61 +75,107 @@ class Simulate : public testing::Test {
   }
 };
 
+/// A line of a figure's table.
+struct FigureRow {
+  double x;
+  size_t galaxies;
+  double low, median, high;
+  std::vector<double> published;
+};
+std::vector<FigureRow> rows_of(const std::string& table) {
+  std::vector<FigureRow> rows;
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.front() == '#') continue;
+    std::istringstream words(line);
+    FigureRow& row = rows.emplace_back();
+    std::string low, median, high, published;
+    words >> row.x >> row.galaxies >> low >> median >> high;
+    row.low = std::stod(low), row.median = std::stod(median), row.high = std::stod(high);
+    while (words >> published) row.published.push_back(std::stod(published));
+  }
+  return rows;
+}
+
 TEST_F(Simulate, FiguresAreNumbersBesideThePublishedOnesWhereThereIsNoGnuplot) {
   const Environment nowhere("PATH", "/nonexistent");
   const auto outcome = run_program("simulate '" + file_ + "' --galaxies 60 --figures '" + folder_ + "'");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  const std::string text = contents(folder_ + "/metallicity.dat");
-  EXPECT_THAT(outcome.out, HasSubstr(text.substr(text.find('\n') + 1)));
-  std::istringstream lines(text);
-  std::string line;
-  std::getline(lines, line);
-  EXPECT_THAT(line, StartsWith("# simulated: simulated_survey 5: galaxies=60"));
-  const std::vector<double> masses = label(file_, "log_mass"), metallicities = label(file_, "metallicity");
-  int64_t bins = 0;
-  while (std::getline(lines, line)) {
-    if (line.front() == '#') continue;
-    double middle = 0.0, low = 0.0, median = 0.0, high = 0.0, published = 0.0;
-    size_t count = 0;
-    std::istringstream(line) >> middle >> count >> low >> median >> high >> published;
-    std::vector<double> here;
-    for (size_t g = 0; g < masses.size(); ++g) {
-      if (masses[g] >= middle - 0.125 && masses[g] < middle + 0.125)
-        here.push_back(metallicities[g] - std::log10(0.02));
+  const auto table = [&](const std::string& figure) { return contents(folder_ + "/" + figure + ".dat"); };
+  EXPECT_THAT(table("metallicity"), StartsWith("# simulated: simulated_survey 6: galaxies=60"));
+  EXPECT_THAT(outcome.out, HasSubstr(table("metallicity").substr(table("metallicity").find('\n') + 1)));
+  EXPECT_THAT(table("redshift"), HasSubstr("\nk-NN(64) "));
+  EXPECT_FALSE(fs::exists(folder_ + "/metallicity.png"));
+
+  const std::vector<double> masses = label(file_, "log_mass"), redshifts = label(file_, "redshift");
+  const std::vector<double> quenched = label(file_, "quenched");
+  const auto expect_medians = [&](const std::string& figure, const std::vector<double>& values, double kind) {
+    const std::vector<FigureRow> rows = rows_of(table(figure));
+    EXPECT_EQ(rows.size(), 10U) << figure;
+    for (const FigureRow& row : rows) {
+      std::vector<double> here;
+      for (size_t g = 0; g < masses.size(); ++g) {
+        const bool is_shown = std::isnan(kind) || quenched[g] == kind;
+        if (is_shown && masses[g] >= row.x - 0.125 && masses[g] < row.x + 0.125) here.push_back(values[g]);
+      }
+      ASSERT_EQ(row.galaxies, here.size()) << figure << ' ' << row.x;
+      if (here.empty()) continue;
+      std::ranges::sort(here);
+      EXPECT_NEAR(row.median, 0.5 * (here[(here.size() - 1) / 2] + here[here.size() / 2]), 6e-4)
+          << figure << ' ' << row.x;
     }
-    ASSERT_EQ(count, here.size()) << middle;
-    std::ranges::sort(here);
-    if (!here.empty()) {
-      EXPECT_NEAR(median, 0.5 * (here[(here.size() - 1) / 2] + here[here.size() / 2]), 6e-4) << middle;
-    }
-    // Gallazzi et al. (2005), table 2: −0.61 at 9.11, −0.65 at 9.31; 0.04 at 10.72, 0.07 at 10.91.
-    if (std::abs(middle - 9.125) < 1e-9) {
-      EXPECT_NEAR(published, -0.61 - 0.04 * 0.015 / 0.20, 6e-4);
-    }
-    if (std::abs(middle - 10.875) < 1e-9) {
-      EXPECT_NEAR(published, 0.04 + 0.03 * 0.155 / 0.19, 6e-4);
-    }
-    ++bins;
+  };
+  std::vector<double> metallicities = label(file_, "metallicity"), sizes = label(file_, "half_light_radius");
+  std::vector<double> dispersions = label(file_, "velocity_dispersion");
+  for (size_t g = 0; g < masses.size(); ++g) {
+    metallicities[g] -= std::log10(0.02);
+    dispersions[g] = std::log10(dispersions[g]);
+    // Of a second of arc: by Simpson's rule, of 1/E(z) in the flat universe of H0 = 70 and Ωm = 0.3.
+    const auto inverse = [](double z) { return 1.0 / std::sqrt(0.3 * std::pow(1.0 + z, 3) + 0.7); };
+    const double z = redshifts[g];
+    double distance = inverse(0.0) + inverse(z);
+    for (int i = 1; i < 20; ++i) distance += (i % 2 == 1 ? 4.0 : 2.0) * inverse(0.05 * i * z);
+    distance *= 299792.458 / 70.0 * z / 60.0;
+    sizes[g] = std::log10(sizes[g] * 1e3 * distance / (1.0 + z) / 206264.806);
   }
-  EXPECT_EQ(bins, 10);
-  EXPECT_THAT(contents(folder_ + "/redshift.dat"), HasSubstr("\nk-NN(64) "));
-  // Baldry et al. (2012) at 10.625: x = 0.9226, ln 10 e^−x (3.96e-3 x^0.65 + 0.79e-3 x^−0.47) = 4.190e-3, its logarithm
-  // −2.378; Speagle et al. (2014) at 10.125 and 13.5 Gyr: 0.489 · 10.125 − 5.025 = −0.074; Garn & Best (2010)
-  // at 10.125: 1.008 mag in Hα, 0.539 in starlight.
-  const auto published_at = [&](const std::string& figure, double middle) {
-    std::istringstream rows(contents(folder_ + "/" + figure + ".dat"));
-    for (std::string row; std::getline(rows, row);) {
-      double x = 0.0, value = std::nan("");
-      std::string galaxies, low, of_bin, high;
-      std::istringstream(row) >> x >> galaxies >> low >> of_bin >> high >> value;
-      if (std::abs(x - middle) < 1e-9) return value;
+  expect_medians("metallicity", metallicities, std::nan(""));
+  expect_medians("size_star_forming", sizes, 0.0);
+  expect_medians("size_quenched", sizes, 1.0);
+  expect_medians("velocity_dispersion", dispersions, 1.0);
+  expect_medians("gas_metallicity", label(file_, "gas_metallicity"), 0.0);
+
+  const auto published_at = [&](const std::string& figure, double x, size_t which = 0) {
+    for (const FigureRow& row : rows_of(table(figure))) {
+      if (std::abs(row.x - x) < 1e-9) return row.published.at(which);
     }
     return std::nan("");
   };
+  // Gallazzi et al. (2005), table 2: −0.61 at 9.11, −0.65 at 9.31; 0.04 at 10.72, 0.07 at 10.91.
+  EXPECT_NEAR(published_at("metallicity", 9.125), -0.61 - 0.04 * 0.015 / 0.20, 6e-4);
+  EXPECT_NEAR(published_at("metallicity", 10.875), 0.04 + 0.03 * 0.155 / 0.19, 6e-4);
+  // Baldry et al. (2012) at 10.625: x = 0.9226, ln 10 e^−x (3.96e-3 x^0.65 + 0.79e-3 x^−0.47) = 4.190e-3, its logarithm
+  // −2.378; Speagle et al. (2014) at 10.125 and 13.5 Gyr: 0.489 · 10.125 − 5.025 = −0.074; Garn & Best (2010)
+  // at 10.125: 1.008 mag in Hα, 0.539 in starlight.
   EXPECT_NEAR(published_at("mass_function", 10.625), -2.378, 6e-4);
   EXPECT_NEAR(published_at("main_sequence", 10.125), -0.074, 6e-4);
   EXPECT_NEAR(published_at("dust", 10.125), 0.539, 6e-4);
-  EXPECT_FALSE(fs::exists(folder_ + "/metallicity.png"));
+  // Kewley & Ellison (2008) at 10.125: 32.1488 − 86.1899 + 100.0946 − 37.3423 = 8.7112.
+  EXPECT_NEAR(published_at("gas_metallicity", 10.125), 8.711, 6e-4);
+  EXPECT_TRUE(std::isnan(published_at("gas_metallicity", 11.125)));
+  // Van der Wel et al. (2014) for z = 0.25, 10.625 and 11.125 being −0.074 and 0.426 from 5e10: 0.86 − 0.25 · 0.074 and
+  // 0.60 + 0.75 · 0.426, and nothing below 3e9 and 2e10. Shen et al. (2003) at 10.625: 0.1 · 10^1.4875 · 2.0595^0.25 =
+  // 3.681 kpc over √0.6; at 11.125: 2.88e-6 · 10^6.23 = 4.891 kpc over √0.775.
+  EXPECT_NEAR(published_at("size_star_forming", 10.625), 0.8415, 6e-4);
+  EXPECT_NEAR(published_at("size_star_forming", 10.625, 1), std::log10(3.681 / std::sqrt(0.6)), 6e-4);
+  EXPECT_NEAR(published_at("size_quenched", 11.125), 0.9195, 6e-4);
+  EXPECT_NEAR(published_at("size_quenched", 11.125, 1), std::log10(4.891 / std::sqrt(0.775)), 6e-4);
+  EXPECT_TRUE(std::isnan(published_at("size_star_forming", 9.375)));
+  EXPECT_TRUE(std::isnan(published_at("size_quenched", 10.125)));
+  // Zahid et al. (2016): 118.3 km/s at 10.26, and slopes of 0.403 and 0.293. Hyde & Bernardi (2009) at −21.75: −2.97 +
+  // 8.0475 − 2.8384.
+  EXPECT_NEAR(published_at("velocity_dispersion", 9.375), 2.0730 - 0.403 * 0.885, 6e-4);
+  EXPECT_NEAR(published_at("velocity_dispersion", 10.625), 2.0730 + 0.293 * 0.365, 6e-4);
+  EXPECT_NEAR(published_at("faber_jackson", -21.75), 2.2391, 6e-4);
 }
 
 TEST_F(Simulate, FiguresAreDrawnByGnuplot) {
@@ -143,7 +189,7 @@ TEST_F(Simulate, FiguresAreDrawnByGnuplot) {
     ++scripts;
     EXPECT_THAT(contents(fs::path(entry).replace_extension(".png")), StartsWith("\x89PNG\r\n")) << entry.path();
   }
-  EXPECT_GE(scripts, 10);
+  EXPECT_EQ(scripts, 21);
 }
 
 TEST_F(Simulate, WritesTheSameFileAgainAndNearlyTheSameWithOtherInstructions) {

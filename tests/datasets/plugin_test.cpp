@@ -81,12 +81,22 @@ TEST_F(DatasetPlugin, AnotherFileIsNotTakenForTheSurvey) {
   const std::string path = in_folder("survey.h5");
   make("simulated_survey", "galaxies = 10\nfile = '" + path + "'");
   EXPECT_THAT([&] { make("simulated_survey", "galaxies = 11\nfile = '" + path + "'"); },
-              ThrowsMessage<Error>(HasSubstr(path + ": expected the survey 'simulated_survey 5: galaxies=11")));
-  const std::string foreign = in_folder("foreign.h5");
-  io::OutputFile output(foreign, io::OutputFile::Mode::create);
-  io::Hdf5File::create(output).close();
+              ThrowsMessage<Error>(HasSubstr(path + ": expected the survey 'simulated_survey 6: galaxies=11")));
+  const auto written = [&](const std::string& name, const std::string& recipe) {
+    io::OutputFile output(in_folder(name), io::OutputFile::Mode::create);
+    io::Hdf5File file = io::Hdf5File::create(output);
+    if (!recipe.empty()) file.write_attribute("recipe", recipe);
+    file.close();
+    return in_folder(name);
+  };
+  const std::string foreign = written("foreign.h5", "");
   EXPECT_THAT([&] { make("simulated_survey", "file = '" + foreign + "'"); },
               ThrowsMessage<Error>(HasSubstr("found a file that simulated_survey did not write")));
+  const std::string parameters = ": galaxies=10 seed=1 bands=grz image_noise=1 spectrum_noise=1 ivar=false";
+  const std::string earlier = written("earlier.h5", "simulated_survey 5" + parameters);
+  EXPECT_THAT([&] { make("simulated_survey", "galaxies = 10\nfile = '" + earlier + "'"); },
+              ThrowsMessage<Error>(HasSubstr("expected the survey 'simulated_survey 6" + parameters +
+                                             "', found 'simulated_survey 5" + parameters + "'")));
 }
 
 TEST_F(DatasetPlugin, OldKeysAreRefusedWithTheNewOnes) {

@@ -207,6 +207,46 @@ TEST(SimulatedImage, TheBrightestAxisPointsWhereThePositionAngleSays) {
   EXPECT_NEAR(0.5 * std::atan2(2.0 * xy, xx - yy), 0.6, 0.01);
 }
 
+/// The sum of a stamp within the ellipse of a disc's shape with this semi-major axis in arcsec.
+double sum_within(const Profile& disc, double axis, std::span<const float> stamp) {
+  constexpr int64_t side = data::image_side, parts = 5;
+  double inside = 0.0;
+  for (int64_t i = 0; i < side * side * parts * parts; ++i) {
+    const double x = (static_cast<double>(i % (side * parts)) + 0.5) / parts - 0.5 * side;
+    const double y = (static_cast<double>(i / (side * parts)) + 0.5) / parts - 0.5 * side;
+    const double u = x * std::cos(disc.position_angle) + y * std::sin(disc.position_angle);
+    const double v = y * std::cos(disc.position_angle) - x * std::sin(disc.position_angle);
+    if (std::hypot(u, v / disc.axis_ratio) * data::pixel_scale >= axis) continue;
+    inside += stamp[static_cast<size_t>(i / (side * parts) / parts * side + i % (side * parts) / parts)];
+  }
+  return inside / (parts * parts);
+}
+
+TEST(SimulatedImage, TheHalfLightRadiusHoldsHalfOfTheLightOfBulgeAndDisc) {
+  Galaxy galaxy;
+  galaxy.disc = {.radius = 3.0, .axis_ratio = 0.3, .position_angle = 0.6};
+  galaxy.bulge = {.sersic_index = 4.0, .radius = 1.5, .axis_ratio = 0.65, .position_angle = 0.6};
+  const std::vector<float> bulge = sersic_stamp(galaxy.bulge, {0.0, 0.0}), disc = sersic_stamp(galaxy.disc, {0.0, 0.0});
+  for (const double share : {0.0, 0.3, 0.8}) {
+    PartFluxes fluxes;
+    fluxes.bulge[2] = share, fluxes.disc[2] = 0.75 * (1.0 - share), fluxes.young[2] = 0.25 * (1.0 - share);
+    std::vector<float> light(disc.size());
+    for (size_t i = 0; i < light.size(); ++i) light[i] = static_cast<float>(share * bulge[i] + (1.0 - share) * disc[i]);
+    EXPECT_NEAR(sum_within(galaxy.disc, half_light_radius(galaxy, fluxes, 2), light), 0.5, 0.005) << share;
+  }
+}
+
+TEST(SimulatedImage, TheHalfLightRadiusOfAnEllipticalIsThatOfItsProfiles) {
+  Galaxy galaxy;
+  galaxy.elliptical = true;
+  galaxy.disc = {.radius = 2.5, .axis_ratio = 0.7};
+  galaxy.bulge = galaxy.disc;
+  galaxy.bulge.sersic_index = 4.0;
+  PartFluxes fluxes;
+  fluxes.bulge[1] = 9.0, fluxes.disc[1] = 1.0;
+  EXPECT_NEAR(half_light_radius(galaxy, fluxes, 1), 2.5, 1e-3);
+}
+
 TEST(SimulatedImage, BlurringKeepsTheLightAndAddsItsVariance) {
   std::vector<float> stamp(static_cast<size_t>(data::image_side * data::image_side));
   stamp[static_cast<size_t>(70 * data::image_side + 80)] = 1.0F;

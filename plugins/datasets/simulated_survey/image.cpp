@@ -24,6 +24,16 @@ const data::LogNormal& psf_of(size_t band) { return data::psf_fits().at(letter_o
 /// Sérsic's b: half of the light lies within the half-light radius (Ciotti & Bertin 1999).
 double sersic_b(double n) { return 2.0 * n - 1.0 / 3.0 + 4.0 / (405.0 * n) + 46.0 / (25515.0 * n * n); }
 
+/// The share of a profile's light within an ellipse of its shape, by the semi-major axis in half-light radii; of
+/// indices n of which 2n is whole (Graham & Driver 2005, eq. 2: the incomplete gamma function of 2n).
+double share_within(const Profile& profile, double axis) {
+  const double t = sersic_b(profile.sersic_index) * std::pow(axis, 1.0 / profile.sersic_index);
+  const auto terms = static_cast<int>(2.0 * profile.sersic_index);
+  double term = 1.0, sum = 1.0;
+  for (int k = 1; k < terms; ++k) sum += term *= t / k;
+  return 1.0 - std::exp(-t) * sum;
+}
+
 /// A profile in pixels, normalised to unit flux.
 struct PixelProfile {
   double n, b, cos_angle, sin_angle, major, minor, peak;
@@ -174,6 +184,32 @@ Stamps galaxy_stamps(const Galaxy& galaxy, std::array<double, 2> offset) {
     }
   }
   return stamps;
+}
+
+double half_light_radius(const Galaxy& galaxy, const PartFluxes& fluxes, size_t band) {
+  const Profile &bulge = galaxy.bulge, &disc = galaxy.disc;
+  const double bulge_flux = fluxes.bulge[band], disc_flux = fluxes.disc[band] + fluxes.young[band];
+  const double rounder = bulge.axis_ratio / disc.axis_ratio;
+  const auto flux_within = [&](double radius) {
+    // The ellipse cuts the rounder isophotes of the bulge: the mean over directions in the plane in which these are
+    // circles, of which a quarter is enough.
+    constexpr int directions = 32;
+    double share = 0.0;
+    for (int i = 0; i < directions; ++i) {
+      const double direction = 0.5 * std::numbers::pi * (i + 0.5) / directions;
+      const double reach = radius / std::hypot(std::cos(direction), rounder * std::sin(direction));
+      share += share_within(bulge, reach / bulge.radius) / directions;
+    }
+    return bulge_flux * share + disc_flux * share_within(disc, radius / disc.radius);
+  };
+  const double half = 0.5 * (bulge_flux + disc_flux);
+  double low = 0.0, high = disc.radius;
+  while (flux_within(high) < half) high *= 2.0;
+  while (high - low > 1e-6 * high) {
+    const double middle = 0.5 * (low + high);
+    (flux_within(middle) < half ? low : high) = middle;
+  }
+  return high;
 }
 
 Image observe_image(const Galaxy& galaxy, const PartFluxes& fluxes, std::string_view bands, double noise, Rng rng) {

@@ -31,6 +31,11 @@ struct Stamps {
 };
 Stamps galaxy_stamps(const Galaxy& galaxy, std::array<double, 2> offset);
 
+/// The half-light radius of a galaxy in a band, arcsec: the semi-major axis of the ellipse of the disc's shape that
+/// holds half of the light of its profiles, before the seeing. Companions and what moves the light of a disc are left
+/// out.
+double half_light_radius(const Galaxy& galaxy, const PartFluxes& fluxes, size_t band);
+
 struct Image {
   std::vector<float> flux;  ///< [bands, 152, 152] of (band, y, x), nanomaggies
   Seeing seeing;

@@ -16,13 +16,19 @@ namespace astroclip::simulation {
 namespace {
 
 /// Grows with every change to what is drawn, so that old caches are not taken for new ones.
-constexpr int recipe_version = 5;
+constexpr int recipe_version = 6;
 
 /// Beside those of stars, magnitudes and votes.
 const Label properties[] = {
     {"dust", "mag", "attenuation of starlight at 5500 Å", [](const Observation& seen) { return seen.galaxy.dust; }},
     {"quenched", "", "1 for galaxies that form few stars",
      [](const Observation& seen) { return seen.galaxy.quenched ? 1.0 : 0.0; }},
+    {"half_light_radius", "arcsec", "semi-major axis of the ellipse that holds half of the light in r, without seeing",
+     [](const Observation& seen) { return seen.half_light_radius; }},
+    {"velocity_dispersion", "km/s", "velocity dispersion of the stars",
+     [](const Observation& seen) { return seen.galaxy.velocity_sigma; }},
+    {"gas_metallicity", "", "12 + log10(O/H) of the gas, by the O3N2 calibration of Pettini & Pagel (2004)",
+     [](const Observation& seen) { return seen.galaxy.gas.oxygen; }},
     {"dn4000", "", "Dn4000 of the starlight", [](const Observation& seen) { return seen.indices.dn4000; }},
     {"hdelta_a", "Å", "HδA of the starlight", [](const Observation& seen) { return seen.indices.hdelta; }},
     {"mgb", "Å", "Mg b of the starlight", [](const Observation& seen) { return seen.indices.mgb; }},
@@ -152,6 +158,7 @@ Observation observe(const SpectrumModel& model, const Parameters& parameters, in
   std::vector<float> stars = light.disc;
   for (size_t i = 0; i < stars.size(); ++i) stars[i] += light.bulge[i] + light.young[i];
   seen.indices = spectral_indices(stars, seen.galaxy.redshift);
+  seen.half_light_radius = half_light_radius(seen.galaxy, fluxes, r);
   seen.image = observe_image(seen.galaxy, fluxes, parameters.bands, image_noise, stream(seed, index, Stream::image));
   seen.votes = draw_votes(seen.galaxy, visibility(seen.galaxy, fluxes.total()[r], seen.image.seeing),
                           stream(seed, index, Stream::votes));

@@ -32,7 +32,8 @@ struct Parameters {
 struct Observation {
   Galaxy galaxy;
   data::StellarProperties stars{};
-  Indices indices{};  ///< of the starlight without noise
+  Indices indices{};               ///< of the starlight without noise
+  double half_light_radius = 0.0;  ///< in r, arcsec
   Image image;
   std::vector<std::vector<int64_t>> votes;  ///< by question of Galaxy Zoo and answer
   FibreSpectrum spectrum;
