@@ -191,7 +191,7 @@ void explore(const Options& asked) {
   serving.address = options.address;
   serving.port = options.port;
   if (own) {
-    serving.upload_path = Explorer::upload_path;
+    serving.upload_path = upload_path;
     serving.most_upload_bytes = most_upload_bytes;
   }
   serve::HttpServer server(serving, [&](const serve::Request& request) { return explorer.answer(request); });

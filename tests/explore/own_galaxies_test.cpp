@@ -104,7 +104,7 @@ class OwnGalaxy : public testing::Test {
     return json::parse(
         explorer_
             .answer({"POST",
-                     Explorer::upload_path,
+                     upload_path,
                      {{"image", std::to_string(image.size())}, {"spectrum", std::to_string(spectrum.size())}},
                      image + spectrum})
             .body);
@@ -196,7 +196,7 @@ TEST_F(OwnGalaxy, SaysWhatIsWrongWithAFile) {
     EXPECT_NO_FATAL_FAILURE(message_of([&] { upload("", damaged); }));
   }
   EXPECT_THAT(message_of([&] {
-                explorer_.answer({"POST", Explorer::upload_path, {{"image", "5"}, {"spectrum", "0"}}, "four"});
+                explorer_.answer({"POST", upload_path, {{"image", "5"}, {"spectrum", "0"}}, "four"});
               }),
               HasSubstr("from 0 to 4"));
   EXPECT_THAT([&] { get("object", {{"own", "99"}}); }, testing::Throws<serve::NotFound>());
@@ -250,7 +250,7 @@ TEST_F(OwnGalaxy, NeedsTheModelOfTheEmbeddings) {
   EXPECT_THAT(message_of([&] { OwnGalaxies own(others, nothing, two_towers(), turns); }),
               HasSubstr(others.path() + " was made by f00d"));
   Explorer without(embeddings_, catalogue_, index_);
-  EXPECT_THAT(message_of([&] { without.answer({"POST", Explorer::upload_path, {}, ""}); }), HasSubstr("--model"));
+  EXPECT_THAT(message_of([&] { without.answer({"POST", upload_path, {}, ""}); }), HasSubstr("--model"));
 }
 
 TEST_F(OwnGalaxy, IsUploadedByThePage) {
@@ -260,7 +260,7 @@ TEST_F(OwnGalaxy, IsUploadedByThePage) {
   std::ofstream(image, std::ios::binary) << bytes;
   std::ofstream(damaged, std::ios::binary) << bytes.substr(0, 5000);
   serve::ServerOptions serving;
-  serving.upload_path = Explorer::upload_path;
+  serving.upload_path = upload_path;
   serving.most_upload_bytes = 1 << 24;
   serve::HttpServer server(serving, [&](const serve::Request& request) { return explorer_.answer(request); });
   std::atomic<bool> stop = false;
