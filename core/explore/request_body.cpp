@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <limits>
+
 #include "base/error.h"
 
 namespace astroclip::explore {
@@ -11,6 +14,7 @@ using nlohmann::ordered_json;
 namespace {
 
 constexpr int64_t most_corners = 20000, longest_name = 100, most_listed = 10000;
+constexpr double farthest_corner = std::numeric_limits<float>::max();  // as positions on a map
 
 }  // namespace
 
@@ -49,6 +53,11 @@ std::vector<std::array<double, 2>> polygon_in(const ordered_json& body) {
     if (!corner.is_array() || corner.size() != 2 || !corner[0].is_number() || !corner[1].is_number())
       throw Error("a corner of 'polygon' must be a list of two numbers");
     polygon.push_back({corner[0].get<double>(), corner[1].get<double>()});
+    for (const double place : polygon.back()) {
+      if (std::abs(place) > farthest_corner)
+        throw Error(
+            fmt::format("a corner of 'polygon' must lie within {:.2g} of zero, found {}", farthest_corner, place));
+    }
   }
   return polygon;
 }

@@ -20,8 +20,8 @@ int64_t count_of(const Mask& mask);
 /// The rows from place `first` on, counted among the mask's rows, at most `most` of them.
 std::vector<int64_t> rows_of(const Mask& mask, int64_t first, int64_t most);
 
-/// The rows whose positions [rows, 2] lie within a polygon: an odd number of its edges lie to their left. Positions
-/// that are not finite lie nowhere.
+/// The rows whose positions [rows, 2] lie within a polygon: an odd number of its edges lie to their right. Positions
+/// that are not finite lie nowhere. The corners lie within the range of float32.
 Mask inside(std::span<const float> positions, std::span<const std::array<double, 2>> polygon);
 
 /// The rows whose values lie from `low` to `high`, both included; NaN never does.

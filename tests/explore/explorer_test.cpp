@@ -683,6 +683,8 @@ TEST_F(Exploring, RefusesWhatMakesNoSense) {
   EXPECT_THAT(posting({{"map", "image/pca"}, {"polygon", {{1, 2}, {3, 4}}}}),
               testing::ThrowsMessage<Error>(HasSubstr("3 to")));
   EXPECT_THAT(posting({{"map", "image/pca"}, {"polygon", {1, 2, 3}}}), testing::Throws<Error>());
+  EXPECT_THAT(posting({{"map", "image/pca"}, {"polygon", {{0, 0}, {1, 0}, {0, 1e39}}}}),
+              testing::ThrowsMessage<Error>("a corner of 'polygon' must lie within 3.4e+38 of zero, found 1e+39"));
   EXPECT_THAT(posting({{"column", "redshift"}, {"low", "a"}, {"high", 1}}), testing::Throws<Error>());
   EXPECT_THAT(posting({{"selection", 99}}), testing::Throws<serve::NotFound>());
   EXPECT_THAT(posting(json::array()), testing::ThrowsMessage<Error>("the body must be a JSON object"));

@@ -51,6 +51,65 @@ TEST(Inside, OfAStarIsAsByItsWindings) {
   }
 }
 
+/// Whether an odd number of edges lies to the right of a place, edge by edge.
+bool has(const std::vector<std::array<double, 2>>& polygon, double x, double y) {
+  bool is_inside = false;
+  for (size_t i = 0; i < polygon.size(); ++i) {
+    const auto &a = polygon[i], &b = polygon[(i + 1) % polygon.size()];
+    if ((a[1] > y) == (b[1] > y)) continue;
+    if (x < a[0] + (y - a[1]) / (b[1] - a[1]) * (b[0] - a[0])) is_inside = !is_inside;
+  }
+  return is_inside;
+}
+
+TEST(Inside, IsAsByEveryEdgeWhateverTheShape) {
+  Rng rng(3, RngStream::tests);
+  std::vector<std::vector<std::array<double, 2>>> polygons(5);
+  for (int i = 0; i < 300; ++i) {  // a jagged outline, and a knot
+    const double angle = 2.0 * M_PI * i / 300, radius = 0.3 + 0.19 * std::sin(i * 1.7);
+    polygons[0].push_back({0.5 + radius * std::cos(angle), 0.5 + radius * std::sin(angle)});
+    polygons[1].push_back({rng.uniform(), rng.uniform()});
+  }
+  // Edges along cells, a comb thinner than they are, and a sliver far from zero.
+  polygons[2] = {{0.25, 0.25}, {0.75, 0.25}, {0.75, 0.5}, {0.5, 0.5}, {0.5, 0.75}, {0.25, 0.75}};
+  for (int i = 0; i < 300; ++i) {
+    polygons[3].push_back({i / 1500.0, 1.0});
+    polygons[3].push_back({(i + 0.5) / 1500.0, 0.1 + 0.5 * rng.uniform()});
+  }
+  polygons[3].push_back({1.0, 0.0});
+  for (const double step : {0.0, 1e-13, 2e-13})
+    polygons[4].push_back({0.9 + step, step == 1e-13 ? 0.9 + 3e-13 : 0.9 + step});
+  for (const auto& polygon : polygons) {
+    std::vector<float> positions = uniform_values(20000, 4);
+    for (const auto& [x, y] : polygon)
+      positions.insert(positions.end(), {static_cast<float>(x), static_cast<float>(y)});
+    for (int i = 0; i < 10000; ++i) {  // close to an edge
+      const size_t edge = static_cast<size_t>(rng.below(std::ssize(polygon)));
+      const auto &a = polygon[edge], &b = polygon[(edge + 1) % polygon.size()];
+      const double along = rng.uniform();
+      for (size_t axis = 0; axis < 2; ++axis)
+        positions.push_back(static_cast<float>(a[axis] + along * (b[axis] - a[axis]) + 1e-5 * rng.normal()));
+    }
+    const Mask mask = inside(positions, polygon);
+    for (int64_t row = 0; row < std::ssize(positions) / 2; ++row) {
+      const auto at = static_cast<size_t>(2 * row);
+      const double x = double{positions[at]}, y = double{positions[at + 1]};
+      ASSERT_EQ(is_set(mask, row), has(polygon, x, y))
+          << "polygon " << &polygon - polygons.data() << " at " << x << ", " << y;
+    }
+  }
+}
+
+TEST(Inside, TakesPolygonsOfAnySize) {
+  const float largest = std::numeric_limits<float>::max();
+  const std::vector<float> positions = {0, 0, 0.5, 0.5, 1e38F, 1e38F, -1e38F, 1, largest, largest};
+  const auto square = [](double half) {
+    return std::vector<std::array<double, 2>>{{-half, -half}, {half, -half}, {half, half}, {-half, half}};
+  };
+  EXPECT_THAT(all_of(inside(positions, square(double{largest}))), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(all_of(inside(positions, square(std::numeric_limits<double>::denorm_min()))), ElementsAre(0));
+}
+
 TEST(Inside, OfNoPolygonIsNothing) {
   const std::vector<float> positions = uniform_values(200, 2);
   EXPECT_EQ(count_of(inside(positions, {})), 0);
