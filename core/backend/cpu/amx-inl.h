@@ -7,11 +7,6 @@
 #include "backend/cpu/attention_bf16-inl.h"
 
 // Products of bf16 by tiles of 16 rows, on processors with AMX.
-#ifndef __clang__
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16")
 namespace astroclip::cpu::amx {
 
@@ -120,6 +115,3 @@ void round_transposed(const T* x, int64_t stride, int64_t rows, int64_t width, B
 
 }  // namespace astroclip::cpu::amx
 HWY_POP_ATTRIBUTES
-#ifndef __clang__
-#pragma GCC diagnostic pop
-#endif

@@ -8,11 +8,6 @@
 #include "base/threads.h"
 
 // Attention whose operands are bf16, for processors with AMX.
-#ifndef __clang__
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16")
 namespace astroclip::cpu {
 
@@ -310,6 +305,3 @@ void attention_amx_backward(const AttentionBackwardArguments& a) {
 
 }  // namespace astroclip::cpu
 HWY_POP_ATTRIBUTES
-#ifndef __clang__
-#pragma GCC diagnostic pop
-#endif

@@ -10,12 +10,6 @@
 #include "tensor/dtype.h"
 
 // What attention in bf16 shares, with AMX and without: operands laid out for products of bf16 pairs.
-#ifndef __clang__
-#pragma GCC diagnostic push
-// GCC 12 takes the intrinsics' own undefined operands for ours (its bug 105593).
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
 namespace astroclip::cpu::bf16 {
 
@@ -136,6 +130,3 @@ HWY_INLINE __m512 power_of_two(__m512 z) {
 
 }  // namespace astroclip::cpu::bf16
 HWY_POP_ATTRIBUTES
-#ifndef __clang__
-#pragma GCC diagnostic pop
-#endif

@@ -11,12 +11,6 @@
 #include "base/threads.h"
 
 // Attention whose operands are bf16, for processors that multiply bf16 pairs but not tiles of them.
-#ifndef __clang__
-#pragma GCC diagnostic push
-// GCC 12 takes the intrinsics' own undefined operands for ours (its bug 105593).
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
 namespace astroclip::cpu {
 
@@ -176,6 +170,3 @@ void attention_bf16(const AttentionArguments& a) {
 
 }  // namespace astroclip::cpu
 HWY_POP_ATTRIBUTES
-#ifndef __clang__
-#pragma GCC diagnostic pop
-#endif

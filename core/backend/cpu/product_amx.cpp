@@ -6,11 +6,6 @@
 #include "backend/cpu/amx-inl.h"
 #include "base/threads.h"
 
-#ifndef __clang__
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16")
 namespace astroclip::cpu::amx {
 
@@ -198,6 +193,3 @@ void product(const TiledOperand& a, const TiledOperand& b, const LinearArguments
 
 }  // namespace astroclip::cpu::amx
 HWY_POP_ATTRIBUTES
-#ifndef __clang__
-#pragma GCC diagnostic pop
-#endif
