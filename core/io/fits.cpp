@@ -32,10 +32,17 @@ std::string reason(int status) {
   return text;
 }
 
+Error not_fits(const std::string& path) {
+  const std::string other = other_format(path);
+  return Error(fmt::format("{}: is not a FITS file{}", path, other.empty() ? "" : " but " + other));
+}
+
 /// Throws Error for a gzip or zip file that says of itself a size which its bytes cannot expand to: cfitsio would
-/// reserve it.
+/// reserve it. A size below its own, which the first block of a FITS file rules out, cfitsio takes for one of more than
+/// 4 GiB, as gzip counts modulo that.
 void check_packed(const std::string& path) {
   constexpr uint64_t most_expanded = 1032;  // what a byte of a deflate stream makes at most
+  constexpr uint64_t counted = uint64_t{1} << 32U;
   constexpr std::streamoff size_in_zip = 22;
   std::ifstream file(path, std::ios::binary);
   std::array<unsigned char, 4> bytes = {};
@@ -52,6 +59,7 @@ void check_packed(const std::string& path) {
   if (!read()) return;
   uint64_t size = 0;
   for (size_t i = bytes.size(); i-- > 0;) size = size << 8U | bytes[i];
+  if (is_gzip && size < packed && most_expanded * packed < counted) throw not_fits(path);
   if (size <= most_expanded * packed) return;
   throw Error(fmt::format("{}: is damaged: {} bytes of {} cannot hold the {} of which it tells", path, packed,
                           is_gzip ? "gzip" : "zip", size));
@@ -75,6 +83,16 @@ bool is_long_text_for_number(std::string_view name, std::string_view card) {
   if (is_quoted) value.remove_prefix(1);
   value = trimmed(value.substr(0, value.find(is_quoted ? '\'' : '/')));
   return value.size() > most && value.find_first_not_of("+-0123456789.EDed") != value.npos;
+}
+
+/// Whether a card gives the extent of an axis, and no count: of a table, cfitsio goes on without its number of columns.
+bool is_extent_without_count(std::string_view name, std::string_view card) {
+  constexpr std::string_view word = "NAXIS", digits = "0123456789";
+  constexpr size_t sign_at = 8, value_at = 10, most_digits = 18;
+  if (!name.starts_with(word) || name == word || name.find_first_not_of(digits, word.size()) != name.npos) return false;
+  const std::string_view value = trimmed(card.substr(value_at, card.find('/') - value_at));
+  return card.substr(sign_at, 2) != "= " || value.empty() || value.size() > most_digits ||
+         value.find_first_not_of(digits, value.starts_with('+') ? 1 : 0) != value.npos;
 }
 
 }  // namespace
@@ -175,6 +193,7 @@ bool FitsFile::State::check_block(std::string_view block) const {
           fmt::format("{}: is damaged: HDU {} has {} = {}", path, hdus.size() + 1, printable(name), printable(found)));
     };
     if (is_long_text_for_number(name, text)) throw is_damaged(std::string(trimmed(text.substr(10))));
+    if (is_extent_without_count(name, text)) throw is_damaged(value);
     const bool is_tile = text.starts_with("ZTILE"), is_axis = text.starts_with("ZNAXIS");
     if (!is_tile && !is_axis) continue;
     constexpr int64_t most = int64_t{1} << 31;
@@ -310,8 +329,7 @@ FitsFile FitsFile::open(const std::string& path) {
   fits_open_diskfile(&state.file, path.c_str(), READONLY, &status);
   if (status != 0) {
     fits_clear_errmsg();
-    const std::string other = other_format(path);
-    throw Error(fmt::format("{}: is not a FITS file{}", path, other.empty() ? "" : " but " + other));
+    throw not_fits(path);
   }
   const int64_t size = state.file->Fptr->filesize;
   int64_t end = 0;

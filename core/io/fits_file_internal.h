@@ -45,8 +45,8 @@ struct FitsFile::State {
   /// Size in bytes of the current HDU's data according to its header, without padding.
   int64_t data_bytes() const;
   void read_raw(int64_t begin, std::span<char> bytes, int& status) const;
-  /// Throws Error for a header at byte `begin` before cfitsio sees it, which would divide by a tile of no extent, and
-  /// write beyond the 69 characters that it keeps of a column's name.
+  /// Throws Error for a header at byte `begin` before cfitsio sees it, which would divide by a tile of no extent,
+  /// write beyond the 69 characters that it keeps of a column's name, and reserve by what is no extent.
   void check_header(int64_t begin, int64_t size) const;
   /// The same of the first header of a file that is not packed.
   void check_first_header() const;

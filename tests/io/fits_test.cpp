@@ -324,6 +324,46 @@ TEST_F(FitsTest, RefusesLongTextsForNumbers) {
   EXPECT_THAT([&] { FitsFile::open(file); }, ThrowsMessage<Error>(testing::HasSubstr("HDU 1 has BITPIX = 'xxx")));
 }
 
+/// cfitsio goes on with a table of so many columns as its stack says.
+TEST_F(FitsTest, RefusesTablesWithoutACountOfRows) {
+  const std::string file = two_hdus(), whole = read_text(file);
+  for (const std::string word : {"NAXIS1", "NAXIS2"}) {
+    const auto with = [&](const std::string& value) {
+      std::string text = whole;
+      text.replace(text.rfind(word + "  =") + 8, 72, fmt::format("{:<72}", value));
+      write_text(file, text);
+      return [&] { FitsFile::open(file); };
+    };
+    for (const char* value : {"\"       32", "-3", "1.5", "1234567890123456789"}) {
+      EXPECT_THAT(with(fmt::format("= {:>20} / a count", value)),
+                  ThrowsMessage<Error>(fmt::format("{}: is damaged: HDU 2 has {} = {}", file, word, value)));
+    }
+    EXPECT_THAT(with("= / a count"), ThrowsMessage<Error>(testing::HasSubstr(": is damaged: HDU 2 has " + word)));
+    EXPECT_THAT(with("  32"), ThrowsMessage<Error>(testing::HasSubstr(": is damaged: HDU 2 has " + word)));
+  }
+  EXPECT_EQ(two_hdus(), file);
+  EXPECT_EQ(FitsFile::open(file).hdus().size(), 2U);
+}
+
+/// Of a size below the file's own, cfitsio takes the file for one of 4 GiB and reserves it.
+TEST_F(FitsTest, RefusesAGzipFileOfTooSmallASize) {
+  const std::string file = path("few.fits.gz");
+  fs::remove(file);
+  fitsfile* open = nullptr;
+  int status = 0;
+  long extent = 6;
+  fits_create_file(&open, file.c_str(), &status);
+  fits_create_img(open, BYTE_IMG, 1, &extent, &status);
+  fits_close_file(open, &status);
+  ASSERT_EQ(status, 0);
+  std::string text = read_text(file);
+  ASSERT_TRUE(text.starts_with("\x1f\x8b"));
+  EXPECT_EQ(FitsFile::open(file).image("PRIMARY").size(), 6U);
+  text.replace(text.size() - 4, 4, 4, '\0');
+  write_text(file, text);
+  EXPECT_THAT([&] { FitsFile::open(file); }, ThrowsMessage<Error>(testing::StartsWith(file + ": is not a FITS file")));
+}
+
 /// cfitsio reserves as much as the file says.
 TEST_F(FitsTest, RefusesAPackedFileOfAnImpossibleSize) {
   const std::string file = path("gzip.fits.gz");
