@@ -105,6 +105,68 @@ TEST_F(Hdf5DamageTest, RefusesTextsOfAbsurdLength) {
               ThrowsMessage<Error>(HasSubstr("dataset 'x': has texts of 1073741824 bytes; at most 16777216 are read")));
 }
 
+/// A dataset's elements are their length in 4 bytes, the heap's place in 8, and the text's number there in 4.
+TEST_F(Hdf5DamageTest, RefusesATextThatIsLongerThanAnyOther) {
+  std::string element(16, '\0');
+  element[0] = 6;
+  for (size_t i = 0; i < 8; ++i) element[4 + i] = static_cast<char>(heap_ >> (8 * i));
+  element[12] = 1;
+  const size_t at = bytes_.find(element);
+  ASSERT_NE(at, std::string::npos);
+  bytes_[at + 3] = 2;  // 2^25 bytes more
+  write_text(path_, bytes_);
+  EXPECT_THAT([&] { (void)texts(); },
+              ThrowsMessage<Error>(HasSubstr("dataset 'x': has a text of more than 16777216 bytes")));
+}
+
+/// Values that lie in a dataset's header, which is then said to hold none.
+TEST_F(Hdf5DamageTest, ValuesInAHeaderMustAllBeThere) {
+  const hsize_t rows = 3;
+  const std::vector<double> values = {1.5, 2.5, 3.5};
+  const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(1, &rows, nullptr), properties = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_layout(properties, H5D_COMPACT);
+  const hid_t set = H5Dcreate2(file, "x", H5T_NATIVE_DOUBLE, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+  H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
+  H5Dclose(set);
+  H5Sclose(space);
+  H5Pclose(properties);
+  H5Fclose(file);
+  const std::vector<int64_t> all = {0, 1, 2};
+  std::vector<double> found(3);
+  const auto read = [&] { Hdf5File::open(path_).read_rows("x", all, DType::f64, found.data()); };
+  read();
+  EXPECT_EQ(found, values);
+  std::string bytes = read_text(path_);
+  const size_t at = bytes.find(std::string(reinterpret_cast<const char*>(values.data()), 24));
+  ASSERT_NE(at, std::string::npos);
+  ASSERT_EQ(bytes[at - 2], 24);  // before the values, how many bytes they have
+  bytes[at - 2] = 0;
+  write_text(path_, bytes);
+  EXPECT_THAT(read, ThrowsMessage<Error>(HasSubstr("dataset 'x': is damaged: its header holds 0 bytes")));
+}
+
+/// The index of chunks says of one that it has 4 GiB.
+TEST_F(Hdf5DamageTest, RefusesChunksLargerThanTheFile) {
+  for (const unsigned deflate : {4U, 0U}) {
+    testing_support::Hdf5Written(path_).write("x", {4, 2}, std::vector<float>(8, 0.5F),
+                                              {.chunk = {2, 2}, .checksum = deflate == 0, .deflate = deflate});
+    std::string bytes = read_text(path_);
+    const size_t tree = bytes.find(std::string("TREE\x01\x00\x02\x00", 8));  // of chunks, with two entries
+    ASSERT_NE(tree, std::string::npos);
+    for (const size_t at : {0, 1, 2, 3}) bytes[tree + 24 + at] = '\xff';
+    write_text(path_, bytes);
+    std::vector<double> values(8);
+    const auto file = Hdf5File::open(path_);
+    const auto refuses = testing::ThrowsMessage<Error>(
+        HasSubstr("dataset 'x': is damaged: the chunk of row 0 would have 4294967295 bytes, more than the file"));
+    EXPECT_THAT([&] { file.read_rows("x", std::vector<int64_t>{0}, DType::f64, values.data()); }, refuses);
+    if (deflate == 0) continue;  // a checksum is left to the library
+    std::vector<std::byte> raw;
+    EXPECT_THAT([&] { (void)file.read_chunk("x", std::vector<int64_t>{0, 0}, raw); }, refuses);
+  }
+}
+
 TEST_F(Hdf5DamageTest, SaysThatAFileIsOfANewerVersion) {
   bytes_[8] = 9;  // of the superblock
   write_text(path_, bytes_);

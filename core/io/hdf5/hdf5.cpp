@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -52,6 +53,14 @@ bool is_in(hid_t file, hid_t object) {
     return false;
   return of_file.fileno == of_object.fileno;
 }
+
+/// Memory for a text of variable length, which a damaged file says to be of gigabytes; none for those.
+void* memory_of_text(size_t bytes, void* is_too_long) {
+  *static_cast<bool*>(is_too_long) = bytes > longest_text;
+  return bytes > longest_text ? nullptr : std::malloc(bytes);
+}
+
+void free_text(void* text, void*) { std::free(text); }
 
 constexpr const char* beyond_int64 = "they hold numbers beyond int64";
 
@@ -201,7 +210,10 @@ void Hdf5File::Handle::read_block(const std::string& name, hid_t set, hid_t spac
   const Hdf5Id transfer(H5Pcreate(H5P_DATASET_XFER), H5Pclose);
   const char* loss = nullptr;
   if (type == H5T_NATIVE_INT64) H5Pset_type_conv_cb(transfer, refuse_loss, &loss);
+  bool is_too_long = false;
+  H5Pset_vlen_mem_manager(transfer, memory_of_text, &is_too_long, free_text, nullptr);
   const bool failed = H5Dread(set, type, memory, space, transfer, values) < 0;
+  if (is_too_long) fail(name, fmt::format("has a text of more than {} bytes; at most these are read", longest_text));
   if (type == H5T_NATIVE_INT64 && !failed && has_wrapped(set, static_cast<const int64_t*>(values), block)) {
     loss = beyond_int64;
   }
@@ -449,6 +461,10 @@ std::optional<uint32_t> Hdf5File::read_chunk(const std::string& name, std::span<
   if (H5Dget_chunk_info_by_coord(set, at.data(), nullptr, &place, &size) < 0)
     handle_->fail(name, fmt::format("cannot find the chunk of row {}: {}", origin[0], library_reason()));
   if (place == HADDR_UNDEF) return std::nullopt;
+  if (handle_->stamp && size > static_cast<hsize_t>(handle_->stamp->bytes)) {
+    handle_->fail(
+        name, fmt::format("is damaged: the chunk of row {} would have {} bytes, more than the file", origin[0], size));
+  }
   raw.resize(size);
   if (H5Dread_chunk(set, H5P_DEFAULT, at.data(), &skipped, raw.data()) < 0)
     handle_->fail(name, fmt::format("cannot read the chunk of row {}: {}", origin[0], reading_reason(set)));

@@ -48,6 +48,9 @@ struct Hdf5Descriptor {
   Hdf5Stamp stamp() const;
 };
 
+/// In bytes; a damaged file may tell of gigabytes.
+constexpr size_t longest_text = size_t{1} << 24;
+
 struct Hdf5File::Handle {
   std::string path;
   hid_t file = -1;

@@ -77,8 +77,8 @@ std::vector<std::string> Hdf5File::Handle::read_texts(const std::string& name, s
   const bool is_variable = H5Tis_variable_str(own) > 0;
   const Hdf5Id type(H5Tcopy(H5T_C_S1), H5Tclose);
   const size_t bytes = is_variable ? sizeof(char*) : H5Tget_size(own) + 1;
-  constexpr size_t most = size_t{1} << 24;
-  if (bytes > most) fail(name, fmt::format("has texts of {} bytes; at most {} are read", bytes - 1, most));
+  if (bytes > longest_text)
+    fail(name, fmt::format("has texts of {} bytes; at most {} are read", bytes - 1, longest_text));
   H5Tset_size(type, is_variable ? H5T_VARIABLE : bytes);
   H5Tset_cset(type, H5Tget_cset(own));
   std::vector<char> block;

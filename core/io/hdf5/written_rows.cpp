@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <span>
 
 #include "base/text.h"
 #include "io/hdf5/hdf5_input_internal.h"
@@ -27,6 +28,21 @@ bool has_fill_value(hid_t properties) {
 
 std::string never_written(hsize_t first, hsize_t last) {
   return fmt::format("rows {} to {} were never written; what is missing is not zero", first, last);
+}
+
+/// libhdf5 1.10 copies out of a dataset that lies in its header whatever its shape asks for.
+std::string damage_of_compact(hid_t set, hid_t type, std::span<const hsize_t> extents) {
+  constexpr hsize_t of_text = 16;  // of variable length: how long it is, and where in the heap
+  hsize_t needed = H5Tis_variable_str(type) > 0 ? of_text : H5Tget_size(type);
+  bool is_countable = true;
+  for (const hsize_t extent : extents) is_countable = is_countable && !__builtin_mul_overflow(needed, extent, &needed);
+  const hsize_t held = H5Dget_storage_size(set);
+  if (is_countable && held >= needed) return "";
+  return fmt::format("is damaged: its header holds {} bytes of its values, fewer than its shape says", held);
+}
+
+std::string damaged_chunk(hsize_t row, hsize_t bytes) {
+  return fmt::format("is damaged: the chunk of row {} would have {} bytes, more than the file", row, bytes);
 }
 
 using NameOfPart = ssize_t (*)(hid_t, size_t, char*, size_t);
@@ -74,6 +90,13 @@ WrittenRows::WrittenRows(std::string path, hid_t set) : path_(std::move(path)) {
   if (rank <= 0) return;
   extents_.resize(static_cast<size_t>(rank));
   H5Sget_simple_extent_dims(space, extents_.data(), nullptr);
+  const Hdf5Id type(H5Dget_type(set), H5Tclose);
+  row_bytes_ = H5Tget_size(type);
+  for (size_t axis = 1; axis < extents_.size(); ++axis) row_bytes_ *= extents_[axis];
+  if (H5Pget_layout(properties) == H5D_COMPACT) {
+    damage_ = damage_of_compact(set, type, extents_);
+    return;
+  }
   if (has_fill_value(properties)) return;
   if (std::ranges::find(extents_, hsize_t{0}) != extents_.end()) return;
   kind_ = H5Pget_layout(properties);
@@ -82,9 +105,6 @@ WrittenRows::WrittenRows(std::string path, hid_t set) : path_(std::move(path)) {
     H5Pget_chunk(properties, rank, chunk_.data());
   }
   if (kind_ == H5D_VIRTUAL) find_parts(properties);
-  const Hdf5Id type(H5Dget_type(set), H5Tclose);
-  row_bytes_ = H5Tget_size(type);
-  for (size_t axis = 1; axis < extents_.size(); ++axis) row_bytes_ *= extents_[axis];
   const int files = kind_ == H5D_CONTIGUOUS ? H5Pget_external_count(properties) : 0;
   for (int i = 0; i < files; ++i) {
     std::array<char, 4096> name = {};
@@ -109,7 +129,7 @@ int64_t WrittenRows::end_of_few_parts(int64_t begin, int64_t end) const {
 }
 
 std::string WrittenRows::missing(hid_t set, int64_t begin, int64_t end) {
-  if (kind_ == H5D_COMPACT || begin >= end) return "";
+  if (kind_ == H5D_COMPACT || begin >= end) return damage_;
   Box box{std::vector<hsize_t>(extents_.size(), 0), extents_};
   for (hsize_t& last : box.last) --last;
   box.first[0] = static_cast<hsize_t>(begin);
@@ -131,10 +151,14 @@ std::string WrittenRows::missing_chunks(hid_t set, const Box& box) const {
   std::vector<hsize_t> begin = box.first;
   for (size_t axis = 0; axis < begin.size(); ++axis) begin[axis] = begin[axis] / chunk_[axis] * chunk_[axis];
   std::vector<hsize_t> at = begin;
+  const Hdf5Id file(H5Iget_file_id(set), H5Fclose);
+  hsize_t most = 0;
+  H5Fget_filesize(file, &most);
   for (size_t axis = at.size(); axis > 0;) {
     hsize_t bytes = 0;
     if (H5Dget_chunk_storage_size(set, at.data(), &bytes) < 0 || bytes == 0)
       return never_written(at[0], std::min(at[0] + chunk_[0], extents_[0]) - 1);
+    if (bytes > most) return damaged_chunk(at[0], bytes);
     for (axis = at.size(); axis > 0; --axis) {
       at[axis - 1] += chunk_[axis - 1];
       if (at[axis - 1] <= box.last[axis - 1]) break;
@@ -308,8 +332,7 @@ std::string WrittenRows::fault_of(const Part& part) const {
     return fmt::format("{}: '{}' has the shape [{}], from which its rows cannot be taken", place, part.dataset,
                        fmt::join(source.extents_, ", "));
   }
-  if (source.kind_ == H5D_COMPACT) return "";
-  const std::string reason = source.missing(set, box);
+  const std::string reason = source.kind_ == H5D_COMPACT ? source.damage_ : source.missing(set, box);
   return reason.empty() ? "" : fmt::format("{}: '{}': {}", place, part.dataset, reason);
 }
 

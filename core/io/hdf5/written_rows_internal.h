@@ -10,8 +10,9 @@
 
 namespace astroclip::io {
 
-/// Tells which rows of a dataset nobody wrote: the library reads them as zeros. Of values written early and of a fill
-/// value other than zero it cannot tell. The library's lock is held by the caller.
+/// Tells which rows of a dataset nobody wrote, which the library reads as zeros, or cannot be there, which it would
+/// reserve or read beyond. Of values written early and of a fill value other than zero it cannot tell. The library's
+/// lock is held by the caller.
 class WrittenRows {
  public:
   /// Of a dataset that is open in the file at `path`.
@@ -63,6 +64,7 @@ class WrittenRows {
   H5D_layout_t kind_ = H5D_COMPACT;
   std::vector<hsize_t> extents_, chunk_;
   hsize_t row_bytes_ = 0;
+  std::string damage_;  ///< of values that lie in the header; "" where there is none
   std::vector<ExternalFile> external_;
   std::vector<Part> parts_;
   std::vector<std::pair<hsize_t, hsize_t>> gaps_;  ///< rows that are in no part, first and last
