@@ -319,9 +319,9 @@ std::vector<SurveyFigure> figures_of_motions(const SurveyTable& t) {
   const auto is_near = [&t](size_t g) { return t["quenched"][g] == 1.0 && t["redshift"][g] < 0.15; };
   SurveyFigure by_magnitude{"faber_jackson",
                             "quenched galaxies of z < 0.15",
-                            "absolute magnitude in r",
+                            "absolute magnitude in r, AB mag",
                             axis,
-                            medians(bins_of(-23.5, -19.0, 0.5), t.size(), magnitude, dispersion, is_near),
+                            medians(bins_of(-23.0, -19.0, 0.5), t.size(), magnitude, dispersion, is_near),
                             {}};
   return {by_mass(t, "velocity_dispersion", axis, dispersion, quenched(t))
               .beside({{"Zahid et al. (2016), as drawn", published::velocity_dispersion}}),
