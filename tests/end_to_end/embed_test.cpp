@@ -15,6 +15,7 @@
 #include "model/model.h"
 #include "model/model_file.h"
 #include "probe/probe_file.h"
+#include "support/experiment_text.h"
 #include "support/fixtures.h"
 #include "support/hdf5_files.h"
 #include "support/program.h"
@@ -297,25 +298,7 @@ head = { width = 12, heads = 1 }
 
 /// Small towers of the template dataset's images and spectra.
 std::string my_model() {
-  const std::string architecture = written("mine.toml", R"([encoders.image]
-plugin = "vit"
-image = 24
-dim = 12
-depth = 1
-heads = 1
-chunks = 1
-head = { width = 12, heads = 1 }
-
-[encoders.spectrum]
-plugin = "specformer"
-pixels = 64
-window = 8
-stride = 8
-dim = 12
-depth = 1
-heads = 1
-head = { width = 12, heads = 1 }
-)");
+  const std::string architecture = written("mine.toml", testing_support::template_towers);
   const std::vector<EncoderSpec> encoders = load_architecture(architecture);
   const std::string path = scratch("mine.safetensors");
   write_model_file(path, Model(encoders, {DeviceKind::cpu}, 0).state(), {encoders, {}, {}}, {});

@@ -6,6 +6,7 @@
 #include "data/layouts/paired_file.h"
 #include "data/paired_dataset.h"
 #include "io/output/durable_file.h"
+#include "support/experiment_text.h"
 #include "support/program.h"
 #include "support/whole_dataset.h"
 
@@ -168,24 +169,8 @@ plugin = "my_dataset"
 objects = 50
 side = 24
 pixels = 64
-[encoders.image]
-plugin = "vit"
-image = 24
-dim = 12
-depth = 1
-heads = 1
-chunks = 1
-head = { width = 12, heads = 1 }
-[encoders.spectrum]
-plugin = "specformer"
-pixels = 64
-window = 8
-stride = 8
-dim = 12
-depth = 1
-heads = 1
-head = { width = 12, heads = 1 }
-[[stages]]
+)" + testing_support::template_towers +
+                           R"([[stages]]
 name = "alignment"
 loss = { plugin = "clip" }
 steps = 2

@@ -26,6 +26,26 @@ heads = 2
 head = { width = 16, heads = 2 }
 )";
 
+/// Towers of the images and spectra that the template's dataset makes.
+inline const std::string template_towers = R"([encoders.image]
+plugin = "vit"
+image = 24
+dim = 12
+depth = 1
+heads = 1
+chunks = 1
+head = { width = 12, heads = 1 }
+[encoders.spectrum]
+plugin = "specformer"
+pixels = 64
+window = 8
+stride = 8
+dim = 12
+depth = 1
+heads = 1
+head = { width = 12, heads = 1 }
+)";
+
 /// What a test wants of the small experiment of DINOv2.
 struct SmallPretraining {
   std::string dataset = {};  ///< further lines of its section, tables of its own last

@@ -4,6 +4,7 @@
 #include "config/toml.h"
 #include "io/output/durable_file.h"
 #include "run/run.h"
+#include "support/experiment_text.h"
 #include "support/scratch.h"
 #include "sweep/sweep.h"
 
@@ -24,23 +25,8 @@ plugin = "simulated_survey"
 galaxies = 60
 cache = ")" +
          scratch("cache") + R"("
-[encoders.image]
-plugin = "vit"
-image = 24
-dim = 16
-depth = 1
-heads = 2
-chunks = 1
-head = { width = 16, heads = 2, dropout = 0.0 }
-[encoders.spectrum]
-plugin = "specformer"
-window = 200
-stride = 200
-dim = 16
-depth = 1
-heads = 2
-head = { width = 16, heads = 2, dropout = 0.0 }
-[[stages]]
+)" + testing_support::small_towers +
+         R"([[stages]]
 name = "spectra"
 encoders = ["spectrum"]
 loss = { plugin = "masked_spectrum", spans = 2, span_length = 4 }
