@@ -9,7 +9,6 @@
 #include <set>
 
 #include "data/fields.h"
-#include "data/survey.h"
 #include "evaluate/pictures.h"
 #include "io/hdf5/hdf5.h"
 #include "io/output/durable_file.h"
@@ -22,8 +21,8 @@ namespace {
 constexpr size_t queries_shown = 4;
 constexpr int64_t neighbours_shown = 5, found_rank = 10, most_ranked = 4000;
 constexpr int64_t shown_side = 96, binning = 2;  // pixels of an image, and of those in one of the picture
-constexpr int64_t spectrum_binning = 20;
-constexpr float shades = 63.0F;  // of a picture: fewer bits are stored in fewer bytes
+constexpr int64_t most_bins = 400;               // of a spectrum
+constexpr float shades = 63.0F;                  // of a picture: fewer bits are stored in fewer bytes
 
 /// A name as one step of a path in HDF5.
 std::string step_of_path(std::string name) {
@@ -49,9 +48,10 @@ std::vector<const Representation*> shown_representations(const TaskInput& input)
 }
 
 /// Up to `most` of the values, evenly spaced.
-std::vector<int64_t> spaced(const std::vector<int64_t>& values, size_t most) {
+template <class T>
+std::vector<T> spaced(const std::vector<T>& values, size_t most) {
   const size_t count = std::min(most, values.size());
-  std::vector<int64_t> some;
+  std::vector<T> some;
   for (size_t i = 0; i < count; ++i) some.push_back(values[i * values.size() / count]);
   return some;
 }
@@ -117,12 +117,6 @@ Gallery gallery_of(const std::string& name, const std::vector<RankedObject>& que
   return gallery;
 }
 
-/// The field of an image or a spectrum; none where the dataset has no such field of so many axes.
-const Field* field_named(const std::vector<Field>& fields, const std::string& name, int axes) {
-  const auto found = std::ranges::find(fields, name, &Field::name);
-  return found == fields.end() || found->shape.rank() != axes ? nullptr : &*found;
-}
-
 template <class T>
 void write_array(io::Hdf5File& file, const std::string& name, DType dtype, const Shape& shape,
                  const std::vector<T>& values, bool deflated = false) {
@@ -141,61 +135,65 @@ std::vector<float> pictures_of(const Dataset& dataset, const std::vector<int64_t
                                int64_t side, int64_t step) {
   const HostArray images = read_test(dataset, rows, field);
   const auto all = images.values<float>();
+  const Colours colours = colours_of(dataset, field, all);
   const auto size = static_cast<size_t>(field.shape.numel());
   std::vector<float> pictures;
   for (size_t i = 0; i < rows.size(); ++i) {
-    const auto image = all.subspan(i * size, size);
-    for (const float value : picture_of(image, field.shape, colours_of(dataset, field, image), side, step))
+    for (const float value : picture_of(all.subspan(i * size, size), field.shape, colours, side, step))
       pictures.push_back(std::round(value * shades) / shades);
   }
   return pictures;
 }
 
-void write_pictures(io::Hdf5File& file, const Dataset& dataset, const std::vector<int64_t>& objects,
-                    const std::vector<int64_t>& rows) {
-  const auto count = std::ssize(objects);
-  write_array(file, "pictures/object", DType::i64, {count}, objects);
-  const std::vector<Field> fields = dataset.fields();
-  if (const Field* field = field_named(fields, "image", 3)) {
-    const int64_t least = std::min(field->shape[1], field->shape[2]), side = std::min(shown_side, least) / binning;
-    write_array(file, "pictures/image", DType::f32, {count, 3, side, side},
-                pictures_of(dataset, rows, *field, side, binning), true);
+void write_spectra(io::Hdf5File& file, const Dataset& dataset, const std::vector<int64_t>& rows,
+                   const ShownFields::Spectrum& shown) {
+  const HostArray spectra = read_test(dataset, rows, shown.field);
+  const auto all = spectra.values<float>();
+  const int64_t size = shown.field.shape[0], together = (size + most_bins - 1) / most_bins;
+  std::vector<float> values;
+  for (size_t i = 0; i < rows.size(); ++i)
+    std::ranges::copy(binned(all.subspan(i * static_cast<size_t>(size), static_cast<size_t>(size)), together),
+                      std::back_inserter(values));
+  std::vector<double> wavelengths;
+  for (int64_t first = 0; first < size; first += together) {
+    const int64_t last = std::min(first + together, size) - 1;
+    wavelengths.push_back(shown.wavelengths.at(0.5 * static_cast<double>(first + last)));
   }
-  if (const Field* field = field_named(fields, "spectrum", 1);
-      field != nullptr && field->shape[0] == data::spectrum_pixels) {
-    const HostArray spectra = read_test(dataset, rows, *field);
-    const auto all = spectra.values<float>();
-    const auto size = static_cast<size_t>(field->shape[0]);
-    std::vector<float> values;
-    for (size_t i = 0; i < objects.size(); ++i)
-      std::ranges::copy(binned(all.subspan(i * size, size), spectrum_binning), std::back_inserter(values));
-    const auto pixels = std::ssize(values) / count;
-    write_array(file, "pictures/spectrum", DType::f32, {count, pixels}, values, true);
-    std::vector<double> wavelengths;
-    for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-      const int64_t last = std::min((pixel + 1) * spectrum_binning, data::spectrum_pixels) - 1;
-      wavelengths.push_back(0.5 * (data::wavelength_of(pixel * spectrum_binning) + data::wavelength_of(last)));
-    }
-    write_array(file, "pictures/wavelength", DType::f64, {pixels}, wavelengths);
-  }
+  const std::string name = step_of_path(shown.field.name);
+  write_array(file, "pictures/spectra/" + name, DType::f32, {std::ssize(rows), std::ssize(wavelengths)}, values, true);
+  write_array(file, "pictures/wavelengths/" + name, DType::f64, {std::ssize(wavelengths)}, wavelengths);
 }
 
-void write_attention(io::Hdf5File& file, const Attention& one, const Dataset& dataset,
+void write_pictures(io::Hdf5File& file, const Dataset& dataset, const ShownFields& fields,
+                    const std::vector<int64_t>& objects, const std::vector<int64_t>& rows) {
+  const auto count = std::ssize(objects);
+  write_array(file, "pictures/object", DType::i64, {count}, objects);
+  for (const Field& field : fields.images) {
+    const int64_t side = std::min({shown_side, field.shape[1], field.shape[2]}) / binning;
+    if (side == 0) continue;
+    write_array(file, "pictures/images/" + step_of_path(field.name), DType::f32, {count, 3, side, side},
+                pictures_of(dataset, rows, field, side, binning), true);
+  }
+  for (const ShownFields::Spectrum& spectrum : fields.spectra) write_spectra(file, dataset, rows, spectrum);
+}
+
+/// Along the field of the encoder's modality, where that can be shown.
+void write_attention(io::Hdf5File& file, const Attention& one, const Dataset& dataset, const ShownFields& fields,
                      const std::vector<int64_t>& test_rows) {
-  const std::vector<Field> fields = dataset.fields();
-  const Field* image = one.modality == "image" ? field_named(fields, "image", 3) : nullptr;
-  const Field* spectrum = one.modality == "spectrum" ? field_named(fields, "spectrum", 1) : nullptr;
-  const bool on_survey_grid =
-      spectrum != nullptr && spectrum->shape[0] == data::spectrum_pixels && one.side == data::spectrum_pixels;
-  if (image == nullptr && !on_survey_grid) return;
+  const auto image = std::ranges::find(fields.images, one.modality, &Field::name);
+  const auto spectrum = std::ranges::find_if(fields.spectra, [&](const ShownFields::Spectrum& shown) {
+    return shown.field.name == one.modality && shown.field.shape[0] == one.side;
+  });
+  const bool is_spectrum = spectrum != fields.spectra.end();
+  if (image == fields.images.end() && !is_spectrum) return;
   const std::string group = "attention/" + step_of_path(one.encoder) + "/";
   const auto shown = std::ssize(one.objects);
+  file.write_ids(group + "modality", {IdKind::text, {0}, {step_of_path(one.modality)}});
   write_array(file, group + "object", DType::i64, {shown}, one.objects);
   write_array(file, group + "weights", DType::f32, {shown, one.heads, one.tokens}, one.weights);
   std::vector<float> places = one.places;
-  if (on_survey_grid) {
-    for (float& place : places)
-      place = static_cast<float>(data::first_wavelength + data::wavelength_step * double{place});
+  if (is_spectrum) {
+    for (float& place : places) place = static_cast<float>(spectrum->wavelengths.at(double{place}));
     write_array(file, group + "wavelengths", DType::f32, {one.tokens}, places);
     return;
   }
@@ -225,13 +223,11 @@ std::vector<Gallery> galleries_of(const TaskInput& input) {
     galleries.push_back({"examples", spaced(shown[0]->test.objects, queries_shown), {}, 0, {}, {}, {}});
     if (shown.size() == 2) return {};
   } else {
-    const auto end = std::ranges::upper_bound(objects, found_rank, {}, &RankedObject::rank);
-    const size_t found = std::max(static_cast<size_t>(end - objects.begin()), std::min(queries_shown, objects.size()));
-    std::vector<RankedObject> successes;
-    const size_t count = std::min(queries_shown, found);
-    for (size_t i = 0; i < count; ++i) successes.push_back(objects[i * found / count]);
-    galleries.push_back(gallery_of("successes", successes));
-    galleries.push_back(gallery_of("failures", {objects.end() - static_cast<std::ptrdiff_t>(count), objects.end()}));
+    const auto found = std::ranges::upper_bound(objects, found_rank, {}, &RankedObject::rank);
+    const auto successes = spaced(std::vector(objects.begin(), found), queries_shown);
+    if (!successes.empty()) galleries.push_back(gallery_of("successes", successes));
+    const auto failures = std::min(std::ssize(objects), static_cast<std::ptrdiff_t>(queries_shown));
+    galleries.push_back(gallery_of("failures", {objects.end() - failures, objects.end()}));
     std::ranges::reverse(galleries.back().queries);
     std::ranges::reverse(galleries.back().ranks);
   }
@@ -246,13 +242,16 @@ void write_objects(const std::string& path, const TaskInput& input, const Datase
   auto file = io::Hdf5File::create(durable.file());
   const auto count = std::ssize(input.test_ids);
   file.write_ids("object_id", input.id_names.of(input.test_ids));
-  const std::vector<Field> fields = dataset.fields();
+  const std::vector<Field> columns = dataset.fields();
   for (const auto& [name, values] : input.test_labels) {
     write_array(file, "labels/" + step_of_path(name), DType::f64, {count}, values);
-    const auto field = std::ranges::find(fields, name, &Field::name);
-    if (field != fields.end() && !field->unit.empty())
+    const auto field = std::ranges::find(columns, name, &Field::name);
+    if (field != columns.end() && !field->unit.empty())
       file.write_attribute("unit of " + step_of_path(name), field->unit);
   }
+  std::set<std::string> modalities;
+  for (const Representation& one : input.representations) modalities.insert(one.modality);
+  const ShownFields fields = shown_fields(dataset, modalities);
   std::set<int64_t> shown;
   for (const Gallery& gallery : galleries) {
     const std::string group = "galleries/" + gallery.name;
@@ -271,9 +270,9 @@ void write_objects(const std::string& path, const TaskInput& input, const Datase
     const std::vector<int64_t> objects(shown.begin(), shown.end());
     std::vector<int64_t> own;
     for (const int64_t object : objects) own.push_back(rows[static_cast<size_t>(object)]);
-    write_pictures(file, dataset, objects, own);
+    write_pictures(file, dataset, fields, objects, own);
   }
-  for (const Attention& one : attention) write_attention(file, one, dataset, rows);
+  for (const Attention& one : attention) write_attention(file, one, dataset, fields, rows);
   file.close();
   durable.commit();
 }

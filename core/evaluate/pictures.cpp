@@ -1,28 +1,98 @@
 #include "evaluate/pictures.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
+#include "base/error.h"
 #include "data/preprocessing.h"
+#include "data/survey.h"
 #include "probe/metrics.h"
 
 namespace astroclip::evaluate {
 
-Colours colours_of(const Dataset& dataset, const Field& field, std::span<const float> first) {
-  const int64_t bands = field.shape[0];
-  const auto own = data::stretch_of(dataset.preprocessing(), field);
-  if (own && own->kind == pixels::Stretch::Kind::rgb && bands == 3) return {{0, 1, 2}, *own};
-  Colours colours{{0, bands / 2, bands - 1}, {}};
-  colours.stretch.scales.clear();
-  const size_t plane = first.size() / static_cast<size_t>(bands);
-  for (const int64_t band : colours.bands) {
-    std::vector<double> values;
-    for (const float value : first.subspan(static_cast<size_t>(band) * plane, plane)) {
+namespace {
+
+constexpr int image_axes = 3;  // [bands, height, width]
+
+/// Where g, r and z are; empty where one of them is not.
+std::vector<int64_t> published_planes(const std::vector<std::string>& names) {
+  std::vector<int64_t> planes;
+  for (const char letter : data::published_bands) {
+    const auto found = std::ranges::find(names, std::string(1, letter));
+    if (found == names.end()) return {};
+    planes.push_back(found - names.begin());
+  }
+  return planes;
+}
+
+bool is_in_nanomaggies(const config::Table& preprocessing, const Field& field) {
+  const config::Table* table = data::modality_table(preprocessing, field.name);
+  const config::Value* unit = table == nullptr ? nullptr : table->find("unit");
+  const auto* text = unit == nullptr ? nullptr : unit->get_if<std::string>();
+  return text != nullptr && *text == "nanomaggies";
+}
+
+/// By what a plane of the images is multiplied, so that its bright pixels are about as bright as those of others.
+double scale_of(std::span<const float> images, const Field& field, int64_t plane) {
+  const auto bands = static_cast<size_t>(field.shape[0]), pixels = static_cast<size_t>(field.shape[1] * field.shape[2]);
+  std::vector<double> values;
+  for (size_t begin = static_cast<size_t>(plane) * pixels; begin < images.size(); begin += bands * pixels) {
+    for (const float value : images.subspan(begin, pixels)) {
       if (std::isfinite(value)) values.push_back(double{std::abs(value)});
     }
-    std::ranges::sort(values);
-    const double bright = values.empty() ? 0.0 : probe::quantile(values, 0.99);
-    colours.stretch.scales.push_back(bright > 0.0 ? 0.3 / bright : 1.0);
+  }
+  std::ranges::sort(values);
+  const double bright = values.empty() ? 0.0 : probe::quantile(values, 0.99);
+  return bright > 0.0 ? 0.3 / bright : 1.0;
+}
+
+std::optional<double> number_in(const config::Table& table, const char* key) {
+  const config::Value* value = table.find(key);
+  if (value == nullptr) return std::nullopt;
+  if (const auto* integer = value->get_if<int64_t>()) return static_cast<double>(*integer);
+  const auto* real = value->get_if<double>();
+  return real == nullptr ? std::nullopt : std::optional(*real);
+}
+
+std::optional<WavelengthGrid> wavelengths_of(const config::Table& preprocessing, const Field& field) {
+  const config::Table* table = data::modality_table(preprocessing, field.name);
+  if (table == nullptr || field.shape.rank() != 1) return std::nullopt;
+  const auto first = number_in(*table, "first_wavelength"), step = number_in(*table, "wavelength_step");
+  if (!first || !step) return std::nullopt;
+  if (!(*step > 0.0))
+    throw Error(
+        fmt::format("[dataset] preprocessing of '{}': 'wavelength_step' must be above 0, found {}", field.name, *step));
+  return WavelengthGrid{*first, *step};
+}
+
+}  // namespace
+
+ShownFields shown_fields(const Dataset& dataset, const std::set<std::string>& modalities) {
+  const config::Table preprocessing = dataset.preprocessing();
+  ShownFields shown;
+  for (const Field& field : dataset.fields()) {
+    if (!modalities.contains(field.name) && data::modality_table(preprocessing, field.name) == nullptr) continue;
+    if (field.shape.rank() == image_axes) shown.images.push_back(field);
+    if (const auto wavelengths = wavelengths_of(preprocessing, field)) shown.spectra.push_back({field, *wavelengths});
+  }
+  return shown;
+}
+
+Colours colours_of(const Dataset& dataset, const Field& field, std::span<const float> examples) {
+  const config::Table preprocessing = dataset.preprocessing();
+  const std::vector<int64_t> published = published_planes(data::band_names(preprocessing, field));
+  const int64_t bands = field.shape[0];
+  Colours colours{published.empty() ? std::vector<int64_t>{0, bands / 2, bands - 1} : published, {}};
+  if (const auto own = data::stretch_of(preprocessing, field)) {
+    colours.stretch = *own;
+    colours.stretch.scales.clear();
+    for (const int64_t plane : colours.bands) colours.stretch.scales.push_back(own->scales[static_cast<size_t>(plane)]);
+  } else if (published.empty() || !is_in_nanomaggies(preprocessing, field)) {
+    colours.stretch.scales.clear();
+    for (const int64_t plane : colours.bands) colours.stretch.scales.push_back(scale_of(examples, field, plane));
   }
   return colours;
 }

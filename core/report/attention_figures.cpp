@@ -32,7 +32,7 @@ constexpr float viridis[][3] = {{0.267F, 0.005F, 0.329F},
 
 /// Of one encoder.
 struct ShownAttention {
-  std::string encoder;
+  std::string encoder, modality;
   std::vector<int64_t> objects;
   size_t heads = 0, tokens = 0;
   std::vector<float> weights;      ///< [objects, heads, tokens]
@@ -58,6 +58,7 @@ struct ShownAttention {
 ShownAttention read_attention(const io::Hdf5File& file, const std::string& encoder, const TestObjects& objects) {
   const std::string group = "attention/" + encoder + "/";
   ShownAttention shown{.encoder = encoder,
+                       .modality = "spectrum",  // in files that do not say it
                        .objects = integers_in(file, group + "object"),
                        .weights = floats_in(file, group + "weights"),
                        .places = {},
@@ -72,6 +73,8 @@ ShownAttention read_attention(const io::Hdf5File& file, const std::string& encod
           fmt::format("{}: '{}object' names object {}, which is none of the test objects", file.path(), group, object));
   }
   for (float& weight : shown.weights) weight = std::isfinite(weight) ? std::max(weight, 0.0F) : 0.0F;
+  if (file.contains(group + "modality"))
+    shown.modality = file.read_texts(group + "modality", std::vector<int64_t>{0}).front();
   if (file.contains(group + "wavelengths")) {
     (void)file.expect_shape(group + "wavelengths", std::vector<int64_t>{shape[2]});
     shown.wavelengths = floats_in(file, group + "wavelengths");
@@ -174,11 +177,12 @@ std::string images_html(const ShownAttention& shown, const TestObjects& objects)
 }
 
 /// A panel for each object: its spectrum, and the weights along it.
-Figure along_spectra(const ShownAttention& shown, const TestObjects& objects, const Pictures& pictures) {
+Figure along_spectra(const ShownAttention& shown, const TestObjects& objects, const Pictures& pictures,
+                     const Spectra& spectra) {
   const size_t rows = shown.objects.size();
   Figure figure{
       .name = file_name_of("attention " + shown.encoder), .width = 940, .height = static_cast<int>(110 + 160 * rows)};
-  const double first = pictures.wavelengths.front(), last = pictures.wavelengths.back();
+  const double first = spectra.wavelengths.front(), last = spectra.wavelengths.back();
   Blocks blocks;
   figure.script = fmt::format(
       "set multiplot layout {},1 margins 0.09,0.91,{:.3f},{:.3f} spacing 0,{:.3f}\nset border 11\nset tics font "
@@ -193,7 +197,10 @@ Figure along_spectra(const ShownAttention& shown, const TestObjects& objects, co
       if (std::isfinite(shown.wavelengths[token]))
         lines += fmt::format("{:.1f} {:.5g}\n", shown.wavelengths[token], 100.0 * double{weights[token]});
     }
-    if (lines.empty()) continue;
+    if (lines.empty()) {
+      figure.script += "set multiplot next\n";
+      continue;
+    }
     const std::string name = objects.described(object);
     const int64_t attention = blocks.add(name + ": wavelength, weight in %", lines);
     std::string plots =
@@ -202,11 +209,11 @@ Figure along_spectra(const ShownAttention& shown, const TestObjects& objects, co
     std::vector<double> seen;
     lines.clear();
     if (pictures.places.contains(object)) {
-      const std::vector<double> flux = pictures.over_median(object);
+      const std::vector<double> flux = pictures.over_median(spectra, object);
       for (size_t pixel = 0; pixel < flux.size(); ++pixel) {
         if (!std::isfinite(flux[pixel])) continue;
         seen.push_back(flux[pixel]);
-        lines += fmt::format("{:.0f} {:.3f}\n", pictures.wavelengths[pixel], flux[pixel]);
+        lines += fmt::format("{:.0f} {:.3f}\n", spectra.wavelengths[pixel], flux[pixel]);
       }
     }
     if (!lines.empty()) {
@@ -227,9 +234,9 @@ Figure along_spectra(const ShownAttention& shown, const TestObjects& objects, co
   figure.data = blocks.text();
   figure.caption = fmt::format(
       "What the embedding of spectra by the encoder {} attends to in {} test objects: the weight of each of its {} "
-      "tokens, in the mean of {} heads (orange), over the spectrum in means of 20 pixels (blue). Lines are named at "
+      "tokens, in the mean of {} heads (orange), over the spectrum in means over {:.0f} Å (blue). Lines are named at "
       "the object's redshift.",
-      shown.encoder, rows, shown.tokens, shown.heads);
+      shown.encoder, rows, shown.tokens, shown.heads, spectra.wavelengths[1] - spectra.wavelengths[0]);
   figure.alt =
       fmt::format("Spectra of {} objects, with the attention of the encoder {} along them.", rows, shown.encoder);
   figure.table = table_of(shown, objects);
@@ -243,13 +250,14 @@ std::string attention_html(const record::RunFolder& folder, const TestObjects& o
   const auto file = io::Hdf5File::open(folder.objects());
   if (!file.contains("attention")) return "";
   std::string html;
-  std::vector<Figure> spectra;
+  std::vector<Figure> figures;
   for (const std::string& encoder : file.groups("attention")) {
     const ShownAttention shown = read_attention(file, encoder, objects);
     if (shown.objects.empty() || shown.heads == 0 || shown.tokens == 0) continue;
     if (!shown.wavelengths.empty()) {
       const Pictures pictures = read_pictures(file);
-      if (!pictures.wavelengths.empty()) spectra.push_back(along_spectra(shown, objects, pictures));
+      const auto of = std::ranges::find(pictures.spectra, shown.modality, &Spectra::field);
+      if (of != pictures.spectra.end()) figures.push_back(along_spectra(shown, objects, pictures, *of));
       continue;
     }
     html += sheet.add(
@@ -262,7 +270,7 @@ std::string attention_html(const record::RunFolder& folder, const TestObjects& o
             shown.heads > 1 && shown.heads <= most_heads ? " and by each" : ""),
         table_of(shown, objects));
   }
-  return html + sheet.add(with_data(std::move(spectra)));
+  return html + sheet.add(with_data(std::move(figures)));
 }
 
 }  // namespace astroclip::report

@@ -22,7 +22,7 @@ namespace astroclip::report {
 
 namespace {
 
-constexpr int64_t spectra_shown = 3;  // of neighbours
+constexpr size_t spectra_shown = 3;  // of neighbours
 
 struct ShownGallery {
   std::string name;
@@ -65,13 +65,63 @@ ShownGallery read_gallery(const io::Hdf5File& file, const std::string& name, con
   return gallery;
 }
 
+/// A spectrum over its median, which is a block of a figure's data.
+struct Curve {
+  int64_t block = 0;
+  std::vector<double> values = {};
+};
+
+/// The spectra of a figure, each once.
+class Curves {
+ public:
+  Curves(const Spectra& spectra, const Pictures& pictures, const TestObjects& objects)
+      : spectra_(spectra), pictures_(pictures), objects_(objects) {}
+
+  /// Null where there is no such spectrum.
+  const Curve* of(int64_t object) {
+    const auto [found, is_new] = curves_.try_emplace(object);
+    if (is_new) found->second = made(object);
+    return found->second.values.empty() ? nullptr : &found->second;
+  }
+  std::string text() const { return blocks_.text(); }
+
+ private:
+  Curve made(int64_t object) {
+    const std::vector<double> flux = pictures_.over_median(spectra_, object);
+    Curve curve;
+    std::string lines;
+    for (size_t pixel = 0; pixel + 2 < flux.size(); pixel += 2) {  // the last one may be of few pixels
+      const double value = 0.5 * (flux[pixel] + flux[pixel + 1]);
+      if (!std::isfinite(value)) continue;
+      curve.values.push_back(value);
+      lines +=
+          fmt::format("{:.0f} {:.3f}\n", 0.5 * (spectra_.wavelengths[pixel] + spectra_.wavelengths[pixel + 1]), value);
+    }
+    if (!lines.empty())
+      curve.block = blocks_.add(objects_.described(object) + ": wavelength, flux over its median", lines);
+    return curve;
+  }
+
+  const Spectra& spectra_;
+  const Pictures& pictures_;
+  const TestObjects& objects_;
+  Blocks blocks_;
+  std::map<int64_t, Curve> curves_;
+};
+
 class Gallery {
  public:
   Gallery(const ShownGallery& shown, const TestObjects& objects, const Pictures& pictures)
       : shown_(shown), objects_(objects), pictures_(pictures) {}
 
   /// Rows of pictures: a query, and in every direction what is nearest to it.
-  std::string images() const {
+  std::string rows_of(const Images& images) const {
+    std::map<int64_t, std::string> encoded;
+    const auto image = [&](int64_t object, const char* attributes, const std::string& more) {
+      auto [found, is_new] = encoded.try_emplace(object);
+      if (is_new) found->second = encoded_jpeg(pictures_.image(images, object), images.side);
+      return picture_html(found->second, objects_.described(object) + more, attributes);
+    };
     std::string html =
         "<div class=\"wide\" role=\"region\" aria-label=\"Gallery\" tabindex=\"0\"><table "
         "class=\"gallery\"><thead><tr><th scope=\"col\">query</th>";
@@ -126,31 +176,37 @@ class Gallery {
   }
 
   /// A panel for each query and direction: the query's spectrum in red over those of its nearest.
-  Figure spectra() const {
+  Figure panels_of(const Spectra& spectra) const {
+    const double from = spectra.wavelengths.front(), to = spectra.wavelengths.back();
     const size_t columns = shown_.directions.size(), rows = shown_.queries.size();
-    Figure figure{
-        .name = file_name_of("spectra " + shown_.name), .width = 1100, .height = static_cast<int>(60 + 150 * rows)};
-    Blocks blocks;
+    const std::string field = pictures_.spectra.size() == 1 ? "" : spectra.field;
+    Figure figure{.name = file_name_of(fmt::format("spectra {} {}", field, shown_.name)),
+                  .width = 1100,
+                  .height = static_cast<int>(60 + 150 * rows)};
+    Curves curves(spectra, pictures_, objects_);
     figure.script = fmt::format(
         "set multiplot layout {},{} margins 0.055,0.99,{:.3f},{:.3f} spacing 0.025,{:.3f}\nset tics font ',9' scale "
         "0.3\nset xrange [{}:{}]\n",
-        rows, columns, 60.0 / figure.height, 1.0 - 40.0 / figure.height, 22.0 / figure.height,
-        pictures_.wavelengths.front(), pictures_.wavelengths.back());
+        rows, columns, 60.0 / figure.height, 1.0 - 40.0 / figure.height, 22.0 / figure.height, from, to);
     for (size_t query = 0; query < rows; ++query) {
       const int64_t object = shown_.queries[query];
-      const std::string lines =
-          line_marks(objects_.redshift_of(object), pictures_.wavelengths.front(), pictures_.wavelengths.back());
+      const std::string lines = line_marks(objects_.redshift_of(object), from, to);
       for (size_t direction = 0; direction < columns; ++direction) {
         std::vector<std::string> plots;
         std::vector<double> seen;
-        const size_t first = shown_.place(query, direction);
-        for (size_t k = first; k < first + std::min<size_t>(static_cast<size_t>(spectra_shown), shown_.neighbours);
-             ++k) {
-          if (shown_.nearest[k] < 0) continue;
-          add(shown_.nearest[k], "linetype 6 linewidth 0.8", blocks, plots, seen);
+        const auto draw = [&](int64_t drawn, const char* how) {
+          const Curve* curve = drawn < 0 ? nullptr : curves.of(drawn);
+          if (curve == nullptr) return;
+          seen.insert(seen.end(), curve->values.begin(), curve->values.end());
+          plots.push_back(fmt::format("data index {} using 1:2 with lines {}", curve->block, how));
+        };
+        const size_t first = shown_.place(query, direction), last = first + std::min(spectra_shown, shown_.neighbours);
+        for (size_t k = first; k < last; ++k) draw(shown_.nearest[k], "linetype 6 linewidth 0.8");
+        draw(object, "linecolor rgb '#D5000E' linewidth 1");
+        if (plots.empty()) {
+          figure.script += "set multiplot next\n";
+          continue;
         }
-        add(object, "linecolor rgb '#D5000E' linewidth 1", blocks, plots, seen);
-        if (plots.empty()) continue;
         std::ranges::sort(seen);
         const double low = probe::quantile(seen, 0.005), high = probe::quantile(seen, 0.995);
         const double room = high > low ? 0.1 * (high - low) : 0.5;
@@ -164,47 +220,21 @@ class Gallery {
       }
     }
     figure.script += "unset multiplot\n";
-    figure.data = blocks.text();
-    figure.caption =
-        caption(fmt::format("Spectra of the queries (red) over those of the {} nearest in each direction (blue), in "
-                            "means of 40 pixels over their median; lines are "
-                            "named at the query's redshift.",
-                            spectra_shown));
+    figure.data = curves.text();
+    figure.caption = caption(
+        fmt::format("Spectra{} of the queries (red) over those of the {} nearest in each direction (blue), in means "
+                    "over {:.0f} Å, divided by their median; lines are named at the query's redshift.",
+                    field.empty() ? "" : fmt::format(" ({})", field), spectra_shown,
+                    2.0 * (spectra.wavelengths[1] - spectra.wavelengths[0])));
     figure.alt = fmt::format("Spectra of {} queries over those nearest to them in {} directions.", rows, columns);
     figure.table = table();
     return figure;
   }
 
  private:
-  std::string image(int64_t object, const char* attributes, const std::string& more) const {
-    auto [found, is_new] = encoded_.try_emplace(object);
-    if (is_new) found->second = encoded_jpeg(pictures_.image(object), pictures_.side);
-    return picture_html(found->second, objects_.described(object) + more, attributes);
-  }
-
-  /// A spectrum over its median, if it has one.
-  void add(int64_t object, const std::string& how, Blocks& blocks, std::vector<std::string>& plots,
-           std::vector<double>& seen) const {
-    const std::vector<double> flux = pictures_.over_median(object);
-    if (flux.empty()) return;
-    const auto [known, is_new] = block_of_.try_emplace(object, 0);
-    std::string lines;
-    for (size_t pixel = 0; pixel + 2 < flux.size(); pixel += 2) {  // the last one may be of few pixels
-      const double value = 0.5 * (flux[pixel] + flux[pixel + 1]);
-      if (!std::isfinite(value)) continue;
-      seen.push_back(value);
-      lines += fmt::format("{:.0f} {:.3f}\n", 0.5 * (pictures_.wavelengths[pixel] + pictures_.wavelengths[pixel + 1]),
-                           value);
-    }
-    if (is_new) known->second = blocks.add(objects_.described(object) + ": wavelength, flux over its median", lines);
-    plots.push_back(fmt::format("data index {} using 1:2 with lines {}", known->second, how));
-  }
-
   const ShownGallery& shown_;
   const TestObjects& objects_;
   const Pictures& pictures_;
-  mutable std::map<int64_t, std::string> encoded_;
-  mutable std::map<int64_t, int64_t> block_of_;
 };
 
 }  // namespace
@@ -221,14 +251,15 @@ std::string galleries_html(const record::RunFolder& folder, const TestObjects& o
   std::vector<Figure> spectra;
   for (const ShownGallery& shown : all) {
     const Gallery gallery(shown, objects, pictures);
-    if (pictures.side > 0) {
-      html += sheet.add(gallery.images(),
-                        gallery.caption("Images of the queries (framed in red) and of the nearest other test objects "
-                                        "by cosine, in each direction; under the "
-                                        "pointer are object_id, redshift and cosine."),
+    for (const Images& images : pictures.images) {
+      html += sheet.add(gallery.rows_of(images),
+                        gallery.caption(fmt::format(
+                            "Images{} of the queries (framed in red) and of the nearest other test objects by cosine, "
+                            "in each direction; under the pointer are object_id, redshift and cosine.",
+                            pictures.images.size() == 1 ? "" : fmt::format(" ({})", images.field))),
                         gallery.table());
     }
-    if (!pictures.wavelengths.empty()) spectra.push_back(gallery.spectra());
+    for (const Spectra& of : pictures.spectra) spectra.push_back(gallery.panels_of(of));
   }
   return html + sheet.add(with_data(std::move(spectra)));
 }

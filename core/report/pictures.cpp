@@ -41,13 +41,14 @@ std::string base64(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-std::span<const float> Pictures::image(int64_t object) const {
-  const auto size = static_cast<size_t>(3 * side * side);
-  return std::span(images).subspan(places.at(object) * size, size);
+std::span<const float> Pictures::image(const Images& of, int64_t object) const {
+  const auto size = static_cast<size_t>(3 * of.side * of.side);
+  return std::span(of.values).subspan(places.at(object) * size, size);
 }
 
-std::vector<double> Pictures::over_median(int64_t object) const {
-  const auto flux = std::span(spectra).subspan(places.at(object) * wavelengths.size(), wavelengths.size());
+std::vector<double> Pictures::over_median(const Spectra& of, int64_t object) const {
+  const size_t pixels = of.wavelengths.size();
+  const auto flux = std::span(of.values).subspan(places.at(object) * pixels, pixels);
   std::vector<double> measured;
   for (const float value : flux) {
     if (std::isfinite(value)) measured.push_back(double{value});
@@ -64,15 +65,26 @@ Pictures read_pictures(const io::Hdf5File& file) {
   const std::vector<int64_t> objects = integers_in(file, "pictures/object");
   for (size_t i = 0; i < objects.size(); ++i) pictures.places[objects[i]] = i;
   const auto count = std::ssize(objects);
-  if (file.contains("pictures/image")) {
-    pictures.side = file.expect_shape("pictures/image", std::vector<int64_t>{count, 3, -1, -1})[2];
-    (void)file.expect_shape("pictures/image", std::vector<int64_t>{count, 3, pictures.side, pictures.side});
-    pictures.images = floats_in(file, "pictures/image");
+  const auto add_images = [&](const std::string& field, const std::string& name) {
+    const int64_t side = file.expect_shape(name, std::vector<int64_t>{count, 3, -1, -1})[2];
+    (void)file.expect_shape(name, std::vector<int64_t>{count, 3, side, side});
+    pictures.images.push_back({field, side, floats_in(file, name)});
+  };
+  const auto add_spectra = [&](const std::string& field, const std::string& name, const std::string& wavelengths) {
+    Spectra spectra{field, doubles_in(file, wavelengths), {}};
+    (void)file.expect_shape(name, std::vector<int64_t>{count, std::ssize(spectra.wavelengths)});
+    spectra.values = floats_in(file, name);
+    if (spectra.wavelengths.size() > 1) pictures.spectra.push_back(std::move(spectra));
+  };
+  // Files of earlier versions have one field of each kind.
+  if (file.contains("pictures/image")) add_images("image", "pictures/image");
+  if (file.contains("pictures/spectrum")) add_spectra("spectrum", "pictures/spectrum", "pictures/wavelength");
+  if (file.contains("pictures/images")) {
+    for (const std::string& field : file.datasets("pictures/images")) add_images(field, "pictures/images/" + field);
   }
-  if (file.contains("pictures/spectrum")) {
-    pictures.wavelengths = doubles_in(file, "pictures/wavelength");
-    (void)file.expect_shape("pictures/spectrum", std::vector<int64_t>{count, std::ssize(pictures.wavelengths)});
-    pictures.spectra = floats_in(file, "pictures/spectrum");
+  if (file.contains("pictures/spectra")) {
+    for (const std::string& field : file.datasets("pictures/spectra"))
+      add_spectra(field, "pictures/spectra/" + field, "pictures/wavelengths/" + field);
   }
   return pictures;
 }

@@ -12,17 +12,29 @@
 
 namespace astroclip::report {
 
+/// Images of a field of the dataset.
+struct Images {
+  std::string field;
+  int64_t side = 0;
+  std::vector<float> values;  ///< [shown, 3, side, side]
+};
+
+/// Spectra of a field of the dataset.
+struct Spectra {
+  std::string field;
+  std::vector<double> wavelengths;  ///< [pixels] in Å, two or more
+  std::vector<float> values;        ///< [shown, pixels]
+};
+
 /// What a run's objects.h5 shows of test objects.
 struct Pictures {
-  std::map<int64_t, size_t> places = {};  ///< by test object
-  int64_t side = 0;                       ///< 0: no images
-  std::vector<float> images = {};         ///< [shown, 3, side, side]
-  std::vector<float> spectra = {};        ///< [shown, pixels]
-  std::vector<double> wavelengths = {};   ///< [pixels] in Å; empty: no spectra
+  std::map<int64_t, size_t> places = {};  ///< by test object, along all `shown`
+  std::vector<Images> images = {};
+  std::vector<Spectra> spectra = {};
 
-  std::span<const float> image(int64_t object) const;
+  std::span<const float> image(const Images& of, int64_t object) const;
   /// A spectrum over its median [pixels], NaN where it was not measured; empty if the median is 0 or not known.
-  std::vector<double> over_median(int64_t object) const;
+  std::vector<double> over_median(const Spectra& of, int64_t object) const;
 };
 
 /// Throws Error naming the file when shapes disagree.

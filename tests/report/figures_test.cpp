@@ -7,6 +7,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "data/dataset_adapter.h"
 #include "evaluate/galleries.h"
 #include "evaluate/object_files.h"
 #include "io/hdf5/hdf5.h"
@@ -130,6 +131,22 @@ TEST(Galleries, SuccessesFindThemselvesAndTheWorstDoesNot) {
   }
 }
 
+/// Every image is seen opposite its spectrum but the first object's.
+TEST(Galleries, HaveFewSuccessesWhereFewObjectsFindThemselves) {
+  TaskInput input = on_a_circle(60);
+  auto& spectra = input.representations[1].test.values.values;
+  for (float& value : spectra) value = -value;
+  const auto galleries = evaluate::galleries_of(input);
+  ASSERT_EQ(galleries.size(), 2U);
+  EXPECT_THAT(galleries[0].queries, ElementsAre(0));
+  EXPECT_LE(galleries[0].ranks.at(0), 10);
+  EXPECT_EQ(galleries[1].queries.size(), 4U);
+  spectra[0] = -spectra[0];
+  const auto without = evaluate::galleries_of(input);
+  ASSERT_EQ(without.size(), 1U);
+  EXPECT_EQ(without[0].name, "failures");
+}
+
 TEST(Galleries, OfOneModalityAreExamples) {
   TaskInput input = on_a_circle(40);
   input.representations.pop_back();
@@ -140,6 +157,59 @@ TEST(Galleries, OfOneModalityAreExamples) {
   EXPECT_TRUE(galleries[0].ranks.empty());
   input.representations.clear();
   EXPECT_TRUE(evaluate::galleries_of(input).empty());
+}
+
+/// The small experiment's objects under other names, with a spectrum of 50 pixels.
+class Renamed final : public data::DatasetAdapter {
+ public:
+  explicit Renamed(std::shared_ptr<const Dataset> objects) : DatasetAdapter(std::move(objects)) {}
+  std::vector<Field> fields() const override {
+    return {{"hsc", DType::f32, {2, 24, 20}, "", ""},
+            {"euclid", DType::f32, {1, 60, 60}, "", ""},
+            {"lamost", DType::f32, {50}, "", ""}};
+  }
+  void read(Split, std::span<const int64_t> rows, std::span<const std::string> names, HostBatch& out) const override {
+    for (const Field& field : fields()) {
+      if (std::ranges::find(names, field.name) == names.end()) continue;
+      HostArray& values = out[field.name] = HostArray(field, std::ssize(rows));
+      std::ranges::fill(values.values<float>(), 1.0F);
+    }
+  }
+  config::Table preprocessing() const override {
+    config::Table spectrum, all;
+    spectrum.set("first_wavelength", {3690.0, {}});
+    spectrum.set("wavelength_step", {1.5, {}});
+    all.set("lamost", {spectrum, {}});
+    all.set("euclid", {config::Table(), {}});
+    return all;
+  }
+};
+
+TEST(Galleries, ShowFieldsOfAnyNameByTheirShape) {
+  TaskInput input = on_a_circle(60);
+  input.representations[0].modality = "hsc";
+  input.representations[1].modality = "lamost";
+  const std::string folder = run_with(input);
+  const Renamed dataset(testing_support::small_experiment({}).dataset.make());
+  const std::vector<evaluate::Attention> attention = {{.encoder = "arm",
+                                                       .modality = "lamost",
+                                                       .objects = {0},
+                                                       .heads = 1,
+                                                       .tokens = 2,
+                                                       .weights = {0.4F, 0.6F},
+                                                       .places = {10.0F, 30.0F},
+                                                       .side = 50}};
+  std::filesystem::remove(folder + "/objects.h5");
+  evaluate::write_objects(folder + "/objects.h5", input, dataset, std::vector<int64_t>(60, 0),
+                          evaluate::galleries_of(input), attention);
+  write_report(read_results({folder}), scratch("renamed"));
+  const std::string page = io::read_text(scratch("renamed/index.html"));
+  EXPECT_THAT(page, HasSubstr("Images (hsc) of the queries"));
+  EXPECT_THAT(page, HasSubstr("Images (euclid) of the queries"));
+  EXPECT_THAT(page, HasSubstr("Spectra of the queries"));
+  EXPECT_THAT(page, HasSubstr("<th scope=\"col\">hsc → lamost</th>"));
+  EXPECT_THAT(io::read_text(scratch("renamed/figures/attention-arm.dat")),
+              HasSubstr("weight in %\n3705.0 40\n3735.0 60\n"));
 }
 
 TEST(Galleries, AreShownAsPicturesWithTextForEach) {
