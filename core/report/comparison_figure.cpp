@@ -16,6 +16,8 @@ namespace astroclip::report {
 namespace {
 
 constexpr size_t most_compared = 24;  // lines
+/// Points of the linetypes, of the first runs and, hollow, of as many others.
+constexpr int filled_points[] = {7, 5, 9, 11, 13, 15, 3};
 constexpr const char* compared_metric = "R²";
 
 /// What several runs have measured of their models.
@@ -76,9 +78,12 @@ std::vector<Figure> comparison_figures(const std::vector<ResultTable>& tables, c
       }
     }
     if (points.empty()) continue;
-    plots.push_back(fmt::format("data index {} using 1:2:3 with xerrorbars linetype {} pointsize 0.7 title {}",
-                                blocks.add(runs[run].name + ": R², place, standard error", points), run % 7 + 1,
-                                gnuplot_text(runs[run].name)));
+    const size_t line = run % std::size(filled_points);
+    const int hollow = run / std::size(filled_points) % 2 == 0 ? 0 : 1;
+    plots.push_back(
+        fmt::format("data index {} using 1:2:3 with xerrorbars linetype {} pointtype {} pointsize 0.7 title {}",
+                    blocks.add(runs[run].name + ": R², place, standard error", points), line + 1,
+                    filled_points[line] - hollow, gnuplot_text(runs[run].name)));
   }
   for (size_t row = 0; row < lines.size(); ++row)
     names.push_back(fmt::format("{} {}", gnuplot_text(lines[row].name), row));

@@ -127,7 +127,7 @@ Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) 
   figure.script = fmt::format("set xlabel 'step'\nset ylabel 'loss'\n{}set key top right\nplot {}\n",
                               is_logarithmic ? "set logscale y\n" : "", fmt::join(plots, ", \\\n  "));
   figure.caption = fmt::format(
-      "Loss of stage {} over {} steps. Training: {}{}.", stage, steps,
+      "Loss of stage {} over {} {}. Training: {}{}.", stage, steps, steps == 1 ? "step" : "steps",
       averaged > 1 ? fmt::format("means of up to {} steps, with a band of one standard error", averaged) : "each step",
       any_validation ? "; validation: the objects set apart, at each validation" : "");
   figure.alt = fmt::format("Curves of the loss of stage {}: training falls from {} to {}.", stage,

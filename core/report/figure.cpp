@@ -32,11 +32,11 @@ set linetype 3 linecolor rgb '#009E73' linewidth 1.6 pointtype 9
 set linetype 4 linecolor rgb '#CC79A7' linewidth 1.6 pointtype 11
 set linetype 5 linecolor rgb '#E69F00' linewidth 1.6 pointtype 13
 set linetype 6 linecolor rgb '#56B4E9' linewidth 1.6 pointtype 15
-set linetype 7 linecolor rgb '#F0E442' linewidth 1.6 pointtype 3
+set linetype 7 linecolor rgb '#000000' linewidth 1.6 pointtype 3
 set linetype cycle 7
-# Viridis (van der Walt & Smith 2015) at nine places.
-set palette defined (0 '#440154', 1 '#472c7a', 2 '#3b518b', 3 '#2c718e', 4 '#21908d', 5 '#27ad81', 6 '#5cc863', \
-  7 '#aadc32', 8 '#fde725')
+# Viridis (van der Walt & Smith 2015) at nine places but the first, which a dark page would hide.
+set palette defined (1 '#472c7a', 2 '#3b518b', 3 '#2c718e', 4 '#21908d', 5 '#27ad81', 6 '#5cc863', 7 '#aadc32', \
+  8 '#fde725')
 )";
 
 void replace_all(std::string& text, std::string_view what, std::string_view by) {
@@ -44,7 +44,8 @@ void replace_all(std::string& text, std::string_view what, std::string_view by) 
     text.replace(at, what.size(), by);
 }
 
-/// gnuplot's SVG as a part of a page: in the page's colour where it is black, and with names of its own.
+/// gnuplot's SVG as a part of a page: in the page's colours where it is black, or white around points with errors, and
+/// with names of its own. It is drawn at most a quarter smaller than it is, so that its letters can be read.
 std::string embedded(std::string svg, const Figure& figure, int64_t number) {
   const size_t begin = svg.find("<defs>"), end = svg.rfind("</g>");
   if (begin == std::string::npos || end == std::string::npos || end < begin ||
@@ -62,6 +63,9 @@ std::string embedded(std::string svg, const Figure& figure, int64_t number) {
            {" color=\"black\"", " color=\"currentColor\""},
            {"stroke='black'", "stroke='currentColor'"},
            {"fill=\"black\"", "fill=\"currentColor\""},
+           {"stroke='rgb(  0,   0,   0)'", "stroke='currentColor'"},
+           {" color='rgb(  0,   0,   0)'", ""},
+           {" color='white'", " style='color:var(--back)'"},
            {" font-family=\"Helvetica,Arial,sans-serif\" ", " "},
            {"stroke-linecap=\"butt\" stroke-linejoin=\"miter\"", ""},
            {"\t", ""},
@@ -69,9 +73,12 @@ std::string embedded(std::string svg, const Figure& figure, int64_t number) {
     replace_all(svg, what, by);
   }
   return fmt::format(
-      "<svg role=\"img\" aria-labelledby=\"alt-{0}\" width=\"{1}\" height=\"{2}\" viewBox=\"0 0 {1} {2}\" "
-      "font-family=\"Helvetica,Arial,sans-serif\"><title id=\"alt-{0}\">{3}</title>\n{4}</svg>\n",
-      number, figure.width, figure.height, markup_text(figure.alt), svg);
+      "<div class=\"wide\"><svg role=\"img\" aria-labelledby=\"alt-{0}\" width=\"{1}\" height=\"{2}\" viewBox=\"0 0 "
+      "{1} "
+      "{2}\" style=\"min-width:{5}px\" font-family=\"Helvetica,Arial,sans-serif\"><title "
+      "id=\"alt-{0}\">{3}</title>\n{4}"
+      "</svg></div>\n",
+      number, figure.width, figure.height, markup_text(figure.alt), svg, figure.width * 3 / 4);
 }
 
 }  // namespace

@@ -14,17 +14,21 @@ constexpr std::string_view style = R"(
 :root { color-scheme: light; --back: #fff; --text: #1b1f24; --soft: #5a6470; --line: #c9d0d8; --link: #0a58ca; }
 @media screen and (prefers-color-scheme: dark) {
   :root { color-scheme: dark; --back: #14171b; --text: #e6e9ed; --soft: #a3adb8; --line: #3b434d; --link: #7db3ff; }
-  figure > svg { filter: brightness(1.3); }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem 1.5rem 4rem; max-width: 76rem; font: 15px/1.5 system-ui, sans-serif;
+body { margin: 0 auto; padding: 1rem 1.5rem 4rem; max-width: 88rem; font: 15px/1.5 system-ui, sans-serif; overflow-wrap: anywhere;
   background: var(--back); color: var(--text); }
 h1 { font-size: 1.6rem; margin: .5rem 0; } h2 { font-size: 1.25rem; margin: 2rem 0 .5rem; }
 h3 { font-size: 1.05rem; margin: 1.5rem 0 .3rem; }
 a { color: var(--link); }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .soft, .note, figcaption { color: var(--soft); } .note, figcaption { font-size: .9rem; max-width: 60rem; }
-.wide { overflow-x: auto; }
+/* Shadows at the edges of what can be scrolled aside. */
+.wide { overflow-x: auto; background:
+  linear-gradient(to right, var(--back) 30%, transparent) left / 3rem 100% no-repeat local,
+  linear-gradient(to left, var(--back) 30%, transparent) right / 3rem 100% no-repeat local,
+  linear-gradient(to right, var(--line), transparent) left / .8rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--line), transparent) right / .8rem 100% no-repeat scroll; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: .5rem 0; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { padding: .15rem .9rem .15rem 0; text-align: right; white-space: nowrap; }
@@ -33,7 +37,7 @@ thead th, thead th.text { border-bottom: 1px solid var(--text); font-weight: 600
 thead { border-top: 2px solid var(--text); } tbody { border-bottom: 2px solid var(--text); }
 tbody tr:nth-child(even) { background: color-mix(in srgb, var(--line) 25%, transparent); }
 tr.quiet { color: var(--soft); }
-figure { margin: 1.2rem 0; } figure > svg { max-width: 100%; height: auto; display: block; }
+figure { margin: 1.2rem 0; min-width: 0; } figure svg { max-width: 100%; height: auto; display: block; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(34rem, 100%), 1fr)); gap: 0 2rem; }
 .figures > .whole { grid-column: 1 / -1; }
 .gallery img { width: 46px; height: 46px; margin: 1px; vertical-align: middle; }
@@ -45,8 +49,11 @@ pre { font-size: .8rem; overflow-x: auto; border: 1px solid var(--line); padding
 @page { margin: 14mm; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; } details { display: none; }
+  section[aria-labelledby="made-from"] { display: none; }
+  .figures { grid-template-columns: 1fr 1fr; gap: 0 6mm; } figure svg { min-width: 0 !important; }
   figure, tr { break-inside: avoid; } h2, h3, caption { break-after: avoid; } thead { display: table-header-group; }
-  .wide { overflow: visible; } table { font-size: 7.5pt; } th, td { padding-right: .5em; }
+  .wide { overflow: visible; background: none; } table { font-size: 7pt; }
+  th, td { padding-right: .5em; white-space: normal; overflow-wrap: normal; }
   .gallery img { width: 27px; height: 27px; } .gallery img.query { width: 44px; height: 44px; border-width: 2px; }
   .attention img { width: 90px; height: 90px; }
   h1, h2, h3, p { orphans: 3; widows: 3; }

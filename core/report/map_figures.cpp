@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "io/hdf5/hdf5.h"
@@ -47,30 +48,54 @@ Mapped mapped_of(const io::Hdf5File& file, const std::string& name) {
   return mapped;
 }
 
-/// Redshift and magnitude first, then the other labels; those that differ among the objects, as many as there are
-/// panels.
-std::vector<std::string> labels_shown(const TestObjects& objects) {
-  std::vector<std::string> names = {objects.redshift(), objects.magnitude()};
-  for (const auto& [name, values] : objects.labels) {
-    const bool is_flag = name.starts_with("has_");
-    if (!is_flag && std::ranges::find(names, name) == names.end()) names.push_back(name);
-  }
-  std::erase_if(names, [&](const std::string& name) {
-    if (name.empty()) return true;
-    std::vector<double> known;
-    std::ranges::copy_if(objects.labels.at(name), std::back_inserter(known),
-                         [](double value) { return std::isfinite(value); });
-    return known.empty() || std::ranges::min(known) == std::ranges::max(known);
-  });
-  if (names.size() > most_panels) names.resize(most_panels);
-  return names;
-}
-
 double deviation_of(const std::vector<double>& values) {
   const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
   double sum = 0.0;
   for (const double value : values) sum += std::pow(value - mean, 2);
   return std::sqrt(sum / static_cast<double>(values.size()));
+}
+
+/// "bar" of "bar_strong_fraction", the share of an answer; "" of other labels.
+std::string question_of(const std::string& label) {
+  return label.ends_with("_fraction") || label.ends_with("_debiased") ? label.substr(0, label.find('_')) : "";
+}
+
+/// A label that differs among objects.
+struct Differing {
+  std::string name;
+  size_t known;  ///< objects
+  double deviation;
+};
+
+/// Redshift and magnitude first, then what most objects have, as many as there are panels: of shares of answers the one
+/// of each question that differs most.
+std::vector<std::string> labels_shown(const TestObjects& objects) {
+  std::vector<Differing> others;
+  std::vector<std::string> names;
+  const std::string first[] = {objects.redshift(), objects.magnitude()};
+  for (const auto& [name, values] : objects.labels) {
+    std::vector<double> known;
+    std::ranges::copy_if(values, std::back_inserter(known), [](double value) { return std::isfinite(value); });
+    if (known.empty() || std::ranges::min(known) == std::ranges::max(known)) continue;
+    const bool is_measure_of_data = name.starts_with("has_") || name.ends_with("_total-votes");
+    if (std::ranges::find(first, name) != std::end(first)) {
+      names.push_back(name);
+    } else if (!is_measure_of_data) {
+      others.push_back({name, known.size(), deviation_of(known)});
+    }
+  }
+  std::ranges::stable_partition(names, [&](const std::string& name) { return name == first[0]; });
+  std::ranges::stable_sort(others, std::ranges::greater(), &Differing::deviation);
+  std::set<std::string> questions;
+  std::erase_if(others, [&](const Differing& one) {
+    const std::string question = question_of(one.name);
+    return !question.empty() && !questions.insert(question).second;
+  });
+  std::ranges::sort(others, {}, &Differing::name);
+  std::ranges::stable_sort(others, std::ranges::greater(), &Differing::known);
+  for (const Differing& one : others) names.push_back(one.name);
+  if (names.size() > most_panels) names.resize(most_panels);
+  return names;
 }
 
 /// The deviation of a label from the mean of an object's nearest on the map, over its deviation among all.
@@ -149,9 +174,10 @@ Figure map_of(const TestObjects& objects, const std::string& encoder, const Mapp
   figure.caption = fmt::format(
       "Map of the embeddings of {} test objects by the encoder {} (UMAP of unit vectors, 15 neighbours), coloured by "
       "labels from their quantile "
-      "0.02 to 0.98. Trustworthiness(15) {:.3f}, neighbours kept {:.3f}. Disorder: the deviation of a label from the "
-      "mean of the {} nearest on "
-      "the map over its deviation among all; 1 where the map knows nothing of it.",
+      "0.02 to 0.98. Trustworthiness(15) {:.3f}, neighbours kept {:.3f}. The table has the disorder: the deviation of "
+      "a "
+      "label from the mean of the {} nearest on the map over its deviation among all; 1 where the map knows nothing of "
+      "it.",
       mapped.objects.size(), encoder, quality.trustworthiness, quality.preservation, near_on_map);
   figure.alt = fmt::format("The same map of {} points {} times, in the colours of {}.", mapped.objects.size(),
                            labels.size(), fmt::join(labels, ", "));

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <numbers>
+#include <string_view>
 
 #include "evaluate/report.h"
 #include "report/blocks.h"
@@ -16,6 +16,8 @@ namespace astroclip::report {
 
 namespace {
 
+constexpr std::string_view true_mark = ", true: ";
+constexpr double letter_width = 7.2;  // pixels, of the font's 13
 const std::string answers_title = "morphology: answers", confusion_title = "morphology: what is taken for what on ";
 
 const Metric* accuracy_of(const Measurement& line) {
@@ -119,44 +121,66 @@ Figure radar_of(const Report& report) {
   figure.script += plots + "\n";
   figure.data = blocks.text();
   figure.caption = fmt::format(
-      "Accuracy of the answers to {} questions of Galaxy Zoo on {} to {} test objects each, beside that of the most "
+      "Accuracy of the answers to {} questions of Galaxy Zoo on {} test objects each, beside that of the most "
       "frequent answer; 1 is on the outer circle. Standard errors over test objects are at most {:.2g}.",
-      questions.size(), least, most, error);
+      questions.size(), least == most ? std::to_string(most) : fmt::format("{} to {}", least, most), error);
   figure.alt = fmt::format("A wheel of {} spokes, a question each, with a ring of accuracies for each of {}.",
                            questions.size(), rings.size());
   return figure;
 }
 
+/// The place of a probe among those of the task, the most able first.
+size_t place_of(const std::string& probe) {
+  constexpr const char* probes[] = {"attentive", "mlp", "logistic", "ridge", "knn"};
+  return static_cast<size_t>(std::ranges::find(probes, probe) - std::begin(probes));
+}
+
+/// Lines of one representation and probe.
+struct Confusion {
+  std::string modality, representation, probe;
+  std::vector<const Measurement*> lines;  ///< by true answer
+};
+
+/// Of each representation those of the most able probe.
+std::vector<Confusion> shown_confusions(const Report& report) {
+  std::vector<Confusion> shown;
+  for (const Measurement& line : report.rows) {
+    const std::string probe = line.method.substr(0, line.method.find(true_mark));
+    auto found = std::ranges::find_if(shown, [&](const Confusion& one) {
+      return one.modality == line.modality && one.representation == line.representation;
+    });
+    if (found == shown.end()) found = shown.insert(shown.end(), {line.modality, line.representation, probe, {}});
+    if (place_of(probe) < place_of(found->probe)) found->probe = probe, found->lines.clear();
+    if (probe == found->probe) found->lines.push_back(&line);
+  }
+  return shown;
+}
+
 /// Shares of the objects of each true answer (columns) that are taken for each (rows).
 std::vector<Figure> confusions_of(const Report& report) {
   std::vector<Figure> figures;
-  std::map<std::string, std::vector<const Measurement*>> by_probe;
-  std::vector<std::string> order;
-  for (const Measurement& line : report.rows) {
-    const std::string name = fmt::format("{}, {}, {}", line.modality, line.representation,
-                                         line.method.substr(0, line.method.find(", true: ")));
-    if (!by_probe.contains(name)) order.push_back(name);
-    by_probe[name].push_back(&line);
-  }
   const std::string question = report.title.substr(confusion_title.size());
-  for (const std::string& name : order) {
-    const auto& lines = by_probe.at(name);
+  for (const auto& [modality, representation, probe, lines] : shown_confusions(report)) {
+    const std::string name = fmt::format("{}, {}, {}", modality, representation, probe);
     Figure figure{.name = file_name_of(fmt::format("confusion {} {}", question, name)), .width = 460, .height = 400};
     figure.table = {fmt::format("What is taken for what on {} ({})", question, name), {"true answer", "n"}, 1, {}};
     std::string cells, columns, rows;
+    size_t longest_column = 0, longest_row = 0;  // bytes
     int64_t objects = 0;
     for (size_t truth = 0; truth < lines.size(); ++truth) {
       const Measurement& line = *lines[truth];
-      const std::string answer = line.method.substr(line.method.find(", true: ") + 8);
+      const std::string answer = line.method.substr(line.method.find(true_mark) + true_mark.size());
       TableRow& row = figure.table.rows.emplace_back(TableRow{answer, std::to_string(line.n_test)});
-      rows += fmt::format("{}{} {}", truth == 0 ? "" : ", ", gnuplot_text(fmt::format("{} ({})", answer, line.n_test)),
-                          truth);
+      const std::string name_of_row = fmt::format("{} ({})", answer, line.n_test);
+      rows += fmt::format("{}{} {}", truth == 0 ? "" : ", ", gnuplot_text(name_of_row), truth);
+      longest_row = std::max(longest_row, name_of_row.size());
       objects += line.n_test;
       for (size_t found = 0; found < line.values.size(); ++found) {
         const double share = line.values[found].value;
         if (truth == 0) {
           figure.table.head.push_back("taken for " + line.values[found].name);
           columns += fmt::format("{}{} {}", found == 0 ? "" : ", ", gnuplot_text(line.values[found].name), found);
+          longest_column = std::max(longest_column, line.values[found].name.size());
         }
         row.push_back(std::isfinite(share)
                           ? fmt::format("{:.2f}±{:.2f}", share,
@@ -169,20 +193,26 @@ std::vector<Figure> confusions_of(const Report& report) {
     Blocks blocks;
     const int64_t block = blocks.add("answer found, true answer, share of the true answer's objects", cells);
     figure.data = blocks.text();
+    // Answers need room: to the left of the squares, and at 45° below them.
+    const double left = (45.0 + letter_width * static_cast<double>(longest_row)) / figure.width,
+                 below = (50.0 + 0.71 * letter_width * static_cast<double>(longest_column)) / figure.height;
     figure.script = fmt::format(
-        "unset border\nset tics scale 0\nset xtics ({}) rotate by 20 right\nset ytics ({})\nset xrange [-0.5:{}]\nset "
-        "yrange [{}:-0.5]\n"
-        "set xlabel 'taken for'\nset ylabel 'true answer (objects)'\nset cbrange [0:1]\nset cblabel 'share of the true "
-        "answer'\n"
-        "plot data index {} using 1:2:(0.5):(0.5):3 with boxxyerror linecolor palette, '' index {} using "
-        "1:2:(sprintf('%.2f', $3)):($3 < 0.6 ? 0xffffff : 0x000000) with labels textcolor rgb variable\n",
-        columns, rows, static_cast<double>(lines.front()->values.size()) - 0.5, static_cast<double>(lines.size()) - 0.5,
-        block, block);
+        "unset border\nunset colorbox\nset tics scale 0\nset lmargin at screen {0:.3f}\nset rmargin at screen 0.97\n"
+        "set tmargin at screen 0.97\nset bmargin at screen {1:.3f}\nset xtics ({2}) rotate by 45 right\nset ytics "
+        "({3})\nset xrange [-0.5:{4}]\nset yrange [{5}:-0.5]\nset cbrange [0:1]\n"
+        "set label 'taken for' at screen {6:.3f},0.04 center\n"
+        "set label 'true answer (objects)' at screen 0.035,{7:.3f} center rotate by 90\n"
+        "plot data index {8} using 1:2:(0.5):(0.5):3 with boxxyerror linecolor palette, '' index {8} using "
+        "1:2:(sprintf('%.2f', $3)):($3 < 0.45 ? 0xffffff : 0x000000) with labels textcolor rgb variable\n",
+        left, below, columns, rows, static_cast<double>(lines.front()->values.size()) - 0.5,
+        static_cast<double>(lines.size()) - 0.5, 0.5 * (left + 0.97), 0.5 * (below + 0.97), block);
     figure.caption = fmt::format(
-        "Answers to '{}' from {}: shares of the {} test objects by what those of each true answer are taken for. The "
-        "table has their standard errors, √(p(1 − p)/n).",
+        "What answers to '{}' are taken for ({}; {} test objects): shares of the objects of each true answer. The "
+        "table "
+        "has their standard errors, √(p(1 − p)/n).",
         question, name, objects);
-    figure.alt = fmt::format("A matrix of {} true answers and the answers they are taken for.", lines.size());
+    figure.alt =
+        fmt::format("A matrix of {} true answers to '{}' and the answers they are taken for.", lines.size(), question);
     figures.push_back(std::move(figure));
   }
   return figures;
@@ -190,11 +220,13 @@ std::vector<Figure> confusions_of(const Report& report) {
 
 }  // namespace
 
+bool is_confusion(const std::string& title) { return title.starts_with(confusion_title); }
+
 std::vector<Figure> morphology_figures(const RunResults& run) {
   std::vector<Figure> figures;
   for (const Report& report : run.reports) {
     if (report.title.starts_with(answers_title) && rings_of(report).size() > 1) figures.push_back(radar_of(report));
-    if (!report.title.starts_with(confusion_title)) continue;
+    if (!is_confusion(report.title)) continue;
     for (Figure& figure : confusions_of(report)) figures.push_back(std::move(figure));
   }
   return figures;

@@ -32,7 +32,7 @@ Figure calibration_of(const Prediction& one) {
   Figure figure{.name = file_name_of(fmt::format("calibration {} {} {}", one.label, one.modality, method)),
                 .width = 940,
                 .height = 380};
-  figure.table = {"Coverage", {"label", "n", "level", "within", "standard error"}, 1, {}};
+  figure.table = {"Calibration", {"label", "n", "of", "at", "value", "standard error"}, 1, {}};
   Blocks blocks;
   std::vector<std::string> histograms, coverages;
   int64_t objects = 0;
@@ -47,11 +47,16 @@ Figure calibration_of(const Prediction& one) {
       bins[static_cast<size_t>(std::clamp<int64_t>(bin, 0, transform_bins - 1))] += 1.0;
     }
     std::string lines;
+    const auto add_row = [&](const char* of, double at, double value, double error) {
+      figure.table.rows.push_back({one.outputs[output], std::to_string(values.size()), of, fmt::format("{:.3g}", at),
+                                   fmt::format("{:.3f}", value), fmt::format("{:.3f}", error)});
+    };
     for (size_t bin = 0; bin < bins.size(); ++bin) {
-      const double scale = static_cast<double>(transform_bins) / count;
-      lines +=
-          fmt::format("{:.3f} {:.5g} {:.3g}\n", (static_cast<double>(bin) + 0.5) / static_cast<double>(transform_bins),
-                      bins[bin] * scale, std::sqrt(bins[bin]) * scale);
+      const double scale = static_cast<double>(transform_bins) / count,
+                   middle = (static_cast<double>(bin) + 0.5) / static_cast<double>(transform_bins),
+                   density = bins[bin] * scale, error = std::sqrt(bins[bin]) * scale;
+      lines += fmt::format("{:.3f} {:.5g} {:.3g}\n", middle, density, error);
+      add_row("density of the PIT", middle, density, error);
     }
     const size_t line = output % 7 + 1;
     histograms.push_back(fmt::format("data index {} using 1:2 with histeps linetype {} title {}",
@@ -64,9 +69,7 @@ Figure calibration_of(const Prediction& one) {
           std::ranges::count_if(values, [&](double value) { return std::abs(value - 0.5) <= 0.5 * share; }));
       const double within = inside / count, error = std::sqrt(within * (1.0 - within) / count);
       lines += fmt::format("{:.2f} {:.5f} {:.3g}\n", share, within, error);
-      if (level % 4 == 0)
-        figure.table.rows.push_back({one.outputs[output], std::to_string(values.size()), fmt::format("{:.2f}", share),
-                                     fmt::format("{:.3f}", within), fmt::format("{:.3f}", error)});
+      add_row("share within level", share, within, error);
     }
     coverages.push_back(fmt::format("data index {} using 1:2:3 with yerrorlines linetype {} pointsize 0.4 title {}",
                                     blocks.add(one.outputs[output] + ": level, share within, standard error", lines),
@@ -79,11 +82,11 @@ Figure calibration_of(const Prediction& one) {
   figure.script = fmt::format(
       "set multiplot layout 1,2\nset xlabel 'probability integral transform'\nset ylabel 'density'\nset xrange "
       "[0:1]\nset yrange [0:*]\n"
-      "set key top center horizontal\nplot [0:1] '+' using 1:({:.4f}):({:.4f}) with filledcurves linecolor rgb "
+      "set key tmargin center horizontal\nplot [0:1] '+' using 1:({:.4f}):({:.4f}) with filledcurves linecolor rgb "
       "'#888888' "
       "fillstyle transparent solid 0.25, {}, 1 with lines linecolor rgb '#888888' dashtype 3\n"
       "set xlabel 'level of the central interval'\nset ylabel 'share of true values within'\nset yrange [0:1]\nset key "
-      "top left vertical\n"
+      "inside top left vertical\n"
       "plot {}, x with lines linecolor rgb '#888888' dashtype 3\nunset multiplot\n",
       1.0 - flat, 1.0 + flat, fmt::join(histograms, ", "), fmt::join(coverages, ", "));
   figure.caption = fmt::format(
@@ -93,7 +96,8 @@ Figure calibration_of(const Prediction& one) {
       "intervals, with standard errors; on the dotted line "
       "where calibrated.",
       one.modality, one.representation, method, objects);
-  figure.alt = fmt::format("Histogram of the PIT and coverage of {}.", fmt::join(one.outputs, ", "));
+  figure.alt =
+      fmt::format("Left a histogram of the PIT, right coverage by level, of {}.", fmt::join(one.outputs, ", "));
   return figure;
 }
 

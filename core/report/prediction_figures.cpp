@@ -103,14 +103,26 @@ Cloud cloud_of(const std::vector<double>& x, const std::vector<double>& y, const
   return cloud;
 }
 
+/// The least of 1, 2 or 5 times a power of ten that divides a range into at most five.
+double step_of(double range) {
+  if (!(range > 0.0)) return 1.0;
+  const double decade = std::pow(10.0, std::floor(std::log10(range / 5.0)));
+  for (const double times : {1.0, 2.0, 5.0}) {
+    if (5.0 * times * decade >= range) return times * decade;
+  }
+  return 10.0 * decade;
+}
+
 /// A panel of medians in bins, at these heights of the figure.
-std::string residual_panel(const std::string& by, const std::string& residual, int64_t block, double bottom,
-                           double top) {
+std::string residual_panel(const std::string& by, const std::string& residual, const std::vector<Bin>& bins,
+                           int64_t block, double bottom, double top) {
+  const double range = std::ranges::max(bins, {}, &Bin::high).high - std::ranges::min(bins, {}, &Bin::low).low;
   return fmt::format(
-      "set bmargin at screen {}\nset tmargin at screen {}\nset xlabel {}\nset ylabel {}\nset autoscale\n"
+      "set bmargin at screen {}\nset tmargin at screen {}\nset xlabel {}\nset ylabel {}\nset autoscale\nset ytics "
+      "{:.6g}\n"
       "plot 0 with lines linecolor rgb '#888888' dashtype 3, data index {} using 1:4:5 with filledcurves linetype 1 "
       "fillstyle transparent solid 0.2, '' index {} using 1:2:3 with yerrorbars linetype 1 pointsize 0.7\n",
-      bottom, top, gnuplot_text(by), gnuplot_text(residual), block, block);
+      bottom, top, gnuplot_text(by), gnuplot_text(residual), step_of(range), block, block);
 }
 
 std::string short_number(double value) { return fmt::format("{:.4g}", value); }
@@ -121,10 +133,11 @@ Figure figure_of(const RunResults& run, const TestObjects& objects, const Stored
   const std::vector<double> residuals =
       is_redshift ? probe::redshift_errors(one.predicted, one.truth) : probe::errors(one.predicted, one.truth);
   const auto unit = objects.units.find(one.label);
-  const std::string difference = is_redshift ? "Δz / (1 + z)" : "predicted − true",
+  const std::string difference = is_redshift ? "Δz / (1 + z)" : "Δ = predicted − true",
+                    symbol = is_redshift ? difference : "Δ",
                     residual = is_redshift || unit == objects.units.end()
-                                   ? difference
-                                   : fmt::format("{} [{}]", difference, unit->second);
+                                   ? symbol
+                                   : fmt::format("{} [{}]", symbol, unit->second);
   Figure figure{
       .name = file_name_of(fmt::format("{} {} {}", stored.task, one.label, one.modality)), .width = 940, .height = 420};
   figure.table = {fmt::format("Residuals of {} from {} in bins", one.label, one.modality),
@@ -164,7 +177,8 @@ Figure figure_of(const RunResults& run, const TestObjects& objects, const Stored
     for (const int64_t object : one.objects)
       by.push_back(object < 0 ? std::nan("") : objects.labels.at(label)[static_cast<size_t>(object)]);
     std::string lines;
-    for (const Bin& bin : binned(by, residuals, residual_bins)) {
+    const std::vector<Bin> bins = binned(by, residuals, residual_bins);
+    for (const Bin& bin : bins) {
       lines += fmt::format("{:.6g} {:.6g} {:.6g} {:.6g} {:.6g} {}\n", bin.middle, bin.median, bin.error, bin.low,
                            bin.high, bin.count);
       figure.table.rows.push_back({objects.with_unit(label), short_number(bin.from), short_number(bin.to),
@@ -174,7 +188,7 @@ Figure figure_of(const RunResults& run, const TestObjects& objects, const Stored
     if (lines.empty()) return;
     const int64_t block =
         blocks.add(fmt::format("{}, median residual, its standard error, 16 %, 84 %, objects", label), lines);
-    figure.script += residual_panel(objects.with_unit(label), residual, block, bottom, top);
+    figure.script += residual_panel(objects.with_unit(label), residual, bins, block, bottom, top);
   };
   panel(objects.redshift(), 0.67, 0.94);
   panel(objects.magnitude(), 0.17, 0.44);
@@ -182,10 +196,9 @@ Figure figure_of(const RunResults& run, const TestObjects& objects, const Stored
   figure.data = blocks.text();
   const std::string quality = quality_of(run, one);
   figure.caption = fmt::format(
-      "{} of {} test objects from {} ({}, {}): predicted against true{}{}. Right: residuals {} in bins of equal "
-      "numbers of "
-      "objects: medians with standard errors, and a band from 16 to 84 %.",
-      one.label, one.ids.size(), one.modality, one.representation, one.method, quality.empty() ? "" : ", " + quality,
+      "Predicted against true {} of {} test objects from {} ({}, {}){}{}. Right: residuals {} in bins of equal numbers "
+      "of objects: medians with standard errors, and a band from 16 to 84 %.",
+      one.label, one.ids.size(), one.modality, one.representation, one.method, quality.empty() ? "" : ": " + quality,
       cloud.outside > 0 ? fmt::format("; {} outside", cloud.outside) : "", difference);
   figure.alt = fmt::format("Predicted against true {} of {} objects{}, and residuals by redshift and magnitude.",
                            one.label, one.ids.size(), quality.empty() ? "" : ", with " + quality);

@@ -92,20 +92,22 @@ class Page {
 
   std::string tables_html() {
     std::string html;
-    const auto add = [&](const HtmlTable& cells) {
-      const std::string table = numbered(cells);
+    const auto add = [&](const HtmlTable& cells, bool is_folded) {
+      std::string table = numbered(cells);
+      if (is_folded) table = html_fold(fmt::format("Table {}. {}", table_count_, cells.caption), table);
       html +=
           html.size() + table.size() > most_table_bytes
               ? fmt::format("<p class=\"note\">Table {} is not shown, because the page would be too large: {}.</p>\n",
                             table_count_, markup_text(cells.caption))
               : table;
     };
-    if (runs_.size() > 1) add(overview(tables_, runs_));
+    if (runs_.size() > 1) add(overview(tables_, runs_), false);
     for (const ResultTable& table : tables_) {
       if (table.lines.empty()) {
         html += fmt::format("<h3>{}</h3>\n", markup_text(table.title));
       } else {
-        add(cells_of(table, runs_));
+        // Figures show what these have, of one run.
+        add(cells_of(table, runs_), runs_.size() == 1 && is_confusion(table.title));
       }
       for (const std::string& note : table.notes) html += fmt::format("<p class=\"note\">{}</p>\n", markup_text(note));
     }

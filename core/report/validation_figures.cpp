@@ -88,12 +88,17 @@ Figure figure_of(const std::string& stage, const std::vector<fs::path>& tables) 
   figure.script =
       fmt::format("set multiplot layout {},1 margins 0.1,0.98,{:.3f},{:.3f} spacing 0,{:.3f}\nset tics font ',10'\n",
                   tables.size(), 65.0 / figure.height, 1.0 - 45.0 / figure.height, 26.0 / figure.height);
+  std::vector<record::Figure> pages;
+  for (const fs::path& table : tables) pages.push_back(record::read_figure(table.string()));
+  // The name of an axis is longer than a panel is high: that of all stands beside the middle one.
+  const bool have_same_axis =
+      std::ranges::all_of(pages, [&](const record::Figure& page) { return page.y_label == pages.front().y_label; });
   Blocks blocks;
   std::vector<std::string> names;
   size_t group = 1;
   std::string when;
-  for (size_t panel = 0; panel < tables.size(); ++panel) {
-    const record::Figure page = record::read_figure(tables[panel].string());
+  for (size_t panel = 0; panel < pages.size(); ++panel) {
+    const record::Figure& page = pages[panel];
     const LossFigure& drawn = page.drawn;
     if (drawn.x.empty() || drawn.lines.empty()) continue;
     group = std::max<size_t>(group, (drawn.x.size() + points_along - 1) / points_along);
@@ -101,13 +106,13 @@ Figure figure_of(const std::string& stage, const std::vector<fs::path>& tables) 
     const std::string object = colon == std::string::npos ? page.title : page.title.substr(colon + 2);
     when = page.title.substr(0, std::min(colon, page.title.size()));
     figure.script += fmt::format(
-        "unset object\nset title {} font ',11' offset 0,-0.7\n{}set ylabel {}\nset xrange "
+        "unset object\nset title {} font ',11' offset 0,-0.7\n{}set ylabel {} font ',11'\nset xrange "
         "[{:.6g}:{:.6g}]\n{}",
         gnuplot_text(object),
         panel + 1 == tables.size() ? fmt::format("set format x\nset xlabel {}\n", gnuplot_text(drawn.x_label))
                                    : "set format x ''\n",
-        gnuplot_text(page.y_label), drawn.x.front(), drawn.x.back(),
-        panel == 0 ? "set key at graph 1,1.2 right top horizontal\n" : "unset key\n");
+        have_same_axis && panel != pages.size() / 2 ? "''" : gnuplot_text(page.y_label), drawn.x.front(),
+        drawn.x.back(), panel == 0 ? "set key at graph 1,1.2 right top horizontal\n" : "unset key\n");
     for (const auto& [begin, end] : drawn.shaded) {
       figure.script += fmt::format(
           "set object rectangle from {:.6g}, graph 0 to {:.6g}, graph 1 behind fillcolor rgb '#E69F00' fillstyle solid "

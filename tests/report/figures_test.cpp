@@ -389,8 +389,12 @@ TEST(PosteriorFigures, TellHowManyTrueValuesLieWithinIntervals) {
   }
   const auto figures = posterior_figures({one});
   ASSERT_EQ(figures.size(), 1U);
-  EXPECT_THAT(figures[0].table.rows.at(0), ElementsAre("z", "100", "0.20", "0.400", "0.049"));
-  EXPECT_THAT(figures[0].table.rows.at(3), ElementsAre("z", "100", "0.80", "1.000", "0.000"));
+  // Bins of the transform from 0.25 to 0.75 have 10 objects each; a level of 0.2 has 40 of the 100.
+  ASSERT_EQ(figures[0].table.rows.size(), 20U + 19U);
+  EXPECT_THAT(figures[0].table.rows.at(0), ElementsAre("z", "100", "density of the PIT", "0.025", "0.000", "0.000"));
+  EXPECT_THAT(figures[0].table.rows.at(5), ElementsAre("z", "100", "density of the PIT", "0.275", "2.000", "0.632"));
+  EXPECT_THAT(figures[0].table.rows.at(23), ElementsAre("z", "100", "share within level", "0.2", "0.400", "0.049"));
+  EXPECT_THAT(figures[0].table.rows.at(35), ElementsAre("z", "100", "share within level", "0.8", "1.000", "0.000"));
   one.values.method = "coupling_flow";
   EXPECT_TRUE(posterior_figures({one}).empty());
 }
@@ -403,16 +407,38 @@ TEST(MorphologyFigures, AreOfTheTablesOfTheTask) {
     answers.rows.push_back({"majority answer", "image", name + " majority", Role::floor, {{"accuracy", 0.5}}, 80, 40});
   }
   Report confusion{"morphology: what is taken for what on bar", "", {}};
-  confusion.rows = {{"aligned", "image", "mlp, true: strong", Role::model, {{"strong", 0.25}, {"no", 0.75}}, 80, 12},
+  confusion.rows = {{"aligned", "image", "knn, true: strong", Role::model, {{"strong", 0.5}, {"no", 0.5}}, 80, 12},
+                    {"aligned", "image", "mlp, true: strong", Role::model, {{"strong", 0.25}, {"no", 0.75}}, 80, 12},
                     {"aligned", "image", "mlp, true: no", Role::model, {{"strong", unknown}, {"no", unknown}}, 80, 0}};
   const std::string run = finished_run("morphology", {answers, confusion});
   const auto figures = morphology_figures(read_results({run}).front());
-  ASSERT_EQ(figures.size(), 2U);
+  ASSERT_EQ(figures.size(), 2U);  // of what is taken for what that of the most able probe
   EXPECT_THAT(figures[0].table.rows.at(0), ElementsAre("bar", "image, aligned, mlp", "40", "0.750±0.020"));
   EXPECT_EQ(figures[0].table.rows.size(), 6U);
   EXPECT_THAT(figures[1].table.rows.at(0), ElementsAre("strong", "12", "0.25±0.12", "0.75±0.12"));
   EXPECT_THAT(figures[1].table.rows.at(1), ElementsAre("no", "0", "–", "–"));
   EXPECT_THAT(figures[1].data, Not(HasSubstr("nan")));
+  write_report(read_results({run}), scratch("morphology_page"));
+  EXPECT_THAT(io::read_text(scratch("morphology_page/index.html")),
+              HasSubstr("<details><summary>Table 2. morphology: what is taken for what on bar</summary>"));
+}
+
+TEST(MapFigures, AreColouredByOneAnswerOfEachQuestion) {
+  TaskInput input = on_a_circle(60);
+  for (int object = 0; object < 60; ++object) {
+    const double share = 0.01 * object;
+    input.test_labels["bar_weak_fraction"].push_back(share);
+    input.test_labels["bar_no_fraction"].push_back(1.0 - 0.5 * share);
+    input.test_labels["bar_total-votes"].push_back(object);
+    input.test_labels["merging_merger_fraction"].push_back(object == 0 ? unknown : 0.1 * share);
+    input.test_labels["zeta"].push_back(share);
+  }
+  const RunResults results = read_results({run_with(input)}).front();
+  const auto figures = map_figures(results, read_test_objects(results.folder));
+  std::vector<std::string> labels;
+  for (const TableRow& row : figures.at(0).table.rows) labels.push_back(row.at(0));
+  EXPECT_THAT(labels,
+              ElementsAre("redshift", "mag_r [AB mag]", "bar_weak_fraction", "zeta", "merging_merger_fraction"));
 }
 
 TEST(MapFigures, ShowEveryLabelOfObjectsWithEmbeddings) {

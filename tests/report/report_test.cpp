@@ -265,7 +265,7 @@ TEST(ReportFigures, AreDrawnWithNumberCaptionAndAltText) {
   EXPECT_THAT(page, HasSubstr("<svg role=\"img\" aria-labelledby=\"alt-1\""));
   EXPECT_THAT(page, HasSubstr("<title id=\"alt-1\">Curves of the loss of stage spectra"));
   EXPECT_THAT(page, HasSubstr("<b>Figure 1.</b> Loss of stage spectra over 400 steps."));
-  EXPECT_THAT(page, HasSubstr("<b>Figure 2.</b> Loss of stage alignment over 1 steps."));
+  EXPECT_THAT(page, HasSubstr("<b>Figure 2.</b> Loss of stage alignment over 1 step."));
   EXPECT_THAT(page, Not(HasSubstr("Not shown")));
 }
 
