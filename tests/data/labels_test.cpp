@@ -296,6 +296,25 @@ TEST(LabelsTest, SaysWhatIsWrong) {
        "e.toml:1:11: error: [dataset.labels] rows are joined by 'id', or by 'ra' and 'dec'");
   says("labels = [{ file = '" + file + "', id = 'id' }]",
        "e.toml:1:11: error: [dataset.labels] 'columns' is empty: it says label = column");
+  const std::string table = "{ file = '" + file + "', id = 'id', columns = { near = 'near' } }";
+  says("labels = [" + table + ", " + table + "]",
+       "[dataset.labels] " + file + ": another table gives the label 'near', too");
+  says(joined + "{ kind = 'type' } }]\nsentinels = { kind = [-1] }", "[dataset] 'sentinels': the label 'kind' is text");
+}
+
+TEST(LabelsTest, JoiningByPositionNeedsPositionsOfTheObjects) {
+  class WithoutPlaces final : public Objects {
+    std::vector<Field> fields() const override {
+      std::vector<Field> all = Objects::fields();
+      std::erase_if(all, [](const Field& field) { return field.name == "ra" || field.name == "dec"; });
+      return all;
+    }
+  };
+  const std::string file = written("RA,DEC,Z\n150.0,0.0,1\n");
+  const auto chosen = selection("labels = [{ file = '" + file + "', ra = 'RA', dec = 'DEC', columns = { z2 = 'Z' } }]");
+  EXPECT_THAT(
+      [&] { (void)labelled(std::make_shared<WithoutPlaces>(), chosen); },
+      ThrowsMessage<Error>("[dataset] labels are joined by position, and the dataset has no labels 'ra' and 'dec'"));
 }
 
 }  // namespace
