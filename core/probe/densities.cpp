@@ -133,18 +133,20 @@ std::vector<double> kernel_densities(const std::vector<double>& samples, int64_t
       const auto own = std::span(samples).subspan(object * each, each);
       const double mean = std::accumulate(own.begin(), own.end(), 0.0) / static_cast<double>(each);
       double squares = 0.0;
+      for (const double sample : own) squares += (sample - mean) * (sample - mean);
+      const double deviation = std::sqrt(squares / static_cast<double>(each));
+      const double spread = std::min(deviation, iqr_deviation({own.begin(), own.end()}));
+      const double width = std::max(step, 0.9 * spread * std::pow(static_cast<double>(each), -0.2)) / step;
+      const double shrinkage = std::sqrt(std::max(0.0, 1.0 - std::pow(width * step / deviation, 2)));
       std::ranges::fill(counts, 0.0);
       for (const double sample : own) {
-        squares += (sample - mean) * (sample - mean);
+        const double drawn = mean + shrinkage * (sample - mean);
         // Shared by the two nearest grid points.
-        const double place = std::clamp((sample - grid.front()) / step, 0.0, static_cast<double>(points - 1));
+        const double place = std::clamp((drawn - grid.front()) / step, 0.0, static_cast<double>(points - 1));
         const auto low = std::min(static_cast<size_t>(place), points - 2);
         counts[low] += static_cast<double>(low + 1) - place;
         counts[low + 1] += place - static_cast<double>(low);
       }
-      const double deviation = std::sqrt(squares / static_cast<double>(each));
-      const double spread = std::min(deviation, iqr_deviation({own.begin(), own.end()}));
-      const double width = std::max(step, 0.9 * spread * std::pow(static_cast<double>(each), -0.2)) / step;
       const auto reach = static_cast<int64_t>(std::ceil(5.0 * width));
       double* density = densities.data() + object * points;
       for (size_t point = 0; point < points; ++point) {

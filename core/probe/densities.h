@@ -44,7 +44,8 @@ double distance_from_uniform(std::vector<double> values);
 double coverage(std::span<const double> transforms, double probability);
 
 /// Densities of samples [objects, samples] on a grid of equal steps: a Gaussian kernel with Silverman's width, 0.9 ·
-/// min(deviation, IQR / 1.349) · samples^(−1/5) (Silverman 1986, equation 3.31), and at least a step.
+/// min(deviation, IQR / 1.349) · samples^(−1/5) (Silverman 1986, equation 3.31), and at least a step. Samples are drawn
+/// towards their mean by the factor √(1 − width²/variance), so that the density has their variance.
 std::vector<double> kernel_densities(const std::vector<double>& samples, int64_t samples_of_each,
                                      const std::vector<double>& grid);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <numeric>
 #include <utility>
 
@@ -55,6 +56,33 @@ void by_rows(const Matrix& features, Use use) {
   }
 }
 
+/// Where the standard normal distribution has the share `below` below it, between −10 and 10.
+double normal_quantile(double below) {
+  double low = -10.0, high = 10.0;
+  for (int halving = 0; halving < 50; ++halving) {
+    const double middle = 0.5 * (low + high);
+    (0.5 * std::erfc(-middle / std::numbers::sqrt2) < below ? low : high) = middle;
+  }
+  return low;
+}
+
+/// Standard normal values [samples, labels], of which any in a row are spread evenly: random ones, being the same for
+/// all objects, would widen or narrow all densities alike. The sequence is Roberts's R_d (2018, "The unreasonable
+/// effectiveness of quasirandom sequences"): multiples of powers of 1/φ modulo 1, with φ^(labels + 1) = φ + 1.
+std::vector<float> spread_normals(int64_t count, int64_t labels) {
+  double ratio = 2.0;
+  for (int step = 0; step < 60; ++step) ratio = std::pow(1.0 + ratio, 1.0 / static_cast<double>(labels + 1));
+  std::vector<float> all;
+  for (int64_t i = 0; i < count; ++i) {
+    double step = 1.0, whole = 0.0;
+    for (int64_t label = 0; label < labels; ++label) {
+      step /= ratio;
+      all.push_back(static_cast<float>(normal_quantile(std::modf(0.5 + step * static_cast<double>(i + 1), &whole))));
+    }
+  }
+  return all;
+}
+
 double normal_density(double x) { return std::exp(-0.5 * x * x) / std::sqrt(2.0 * M_PI); }
 
 }  // namespace
@@ -103,9 +131,7 @@ std::vector<std::vector<double>> Posterior::log_densities(const Matrix& features
 std::vector<double> Posterior::samples(const Matrix& features) const {
   const auto count = static_cast<size_t>(labels()), flows = members_.size();
   const bool shares_splines = members_.front()->options().kind == FlowKind::elementwise;
-  Rng rng(0, RngStream::probes);
-  std::vector<float> latent(static_cast<size_t>(samples_of_each) * count);
-  for (float& value : latent) value = static_cast<float>(rng.normal());
+  const std::vector<float> latent = spread_normals(samples_of_each, labels());
   std::vector<double> all(static_cast<size_t>(features.rows * samples_of_each) * count);
   by_rows(features, [&](int64_t begin, const Matrix& some) {
     for (size_t flow = 0; flow < flows; ++flow) {
@@ -242,7 +268,10 @@ std::unique_ptr<SplineFlow> fit_flow(const Sample& train, const std::vector<floa
     if (set_apart.empty()) continue;
     const Batch batch = batch_of(labels, train.features, set_apart);
     const double loss = training.loss(batch.labels, batch.context);
-    if (options.keeps_best) best.offer(loss);
+    if (options.keeps_best) {
+      best.offer(loss);
+      continue;
+    }
     // As published: from the twelfth epoch on, a loss above the mean of the five before ends the training.
     if (epoch > 10 && loss > std::accumulate(losses.end() - 5, losses.end(), 0.0) / 5.0) break;
     losses.push_back(loss);

@@ -23,8 +23,9 @@ struct PosteriorOptions {
   int64_t epochs = 25;                     ///< with a cosine from `lr` to 1e-6
   int64_t batch = 128;
   double lr = 5e-4;
-  double validation = 0.2;  ///< share of the training objects whose loss stops the training
-  bool keeps_best = true;   ///< the weights of the epoch with the least of these losses; else of the last one
+  double validation = 0.2;  ///< share of the training objects whose loss chooses or ends the training's epochs
+  bool keeps_best = true;   ///< all epochs, and the weights of that with the least of these losses; else, as published,
+                            ///< a risen loss ends the training, and the last weights are kept
 };
 
 /// The training of one flow by Adam on the mean of −log density over objects and labels.
@@ -47,7 +48,8 @@ class Posterior final : public Probe {
  public:
   Posterior(std::vector<std::unique_ptr<SplineFlow>> members, std::vector<double> mean, std::vector<double> deviation);
 
-  /// [rows, labels · 3]: the quantiles of each label at 16, 50 and 84 %, of 256 samples that are the same for all rows.
+  /// [rows, labels · 3]: the quantiles of each label at 16, 50 and 84 %, of 256 samples, evenly spread ones of the
+  /// latent values that are the same for all rows.
   std::vector<double> predict(const Matrix& features) const override;
   std::vector<NamedTensor> tensors() const override;
 

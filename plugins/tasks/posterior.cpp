@@ -25,11 +25,15 @@ class PosteriorTask final : public Task {
     std::vector<std::string> labels;
     Protocol protocol = Protocol::own;
     int64_t points = 200;
-    Parameters() { flow = probe::FlowKind::autoregressive; }
+    Parameters() {
+      flow = probe::FlowKind::autoregressive;
+      epochs = 0;
+      lr = 0.0;
+    }
   };
 
   static const config::Schema<Parameters>& schema() {
-    using config::above, config::at_least, config::between;
+    using config::at_least, config::between;
     static const auto schema =
         config::Schema<Parameters>("Posterior densities of labels by an ensemble of conditional spline flows.")
             .required("labels", &Parameters::labels, "the labels, whose density is a joint one")
@@ -38,14 +42,15 @@ class PosteriorTask final : public Task {
                     {{"elementwise", probe::FlowKind::elementwise},
                      {"coupling", probe::FlowKind::coupling},
                      {"autoregressive", probe::FlowKind::autoregressive}})
-            .choice("protocol", &Parameters::protocol,
-                    "published: that of AstroCLIP, with flow = \"elementwise\", on the objects with "
-                    "PROVABGS_LOGMSTAR_BF, MAG_G, MAG_R and MAG_Z above 0 where the dataset has these labels, with "
-                    "embeddings shifted and scaled as a whole, the weights of the last epoch and the mean of the "
-                    "members' losses; corrected: the same training and objects with standardised columns, the best "
-                    "epoch of objects set apart and the density of the whole ensemble; own: so, on all objects, as "
-                    "the other keys say",
-                    probe::protocols())
+            .choice(
+                "protocol", &Parameters::protocol,
+                "published: that of AstroCLIP, with flow = \"elementwise\", on the objects with "
+                "PROVABGS_LOGMSTAR_BF, MAG_G, MAG_R and MAG_Z above 0 where the dataset has these labels, with "
+                "embeddings shifted and scaled as a whole, the weights of the last epoch and the mean of the "
+                "members' losses; corrected: the same objects and settings with standardised columns, all epochs, of "
+                "which the best on objects set apart is kept, and the density of the whole ensemble; own: so, on "
+                "all objects, as the other keys say",
+                probe::protocols())
             .field("members", &Parameters::members, "flows of the ensemble", between(1, 100))
             .field("bins", &Parameters::bins, "bins of each spline", between(2, 64))
             .field("min_layers", &Parameters::min_layers, "fewest layers of a flow", between(1, 16))
@@ -56,12 +61,15 @@ class PosteriorTask final : public Task {
                 "largest width of a flow's networks, which have three hidden layers; each draws it from half of this "
                 "on",
                 between(2, 4096))
-            .field("epochs", &Parameters::epochs, "largest number of epochs", at_least(1))
+            .field(
+                "epochs", &Parameters::epochs,
+                "number of epochs; 0: 25, or as many as make 2000 steps, if these are more; with a named protocol 25",
+                at_least(0))
             .field("batch", &Parameters::batch, "batch size", at_least(1))
-            .field("lr", &Parameters::lr, "learning rate, which falls by a cosine", above(0.0))
+            .field("lr", &Parameters::lr,
+                   "learning rate, which falls by a cosine; 0: 0.005, with a named protocol 0.0005", at_least(0.0))
             .field("validation", &Parameters::validation,
-                   "share of the training objects set apart to end the training and to choose the best epoch",
-                   between(0.0, 0.9))
+                   "share of the training objects set apart to choose the best epoch", between(0.0, 0.9))
             .field(
                 "points", &Parameters::points,
                 "points of the grid of each label's density, from a tenth of the training labels' range below them to "
@@ -121,10 +129,11 @@ labels = ["redshift", "log_mass"]
     if (p.protocol == Protocol::published && p.flow != probe::FlowKind::elementwise) {
       return "'protocol' = \"published\" is of 'flow' = \"elementwise\"";
     }
-    const Parameters usual;
+    const probe::PosteriorOptions usual;
     const bool differs = p.members != usual.members || p.bins != usual.bins || p.min_layers != usual.min_layers ||
-                         p.max_layers != usual.max_layers || p.hidden != usual.hidden || p.epochs != usual.epochs ||
-                         p.batch != usual.batch || p.lr != usual.lr || p.validation != usual.validation;
+                         p.max_layers != usual.max_layers || p.hidden != usual.hidden ||
+                         (p.epochs != 0 && p.epochs != usual.epochs) || p.batch != usual.batch ||
+                         (p.lr != 0.0 && p.lr != usual.lr) || p.validation != usual.validation;
     if (!differs) return "";
     return "'protocol' sets members = 10, bins = 8, 2 to 3 layers, hidden = 32, epochs = 25, batch = 128, lr = 0.0005 "
            "and validation = 0.2; leave these keys out, or 'protocol'";
@@ -137,6 +146,23 @@ labels = ["redshift", "log_mass"]
                        probe::beginning_of_note(p_.protocol), name_of(p_.flow), p_.members, p_.validation);
   }
 
+  /// The number of epochs and the rate are the published ones, which are of 200,000 galaxies, where a protocol is
+  /// named; otherwise few objects get steps enough for a flow to become as narrow as the density.
+  probe::PosteriorOptions options_for(int64_t objects) const {
+    constexpr double own_rate = 5e-3, least_steps = 2000.0;
+    const probe::PosteriorOptions published;
+    probe::PosteriorOptions options = p_;
+    options.keeps_best = p_.protocol != Protocol::published;
+    if (options.lr == 0.0) options.lr = p_.protocol == Protocol::own ? own_rate : published.lr;
+    if (options.epochs > 0) return options;
+    options.epochs = published.epochs;
+    if (p_.protocol != Protocol::own) return options;
+    const double trained_on = (1.0 - options.validation) * static_cast<double>(objects);
+    const double steps = std::ceil(trained_on / static_cast<double>(options.batch));
+    options.epochs = std::max(options.epochs, static_cast<int64_t>(std::ceil(least_steps / std::max(steps, 1.0))));
+    return options;
+  }
+
   /// Of one fit, by test object and label.
   struct Found {
     std::vector<double> nll, crps, cde_loss, transform;  ///< [objects, labels]
@@ -147,10 +173,9 @@ labels = ["redshift", "log_mass"]
                TaskResult& result) const {
     const probe::Quantity quantity{fmt::format("{}", fmt::join(p_.labels, "+")), p_.labels};
     const bool as_published = p_.protocol == Protocol::published;
-    probe::PosteriorOptions options = p_;
-    options.keeps_best = !as_published;
     const auto [train, test, outputs, standardise] = probe::samples_of(
         from, input, quantity, as_published ? probe::Standardisation::whole : probe::Standardisation::columns);
+    const probe::PosteriorOptions options = options_for(train.features.rows);
     std::vector<Found> by_seed;
     for (int64_t start = 0; start < input.probe_seeds; ++start) {
       std::shared_ptr<const probe::Posterior> posterior =

@@ -283,6 +283,17 @@ TEST(PosteriorTask, ThePublishedProtocolSelectsByProvabgs) {
   EXPECT_THAT(report.note, testing::HasSubstr("195 of 200 training and 45 of 50 test objects"));
 }
 
+/// 25 epochs at the published rate leave the densities of 200 objects far too wide.
+TEST(PosteriorTask, TrainsOnFewObjectsLongEnough) {
+  TaskInput input = plain_input();
+  input.representations.resize(1);
+  const auto loss = [&](const std::string& rest) {
+    const std::string toml = "labels = [\"redshift\"]\nmembers = 1\nhidden = 8\n" + rest;
+    return value_of(reports("posterior", toml, input).at(0).rows.at(0), "NLL");
+  };
+  EXPECT_LT(loss(""), loss("epochs = 25\nlr = 5e-4\n") - 0.5);
+}
+
 TEST(PosteriorTask, RefusesWhatDoesNotFit) {
   const auto refusal = [](const std::string& toml) {
     return testing_support::message_of([&] { testing_support::make_task("posterior", toml); });
@@ -292,6 +303,8 @@ TEST(PosteriorTask, RefusesWhatDoesNotFit) {
   EXPECT_THAT(refusal("labels = [\"z\"]\nprotocol = \"published\""),
               testing::HasSubstr("'protocol' = \"published\" is of 'flow' = \"elementwise\""));
   EXPECT_THAT(refusal("labels = [\"z\"]\nprotocol = \"corrected\"\nmembers = 3"),
+              testing::HasSubstr("'protocol' sets members = 10"));
+  EXPECT_THAT(refusal("labels = [\"z\"]\nprotocol = \"corrected\"\nlr = 0.005"),
               testing::HasSubstr("'protocol' sets members = 10"));
   EXPECT_THAT(refusal("labels = []"), testing::HasSubstr("'labels' names no label"));
 }
