@@ -221,7 +221,7 @@ Figure along_spectra(const ShownAttention& shown, const TestObjects& objects, co
       const double low = probe::quantile(seen, 0.005), high = probe::quantile(seen, 0.995);
       const double room = high > low ? 0.1 * (high - low) : 0.5;
       figure.script += fmt::format("set yrange [{:.4g}:{:.4g}]\n", low - room, high + 2.0 * room);
-      plots += fmt::format(", data index {} using 1:2 with lines linetype 1 linewidth 1 title {}",
+      plots += fmt::format(", data index {} using 1:2 with lines linetype 7 linewidth 1 title {}",
                            blocks.add(name + ": wavelength, flux over its median", lines), row == 0 ? "'flux'" : "''");
     }
     figure.script +=
@@ -234,7 +234,7 @@ Figure along_spectra(const ShownAttention& shown, const TestObjects& objects, co
   figure.data = blocks.text();
   figure.caption = fmt::format(
       "What the embedding of spectra by the encoder {} attends to in {} test objects: the weight of each of its {} "
-      "tokens, in the mean of {} heads (orange), over the spectrum in means over {:.0f} Å (blue). Lines are named at "
+      "tokens, in the mean of {} heads (orange), over the spectrum in means over {:.0f} Å (line). Lines are named at "
       "the object's redshift.",
       shown.encoder, rows, shown.tokens, shown.heads, spectra.wavelengths[1] - spectra.wavelengths[0]);
   figure.alt =

@@ -16,6 +16,7 @@ namespace astroclip::report {
 namespace {
 
 constexpr int64_t most_points = 150, table_lines = 10;
+constexpr size_t names_in_line = 3;    // of the key, of several runs
 constexpr double least_decade = 10.0;  // of a loss on a logarithmic axis: greatest over least
 
 struct LossPoint {
@@ -76,7 +77,9 @@ std::string validation_at(const std::vector<LossPoint>& points, int64_t after, i
 }
 
 Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) {
-  Figure figure{.name = file_name_of("loss " + stage), .width = 620, .height = 380};
+  const bool many = runs.size() > 1;
+  const auto key_lines = static_cast<int>((runs.size() + names_in_line - 1) / names_in_line);
+  Figure figure{.name = file_name_of("loss " + stage), .width = 620, .height = 380 + (many ? 20 * key_lines : 0)};
   figure.table = {
       fmt::format("Loss of stage {}", stage), {"run", "steps", "training", "standard error", "validation"}, 1, {}};
   Blocks blocks;
@@ -88,8 +91,8 @@ Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) 
     const std::vector<LossPoint> training = points_of(runs[run], stage, "loss"),
                                  validation = points_of(runs[run], stage, "validation.loss");
     if (training.empty()) continue;
-    const std::string name = runs.size() > 1 ? runs[run].name + ", " : "";
-    const size_t line = runs.size() > 1 ? run % 7 + 1 : 1;
+    const std::string name = many ? runs[run].name + ", " : "";
+    const size_t line = many ? run % 7 + 1 : 1;
     std::string lines;
     for (const auto& [step, mean, error] : means_of(training, most_points)) {
       lines += fmt::format("{} {:.6g} {:.3g}\n", step, mean, error);
@@ -101,7 +104,7 @@ Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) 
                     "solid 0.25",
                     block, line));
     plots.push_back(fmt::format("data index {} using 1:2 with lines linetype {} title {}", block, line,
-                                gnuplot_text(name + "training")));
+                                gnuplot_text(many ? runs[run].name : "training")));
     if (!validation.empty()) {
       any_validation = true;
       lines.clear();
@@ -109,8 +112,8 @@ Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) 
       plots.push_back(
           fmt::format("data index {} using 1:2 with linespoints linetype {} pointtype {} pointsize 0.6 "
                       "dashtype 2 title {}",
-                      blocks.add(name + "validation: step, loss", lines), runs.size() > 1 ? line : 2,
-                      runs.size() > 1 ? 6 : 5, gnuplot_text(name + "validation")));
+                      blocks.add(name + "validation: step, loss", lines), many ? line : 2, many ? 6 : 5,
+                      many ? "''" : "'validation'"));
     }
     steps = std::max(steps, training.back().step);
     averaged = std::max(averaged, (std::ssize(training) + most_points - 1) / most_points);
@@ -124,12 +127,14 @@ Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) 
   if (plots.empty()) return figure;
   figure.data = blocks.text();
   const bool is_logarithmic = least > 0.0 && greatest / least > least_decade;
-  figure.script = fmt::format("set xlabel 'step'\nset ylabel 'loss'\n{}set key top right\nplot {}\n",
-                              is_logarithmic ? "set logscale y\n" : "", fmt::join(plots, ", \\\n  "));
+  figure.script = fmt::format(
+      "set xlabel 'step'\nset ylabel 'loss'\n{}set key {}\nplot {}\n", is_logarithmic ? "set logscale y\n" : "",
+      many ? fmt::format("tmargin horizontal maxcols {}", names_in_line) : "top right", fmt::join(plots, ", \\\n  "));
   figure.caption = fmt::format(
       "Loss of stage {} over {} {}. Training: {}{}.", stage, steps, steps == 1 ? "step" : "steps",
       averaged > 1 ? fmt::format("means of up to {} steps, with a band of one standard error", averaged) : "each step",
-      any_validation ? "; validation: the objects set apart, at each validation" : "");
+      any_validation ? fmt::format("; validation{}: the objects set apart, at each validation", many ? " (dashed)" : "")
+                     : "");
   figure.alt = fmt::format("Curves of the loss of stage {}: training falls from {} to {}.", stage,
                            figure.table.rows.front()[2], figure.table.rows.back()[2]);
   return figure;

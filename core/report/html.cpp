@@ -31,6 +31,7 @@ a { color: var(--link); }
   linear-gradient(to left, var(--line), transparent) right / .8rem 100% no-repeat scroll; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: .5rem 0; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
+caption > span { position: sticky; left: 0; display: inline-block; max-width: calc(100vw - 3rem); }
 th, td { padding: .15rem .9rem .15rem 0; text-align: right; white-space: nowrap; }
 th.text, td.text { text-align: left; font-weight: inherit; }
 thead th, thead th.text { border-bottom: 1px solid var(--text); font-weight: 600; vertical-align: bottom; }
@@ -48,10 +49,10 @@ pre { font-size: .8rem; overflow-x: auto; border: 1px solid var(--line); padding
   overflow-wrap: anywhere; }
 @page { margin: 14mm; }
 @media print {
-  body { max-width: none; padding: 0; font-size: 10pt; } details { display: none; }
+  html { font-size: 10pt; } body { max-width: none; padding: 0; font-size: 1rem; } details { display: none; }
   section[aria-labelledby="made-from"] { display: none; }
   .figures { grid-template-columns: 1fr 1fr; gap: 0 6mm; } figure svg { min-width: 0 !important; }
-  figure, tr { break-inside: avoid; } h2, h3, caption { break-after: avoid; } thead { display: table-header-group; }
+  figure, tr { break-inside: avoid; } h2, h3, caption, thead, tbody tr:first-child { break-after: avoid; } thead { display: table-header-group; }
   .wide { overflow: visible; background: none; } table { font-size: 7pt; }
   th, td { padding-right: .5em; white-space: normal; overflow-wrap: normal; }
   .gallery img { width: 27px; height: 27px; } .gallery img.query { width: 44px; height: 44px; border-width: 2px; }
@@ -65,7 +66,7 @@ pre { font-size: .8rem; overflow-x: auto; border: 1px solid var(--line); padding
 std::string html_of(const HtmlTable& table) {
   std::string out = fmt::format("<div class=\"wide\" role=\"region\" aria-label=\"{}\" tabindex=\"0\"><table>\n",
                                 markup_text(table.caption));
-  if (!table.caption.empty()) out += fmt::format("<caption>{}</caption>\n", markup_text(table.caption));
+  if (!table.caption.empty()) out += fmt::format("<caption><span>{}</span></caption>\n", markup_text(table.caption));
   const auto cell = [&](const std::string& text, size_t column, const char* element, const char* scope) {
     return fmt::format("<{0}{1}{2}>{3}</{0}>", element, scope, column < table.text_columns ? " class=\"text\"" : "",
                        markup_text(text));

@@ -63,13 +63,14 @@ std::string question_of(const std::string& label) {
 /// A label that differs among objects.
 struct Differing {
   std::string name;
-  size_t known;  ///< objects
-  double deviation;
+  size_t known = 0;  ///< objects
+  double deviation = 0.0;
+  bool is_predicted = false;
 };
 
-/// Redshift and magnitude first, then what most objects have, as many as there are panels: of shares of answers the one
-/// of each question that differs most.
-std::vector<std::string> labels_shown(const TestObjects& objects) {
+/// Redshift and magnitude first, then what the run predicts and what most objects have, as many as there are panels: of
+/// shares of answers the one of each question that differs most.
+std::vector<std::string> labels_shown(const TestObjects& objects, const std::vector<StoredPrediction>& predictions) {
   std::vector<Differing> others;
   std::vector<std::string> names;
   const std::string first[] = {objects.redshift(), objects.magnitude()};
@@ -81,7 +82,9 @@ std::vector<std::string> labels_shown(const TestObjects& objects) {
     if (std::ranges::find(first, name) != std::end(first)) {
       names.push_back(name);
     } else if (!is_measure_of_data) {
-      others.push_back({name, known.size(), deviation_of(known)});
+      const bool is_predicted =
+          std::ranges::any_of(predictions, [&](const StoredPrediction& one) { return one.values.label == name; });
+      others.push_back({name, known.size(), deviation_of(known), is_predicted});
     }
   }
   std::ranges::stable_partition(names, [&](const std::string& name) { return name == first[0]; });
@@ -93,6 +96,7 @@ std::vector<std::string> labels_shown(const TestObjects& objects) {
   });
   std::ranges::sort(others, {}, &Differing::name);
   std::ranges::stable_sort(others, std::ranges::greater(), &Differing::known);
+  std::ranges::stable_partition(others, &Differing::is_predicted);
   for (const Differing& one : others) names.push_back(one.name);
   if (names.size() > most_panels) names.resize(most_panels);
   return names;
@@ -130,11 +134,12 @@ std::string square_of(const Matrix& positions) {
                      y + half);
 }
 
-Figure map_of(const TestObjects& objects, const std::string& encoder, const Mapped& mapped) {
+Figure map_of(const TestObjects& objects, const std::vector<StoredPrediction>& predictions, const std::string& encoder,
+              const Mapped& mapped) {
   const Matrix positions = map::umap(mapped.rows, {.neighbours = std::min<int64_t>(15, mapped.rows.rows - 1)});
   const map::Quality quality = map::quality(mapped.rows, positions, 15, most_mapped, 1);
   const search::Neighbours near = search::nearest(positions, positions, near_on_map + 1);
-  const std::vector<std::string> labels = labels_shown(objects);
+  const std::vector<std::string> labels = labels_shown(objects, predictions);
   const auto panels = std::max<int64_t>(1, std::ssize(labels)), columns = std::min(columns_of_panels, panels);
   const int64_t lines_of_panels = (panels + columns - 1) / columns;
   Figure figure{.name = file_name_of("map " + encoder),
@@ -186,7 +191,8 @@ Figure map_of(const TestObjects& objects, const std::string& encoder, const Mapp
 
 }  // namespace
 
-std::vector<Figure> map_figures(const RunResults& run, const TestObjects& objects) {
+std::vector<Figure> map_figures(const RunResults& run, const TestObjects& objects,
+                                const std::vector<StoredPrediction>& predictions) {
   std::vector<Figure> figures;
   if (objects.labels.empty() || !std::filesystem::exists(run.folder.embeddings())) return figures;
   const auto file = io::Hdf5File::open(run.folder.embeddings());
@@ -194,7 +200,7 @@ std::vector<Figure> map_figures(const RunResults& run, const TestObjects& object
     if (!name.ends_with(embedding_mark)) continue;
     const Mapped mapped = mapped_of(file, "test/" + name);
     if (std::ssize(mapped.objects) >= least_mapped)
-      figures.push_back(map_of(objects, name.substr(0, name.size() - embedding_mark.size()), mapped));
+      figures.push_back(map_of(objects, predictions, name.substr(0, name.size() - embedding_mark.size()), mapped));
   }
   return with_data(std::move(figures));
 }

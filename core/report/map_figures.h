@@ -7,7 +7,9 @@
 
 namespace astroclip::report {
 
-/// Maps of the test objects' embeddings by UMAP, one for each encoder, coloured by each of their labels.
-std::vector<Figure> map_figures(const RunResults& run, const TestObjects& objects);
+/// Maps of the test objects' embeddings by UMAP, one for each encoder, coloured by up to six labels: redshift,
+/// magnitude, and first of the others what the run predicts.
+std::vector<Figure> map_figures(const RunResults& run, const TestObjects& objects,
+                                const std::vector<StoredPrediction>& predictions);
 
 }  // namespace astroclip::report

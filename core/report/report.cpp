@@ -92,8 +92,9 @@ class Page {
 
   std::string tables_html() {
     std::string html;
-    const auto add = [&](const HtmlTable& cells, bool is_folded) {
+    const auto add = [&](const HtmlTable& cells, const std::vector<std::string>& notes, bool is_folded) {
       std::string table = numbered(cells);
+      for (const std::string& note : notes) table += fmt::format("<p class=\"note\">{}</p>\n", markup_text(note));
       if (is_folded) table = html_fold(fmt::format("Table {}. {}", table_count_, cells.caption), table);
       html +=
           html.size() + table.size() > most_table_bytes
@@ -101,14 +102,14 @@ class Page {
                             table_count_, markup_text(cells.caption))
               : table;
     };
-    if (runs_.size() > 1) add(overview(tables_, runs_), false);
+    if (runs_.size() > 1) add(overview(tables_, runs_), {}, false);
     for (const ResultTable& table : tables_) {
-      if (table.lines.empty()) {
-        html += fmt::format("<h3>{}</h3>\n", markup_text(table.title));
-      } else {
+      if (!table.lines.empty()) {
         // Figures show what these have, of one run.
-        add(cells_of(table, runs_), runs_.size() == 1 && is_confusion(table.title));
+        add(cells_of(table, runs_), table.notes, runs_.size() == 1 && is_confusion(table.title));
+        continue;
       }
+      html += fmt::format("<h3>{}</h3>\n", markup_text(table.title));
       for (const std::string& note : table.notes) html += fmt::format("<p class=\"note\">{}</p>\n", markup_text(note));
     }
     return html.empty() ? "<p>The experiment has no tasks.</p>\n" : html;
@@ -122,7 +123,7 @@ class Page {
     html += section("predictions", "Predictions", sheet.add(prediction_figures(run, objects, predictions)));
     html += section("morphology", "Morphology", sheet.add(morphology_figures(run)));
     html += section("posteriors", "Posterior densities", sheet.add(posterior_figures(predictions)));
-    html += section("maps", "Maps of the embeddings", sheet.add(map_figures(run, objects)));
+    html += section("maps", "Maps of the embeddings", sheet.add(map_figures(run, objects, predictions)));
     html += section("attention", "Attention", attention_html(run.folder, objects, sheet));
     return html + section("validation", "At the last validation", sheet.add(validation_figures(run)));
   }

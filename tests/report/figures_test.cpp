@@ -434,7 +434,7 @@ TEST(MapFigures, AreColouredByOneAnswerOfEachQuestion) {
     input.test_labels["zeta"].push_back(share);
   }
   const RunResults results = read_results({run_with(input)}).front();
-  const auto figures = map_figures(results, read_test_objects(results.folder));
+  const auto figures = map_figures(results, read_test_objects(results.folder), {});
   std::vector<std::string> labels;
   for (const TableRow& row : figures.at(0).table.rows) labels.push_back(row.at(0));
   EXPECT_THAT(labels,
@@ -446,13 +446,25 @@ TEST(MapFigures, ShowEveryLabelOfObjectsWithEmbeddings) {
   input.test_labels["constant"].assign(60, 1.0);
   input.test_labels["redshift"][5] = unknown;
   const RunResults results = read_results({run_with(input)}).front();
-  const auto figures = map_figures(results, read_test_objects(results.folder));
+  const auto figures = map_figures(results, read_test_objects(results.folder), {});
   ASSERT_EQ(figures.size(), 2U);
   EXPECT_THAT(figures[0].caption, HasSubstr("60 test objects by the encoder image"));
   ASSERT_EQ(figures[0].table.rows.size(), 2U);  // without what is the same for all
   EXPECT_THAT(figures[0].table.rows[0].at(0), "redshift");
   EXPECT_THAT(figures[0].table.rows[0].at(1), "59");
   EXPECT_LT(std::stod(figures[0].table.rows[1].at(5)), 0.7);  // on a circle neighbours are alike
+}
+
+TEST(MapFigures, AreColouredByWhatTheRunPredictsFirst) {
+  TaskInput input = on_a_circle(60);
+  for (const char* name : {"a", "b", "c", "d", "e", "f"}) input.test_labels[name] = input.test_labels["mag_r"];
+  const RunResults results = read_results({run_with(input)}).front();
+  StoredPrediction predicted;
+  predicted.values.label = "f";
+  const auto figures = map_figures(results, read_test_objects(results.folder), {predicted});
+  ASSERT_EQ(figures.at(0).table.rows.size(), 6U);
+  EXPECT_EQ(figures[0].table.rows[2].at(0), "f");
+  EXPECT_EQ(figures[0].table.rows[3].at(0), "a");
 }
 
 TEST(TestObjects, ThatAreDamagedAreOneClearError) {

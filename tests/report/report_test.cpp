@@ -134,6 +134,12 @@ TEST(ReportTables, PutRunsSideBySide) {
   EXPECT_THAT(page, HasSubstr("k = 8"));
   EXPECT_THAT(page, HasSubstr("<b>Figure 1.</b> R² of the models of 2 runs"));
   EXPECT_THAT(io::read_text(scratch("page/figures/comparison.dat")), HasSubstr("\n0.75 0.15 0.00326\n"));
+  // The key names each run once.
+  const std::string curves = io::read_text(scratch("page/figures/loss-spectra.gp"));
+  for (const char* run : {"first", "second"}) {
+    EXPECT_THAT(curves, HasSubstr(fmt::format("title '{}'", run)));
+    EXPECT_THAT(curves, Not(HasSubstr(fmt::format("title '{},", run))));
+  }
 }
 
 /// 0.79: k-NN on aligned images (Parker et al. 2024).
