@@ -124,16 +124,14 @@ const Catalogue::Column& Catalogue::described(const std::string& column) const {
   throw Error(fmt::format("there is no column '{}'{}", column, suggestion(column, names)));
 }
 
-std::span<const float> Catalogue::values(const std::string& column) const {
+std::vector<float> Catalogue::values(const std::string& column) const {
   if (described(column).kind == Column::Kind::text) throw Error(fmt::format("the column '{}' is text", column));
-  const std::scoped_lock lock(mutex_);
-  const auto known = values_.find(column);
-  if (known != values_.end()) return known->second;
   std::vector<int64_t> rows(static_cast<size_t>(embeddings_.rows()));
   std::iota(rows.begin(), rows.end(), int64_t{0});
   std::vector<float> values;
+  values.reserve(rows.size());
   for (const double value : read(column, rows).numbers()) values.push_back(static_cast<float>(value));
-  return values_[column] = std::move(values);
+  return values;
 }
 
 io::Column Catalogue::read(const std::string& name, std::span<const int64_t> rows) const {

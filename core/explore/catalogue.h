@@ -1,9 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -43,9 +41,9 @@ class Catalogue {
   const std::vector<Column>& columns() const { return columns_; }
   /// Objects of the embeddings that the inputs have.
   int64_t found() const { return found_; }
-  /// A number for each row of the embeddings, NaN where there is none, to colour by. They are read when they are first
-  /// asked for. Throws Error for a column that is unknown or text, and when the data cannot be read.
-  std::span<const float> values(const std::string& column) const;
+  /// A number for each row of the embeddings, NaN where there is none, to colour by. Throws Error for a column that is
+  /// unknown or text, and when the data cannot be read.
+  std::vector<float> values(const std::string& column) const;
   /// Values of rows of the embeddings as the data have them, missing where they have none; of "object_id" the
   /// identifiers. Throws Error for an unknown column, and when the data cannot be read.
   io::Column read(const std::string& column, std::span<const int64_t> rows) const;
@@ -80,8 +78,6 @@ class Catalogue {
   std::vector<Place> places_;  ///< of each row; empty without inputs
   int64_t found_ = 0;
   std::vector<Column> columns_;
-  mutable std::mutex mutex_;
-  mutable std::map<std::string, std::vector<float>> values_;
 };
 
 /// From the least to the greatest value, and where most of them are.

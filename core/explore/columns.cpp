@@ -18,6 +18,7 @@ namespace astroclip::explore {
 namespace {
 
 constexpr int64_t longest_condition = 10000;
+constexpr size_t most_kept_bytes = size_t{256} << 20;  // of whole columns
 constexpr float not_known = std::numeric_limits<float>::quiet_NaN();
 constexpr double degree = std::numbers::pi / 180.0, farthest_position = 1.0 / 60.0;
 
@@ -81,7 +82,11 @@ class Density {
 
 Columns::Columns(const Embeddings& embeddings, const Catalogue& catalogue, const ViewIndex& index,
                  std::vector<Predicted> predictions)
-    : embeddings_(embeddings), catalogue_(catalogue), index_(index), predictions_(std::move(predictions)) {
+    : embeddings_(embeddings),
+      catalogue_(catalogue),
+      index_(index),
+      predictions_(std::move(predictions)),
+      values_(most_kept_bytes) {
   for (size_t i = 0; i < predictions_.size(); ++i) {
     const Predicted& one = predictions_[i];
     const std::string what =
@@ -145,24 +150,17 @@ std::vector<Catalogue::Column> Columns::all() const {
   return all;
 }
 
-std::span<const float> Columns::values(const std::string& name) const {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (const auto kept = values_.find(name); kept != values_.end()) return kept->second;
+std::shared_ptr<const std::vector<float>> Columns::values(const std::string& name) const {
+  const std::scoped_lock lock(mutex_);  // also while they are made, so that this is done once
+  if (const auto* kept = values_.find(name)) return *kept;
+  auto values = std::make_shared<std::vector<float>>();
+  if (const auto own = made(name)) {
+    values->reserve(static_cast<size_t>(embeddings_.rows()));
+    for (int64_t row = 0; row < embeddings_.rows(); ++row) values->push_back(own(row));
+  } else {
+    *values = catalogue_.values(name);
   }
-  const auto own = made(name);
-  if (!own) return catalogue_.values(name);
-  if (!of_predictions_.contains(name)) {
-    for (const Score& one : index_.scores()) {
-      if (one.name == name) return one.values;  // held already
-    }
-  }
-  const std::scoped_lock lock(mutex_);
-  std::vector<float>& values = values_[name];
-  if (values.empty()) {
-    for (int64_t row = 0; row < embeddings_.rows(); ++row) values.push_back(own(row));
-  }
-  return values;
+  return values_.add(name, std::move(values), static_cast<size_t>(embeddings_.rows()) * sizeof(float));
 }
 
 io::Column Columns::read(const std::string& name, std::span<const int64_t> rows) const {

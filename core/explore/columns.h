@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -11,6 +12,7 @@
 
 #include "explore/catalogue.h"
 #include "explore/embeddings.h"
+#include "explore/latest.h"
 #include "explore/predictions.h"
 #include "explore/view_index.h"
 #include "map/selecting.h"
@@ -28,8 +30,9 @@ class Columns {
           std::vector<Predicted> predictions);
 
   std::vector<Catalogue::Column> all() const;
-  /// A number for each row, NaN where there is none. Throws Error for a column that is unknown or text.
-  std::span<const float> values(const std::string& name) const;
+  /// A number for each row, NaN where there is none. Those of the columns that were asked for last are kept. Throws
+  /// Error for a column that is unknown or text.
+  std::shared_ptr<const std::vector<float>> values(const std::string& name) const;
   /// The values of rows, missing where there are none; of "object_id" the identifiers. Throws Error for an unknown one.
   io::Column read(const std::string& name, std::span<const int64_t> rows) const;
   const std::vector<Predicted>& predictions() const { return predictions_; }
@@ -61,7 +64,7 @@ class Columns {
   std::vector<Catalogue::Column> described_;            ///< those of predictions
   std::map<std::string, OfPrediction> of_predictions_;  ///< by name
   mutable std::mutex mutex_;
-  mutable std::map<std::string, std::vector<float>> values_;  ///< whole columns that were asked for
+  mutable Latest<std::string, std::shared_ptr<const std::vector<float>>> values_;
 };
 
 }  // namespace astroclip::explore

@@ -52,7 +52,7 @@ Response tile_values(const Explored& explored, const Request& request) {
   const auto of = explored.map_of(request);
   const auto all = explored.columns.values(request.text("column"));
   std::vector<float> values;
-  for (const uint32_t row : part_of(of->row, tile_of(*of, request))) values.push_back(all[row]);
+  for (const uint32_t row : part_of(of->row, tile_of(*of, request))) values.push_back((*all)[row]);
   return binary_response<float>(values);
 }
 
@@ -87,14 +87,15 @@ Response density(const Explored& explored, const Request& request) {
 /// What a map can be coloured by. With a selection how many of its rows are in each bin, too.
 Response column(const Explored& explored, const Request& request) {
   const auto all = explored.columns.values(request.text("name"));
-  const ColumnSummary summary = summary_of(all, bins);
+  const ColumnSummary summary = summary_of(*all, bins);
   ordered_json answer = {{"name", request.text("name")},  {"count", summary.count}, {"least", summary.least},
                          {"greatest", summary.greatest},  {"low", summary.low},     {"high", summary.high},
                          {"histogram", summary.histogram}};
   if (request.query.contains("selection")) {
     const Selection chosen = explored.selections.find(request.integer("selection", 1, INT64_MAX));
     std::vector<float> some;
-    for (const int64_t row : map::rows_of(*chosen.rows, 0, chosen.count)) some.push_back(all[static_cast<size_t>(row)]);
+    for (const int64_t row : map::rows_of(*chosen.rows, 0, chosen.count))
+      some.push_back((*all)[static_cast<size_t>(row)]);
     answer["selected"] = histogram_of(some, summary.low, summary.high, bins);
   }
   return json_response(answer);

@@ -135,8 +135,7 @@ std::vector<Predicted> predictions_of_probes(const Embeddings& embeddings, const
     const auto& columns = catalogue.columns();
     const auto truth = std::ranges::find(columns, one.property, &Catalogue::Column::name);
     if (truth != columns.end() && truth->kind != Catalogue::Column::Kind::text) {
-      const auto values = catalogue.values(one.property);
-      one.truth.assign(values.begin(), values.end());
+      one.truth = catalogue.values(one.property);
     } else {
       one.truth.assign(one.rows.size(), unknown);
     }

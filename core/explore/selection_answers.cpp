@@ -31,7 +31,7 @@ map::Mask asked_rows(const Explored& explored, const ordered_json& body) {
     return map::inside(of->positions, polygon_in(body));
   }
   if (body.contains("column"))
-    return map::within(explored.columns.values(text_in(body, "column", "")), number_in(body, "low"),
+    return map::within(*explored.columns.values(text_in(body, "column", "")), number_in(body, "low"),
                        number_in(body, "high"));
   if (body.contains("where")) return explored.columns.where(text_in(body, "where", ""));
   if (body.contains("rows")) return rows_in(body, explored.embeddings.rows());

@@ -9,8 +9,7 @@ namespace astroclip::explore {
 
 namespace {
 
-constexpr int64_t longest_side = 76;          // pixels, and values of a spectrum
-constexpr size_t most_kept_thumbnails = 512;  // of up to 17 kB
+constexpr int64_t longest_side = 76;  // pixels, and values of a spectrum
 
 std::string image_bytes(const Measurement& image) {
   const int64_t least = std::min(image.shape[1], image.shape[2]), step = (least + longest_side - 1) / longest_side,
@@ -46,13 +45,12 @@ std::string Thumbnails::of(int64_t row, bool spectrum_wanted) const {
   const std::pair key(row, spectrum_wanted);
   {
     const std::scoped_lock lock(mutex_);
-    const auto known = kept_.find(key);
-    if (known != kept_.end()) return known->second;
+    if (const std::string* known = kept_.find(key)) return *known;
   }
   std::string bytes = made(row, spectrum_wanted);
   const std::scoped_lock lock(mutex_);
-  if (kept_.size() >= most_kept_thumbnails) kept_.clear();
-  return kept_[key] = std::move(bytes);
+  const size_t size = bytes.size();
+  return kept_.add(key, std::move(bytes), size);
 }
 
 std::string Thumbnails::made(int64_t row, bool spectrum_wanted) const {

@@ -1,13 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
 
 #include "explore/catalogue.h"
+#include "explore/latest.h"
 
 namespace astroclip::explore {
 
@@ -26,7 +26,7 @@ class Thumbnails {
 
   const Catalogue& catalogue_;
   mutable std::mutex mutex_;
-  mutable std::map<std::pair<int64_t, bool>, std::string> kept_;
+  mutable Latest<std::pair<int64_t, bool>, std::string> kept_{size_t{8} << 20};
 };
 
 }  // namespace astroclip::explore
