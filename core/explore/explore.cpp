@@ -105,7 +105,8 @@ void add_sky(ViewIndex& index, const Catalogue& catalogue, int64_t count, const 
   report("map of the sky", 0.0);
   std::vector<int64_t> rows(static_cast<size_t>(count));
   std::iota(rows.begin(), rows.end(), int64_t{0});
-  index.add_sky(catalogue.read(columns->first, rows).numbers(), catalogue.read(columns->second, rows).numbers());
+  index.add_sky(catalogue.read(columns->first, rows).numbers(), catalogue.read(columns->second, rows).numbers(),
+                report);
 }
 
 /// Builds the rest of an index on a thread of its own, which ends with the object.
@@ -176,12 +177,12 @@ void explore(const Options& asked) {
   try {
     index.build(Method::pca, report);
     if (options.only_index) build_rest(report);
+    if (index.maps().empty()) throw Error(fmt::format("{}: every embedding is missing", options.embeddings));
+    if (options.only_index) return;
+    if (embeddings.rows() <= most_waited_for) add_sky(index, catalogue, embeddings.rows(), report);
   } catch (const Stopped&) {
     return;
   }
-  if (index.maps().empty()) throw Error(fmt::format("{}: every embedding is missing", options.embeddings));
-  if (options.only_index) return;
-  if (embeddings.rows() <= most_waited_for) add_sky(index, catalogue, embeddings.rows(), report);
   Turns computing;
   std::optional<OwnGalaxies> own;
   if (!options.model.empty()) own.emplace(embeddings, catalogue, options.model, computing);

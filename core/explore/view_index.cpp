@@ -27,7 +27,7 @@ constexpr int64_t most_landmarks = 200000;
 constexpr const char *scores_ending = "/near", *codes_ending = "/codes";
 constexpr int64_t blocks_of_part = 16;
 // Of the time.
-constexpr double pca_share = 0.3, umap_share = 0.8, learnt_share = 0.9, placed_share = 0.95;
+constexpr double pca_share = 0.3, umap_share = 0.8, learnt_share = 0.9, placed_share = 0.95, sky_share = 0.5;
 
 /// What stands before the arrays of a map.
 struct MapHead {
@@ -104,8 +104,9 @@ int64_t cells_for(int64_t points) {
   return cells;
 }
 
-std::vector<std::byte> bytes_of(const std::vector<float>& positions, int64_t placed, const map::Quality& quality) {
-  const map::Tiles tiles = map::make_tiles(positions, seed);
+std::vector<std::byte> bytes_of(const std::vector<float>& positions, int64_t placed, const map::Quality& quality,
+                                const std::function<void()>& between) {
+  const map::Tiles tiles = map::make_tiles(positions, seed, between);
   MapHead head{tiles.extent, 0, quality, std::ssize(positions) / 2, placed, std::ssize(tiles.tiles), cells_for(placed)};
   std::vector<std::byte> bytes(sizeof head);
   std::memcpy(bytes.data(), &head, sizeof head);
@@ -217,7 +218,7 @@ void ViewIndex::build(Method method, const Report& report) {
       const std::string name = encoder + scores_ending;
       if (!file_.find(name)) take_scores(encoder, file_.add(name, std::as_bytes(std::span(scores))));
     }
-    take(encoder, method, file_.add(id, bytes_of(positions, usable.count(), quality)));
+    take(encoder, method, file_.add(id, bytes_of(positions, usable.count(), quality, [&] { report(what, share); })));
     report(what, 1.0);
   }
   if (method == Method::umap) std::filesystem::remove(unfinished);
@@ -295,7 +296,7 @@ std::vector<std::vector<map::Similar>> ViewIndex::most_similar(std::span<const s
   return map::most_similar(queries, embeddings_.vectors(among), codes.get(), first, last, k, except);
 }
 
-void ViewIndex::add_sky(std::span<const double> ra, std::span<const double> dec) {
+void ViewIndex::add_sky(std::span<const double> ra, std::span<const double> dec, const Report& report) {
   constexpr double middle = 180.0;
   std::vector<float> positions;
   int64_t placed = 0;
@@ -308,7 +309,7 @@ void ViewIndex::add_sky(std::span<const double> ra, std::span<const double> dec)
   }
   if (placed == 0) return;
   const double none = std::numeric_limits<double>::quiet_NaN();
-  sky_ = bytes_of(positions, placed, {none, none, 0, 0});
+  sky_ = bytes_of(positions, placed, {none, none, 0, 0}, [&] { report("map of the sky", sky_share); });
   take("", Method::sky, sky_);
 }
 

@@ -57,7 +57,7 @@ class ViewIndex {
   void build_codes(const Report& report);
   /// Adds the map of the sky, right ascension 180° in its middle and rising to the left (map/mollweide.h), of positions
   /// in degrees for each row. It is not kept in the file.
-  void add_sky(std::span<const double> ra, std::span<const double> dec);
+  void add_sky(std::span<const double> ra, std::span<const double> dec, const Report& report);
   /// Those that there are.
   std::vector<std::shared_ptr<const EmbeddingMap>> maps() const;
   std::shared_ptr<const EmbeddingMap> find(const std::string& id) const;

@@ -30,10 +30,12 @@ double share_of(float coordinate, float start, float side) {
 
 class TileBuilder {
  public:
-  TileBuilder(std::span<const float> positions, Tiles& tiles) : positions_(positions), tiles_(tiles) {}
+  TileBuilder(std::span<const float> positions, Tiles& tiles, const std::function<void()>& between)
+      : positions_(positions), tiles_(tiles), between_(between) {}
 
   /// The tile of points in random order, and those below it.
   void build(int32_t level, int32_t x, int32_t y, std::span<uint32_t> rows) {
+    if (between_) between_();
     const auto own = level == last_level ? std::ssize(rows) : std::min(std::ssize(rows), points_of_a_tile);
     tiles_.tiles.push_back({level, x, y, static_cast<int32_t>(own), std::ssize(tiles_.row), std::ssize(rows)});
     for (const uint32_t row : rows.first(static_cast<size_t>(own))) {
@@ -75,6 +77,7 @@ class TileBuilder {
 
   std::span<const float> positions_;
   Tiles& tiles_;
+  const std::function<void()>& between_;
 };
 
 }  // namespace
@@ -96,7 +99,7 @@ Extent extent_of(std::span<const float> positions) {
   return {0.5F * (low[0] + high[0] - side), 0.5F * (low[1] + high[1] - side), side};
 }
 
-Tiles make_tiles(std::span<const float> positions, uint64_t seed) {
+Tiles make_tiles(std::span<const float> positions, uint64_t seed, const std::function<void()>& between) {
   const size_t count = positions.size() / 2;
   if (count > std::numeric_limits<uint32_t>::max()) throw Error(fmt::format("[map] {} rows are too many", count));
   Tiles tiles;
@@ -109,7 +112,7 @@ Tiles make_tiles(std::span<const float> positions, uint64_t seed) {
   tiles.x.reserve(rows.size());
   tiles.y.reserve(rows.size());
   tiles.row.reserve(rows.size());
-  TileBuilder(positions, tiles).build(0, 0, 0, rows);
+  TileBuilder(positions, tiles, between).build(0, 0, 0, rows);
   return tiles;
 }
 

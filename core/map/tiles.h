@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -36,9 +37,9 @@ struct Tiles {
 
 inline constexpr int64_t points_of_a_tile = 16384;
 
-/// Positions [rows, 2]; rows that are not finite are left out. The same for any number of threads. Throws Error for
-/// 2^32 rows or more.
-Tiles make_tiles(std::span<const float> positions, uint64_t seed);
+/// Positions [rows, 2]; rows that are not finite are left out. The same for any number of threads. `between` is called
+/// before each tile, and may throw to end the work. Throws Error for 2^32 rows or more.
+Tiles make_tiles(std::span<const float> positions, uint64_t seed, const std::function<void()>& between = {});
 
 /// How many points lie in each of cells × cells squares of the extent, row by row from the lower left.
 std::vector<uint32_t> count_points(std::span<const float> positions, const Extent& extent, int64_t cells);

@@ -276,7 +276,7 @@ TEST_F(Exploring, TheSkyIsAMapOfPositions) {
   dec[2] = 0.0;
   ra[3] = 10.0;
   dec[3] = 91.0;  // nowhere
-  index_.add_sky(ra, dec);
+  index_.add_sky(ra, dec, silent);
   const json map = get("map", {{"map", "sky"}});
   EXPECT_EQ(map["method"], "sky");
   EXPECT_EQ(map["objects"], 3);

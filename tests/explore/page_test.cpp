@@ -43,7 +43,8 @@ class Page : public testing::Test {
     for (const Method method : {Method::pca, Method::umap}) index_->build(method, [](const std::string&, double) {});
     std::vector<int64_t> rows(ids.size());
     std::iota(rows.begin(), rows.end(), int64_t{0});
-    index_->add_sky(catalogue_->read("ra", rows).numbers(), catalogue_->read("dec", rows).numbers());
+    index_->add_sky(catalogue_->read("ra", rows).numbers(), catalogue_->read("dec", rows).numbers(),
+                    [](const std::string&, double) {});
     explorer_ = std::make_unique<Explorer>(*embeddings_, *catalogue_, *index_, nullptr, some_predictions());
     server_ = std::make_unique<serve::HttpServer>(
         serve::ServerOptions(), [this](const serve::Request& request) { return explorer_->answer(request); });

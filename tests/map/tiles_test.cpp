@@ -66,6 +66,21 @@ TEST(Tiles, TheFirstIsARandomSample) {
   EXPECT_NEAR(mean_row, heap_points / 2.0, 5.0 * heap_points / std::sqrt(12.0 * points_of_a_tile));
 }
 
+TEST(Tiles, EndBetweenAnyTwoOfThem) {
+  struct Ended {};
+  const std::vector<float> positions = heaps();
+  const size_t all = make_tiles(positions, 1).tiles.size();
+  size_t calls = 0;
+  make_tiles(positions, 1, [&] { ++calls; });
+  EXPECT_EQ(calls, all);
+  calls = 0;
+  const auto ending = [&] {
+    if (++calls == 3) throw Ended();
+  };
+  EXPECT_THROW(make_tiles(positions, 1, ending), Ended);
+  EXPECT_EQ(calls, 3U);
+}
+
 TEST(Tiles, OfEqualPointsAndOfNone) {
   const std::vector<float> equal(2 * 40000, 1.5F);
   const Tiles tiles = make_tiles(equal, 1);
