@@ -67,7 +67,8 @@ Verb explore_verb() {
                            "allow another address than loopback: whoever reaches it and has the "
                            "printed URL sees everything, and nothing is encrypted"),
                   Argument("port", "N", "port to serve at; 0: one that is free").between(0, 65535).by_default("0"),
-                  Argument("no-umap", "", "make no maps by UMAP, which take minutes of all cores"),
+                  Argument("no-umap", "",
+                           "make no maps by UMAP and no outlier scores, which take minutes of all cores"),
                   Argument("only-index", "", "build the view index beside the embeddings, and end"),
                   Argument("threads", "N", "compute threads; 0: one for each core").between(0, 4096).by_default("0")},
       .examples = {{"astroclip explore embeddings.h5", "shows maps and neighbours"},

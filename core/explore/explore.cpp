@@ -166,7 +166,9 @@ void explore(const Options& asked) {
   ViewIndex index(embeddings);
   const auto build_rest = [&](const Report& report) {
     index.build_codes(report);
-    if (options.with_umap) index.build(Method::umap, report);
+    if (!options.with_umap) return;
+    index.build(Method::umap, report);
+    index.build_scores(report);
   };
   TimedParts times(console);
   const Report report = [&](const std::string& what, double share) {

@@ -17,7 +17,7 @@ struct Options {
   std::string address = "127.0.0.1";  ///< to listen at
   int port = 0;                       ///< 0: one that is free
   int64_t threads = 0;                ///< 0: one for each core
-  bool with_umap = true;              ///< build maps by UMAP
+  bool with_umap = true;              ///< build maps by UMAP, and scores of outliers and near-duplicates
   bool only_index = false;            ///< build the view index, and serve nothing
 };
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "map/mollweide.h"
 #include "map/placer.h"
+#include "map/sampled_neighbours.h"
 #include "map/umap.h"
 #include "map/unit_rows.h"
 #include "search/pca.h"
@@ -23,8 +24,7 @@ namespace {
 constexpr uint64_t seed = 1;
 constexpr int64_t neighbours = 15, objects_of_quality = 1000;
 constexpr int64_t least_cells = 256, most_cells = 2048;
-constexpr int64_t most_landmarks = 200000;
-constexpr const char *scores_ending = "/near", *codes_ending = "/codes";
+constexpr const char *scores_ending = "/near", *sampled_ending = "/near_sampled", *codes_ending = "/codes";
 constexpr int64_t blocks_of_part = 16;
 // Of the time.
 constexpr double pca_share = 0.3, umap_share = 0.8, learnt_share = 0.9, placed_share = 0.95, sky_share = 0.5;
@@ -48,6 +48,11 @@ void append(std::vector<std::byte>& bytes, const std::vector<T>& values) {
   bytes.insert(bytes.end(), more.begin(), more.end());
 }
 
+/// What neighbours tell is under another name where a sample stood in.
+std::string scores_section(const std::string& encoder, bool are_sampled) {
+  return encoder + (are_sampled ? sampled_ending : scores_ending);
+}
+
 using Tell = std::function<void(double share)>;
 
 /// [rows, 2] by what gives the positions of some rows.
@@ -63,7 +68,7 @@ Matrix placed_by(const map::UnitRows& usable, const Tell& tell, Place place) {
 }
 
 /// [rows, 2], by the principal components of a sample.
-Matrix principal_positions(const map::UnitRows& usable, const Tell& tell) {
+Matrix principal_positions(const map::UnitRows& usable, int64_t most_landmarks, const Tell& tell) {
   if (usable.count() < 2) return {usable.count(), 2, std::vector<float>(static_cast<size_t>(2 * usable.count()))};
   const search::Pca pca = search::Pca::fit(usable.select(usable.sample(most_landmarks, seed)), 2, seed);
   return placed_by(usable, tell, [&](const Matrix& vectors) {
@@ -78,7 +83,7 @@ Matrix principal_positions(const map::UnitRows& usable, const Tell& tell) {
 
 /// [rows, 2]. Of more rows than landmarks the others are placed as a network has learnt from the landmarks; distances
 /// are then of none.
-Matrix umap_positions(const map::UnitRows& usable, const Tell& tell, const map::Keeper& keeper,
+Matrix umap_positions(const map::UnitRows& usable, int64_t most_landmarks, const Tell& tell, const map::Keeper& keeper,
                       map::NeighbourDistances& distances) {
   const map::UmapOptions options{.neighbours = neighbours, .seed = seed};
   const std::vector<int64_t> landmarks = usable.sample(most_landmarks, seed);
@@ -119,37 +124,69 @@ std::vector<std::byte> bytes_of(const std::vector<float>& positions, int64_t pla
   return bytes;
 }
 
+/// Keeps what belongs to an encoder.
+map::Keeper keeper_in(SectionFile& file, const std::string& encoder) {
+  return {[&file, encoder](const std::string& name) { return file.find(encoder + "/" + name); },
+          [&file, encoder](const std::string& name, std::span<const std::byte> bytes) {
+            file.add(encoder + "/" + name, bytes);
+          }};
+}
+
 }  // namespace
 
 std::string EmbeddingMap::id() const { return id_of(encoder, method); }
 
-ViewIndex::ViewIndex(const Embeddings& embeddings, int64_t part_bytes)
-    : embeddings_(embeddings), part_bytes_(part_bytes), file_(embeddings.path() + ".view", embeddings.fingerprint()) {
+ViewIndex::ViewIndex(const Embeddings& embeddings, const ViewIndexSizes& sizes)
+    : embeddings_(embeddings), sizes_(sizes), file_(embeddings.path() + ".view", embeddings.fingerprint()) {
   for (const Method method : {Method::umap, Method::pca}) {
     for (const std::string& encoder : embeddings.encoders()) {
       if (const auto bytes = file_.find(id_of(encoder, method))) take(encoder, method, *bytes);
     }
   }
   for (const std::string& encoder : embeddings.encoders()) {
-    if (const auto bytes = file_.find(encoder + scores_ending)) take_scores(encoder, *bytes);
+    for (const bool are_sampled : {false, true}) {
+      if (const auto bytes = file_.find(scores_section(encoder, are_sampled)))
+        take_scores(encoder, are_sampled, *bytes);
+    }
   }
 }
 
-void ViewIndex::take_scores(const std::string& encoder, std::span<const std::byte> bytes) {
+void ViewIndex::add_scores(const std::string& encoder, bool are_sampled, const map::UnitRows& usable,
+                           const map::NeighbourDistances& distances) {
+  const auto rows = static_cast<size_t>(embeddings_.rows());
+  std::vector<float> scores(2 * rows, std::numeric_limits<float>::quiet_NaN());
+  for (int64_t i = 0; i < usable.count(); ++i) {
+    const auto row = static_cast<size_t>(usable.row(i)), at = static_cast<size_t>(i);
+    scores[row] = distances.mean[at];
+    if (std::isfinite(distances.least[at]))
+      scores[rows + row] = 1.0F - 0.5F * distances.least[at] * distances.least[at];
+  }
+  const std::string name = scores_section(encoder, are_sampled);
+  if (!file_.find(name)) take_scores(encoder, are_sampled, file_.add(name, std::as_bytes(std::span(scores))));
+}
+
+void ViewIndex::take_scores(const std::string& encoder, bool are_sampled, std::span<const std::byte> bytes) {
   const auto rows = static_cast<size_t>(embeddings_.rows());
   if (bytes.size() < 2 * rows * sizeof(float)) return;
   const std::span values(reinterpret_cast<const float*>(bytes.data()), 2 * rows);
   const std::scoped_lock lock(mutex_);
-  scores_.push_back({encoder + "_outlier",
-                     fmt::format("mean distance of the {} nearest by {}, as unit vectors", neighbours - 1, encoder),
-                     values.first(rows)});
-  scores_.push_back({encoder + "_nearest", fmt::format("cosine of the nearest by {}", encoder), values.subspan(rows)});
+  scores_.push_back(
+      {encoder + "_outlier",
+       fmt::format("mean distance of the {} nearest by {}{}, as unit vectors", neighbours - 1, encoder,
+                   are_sampled ? fmt::format(" among {} at random", sampled_options().references) : std::string()),
+       values.first(rows)});
+  scores_.push_back(
+      {encoder + "_nearest",
+       fmt::format("cosine of the nearest by {}{}", encoder, are_sampled ? " among those near the same of these" : ""),
+       values.subspan(rows)});
 }
 
 std::vector<Score> ViewIndex::scores() const {
   const std::scoped_lock lock(mutex_);
   return scores_;
 }
+
+std::string ViewIndex::unfinished_path() const { return embeddings_.path() + ".view.unfinished"; }
 
 void ViewIndex::misfit(const std::string& section) const {
   throw Error(fmt::format("{}.view: '{}' is not as this version writes it; delete the file to make it anew",
@@ -181,7 +218,7 @@ void ViewIndex::take(const std::string& encoder, Method method, std::span<const 
 }
 
 void ViewIndex::build(Method method, const Report& report) {
-  const std::string unfinished = embeddings_.path() + ".view.unfinished";
+  bool is_made = false;
   for (const std::string& encoder : embeddings_.encoders()) {
     const std::string id = id_of(encoder, method);
     if (find(id)) continue;
@@ -192,14 +229,13 @@ void ViewIndex::build(Method method, const Report& report) {
     map::NeighbourDistances distances;
     Matrix placed;
     if (method == Method::pca) {
-      placed = principal_positions(usable, [&](double share) { report(what, pca_share * share); });
+      placed =
+          principal_positions(usable, sizes_.most_compared, [&](double share) { report(what, pca_share * share); });
     } else {
-      SectionFile kept(unfinished, embeddings_.fingerprint());
-      const map::Keeper keeper{
-          [&](const std::string& name) { return kept.find(encoder + "/" + name); },
-          [&](const std::string& name, std::span<const std::byte> bytes) { kept.add(encoder + "/" + name, bytes); }};
+      SectionFile kept(unfinished_path(), embeddings_.fingerprint());
       placed = umap_positions(
-          usable, [&](double share) { report(what, share); }, keeper, distances);
+          usable, sizes_.most_compared, [&](double share) { report(what, share); }, keeper_in(kept, encoder),
+          distances);
     }
     const double share = method == Method::pca ? pca_share : placed_share;
     const map::Quality quality =
@@ -207,21 +243,35 @@ void ViewIndex::build(Method method, const Report& report) {
     std::vector<float> positions(static_cast<size_t>(2 * embeddings_.rows()), std::numeric_limits<float>::quiet_NaN());
     for (int64_t i = 0; i < usable.count(); ++i)
       std::ranges::copy(placed.row(i), positions.begin() + 2 * usable.row(i));
-    if (!distances.mean.empty()) {
-      const auto rows = static_cast<size_t>(embeddings_.rows());
-      std::vector<float> scores(2 * rows, std::numeric_limits<float>::quiet_NaN());
-      for (int64_t i = 0; i < usable.count(); ++i) {
-        const auto row = static_cast<size_t>(usable.row(i)), at = static_cast<size_t>(i);
-        scores[row] = distances.mean[at];
-        scores[rows + row] = 1.0F - 0.5F * distances.least[at] * distances.least[at];
-      }
-      const std::string name = encoder + scores_ending;
-      if (!file_.find(name)) take_scores(encoder, file_.add(name, std::as_bytes(std::span(scores))));
-    }
+    if (!distances.mean.empty()) add_scores(encoder, false, usable, distances);
     take(encoder, method, file_.add(id, bytes_of(positions, usable.count(), quality, [&] { report(what, share); })));
     report(what, 1.0);
+    is_made = true;
   }
-  if (method == Method::umap) std::filesystem::remove(unfinished);
+  if (method == Method::umap && is_made) std::filesystem::remove(unfinished_path());
+}
+
+map::SampledOptions ViewIndex::sampled_options() const {
+  map::SampledOptions options{.neighbours = neighbours - 1, .seed = seed};
+  options.references = std::min(options.references, sizes_.most_compared);
+  return options;
+}
+
+void ViewIndex::build_scores(const Report& report) {
+  for (const std::string& encoder : embeddings_.encoders()) {
+    const std::string what = fmt::format("outliers and near-duplicates of {}", encoder);
+    if (file_.find(scores_section(encoder, false)) || file_.find(scores_section(encoder, true))) continue;
+    report(what, 0.0);
+    const map::UnitRows usable(embeddings_.vectors(encoder), embeddings_.width(encoder));
+    if (usable.count() <= sizes_.most_compared) continue;
+    SectionFile kept(unfinished_path(), embeddings_.fingerprint());
+    const map::Keeper keeper = keeper_in(kept, encoder);
+    add_scores(encoder, true, usable,
+               map::sampled_distances(
+                   usable, sampled_options(), [&](double share) { report(what, share); }, &keeper));
+    report(what, 1.0);
+  }
+  std::filesystem::remove(unfinished_path());
 }
 
 void ViewIndex::build_codes(const Report& report) {
@@ -265,7 +315,7 @@ void ViewIndex::build_codes(const Report& report) {
 }
 
 int64_t ViewIndex::block_rows(const std::string& encoder) const {
-  return std::max<int64_t>(1, part_bytes_ / (blocks_of_part * embeddings_.width(encoder)));
+  return std::max<int64_t>(1, sizes_.part_bytes / (blocks_of_part * embeddings_.width(encoder)));
 }
 
 int64_t ViewIndex::parts(const std::string& among) const {

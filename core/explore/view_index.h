@@ -10,8 +10,10 @@
 #include "explore/embeddings.h"
 #include "explore/section_file.h"
 #include "map/quality.h"
+#include "map/sampled_neighbours.h"
 #include "map/similar.h"
 #include "map/tiles.h"
+#include "map/unit_rows.h"
 
 namespace astroclip::explore {
 
@@ -35,7 +37,7 @@ struct EmbeddingMap {
   std::string id() const;
 };
 
-/// A number for each object that its neighbours tell, of up to 200,000 objects.
+/// A number for each object that its neighbours tell.
 struct Score {
   std::string name, meaning;      ///< "image_outlier"
   std::span<const float> values;  ///< [rows]; NaN for objects without the modality
@@ -44,28 +46,35 @@ struct Score {
 /// Told what is being made, and the share that is done; may throw to end the work.
 using Report = std::function<void(const std::string& what, double share)>;
 
+struct ViewIndexSizes {
+  int64_t part_bytes = int64_t{1} << 30;  ///< of codes in a part of the rows that neighbours are looked for in
+  int64_t most_compared = 200000;         ///< objects that are all compared with each other; of more a sample stands in
+};
+
 /// The maps of embeddings, and codes to find neighbours with, kept in a file beside them. What is there is read; the
 /// rest is made, bit by bit, and added, so that making goes on where it was ended. Thread-safe.
 class ViewIndex {
  public:
   /// EMBEDDINGS.h5.view. Throws Error when that file belongs to other embeddings, is damaged or cannot be written.
-  explicit ViewIndex(const Embeddings& embeddings, int64_t part_bytes = int64_t{1} << 30);
+  explicit ViewIndex(const Embeddings& embeddings, const ViewIndexSizes& sizes = {});
 
   /// Makes the maps that are missing: of every encoder the principal components, or UMAP. One of these at a time.
   void build(Method method, const Report& report);
   /// Makes the codes that are missing, and checks the others; neighbours are found by them from then on.
   void build_codes(const Report& report);
+  /// Makes the scores that UMAP's graph does not tell, since it is of some objects only.
+  void build_scores(const Report& report);
   /// Adds the map of the sky, right ascension 180° in its middle and rising to the left (map/mollweide.h), of positions
   /// in degrees for each row. It is not kept in the file.
   void add_sky(std::span<const double> ra, std::span<const double> dec, const Report& report);
   /// Those that there are.
   std::vector<std::shared_ptr<const EmbeddingMap>> maps() const;
   std::shared_ptr<const EmbeddingMap> find(const std::string& id) const;
-  /// What was found with UMAP's graph: of each encoder the mean distance of the 14 nearest as unit vectors, and the
-  /// cosine of the nearest.
+  /// Of each encoder the mean distance of the 14 nearest as unit vectors, and the cosine of the nearest: as UMAP's
+  /// graph has them, or of more objects than are all compared as map/sampled_neighbours.h does.
   std::vector<Score> scores() const;
 
-  /// Neighbours among an encoder's embeddings are looked for in so many parts, each of about `part_bytes` of codes.
+  /// Neighbours among an encoder's embeddings are looked for in so many parts.
   int64_t parts(const std::string& among) const;
   /// Of each query, the k most similar of a part's rows (map/similar.h).
   std::vector<std::vector<map::Similar>> most_similar(std::span<const std::span<const float>> queries,
@@ -75,16 +84,22 @@ class ViewIndex {
   std::vector<map::Similar> most_similar(std::span<const float> query, const std::string& among, int64_t k) const;
 
  private:
+  /// Where parts of what takes long are kept until it is there.
+  std::string unfinished_path() const;
   [[noreturn]] void misfit(const std::string& section) const;
   void take(const std::string& encoder, Method method, std::span<const std::byte> bytes);
-  void take_scores(const std::string& encoder, std::span<const std::byte> bytes);
+  map::SampledOptions sampled_options() const;
+  /// Keeps the scores of an encoder's usable rows.
+  void add_scores(const std::string& encoder, bool are_sampled, const map::UnitRows& usable,
+                  const map::NeighbourDistances& distances);
+  void take_scores(const std::string& encoder, bool are_sampled, std::span<const std::byte> bytes);
   std::vector<std::vector<map::Similar>> most_similar(std::span<const std::span<const float>> queries,
                                                       const std::string& among, int64_t first, int64_t last, int64_t k,
                                                       int64_t except) const;
   int64_t block_rows(const std::string& encoder) const;
 
   const Embeddings& embeddings_;
-  int64_t part_bytes_;
+  ViewIndexSizes sizes_;
   SectionFile file_;
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<const EmbeddingMap>> maps_;

@@ -266,6 +266,35 @@ TEST_F(Exploring, UmapTellsOfOutliersAndDuplicates) {
   EXPECT_EQ(post("select", {{"where", "image_nearest > 0.8"}})["count"], near);
 }
 
+TEST_F(Exploring, OutliersAndDuplicatesAreOfAllObjectsWhateverTheirNumber) {
+  const Embeddings same(write_embeddings("sampled.h5", ids_));
+  struct Ended {};
+  {
+    ViewIndex index(same, {.most_compared = 20});
+    EXPECT_THROW(index.build_scores([](const std::string& what, double share) {
+      if (what == "outliers and near-duplicates of spectrum" && share > 0.0) throw Ended();
+    }),
+                 Ended);
+    EXPECT_EQ(index.scores().size(), 2U) << "those of images are there";
+  }
+  {
+    ViewIndex index(same, {.most_compared = 20});
+    index.build_scores([](const std::string& what, double) { EXPECT_THAT(what, Not(HasSubstr("image"))) << "kept"; });
+    EXPECT_FALSE(std::filesystem::exists(same.path() + ".view.unfinished"));
+  }
+  ViewIndex index(same, {.most_compared = 20});
+  ASSERT_EQ(index.scores().size(), 4U) << "read from the file";
+  for (const Score& one : index.scores()) {
+    const bool of_spectra = one.name.starts_with("spectrum");
+    EXPECT_EQ(std::ranges::count_if(one.values, [](float value) { return std::isfinite(value); }),
+              of_spectra ? rows() - (rows() + 2) / 3 : rows())
+        << one.name;
+    if (one.name.ends_with("outlier")) {
+      EXPECT_THAT(one.meaning, HasSubstr("among 20 at random"));
+    }
+  }
+}
+
 TEST_F(Exploring, TheSkyIsAMapOfPositions) {
   std::vector<double> ra(static_cast<size_t>(rows()), std::nan("")), dec = ra;
   ra[0] = 180.0;
@@ -326,7 +355,8 @@ TEST_F(Exploring, NeighboursAreTheSameByCodesAndInParts) {
   int made = 0;
   const Report count = [&](const std::string&, double share) { made += share == 1.0 ? 1 : 0; };
   for (const int times_built : {0, 1, 2}) {
-    ViewIndex index(same, int64_t{2} * 16 * vector_width);  // codes of two rows in a block, of 32 in a part
+    ViewIndex index(same,
+                    {.part_bytes = int64_t{2} * 16 * vector_width});  // codes of two rows in a block, of 32 in a part
     if (times_built > 0) index.build_codes(count);
     EXPECT_EQ(made, times_built > 0 ? 2 : 0) << "made once, of image and spectrum";
     ASSERT_EQ(index.parts("image"), 2);
