@@ -22,4 +22,9 @@ std::shared_ptr<const OwnGalaxies::Galaxy> Explored::own_of(const serve::Request
   return found;
 }
 
+std::optional<Catalogue::Found> Explored::found(const serve::Request& request) const {
+  if (const auto galaxy = own_of(request)) return Catalogue::Found{0, galaxy->input, galaxy->row};
+  return catalogue.find(row_of(request));
+}
+
 }  // namespace astroclip::explore

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -36,6 +37,8 @@ struct Explored {
   int64_t row_of(const serve::Request& request) const;
   /// The uploaded galaxy "own"; null where the request names a row.
   std::shared_ptr<const OwnGalaxies::Galaxy> own_of(const serve::Request& request) const;
+  /// Where the data have the uploaded galaxy or the row.
+  std::optional<Catalogue::Found> found(const serve::Request& request) const;
 };
 
 /// Answers by their addresses. They throw serve::NotFound, or Error for a request that makes no sense.
@@ -65,7 +68,7 @@ inline constexpr const char* upload_path = "api/own";
 
 /// What is known of an uploaded galaxy.
 serve::Response own_object(const Explored& explored, const OwnGalaxies::Galaxy& galaxy);
-/// Which of image and spectrum an object of an input has.
-nlohmann::ordered_json measured_json(const embed::Input* input, int64_t row);
+/// What can be drawn of an object: {"field", "kind"} of each.
+nlohmann::ordered_json measured_json(const Catalogue& catalogue, const std::optional<Catalogue::Found>& object);
 
 }  // namespace astroclip::explore

@@ -33,27 +33,12 @@ std::vector<Named> by_key(const Embeddings& embeddings) {
   return all;
 }
 
-}  // namespace
-
 bool is_measured(const embed::Input& input, int64_t row, const std::string& field) {
   const std::vector<int64_t> rows = {row};
   return input.has(field) && data::observed(*input.objects, input.split, rows, field)[0];
 }
 
-std::optional<Measurement> measurement_of(const embed::Input& input, int64_t row, const std::string& field) {
-  if (!is_measured(input, row, field)) return std::nullopt;
-  const std::vector<int64_t> rows = {row};
-  HostBatch batch = data::read_fields(*input.objects, input.split, rows, {field});
-  const HostArray floats = data::as_floats(std::move(batch.at(field)), field);
-  const auto values = floats.values<float>();
-  const Field described = data::field_of(*input.objects, field);
-  Measurement measured{described.shape, {values.begin(), values.end()}, described.unit};
-  if (described.shape.rank() == 3) {
-    measured.bands = data::band_names(input.objects->preprocessing(), described);
-    measured.colours = evaluate::colours_of(*input.objects, described, values);
-  }
-  return measured;
-}
+}  // namespace
 
 Catalogue::Catalogue(const Embeddings& embeddings, std::vector<embed::Input> inputs)
     : embeddings_(embeddings), inputs_(std::move(inputs)) {
@@ -194,9 +179,41 @@ void Catalogue::read_part(io::Column& column, size_t input, std::span<const int6
   put(numbers, data::read_label(*own.objects, own.split, rows, column.name));
 }
 
-std::optional<Measurement> Catalogue::measurement(int64_t row, const std::string& field) const {
-  const auto found = find(row);
-  return found ? measurement_of(found->input, found->input_row, field) : std::nullopt;
+evaluate::ShownFields Catalogue::shown(const embed::Input& input) const {
+  const std::vector<std::string> encoders = embeddings_.encoders();
+  return evaluate::shown_fields(*input.objects, {encoders.begin(), encoders.end()});
+}
+
+std::vector<Measured> Catalogue::measured(const embed::Input& input, int64_t input_row) const {
+  std::vector<Measured> all;
+  const evaluate::ShownFields fields = shown(input);
+  for (const Field& image : fields.images) all.push_back({image.name, true});
+  for (const auto& spectrum : fields.spectra) all.push_back({spectrum.field.name, false});
+  std::erase_if(all, [&](const Measured& one) { return !is_measured(input, input_row, one.field); });
+  return all;
+}
+
+std::optional<Measurement> Catalogue::measurement(const embed::Input& input, int64_t input_row,
+                                                  const std::string& field) const {
+  const evaluate::ShownFields fields = shown(input);
+  const auto image = std::ranges::find(fields.images, field, &Field::name);
+  const auto spectrum = std::ranges::find_if(fields.spectra, [&](const auto& one) { return one.field.name == field; });
+  const bool is_image = image != fields.images.end();
+  if ((!is_image && spectrum == fields.spectra.end()) || !is_measured(input, input_row, field)) return std::nullopt;
+  const std::vector<int64_t> rows = {input_row};
+  HostBatch batch = data::read_fields(*input.objects, input.split, rows, {field});
+  const HostArray floats = data::as_floats(std::move(batch.at(field)), field);
+  const auto values = floats.values<float>();
+  const Field& described = is_image ? *image : spectrum->field;
+  Measurement measured{described.shape, {values.begin(), values.end()}, described.unit};
+  if (is_image) {
+    measured.bands = data::band_names(input.objects->preprocessing(), described);
+    measured.colours = evaluate::colours_of(*input.objects, described, values);
+  } else {
+    measured.first_wavelength = spectrum->wavelengths.first;
+    measured.wavelength_step = spectrum->wavelengths.step;
+  }
+  return measured;
 }
 
 std::optional<std::pair<std::string, std::string>> Catalogue::position_columns() const {

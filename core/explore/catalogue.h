@@ -14,18 +14,20 @@
 
 namespace astroclip::explore {
 
-/// What was measured of an object.
+/// A field of an object that can be drawn: an image or a spectrum (evaluate/pictures.h).
+struct Measured {
+  std::string field;
+  bool is_image = false;
+};
+/// Its values.
 struct Measurement {
   Shape shape;
   std::vector<float> values;
   std::string unit;
-  std::vector<std::string> bands = {};            ///< of an image, where they have names
-  std::optional<evaluate::Colours> colours = {};  ///< of an image
+  std::vector<std::string> bands = {};               ///< of an image, where they have names
+  std::optional<evaluate::Colours> colours = {};     ///< of an image
+  double first_wavelength = 0, wavelength_step = 0;  ///< of a spectrum, in Å
 };
-/// Whether an object of an input has a field of that name ("image", "spectrum").
-bool is_measured(const embed::Input& input, int64_t row, const std::string& field);
-/// The field of that name ("image", "spectrum") of an object of an input; none where it was not measured.
-std::optional<Measurement> measurement_of(const embed::Input& input, int64_t row, const std::string& field);
 
 /// What the data tell of embedded objects: labels, images and spectra. Objects are found by their
 /// identifiers; of several with one identifier the first is taken. Thread-safe.
@@ -48,8 +50,10 @@ class Catalogue {
   /// identifiers. Throws Error for an unknown column, and when the data cannot be read.
   io::Column read(const std::string& column, std::span<const int64_t> rows) const;
 
-  /// The field of that name ("image", "spectrum") of an object; none where it was not measured.
-  std::optional<Measurement> measurement(int64_t row, const std::string& field) const;
+  /// What can be drawn of an object of an input, of these or of others: images, then spectra.
+  std::vector<Measured> measured(const embed::Input& input, int64_t input_row) const;
+  /// The field of that name; none where it was not measured or cannot be drawn.
+  std::optional<Measurement> measurement(const embed::Input& input, int64_t input_row, const std::string& field) const;
   /// Names of the columns of right ascension and declination, if both are there.
   std::optional<std::pair<std::string, std::string>> position_columns() const;
 
@@ -68,6 +72,7 @@ class Catalogue {
     int32_t input = -1;  ///< −1: in none
     int64_t row = 0;
   };
+  evaluate::ShownFields shown(const embed::Input& input) const;
   void add_columns(const Dataset& objects);
   const Column& described(const std::string& column) const;
   /// Reads rows of an input into places of the column.

@@ -70,22 +70,23 @@ Response Explorer::state() const {
   for (const Selection& one : kept.all())
     selections.push_back({{"id", one.id}, {"name", one.name}, {"count", one.count}});
   const std::scoped_lock lock(mutex_);
-  return json_response({{"file", std::filesystem::path(embeddings.path()).filename().string()},
-                        {"objects", embeddings.rows()},
-                        {"with_data", catalogue.found()},
-                        {"model", embeddings.attribute("model")},
-                        {"model_hash", embeddings.attribute("model_hash")},
-                        {"embedding", embeddings.attribute("embedding")},
-                        {"encoders", encoders},
-                        {"maps", maps},
-                        {"columns", columns},
-                        {"selections", selections},
-                        {"with_model", own_galaxies != nullptr},
-                        {"reconstructs", own_galaxies != nullptr && own_galaxies->reconstructs()},
-                        {"with_positions", catalogue.position_columns().has_value()},
-                        {"own", own},
-                        {"work", work_},
-                        {"share", share_}});
+  return json_response(
+      {{"file", std::filesystem::path(embeddings.path()).filename().string()},
+       {"objects", embeddings.rows()},
+       {"with_data", catalogue.found()},
+       {"model", embeddings.attribute("model")},
+       {"model_hash", embeddings.attribute("model_hash")},
+       {"embedding", embeddings.attribute("embedding")},
+       {"encoders", encoders},
+       {"maps", maps},
+       {"columns", columns},
+       {"selections", selections},
+       {"with_model", own_galaxies != nullptr},
+       {"reconstructs", own_galaxies == nullptr ? std::vector<std::string>() : own_galaxies->reconstructed()},
+       {"with_positions", catalogue.position_columns().has_value()},
+       {"own", own},
+       {"work", work_},
+       {"share", share_}});
 }
 
 }  // namespace astroclip::explore

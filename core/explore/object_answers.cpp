@@ -5,7 +5,6 @@
 #include <cmath>
 #include <vector>
 
-#include "data/survey.h"
 #include "explore/answers.h"
 #include "explore/response_body.h"
 #include "probe/metrics.h"
@@ -57,7 +56,6 @@ Response object(const Explored& explored, const Request& request) {
   for (const std::string& name : explored.embeddings.encoders()) {
     if (std::isfinite(explored.embeddings.vector(name, row)[0])) encoders.push_back(name);
   }
-  const auto found = explored.catalogue.find(row);
   return json_response({{"row", row},
                         {"id", explored.embeddings.id(row)},
                         {"labels", labels},
@@ -65,22 +63,20 @@ Response object(const Explored& explored, const Request& request) {
                         {"positions", positions},
                         {"encoders", encoders},
                         {"predictions", predictions_json(explored.columns.predictions(), row)},
-                        {"measured", measured_json(found ? &found->input : nullptr, found ? found->input_row : 0)}});
+                        {"measured", measured_json(explored.catalogue, explored.found(request))}});
 }
 
 Response measurement(const Explored& explored, const Request& request) {
   const std::string& field = request.text("field");
-  if (field != "image" && field != "spectrum") throw serve::NotFound(fmt::format("there is no field '{}'", field));
-  const auto own = explored.own_of(request);
-  const auto measured = own ? measurement_of(own->input, own->row, field)
-                            : explored.catalogue.measurement(explored.row_of(request), field);
-  if (!measured) throw serve::NotFound(fmt::format("the data have no {} of this object", field));
+  const auto found = explored.found(request);
+  const auto measured = found ? explored.catalogue.measurement(found->input, found->input_row, field) : std::nullopt;
+  if (!measured) throw serve::NotFound(fmt::format("the data have no '{}' of this object that can be drawn", field));
   ordered_json head = {{"shape", std::vector<int64_t>(measured->shape.begin(), measured->shape.end())},
                        {"unit", measured->unit},
                        {"bands", measured->bands}};
-  if (field == "spectrum") {
-    head["first_wavelength"] = data::first_wavelength;
-    head["wavelength_step"] = data::wavelength_step;
+  if (measured->shape.rank() == 1) {
+    head["first_wavelength"] = measured->first_wavelength;
+    head["wavelength_step"] = measured->wavelength_step;
   }
   if (measured->colours) {
     head["channels"] = ordered_json::array();  // of red, green and blue: band and scale
@@ -92,26 +88,23 @@ Response measurement(const Explored& explored, const Request& request) {
   return headed_response(head, measured->values);
 }
 
-/// The spectrum as the model predicts its parts from the rest of it.
+/// The spectrum "field" as the model predicts its parts from the rest of it.
 Response reconstruction(const Explored& explored, const Request& request) {
-  if (explored.own == nullptr || !explored.own->reconstructs())
-    throw serve::NotFound("there is no model that reconstructs spectra");
-  const auto own = explored.own_of(request);
-  const auto found =
-      own ? Catalogue::Found{0, own->input, own->row} : explored.catalogue.find(explored.row_of(request));
-  const std::vector<float> values =
-      found ? explored.own->reconstruction(found->input, found->input_row) : std::vector<float>();
-  if (values.empty()) throw serve::NotFound("the model reconstructs no spectrum of this object");
+  const std::string& field = request.text("field");
+  const auto found = explored.found(request);
+  const std::vector<float> values = explored.own != nullptr && found
+                                        ? explored.own->reconstruction(field, found->input, found->input_row)
+                                        : std::vector<float>();
+  if (values.empty()) throw serve::NotFound(fmt::format("no model reconstructs the '{}' of this object", field));
   return headed_response(ordered_json::object(), values);
 }
 
-/// Those of "rows", numbers with commas between, one after another (explore/thumbnails.h); of spectra if "of" is
-/// "spectrum".
+/// Those of "rows", numbers with commas between, one after another, as explore/thumbnails.h makes them of the field
+/// "of".
 Response thumbnails(const Explored& explored, const Request& request) {
   Response response{.type = "application/octet-stream"};
-  const bool spectrum_wanted = request.text("of") == "spectrum";
   for (const int64_t row : request.integers("rows", 0, explored.embeddings.rows() - 1, most_thumbnails))
-    response.body += explored.thumbnails.of(row, spectrum_wanted);
+    response.body += explored.thumbnails.of(row, request.text("of"));
   return response;
 }
 
@@ -130,12 +123,12 @@ Response find(const Explored& explored, const Request& request) {
 
 }  // namespace
 
-ordered_json measured_json(const embed::Input* input, int64_t row) {
-  ordered_json measured = ordered_json::array();
-  for (const char* field : {"image", "spectrum"}) {
-    if (input != nullptr && is_measured(*input, row, field)) measured.push_back(field);
-  }
-  return measured;
+ordered_json measured_json(const Catalogue& catalogue, const std::optional<Catalogue::Found>& object) {
+  ordered_json list = ordered_json::array();
+  if (!object) return list;
+  for (const auto& [field, is_image] : catalogue.measured(object->input, object->input_row))
+    list.push_back({{"field", field}, {"kind", is_image ? "image" : "spectrum"}});
+  return list;
 }
 
 Answers object_answers(const Explored& explored) {

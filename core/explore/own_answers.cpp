@@ -60,16 +60,17 @@ Response own_object(const Explored& explored, const OwnGalaxies::Galaxy& galaxy)
       if (const auto place = map::place_among(of->positions, near)) positions[of->id()] = *place;
     }
   }
-  return json_response({{"own", galaxy.id},
-                        {"id", galaxy.name},
-                        {"labels", labels},
-                        {"redshift", redshift},
-                        {"positions", positions},
-                        {"placed_by", placing_neighbours},
-                        {"notes", galaxy.notes},
-                        {"encoders", encoders},
-                        {"predictions", ordered_json::array()},
-                        {"measured", measured_json(&galaxy.input, galaxy.row)}});
+  return json_response(
+      {{"own", galaxy.id},
+       {"id", galaxy.name},
+       {"labels", labels},
+       {"redshift", redshift},
+       {"positions", positions},
+       {"placed_by", placing_neighbours},
+       {"notes", galaxy.notes},
+       {"encoders", encoders},
+       {"predictions", ordered_json::array()},
+       {"measured", measured_json(explored.catalogue, Catalogue::Found{0, galaxy.input, galaxy.row})}});
 }
 
 Answers own_answers(const Explored& explored) { return answers_by<const Explored>(explored, {{upload_path, upload}}); }

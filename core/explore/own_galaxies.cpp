@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <numeric>
+#include <set>
 
 #include "backend/devices.h"
 #include "base/error.h"
@@ -212,10 +213,20 @@ std::vector<std::shared_ptr<const OwnGalaxies::Galaxy>> OwnGalaxies::add(std::st
   return added;
 }
 
-std::vector<float> OwnGalaxies::reconstruction(embed::Input input, int64_t row) const {
+std::vector<std::string> OwnGalaxies::reconstructed() const {
+  std::set<std::string> fields;
+  for (const evaluate::Embedder& embedder : model_.embedders()) {
+    const std::string modality = embedder.encoder().modality();
+    if (model_.reconstructs(modality)) fields.insert(modality);
+  }
+  return {fields.begin(), fields.end()};
+}
+
+std::vector<float> OwnGalaxies::reconstruction(const std::string& field, embed::Input input, int64_t row) const {
+  if (!model_.reconstructs(field)) return {};
   input.take_views(model_.description(), encoders_);
   const std::scoped_lock lock(computing_);
-  return model_.reconstruct("spectrum", input, row);
+  return model_.reconstruct(field, input, row);
 }
 
 std::vector<std::shared_ptr<const OwnGalaxies::Galaxy>> OwnGalaxies::all() const {

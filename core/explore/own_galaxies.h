@@ -41,10 +41,10 @@ class OwnGalaxies {
   /// Null when there is none.
   std::shared_ptr<const Galaxy> find(int64_t id) const;
 
-  /// Whether the model reconstructs spectra.
-  bool reconstructs() const { return model_.reconstructs("spectrum"); }
+  /// The fields that the model reconstructs.
+  std::vector<std::string> reconstructed() const;
   /// A spectrum as the model predicts its parts from the rest (embed/loaded_model.h); empty where it does not.
-  std::vector<float> reconstruction(embed::Input input, int64_t row) const;
+  std::vector<float> reconstruction(const std::string& field, embed::Input input, int64_t row) const;
 
  private:
   void check(const Catalogue& catalogue) const;

@@ -41,25 +41,27 @@ std::string spectrum_bytes(const Measurement& spectrum) {
 
 }  // namespace
 
-std::string Thumbnails::of(int64_t row, bool spectrum_wanted) const {
-  const std::pair key(row, spectrum_wanted);
+std::string Thumbnails::of(int64_t row, const std::string& field) const {
+  const std::pair key(row, field);
   {
     const std::scoped_lock lock(mutex_);
     if (const std::string* known = kept_.find(key)) return *known;
   }
-  std::string bytes = made(row, spectrum_wanted);
+  std::string bytes = made(row, field);
   const std::scoped_lock lock(mutex_);
   const size_t size = bytes.size();
   return kept_.add(key, std::move(bytes), size);
 }
 
-std::string Thumbnails::made(int64_t row, bool spectrum_wanted) const {
-  if (!spectrum_wanted) {
-    const auto image = catalogue_.measurement(row, "image");
-    if (image && image->colours) return image_bytes(*image);
-  }
-  const auto spectrum = catalogue_.measurement(row, "spectrum");
-  return spectrum && spectrum->shape.rank() == 1 ? spectrum_bytes(*spectrum) : "-";
+std::string Thumbnails::made(int64_t row, const std::string& field) const {
+  const auto found = catalogue_.find(row);
+  if (!found) return "-";
+  const std::vector<Measured> all = catalogue_.measured(found->input, found->input_row);
+  if (all.empty()) return "-";
+  auto shown = std::ranges::find(all, field, &Measured::field);
+  if (shown == all.end()) shown = all.begin();
+  const auto measured = catalogue_.measurement(found->input, found->input_row, shown->field);
+  return shown->is_image ? image_bytes(*measured) : spectrum_bytes(*measured);
 }
 
 }  // namespace astroclip::explore

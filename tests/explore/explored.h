@@ -11,6 +11,7 @@
 
 #include "base/rng.h"
 #include "data/dataset_adapter.h"
+#include "data/fields.h"
 #include "embed/inputs.h"
 #include "io/output/row_file.h"
 #include "support/program.h"
@@ -19,6 +20,7 @@
 namespace astroclip::explore {
 
 inline constexpr int64_t survey_galaxies = 40, vector_width = 12;
+inline constexpr int64_t prism_pixels = 40;
 inline constexpr int64_t without_spectrum = 3;  ///< every row that this divides
 
 /// A small simulated survey, written once.
@@ -31,22 +33,42 @@ inline std::string survey_file() {
   return path;
 }
 
-/// A survey with the labels that the simulated one lacks: row r lies at right ascension 9 r and declination r − 20, and
-/// every fourth row has no position; "kind" is a text.
-class WithPositions final : public data::DatasetAdapter {
+/// A survey with what the simulated one lacks: row r lies at right ascension 9 r and declination r − 20, and every
+/// fourth row has no position; "kind" is a text; "nir" is another image [2, 20, 30], and "prism" another spectrum,
+/// whose values are their own numbers.
+class WithMore final : public data::DatasetAdapter {
  public:
-  explicit WithPositions(std::shared_ptr<const Dataset> objects) : DatasetAdapter(std::move(objects)) {}
+  explicit WithMore(std::shared_ptr<const Dataset> objects) : DatasetAdapter(std::move(objects)) {}
 
   std::vector<Field> fields() const override {
     std::vector<Field> all = objects_->fields();
     all.push_back({"ra", DType::f64, {}, "deg", "right ascension"});
     all.push_back({"dec", DType::f64, {}, "deg", "declination"});
+    all.push_back({"nir", DType::f32, {2, 20, 30}, "nJy", "image"});
+    all.push_back({"nir_mask", DType::f32, {2, 20, 30}, "", "where it may be used"});
+    all.push_back({"prism", DType::f32, {prism_pixels}, "Jy", "spectrum"});
+    return all;
+  }
+  config::Table preprocessing() const override {
+    config::Table all = objects_->preprocessing(), image, spectrum;
+    image.set("bands", {std::string("JH"), {}});
+    spectrum.set("first_wavelength", {6000.0, {}});
+    spectrum.set("wavelength_step", {50.0, {}});
+    all.set("nir", {image, {}});
+    all.set("prism", {spectrum, {}});
     return all;
   }
   void read(Split split, std::span<const int64_t> rows, std::span<const std::string> names,
             HostBatch& out) const override {
     std::vector<std::string> others;
     for (const std::string& name : names) {
+      if (name == "nir" || name == "prism") {
+        HostArray array(data::field_of(*this, name), std::ssize(rows));
+        const auto values = array.values<float>();
+        for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
+        out[name] = std::move(array);
+        continue;
+      }
       if (name != "ra" && name != "dec") {
         others.push_back(name);
         continue;
@@ -73,7 +95,7 @@ inline std::vector<embed::Input> survey_inputs() {
   request.inputs = {survey_file()};
   request.output = "none";
   std::vector<embed::Input> inputs = embed::open_inputs(request);
-  for (embed::Input& input : inputs) input.objects = std::make_shared<WithPositions>(input.objects);
+  for (embed::Input& input : inputs) input.objects = std::make_shared<WithMore>(input.objects);
   return inputs;
 }
 

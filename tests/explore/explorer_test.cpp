@@ -181,6 +181,35 @@ TEST_F(Exploring, AnObjectHasTheLabelsOfItsIdentifier) {
       testing::Throws<serve::NotFound>());
 }
 
+TEST_F(Exploring, ImagesAndSpectraAreFieldsOfTheirShapeWhateverTheirNames) {
+  const auto kind = [](const char* field, const char* its) { return json({{"field", field}, {"kind", its}}); };
+  EXPECT_EQ(get("object", {{"row", "4"}})["measured"], json({kind("image", "image"), kind("nir", "image"),
+                                                             kind("spectrum", "spectrum"), kind("prism", "spectrum")}));
+  const auto head_of = [&](const std::string& field) {
+    const std::string body = ask("api/measurement", {{"row", "4"}, {"field", field}}).body;
+    json head = json::parse(body.substr(0, body.find('\n')));
+    head["values"] = (body.size() - body.find('\n') - 1) / sizeof(float);
+    return head;
+  };
+  const json image = head_of("nir"), spectrum = head_of("prism");
+  EXPECT_EQ(image["shape"], json({2, 20, 30}));
+  EXPECT_EQ(image["bands"], json({"J", "H"}));
+  EXPECT_EQ(image["channels"].size(), 3U);
+  EXPECT_EQ(image["values"], 2 * 20 * 30);
+  EXPECT_EQ(spectrum["first_wavelength"], 6000.0);
+  EXPECT_EQ(spectrum["wavelength_step"], 50.0);
+  EXPECT_EQ(spectrum["unit"], "Jy");
+  EXPECT_EQ(spectrum["values"], prism_pixels);
+  EXPECT_EQ(head_of("spectrum")["first_wavelength"], 3600.0);
+  EXPECT_THAT([&] { head_of("nir_mask"); }, testing::Throws<serve::NotFound>());
+  const auto begins_of = [&](const std::string& field) {
+    return ask("api/thumbnails", {{"rows", "4"}, {"of", field}}).body.substr(0, 2);
+  };
+  EXPECT_EQ(begins_of("nir"), std::string({'i', 20}));
+  EXPECT_EQ(begins_of("prism"), std::string({'s', prism_pixels}));
+  EXPECT_EQ(begins_of("both"), begins_of("image")) << "no field of that name: the first image";
+}
+
 TEST_F(Exploring, FindsTheNearestOnTheSky) {
   const auto row_at = [&](double ra, double dec) {
     return get("find", {{"ra", std::to_string(ra)}, {"dec", std::to_string(dec)}});

@@ -68,7 +68,8 @@ class OwnGalaxy : public testing::Test {
   }
 
   std::vector<double> values(int64_t row, const std::string& field) const {
-    const auto measured = catalogue_.measurement(row, field);
+    const auto found = catalogue_.find(row);
+    const auto measured = catalogue_.measurement(found->input, found->input_row, field);
     EXPECT_TRUE(measured);
     return {measured->values.begin(), measured->values.end()};
   }
@@ -204,8 +205,9 @@ TEST_F(OwnGalaxy, SaysWhatIsWrongWithAFile) {
 }
 
 TEST_F(OwnGalaxy, ReconstructsSpectra) {
-  EXPECT_TRUE(get("state", {})["reconstructs"].get<bool>());
-  const auto values_of = [&](const std::map<std::string, std::string>& which) {
+  EXPECT_EQ(get("state", {})["reconstructs"], json({"spectrum"}));
+  const auto values_of = [&](std::map<std::string, std::string> which) {
+    which["field"] = "spectrum";
     const std::string body = explorer_.answer({"GET", "api/reconstruction", which, ""}).body;
     std::vector<float> values((body.size() - body.find('\n') - 1) / 4);
     std::memcpy(values.data(), body.data() + body.find('\n') + 1, 4 * values.size());
@@ -221,7 +223,8 @@ TEST_F(OwnGalaxy, ReconstructsSpectra) {
   for (size_t pixel = 100; pixel < rebuilt.size(); pixel += 97)
     EXPECT_NEAR(of_own[pixel], rebuilt[pixel], 1e-3F) << pixel;
   Explorer without(embeddings_, catalogue_, index_);
-  EXPECT_THROW(without.answer({"GET", "api/reconstruction", {{"row", "7"}}, ""}), serve::NotFound);
+  EXPECT_THROW(without.answer({"GET", "api/reconstruction", {{"row", "7"}, {"field", "spectrum"}}, ""}),
+               serve::NotFound);
 }
 
 TEST_F(OwnGalaxy, WaitsForItsTurn) {

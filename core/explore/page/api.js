@@ -46,14 +46,14 @@ async function withHead(name, query) {
 
 /**
  * An image or a spectrum: what the data say of it, and its values.
- * @param {Which} which @param {'image' | 'spectrum'} field
+ * @param {Which} which @param {string} field
  */
 export const measurement = (which, field) => withHead('measurement', { ...which, field });
 /**
  * A spectrum as the model predicts its parts from the rest.
- * @param {Which} which
+ * @param {Which} which @param {string} field
  */
-export const reconstruction = which => withHead('reconstruction', which);
+export const reconstruction = (which, field) => withHead('reconstruction', { ...which, field });
 
 /** @typedef {{isImage: boolean, side: number, values: Uint8Array}} Thumbnail red, green and blue of pixels, the lowest row first; or the values of a spectrum */
 

@@ -41,7 +41,7 @@ function explained(values, predicted) {
 export function plural(noun) { return noun.endsWith('spectrum') ? noun.slice(0, -2) + 'a' : noun + 's'; }
 
 export class Panel {
-  /** @param {HTMLElement} place @param {{encoders: {name: string, width: number}[], reconstructs: boolean}} state @param {(row: number) => void} choose @param {(text: string) => void} announce */
+  /** @param {HTMLElement} place @param {{encoders: {name: string, width: number}[], reconstructs: string[]}} state @param {(row: number) => void} choose @param {(text: string) => void} announce */
   constructor(place, state, choose, announce) {
     this.place = place;
     this.state = state;
@@ -58,8 +58,14 @@ export class Panel {
     this.place.replaceChildren(element('h2', {}, 'Galaxy ' + object.id), views, ...this.predictions(object), this.labels(object));
     if (object.placed_by) this.place.append(element('p', { class: 'soft' }, `Uploaded; placed on the maps by its ${object.placed_by} nearest. `, ...object.notes.map((/** @type {string} */ note) => note + '. ')));
     this.announce(`galaxy ${object.id}`);
-    const has = (/** @type {string} */ field) => object.measured.includes(field);
-    await Promise.all([has('image') && this.image(which, views), has('spectrum') && this.spectrum(which, object, views), this.neighbours(which, object, asked)]);
+    const several = new Set(object.measured.map((/** @type {{kind: string}} */ { kind }) => kind)).size < object.measured.length;
+    const drawn = object.measured.map((/** @type {{field: string, kind: string}} */ { field, kind }) => {
+      const place = element('div', kind === 'image' ? {} : { class: 'wide' });
+      if (several) place.append(element('h3', {}, field));
+      views.append(place);
+      return kind === 'image' ? this.image(which, field, place) : this.spectrum(which, field, object, place);
+    });
+    await Promise.all([...drawn, this.neighbours(which, object, asked)]);
     return object;
   }
 
@@ -91,32 +97,30 @@ export class Panel {
       element('p', { class: 'soft' }, '±: of a posterior half its interval from 16 % to 84 %, else the scatter of all objects predicted alike (1.48 times the median deviation).'))];
   }
 
-  /** @param {import('./api.js').Which} which @param {HTMLElement} views */
-  async image(which, views) {
-    const image = await measurement(which, 'image');
-    if (!image.channels) return;
-    const canvas = /** @type {HTMLCanvasElement} */ (element('canvas', { class: 'image', role: 'img', 'aria-label': `image in ${image.bands.join(', ') || image.shape[0] + ' bands'}` }));
+  /** @param {import('./api.js').Which} which @param {string} field @param {HTMLElement} place */
+  async image(which, field, place) {
+    const image = await measurement(which, field);
+    const canvas = /** @type {HTMLCanvasElement} */ (element('canvas', { class: 'image', role: 'img', 'aria-label': `${field} in ${image.bands.join(', ') || image.shape[0] + ' bands'}` }));
     const stretch = { brightness: 1, softening: image.softening }, redraw = () => drawImage(canvas, image, stretch);
-    views.prepend(element('div', {}, canvas, element('div', { class: 'stretch' },
+    place.append(canvas, element('div', { class: 'stretch' },
       slider('brightness', -2, 2, 0, value => { stretch.brightness = 10 ** value; redraw(); }),
-      slider('softening', 0, 3, Math.log10(image.softening), value => { stretch.softening = 10 ** value; redraw(); }))));
+      slider('softening', 0, 3, Math.log10(image.softening), value => { stretch.softening = 10 ** value; redraw(); })));
     redraw();
   }
 
-  /** @param {import('./api.js').Which} which @param {{redshift: number | null}} object @param {HTMLElement} views */
-  async spectrum(which, object, views) {
-    const spectrum = await measurement(which, 'spectrum');
-    const canvas = /** @type {HTMLCanvasElement} */ (element('canvas', { class: 'spectrum', role: 'img', 'aria-label': 'spectrum' + (object.redshift === null ? '' : ` at redshift ${short(object.redshift)}`) }));
+  /** @param {import('./api.js').Which} which @param {string} field @param {{redshift: number | null}} object @param {HTMLElement} place */
+  async spectrum(which, field, object, place) {
+    const spectrum = await measurement(which, field);
+    const canvas = /** @type {HTMLCanvasElement} */ (element('canvas', { class: 'spectrum', role: 'img', 'aria-label': field + (object.redshift === null ? '' : ` at redshift ${short(object.redshift)}`) }));
     const how = { redshift: object.redshift, rest: false, smoothing: 5, reconstruction: /** @type {Float32Array | null} */ (null) }, redraw = () => drawSpectrum(canvas, spectrum, how);
     const rest = /** @type {HTMLInputElement} */ (element('input', { type: 'checkbox' }));
     rest.addEventListener('change', () => { how.rest = rest.checked; redraw(); });
     const tools = element('div', {}, slider('smoothing', 1, 51, how.smoothing, value => { how.smoothing = Math.round(value); redraw(); }));
     if (object.redshift !== null) tools.append(' ', element('label', {}, rest, ' rest wavelengths'));
-    views.append(element('div', {}, canvas, tools));
-    /** @type {HTMLElement} */ (canvas.parentElement).style.flex = '1 1 100%';
+    place.append(canvas, tools);
     redraw();
-    if (!this.state.reconstructs) return;
-    const { values } = await reconstruction(which), share = explained(spectrum.values, values);
+    if (!this.state.reconstructs.includes(field)) return;
+    const { values } = await reconstruction(which, field), share = explained(spectrum.values, values);
     const drawn = /** @type {HTMLInputElement} */ (element('input', { type: 'checkbox', checked: '' }));
     const choose = () => { how.reconstruction = drawn.checked ? values : null; redraw(); };
     drawn.addEventListener('change', choose);

@@ -12,7 +12,7 @@ const keyOf = (/** @type {number} */ row, /** @type {string} */ of) => `${row} $
 
 /**
  * Pictures of these rows, null where an object has none.
- * @param {number[]} rows @param {string} of "image", or "spectrum" to see spectra
+ * @param {number[]} rows @param {string} of the field to see, where they have it
  */
 export async function loadPictures(rows, of) {
   const missing = rows.filter(row => !kept.has(keyOf(row, of)));
