@@ -7,6 +7,7 @@
 
 #include "data/preprocessing.h"
 #include "data/row_order.h"
+#include "io/hdf5/hdf5.h"
 
 namespace astroclip::data {
 
@@ -64,9 +65,14 @@ void PairedDataset::read(Split split, std::span<const int64_t> rows, std::span<c
 }
 
 std::vector<std::string> PairedDataset::notes() const {
-  if (file_.left_out().empty()) return {};
-  return {fmt::format("left out, as they are not one number or text for each object: {}",
-                      fmt::join(file_.left_out(), ", "))};
+  std::vector<std::string> notes;
+  const std::string recipe = io::Hdf5File::open(file_.path()).attribute("recipe");
+  if (!recipe.empty()) notes.push_back(fmt::format("simulated, not observed: {}", recipe));
+  if (!file_.left_out().empty()) {
+    notes.push_back(fmt::format("left out, as they are not one number or text for each object: {}",
+                                fmt::join(file_.left_out(), ", ")));
+  }
+  return notes;
 }
 
 config::Table PairedDataset::preprocessing() const {

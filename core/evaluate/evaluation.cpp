@@ -123,6 +123,9 @@ std::vector<Report> evaluate(const Experiment& experiment, const Model& model, c
   write_embeddings(folder.embeddings(), input,
                    {{"experiment", config::to_toml(experiment.resolved())}, {"provenance", provenance.text()}});
   auto [reports, predictions] = run_tasks(experiment, input, console);
+  if (const std::vector<std::string> notes = dataset.notes(); !notes.empty()) {
+    reports.insert(reports.begin(), {"dataset", fmt::format("{}", fmt::join(notes, "\n  ")), {}});
+  }
   const std::string overlap = describe_overlap(experiment, in_both);
   if (!overlap.empty()) reports.insert(reports.begin(), {"test objects in the training split", overlap, {}});
   if (!looks.empty()) {

@@ -66,6 +66,12 @@ TEST_F(DatasetPlugin, AWrittenSurveyReadsAsThePublishedFileDoes) {
   const auto published = make("astroclip_hdf5", "path = '" + path + "'");
   EXPECT_EQ(redshifts_of(*published, Split::test), redshifts_of(*survey, Split::test));
   EXPECT_THAT(published->fields(), testing::Contains(testing::Field(&Field::name, "spectrum_ivar")));
+  // Also who reads it as any other file learns that nothing in it was observed.
+  for (const auto& dataset : {survey, published}) {
+    EXPECT_THAT(dataset->notes(),
+                testing::ElementsAre("simulated, not observed: simulated_survey 6: galaxies=10 seed=1 "
+                                     "bands=grz image_noise=1 spectrum_noise=1 ivar=true"));
+  }
 }
 
 TEST_F(DatasetPlugin, ASimulatedLabelHasItsUnit) {

@@ -90,7 +90,8 @@ Evaluated evaluated(const std::string& name, const std::string& file, const std:
   if (std::filesystem::exists(folder + "/log.txt")) found.log = io::read_text(folder + "/log.txt");
   if (outcome.status != 0) return found;
   found.reports = nlohmann::json::parse(io::read_text(folder + "/report.json"));
-  found.reports.erase(found.reports.size() - 1);  // the provenance
+  std::erase_if(found.reports.get_ref<nlohmann::json::array_t&>(),
+                [](const auto& report) { return report["rows"].empty(); });  // of the dataset and the provenance
   return found;
 }
 

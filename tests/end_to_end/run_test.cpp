@@ -66,6 +66,10 @@ TEST(Run, LearnsAndLeavesACompleteFolder) {
         "report.txt", "report.json", "report/index.html", "stages/alignment.safetensors"}) {
     EXPECT_TRUE(fs::is_regular_file(folder + "/" + name)) << name;
   }
+  for (const char* name : {"log.txt", "report.txt", "report/index.html"}) {
+    EXPECT_THAT(io::read_text(folder + "/" + name), HasSubstr("simulated, not observed: simulated_survey 6: galaxies="))
+        << name;
+  }
   const auto lines = metrics(folder);
   ASSERT_EQ(lines.size(), 130U);
   EXPECT_LT(mean_loss(lines, 35, 5), 0.8 * mean_loss(lines, 0, 5));    // masked spectra become predictable
