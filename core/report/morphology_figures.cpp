@@ -203,7 +203,7 @@ std::vector<Figure> confusions_of(const Report& report) {
         "set label 'taken for' at screen {6:.3f},0.04 center\n"
         "set label 'true answer (objects)' at screen 0.035,{7:.3f} center rotate by 90\n"
         "plot data index {8} using 1:2:(0.5):(0.5):3 with boxxyerror linecolor palette, '' index {8} using "
-        "1:2:(sprintf('%.2f', $3)):($3 < 0.45 ? 0xffffff : 0x000000) with labels textcolor rgb variable\n",
+        "1:2:(sprintf('%.2f', $3)):($3 < 0.37 ? 0xffffff : 0x000000) with labels textcolor rgb variable\n",
         left, below, columns, rows, static_cast<double>(lines.front()->values.size()) - 0.5,
         static_cast<double>(lines.size()) - 0.5, 0.5 * (left + 0.97), 0.5 * (below + 0.97), block);
     figure.caption = fmt::format(
