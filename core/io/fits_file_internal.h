@@ -56,6 +56,10 @@ struct FitsFile::State {
   void check_pixels(const FitsHdu& hdu, int64_t bytes) const;
   /// Throws Error where a tile of a compressed image is larger than all of them: cfitsio would reserve its bytes.
   void check_tiles() const;
+  /// Throws Error unless a tile of floating-point numbers that gzip packed, whose bytes end at `end`, says to have as
+  /// many as the tile has pixels: cfitsio would read others from nowhere.
+  void check_unpacked(int64_t tile, int64_t end) const;
+  int64_t pixels_of_tile(int64_t tile) const;
   /// Offset of the data of the current HDU.
   int64_t data_begin() const;
   /// Whether all bytes in [begin, end) of the file, decompressed, are zeros, blanks or ends of lines, which some

@@ -324,6 +324,30 @@ TEST_F(FitsTest, RefusesLongTextsForNumbers) {
   EXPECT_THAT([&] { FitsFile::open(file); }, ThrowsMessage<Error>(testing::HasSubstr("HDU 1 has BITPIX = 'xxx")));
 }
 
+/// A tile of floats, which are lossless where they cannot be quantised, in an image of doubles: cfitsio would read them
+/// from nowhere.
+TEST_F(FitsTest, RefusesTilesOfOtherNumbersThanTheImage) {
+  const std::string name = path("tiles.fits.fz");
+  fs::remove(name);
+  fitsfile* open = nullptr;
+  int status = 0;
+  long axes[] = {20, 2}, tile[] = {20, 1};
+  std::vector<float> values(40, 1.5F);  // equal ones cannot be quantised
+  fits_create_diskfile(&open, name.c_str(), &status);
+  fits_set_compression_type(open, RICE_1, &status);
+  fits_set_tile_dim(open, 2, tile, &status);
+  fits_create_img(open, FLOAT_IMG, 2, axes, &status);
+  fits_write_img(open, TFLOAT, 1, 40, values.data(), &status);
+  fits_close_file(open, &status);
+  ASSERT_EQ(status, 0);
+  EXPECT_EQ(FitsFile::open(name).image("HDU 2")[7], 1.5);
+  std::string text = read_text(name);
+  text.replace(text.find("ZBITPIX =") + 10, 20, fmt::format("{:>20}", -64));
+  write_text(name, text);
+  EXPECT_THAT([&] { FitsFile::open(name); },
+              ThrowsMessage<Error>(testing::EndsWith("has a tile of 20 pixels in 80 bytes")));
+}
+
 /// cfitsio goes on with a table of so many columns as its stack says.
 TEST_F(FitsTest, RefusesTablesWithoutACountOfRows) {
   const std::string file = two_hdus(), whole = read_text(file);
