@@ -167,6 +167,20 @@ TEST_F(Hdf5DamageTest, RefusesChunksLargerThanTheFile) {
   }
 }
 
+TEST_F(Hdf5DamageTest, RefusesNumbersOfAbsurdWidth) {
+  const hid_t type = H5Tcopy(H5T_STD_I32LE);
+  H5Tset_size(type, 64);
+  const std::vector<int32_t> numbers = {1, 2};
+  testing_support::Hdf5Written(path_).write("x", {2}, numbers.data(), H5T_NATIVE_INT32, {.type = type});
+  H5Tclose(type);
+  std::vector<double> values(2);
+  EXPECT_THAT(
+      [&] {
+        Hdf5File::open(path_).read_rows("x", std::vector<int64_t>{0, 1}, DType::f64, values.data());
+      },
+      ThrowsMessage<Error>(HasSubstr("dataset 'x': has numbers of 64 bytes; at most 16 are read")));
+}
+
 TEST_F(Hdf5DamageTest, SaysThatAFileIsOfANewerVersion) {
   bytes_[8] = 9;  // of the superblock
   write_text(path_, bytes_);

@@ -378,6 +378,14 @@ void Hdf5File::read_rows(const std::string& name, std::span<const int64_t> rows,
   handle_->read_rows(name, rows, memory_type(dtype), size_of(dtype), out);
 }
 
+void Hdf5File::Handle::require_width(const std::string& name, hid_t set) const {
+  constexpr size_t widest = 16;
+  const Hdf5Id type(H5Dget_type(set), H5Tclose);
+  const size_t bytes = H5Tget_size(type);
+  if (is_numeric(type) && bytes > widest)
+    fail(name, fmt::format("has numbers of {} bytes; at most {} are read", bytes, widest));
+}
+
 void Hdf5File::Handle::read_rows(const std::string& name, std::span<const int64_t> rows, hid_t type, size_t value_bytes,
                                  void* out) {
   const Hdf5Lock lock;
@@ -386,6 +394,7 @@ void Hdf5File::Handle::read_rows(const std::string& name, std::span<const int64_
   const Hdf5Id space(H5Dget_space(*set), H5Sclose);
   const Shape whole = shape(name, space);
   if (whole.rank() == 0) fail(name, "is a scalar; expected rows");
+  require_width(name, *set);
   const int64_t row_bytes = whole.with(0, 1).numel() * static_cast<int64_t>(value_bytes);
   std::vector<size_t> order(rows.size());
   std::iota(order.begin(), order.end(), size_t{0});

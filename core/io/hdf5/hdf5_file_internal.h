@@ -70,6 +70,8 @@ struct Hdf5File::Handle {
   bool contains(const std::string& name);
   hid_t dataset(const std::string& name);
   Shape shape(const std::string& name, hid_t space) const;
+  /// Throws Error for numbers of more bytes than any has: of a damaged file's, the library takes seconds.
+  void require_width(const std::string& name, hid_t set) const;
   std::vector<std::string> children(const std::string& group, H5O_type_t wanted);
   /// Rows [begin, end) of a dataset, which is opened unless `set` is. Throws Error if some were never written and read
   /// as zeros.
