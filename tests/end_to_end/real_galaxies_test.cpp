@@ -71,6 +71,16 @@ k = 9
   return path;
 }
 
+/// An experiment of such towers on all objects, with one task; further text goes at its end.
+std::string write_task(const std::string& data, const std::string& task, const std::string& more) {
+  const std::string path = scratch(task + "_of_few.toml");
+  io::write_text(path, "[dataset]\nplugin = \"astroclip_hdf5\"\npath = \"" + data + "\"\n" +
+                           testing_support::small_towers +
+                           "[evaluation]\nobjects = \"all\"\nfloors = [\"untrained\"]\n[[tasks]]\nplugin = \"" + task +
+                           "\"\n" + more);
+  return path;
+}
+
 std::vector<float> embeddings(const std::string& run, const std::string& dataset) {
   return testing_support::whole_dataset<float>(run + "/embeddings.h5", dataset);
 }
@@ -104,6 +114,25 @@ TEST(PartialObjects, AreEmbeddedWhenAllAreAskedFor) {
   EXPECT_EQ(reports[1].at("rows").size(), 8U * 7U);
 }
 
+/// Of the two test objects one has both modalities: it has a partner, and no neighbour.
+TEST(PartialObjects, ATableWithoutALineSaysWhy) {
+  const std::string folder = scratch("retrieval_of_few");
+  const std::string experiment = write_task(write_survey(), "retrieval", R"([[stages]]
+name = "alignment"
+steps = 1
+batch = 4
+loss = { plugin = "clip" }
+)");
+  const auto outcome = run_program("run '" + experiment + "' --output '" + folder + "'");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto reports = nlohmann::json::parse(io::read_text(folder + "/report.json"));
+  ASSERT_EQ(reports.size(), 3U);  // the last is the provenance
+  EXPECT_FALSE(reports[0].at("rows").empty());
+  EXPECT_EQ(reports[1].at("rows").size(), 0U);
+  EXPECT_THAT(reports[1].at("note").get<std::string>(),
+              testing::StartsWith("No line: too few objects have what it measures. "));
+}
+
 TEST(RealGalaxies, AreImportedEmbeddedAndCompared) {
   if (real_file("spectra/sdss_spec-0266-51602-0001.fits").empty()) GTEST_SKIP() << "no real observations";
   std::string files;
@@ -129,6 +158,13 @@ TEST(RealGalaxies, AreImportedEmbeddedAndCompared) {
   EXPECT_EQ(reports[0].at("rows").size(), 2U);
   EXPECT_EQ(reports[0].at("rows")[0].at("method"), "299489676975171584 → 1");
   EXPECT_EQ(reports[1].at("rows").size(), 27U * 3U);
+  // Three have a redshift, one of them among the test objects.
+  const auto redshifts =
+      run_program("run '" + write_task(data, "redshift", "") + "' --output '" + scratch("few") + "'");
+  EXPECT_EQ(redshifts.status, 1);
+  EXPECT_THAT(redshifts.err,
+              HasSubstr("label 'redshift': 1 of 22 training objects and 0 of 6 test objects have the label "
+                        "and the representation 'untrained' of 'image'; two of each are needed"));
 }
 
 }  // namespace

@@ -519,6 +519,15 @@ TEST(RetrievalTask, OnlyRedshiftsAgreeRelatively) {
   EXPECT_THAT(found[1].note, testing::HasSubstr("log_mass: |Δ| < 0.3, as of 0.333 of all pairs of objects"));
 }
 
+/// A label that one object has leaves no pair that could agree.
+TEST(RetrievalTask, AgreementNeedsTwoObjectsWithTheLabel) {
+  TaskInput input = paired_input();
+  input.test_labels["log_mass"] = {NAN, 10.1, NAN, NAN};
+  const auto found = reports("retrieval", "labels = [\"redshift\", \"log_mass\"]", input);
+  for (const Measurement& row : found.at(1).rows) EXPECT_EQ(row.method, "redshift");
+  EXPECT_THAT(found[1].note, testing::HasSubstr("log_mass: fewer than two of the test objects have it."));
+}
+
 /// In each direction, for each label; by default less than a quarter of the deviation, here 0.045, is agreement.
 TEST(RetrievalTask, MeasuresAgreementInEveryLabelAndDirection) {
   TaskInput input = paired_input();

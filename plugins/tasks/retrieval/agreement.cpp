@@ -45,7 +45,7 @@ struct Wanted {
   double largest_difference(double value) const { return tolerance * (is_relative ? 1.0 + value : 1.0); }
 };
 
-/// The share of pairs of different test objects that agree.
+/// The share of pairs of different test objects that agree; NaN without a pair.
 double by_chance(const Wanted& label) {
   std::vector<double> sorted;
   std::ranges::copy_if(label.values, std::back_inserter(sorted), [](double value) { return std::isfinite(value); });
@@ -57,7 +57,7 @@ double by_chance(const Wanted& label) {
     agreeing += static_cast<double>(std::ranges::lower_bound(sorted, value + largest) - first - 1);
   }
   const auto count = static_cast<double>(sorted.size());
-  return agreeing / (count * (count - 1.0));
+  return count < 2.0 ? std::nan("") : agreeing / (count * (count - 1.0));
 }
 
 std::string short_number(double value) {
@@ -102,7 +102,7 @@ void add_agreement(const Representation& from, const Representation& to, const W
                    const search::Neighbours& neighbours, const std::vector<int64_t>& objects, const TaskInput& input,
                    Report& report) {
   const std::vector<Agreement> judged = agreements(neighbours, label, objects);
-  if (judged.empty()) return;
+  if (judged.size() < 2) return;
   const probe::Statistic shares = [&](std::span<const int64_t> queries) {
     std::vector<Metric> metrics;
     for (size_t depth = 0; depth < std::size(depths); ++depth) {
@@ -140,9 +140,13 @@ Report agreement(const TaskInput& input, const std::vector<Tolerance>& tolerance
   std::ranges::stable_sort(report.rows, {}, [](const Measurement& row) { return std::pair(row.method, row.modality); });
   report.note = "by cosine; the object itself is left out.";
   for (const Wanted& label : wanted) {
+    const double chance = by_chance(label);
+    if (std::isnan(chance)) {
+      report.note += " " + label.name + ": fewer than two of the test objects have it.";
+      continue;
+    }
     report.note += " " + label.name + ": " + (label.is_relative ? "|Δ|/(1 + " + label.name + ")" : "|Δ|") + " < " +
-                   short_number(label.tolerance) + ", as of " + short_number(by_chance(label)) +
-                   " of all pairs of objects.";
+                   short_number(label.tolerance) + ", as of " + short_number(chance) + " of all pairs of objects.";
   }
   return report;
 }
