@@ -1,6 +1,7 @@
 #include "explore/explore.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <atomic>
 #include <chrono>
@@ -150,7 +151,13 @@ class Building {
 
 }  // namespace
 
+void give_back_large_blocks() {
+  constexpr int large = 1 << 20;
+  mallopt(M_MMAP_THRESHOLD, large);  // once it is set, glibc no longer raises it
+}
+
 void explore(const Options& asked) {
+  give_back_large_blocks();
   Options options = asked;
   const bool is_run = std::filesystem::is_directory(asked.embeddings);
   const bool brings_dataset = is_run && asked.data.empty() && asked.dataset.empty();

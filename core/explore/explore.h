@@ -26,6 +26,10 @@ inline constexpr const char* what_others_can_do =
     "whoever reaches this address and has the printed URL sees all objects, and embeds files where there is a model; "
     "anyone on the way can read the URL and everything else, for nothing is encrypted";
 
+/// Has the process return large blocks of memory to the system as soon as they are freed. Otherwise glibc keeps those
+/// of up to 32 MB for each thread, so that what was uploaded once seems to be in use.
+void give_back_large_blocks();
+
 /// Builds what the view index beside the embeddings lacks, prints the address of the explorer's page, and serves it to
 /// browsers until SIGINT or SIGTERM. The page is there once the principal components are; what finds neighbours fast
 /// and UMAP are built meanwhile. Throws Error when the dataset of a run has changed since.

@@ -60,8 +60,9 @@ class PrivateFolder {
 /// The bytes of a FITS file, unpacked where they are gzipped.
 std::string unpacked(std::string_view bytes, const std::string& name) {
   constexpr std::string_view gzip_begin = "\x1F\x8B", fits_begin = "SIMPLE  =";
-  std::string plain(bytes);
-  if (bytes.starts_with(gzip_begin)) {
+  const bool is_gzipped = bytes.starts_with(gzip_begin);
+  std::string plain(is_gzipped ? std::string_view() : bytes);
+  if (is_gzipped) {
     // The last four bytes tell the size (RFC 1952, section 2.3.1), so that nothing larger is ever held.
     uint32_t size = 0;
     if (bytes.size() > sizeof size) std::memcpy(&size, bytes.data() + bytes.size() - sizeof size, sizeof size);

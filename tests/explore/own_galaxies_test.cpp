@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -18,11 +20,13 @@
 #include "browser.h"
 #include "data/fields.h"
 #include "data/survey.h"
+#include "explore/explore.h"
 #include "explore/explorer.h"
 #include "explored.h"
 #include "serve/http_server.h"
 #include "support/fits_files.h"
 #include "support/message_of.h"
+#include "support/raw_client.h"
 #include "support/two_towers.h"
 
 namespace astroclip::explore {
@@ -32,8 +36,11 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
+using testing::StartsWith;
 using testing_support::FitsWriter;
 using testing_support::message_of;
+using testing_support::RawClient;
+using testing_support::resident_bytes;
 using testing_support::run_program;
 using testing_support::scratch;
 using testing_support::two_towers;
@@ -202,6 +209,99 @@ TEST_F(OwnGalaxy, SaysWhatIsWrongWithAFile) {
               HasSubstr("from 0 to 4"));
   EXPECT_THAT([&] { get("object", {{"own", "99"}}); }, testing::Throws<serve::NotFound>());
   EXPECT_EQ(private_folders(), before) << "no folder is left";
+}
+
+/// What `gzip` makes of a header of FITS cards and so many zeros.
+std::string gzipped_zeros(const std::vector<std::string>& cards, int64_t zeros) {
+  const std::string head = scratch("bomb_head"), file = scratch("bomb.gz");
+  std::ofstream out(head, std::ios::binary);
+  for (std::string card : cards) {
+    card.resize(80, ' ');
+    out << card;
+  }
+  if (!cards.empty()) out << std::string(2880 - 80 * cards.size(), ' ');
+  out.close();
+  const std::string command =
+      "(cat '" + head + "'; head -c " + std::to_string(zeros) + " /dev/zero) | gzip > '" + file + "'";
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  return bytes_of_file(file);
+}
+
+std::vector<std::string> cards_of_image(int64_t side) {
+  const std::string length = std::to_string(side);
+  return {"SIMPLE  =                    T",
+          "BITPIX  =                  -32",
+          "NAXIS   =                    3",
+          "NAXIS1  = " + std::string(20 - length.size(), ' ') + length,
+          "NAXIS2  = " + std::string(20 - length.size(), ' ') + length,
+          "NAXIS3  =                    3",
+          "END"};
+}
+
+TEST_F(OwnGalaxy, TheRouteOutlivesAttacks) {
+  give_back_large_blocks();
+  constexpr int64_t most = 20 << 20;
+  serve::ServerOptions serving;
+  serving.upload_path = upload_path;
+  serving.most_upload_bytes = most;
+  serving.seconds_for_upload = 2;
+  serve::HttpServer server(serving, [&](const serve::Request& request) { return explorer_.answer(request); });
+  std::atomic<bool> stop = false;
+  std::thread thread([&] { server.run([&] { return stop.load(); }); });
+  const std::string url = server.url(), port = std::to_string(server.port());
+  const auto head = [&](const std::string& method, const std::string& address, const std::string& length) {
+    return method + " " + url.substr(url.find(port) + port.size()) + address + " HTTP/1.1\r\nHost: 127.0.0.1:" + port +
+           "\r\nConnection: close\r\n" + length + "\r\n";
+  };
+  const auto length = [](int64_t bytes) { return "Content-Length: " + std::to_string(bytes) + "\r\n"; };
+  const auto ask = [&](const std::string& request) {
+    RawClient client(server.port());
+    client.send(request);
+    return client.receive(60);
+  };
+  const auto sent = [&](const std::string& bytes) {
+    return ask(head("POST", std::string(upload_path) + "?spectrum=0&image=" + std::to_string(bytes.size()),
+                    length(std::ssize(bytes))) +
+               bytes);
+  };
+  const auto is_alive = [&] { return ask(head("GET", "api/state", "")).starts_with("HTTP/1.1 200"); };
+  const std::string image = image_of(4);
+  EXPECT_THAT(sent(image), StartsWith("HTTP/1.1 200"));
+  const int64_t before = resident_bytes();
+  // Bodies that are too long, by what they say and without saying it.
+  EXPECT_THAT(ask(head("POST", upload_path, length(most + 1))), StartsWith("HTTP/1.1 413"));
+  {
+    RawClient chunks(server.port());
+    const std::string megabyte(1 << 20, 'a');
+    bool is_open = chunks.send(head("POST", upload_path, "Transfer-Encoding: chunked\r\n"));
+    for (int i = 0; i < 200 && is_open; ++i) is_open = chunks.send("100000\r\n" + megabyte + "\r\n");
+    EXPECT_FALSE(is_open);
+  }
+  // One that comes slowly is ended in the time of an upload; others are answered meanwhile.
+  {
+    RawClient slow(server.port());
+    slow.send(head("POST", upload_path, length(1000)));
+    EXPECT_TRUE(is_alive());
+    int bytes = 0;
+    for (; bytes < 1000 && slow.send("a"); ++bytes) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_LT(bytes, 1000);
+  }
+  // Files that unpack to much, and what is no image.
+  EXPECT_THAT(sent(gzipped_zeros({}, 200 << 20)), HasSubstr("the image is not a FITS file"));
+  EXPECT_THAT(sent(gzipped_zeros({}, 300 << 20)), HasSubstr("the image unpacks to more than 256 MB"));
+  EXPECT_THAT(sent(gzipped_zeros(cards_of_image(100000), 100 << 20)), HasSubstr("HTTP/1.1 400"));
+  EXPECT_THAT(sent(gzipped_zeros(cards_of_image(1500), 27000000)), testing::ContainsRegex("HTTP/1.1 (200|400)"));
+  EXPECT_THAT(sent(image.substr(0, image.size() / 3)), HasSubstr("image.fits: is truncated"));
+  for (size_t at = 0; at < 2880; at += 281) {
+    std::string damaged = image;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x55);
+    EXPECT_THAT(sent(damaged), testing::ContainsRegex("HTTP/1.1 (200|400)")) << at;
+  }
+  EXPECT_LT(resident_bytes() - before, 16 << 20);
+  EXPECT_THAT(sent(image), StartsWith("HTTP/1.1 200"));
+  EXPECT_TRUE(is_alive());
+  stop = true;
+  thread.join();
 }
 
 TEST_F(OwnGalaxy, ReconstructsSpectra) {
