@@ -9,13 +9,12 @@
 #include "base/error.h"
 #include "data/fields.h"
 #include "evaluate/embedder.h"
+#include "evaluate/pictures.h"
 #include "ops/ops.h"
 
 namespace astroclip::evaluate {
 
 namespace {
-
-constexpr int image_axes = 3;  // [planes, height, width]
 
 /// Means over the values of each token of where they lie along the view's last axis, or along the one before it.
 std::vector<float> places_along(int axis, const TokenGrid& grid, const Shape& shape, Device device) {

@@ -15,8 +15,6 @@ namespace astroclip::evaluate {
 
 namespace {
 
-constexpr int image_axes = 3;  // [bands, height, width]
-
 /// Where g, r and z are; empty where one of them is not.
 std::vector<int64_t> published_planes(const std::vector<std::string>& names) {
   std::vector<int64_t> planes;

@@ -11,6 +11,8 @@
 
 namespace astroclip::evaluate {
 
+inline constexpr int image_axes = 3;  ///< [bands, height, width]
+
 /// Vacuum wavelengths of a spectrum's pixels in Å, evenly spaced.
 struct WavelengthGrid {
   double first = 0.0, step = 0.0;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -18,7 +17,7 @@ namespace astroclip::map {
 
 namespace {
 
-constexpr int64_t rows_at_once = 8192;
+constexpr int64_t rows_together = 8192;
 constexpr double references_share = 0.7;  // of the time, for progress
 
 /// What each row has of the references: the mean distance to the nearest, and which ones those are whose cells are
@@ -27,13 +26,6 @@ struct Compared {
   std::vector<float> mean;
   std::vector<uint32_t> cells;  ///< [rows, cells of a row]
 };
-
-template <class T>
-void append_values(std::vector<T>& values, std::span<const std::byte> bytes) {
-  const size_t before = values.size();
-  values.resize(before + bytes.size() / sizeof(T));
-  std::memcpy(values.data() + before, bytes.data(), bytes.size());
-}
 
 /// Rows by their cells: those of cell c are [begin[c], begin[c + 1]).
 struct Grouped {
@@ -97,9 +89,9 @@ class SampledSearch {
   Compared compare_with_references() {
     Compared all;
     const auto cells_of_row = static_cast<size_t>(options_.cells), count = static_cast<size_t>(options_.neighbours);
-    for (int64_t first = 0; first < rows_.count(); first += rows_at_once) {
-      const auto rows = static_cast<size_t>(std::min(rows_at_once, rows_.count() - first));
-      const std::string name = fmt::format("far/{}", first / rows_at_once);
+    for (int64_t first = 0; first < rows_.count(); first += rows_together) {
+      const auto rows = static_cast<size_t>(std::min(rows_together, rows_.count() - first));
+      const std::string name = fmt::format("far/{}", first / rows_together);
       if (const auto kept = keeper_ != nullptr ? keeper_->find(name) : std::nullopt) {
         append_values(all.mean, kept->first(rows * sizeof(float)));
         append_values(all.cells, kept->subspan(rows * sizeof(float)));
@@ -139,8 +131,8 @@ class SampledSearch {
   std::vector<std::pair<float, uint32_t>> by_distance(size_t cell, std::span<const uint32_t> rows) const {
     const Matrix reference = select_rows(references_, std::vector{static_cast<int64_t>(cell)});
     std::vector<std::pair<float, uint32_t>> all;
-    for (size_t first = 0; first < rows.size(); first += rows_at_once) {
-      const auto some = rows.subspan(first, std::min(rows.size() - first, static_cast<size_t>(rows_at_once)));
+    for (size_t first = 0; first < rows.size(); first += rows_together) {
+      const auto some = rows.subspan(first, std::min(rows.size() - first, static_cast<size_t>(rows_together)));
       const search::Neighbours found = nearest(select(some), reference, 1);
       for (size_t i = 0; i < some.size(); ++i) all.emplace_back(static_cast<float>(found.distance[i]), some[i]);
     }
@@ -173,8 +165,9 @@ class SampledSearch {
   /// A pair is near for both of its rows.
   void compare(std::span<const uint32_t> searchers, std::span<const uint32_t> members) {
     const Matrix among = select(members);
-    for (size_t first = 0; first < searchers.size(); first += rows_at_once) {
-      const auto some = searchers.subspan(first, std::min(searchers.size() - first, static_cast<size_t>(rows_at_once)));
+    for (size_t first = 0; first < searchers.size(); first += rows_together) {
+      const auto some =
+          searchers.subspan(first, std::min(searchers.size() - first, static_cast<size_t>(rows_together)));
       const search::Neighbours found = nearest(select(some), among, 2);
       for (size_t i = 0; i < some.size(); ++i) {
         for (int64_t n = 0; n < found.k; ++n) {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 #include <span>
 #include <string>
@@ -42,13 +41,6 @@ struct Graph {
   std::vector<int64_t> to;
   std::vector<float> strength;
 };
-
-template <class T>
-void append_values(std::vector<T>& values, std::span<const std::byte> bytes) {
-  const size_t before = values.size();
-  values.resize(before + bytes.size() / sizeof(T));
-  std::memcpy(values.data() + before, bytes.data(), bytes.size());
-}
 
 /// The nearest rows without the row itself, [rows, k].
 search::Neighbours other_neighbours(const Matrix& rows, int64_t k, const Progress& progress, const Keeper* keeper) {

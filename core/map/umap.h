@@ -1,13 +1,9 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <optional>
-#include <span>
-#include <string>
 #include <vector>
 
+#include "map/keeper.h"
 #include "tensor/matrix.h"
 
 namespace astroclip::map {
@@ -18,19 +14,9 @@ struct UmapOptions {
   uint64_t seed = 1;
 };
 
-/// Called with the share that is done; may throw to end the work.
-using Progress = std::function<void(double share)>;
-
 /// Of each row the distances to its other neighbours in the graph; 0 without others.
 struct NeighbourDistances {
   std::vector<float> mean, least;
-};
-
-/// Where a long computation keeps what it has, to go on from there once it was ended. What was added under a name is
-/// found under it, and is not changed.
-struct Keeper {
-  std::function<std::optional<std::span<const std::byte>>(const std::string& name)> find;
-  std::function<void(const std::string& name, std::span<const std::byte> bytes)> add;
 };
 
 /// Positions in the plane [rows, 2] by UMAP (McInnes, Healy & Melville 2018, arXiv:1802.03426) of Euclidean distances,
