@@ -21,7 +21,9 @@ namespace {
 
 constexpr int64_t missing_integer = std::numeric_limits<int64_t>::min();
 
-int64_t rows_in(const ExportedTable& table) { return table.columns.empty() ? 0 : table.columns.front().values.rows(); }
+int64_t rows_of_table(const ExportedTable& table) {
+  return table.columns.empty() ? 0 : table.columns.front().values.rows();
+}
 
 /// A value as text, the shortest that reads back; "" where it is missing.
 std::string cell(const ExportedColumn& column, int64_t row) {
@@ -193,7 +195,7 @@ std::string csv_text(const ExportedTable& table) {
     text += "\r\n";
   };
   add_line([](const ExportedColumn& column) { return column.values.name; });
-  for (int64_t row = 0; row < rows_in(table); ++row)
+  for (int64_t row = 0; row < rows_of_table(table); ++row)
     add_line([&](const ExportedColumn& column) { return cell(column, row); });
   return text;
 }
@@ -213,14 +215,14 @@ std::string fits_bytes(const ExportedTable& table) {
     for (std::string& text : texts) all.push_back(text.data());
     return all;
   };
-  MemoryFits fits(of_headers + of_a_row * static_cast<size_t>(rows_in(table)));
-  fits_create_tbl(fits.file, BINARY_TBL, rows_in(table), static_cast<int>(table.columns.size()), pointers(names).data(),
-                  pointers(forms).data(), pointers(units).data(), "SELECTION", &fits.status);
+  MemoryFits fits(of_headers + of_a_row * static_cast<size_t>(rows_of_table(table)));
+  fits_create_tbl(fits.file, BINARY_TBL, rows_of_table(table), static_cast<int>(table.columns.size()),
+                  pointers(names).data(), pointers(forms).data(), pointers(units).data(), "SELECTION", &fits.status);
   for (size_t i = 0; i < table.columns.size(); ++i) describe_column(fits, static_cast<int>(i) + 1, table.columns[i]);
   for (const auto& [name, value] : table.facts)
     fits_write_comment(fits.file, ascii(fmt::format("{}: {}", name, value)).c_str(), &fits.status);
   fits_set_hdustruc(fits.file, &fits.status);
-  for (size_t i = 0; i < table.columns.size() && rows_in(table) > 0; ++i)
+  for (size_t i = 0; i < table.columns.size() && rows_of_table(table) > 0; ++i)
     write_column(fits, static_cast<int>(i) + 1, table.columns[i]);
   MemoryFits::check(fits.status);
   return fits.bytes();
@@ -230,7 +232,7 @@ std::string votable_text(const ExportedTable& table) {
   std::string text =
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
       "<VOTABLE version=\"1.4\" xmlns=\"http://www.ivoa.net/xml/VOTable/v1.3\">\n<RESOURCE>\n";
-  text += fmt::format("<TABLE name=\"selection\" nrows=\"{}\">\n", rows_in(table));
+  text += fmt::format("<TABLE name=\"selection\" nrows=\"{}\">\n", rows_of_table(table));
   for (const auto& [name, value] : table.facts) {
     text += fmt::format("<PARAM name=\"{}\" datatype=\"char\" arraysize=\"*\" value=\"{}\"/>\n", markup_text(name),
                         markup_text(value));
@@ -242,7 +244,7 @@ std::string votable_text(const ExportedTable& table) {
     text += fmt::format("><DESCRIPTION>{}</DESCRIPTION></FIELD>\n", markup_text(column.meaning));
   }
   text += "<DATA><TABLEDATA>\n";
-  for (int64_t row = 0; row < rows_in(table); ++row) {
+  for (int64_t row = 0; row < rows_of_table(table); ++row) {
     text += "<TR>";
     for (const ExportedColumn& column : table.columns) text += "<TD>" + markup_text(cell(column, row)) + "</TD>";
     text += "</TR>\n";

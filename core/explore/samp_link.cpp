@@ -23,7 +23,7 @@ constexpr int64_t most_rows_sent = 100000;  // of a table.select.rowList
 constexpr const char *highlight_type = "table.highlight.row", *select_type = "table.select.rowList",
                      *point_type = "coord.pointAt.sky", *load_type = "table.load.votable";
 
-const std::string& text_in(const nlohmann::json& parameters, const char* name) {
+const std::string& parameter(const nlohmann::json& parameters, const char* name) {
   const auto found = parameters.find(name);
   if (found == parameters.end() || !found->is_string()) throw Error(fmt::format("the message lacks '{}'", name));
   return found->get_ref<const std::string&>();
@@ -172,7 +172,7 @@ void SampLink::receive(const samp::Message& message) {
   const std::string from = printable(message.sender, 50);
   if (message.type == highlight_type) {
     const Table table = table_of(parameters);
-    const auto place = number_of<int64_t>(text_in(parameters, "row"), "row");
+    const auto place = number_of<int64_t>(parameter(parameters, "row"), "row");
     const auto rows = map::rows_of(*table.rows, std::max<int64_t>(0, place), 1);
     if (place < 0 || rows.empty()) throw Error(fmt::format("'{}' has no such row", table.name));
     add_news({{"row", rows[0]}, {"text", from + " shows a galaxy"}});
@@ -194,8 +194,8 @@ void SampLink::receive(const samp::Message& message) {
     const Selection made = selections_.add(name, std::move(mask));
     add_news({{"selection", made.id}, {"text", fmt::format("{} selects {} objects", from, made.count)}});
   } else if (message.type == point_type) {
-    const auto near = columns_.nearest_on_sky(number_of<double>(text_in(parameters, "ra"), "ra"),
-                                              number_of<double>(text_in(parameters, "dec"), "dec"));
+    const auto near = columns_.nearest_on_sky(number_of<double>(parameter(parameters, "ra"), "ra"),
+                                              number_of<double>(parameter(parameters, "dec"), "dec"));
     if (near)
       add_news({{"row", near->row},
                 {"text", fmt::format("{} points at a galaxy, {:.1f} arcseconds away", from, near->separation)}});

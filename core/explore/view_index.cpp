@@ -22,7 +22,7 @@ namespace astroclip::explore {
 namespace {
 
 constexpr uint64_t seed = 1;
-constexpr int64_t neighbours = 15, objects_of_quality = 1000;
+constexpr int64_t graph_neighbours = 15, objects_of_quality = 1000;
 constexpr int64_t least_cells = 256, most_cells = 2048;
 constexpr const char *scores_ending = "/near", *sampled_ending = "/near_sampled", *codes_ending = "/codes";
 constexpr int64_t blocks_of_part = 16;
@@ -85,7 +85,7 @@ Matrix principal_positions(const map::UnitRows& usable, int64_t most_landmarks, 
 /// are then of none.
 Matrix umap_positions(const map::UnitRows& usable, int64_t most_landmarks, const Tell& tell, const map::Keeper& keeper,
                       map::NeighbourDistances& distances) {
-  const map::UmapOptions options{.neighbours = neighbours, .seed = seed};
+  const map::UmapOptions options{.neighbours = graph_neighbours, .seed = seed};
   const std::vector<int64_t> landmarks = usable.sample(most_landmarks, seed);
   const Matrix chosen = usable.select(landmarks);
   const auto first_part = [&](double share) { tell(umap_share * share); };
@@ -172,7 +172,7 @@ void ViewIndex::take_scores(const std::string& encoder, bool are_sampled, std::s
   const std::scoped_lock lock(mutex_);
   scores_.push_back(
       {encoder + "_outlier",
-       fmt::format("mean distance of the {} nearest by {}{}, as unit vectors", neighbours - 1, encoder,
+       fmt::format("mean distance of the {} nearest by {}{}, as unit vectors", graph_neighbours - 1, encoder,
                    are_sampled ? fmt::format(" among {} at random", sampled_options().references) : std::string()),
        values.first(rows)});
   scores_.push_back(
@@ -239,7 +239,7 @@ void ViewIndex::build(Method method, const Report& report) {
     }
     const double share = method == Method::pca ? pca_share : placed_share;
     const map::Quality quality =
-        map::quality(usable.source(), placed, neighbours, objects_of_quality, seed, [&] { report(what, share); });
+        map::quality(usable.source(), placed, graph_neighbours, objects_of_quality, seed, [&] { report(what, share); });
     std::vector<float> positions(static_cast<size_t>(2 * embeddings_.rows()), std::numeric_limits<float>::quiet_NaN());
     for (int64_t i = 0; i < usable.count(); ++i)
       std::ranges::copy(placed.row(i), positions.begin() + 2 * usable.row(i));
@@ -252,7 +252,7 @@ void ViewIndex::build(Method method, const Report& report) {
 }
 
 map::SampledOptions ViewIndex::sampled_options() const {
-  map::SampledOptions options{.neighbours = neighbours - 1, .seed = seed};
+  map::SampledOptions options{.neighbours = graph_neighbours - 1, .seed = seed};
   options.references = std::min(options.references, sizes_.most_compared);
   return options;
 }

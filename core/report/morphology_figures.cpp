@@ -130,7 +130,7 @@ Figure radar_of(const Report& report) {
 }
 
 /// The place of a probe among those of the task, the most able first.
-size_t place_of(const std::string& probe) {
+size_t place_of_probe(const std::string& probe) {
   constexpr const char* probes[] = {"attentive", "mlp", "logistic", "ridge", "knn"};
   return static_cast<size_t>(std::ranges::find(probes, probe) - std::begin(probes));
 }
@@ -150,7 +150,7 @@ std::vector<Confusion> shown_confusions(const Report& report) {
       return one.modality == line.modality && one.representation == line.representation;
     });
     if (found == shown.end()) found = shown.insert(shown.end(), {line.modality, line.representation, probe, {}});
-    if (place_of(probe) < place_of(found->probe)) found->probe = probe, found->lines.clear();
+    if (place_of_probe(probe) < place_of_probe(found->probe)) found->probe = probe, found->lines.clear();
     if (probe == found->probe) found->lines.push_back(&line);
   }
   return shown;

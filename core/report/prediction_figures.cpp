@@ -23,7 +23,7 @@ constexpr int64_t density_cells = 56, residual_bins = 8;
 constexpr const char* able_probes[] = {"mlp", "ridge", "knn"};  // the most able first
 
 /// The place of a method among the able ones.
-size_t place_of(const std::string& method) {
+size_t place_of_method(const std::string& method) {
   return static_cast<size_t>(std::ranges::find(able_probes, method) - std::begin(able_probes));
 }
 
@@ -32,9 +32,10 @@ std::vector<const StoredPrediction*> drawn_of(const std::vector<StoredPrediction
   std::map<std::tuple<std::string, std::string, std::string>, const StoredPrediction*> chosen;
   for (const StoredPrediction& one : predictions) {
     const bool is_number = one.values.outputs.empty() && one.values.ids.size() > 1;
-    if (!is_number || one.values.role != Role::model || place_of(one.values.method) == std::size(able_probes)) continue;
+    if (!is_number || one.values.role != Role::model || place_of_method(one.values.method) == std::size(able_probes))
+      continue;
     const StoredPrediction*& best = chosen[{one.task, one.values.label, one.values.modality}];
-    if (best == nullptr || place_of(one.values.method) < place_of(best->values.method)) best = &one;
+    if (best == nullptr || place_of_method(one.values.method) < place_of_method(best->values.method)) best = &one;
   }
   std::vector<const StoredPrediction*> drawn;
   for (const auto& [key, one] : chosen) drawn.push_back(one);
