@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <numeric>
 
 #include "base/rng.h"
+#include "map/kept_parts.h"
 #include "search/knn.h"
 
 namespace astroclip::map {
@@ -102,15 +102,8 @@ TEST(SampledDistances, GoOnWhereTheyWereEnded) {
   const UnitRows rows(values, width);
   const SampledOptions options{.references = 60};
   const NeighbourDistances expected = sampled_distances(rows, options);
-  std::map<std::string, std::vector<std::byte>> kept;
-  const Keeper keeper{[&](const std::string& name) -> std::optional<std::span<const std::byte>> {
-                        const auto found = kept.find(name);
-                        if (found == kept.end()) return std::nullopt;
-                        return found->second;
-                      },
-                      [&](const std::string& name, std::span<const std::byte> bytes) {
-                        kept[name].assign(bytes.begin(), bytes.end());
-                      }};
+  KeptParts kept;
+  const Keeper keeper = keeper_of(kept);
   const auto end_in_cells = [](double share) {
     if (share > 0.9) throw Ended();
   };

@@ -5,11 +5,11 @@
 
 #include <cmath>
 #include <limits>
-#include <map>
 
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/threads.h"
+#include "map/kept_parts.h"
 #include "map/quality.h"
 
 namespace astroclip::map {
@@ -116,15 +116,8 @@ TEST(Umap, GoesOnFromWhatAKeeperHas) {
   const UmapOptions options{.epochs = 25};
   NeighbourDistances expected_distances;
   const Matrix expected = umap(rows, options, {}, &expected_distances);
-  std::map<std::string, std::vector<std::byte>> kept;
-  const Keeper keeper{[&](const std::string& name) -> std::optional<std::span<const std::byte>> {
-                        const auto found = kept.find(name);
-                        if (found == kept.end()) return std::nullopt;
-                        return found->second;
-                      },
-                      [&](const std::string& name, std::span<const std::byte> bytes) {
-                        EXPECT_TRUE(kept.emplace(name, std::vector(bytes.begin(), bytes.end())).second) << name;
-                      }};
+  KeptParts kept;
+  const Keeper keeper = keeper_of(kept);
   std::vector<size_t> counts;
   for (const size_t most : {1U, 2U, 3U, 4U}) {
     EXPECT_THROW(umap(
@@ -136,8 +129,7 @@ TEST(Umap, GoesOnFromWhatAKeeperHas) {
                  Ended);
     counts.push_back(kept.size());
   }
-  EXPECT_THAT(counts, testing::ElementsAre(1U, 2U, 3U, 4U))
-      << "two of neighbours, those after 20 and 25 epochs";
+  EXPECT_THAT(counts, testing::ElementsAre(1U, 2U, 3U, 4U)) << "two of neighbours, those after 20 and 25 epochs";
   NeighbourDistances distances;
   EXPECT_EQ(umap(rows, options, {}, &distances, &keeper).values, expected.values);
   EXPECT_EQ(distances.mean, expected_distances.mean);
