@@ -26,15 +26,19 @@ constexpr const char* crop_key = "crop";
 
 /// Throws Error naming the key unless its value is a number.
 double number(const config::Value* value, const Field& field, const char* key) {
-  if (value != nullptr) {
-    if (const auto* real = value->get_if<double>()) return *real;
-    if (const auto* integer = value->get_if<int64_t>()) return static_cast<double>(*integer);
-  }
+  if (const auto real = real_number(value)) return *real;
   throw Error(fmt::format("[dataset] preprocessing of '{}': '{}' must be a number, found {}", field.name, key,
                           value == nullptr ? "nothing" : value->kind()));
 }
 
 }  // namespace
+
+std::optional<double> real_number(const config::Value* value) {
+  if (value == nullptr) return std::nullopt;
+  if (const auto* integer = value->get_if<int64_t>()) return static_cast<double>(*integer);
+  const auto* real = value->get_if<double>();
+  return real == nullptr ? std::nullopt : std::optional(*real);
+}
 
 std::vector<std::string> split_bands(const std::string& text) {
   std::vector<std::string> bands;

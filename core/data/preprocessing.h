@@ -29,6 +29,9 @@ std::string joined_bands(const std::vector<std::string>& bands);
 /// The table of a modality; null where there is none.
 const config::Table* modality_table(const config::Table& preprocessing, const std::string& modality);
 
+/// An integer or a real number; none for a value of another kind and for null.
+std::optional<double> real_number(const config::Value* value);
+
 /// The names of the field's bands; empty where the table of its modality does not say as many.
 std::vector<std::string> band_names(const config::Table& preprocessing, const Field& field);
 

@@ -47,18 +47,11 @@ double scale_of(std::span<const float> images, const Field& field, int64_t plane
   return bright > 0.0 ? 0.3 / bright : 1.0;
 }
 
-std::optional<double> number_in(const config::Table& table, const char* key) {
-  const config::Value* value = table.find(key);
-  if (value == nullptr) return std::nullopt;
-  if (const auto* integer = value->get_if<int64_t>()) return static_cast<double>(*integer);
-  const auto* real = value->get_if<double>();
-  return real == nullptr ? std::nullopt : std::optional(*real);
-}
-
 std::optional<WavelengthGrid> wavelengths_of(const config::Table& preprocessing, const Field& field) {
   const config::Table* table = data::modality_table(preprocessing, field.name);
   if (table == nullptr || field.shape.rank() != 1) return std::nullopt;
-  const auto first = number_in(*table, "first_wavelength"), step = number_in(*table, "wavelength_step");
+  const auto first = data::real_number(table->find("first_wavelength")),
+             step = data::real_number(table->find("wavelength_step"));
   if (!first || !step) return std::nullopt;
   if (!(*step > 0.0))
     throw Error(
