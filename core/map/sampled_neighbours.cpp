@@ -19,6 +19,7 @@ namespace {
 
 constexpr int64_t rows_together = 8192;
 constexpr double references_share = 0.7;  // of the time, for progress
+constexpr size_t parts_of_cells = 8;      // after each of which a number for every row is kept
 
 /// What each row has of the references: the mean distance to the nearest, and which ones those are whose cells are
 /// searched, nearest first.
@@ -70,10 +71,19 @@ class SampledSearch {
     const Grouped members = grouped(compared.cells, cells_of_row, 1, chosen_.size()),
                   searchers = grouped(compared.cells, cells_of_row, cells_of_row, chosen_.size());
     compared.cells = {};
-    for (size_t cell = 0; cell < chosen_.size(); ++cell) {
-      share_ =
-          references_share + (1.0 - references_share) * static_cast<double>(cell) / static_cast<double>(chosen_.size());
-      look_through(cell, members.of(cell), searchers.of(cell));
+    for (size_t part = 0; part < parts_of_cells; ++part) {
+      const std::string name = fmt::format("near/{}", part);
+      if (const auto kept = keeper_ != nullptr ? keeper_->find(name) : std::nullopt) {
+        least_.clear();
+        append_values(least_, *kept);
+        continue;
+      }
+      const size_t count = chosen_.size(), end = (part + 1) * count / parts_of_cells;
+      for (size_t cell = part * count / parts_of_cells; cell < end; ++cell) {
+        share_ = references_share + (1.0 - references_share) * static_cast<double>(cell) / static_cast<double>(count);
+        look_through(cell, members.of(cell), searchers.of(cell));
+      }
+      if (keeper_ != nullptr) keeper_->add(name, std::as_bytes(std::span(least_)));
     }
     return {std::move(compared.mean), std::move(least_)};
   }
