@@ -56,12 +56,13 @@ std::string Thumbnails::of(int64_t row, const std::string& field) const {
 std::string Thumbnails::made(int64_t row, const std::string& field) const {
   const auto found = catalogue_.find(row);
   if (!found) return "-";
-  const std::vector<Measured> all = catalogue_.measured(found->input, found->input_row);
-  if (all.empty()) return "-";
-  auto shown = std::ranges::find(all, field, &Measured::field);
-  if (shown == all.end()) shown = all.begin();
-  const auto measured = catalogue_.measurement(found->input, found->input_row, shown->field);
-  return shown->is_image ? image_bytes(*measured) : spectrum_bytes(*measured);
+  auto measured = catalogue_.measurement(found->input, found->input_row, field);
+  if (!measured) {
+    const std::vector<Measured> others = catalogue_.measured(found->input, found->input_row);
+    if (others.empty()) return "-";
+    measured = catalogue_.measurement(found->input, found->input_row, others.front().field);
+  }
+  return measured->colours ? image_bytes(*measured) : spectrum_bytes(*measured);
 }
 
 }  // namespace astroclip::explore
