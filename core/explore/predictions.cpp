@@ -10,6 +10,7 @@
 
 #include "io/hdf5/hdf5.h"
 #include "probe/metrics.h"
+#include "report/able_probes.h"
 #include "report/test_objects.h"
 
 namespace astroclip::explore {
@@ -50,12 +51,6 @@ Predicted taken(const Prediction& from, size_t output, const std::unordered_map<
   return one;
 }
 
-const std::string able_methods[] = {"mlp", "ridge", "logistic", "knn"};  // the most able first
-
-size_t place_of_method(const std::string& method) {
-  return static_cast<size_t>(std::ranges::find(able_methods, method) - std::begin(able_methods));
-}
-
 }  // namespace
 
 std::vector<Predicted> predictions_of_run(const std::string& folder, const Embeddings& embeddings) {
@@ -72,9 +67,10 @@ std::vector<Predicted> predictions_of_run(const std::string& folder, const Embed
   std::erase_if(rows, [](const auto& one) { return one.second < 0; });
   std::map<std::tuple<std::string, std::string, bool>, Predicted> best;
   const auto add = [&](Predicted one) {
-    if (!one.is_median && place_of_method(one.method) == std::size(able_methods)) return;
+    if (!one.is_median && !report::is_able_probe(one.method)) return;
     const auto [place, is_new] = best.try_emplace({one.property, one.from, one.is_median}, one);
-    if (!is_new && place_of_method(one.method) < place_of_method(place->second.method)) place->second = std::move(one);
+    if (!is_new && report::place_of_probe(one.method) < report::place_of_probe(place->second.method))
+      place->second = std::move(one);
   };
   for (const report::StoredPrediction& one : stored) {
     const Prediction& values = one.values;

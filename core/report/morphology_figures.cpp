@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "evaluate/report.h"
+#include "report/able_probes.h"
 #include "report/blocks.h"
 #include "report/gnuplot.h"
 
@@ -127,12 +128,6 @@ Figure radar_of(const Report& report) {
   figure.alt = fmt::format("A wheel of {} spokes, a question each, with a ring of accuracies for each of {}.",
                            questions.size(), rings.size());
   return figure;
-}
-
-/// The place of a probe among those of the task, the most able first.
-size_t place_of_probe(const std::string& probe) {
-  constexpr const char* probes[] = {"attentive", "mlp", "logistic", "ridge", "knn"};
-  return static_cast<size_t>(std::ranges::find(probes, probe) - std::begin(probes));
 }
 
 /// Lines of one representation and probe.

@@ -10,6 +10,7 @@
 
 #include "evaluate/report.h"
 #include "probe/metrics.h"
+#include "report/able_probes.h"
 #include "report/binned.h"
 #include "report/blocks.h"
 #include "report/gnuplot.h"
@@ -20,22 +21,15 @@ namespace {
 
 constexpr int64_t most_drawn = 2000;  // points; of more the density is drawn
 constexpr int64_t density_cells = 56, residual_bins = 8;
-constexpr const char* able_probes[] = {"mlp", "ridge", "knn"};  // the most able first
-
-/// The place of a method among the able ones.
-size_t place_of_method(const std::string& method) {
-  return static_cast<size_t>(std::ranges::find(able_probes, method) - std::begin(able_probes));
-}
 
 /// The numbers of which a figure is drawn: of each label and modality one prediction.
 std::vector<const StoredPrediction*> drawn_of(const std::vector<StoredPrediction>& predictions) {
   std::map<std::tuple<std::string, std::string, std::string>, const StoredPrediction*> chosen;
   for (const StoredPrediction& one : predictions) {
     const bool is_number = one.values.outputs.empty() && one.values.ids.size() > 1;
-    if (!is_number || one.values.role != Role::model || place_of_method(one.values.method) == std::size(able_probes))
-      continue;
+    if (!is_number || one.values.role != Role::model || !is_able_probe(one.values.method)) continue;
     const StoredPrediction*& best = chosen[{one.task, one.values.label, one.values.modality}];
-    if (best == nullptr || place_of_method(one.values.method) < place_of_method(best->values.method)) best = &one;
+    if (best == nullptr || place_of_probe(one.values.method) < place_of_probe(best->values.method)) best = &one;
   }
   std::vector<const StoredPrediction*> drawn;
   for (const auto& [key, one] : chosen) drawn.push_back(one);

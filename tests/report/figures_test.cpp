@@ -346,7 +346,8 @@ TEST(TestObjects, HaveTheUnitsOfTheirLabels) {
 
 TEST(PredictionFigures, HaveResidualsInBinsByRedshiftAndMagnitude) {
   const TaskInput input = on_a_circle(60);
-  const std::string run = run_with(input, {{"redshift", {too_large(input, "knn"), too_large(input, "mlp")}}});
+  const std::string run = run_with(
+      input, {{"redshift", {too_large(input, "knn"), too_large(input, "attentive"), too_large(input, "mlp")}}});
   const RunResults results = read_results({run}).front();
   const TestObjects objects = read_test_objects(results.folder);
   EXPECT_EQ(objects.redshift(), "redshift");
@@ -354,7 +355,7 @@ TEST(PredictionFigures, HaveResidualsInBinsByRedshiftAndMagnitude) {
   EXPECT_EQ(objects.ids.at(3), "1003");
   const auto figures = prediction_figures(results, objects, read_predictions(results, objects));
   ASSERT_EQ(figures.size(), 1U);  // of the most able probe
-  EXPECT_THAT(figures[0].caption, HasSubstr("redshift of 60 test objects from image (aligned, mlp)"));
+  EXPECT_THAT(figures[0].caption, HasSubstr("redshift of 60 test objects from image (aligned, attentive)"));
   ASSERT_EQ(figures[0].table.rows.size(), 6U);  // three bins of 20 each
   EXPECT_THAT(figures[0].table.rows[0],
               ElementsAre("redshift", "0.1", "0.119", "20", "0.01", testing::_, "0.01", "0.01"));
