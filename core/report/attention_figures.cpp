@@ -23,6 +23,8 @@ namespace {
 
 constexpr size_t most_heads = 8;      // that are shown one by one
 constexpr float share_of_map = 0.6F;  // of a pixel's colour, beside the image
+constexpr const char* weights_have_no_errors =
+    "There are no errors: weights are computed from each object by itself, not estimated from several.";
 /// Viridis (van der Walt & Smith 2015) at five places.
 constexpr float viridis[][3] = {{0.267F, 0.005F, 0.329F},
                                 {0.230F, 0.322F, 0.546F},
@@ -237,6 +239,7 @@ Figure along_spectra(const ShownAttention& shown, const TestObjects& objects, co
       "tokens, in the mean of {} heads (orange), over the spectrum in means over {:.0f} Å (line). Lines are named at "
       "the object's redshift.",
       shown.encoder, rows, shown.tokens, shown.heads, spectra.wavelengths[1] - spectra.wavelengths[0]);
+  figure.errors = weights_have_no_errors;
   figure.alt =
       fmt::format("Spectra of {} objects, with the attention of the encoder {} along them.", rows, shown.encoder);
   figure.table = table_of(shown, objects);
@@ -268,7 +271,7 @@ std::string attention_html(const record::RunFolder& folder, const TestObjects& o
             "mean of {} heads{}.",
             shown.encoder, shown.objects.size(), shown.tokens, shown.heads,
             shown.heads > 1 && shown.heads <= most_heads ? " and by each" : ""),
-        table_of(shown, objects));
+        weights_have_no_errors, table_of(shown, objects));
   }
   return html + sheet.add(with_data(std::move(figures)));
 }

@@ -85,7 +85,7 @@ Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) 
   Blocks blocks;
   std::vector<std::string> plots;
   double least = std::numeric_limits<double>::infinity(), greatest = 0.0;
-  int64_t steps = 0, averaged = 0;
+  int64_t steps = 0, averaged = 0, batch = 0;
   bool any_validation = false;
   for (size_t run = 0; run < runs.size(); ++run) {
     const std::vector<LossPoint> training = points_of(runs[run], stage, "loss"),
@@ -116,6 +116,8 @@ Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) 
                       many ? "''" : "'validation'"));
     }
     steps = std::max(steps, training.back().step);
+    if (const auto own = runs[run].batches.find(stage); own != runs[run].batches.end())
+      batch = std::max(batch, own->second);
     averaged = std::max(averaged, (std::ssize(training) + most_points - 1) / most_points);
     int64_t before = 0;
     for (const auto& [step, mean, error] : means_of(training, table_lines)) {
@@ -131,10 +133,16 @@ Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) 
       "set xlabel 'step'\nset ylabel 'loss'\n{}set key {}\nplot {}\n", is_logarithmic ? "set logscale y\n" : "",
       many ? fmt::format("tmargin horizontal maxcols {}", names_in_line) : "top right", fmt::join(plots, ", \\\n  "));
   figure.caption = fmt::format(
-      "Loss of stage {} over {} {}. Training: {}{}.", stage, steps, steps == 1 ? "step" : "steps",
-      averaged > 1 ? fmt::format("means of up to {} steps, with a band of one standard error", averaged) : "each step",
+      "Loss of stage {} over {} {}{}. Training: {}{}.", stage, steps, steps == 1 ? "step" : "steps",
+      batch > 0 ? fmt::format(" of {}{} objects", many ? "up to " : "", batch) : "",
+      averaged > 1 ? fmt::format("means of up to {} steps", averaged) : "each step",
       any_validation ? fmt::format("; validation{}: the objects set apart, at each validation", many ? " (dashed)" : "")
                      : "");
+  figure.errors =
+      fmt::format("{}{}",
+                  averaged > 1 ? "The band is one standard error of a mean, from the scatter of its steps."
+                               : "No errors are drawn: a point is the loss of one step.",
+                  any_validation ? " Validation has none, being one pass over the same objects each time." : "");
   figure.alt = fmt::format("Curves of the loss of stage {}: training falls from {} to {}.", stage,
                            figure.table.rows.front()[2], figure.table.rows.back()[2]);
   return figure;

@@ -44,6 +44,8 @@ void replace_all(std::string& text, std::string_view what, std::string_view by) 
     text.replace(at, what.size(), by);
 }
 
+std::string whole_caption(const std::string& caption, const std::string& errors) { return caption + " " + errors; }
+
 /// gnuplot's SVG as a part of a page: in the page's colours where it is black, or white around points with errors, and
 /// with names of its own. It is drawn at most a quarter smaller than it is, so that its letters can be read.
 std::string embedded(std::string svg, const Figure& figure, int64_t number) {
@@ -115,7 +117,7 @@ std::string FigureSheet::add(std::vector<Figure> figures) {
     for (int number = 2; !names_.insert(figure.name).second; ++number)
       figure.name = fmt::format("{}-{}", plain, number);
     // On one line: what follows a line feed would be a command.
-    std::string comment = figure.caption;
+    std::string comment = whole_caption(figure.caption, figure.errors);
     std::ranges::replace(comment, '\n', ' ');
     const auto write = [&](const char* ending, const std::string& text) {
       io::write_text(fmt::format("{}/{}{}", folder_, figure.name, ending), text);
@@ -132,7 +134,8 @@ std::string FigureSheet::add(std::vector<Figure> figures) {
   std::string html = "<div class=\"figures\">\n";
   for (const Figure& figure : figures) {
     ++count_;
-    html += html_of_figure(drawing_of(figure), figure.caption, figure.table, figure.width > 620);
+    html += html_of_figure(drawing_of(figure), whole_caption(figure.caption, figure.errors), figure.table,
+                           figure.width > 620);
   }
   return html + "</div>\n";
 }
@@ -150,11 +153,13 @@ std::string FigureSheet::drawing_of(const Figure& figure) {
   return drawing.size() > left_ ? instead("the page would be too large") : drawing;
 }
 
-std::string FigureSheet::add(const std::string& body, const std::string& caption, const HtmlTable& table) {
+std::string FigureSheet::add(const std::string& body, const std::string& caption, const std::string& errors,
+                             const HtmlTable& table) {
   ++count_;
+  const std::string whole = whole_caption(caption, errors);
   if (body.size() > left_)
-    return html_of_figure("<p class=\"note\">Not shown: the page would be too large.</p>\n", caption, table, true);
-  return html_of_figure(body, caption, table, true);
+    return html_of_figure("<p class=\"note\">Not shown: the page would be too large.</p>\n", whole, table, true);
+  return html_of_figure(body, whole, table, true);
 }
 
 std::string FigureSheet::html_of_figure(const std::string& body, const std::string& caption, const HtmlTable& table,

@@ -13,7 +13,8 @@ namespace astroclip::report {
 /// What gnuplot draws.
 struct Figure {
   std::string name = {};     ///< of its files: letters of ASCII, digits and -
-  std::string caption = {};  ///< what is drawn, of how many objects, with which errors
+  std::string caption = {};  ///< what is drawn, of how many objects
+  std::string errors = {};   ///< how the errors that are drawn were estimated, or why none are; ends the caption
   std::string alt = {};      ///< what is to be seen, for those who do not
   std::string data = {};     ///< a file of numbers, whose blocks gnuplot calls index 0, 1 …
   std::string script = {};   ///< gnuplot's commands, which find the data's file under the name `data`
@@ -37,7 +38,8 @@ class FigureSheet {
   /// Writes script and data of figures, has them drawn where there is gnuplot, and gives them as HTML, numbered on.
   std::string add(std::vector<Figure> figures);
   /// Gives a figure that is HTML itself, numbered like the others.
-  std::string add(const std::string& body, const std::string& caption, const HtmlTable& table);
+  std::string add(const std::string& body, const std::string& caption, const std::string& errors,
+                  const HtmlTable& table);
 
   int64_t count() const { return count_; }
 

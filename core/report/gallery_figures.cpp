@@ -226,6 +226,7 @@ class Gallery {
                     "over {:.0f} Å, divided by their median; lines are named at the query's redshift.",
                     field.empty() ? "" : fmt::format(" ({})", field), spectra_shown,
                     2.0 * (spectra.wavelengths[1] - spectra.wavelengths[0])));
+    figure.errors = "No errors are drawn: a line is the measurement of one object, whose noise it shows.";
     figure.alt = fmt::format("Spectra of {} queries over those nearest to them in {} directions.", rows, columns);
     figure.table = table();
     return figure;
@@ -257,6 +258,8 @@ std::string galleries_html(const record::RunFolder& folder, const TestObjects& o
                             "Images{} of the queries (framed in red) and of the nearest other test objects by cosine, "
                             "in each direction; under the pointer are object_id, redshift and cosine.",
                             pictures.images.size() == 1 ? "" : fmt::format(" ({})", images.field))),
+                        "There are no errors: a picture is the measurement of one object, and its place is by an exact "
+                        "search.",
                         gallery.table());
     }
     for (const Spectra& of : pictures.spectra) spectra.push_back(gallery.panels_of(of));

@@ -184,6 +184,7 @@ Figure map_of(const TestObjects& objects, const std::vector<StoredPrediction>& p
       "label from the mean of the {} nearest on the map over its deviation among all; 1 where the map knows nothing of "
       "it.",
       mapped.objects.size(), encoder, quality.trustworthiness, quality.preservation, near_on_map);
+  figure.errors = "No errors are drawn: a point is one object, and the numbers are of all that are drawn.";
   figure.alt = fmt::format("The same map of {} points {} times, in the colours of {}.", mapped.objects.size(),
                            labels.size(), fmt::join(labels, ", "));
   return figure;

@@ -123,8 +123,14 @@ Figure radar_of(const Report& report) {
   figure.data = blocks.text();
   figure.caption = fmt::format(
       "Accuracy of the answers to {} questions of Galaxy Zoo on {} test objects each, beside that of the most "
-      "frequent answer; 1 is on the outer circle. Standard errors over test objects are at most {:.2g}.",
-      questions.size(), least == most ? std::to_string(most) : fmt::format("{} to {}", least, most), error);
+      "frequent answer; 1 is on the outer circle.",
+      questions.size(), least == most ? std::to_string(most) : fmt::format("{} to {}", least, most));
+  figure.errors = error > 0.0
+                      ? fmt::format(
+                            "Standard errors over test objects, by the bootstrap, are at most {:.2g}; the table has "
+                            "them, since bars would hide the rings.",
+                            error)
+                      : "No errors are drawn: the run estimated none.";
   figure.alt = fmt::format("A wheel of {} spokes, a question each, with a ring of accuracies for each of {}.",
                            questions.size(), rings.size());
   return figure;
@@ -202,10 +208,9 @@ std::vector<Figure> confusions_of(const Report& report) {
         left, below, columns, rows, static_cast<double>(lines.front()->values.size()) - 0.5,
         static_cast<double>(lines.size()) - 0.5, 0.5 * (left + 0.97), 0.5 * (below + 0.97), block);
     figure.caption = fmt::format(
-        "What answers to '{}' are taken for ({}; {} test objects): shares of the objects of each true answer. The "
-        "table "
-        "has their standard errors, √(p(1 − p)/n).",
+        "What answers to '{}' are taken for ({}; {} test objects): shares of the objects of each true answer.",
         question, name, objects);
+    figure.errors = "Standard errors are binomial, √(p(1 − p)/n); the table has them beside the shares.";
     figure.alt =
         fmt::format("A matrix of {} true answers to '{}' and the answers they are taken for.", lines.size(), question);
     figures.push_back(std::move(figure));

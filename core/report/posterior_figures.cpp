@@ -92,10 +92,11 @@ Figure calibration_of(const Prediction& one) {
   figure.caption = fmt::format(
       "Calibration of the posterior densities from {} ({}, {}) of {} test objects. Left: the probability integral "
       "transform, flat (dotted) where "
-      "densities are calibrated; the band is the standard error of a flat one. Right: true values within central "
-      "intervals, with standard errors; on the dotted line "
-      "where calibrated.",
+      "densities are calibrated. Right: true values within central intervals, on the dotted line where calibrated.",
       one.modality, one.representation, method, objects);
+  figure.errors =
+      "The band is the standard error of a flat histogram, from the square root of its counts; bars are binomial "
+      "standard errors, √(p(1 − p)/n).";
   figure.alt =
       fmt::format("Left a histogram of the PIT, right coverage by level, of {}.", fmt::join(one.outputs, ", "));
   return figure;

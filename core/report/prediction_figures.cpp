@@ -192,9 +192,14 @@ Figure figure_of(const RunResults& run, const TestObjects& objects, const Stored
   const std::string quality = quality_of(run, one);
   figure.caption = fmt::format(
       "Predicted against true {} of {} test objects from {} ({}, {}){}{}. Right: residuals {} in bins of equal numbers "
-      "of objects: medians with standard errors, and a band from 16 to 84 %.",
+      "of objects: medians, and a band from 16 to 84 %.",
       one.label, one.ids.size(), one.modality, one.representation, one.method, quality.empty() ? "" : ": " + quality,
       cloud.outside > 0 ? fmt::format("; {} outside", cloud.outside) : "", difference);
+  figure.errors =
+      fmt::format("{}Bars are standard errors of medians, √(π/2) σ/√n, where σ is half the height of the band.",
+                  quality.empty() ? ""
+                                  : "The error of R² is over test objects, by the bootstrap, and over random starts of "
+                                    "probes that have one. ");
   figure.alt = fmt::format("Predicted against true {} of {} objects{}, and residuals by redshift and magnitude.",
                            one.label, one.ids.size(), quality.empty() ? "" : ", with " + quality);
   return figure;

@@ -44,6 +44,22 @@ bool has_votes_of(const config::Table& resolved, const std::string& preset) {
          });
 }
 
+/// Objects of a step, by stage.
+std::map<std::string, int64_t> batches_of(const config::Table& resolved) {
+  std::map<std::string, int64_t> batches;
+  const config::Value* stages = resolved.find("stages");
+  const auto* all = stages == nullptr ? nullptr : stages->get_if<config::Array>();
+  if (all == nullptr) return batches;
+  for (const config::Value& one : *all) {
+    const auto* stage = one.get_if<config::Table>();
+    const config::Value* name = stage == nullptr ? nullptr : stage->find("name");
+    if (name == nullptr || name->get_if<std::string>() == nullptr) continue;
+    batches[*name->get_if<std::string>()] =
+        integer_in(*stage, "batch") * std::max<int64_t>(1, integer_in(*stage, "accumulate"));
+  }
+  return batches;
+}
+
 void tell_names_apart(std::vector<RunResults>& runs) {
   std::vector<std::string> names;
   for (const RunResults& run : runs) names.push_back(run.name);
@@ -63,6 +79,7 @@ RunResults results_of(const record::RunFolder& folder, std::vector<Report> repor
   const config::Value* general = resolved.find("experiment");
   if (general != nullptr && general->get_if<config::Table>() != nullptr)
     run.seed = integer_in(*general->get_if<config::Table>(), "seed");
+  run.batches = batches_of(resolved);
   run.has_published_votes = has_votes_of(resolved, "galaxy_zoo_decals");
   if (fs::exists(folder.provenance())) {
     run.provenance = io::read_text(folder.provenance());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct RunResults {
   int64_t objects = 0;                            ///< of the dataset; 0: not known
   bool has_published_votes = false;               ///< labels of the dataset are volunteers' of Galaxy Zoo DECaLS
   std::vector<record::MetricsLine> metrics = {};  ///< of each step and validation, in order
+  std::map<std::string, int64_t> batches = {};    ///< objects of a step, by stage
 
   /// The names of its stages, in order.
   std::vector<std::string> stages() const;

@@ -157,6 +157,7 @@ Figure figure_of(const std::string& stage, const std::vector<fs::path>& tables) 
       "The table has the root mean square of the difference and, beside it, the deviation of what was hidden about its "
       "mean.",
       tables.size(), when, fmt::join(names, " and "), group > 1 ? fmt::format(", in means of {} points", group) : "");
+  figure.errors = "No errors are drawn: a line is of one object, whose noise it shows.";
   figure.alt = fmt::format("{} panels, one for each object, with {} over {}.", tables.size(), fmt::join(names, " and "),
                            "what was hidden");
   return figure;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <numbers>
 #include <numeric>
+#include <regex>
 
 #include "data/dataset_adapter.h"
 #include "evaluate/galleries.h"
@@ -28,6 +29,7 @@
 namespace astroclip::report {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
@@ -307,23 +309,26 @@ TEST(AttentionFigures, ThatAreDamagedAreOneClearError) {
   EXPECT_EQ(error_of({quarters().back()}), "");
 }
 
+/// What a loss drew of one object's spectrum, of which the values of two pixels were hidden.
+void write_validation_figure(const std::string& run, const std::string& name, const std::string& title, double made) {
+  std::filesystem::create_directories(run + "/figures");
+  record::write_figure(run + "/figures/" + name,
+                       {title,
+                        "flux [Jy]",
+                        {.view = "masked",
+                         .x_label = "vacuum wavelength [Å]",
+                         .x = {1, 2, 3, 4},
+                         .lines = {{"spectrum", {1, 2, 4, 1}}, {"reconstruction", {NAN, made, made, NAN}}},
+                         .shaded = {{2, 3}}}});
+}
+
 TEST(ValidationFigures, AreThoseOfTheLastStep) {
   const std::string run = finished_run("validation", {});
-  std::filesystem::create_directories(run + "/figures");
-  const auto write = [&](const std::string& name, const std::string& title, double made) {
-    record::write_figure(run + "/figures/" + name,
-                         {title,
-                          "flux [Jy]",
-                          {.view = "masked",
-                           .x_label = "vacuum wavelength [Å]",
-                           .x = {1, 2, 3, 4},
-                           .lines = {{"spectrum", {1, 2, 4, 1}}, {"reconstruction", {NAN, made, made, NAN}}},
-                           .shaded = {{2, 3}}}});
-  };
-  write("spectra-00000100-1", "stage spectra after 100 steps: object 7, not trained on", 0.0);
-  write("spectra-00000400-1", "stage spectra after 400 steps: object 7, not trained on", 3.0);
-  write("spectra-00000400-2", "stage spectra after 400 steps: object <8>, not trained on", 2.0);
-  write("spectra-2-00000900-1", "stage spectra-2 after 900 steps: object 9, not trained on", 2.0);
+  write_validation_figure(run, "spectra-00000100-1", "stage spectra after 100 steps: object 7, not trained on", 0.0);
+  write_validation_figure(run, "spectra-00000400-1", "stage spectra after 400 steps: object 7, not trained on", 3.0);
+  write_validation_figure(run, "spectra-00000400-2", "stage spectra after 400 steps: object <8>, not trained on", 2.0);
+  write_validation_figure(run, "spectra-2-00000900-1", "stage spectra-2 after 900 steps: object 9, not trained on",
+                          2.0);
   const auto figures = validation_figures(read_results({run}).front());
   ASSERT_EQ(figures.size(), 1U);
   EXPECT_THAT(figures[0].caption, HasSubstr("What the loss makes of 2 objects at the last validation, stage spectra "
@@ -380,14 +385,21 @@ TEST(PredictionFigures, OfManyObjectsAreDensities) {
   EXPECT_THAT(figure.caption, HasSubstr(drawn == 2001 ? "true" : std::to_string(2001 - drawn) + " outside"));
 }
 
-TEST(PosteriorFigures, TellHowManyTrueValuesLieWithinIntervals) {
-  StoredPrediction one{"posterior", {"aligned", "image", "coupling_flow PIT", Role::model, "z", 80, {}, {}, {}}};
-  one.values.outputs = {"z"};
-  for (int i = 0; i < 100; ++i) {  // within the central half only
-    one.values.ids.push_back(i);
-    one.values.truth.push_back(0.0);
-    one.values.predicted.push_back(0.25 + 0.005 * (i + 0.5));
+/// Transforms of objects, within the central half only.
+Prediction transforms(const std::vector<int64_t>& ids) {
+  Prediction one{"aligned", "image", "coupling_flow PIT", Role::model, "z", 80, ids, {}, {}};
+  one.outputs = {"z"};
+  for (size_t i = 0; i < ids.size(); ++i) {
+    one.truth.push_back(0.0);
+    one.predicted.push_back(0.25 + 0.5 * (static_cast<double>(i) + 0.5) / static_cast<double>(ids.size()));
   }
+  return one;
+}
+
+TEST(PosteriorFigures, TellHowManyTrueValuesLieWithinIntervals) {
+  std::vector<int64_t> ids(100);
+  std::iota(ids.begin(), ids.end(), 0);
+  StoredPrediction one{"posterior", transforms(ids)};
   const auto figures = posterior_figures({one});
   ASSERT_EQ(figures.size(), 1U);
   // Bins of the transform from 0.25 to 0.75 have 10 objects each; a level of 0.2 has 40 of the 100.
@@ -400,7 +412,8 @@ TEST(PosteriorFigures, TellHowManyTrueValuesLieWithinIntervals) {
   EXPECT_TRUE(posterior_figures({one}).empty());
 }
 
-TEST(MorphologyFigures, AreOfTheTablesOfTheTask) {
+/// Tables of the task morphology: accuracies of three questions, and what is taken for what on one.
+std::vector<Report> morphology_reports() {
   Report answers{"morphology: answers of test objects from representations of training objects", "", {}};
   for (const char* question : {"bar", "merging", "smooth"}) {
     const std::string name = question;
@@ -411,7 +424,11 @@ TEST(MorphologyFigures, AreOfTheTablesOfTheTask) {
   confusion.rows = {{"aligned", "image", "knn, true: strong", Role::model, {{"strong", 0.5}, {"no", 0.5}}, 80, 12},
                     {"aligned", "image", "mlp, true: strong", Role::model, {{"strong", 0.25}, {"no", 0.75}}, 80, 12},
                     {"aligned", "image", "mlp, true: no", Role::model, {{"strong", unknown}, {"no", unknown}}, 80, 0}};
-  const std::string run = finished_run("morphology", {answers, confusion});
+  return {answers, confusion};
+}
+
+TEST(MorphologyFigures, AreOfTheTablesOfTheTask) {
+  const std::string run = finished_run("morphology", morphology_reports());
   const auto figures = morphology_figures(read_results({run}).front());
   ASSERT_EQ(figures.size(), 2U);  // of what is taken for what that of the most able probe
   EXPECT_THAT(figures[0].table.rows.at(0), ElementsAre("bar", "image, aligned, mlp", "40", "0.750±0.020"));
@@ -466,6 +483,40 @@ TEST(MapFigures, AreColouredByWhatTheRunPredictsFirst) {
   ASSERT_EQ(figures.at(0).table.rows.size(), 6U);
   EXPECT_EQ(figures[0].table.rows[2].at(0), "f");
   EXPECT_EQ(figures[0].table.rows[3].at(0), "a");
+}
+
+TEST(ReportFigures, SayOfHowManyTheyAreAndHowErrorsWereEstimated) {
+  const TaskInput input = on_a_circle(60);
+  const std::string run = run_with(
+      input, {{"redshift", {too_large(input, "mlp")}}, {"posterior", {transforms(input.test_ids)}}}, quarters());
+  write_validation_figure(run, "spectra-00000400-1", "stage spectra after 400 steps: object 7, not trained on", 3.0);
+  std::vector<Report> reports = morphology_reports();
+  reports.push_back(reports_of()[0]);
+  io::write_text(run + "/report.json", evaluate::report_json(reports));
+  io::write_text(run + "/resolved.toml", "[[stages]]\nname = \"spectra\"\nbatch = 32\naccumulate = 2\n");
+  write_report(read_results({run}), scratch("one_run"));
+  write_report(read_results({run, finished_run("other", reports)}), scratch("two_runs"));
+  const std::regex caption("<figcaption><b>Figure [0-9]+.</b> ([^<]*)</figcaption>"),
+      number("[0-9]+ (test )?(objects|steps?)|to [0-9]+ questions");
+  const auto captions_of = [&](const std::string& name) {
+    const std::string page = io::read_text(scratch(name + "/index.html"));
+    std::vector<std::string> captions;
+    for (auto found = std::sregex_iterator(page.begin(), page.end(), caption); found != std::sregex_iterator(); ++found)
+      captions.push_back((*found)[1]);
+    return captions;
+  };
+  // Four galleries, predictions, answers, confusion, posterior, two maps, attention of each encoder, validation,
+  // curves.
+  std::vector<std::string> captions = captions_of("one_run");
+  EXPECT_EQ(captions.size(), 4U + 1U + 2U + 1U + 2U + 2U + 1U + 2U);
+  EXPECT_THAT(captions, Contains(HasSubstr("over 400 steps of 64 objects. Training: means of up to 3 steps")));
+  const std::vector<std::string> compared = captions_of("two_runs");
+  EXPECT_THAT(compared, Contains(HasSubstr("Bars are standard errors: over test objects, by the bootstrap")));
+  captions.insert(captions.end(), compared.begin(), compared.end());
+  for (const std::string& one : captions) {
+    EXPECT_TRUE(std::regex_search(one, number)) << one;
+    EXPECT_THAT(one, HasSubstr("error"));
+  }
 }
 
 TEST(TestObjects, ThatAreDamagedAreOneClearError) {

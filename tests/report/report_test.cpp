@@ -187,12 +187,12 @@ TEST(ReportPage, OfManyLargeRunsHasAtMostFiveMegabytes) {
 TEST(ReportFigures, AreLeftOutWhereThePageWouldBeTooLarge) {
   FigureSheet sheet(scratch("sheet"), 2000);
   const HtmlTable numbers{"x", {"y"}, 1, {{"1"}}}, many{"x", {"y"}, 1, std::vector<TableRow>(1000, {"1"})};
-  EXPECT_THAT(sheet.add("<b>small</b>", "First", numbers), HasSubstr("<b>small</b>"));
-  EXPECT_THAT(sheet.add("<b>small</b>", "Second", many),
+  EXPECT_THAT(sheet.add("<b>small</b>", "First.", "No errors.", numbers), HasSubstr("<b>small</b>"));
+  EXPECT_THAT(sheet.add("<b>small</b>", "Second.", "No errors.", many),
               testing::AllOf(HasSubstr("<b>small</b>"), HasSubstr("Its numbers are not shown")));
-  const std::string third = sheet.add(std::string(3000, 'x'), "Third", numbers);
+  const std::string third = sheet.add(std::string(3000, 'x'), "Third.", "No errors.", numbers);
   EXPECT_THAT(third, HasSubstr("Not shown: the page would be too large"));
-  EXPECT_THAT(third, HasSubstr("<b>Figure 3.</b> Third"));
+  EXPECT_THAT(third, HasSubstr("<b>Figure 3.</b> Third. No errors.<"));
 }
 
 /// 0.76 and 0.78: means of ten questions from images, aligned and before alignment (Parker et al. 2024).
