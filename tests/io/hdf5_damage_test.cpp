@@ -1,9 +1,13 @@
 // Damage that libhdf5 would not survive, and files of other versions.
 #include <gmock/gmock.h>
 
+#include <cstddef>
+#include <variant>
+
 #include "base/error.h"
 #include "io/hdf5/hdf5.h"
 #include "io/output/durable_file.h"
+#include "io/table/table.h"
 #include "support/hdf5_files.h"
 #include "support/scratch.h"
 
@@ -44,12 +48,15 @@ constexpr size_t header = 16, size_of_object = 8, size_of_collection = 8;
 TEST_F(Hdf5DamageTest, ObjectsOfTheGlobalHeapMustLieWithinIt) {
   EXPECT_THAT(texts(), testing::ElementsAre("spiral", "barred"));
   const size_t second = header + header + 8, free_space = second + header + 8;
-  for (const auto& [at, number] : {std::pair(header + size_of_object, uint64_t{1} << 20),  // reads beyond its memory
-                                   {second + size_of_object, ~uint64_t{0}},
-                                   {free_space + size_of_object, 0},  // never ends
-                                   {size_of_collection, uint64_t{1} << 40}}) {
-    change(at, number);
-    EXPECT_THAT([&] { (void)texts(); }, ThrowsMessage<Error>(HasSubstr("the global heap is damaged"))) << at;
+  for (const char reserved : {0, 1}) {  // which the library passes over
+    bytes_[heap_ + 5] = reserved;
+    for (const auto& [at, number] : {std::pair(header + size_of_object, uint64_t{1} << 20),  // reads beyond its memory
+                                     {second + size_of_object, ~uint64_t{0}},
+                                     {free_space + size_of_object, 0},  // never ends
+                                     {size_of_collection, uint64_t{1} << 40}}) {
+      change(at, number);
+      EXPECT_THAT([&] { (void)texts(); }, ThrowsMessage<Error>(HasSubstr("is damaged"))) << at;
+    }
   }
 }
 
@@ -105,18 +112,128 @@ TEST_F(Hdf5DamageTest, RefusesTextsOfAbsurdLength) {
               ThrowsMessage<Error>(HasSubstr("dataset 'x': has texts of 1073741824 bytes; at most 16777216 are read")));
 }
 
-/// A dataset's elements are their length in 4 bytes, the heap's place in 8, and the text's number there in 4.
-TEST_F(Hdf5DamageTest, RefusesATextThatIsLongerThanAnyOther) {
-  std::string element(16, '\0');
-  element[0] = 6;
-  for (size_t i = 0; i < 8; ++i) element[4 + i] = static_cast<char>(heap_ >> (8 * i));
-  element[12] = 1;
-  const size_t at = bytes_.find(element);
+/// What a dataset holds of a text: its length in 4 bytes, its heap's place in 8, and its number there in 4.
+std::string text_place(uint32_t length, uint64_t heap, uint32_t number) {
+  std::string bytes;
+  for (const auto& [value, size] : {std::pair<uint64_t, size_t>{length, 4}, {heap, 8}, {number, 4}})
+    for (size_t i = 0; i < size; ++i) bytes += static_cast<char>(value >> (8 * i));
+  return bytes;
+}
+
+/// Files whose text of the second row is not where it is said to be: of another length, with a number that no object
+/// has, in what is no heap, and beyond the file. It has six letters and a number in its heap.
+std::vector<std::string> with_lost_text(const std::string& bytes, uint64_t heap, uint32_t number) {
+  std::vector<std::string> files;
+  for (const std::string& lost :
+       {text_place(5, heap, number), text_place(0, heap, number), text_place(7 + (1U << 25), heap, number),
+        text_place(6, heap, 3), text_place(6, heap, 0), text_place(6, heap, 1U << 31), text_place(6, heap + 8, number),
+        text_place(6, 8, number), text_place(6, 1 << 20, number), text_place(6, ~uint64_t{0}, number)}) {
+    const size_t at = bytes.find(text_place(6, heap, number));
+    EXPECT_NE(at, std::string::npos);
+    files.push_back(bytes);
+    files.back().replace(at, lost.size(), lost);
+  }
+  return files;
+}
+
+constexpr const char* lost_text =
+    "is damaged: no text of the length that is said lies where that of row 1 is said to be";
+
+TEST_F(Hdf5DamageTest, TextsMustLieWhereTheyAreSaidToLie) {
+  for (const std::string& file : with_lost_text(bytes_, heap_, 1)) {
+    write_text(path_, file);
+    EXPECT_THAT([&] { (void)texts(); }, ThrowsMessage<Error>(HasSubstr(std::string("dataset 'x': ") + lost_text)));
+  }
+}
+
+/// The library looks for each text in its own file.
+TEST_F(Hdf5DamageTest, TextsOfAVirtualDatasetsPartsMustLieInTheirFile) {
+  const std::string path = testing_support::scratch("texts_of_parts.h5");
+  const hsize_t rows = 2, both = 4;
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  H5Tset_size(type, H5T_VARIABLE);
+  const std::string other = testing_support::scratch("other_texts.h5");
+  const std::vector<const char*> words = {"a ring", "an arc of a lens"};
+  testing_support::Hdf5Written(other).write("x", {2}, words.data(), type, {.type = type});
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(1, &both, nullptr), properties = H5Pcreate(H5P_DATASET_CREATE);
+  const hid_t source = H5Screate_simple(1, &rows, nullptr);
+  hsize_t start = 0;
+  for (const std::string& part : {path_, other}) {
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, nullptr, &rows, nullptr);
+    H5Pset_virtual(properties, space, part.c_str(), "x", source);
+    start += rows;
+  }
+  H5Dclose(H5Dcreate2(file, "x", type, space, H5P_DEFAULT, properties, H5P_DEFAULT));
+  for (const hid_t one : {source, space}) H5Sclose(one);
+  H5Pclose(properties);
+  H5Tclose(type);
+  H5Fclose(file);
+  const auto read = [&] { return Hdf5File::open(path).read_texts("x", std::vector<int64_t>{0, 1, 2, 3}); };
+  EXPECT_THAT(read(), testing::ElementsAre("spiral", "barred", "a ring", "an arc of a lens"));
+  for (const std::string& damaged : with_lost_text(bytes_, heap_, 1)) {
+    write_text(path_, damaged);
+    EXPECT_THAT([&] { (void)read(); }, ThrowsMessage<Error>(HasSubstr(lost_text)));
+  }
+}
+
+/// A column of a table that is one member of a compound dataset, compressed.
+TEST_F(Hdf5DamageTest, TextsOfCompoundDatasetsMustLieWhereTheyAreSaidToLie) {
+  struct Row {
+    double flux;
+    const char* name;
+  };
+  const std::vector<Row> table = {{1.5, "spiral"}, {2.5, "barred"}};
+  const hid_t text = H5Tcopy(H5T_C_S1), type = H5Tcreate(H5T_COMPOUND, sizeof(Row));
+  H5Tset_size(text, H5T_VARIABLE);
+  H5Tinsert(type, "flux", offsetof(Row, flux), H5T_NATIVE_DOUBLE);
+  H5Tinsert(type, "name", offsetof(Row, name), text);
+  testing_support::Hdf5Written(path_).write("t", {2}, table.data(), type, {.chunk = {2}, .type = type});
+  H5Tclose(text);
+  H5Tclose(type);
+  const auto read = [&] {
+    const Table opened = Table::open(path_);
+    return std::get<std::vector<std::string>>(opened.read("name").values);
+  };
+  EXPECT_THAT(read(), testing::ElementsAre("spiral", "barred"));
+  const std::string bytes = read_text(path_);
+  for (const std::string& damaged : with_lost_text(bytes, bytes.find("GCOL"), 2)) {
+    write_text(path_, damaged);
+    EXPECT_THAT([&] { (void)read(); }, ThrowsMessage<Error>(HasSubstr(lost_text)));
+  }
+}
+
+/// Addresses in a file count from the end of what precedes its superblock.
+TEST_F(Hdf5DamageTest, ReadsTextsOfAFileThatBeginsWithAUserBlock) {
+  write_text(path_, std::string(512, 'u') + bytes_);
+  EXPECT_THAT(texts(), testing::ElementsAre("spiral", "barred"));
+}
+
+/// Which the library would read as soon as it is asked how the dataset lies in the file.
+TEST_F(Hdf5DamageTest, TheFillValueOfTextsIsNotLookedFor) {
+  const hsize_t rows = 2;
+  const char* fill = "unknown";
+  const std::vector<const char*> words = {"spiral", "barred"};
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  H5Tset_size(type, H5T_VARIABLE);
+  const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(1, &rows, nullptr), properties = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_fill_value(properties, type, &fill);
+  const hid_t set = H5Dcreate2(file, "x", type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+  H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, words.data());
+  H5Dclose(set);
+  H5Sclose(space);
+  H5Pclose(properties);
+  H5Tclose(type);
+  H5Fclose(file);
+  EXPECT_THAT(texts(), testing::ElementsAre("spiral", "barred"));
+  std::string bytes = read_text(path_);
+  const uint64_t heap = bytes.find("GCOL");
+  const size_t at = bytes.find(text_place(7, heap, 1));
   ASSERT_NE(at, std::string::npos);
-  bytes_[at + 3] = 2;  // 2^25 bytes more
-  write_text(path_, bytes_);
-  EXPECT_THAT([&] { (void)texts(); },
-              ThrowsMessage<Error>(HasSubstr("dataset 'x': has a text of more than 16777216 bytes")));
+  bytes.replace(at, 16, text_place(7, heap, 1U << 31));  // the library ends the program
+  write_text(path_, bytes);
+  EXPECT_THAT(texts(), testing::ElementsAre("spiral", "barred"));
 }
 
 /// Values that lie in a dataset's header, which is then said to hold none.

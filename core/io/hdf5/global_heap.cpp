@@ -76,23 +76,27 @@ uint64_t little_endian(Bytes bytes, size_t at, size_t size) {
 }
 
 bool is_heap_collection(Bytes bytes) {
-  constexpr std::array<unsigned char, 8> begin = {'G', 'C', 'O', 'L', 1, 0, 0, 0};
+  constexpr std::array<unsigned char, 5> begin = {'G', 'C', 'O', 'L', 1};
   return bytes.size() >= begin.size() && std::equal(begin.begin(), begin.end(), bytes.begin());
 }
 
-bool is_sound_heap(Bytes heap, size_t length) {
+std::optional<HeapObjects> objects_of_heap(Bytes heap, size_t length) {
   constexpr size_t before_length = 8, alignment = 8;
   const size_t header = (before_length + length + alignment - 1) / alignment * alignment;
+  HeapObjects objects;
   for (size_t at = header; at + header <= heap.size();) {
     const uint64_t number = little_endian(heap, at, 2), size = little_endian(heap, at + before_length, length);
-    if (size > heap.size()) return false;
+    if (size > heap.size()) return std::nullopt;
     // Object 0 is the free space, which counts its own header.
     const uint64_t taken = number == 0 ? size : header + (size + alignment - 1) / alignment * alignment;
-    if (taken == 0 || taken > heap.size() - at) return false;
-    if (number != 0 && !is_sound_object(heap.subspan(at + header, size), length)) return false;
+    if (taken == 0 || taken > heap.size() - at) return std::nullopt;
+    if (number != 0) {
+      if (!is_sound_object(heap.subspan(at + header, size), length)) return std::nullopt;
+      objects[number] = size;
+    }
     at += taken;
   }
-  return true;
+  return objects;
 }
 
 }  // namespace astroclip::io

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -19,6 +18,7 @@
 #include "io/file_format.h"
 #include "io/hdf5/hdf5_file_internal.h"
 #include "io/hdf5/hdf5_input_internal.h"
+#include "io/hdf5/variable_texts_internal.h"
 
 namespace astroclip::io {
 
@@ -53,14 +53,6 @@ bool is_in(hid_t file, hid_t object) {
     return false;
   return of_file.fileno == of_object.fileno;
 }
-
-/// Memory for a text of variable length, which a damaged file says to be of gigabytes; none for those.
-void* memory_of_text(size_t bytes, void* is_too_long) {
-  *static_cast<bool*>(is_too_long) = bytes > longest_text;
-  return bytes > longest_text ? nullptr : std::malloc(bytes);
-}
-
-void free_text(void* text, void*) { std::free(text); }
 
 constexpr const char* beyond_int64 = "they hold numbers beyond int64";
 
@@ -210,10 +202,7 @@ void Hdf5File::Handle::read_block(const std::string& name, hid_t set, hid_t spac
   const Hdf5Id transfer(H5Pcreate(H5P_DATASET_XFER), H5Pclose);
   const char* loss = nullptr;
   if (type == H5T_NATIVE_INT64) H5Pset_type_conv_cb(transfer, refuse_loss, &loss);
-  bool is_too_long = false;
-  H5Pset_vlen_mem_manager(transfer, memory_of_text, &is_too_long, free_text, nullptr);
   const bool failed = H5Dread(set, type, memory, space, transfer, values) < 0;
-  if (is_too_long) fail(name, fmt::format("has a text of more than {} bytes; at most these are read", longest_text));
   if (type == H5T_NATIVE_INT64 && !failed && has_wrapped(set, static_cast<const int64_t*>(values), block)) {
     loss = beyond_int64;
   }
@@ -435,7 +424,7 @@ Hdf5Layout Hdf5File::layout(const std::string& name) const {
   const Hdf5Lock lock;
   const Hdf5Id set(handle_->dataset(name), H5Dclose);
   const Hdf5Id type(H5Dget_type(set), H5Tclose);
-  const Hdf5Id properties(H5Dget_create_plist(set), H5Pclose);
+  const Hdf5Id properties(creation_properties(set), H5Pclose);
   const H5D_layout_t kind = H5Pget_layout(properties);
   const Hdf5Id creation(H5Fget_create_plist(handle_->file), H5Pclose);
   hsize_t user_block = 0;  // versions differ: offsets count from its end or from the file's start

@@ -7,11 +7,15 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "io/hdf5/global_heap_internal.h"
 #include "io/hdf5/hdf5_input_internal.h"
+#include "io/hdf5/hdf5_library_internal.h"
 
 #if H5_VERSION_GE(1, 13, 0)
 #include <H5FDdevelop.h>
@@ -24,12 +28,20 @@ namespace {
 
 using Bytes = std::span<const unsigned char>;
 
+constexpr size_t number_bytes = 4;  // of a text's length and of its number, beside its address
+
+/// What the superblock says, and where it is; addresses count from there.
+struct Sizes {
+  uint64_t origin = 0;
+  size_t address = sizeof(uint64_t), length = sizeof(uint64_t);  ///< in bytes
+};
+
 struct InputFile {
   H5FD_t base;  // first member: the only part that the library sees
   int descriptor;
   struct stat facts;
   haddr_t allocated;
-  size_t length_bytes;  ///< of a size in this file, as its superblock says
+  Sizes sizes;
 };
 
 InputFile& input(H5FD_t* file) { return *reinterpret_cast<InputFile*>(file); }
@@ -57,28 +69,33 @@ bool read_at(int descriptor, haddr_t offset, std::span<unsigned char> bytes) {
   return true;
 }
 
-/// 8 unless the superblock says otherwise.
-size_t length_bytes(int descriptor, uint64_t size) {
+Sizes sizes_of(int descriptor, uint64_t size) {
   constexpr std::array<unsigned char, 8> signature = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
   std::array<unsigned char, 16> bytes = {};
   for (uint64_t at = 0; at + bytes.size() <= size; at = at == 0 ? 512 : 2 * at) {  // after a user block
     if (!read_at(descriptor, at, bytes) || !std::equal(signature.begin(), signature.end(), bytes.begin())) continue;
-    const bool is_old = bytes[8] < 2;
-    return bytes[is_old ? 14 : 10];
+    const size_t place = bytes[8] < 2 ? 13 : 9;  // by the superblock's version
+    return {at, bytes[place], bytes[place + 1]};
   }
-  return sizeof(uint64_t);
+  return {};
 }
+
+/// The objects of a collection of the global heap, of which some bytes were read; none for a damaged one.
+std::optional<HeapObjects> objects_at(const InputFile& file, haddr_t offset, Bytes begin) {
+  constexpr uint64_t least = 4096;
+  constexpr size_t before_size = 8;
+  const uint64_t size = little_endian(begin, before_size, file.sizes.length);
+  const auto end = static_cast<uint64_t>(file.facts.st_size);
+  if (size < least || size > end - std::min<uint64_t>(offset, end)) return std::nullopt;
+  std::vector<unsigned char> whole(size);
+  return read_at(file.descriptor, offset, whole) ? objects_of_heap(whole, file.sizes.length) : std::nullopt;
+}
+
+constexpr size_t heap_begin = 16;  // up to the collection's size and with it
 
 /// False for the beginning of a collection of the global heap that is damaged.
 bool is_readable(const InputFile& file, haddr_t offset, Bytes bytes) {
-  constexpr uint64_t least = 4096;
-  constexpr size_t before_size = 8;
-  if (bytes.size() < before_size + file.length_bytes || !is_heap_collection(bytes)) return true;
-  const uint64_t size = little_endian(bytes, before_size, file.length_bytes);
-  const auto end = static_cast<uint64_t>(file.facts.st_size);
-  if (size < least || size > end - std::min<uint64_t>(offset, end)) return false;
-  std::vector<unsigned char> whole(size);
-  return read_at(file.descriptor, offset, whole) && is_sound_heap(whole, file.length_bytes);
+  return bytes.size() < heap_begin || !is_heap_collection(bytes) || objects_at(file, offset, bytes).has_value();
 }
 
 /// What the library calls.
@@ -89,11 +106,17 @@ struct InputDriver {
       push(H5E_FILE, H5E_CANTOPENFILE, "unable to open file: name = ", name);
       return nullptr;
     }
-    auto* file = new InputFile{};
+    auto file = std::make_unique<InputFile>();
     file->descriptor = descriptor;
     ::fstat(descriptor, &file->facts);
-    file->length_bytes = length_bytes(descriptor, static_cast<uint64_t>(file->facts.st_size));
-    return &file->base;
+    file->sizes = sizes_of(descriptor, static_cast<uint64_t>(file->facts.st_size));
+    if (std::max(file->sizes.address, file->sizes.length) > sizeof(uint64_t)) {  // which the library cannot decode
+      ::close(descriptor);
+      errno = EBADMSG;
+      push(H5E_FILE, H5E_BADVALUE, "the superblock's sizes of addresses and lengths are damaged");
+      return nullptr;
+    }
+    return &file.release()->base;
   }
 
   static herr_t close(H5FD_t* file) {
@@ -117,6 +140,11 @@ struct InputDriver {
 
   static herr_t allocate(H5FD_t* file, H5FD_mem_t, haddr_t size) {
     input(file).allocated = size;
+    return 0;
+  }
+
+  static herr_t handle(H5FD_t* file, hid_t, void** out) {
+    *out = file;
     return 0;
   }
 
@@ -169,6 +197,7 @@ H5FD_class_t input_driver() {
   all.get_eoa = InputDriver::allocated;
   all.set_eoa = InputDriver::allocate;
   all.get_eof = InputDriver::end;
+  all.get_handle = InputDriver::handle;
   all.read = InputDriver::read;
   all.write = InputDriver::write;
   all.lock = InputDriver::lock;
@@ -178,16 +207,52 @@ H5FD_class_t input_driver() {
   return all;
 }
 
+hid_t driver_id() {
+  static const H5FD_class_t description = input_driver();
+  static const hid_t id = H5FDregister(&description);
+  return id;
+}
+
 }  // namespace
 
 hid_t open_hdf5_input(const std::string& path) {
   static const hid_t access = [] {
-    static const H5FD_class_t description = input_driver();
     const hid_t list = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_driver(list, H5FDregister(&description), nullptr);
+    H5Pset_driver(list, driver_id(), nullptr);
     return list;
   }();
   return H5Fopen(path.c_str(), H5F_ACC_RDONLY, access);
+}
+
+HeapOfInput::HeapOfInput(hid_t file) {
+  const Hdf5Id access(H5Fget_access_plist(file), H5Pclose);
+  if (H5Pget_driver(access) == driver_id()) H5Fget_vfd_handle(file, H5P_DEFAULT, &file_);
+}
+
+size_t HeapOfInput::place_bytes() const {
+  return file_ == nullptr ? 0 : number_bytes + static_cast<const InputFile*>(file_)->sizes.address + number_bytes;
+}
+
+bool HeapOfInput::holds(Bytes place) {
+  constexpr size_t most_kept = 1024;
+  const auto& file = *static_cast<const InputFile*>(file_);
+  const uint64_t length = little_endian(place, 0, number_bytes),
+                 address = little_endian(place, number_bytes, file.sizes.address),
+                 number = little_endian(place, number_bytes + file.sizes.address, number_bytes);
+  if (address == 0) return true;
+  auto known = collections_.find(address);
+  if (known == collections_.end()) {
+    std::array<unsigned char, heap_begin> begin = {};
+    const uint64_t offset = file.sizes.origin + address, end = static_cast<uint64_t>(file.facts.st_size);
+    if (offset < address || offset > end || !read_at(file.descriptor, offset, begin) || !is_heap_collection(begin))
+      return false;
+    const auto objects = objects_at(file, offset, begin);
+    if (!objects) return false;
+    if (collections_.size() == most_kept) collections_.clear();
+    known = collections_.emplace(address, *objects).first;
+  }
+  const auto object = known->second.find(number);
+  return object != known->second.end() && object->second == length;
 }
 
 }  // namespace astroclip::io

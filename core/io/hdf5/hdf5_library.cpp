@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "io/hdf5/chunk_filters.h"
 #include "io/hdf5/hdf5_library_internal.h"
+#include "io/hdf5/variable_texts_internal.h"
 
 namespace astroclip::io {
 
@@ -72,7 +73,7 @@ std::string library_reason() {
 
 std::string reading_reason(hid_t set) {
   const std::string reason = library_reason();
-  const Hdf5Id properties(H5Dget_create_plist(set), H5Pclose);
+  const Hdf5Id properties(creation_properties(set), H5Pclose);
   for (int i = 0; i < H5Pget_nfilters(properties); ++i) {
     unsigned flags = 0;
     size_t parameters = 0;

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "io/hdf5/hdf5_input_internal.h"
 #include "io/hdf5/hdf5_library_internal.h"
+#include "io/hdf5/variable_texts_internal.h"
 #include "io/hdf5/written_rows_internal.h"
 
 namespace astroclip::io {
@@ -83,8 +84,9 @@ bool has_dataset(hid_t file, const std::string& name) {
 
 }  // namespace
 
-WrittenRows::WrittenRows(std::string path, hid_t set) : path_(std::move(path)) {
-  const Hdf5Id properties(H5Dget_create_plist(set), H5Pclose);
+WrittenRows::WrittenRows(std::string path, hid_t set, std::string member)
+    : path_(std::move(path)), member_(std::move(member)) {
+  const Hdf5Id properties(creation_properties(set), H5Pclose);
   const Hdf5Id space(H5Dget_space(set), H5Sclose);
   const int rank = H5Sget_simple_extent_ndims(space);
   if (rank <= 0) return;
@@ -129,7 +131,7 @@ int64_t WrittenRows::end_of_few_parts(int64_t begin, int64_t end) const {
 }
 
 std::string WrittenRows::missing(hid_t set, int64_t begin, int64_t end) {
-  if (kind_ == H5D_COMPACT || begin >= end) return damage_;
+  if (extents_.empty() || begin >= end) return damage_;
   Box box{std::vector<hsize_t>(extents_.size(), 0), extents_};
   for (hsize_t& last : box.last) --last;
   box.first[0] = static_cast<hsize_t>(begin);
@@ -138,6 +140,12 @@ std::string WrittenRows::missing(hid_t set, int64_t begin, int64_t end) {
 }
 
 std::string WrittenRows::missing(hid_t set, const Box& box) {
+  const std::string reason = missing_values(set, box);
+  return reason.empty() && kind_ != H5D_VIRTUAL ? damage_of_texts(set, member_, box.first, box.last) : reason;
+}
+
+std::string WrittenRows::missing_values(hid_t set, const Box& box) {
+  if (kind_ == H5D_COMPACT) return damage_;
   if (kind_ == H5D_CHUNKED) return missing_chunks(set, box);
   if (kind_ == H5D_VIRTUAL) return missing_parts(box);
   if (!external_.empty()) return missing_bytes(box);
@@ -332,7 +340,7 @@ std::string WrittenRows::fault_of(const Part& part) const {
     return fmt::format("{}: '{}' has the shape [{}], from which its rows cannot be taken", place, part.dataset,
                        fmt::join(source.extents_, ", "));
   }
-  const std::string reason = source.kind_ == H5D_COMPACT ? source.damage_ : source.missing(set, box);
+  const std::string reason = source.missing(set, box);
   return reason.empty() ? "" : fmt::format("{}: '{}': {}", place, part.dataset, reason);
 }
 

@@ -11,12 +11,12 @@
 namespace astroclip::io {
 
 /// Tells which rows of a dataset nobody wrote, which the library reads as zeros, or cannot be there, which it would
-/// reserve or read beyond. Of values written early and of a fill value other than zero it cannot tell. The library's
-/// lock is held by the caller.
+/// reserve, or read or write beyond. Of values written early and of a fill value other than zero it cannot tell. The
+/// library's lock is held by the caller.
 class WrittenRows {
  public:
-  /// Of a dataset that is open in the file at `path`.
-  WrittenRows(std::string path, hid_t set);
+  /// Of a dataset that is open in the file at `path`, or of one member of a compound dataset.
+  WrittenRows(std::string path, hid_t set, std::string member = "");
 
   /// Whether the dataset consists of parts of others, which takes long to look through.
   bool is_virtual() const { return kind_ == H5D_VIRTUAL; }
@@ -47,6 +47,7 @@ class WrittenRows {
   };
 
   std::string missing(hid_t set, const Box& box);
+  std::string missing_values(hid_t set, const Box& box);
   std::string missing_chunks(hid_t set, const Box& box) const;
   std::string missing_bytes(const Box& box) const;
   std::string missing_parts(const Box& box);
@@ -60,7 +61,7 @@ class WrittenRows {
     hsize_t offset, bytes;
   };
 
-  std::string path_;
+  std::string path_, member_;
   H5D_layout_t kind_ = H5D_COMPACT;
   std::vector<hsize_t> extents_, chunk_;
   hsize_t row_bytes_ = 0;

@@ -97,10 +97,10 @@ class Hdf5Table final : public TableSource {
     if (rows == 0) return values;
     const Hdf5Lock lock;
     const Hdf5Id set(H5Dopen2(file_, places_[column].dataset.c_str(), H5P_DEFAULT), H5Dclose);
-    const std::string missing = WrittenRows(path_, set).missing(set, 0, rows);
+    const std::string& member = places_[column].member;
+    const std::string missing = WrittenRows(path_, set, member).missing(set, 0, rows);
     if (!missing.empty()) throw Error(fmt::format("{}: {}", place, missing));
     const Hdf5Id whole(H5Dget_type(set), H5Tclose);
-    const std::string& member = places_[column].member;
     const Hdf5Id type(
         member.empty() ? H5Tcopy(whole)
                        : H5Tget_member_type(whole, static_cast<unsigned>(H5Tget_member_index(whole, member.c_str()))),
