@@ -210,6 +210,7 @@ void explore(const Options& asked) {
   const bool is_local = serve::is_loopback(options.address);
   console.say(fmt::format("open {} in a browser{}; Ctrl-C ends", server.url(), is_local ? " of this machine" : ""));
   if (!is_local) console.say(fmt::format("{}: {}", options.address, what_others_can_do));
+  explorer.set_work("the view index", 0.0);  // before the first request, so that nobody takes it for complete
   const Building building(
       [&](const Report& told) {
         if (embeddings.rows() > most_waited_for) add_sky(index, catalogue, embeddings.rows(), told);
