@@ -50,7 +50,7 @@ class Page : public testing::Test {
         serve::ServerOptions(), [this](const serve::Request& request) { return explorer_->answer(request); });
     thread_ = std::thread([this] { server_->run([this] { return stop_.load(); }); });
     browser_ = std::make_unique<testing_support::Browser>();
-    browser_->go(server_->url());
+    browser_->go(server_->url() + of_address());
     ASSERT_TRUE(browser_->becomes("document.getElementById('drawn')?.textContent.startsWith('40 of 40')"))
         << text("body");
     ASSERT_TRUE(browser_->becomes("document.querySelectorAll('#table-place tbody tr').length === 40"));
@@ -62,6 +62,9 @@ class Page : public testing::Test {
     stop_ = true;
     thread_.join();
   }
+
+  /// What the address has after the token.
+  virtual std::string of_address() const { return ""; }
 
   /// Of the first twenty objects: each redshift is found 0.01 too great, ± 0.02.
   std::vector<Predicted> some_predictions() const {
@@ -144,7 +147,21 @@ class Page : public testing::Test {
   std::thread thread_;
 };
 
-TEST_F(Page, ShowsTheMapItsQualityAndColours) {
+/// With either of what draws the points.
+class PageOfPoints : public Page, public testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override {
+    Page::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    if (browser_->value("document.getElementById('points').dataset.by") != GetParam())
+      GTEST_SKIP() << "Chromium has no WebGL2";
+  }
+  std::string of_address() const override { return std::string("#points=") + GetParam(); }
+};
+INSTANTIATE_TEST_SUITE_P(PageOfPoints, PageOfPoints, testing::Values("canvas", "webgl"),
+                         [](const auto& one) { return std::string(one.param); });
+
+TEST_P(PageOfPoints, ShowsTheMapItsQualityAndColours) {
   EXPECT_TRUE(draws_points());
   EXPECT_THAT(text("#quality"), HasSubstr("UMAP of the image embeddings, 40 objects. Trustworthiness (15) 0."));
   choose("colour-choice", "redshift");
@@ -288,7 +305,7 @@ TEST_F(Page, SearchesByExamples) {
   browser_->screenshot("examples");
 }
 
-TEST_F(Page, SavesTheViewWithACaption) {
+TEST_P(PageOfPoints, SavesTheViewWithACaption) {
   choose("colour-choice", "redshift");
   ASSERT_TRUE(browser_->becomes("document.getElementById('legend').innerText.includes('redshift')"));
   ASSERT_TRUE(draws_points());
@@ -326,7 +343,7 @@ TEST_F(Page, SavesTheViewWithACaption) {
   }
 }
 
-TEST_F(Page, ShowsPicturesInPlaceOfPointsWhereFewAreInView) {
+TEST_P(PageOfPoints, ShowsPicturesInPlaceOfPointsWhereFewAreInView) {
   ASSERT_TRUE(browser_->becomes("document.getElementById('drawn').textContent.includes('as pictures')"));
   EXPECT_TRUE(
       browser_->becomes("document.getElementById('announcer').textContent.includes('galaxies are shown as pictures')"));
@@ -347,6 +364,102 @@ TEST_F(Page, ShowsPicturesInPlaceOfPointsWhereFewAreInView) {
   browser_->key("Enter");
   EXPECT_TRUE(browser_->becomes("!document.getElementById('drawn').textContent.includes('as pictures')"));
   EXPECT_EQ(browser_->value("document.getElementById('pictures').getAttribute('aria-pressed')"), "false");
+}
+
+/// What draws points, given points in two tiles, of which one is zoomed into: by name, channels of red, green, blue and
+/// opacity, of the one layer and then the other.
+constexpr const char* draw_by_both = R"((async () => {
+  const { makePoints } = await import(new URL('points.js', document.baseURI));
+  const canvas = document.createElement('canvas'), context = canvas.getContext('2d');
+  canvas.width = 150;
+  canvas.height = 100;
+  const draw = () => ['canvas', 'webgl'].map(name => {
+    const painter = makePoints(name, () => {});
+    const pixels = cases.map(([range, layers]) => {
+      painter.draw(context, tiles, layers, range);
+      return [...context.getImageData(0, 0, canvas.width, canvas.height).data];
+    });
+    return { name: painter.name, pixels };
+  });
+  let state = 7;
+  const random = () => { state = (state * 1103515245 + 12345) % 2147483648; return state / 2147483648; };
+  const count = 300, many = make => Array.from({ length: count }, make);
+  const points = () => ({
+    x: Uint16Array.from(many(() => 65536 * random())), y: Uint16Array.from(many(() => 65536 * random() ** 2)), row: new Uint32Array(count),
+    values: Float32Array.from(many((_, i) => i % 5 ? 3 * random() : NaN)), selected: Uint8Array.from(many(() => random() < 0.3 ? 1 : 0)),
+  });
+  const tiles = [{ points: points(), left: -20.25, top: 110.5, step: 190 / 65536 }, { points: points(), left: -4e6 + 0.3, top: 9e6, step: 1e7 / 65536 }];
+  const middle = Math.round(4e6 / tiles[1].step), height = Math.round(9e6 / tiles[1].step);
+  tiles[1].points.x.fill(middle, 0, 40);
+  tiles[1].points.y.fill(height, 0, 40);
+  const layer = (of, selectedOnly, size, fixed) => ({ of, selectedOnly, size, fixed }), grey = [170, 175, 180], blue = [20, 80, 170];
+  const cases = [
+    [null, [layer('all', false, 2, blue)]],
+    [{ low: 0.5, high: 2 }, [layer('without a value', false, 5, grey), layer('with a value', false, 5, null)]],
+    [{ low: 1, high: 1 }, [layer('all', false, 3, grey), layer('with a value', true, 4, null)]],
+    [null, [layer('all', false, 8, grey), layer('all', true, 9, blue)]],
+  ];
+  const drawn = draw();
+  for (const tile of tiles) tile.points.values = tile.points.selected = null;
+  return [...drawn, ...draw()];
+})())";
+
+TEST_F(Page, DrawsTheSamePixelsByEither) {
+  const json drawn = browser_->value(draw_by_both);
+  ASSERT_EQ(drawn.size(), 4U);
+  if (drawn[1]["name"] != "webgl") GTEST_SKIP() << "Chromium has no WebGL2";
+  for (const size_t first : {0, 2}) {  // with values and a selection, and before they have come
+    for (size_t way = 0; way < 4; ++way) {
+      const std::vector<int> canvas = drawn[first]["pixels"][way], webgl = drawn[first + 1]["pixels"][way];
+      ASSERT_EQ(canvas.size(), webgl.size());
+      int64_t inked = 0, others = 0;
+      for (size_t pixel = 0; pixel < canvas.size(); pixel += 4) {
+        inked += canvas[pixel + 3] > 0;
+        bool is_other = false;
+        for (size_t part = pixel; part < pixel + 4; ++part) is_other |= std::abs(canvas[part] - webgl[part]) > 3;
+        others += is_other;
+      }
+      EXPECT_GT(inked, 100) << first << ' ' << way;
+      // A point on the edge of two pixels may fall to either.
+      EXPECT_LE(others, inked / 50) << first << ' ' << way;
+    }
+  }
+}
+
+TEST_F(Page, DrawsFewerPointsOnceFramesAreSlow) {
+  const json most = browser_->value(R"((async () => {
+    const { Budget } = await import(new URL('points.js', document.baseURI)), budget = new Budget(400000), all = [];
+    for (const frame of [60, 60, 20, 60, 60, 60, 20, 70, 70, 70, 90, 90, 90]) { budget.note(frame); all.push(budget.most); }
+    return all;
+  })())");
+  EXPECT_EQ(most, json({400000, 400000, 400000, 400000, 400000, 200000, 200000, 200000, 200000, 100000, 100000, 100000,
+                        100000}));
+}
+
+class PageOfWebgl : public Page {
+  std::string of_address() const override { return "#points=webgl"; }
+};
+
+TEST_F(PageOfWebgl, GoesOnWhenTheGraphicsCardIsLost) {
+  if (browser_->value("document.getElementById('points').dataset.by") != "webgl")
+    GTEST_SKIP() << "Chromium has no WebGL2";
+  ASSERT_TRUE(draws_points());
+  // The map's own canvas of WebGL is not in the document: it is found when it draws.
+  browser_->value(R"((() => {
+    const draw = CanvasRenderingContext2D.prototype.drawImage;
+    CanvasRenderingContext2D.prototype.drawImage = function(from, ...others) {
+      if (from instanceof HTMLCanvasElement && from.getContext('webgl2')) globalThis.webgl = from;
+      return draw.call(this, from, ...others);
+    };
+  })())");
+  browser_->value("document.getElementById('overlay').focus()");
+  browser_->key("+");
+  ASSERT_TRUE(browser_->becomes("globalThis.webgl"));
+  browser_->value("globalThis.webgl.getContext('webgl2').getExtension('WEBGL_lose_context').loseContext()");
+  ASSERT_TRUE(browser_->becomes("document.getElementById('points').dataset.by === 'canvas'"));
+  choose("map-choice", "spectrum/pca");
+  ASSERT_TRUE(browser_->becomes("document.getElementById('drawn').textContent.startsWith('26 of 26')"));
+  EXPECT_TRUE(draws_points());
 }
 
 TEST_F(Page, ShowsTheSkyAndIsDarkWhereTheUserWantsIt) {

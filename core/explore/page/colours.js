@@ -8,6 +8,9 @@ for (let i = 0; i < 256; i++) {
   for (let part = 0; part < 3; part++) steps[3 * i + part] = Math.round(places[low][part] + (at - low) * (places[low + 1][part] - places[low][part]));
 }
 
+/** How opaque a pixel is by the number of points at it; as with the last for more. */
+export const opacities = new Float32Array(16).map((_, count) => 1 - 0.35 ** count);
+
 /** @param {number} share from 0 to 1 */
 export function css(share) {
   const i = 3 * Math.round(255 * Math.min(1, Math.max(0, share)));

@@ -11,7 +11,7 @@ const rowsOfTable = 50;
 /** @type {<T extends HTMLElement>(id: string) => T} */
 const byId = id => /** @type {any} */ (document.getElementById(id));
 const mapChoice = /** @type {HTMLSelectElement} */ (byId('map-choice')), colourChoice = /** @type {HTMLSelectElement} */ (byId('colour-choice'));
-const view = new MapView(byId('density'), byId('points'), byId('overlay'));
+const drawnBy = readAddress().get('points'), view = new MapView(byId('density'), byId('points'), byId('overlay'), drawnBy);
 
 /** @type {any} */ let state;
 /** @type {Panel} */ let panel;
@@ -44,6 +44,7 @@ function writeAddress() {
   clearTimeout(addressTimer);
   addressTimer = setTimeout(() => {
     const parts = new URLSearchParams();
+    if (drawnBy) parts.set('points', drawnBy);
     if (details) parts.set('map', details.id);
     if (colourChoice.value) parts.set('colour', colourChoice.value);
     if (details) parts.set('view', [...view.centre, view.overlay.width / view.scale].map(value => Number(value.toPrecision(6))).join(','));

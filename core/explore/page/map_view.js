@@ -1,23 +1,30 @@
-// The map: tiles of points on a canvas. Points are counted into pixels here rather than drawn by WebGL, so the map looks
-// the same and is as fast on machines without a graphics card.
+// The map: which tiles of points are shown, with pictures, marks and outlines over them.
 import { bytes } from './api.js';
-import { css, steps } from './colours.js';
+import { css } from './colours.js';
+import { Budget, makePoints } from './points.js';
 import { picturesNow } from './thumbnails.js';
 
-const mostDrawn = 400000, mostDensityCells = 256, loadsAtOnce = 4;
+const mostDensityCells = 256, loadsAtOnce = 4;
 const mostInView = 300, mostPictures = 60, pictureSide = 52, gap = 4;  // pixels of the page
 
 /**
  * @typedef {{level: number, x: number, y: number, count: number}} Tile
  * @typedef {{row: number, x: number, y: number, frame: string}} Pictured in device pixels
  * @typedef {{id: string, encoder: string, extent: number[], cells: number, objects: number, tiles: number[][]}} Details
- * @typedef {{x: Uint16Array, y: Uint16Array, row: Uint32Array, values: Float32Array | null, selected: Uint8Array | null}} Points
+ * @typedef {import('./points.js').Points} Points
+ * @typedef {import('./points.js').PlacedTile} PlacedTile
+ * @typedef {import('./points.js').Layer} Layer
  */
 
 export class MapView {
-  /** @param {HTMLCanvasElement} density @param {HTMLCanvasElement} points @param {HTMLCanvasElement} overlay */
-  constructor(density, points, overlay) {
+  /**
+   * @param {HTMLCanvasElement} density @param {HTMLCanvasElement} points @param {HTMLCanvasElement} overlay
+   * @param {string | null} drawnBy "webgl" or "canvas", else what is faster here
+   */
+  constructor(density, points, overlay, drawnBy) {
     this.canvases = [density, points, overlay];
+    this.painter = makePoints(drawnBy, () => this.drawBy(makePoints('canvas', () => {})));
+    this.budget = new Budget(this.painter.most);
     this.overlay = overlay;
     /** @type {Details | null} */ this.details = null;
     /** @type {Tile[]} */ this.tiles = [];
@@ -44,6 +51,15 @@ export class MapView {
     this.isDue = false;
     new ResizeObserver(() => this.resize()).observe(overlay);
     this.listen();
+    this.drawBy(this.painter);
+  }
+
+  /** @param {import('./canvas_points.js').CanvasPoints | import('./webgl_points.js').WebglPoints} painter of the points */
+  drawBy(painter) {
+    this.painter = painter;
+    this.budget = new Budget(painter.most);
+    this.canvases[1].dataset.by = painter.name;
+    this.draw();
   }
 
   /** @param {Details} details */
@@ -131,7 +147,11 @@ export class MapView {
   draw() {
     if (this.isDue) return;
     this.isDue = true;
-    requestAnimationFrame(() => { this.isDue = false; this.drawNow(); });
+    requestAnimationFrame(begin => {
+      this.isDue = false;
+      this.drawNow();
+      requestAnimationFrame(end => this.budget.note(end - begin));
+    });
   }
 
   drawNow() {
@@ -158,7 +178,7 @@ export class MapView {
     for (const at of byLevel) {
       const tile = this.tiles[at], own = side / 2 ** tile.level, x = x0 + tile.x * own, y = y0 + tile.y * own;
       if (x > right || x + own < left || y > top || y + own < bottom) continue;
-      if (count > 0 && count + tile.count > mostDrawn) break;
+      if (count > 0 && count + tile.count > this.budget.most) break;
       count += tile.count;
       chosen.push(at);
       const points = this.loaded.get(at);
@@ -194,25 +214,29 @@ export class MapView {
     this.draw();
   }
 
+  /**
+   * Where the points of a tile are.
+   * @param {number} at @param {Points} points @returns {PlacedTile}
+   */
+  placed(at, points) {
+    const tile = this.tiles[at], [x0, y0, side] = /** @type {Details} */ (this.details).extent, own = side / 2 ** tile.level;
+    const [left, top] = this.pixelOf([x0 + tile.x * own, y0 + tile.y * own]);
+    return { points, left, top, step: own * this.scale / 65536 };
+  }
+
   /** @param {number[]} chosen @param {number} drawn */
   drawPoints(chosen, drawn) {
-    const canvas = this.canvases[1], { width, height } = canvas;
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
-    const image = context.createImageData(width, height);
-    const counts = new Float32Array(width * height), sums = new Float32Array(width * height);
+    const context = /** @type {CanvasRenderingContext2D} */ (this.canvases[1].getContext('2d')), { width, height } = this.canvases[1];
     const size = Math.max(2, Math.min(9, Math.round(Math.sqrt(0.03 * width * height / Math.max(1, drawn)))));
     const dark = matchMedia('(prefers-color-scheme: dark)').matches;
-    const layer = (/** @type {'all' | 'without a value' | 'chosen'} */ which, /** @type {number[] | null} */ fixed) => {
-      counts.fill(0);
-      sums.fill(0);
-      this.count(chosen, counts, sums, which === 'chosen' && this.selection !== null ? size + 1 : size, which);
-      this.paint(image.data, counts, sums, fixed);
-    };
     const grey = dark ? [110, 115, 120] : [170, 175, 180], blue = dark ? [120, 170, 255] : [20, 80, 170], orange = dark ? [255, 157, 77] : [179, 71, 0];
-    if (this.selection !== null) layer('all', grey);
-    else if (this.colour) layer('without a value', grey);
-    layer('chosen', this.colour ? null : this.selection === null ? blue : orange);
-    context.putImageData(image, 0, 0);
+    const ofSelection = this.selection !== null;
+    /** @type {Layer[]} */ const layers = [];
+    if (ofSelection) layers.push({ of: 'all', selectedOnly: false, size, fixed: grey });
+    else if (this.colour) layers.push({ of: 'without a value', selectedOnly: false, size, fixed: grey });
+    layers.push({ of: this.colour ? 'with a value' : 'all', selectedOnly: ofSelection, size: ofSelection ? size + 1 : size, fixed: this.colour ? null : ofSelection ? orange : blue });
+    const tiles = chosen.flatMap(at => { const points = this.loaded.get(at); return points ? [this.placed(at, points)] : []; });
+    this.painter.draw(context, tiles, layers, this.colour);
   }
 
   /**
@@ -220,15 +244,15 @@ export class MapView {
    * @param {number[]} chosen @returns {Pictured[]}
    */
   pointsInView(chosen) {
-    const { width, height } = this.canvases[1], [x0, y0, side] = /** @type {Details} */ (this.details).extent;
+    const { width, height } = this.canvases[1];
     const style = getComputedStyle(this.overlay), plain = style.getPropertyValue('--line'), mark = style.getPropertyValue('--mark');
     /** @type {Pictured[]} */ const found = [];
     for (const at of chosen) {
-      const tile = this.tiles[at], points = this.loaded.get(at);
+      const points = this.loaded.get(at);
       if (!points) return [];
-      const own = side / 2 ** tile.level, [px, py] = this.pixelOf([x0 + tile.x * own, y0 + tile.y * own]), step = own * this.scale / 65536;
+      const { left, top, step } = this.placed(at, points);
       for (let i = 0; i < points.x.length; i++) {
-        const x = px + points.x[i] * step, y = py - points.y[i] * step;
+        const x = left + points.x[i] * step, y = top - points.y[i] * step;
         if (x < 0 || y < 0 || x > width || y > height) continue;
         if (found.length === mostInView) return [];
         const value = this.colour && points.values ? points.values[i] : NaN, { low, high } = this.colour ?? { low: 0, high: 1 };
@@ -275,57 +299,13 @@ export class MapView {
     return this.pictured.find(one => Math.abs(one.x - x) <= half && Math.abs(one.y - y) <= half);
   }
 
-  /**
-   * Counts points into pixels, and sums their shares of the range of colours. "chosen": those of the selection, or all without one, that have a value if it gives the colour.
-   * @param {number[]} chosen @param {Float32Array} counts @param {Float32Array} sums @param {number} size @param {'all' | 'without a value' | 'chosen'} which
-   */
-  count(chosen, counts, sums, size, which) {
-    const { width, height } = this.canvases[1], [x0, y0, side] = /** @type {Details} */ (this.details).extent;
-    const colour = this.colour, span = colour ? (colour.high - colour.low) || 1 : 1, offsets = disc(size, width);
-    const half = size >> 1, high = size - half, selectedOnly = which === 'chosen' && this.selection !== null;
-    for (const at of chosen) {
-      const tile = this.tiles[at], points = this.loaded.get(at);
-      if (!points || (selectedOnly && !points.selected)) continue;
-      const own = side / 2 ** tile.level, [px, py] = this.pixelOf([x0 + tile.x * own, y0 + tile.y * own]), step = own * this.scale / 65536;
-      const { x, y, values, selected } = points;
-      for (let i = 0; i < x.length; i++) {
-        if (selectedOnly && !(/** @type {Uint8Array} */ (selected)[i])) continue;
-        const column = Math.floor(px + x[i] * step), row = Math.floor(py - y[i] * step);
-        if (column < half || row < half || column >= width - high || row >= height - high) continue;
-        let share = 0;
-        if (colour && which !== 'all') {
-          const value = values ? values[i] : NaN, isThere = value === value;
-          if (isThere !== (which === 'chosen')) continue;
-          if (isThere) share = Math.min(1, Math.max(0, (value - colour.low) / span));
-        }
-        const pixel = row * width + column;
-        for (const offset of offsets) { counts[pixel + offset]++; sums[pixel + offset] += share; }
-      }
-    }
-  }
-
-  /** @param {Uint8ClampedArray} data @param {Float32Array} counts @param {Float32Array} sums @param {number[] | null} fixed */
-  paint(data, counts, sums, fixed) {
-    const opaque = new Float32Array(16).map((_, count) => 1 - 0.35 ** count);
-    for (let pixel = 0; pixel < counts.length; pixel++) {
-      const count = counts[pixel];
-      if (count === 0) continue;
-      const alpha = opaque[Math.min(15, count)], at = 4 * pixel, step = 3 * Math.round(255 * sums[pixel] / count);
-      const before = data[at + 3] / 255 * (1 - alpha), all = alpha + before;
-      for (let part = 0; part < 3; part++) {
-        data[at + part] = ((fixed ? fixed[part] : steps[step + part]) * alpha + data[at + part] * before) / all;
-      }
-      data[at + 3] = 255 * all;
-    }
-  }
-
   /** How many objects there are, under what is drawn of them; not needed where all are drawn. */
   drawDensity() {
     const canvas = this.canvases[0], context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
     context.clearRect(0, 0, canvas.width, canvas.height);
     const details = /** @type {Details} */ (this.details);
     if (details.id === 'sky') this.drawGraticule(context, getComputedStyle(this.overlay));
-    if (details.objects <= mostDrawn) return;
+    if (details.objects <= this.budget.most) return;
     const [x0, y0, side] = details.extent, lastLevel = Math.log2(details.cells / mostDensityCells);
     const level = Math.max(0, Math.min(lastLevel, Math.floor(Math.log2(side * this.scale / mostDensityCells / 2))));
     const parts = 2 ** level, own = side / parts, { left, right, bottom, top } = this.shown();
@@ -494,16 +474,4 @@ function onSky(ra, dec) {
     angle -= (2 * angle + Math.sin(2 * angle) - wanted) / slope;
   }
   return [2 * Math.SQRT2 * (180 - ra) / 180 * Math.cos(angle), Math.SQRT2 * Math.sin(angle)];
-}
-
-/**
- * Steps from a pixel to those of a disc around it.
- * @param {number} size @param {number} width
- */
-function disc(size, width) {
-  const offsets = [], middle = (size - 1) / 2, half = size >> 1;
-  for (let y = 0; y < size; y++) for (let x = 0; x < size; x++) {
-    if (size < 4 || (x - middle) ** 2 + (y - middle) ** 2 <= size * size / 4) offsets.push((y - half) * width + x - half);
-  }
-  return offsets;
 }
