@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/markup.h"
 #include "io/output/durable_file.h"
+#include "record/line_colours.h"
 
 namespace astroclip::record {
 
@@ -17,7 +18,7 @@ namespace {
 
 constexpr double page_width = 1000.0, page_height = 420.0;
 constexpr double frame_left = 75.0, frame_right = 985.0, frame_top = 40.0, frame_bottom = 370.0;  // of the frame
-constexpr const char* colours[] = {"#222222", "#c8321e", "#1e64c8", "#2c8c3c"};
+constexpr const char* colours[] = {"#222222", line_colours[1].light, line_colours[0].light, line_colours[2].light};
 
 struct Range {
   double low = HUGE_VAL, high = -HUGE_VAL;

@@ -205,9 +205,10 @@ Figure along_spectra(const ShownAttention& shown, const TestObjects& objects, co
     }
     const std::string name = objects.described(object);
     const int64_t attention = blocks.add(name + ": wavelength, weight in %", lines);
-    std::string plots =
-        fmt::format("data index {0} using 1:2 axes x1y2 with fillsteps linetype 5 fillstyle solid 0.45 title {1}",
-                    attention, row == 0 ? "'weight, mean of heads'" : "''");
+    std::string plots = fmt::format(
+        "data index {0} using 1:2 axes x1y2 with fillsteps linetype 5 fillstyle transparent solid 0.3, "
+        "data index {0} using 1:2 axes x1y2 with steps linetype 5 title {1}",
+        attention, row == 0 ? "'weight, mean of heads'" : "''");
     std::vector<double> seen;
     lines.clear();
     if (pictures.places.contains(object)) {

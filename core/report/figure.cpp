@@ -8,6 +8,7 @@
 
 #include "base/markup.h"
 #include "io/output/durable_file.h"
+#include "record/line_colours.h"
 #include "report/condensed_svg.h"
 #include "report/gnuplot.h"
 
@@ -25,19 +26,24 @@ set border 3 linewidth 0.8
 set tics nomirror out scale 0.6
 set key noautotitle
 set style fill solid noborder
-# Colours that the colour-blind tell apart: Okabe & Ito 2008.
-set linetype 1 linecolor rgb '#0072B2' linewidth 1.6 pointtype 7
-set linetype 2 linecolor rgb '#D55E00' linewidth 1.6 pointtype 5
-set linetype 3 linecolor rgb '#009E73' linewidth 1.6 pointtype 9
-set linetype 4 linecolor rgb '#CC79A7' linewidth 1.6 pointtype 11
-set linetype 5 linecolor rgb '#E69F00' linewidth 1.6 pointtype 13
-set linetype 6 linecolor rgb '#56B4E9' linewidth 1.6 pointtype 15
-set linetype 7 linecolor rgb '#000000' linewidth 1.6 pointtype 3
-set linetype cycle 7
 # Viridis (van der Walt & Smith 2015) at nine places but the first, which a dark page would hide.
 set palette defined (1 '#472c7a', 2 '#3b518b', 3 '#2c718e', 4 '#21908d', 5 '#27ad81', 6 '#5cc863', 7 '#aadc32', \
   8 '#fde725')
+# Colours that the colour-blind tell apart.
 )";
+
+/// figures/style.gp
+std::string style_text() {
+  constexpr int marks[] = {7, 5, 9, 11, 13, 15, 3};
+  constexpr size_t colours = std::size(record::line_colours);
+  static_assert(std::size(marks) == colours + 1);
+  std::string text = figure_style;
+  for (size_t line = 0; line <= colours; ++line) {
+    text += fmt::format("set linetype {} linecolor rgb '{}' linewidth 1.6 pointtype {}\n", line + 1,
+                        line < colours ? record::line_colours[line].light : "#000000", marks[line]);
+  }
+  return text + fmt::format("set linetype cycle {}\n", colours + 1);
+}
 
 void replace_all(std::string& text, std::string_view what, std::string_view by) {
   for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()))
@@ -73,6 +79,13 @@ std::string embedded(std::string svg, const Figure& figure, int64_t number) {
            {"\t", ""},
            {"\n\n", "\n"}}) {
     replace_all(svg, what, by);
+  }
+  for (size_t line = 0; line < std::size(record::line_colours); ++line) {
+    const std::string hex = record::line_colours[line].light, by = fmt::format("var(--line-{})", line + 1);
+    const auto part = [&](size_t at) { return std::stoi(hex.substr(at, 2), nullptr, 16); };
+    // As gnuplot writes a colour, and condensed_svg that of dots.
+    replace_all(svg, fmt::format("rgb({:3}, {:3}, {:3})", part(1), part(3), part(5)), by);
+    replace_all(svg, hex, by);
   }
   return fmt::format(
       "<div class=\"wide\"><svg role=\"img\" aria-labelledby=\"alt-{0}\" width=\"{1}\" height=\"{2}\" viewBox=\"0 0 "
@@ -110,7 +123,7 @@ FigureSheet::FigureSheet(std::string folder, size_t most_bytes)
 std::string FigureSheet::add(std::vector<Figure> figures) {
   if (figures.empty()) return "";
   io::make_folder(folder_);
-  io::write_text(folder_ + "/style.gp", figure_style);
+  io::write_text(folder_ + "/style.gp", style_text());
   std::vector<std::string> scripts;
   for (Figure& figure : figures) {
     const std::string plain = figure.name;

@@ -5,10 +5,20 @@
 #include <algorithm>
 
 #include "base/markup.h"
+#include "record/line_colours.h"
 
 namespace astroclip::report {
 
 namespace {
+
+/// Of figures' lines: `--line-1` …
+std::string line_colours(const char* record::LineColour::*of_page) {
+  std::string text;
+  int line = 0;
+  for (const record::LineColour& colour : record::line_colours)
+    text += fmt::format(" --line-{}: {};", ++line, colour.*of_page);
+  return text;
+}
 
 constexpr std::string_view style = R"(
 :root { color-scheme: light; --back: #fff; --text: #1b1f24; --soft: #5a6470; --line: #c9d0d8; --link: #0a58ca; }
@@ -94,8 +104,10 @@ std::string html_page(std::string_view title, std::string_view body) {
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n"
-      "<style>{}</style>\n</head>\n<body>\n{}</body>\n</html>\n",
-      markup_text(title), style, body);
+      "<style>\n:root {{{} }}\n@media screen and (prefers-color-scheme: dark) {{ :root {{{} }} "
+      "}}{}</style>\n</head>\n<body>\n{}</body>\n</html>\n",
+      markup_text(title), line_colours(&record::LineColour::light), line_colours(&record::LineColour::dark), style,
+      body);
 }
 
 }  // namespace astroclip::report

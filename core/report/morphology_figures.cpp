@@ -81,7 +81,7 @@ Figure radar_of(const Report& report) {
   for (const std::string& question : questions) {
     const double angle = direction(question), x = std::cos(angle), y = std::sin(angle);
     figure.script += fmt::format(
-        "set arrow from 0,0 to {0:.4f},{1:.4f} nohead linecolor rgb '#999999' linewidth 0.5\nset label {4} at "
+        "set arrow from 0,0 to {0:.4f},{1:.4f} nohead linecolor rgb '#888888' linewidth 0.5\nset label {4} at "
         "{2:.4f},{3:.4f} {5}\n",
         x, y, 1.07 * x, 1.07 * y, gnuplot_text(question),
         std::abs(x) < 0.3 ? "center"
@@ -90,7 +90,7 @@ Figure radar_of(const Report& report) {
   }
   figure.script += "set label '0.5' at 0.02,0.53 font ',10'\nset label '1' at 0.02,0.95 font ',10'\n";
   std::string plots =
-      "plot 0.5*cos(t),0.5*sin(t) linecolor rgb '#999999' linewidth 0.5, cos(t),sin(t) linecolor rgb '#999999' "
+      "plot 0.5*cos(t),0.5*sin(t) linecolor rgb '#888888' linewidth 0.5, cos(t),sin(t) linecolor rgb '#888888' "
       "linewidth 0.5";
   Blocks blocks;
   int64_t least = std::numeric_limits<int64_t>::max(), most = 0;

@@ -115,7 +115,7 @@ Figure figure_of(const std::string& stage, const std::vector<fs::path>& tables) 
         drawn.x.back(), panel == 0 ? "set key at graph 1,1.2 right top horizontal\n" : "unset key\n");
     for (const auto& [begin, end] : drawn.shaded) {
       figure.script += fmt::format(
-          "set object rectangle from {:.6g}, graph 0 to {:.6g}, graph 1 behind fillcolor rgb '#E69F00' fillstyle solid "
+          "set object rectangle from {:.6g}, graph 0 to {:.6g}, graph 1 behind fillcolor linetype 5 fillstyle solid "
           "0.25 noborder\n",
           begin, end);
     }
