@@ -157,11 +157,11 @@ Figure figure_of(const RunResults& run, const TestObjects& objects, const Stored
             ? fmt::format(
                   "set logscale cb\nset cblabel 'objects'\nset colorbox user origin 0.43,0.17 size 0.012,0.77\n"
                   "plot data index {} using 1:2:3:3:4 with boxxyerror linecolor palette, x with lines "
-                  "linetype 2 linewidth 1\nunset colorbox\n",
+                  "linetype 2\nunset colorbox\n",
                   block)
             : fmt::format(
                   "plot data index {} using 1:2 with points pointtype 7 pointsize 0.35 linetype 1, "
-                  "x with lines linetype 2 linewidth 1\n",
+                  "x with lines linetype 2\n",
                   block);
   }
   figure.script +=
