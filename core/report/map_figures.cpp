@@ -168,9 +168,11 @@ Figure map_of(const TestObjects& objects, const std::vector<StoredPrediction>& p
     figure.table.rows.push_back({objects.with_unit(label), std::to_string(rising.size()), fmt::format("{:.4g}", low),
                                  fmt::format("{:.4g}", probe::quantile(rising, 0.5)), fmt::format("{:.4g}", high),
                                  fmt::format("{:.2f}", disorder_of(values, near))});
+    // Dots have a rim: the brightest would be lost on a white page, the darkest on a dark one.
     figure.script += fmt::format(
-        "set title {}\nset cbrange [{:.6g}:{:.6g}]\nset cbtics scale 0.3\nplot data index {} using 1:2:3 with points "
-        "pointtype 7 pointsize 0.35 linecolor palette\n",
+        "set title {0}\nset cbrange [{1:.6g}:{2:.6g}]\nset cbtics scale 0.3\nplot data index {3} using 1:2 with points "
+        "pointtype 7 pointsize 0.46 linecolor rgb '#888888', '' index {3} using 1:2:3 with points pointtype 7 "
+        "pointsize 0.32 linecolor palette\n",
         gnuplot_text(objects.with_unit(label)), low, high > low ? high : low + 1.0,
         blocks.add(label + ": x, y, value", lines));
   }
