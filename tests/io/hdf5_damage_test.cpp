@@ -284,6 +284,46 @@ TEST_F(Hdf5DamageTest, RefusesChunksLargerThanTheFile) {
   }
 }
 
+/// Numbers of another byte order, which the library reads: it would take as many bytes as the shape says out of a
+/// buffer that holds fewer.
+TEST_F(Hdf5DamageTest, RefusesChunksThatUnpackToLessThanTheirValues) {
+  const std::vector<uint8_t> literals = {7, 0, 1, 0, 2, 0, 3, 0, 4};                     // LZF: eight bytes follow
+  const std::vector<uint8_t> stored = {0x78, 1, 1, 2, 0, 0xfd, 0xff, 0, 7, 0, 9, 0, 8};  // deflate: two bytes
+  const std::vector<uint8_t> summed = {0, 7, 0, 8, 15, 0, 22, 0};                        // Fletcher-32 of four bytes
+  const auto first = [&](const std::string& name) {
+    std::vector<double> value(1);
+    Hdf5File::open(path_).read_rows(name, std::vector<int64_t>{0}, DType::f64, value.data());
+    return value[0];
+  };
+  {
+    testing_support::Hdf5Written file(path_);
+    file.write_compressed("lzf", {4}, 32000, literals, H5T_STD_I16BE, {4, 261, 8});
+    file.write_compressed("deflate", {1}, H5Z_FILTER_DEFLATE, stored, H5T_STD_I16BE, {4});
+    file.write_compressed("checksum", {2}, H5Z_FILTER_FLETCHER32, summed, H5T_STD_I16BE);
+  }
+  EXPECT_EQ(first("lzf"), 1);
+  EXPECT_EQ(first("deflate"), 7);
+  EXPECT_EQ(first("checksum"), 7);
+  {
+    testing_support::Hdf5Written file(path_);
+    file.write_compressed("lzf", {4000}, 32000, literals, H5T_STD_I16BE, {4, 261, 8});
+    file.write_compressed("deflate", {4000}, H5Z_FILTER_DEFLATE, stored, H5T_STD_I16BE, {4});
+    file.write_compressed("checksum", {4000}, H5Z_FILTER_FLETCHER32, summed, H5T_STD_I16BE);
+    file.write_compressed("shuffle", {4000}, H5Z_FILTER_SHUFFLE, literals, H5T_STD_I16BE);
+    file.write_compressed("bomb", {400000}, H5Z_FILTER_DEFLATE, stored, H5T_STD_I16BE, {4});
+  }
+  for (const auto& [name, reason] : {std::pair("lzf", "it holds 8 bytes, expected 8000"),
+                                     {"deflate", "it holds 2 bytes, expected 8000"},
+                                     {"checksum", "it holds 4 bytes, expected 8000"},
+                                     {"shuffle", "it holds 9 bytes, expected 8000"},
+                                     {"bomb", "it holds fewer than 800000 bytes"}}) {
+    EXPECT_THAT([&] { (void)first(name); },
+                ThrowsMessage<Error>(
+                    testing::AllOf(HasSubstr("the chunk of rows 0 to "), HasSubstr("is damaged"), HasSubstr(reason))))
+        << name;
+  }
+}
+
 TEST_F(Hdf5DamageTest, RefusesNumbersOfAbsurdWidth) {
   const hid_t type = H5Tcopy(H5T_STD_I32LE);
   H5Tset_size(type, 64);

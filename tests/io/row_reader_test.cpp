@@ -413,6 +413,29 @@ TEST_F(RowReaderTest, DecodesLzfOfOtherTypesByTheLibrary) {
   EXPECT_THAT(out, ElementsAre(1, 2, 3, -2));
 }
 
+/// Chunks at the edge, which are as large as the others, may be left without filters.
+TEST_F(RowReaderTest, ReadsChunksWithoutFiltersAtTheEdge) {
+  const hsize_t extent = 5, together = 2;
+  const std::vector<float> written = {1, 2, 3, 4, 5};
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110);
+  const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
+  const hid_t space = H5Screate_simple(1, &extent, nullptr), properties = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_chunk(properties, 1, &together);
+  H5Pset_deflate(properties, 4);
+  H5Pset_chunk_opts(properties, H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS);
+  const hid_t set = H5Dcreate2(file, "x", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+  H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, written.data());
+  H5Dclose(set);
+  H5Sclose(space);
+  H5Pclose(properties);
+  H5Pclose(access);
+  H5Fclose(file);
+  std::vector<float> out(extent);
+  reader("x").read(std::vector<int64_t>{0, 1, 2, 3, 4}, DType::f32, out.data());
+  EXPECT_EQ(out, written);
+}
+
 TEST_F(RowReaderTest, DecodesLzf) {
   // Four literals (1.0F, little-endian), then 16 bytes from four back; a literal, then three bytes from one back.
   const std::vector<uint8_t> short_copy = {3, 0, 0, 0x80, 0x3f, 0xe0, 7, 3};

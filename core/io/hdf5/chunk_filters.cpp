@@ -86,4 +86,31 @@ void undo_filters(std::span<const ChunkFilter> filters, uint32_t skipped, int64_
   }
 }
 
+void require_unpacked(std::span<const ChunkFilter> filters, uint32_t skipped, std::vector<std::byte>& raw,
+                      size_t bytes) {
+  constexpr size_t checksum = 4;
+  constexpr size_t most_of_byte = 1032;  // deflate's longest match of 258 bytes takes two bits
+  const auto is_applied = [&](size_t i) { return (skipped >> i & 1) == 0; };
+  std::vector<std::byte> unpacked;
+  for (size_t i = filters.size(); i-- > 0;) {
+    if (!is_applied(i) || filters[i] == ChunkFilter::shuffle) continue;
+    if (filters[i] == ChunkFilter::checksum) {
+      if (raw.size() < checksum) wrong_size(raw.size(), checksum);
+      raw.resize(raw.size() - checksum);
+      continue;
+    }
+    size_t expected = bytes;
+    for (size_t before = 0; before < i; ++before)
+      if (is_applied(before) && filters[before] == ChunkFilter::checksum) expected += checksum;
+    if (expected / most_of_byte > raw.size()) throw Error(fmt::format("it holds fewer than {} bytes", expected));
+    unpacked.resize(expected);
+    if (filters[i] == ChunkFilter::deflate)
+      inflate(raw, unpacked);
+    else
+      expand_lzf(raw, unpacked);
+    raw.swap(unpacked);
+  }
+  if (raw.size() != bytes) wrong_size(raw.size(), bytes);
+}
+
 }  // namespace astroclip::io

@@ -16,7 +16,7 @@
 namespace astroclip::io {
 
 /// A filter that was applied to a chunk when it was written.
-enum class ChunkFilter { shuffle, deflate, lzf };
+enum class ChunkFilter { shuffle, deflate, lzf, checksum };
 
 /// The storage of a dataset of native f32, f64 or i64. `other` is what only the library can read: datasets of other
 /// types, never written, virtual or outside the file (also by a link), with other filters, or chunked without filters.

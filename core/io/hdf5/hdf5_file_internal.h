@@ -57,7 +57,7 @@ struct Hdf5File::Handle {
   std::atomic<std::shared_ptr<const Hdf5Descriptor>> descriptor;  ///< of a file being read, while that is open
   std::unique_ptr<Hdf5Output> output;                             ///< of a file being written
   std::optional<Hdf5Stamp> stamp;                                 ///< when it was opened first
-  std::map<std::string, WrittenRows> virtual_sets;                ///< of those that were read
+  std::map<std::string, WrittenRows> written;                     ///< of datasets that were read
 
   ~Handle();
   /// Those being read, guarded by the library's lock; the most recently used first.

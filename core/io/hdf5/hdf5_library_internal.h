@@ -3,7 +3,11 @@
 #include <hdf5.h>
 
 #include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
+
+#include "io/hdf5/hdf5.h"
 
 /// Shared by the files that call HDF5.
 namespace astroclip::io {
@@ -35,6 +39,9 @@ class Hdf5Id {
   herr_t (*close_)(hid_t);
 };
 
+/// The filters of a dataset's chunks in the order of writing; none if the program knows one of them not, or some chunks
+/// are left without.
+std::optional<std::vector<ChunkFilter>> filters_of(hid_t properties);
 /// The innermost reason on the library's error stack.
 std::string library_reason();
 /// Why the library cannot read a dataset: the filter that it lacks, or its own reason.

@@ -46,7 +46,29 @@ void allow_places() {
   (void)is_known;
 }
 
+/// A value of variable length has a place in the file, and a pointer in memory, as the library describes types.
+size_t bytes_in_file(hid_t type, size_t place) {
+  const H5T_class_t kind = H5Tget_class(type);
+  if (kind == H5T_VLEN || H5Tis_variable_str(type) > 0) return place;
+  size_t bytes = H5Tget_size(type);
+  if (kind == H5T_ARRAY) {
+    const Hdf5Id element(H5Tget_super(type), H5Tclose);
+    return bytes / H5Tget_size(element) * bytes_in_file(element, place);
+  }
+  for (int i = 0; kind == H5T_COMPOUND && i < H5Tget_nmembers(type); ++i) {
+    const Hdf5Id member(H5Tget_member_type(type, static_cast<unsigned>(i)), H5Tclose);
+    bytes += bytes_in_file(member, place) - H5Tget_size(member);
+  }
+  return bytes;
+}
+
 }  // namespace
+
+size_t bytes_in_file(hid_t set) {
+  const Hdf5Id file(H5Iget_file_id(set), H5Fclose);
+  const Hdf5Id type(H5Dget_type(set), H5Tclose);
+  return bytes_in_file(type, HeapOfInput(file).place_bytes());
+}
 
 std::string damage_of_texts(hid_t set, const std::string& member, const std::vector<hsize_t>& first,
                             const std::vector<hsize_t>& last) {

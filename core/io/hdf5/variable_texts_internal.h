@@ -15,6 +15,9 @@ namespace astroclip::io {
 std::string damage_of_texts(hid_t set, const std::string& member, const std::vector<hsize_t>& first,
                             const std::vector<hsize_t>& last);
 
+/// How many bytes a value of a dataset has in the file.
+size_t bytes_in_file(hid_t set);
+
 /// As H5Dget_create_plist, with a fill value that is of variable length left empty: the library would read it.
 hid_t creation_properties(hid_t set);
 

@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <span>
 
+#include "base/error.h"
 #include "base/text.h"
+#include "io/hdf5/chunk_filters.h"
 #include "io/hdf5/hdf5_input_internal.h"
 #include "io/hdf5/hdf5_library_internal.h"
 #include "io/hdf5/variable_texts_internal.h"
@@ -32,9 +34,7 @@ std::string never_written(hsize_t first, hsize_t last) {
 }
 
 /// libhdf5 1.10 copies out of a dataset that lies in its header whatever its shape asks for.
-std::string damage_of_compact(hid_t set, hid_t type, std::span<const hsize_t> extents) {
-  constexpr hsize_t of_text = 16;  // of variable length: how long it is, and where in the heap
-  hsize_t needed = H5Tis_variable_str(type) > 0 ? of_text : H5Tget_size(type);
+std::string damage_of_compact(hid_t set, hsize_t needed, std::span<const hsize_t> extents) {
   bool is_countable = true;
   for (const hsize_t extent : extents) is_countable = is_countable && !__builtin_mul_overflow(needed, extent, &needed);
   const hsize_t held = H5Dget_storage_size(set);
@@ -92,20 +92,23 @@ WrittenRows::WrittenRows(std::string path, hid_t set, std::string member)
   if (rank <= 0) return;
   extents_.resize(static_cast<size_t>(rank));
   H5Sget_simple_extent_dims(space, extents_.data(), nullptr);
-  const Hdf5Id type(H5Dget_type(set), H5Tclose);
-  row_bytes_ = H5Tget_size(type);
+  row_bytes_ = value_bytes_ = bytes_in_file(set);
   for (size_t axis = 1; axis < extents_.size(); ++axis) row_bytes_ *= extents_[axis];
   if (H5Pget_layout(properties) == H5D_COMPACT) {
-    damage_ = damage_of_compact(set, type, extents_);
+    damage_ = damage_of_compact(set, value_bytes_, extents_);
     return;
   }
-  if (has_fill_value(properties)) return;
   if (std::ranges::find(extents_, hsize_t{0}) != extents_.end()) return;
-  kind_ = H5Pget_layout(properties);
-  if (kind_ == H5D_CHUNKED) {
+  has_fill_value_ = has_fill_value(properties);
+  if (H5Pget_layout(properties) == H5D_CHUNKED) {
+    kind_ = H5D_CHUNKED;
     chunk_.resize(extents_.size());
     H5Pget_chunk(properties, rank, chunk_.data());
+    filters_ = filters_of(properties).value_or(std::vector<ChunkFilter>());
+    return;
   }
+  if (has_fill_value_) return;
+  kind_ = H5Pget_layout(properties);
   if (kind_ == H5D_VIRTUAL) find_parts(properties);
   const int files = kind_ == H5D_CONTIGUOUS ? H5Pget_external_count(properties) : 0;
   for (int i = 0; i < files; ++i) {
@@ -155,7 +158,32 @@ std::string WrittenRows::missing_values(hid_t set, const Box& box) {
   return is_missing ? never_written(0, extents_[0] - 1) : "";
 }
 
-std::string WrittenRows::missing_chunks(hid_t set, const Box& box) const {
+/// libhdf5 reads as many bytes of an unpacked chunk as its shape says, whether there are so many or not.
+std::string WrittenRows::damage_of_chunk(hid_t set, const std::vector<hsize_t>& at, hsize_t bytes) {
+  constexpr hsize_t most_remembered = hsize_t{1} << 30;
+  hsize_t number = 0, values = 1;
+  for (size_t axis = 0; axis < at.size(); ++axis) {
+    number = number * ((extents_[axis] - 1) / chunk_[axis] + 1) + at[axis] / chunk_[axis];
+    values *= chunk_[axis];
+  }
+  if (number < unpacked_.size() && unpacked_[number]) return "";
+  std::vector<std::byte> raw(bytes);
+  uint32_t skipped = 0;
+  if (H5Dread_chunk(set, H5P_DEFAULT, at.data(), &skipped, raw.data()) < 0)
+    return fmt::format("cannot be read: {}", reading_reason(set));
+  try {
+    require_unpacked(filters_, skipped, raw, values * value_bytes_);
+  } catch (const Error& error) {
+    return fmt::format("the chunk of rows {} to {} is damaged: {}", at[0], std::min(at[0] + chunk_[0], extents_[0]) - 1,
+                       error.what());
+  }
+  if (number >= most_remembered) return "";
+  if (number >= unpacked_.size()) unpacked_.resize(number + 1);
+  unpacked_[number] = true;
+  return "";
+}
+
+std::string WrittenRows::missing_chunks(hid_t set, const Box& box) {
   std::vector<hsize_t> begin = box.first;
   for (size_t axis = 0; axis < begin.size(); ++axis) begin[axis] = begin[axis] / chunk_[axis] * chunk_[axis];
   std::vector<hsize_t> at = begin;
@@ -164,9 +192,11 @@ std::string WrittenRows::missing_chunks(hid_t set, const Box& box) const {
   H5Fget_filesize(file, &most);
   for (size_t axis = at.size(); axis > 0;) {
     hsize_t bytes = 0;
-    if (H5Dget_chunk_storage_size(set, at.data(), &bytes) < 0 || bytes == 0)
-      return never_written(at[0], std::min(at[0] + chunk_[0], extents_[0]) - 1);
+    const bool is_there = H5Dget_chunk_storage_size(set, at.data(), &bytes) >= 0 && bytes > 0;
+    if (!is_there && !has_fill_value_) return never_written(at[0], std::min(at[0] + chunk_[0], extents_[0]) - 1);
     if (bytes > most) return damaged_chunk(at[0], bytes);
+    const std::string damage = is_there && !filters_.empty() ? damage_of_chunk(set, at, bytes) : "";
+    if (!damage.empty()) return damage;
     for (axis = at.size(); axis > 0; --axis) {
       at[axis - 1] += chunk_[axis - 1];
       if (at[axis - 1] <= box.last[axis - 1]) break;

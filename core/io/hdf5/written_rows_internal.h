@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "io/hdf5/hdf5.h"
+
 namespace astroclip::io {
 
 /// Tells which rows of a dataset nobody wrote, which the library reads as zeros, or cannot be there, which it would
@@ -48,7 +50,8 @@ class WrittenRows {
 
   std::string missing(hid_t set, const Box& box);
   std::string missing_values(hid_t set, const Box& box);
-  std::string missing_chunks(hid_t set, const Box& box) const;
+  std::string missing_chunks(hid_t set, const Box& box);
+  std::string damage_of_chunk(hid_t set, const std::vector<hsize_t>& at, hsize_t bytes);
   std::string missing_bytes(const Box& box) const;
   std::string missing_parts(const Box& box);
   void find_parts(hid_t properties);
@@ -64,7 +67,10 @@ class WrittenRows {
   std::string path_, member_;
   H5D_layout_t kind_ = H5D_COMPACT;
   std::vector<hsize_t> extents_, chunk_;
-  hsize_t row_bytes_ = 0;
+  std::vector<ChunkFilter> filters_;
+  bool has_fill_value_ = false;
+  std::vector<bool> unpacked_;  ///< chunks by their number that are known to hold all their values
+  hsize_t value_bytes_ = 0, row_bytes_ = 0;
   std::string damage_;  ///< of values that lie in the header; "" where there is none
   std::vector<ExternalFile> external_;
   std::vector<Part> parts_;
