@@ -263,6 +263,60 @@ TEST_F(Hdf5DamageTest, ValuesInAHeaderMustAllBeThere) {
   EXPECT_THAT(read, ThrowsMessage<Error>(HasSubstr("dataset 'x': is damaged: its header holds 0 bytes")));
 }
 
+/// The library decodes datatypes whatever they say, and copies beyond what it decoded.
+TEST_F(Hdf5DamageTest, DatatypesMustFitTogether) {
+  struct Row {
+    int32_t count;
+    double flux;
+  };
+  const hsize_t rows = 2;
+  const int8_t no = 0, yes = 1;
+  const hid_t truth = H5Tenum_create(H5T_STD_I8LE), compound = H5Tcreate(H5T_COMPOUND, sizeof(Row));
+  H5Tenum_insert(truth, "FALSE", &no);
+  H5Tenum_insert(truth, "TRUE", &yes);
+  H5Tinsert(compound, "count", offsetof(Row, count), H5T_STD_I32LE);
+  H5Tinsert(compound, "flux", offsetof(Row, flux), H5T_IEEE_F64LE);
+  const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(1, &rows, nullptr);
+  for (const auto& [name, type] : {std::pair("truth", truth), {"row", compound}, {"number", H5T_STD_I16BE}}) {
+    const hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    if (type == H5T_STD_I16BE) H5Aclose(H5Acreate2(set, "scale", H5T_IEEE_F32BE, space, H5P_DEFAULT, H5P_DEFAULT));
+    H5Dclose(set);
+  }
+  for (const hid_t type : {truth, compound}) H5Tclose(type);
+  H5Sclose(space);
+  H5Fclose(file);
+  const std::string bytes = read_text(path_);
+  struct Damage {
+    std::string dataset,
+        found;  ///< a type's version and class, three bytes of flags, four of its size, and what follows
+    size_t at;
+    char byte;
+  };
+  const auto text = [](std::initializer_list<int> values) { return std::string(values.begin(), values.end()); };
+  const std::string count = text({0x10, 8, 0, 0, 4, 0, 0, 0, 0, 0, 32, 0}),
+                    big = text({0x10, 9, 0, 0, 2, 0, 0, 0, 0, 0, 16, 0});
+  for (const Damage& damage :
+       {Damage{"truth", text({0x18, 2, 0, 0, 1, 0, 0, 0, 0x10}), 4, 64},  // wider than its integers
+        {"truth", text({0x18, 2, 0, 0, 1, 0, 0, 0, 0x10}), 1, 99},        // names beyond the message
+        {"row", text({0x16, 2, 0, 0, 16, 0, 0, 0}), 4, 8},                // smaller than its members
+        {"row", count, 10, 33},                                           // more bits than it has
+        {"number", big, 4, 0},
+        {"number", text({0x11, 33, 31, 0, 4, 0, 0, 0}), 2, 32},  // of its attribute: the sign's bit
+        {"number", text({0x11, 33, 31, 0, 4, 0, 0, 0}), 4, 1}}) {
+    const size_t at = bytes.find(damage.found);
+    ASSERT_NE(at, std::string::npos) << damage.dataset;
+    std::string damaged = bytes;
+    damaged[at + damage.at] = damage.byte;
+    write_text(path_, damaged);
+    EXPECT_THAT([&] { (void)Hdf5File::open(path_).shape(damage.dataset); },
+                ThrowsMessage<Error>(testing::AllOf(HasSubstr(damage.dataset), HasSubstr("datatype is damaged"))))
+        << damage.at;
+  }
+  write_text(path_, bytes);
+  for (const char* name : {"truth", "row", "number"}) EXPECT_EQ(Hdf5File::open(path_).shape(name), Shape({2}));
+}
+
 /// The index of chunks says of one that it has 4 GiB.
 TEST_F(Hdf5DamageTest, RefusesChunksLargerThanTheFile) {
   for (const unsigned deflate : {4U, 0U}) {

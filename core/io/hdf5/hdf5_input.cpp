@@ -9,6 +9,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "io/hdf5/global_heap_internal.h"
 #include "io/hdf5/hdf5_input_internal.h"
 #include "io/hdf5/hdf5_library_internal.h"
+#include "io/hdf5/object_header_internal.h"
 
 #if H5_VERSION_GE(1, 13, 0)
 #include <H5FDdevelop.h>
@@ -42,6 +44,7 @@ struct InputFile {
   struct stat facts;
   haddr_t allocated;
   Sizes sizes;
+  std::set<uint64_t> pieces;  ///< where headers that were looked at continue
 };
 
 InputFile& input(H5FD_t* file) { return *reinterpret_cast<InputFile*>(file); }
@@ -98,6 +101,25 @@ bool is_readable(const InputFile& file, haddr_t offset, Bytes bytes) {
   return bytes.size() < heap_begin || !is_heap_collection(bytes) || objects_at(file, offset, bytes).has_value();
 }
 
+/// False for the beginning of an object header of version 1 with a damaged datatype.
+bool has_sound_header(InputFile& file, haddr_t offset, Bytes begin) {
+  constexpr size_t prefix = 16, before_size = 8;
+  constexpr uint64_t read_first = 512;  // by the library, which then goes on from there
+  if (begin.size() < prefix || begin[0] != 1 || begin[1] != 0 || file.pieces.contains(offset)) return true;
+  const auto end = static_cast<uint64_t>(file.facts.st_size);
+  std::vector<HeaderPiece> pieces = {{offset + prefix - file.sizes.origin, little_endian(begin, before_size, 4)}};
+  if (prefix + pieces[0].bytes > read_first) file.pieces.insert(offset + read_first);
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const uint64_t at = pieces[i].address + file.sizes.origin;
+    if (at > end || pieces[i].bytes > end - at) continue;  // the library sees that itself
+    if (i > 0 && !file.pieces.insert(at).second) continue;
+    std::vector<unsigned char> messages(pieces[i].bytes);
+    if (!read_at(file.descriptor, at, messages)) return false;
+    if (!has_sound_types(messages, file.sizes.address, file.sizes.length, pieces)) return false;
+  }
+  return true;
+}
+
 /// What the library calls.
 struct InputDriver {
   static H5FD_t* open(const char* name, unsigned, hid_t, haddr_t) {
@@ -131,8 +153,9 @@ struct InputDriver {
     return key(a) < key(b) ? -1 : key(b) < key(a) ? 1 : 0;
   }
 
+  /// Not H5FD_FEAT_ACCUMULATE_METADATA, with which the library ends the program where a damaged address is near 2^64.
   static herr_t query(const H5FD_t*, unsigned long* features) {
-    *features = H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_DEFAULT_VFD_COMPATIBLE;
+    *features = H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_DEFAULT_VFD_COMPATIBLE;
     return 0;
   }
 
@@ -150,7 +173,7 @@ struct InputDriver {
 
   static haddr_t end(const H5FD_t* file, H5FD_mem_t) { return static_cast<haddr_t>(input(file).facts.st_size); }
 
-  static herr_t read(H5FD_t* file, H5FD_mem_t, hid_t, haddr_t offset, size_t size, void* bytes) {
+  static herr_t read(H5FD_t* file, H5FD_mem_t kind, hid_t, haddr_t offset, size_t size, void* bytes) {
     const std::span<unsigned char> read_bytes(static_cast<unsigned char*>(bytes), size);
     if (offset > input(file).allocated || size > input(file).allocated - offset) {
       errno = EOVERFLOW;
@@ -161,10 +184,16 @@ struct InputDriver {
       push(H5E_IO, H5E_READERROR, "file read failed");
       return -1;
     }
-    if (is_readable(input(file), offset, read_bytes)) return 0;
     errno = EBADMSG;
-    push(H5E_HEAP, H5E_BADVALUE, "the global heap is damaged");
-    return -1;
+    if (!is_readable(input(file), offset, read_bytes)) {
+      push(H5E_HEAP, H5E_BADVALUE, "the global heap is damaged");
+      return -1;
+    }
+    if (kind == H5FD_MEM_OHDR && !has_sound_header(input(file), offset, read_bytes)) {
+      push(H5E_OHDR, H5E_BADVALUE, "an object header's datatype is damaged");
+      return -1;
+    }
+    return 0;
   }
 
   static herr_t write(H5FD_t*, H5FD_mem_t, hid_t, haddr_t, size_t, const void*) { return -1; }
