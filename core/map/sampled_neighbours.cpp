@@ -72,7 +72,7 @@ class SampledSearch {
                   searchers = grouped(compared.cells, cells_of_row, cells_of_row, chosen_.size());
     compared.cells = {};
     for (size_t part = 0; part < parts_of_cells; ++part) {
-      const std::string name = fmt::format("near/{}", part);
+      const std::string name = fmt::format("cells/{}", part);  // unlike those of UMAP, which it may be kept beside
       if (const auto kept = keeper_ != nullptr ? keeper_->find(name) : std::nullopt) {
         least_.clear();
         append_values(least_, *kept);

@@ -117,5 +117,20 @@ TEST(SampledDistances, GoOnWhereTheyWereEnded) {
   EXPECT_EQ(found.least, expected.least);
 }
 
+TEST(SampledDistances, AreKeptBesideAnUnfinishedMap) {
+  const std::vector<float> values = grouped_rows();
+  const UnitRows rows(values, width);
+  const SampledOptions options{.references = 60};
+  KeptParts kept;
+  const Keeper keeper = keeper_of(kept);
+  std::vector<int64_t> all(static_cast<size_t>(rows.count()));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  (void)umap(rows.select(all), {.neighbours = 5, .epochs = 20}, {}, nullptr, &keeper);
+  const NeighbourDistances found = sampled_distances(rows, options, {}, &keeper),
+                           expected = sampled_distances(rows, options);
+  EXPECT_EQ(found.mean, expected.mean);
+  EXPECT_EQ(found.least, expected.least);
+}
+
 }  // namespace
 }  // namespace astroclip::map
