@@ -228,57 +228,6 @@ void FitsFile::State::check_pixels(const FitsHdu& hdu, int64_t bytes) const {
                           hdu.shape.str(), bytes));
 }
 
-int64_t FitsFile::State::pixels_of_tile(int64_t tile) const {
-  int64_t pixels = 1, rest = tile - 1;
-  for (int64_t axis = 1; axis <= key("ZNAXIS", 0); ++axis) {
-    const int64_t extent = key(fmt::format("ZNAXIS{}", axis).c_str(), 1);
-    const int64_t side = std::max<int64_t>(1, key(fmt::format("ZTILE{}", axis).c_str(), axis == 1 ? extent : 1));
-    const int64_t tiles = std::max<int64_t>(1, (extent + side - 1) / side);
-    const int64_t here = std::clamp<int64_t>(extent - rest % tiles * side, 0, side);
-    if (__builtin_mul_overflow(pixels, here, &pixels)) return 0;
-    rest /= tiles;
-  }
-  return pixels;
-}
-
-void FitsFile::State::check_unpacked(int64_t tile, int64_t end) const {
-  constexpr int64_t of_float = 4, of_double = 8;
-  std::array<char, 4> bytes = {};
-  int status = 0;
-  read_raw(end - std::ssize(bytes), bytes, status);
-  int64_t size = 0;
-  for (size_t i = bytes.size(); i-- > 0;) size = size << 8 | static_cast<unsigned char>(bytes[i]);
-  const int64_t pixels = pixels_of_tile(tile);
-  if (status != 0) return fits_clear_errmsg();
-  if (size == of_double * pixels || (size == of_float * pixels && key("ZBITPIX", 0) == FLOAT_IMG)) return;
-  throw Error(fmt::format("{}: is damaged: {} has a tile of {} pixels in {} bytes", path, label(hdus.size() - 1),
-                          pixels, size));
-}
-
-void FitsFile::State::check_tiles() const {
-  int status = 0;
-  if (fits_is_compressed_image(file, &status) == 0) return;
-  const int64_t tiles = key("NAXIS2", 0), heap = key("PCOUNT", 0);
-  const int64_t heap_begin = data_begin() + key("THEAP", key("NAXIS1", 0) * tiles);
-  constexpr std::string_view gzipped = "GZIP_COMPRESSED_DATA";
-  const bool has_numbers = key("ZBITPIX", 0) < 0;
-  for (std::string name : {"COMPRESSED_DATA", "GZIP_COMPRESSED_DATA", "UNCOMPRESSED_DATA", "NULL_PIXEL_MASK"}) {
-    int column = 0;
-    status = 0;
-    fits_get_colnum(file, CASEINSEN, name.data(), &column, &status);
-    for (int64_t tile = 1; tile <= tiles && status == 0; ++tile) {
-      LONGLONG count = 0, offset = 0;
-      fits_read_descriptll(file, column, tile, &count, &offset, &status);
-      if (count < 0 || count > heap) {
-        throw Error(fmt::format("{}: is damaged: {} has a tile of {} bytes in a heap of {}", path,
-                                label(hdus.size() - 1), count, heap));
-      }
-      if (count > 0 && has_numbers && name == gzipped) check_unpacked(tile, heap_begin + offset + count);
-    }
-    if (status != 0) fits_clear_errmsg();
-  }
-}
-
 int64_t FitsFile::State::data_begin() const {
   LONGLONG header = 0, data = 0, end = 0;
   int status = 0;
@@ -384,7 +333,6 @@ FitsFile FitsFile::open(const std::string& path) {
                               state.label(state.hdus.size() - 1), begin + bytes, size));
     }
     state.check_pixels(state.hdus.back(), bytes);
-    state.check_tiles();
     constexpr int64_t block = 2880;
     end = begin + (bytes + block - 1) / block * block;
   }
@@ -416,6 +364,8 @@ std::vector<double> FitsFile::image(const std::string& name) const {
     throw Error(fmt::format("{}: {}: expected an image, found {}", path(), state_->label(hdu),
                             found.is_table ? "a table" : "no data, or more axes than are supported"));
   }
+  const std::vector<int64_t> corner(static_cast<size_t>(found.shape.rank()));
+  state_->check_tiles(found, corner, found.shape.extents());
   std::vector<double> values(static_cast<size_t>(found.shape.numel()));
   int status = 0, any_undefined = 0;  // cfitsio always writes the latter
   double undefined = undefined_number;
@@ -451,6 +401,7 @@ std::string FitsFile::header(const FitsHdu& hdu) const {
 std::vector<double> FitsFile::section(const FitsHdu& hdu, std::span<const int64_t> first,
                                       std::span<const int64_t> extent) const {
   const std::string label = state_->go_to(hdu);
+  state_->check_tiles(hdu, first, extent);
   const auto axes = static_cast<size_t>(hdu.shape.rank());
   std::vector<long> begin(axes), end(axes), step(axes, 1);
   int64_t count = 1;

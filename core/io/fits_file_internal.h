@@ -20,6 +20,7 @@ struct FitsFile::State {
   fitsfile* file = nullptr;
   std::vector<FitsHdu> hdus;
   std::string warning;
+  std::vector<std::vector<bool>> sound_tiles;  ///< of each HDU, those that were checked
 
   explicit State(std::string of) : path(std::move(of)) {}
   State(const State&) = delete;
@@ -54,12 +55,6 @@ struct FitsFile::State {
   bool check_block(std::string_view block) const;
   /// Throws Error for a shape that no data of so many bytes can fill, however well it is compressed.
   void check_pixels(const FitsHdu& hdu, int64_t bytes) const;
-  /// Throws Error where a tile of a compressed image is larger than all of them: cfitsio would reserve its bytes.
-  void check_tiles() const;
-  /// Throws Error unless a tile of floating-point numbers that gzip packed, whose bytes end at `end`, says to have as
-  /// many as the tile has pixels: cfitsio would read others from nowhere.
-  void check_unpacked(int64_t tile, int64_t end) const;
-  int64_t pixels_of_tile(int64_t tile) const;
   /// Offset of the data of the current HDU.
   int64_t data_begin() const;
   /// Whether all bytes in [begin, end) of the file, decompressed, are zeros, blanks or ends of lines, which some
@@ -68,6 +63,12 @@ struct FitsFile::State {
   void add_current();
   void describe_table(FitsHdu& hdu, int& status) const;
   void describe_image(FitsHdu& hdu, int& status) const;
+
+  // Tiles (fits_tiles.cpp).
+
+  /// Throws Error naming the first damaged tile among those that hold `extent` pixels from `first` on of the image
+  /// where `file` is, slowest axis first: cfitsio's decoders read and write beyond what damaged ones have.
+  void check_tiles(const FitsHdu& hdu, std::span<const int64_t> first, std::span<const int64_t> extent);
 
   // Columns (fits_columns.cpp).
 

@@ -2,6 +2,7 @@
 
 #include <fitsio.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <stdexcept>
@@ -31,10 +32,14 @@ class FitsWriter {
 
   /// The images that follow are compressed without loss, in tiles of whole rows, `rows` of them.
   FitsWriter& compress(long rows = 1) {
-    const long tile[] = {100000, rows};
-    fits_set_compression_type(file_, GZIP_1, &status_);
-    fits_set_tile_dim(file_, 2, const_cast<long*>(tile), &status_);
     fits_set_quantize_level(file_, 0.0F, &status_);
+    return compress(GZIP_1, {rows, 100000});
+  }
+  /// The same by another code, in tiles of a shape, slowest axis first.
+  FitsWriter& compress(int code, std::vector<long> tile) {
+    std::ranges::reverse(tile);
+    fits_set_compression_type(file_, code, &status_);
+    fits_set_tile_dim(file_, static_cast<int>(tile.size()), tile.data(), &status_);
     return checked();
   }
 
@@ -43,7 +48,12 @@ class FitsWriter {
     const std::vector<long> axes(shape.rbegin(), shape.rend());
     fits_create_img(file_, bitpix, static_cast<int>(axes.size()), const_cast<long*>(axes.data()), &status_);
     if (!name.empty()) fits_write_key(file_, TSTRING, "EXTNAME", const_cast<char*>(name.c_str()), nullptr, &status_);
-    fits_write_img(file_, TDOUBLE, 1, static_cast<LONGLONG>(values.size()), values.data(), &status_);
+    if (bitpix == BYTE_IMG)  // cfitsio packs short integers only if they are such
+      write_pixels(TBYTE, std::vector<unsigned char>(values.begin(), values.end()));
+    else if (bitpix == SHORT_IMG)
+      write_pixels(TSHORT, std::vector<int16_t>(values.begin(), values.end()));
+    else
+      write_pixels(TDOUBLE, values);
     return checked();
   }
 
@@ -87,6 +97,10 @@ class FitsWriter {
   FitsWriter& checked() {
     if (status_ != 0) throw std::runtime_error("cfitsio status " + std::to_string(status_));
     return *this;
+  }
+  template <class T>
+  void write_pixels(int type, std::vector<T> values) {
+    fits_write_img(file_, type, 1, static_cast<LONGLONG>(values.size()), values.data(), &status_);
   }
   void write(int number, Column& column) {
     if (!column.texts.empty()) {
