@@ -92,12 +92,12 @@ std::vector<Figure> comparison_figures(const std::vector<ResultTable>& tables, c
       "set yrange [{}:-0.5]\nset ytics ({}) scale 0\nset xlabel 'R²'\nset grid xtics linecolor rgb '#bbbbbb'\n"
       "set key tmargin horizontal\nplot {}\n",
       rows - 0.5, fmt::join(names, ", "), fmt::join(plots, ", \\\n  "));
-  figure.caption = fmt::format("R² of the models of {} runs on {} test objects.", runs.size(),
+  figure.caption = fmt::format("R² of the models of {} runs on {} test objects.", plots.size(),
                                least == most ? std::to_string(most) : fmt::format("{} to {}", least, most));
   figure.errors =
       "Bars are standard errors: over test objects, by the bootstrap, and over random starts of probes, added in "
       "quadrature.";
-  figure.alt = fmt::format("Points with error bars: R² of {} runs in {} lines.", runs.size(), lines.size());
+  figure.alt = fmt::format("Points with error bars: R² of {} runs in {} lines.", plots.size(), lines.size());
   return {figure};
 }
 

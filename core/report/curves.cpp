@@ -85,7 +85,7 @@ Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) 
   Blocks blocks;
   std::vector<std::string> plots;
   double least = std::numeric_limits<double>::infinity(), greatest = 0.0;
-  int64_t steps = 0, averaged = 0, batch = 0;
+  int64_t steps = 0, averaged = 0, least_batch = std::numeric_limits<int64_t>::max(), batch = 0;
   bool any_validation = false;
   for (size_t run = 0; run < runs.size(); ++run) {
     const std::vector<LossPoint> training = points_of(runs[run], stage, "loss"),
@@ -117,7 +117,7 @@ Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) 
     }
     steps = std::max(steps, training.back().step);
     if (const auto own = runs[run].batches.find(stage); own != runs[run].batches.end())
-      batch = std::max(batch, own->second);
+      least_batch = std::min(least_batch, own->second), batch = std::max(batch, own->second);
     averaged = std::max(averaged, (std::ssize(training) + most_points - 1) / most_points);
     int64_t before = 0;
     for (const auto& [step, mean, error] : means_of(training, table_lines)) {
@@ -134,7 +134,7 @@ Figure curves_of(const std::vector<RunResults>& runs, const std::string& stage) 
       many ? fmt::format("tmargin horizontal maxcols {}", names_in_line) : "top right", fmt::join(plots, ", \\\n  "));
   figure.caption = fmt::format(
       "Loss of stage {} over {} {}{}. Training: {}{}.", stage, steps, steps == 1 ? "step" : "steps",
-      batch > 0 ? fmt::format(" of {}{} objects", many ? "up to " : "", batch) : "",
+      batch > 0 ? fmt::format(" of {}{} objects", least_batch < batch ? "up to " : "", batch) : "",
       averaged > 1 ? fmt::format("means of up to {} steps", averaged) : "each step",
       any_validation ? fmt::format("; validation{}: the objects set apart, at each validation", many ? " (dashed)" : "")
                      : "");

@@ -495,7 +495,7 @@ TEST(ReportFigures, SayOfHowManyTheyAreAndHowErrorsWereEstimated) {
   io::write_text(run + "/report.json", evaluate::report_json(reports));
   io::write_text(run + "/resolved.toml", "[[stages]]\nname = \"spectra\"\nbatch = 32\naccumulate = 2\n");
   write_report(read_results({run}), scratch("one_run"));
-  write_report(read_results({run, finished_run("other", reports)}), scratch("two_runs"));
+  write_report(read_results({run, finished_run("other", reports), finished_run("without", {})}), scratch("three_runs"));
   const std::regex caption("<figcaption><b>Figure [0-9]+.</b> ([^<]*)</figcaption>"),
       number("[0-9]+ (test )?(objects|steps?)|to [0-9]+ questions");
   const auto captions_of = [&](const std::string& name) {
@@ -510,8 +510,9 @@ TEST(ReportFigures, SayOfHowManyTheyAreAndHowErrorsWereEstimated) {
   std::vector<std::string> captions = captions_of("one_run");
   EXPECT_EQ(captions.size(), 4U + 1U + 2U + 1U + 2U + 2U + 1U + 2U);
   EXPECT_THAT(captions, Contains(HasSubstr("over 400 steps of 64 objects. Training: means of up to 3 steps")));
-  const std::vector<std::string> compared = captions_of("two_runs");
-  EXPECT_THAT(compared, Contains(HasSubstr("Bars are standard errors: over test objects, by the bootstrap")));
+  const std::vector<std::string> compared = captions_of("three_runs");
+  EXPECT_THAT(compared, Contains(HasSubstr("R² of the models of 2 runs on 20 test objects. Bars are standard errors: "
+                                           "over test objects, by the bootstrap")));
   captions.insert(captions.end(), compared.begin(), compared.end());
   for (const std::string& one : captions) {
     EXPECT_TRUE(std::regex_search(one, number)) << one;
