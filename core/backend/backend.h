@@ -365,7 +365,8 @@ class Backend {
                            DType dtype, bool accumulate) = 0;
   /// y[i, :] = x[index[i], :]; index is i64 in range.
   virtual void gather_rows(ConstView x, ConstView index, View y) = 0;
-  /// dx[index[i], :] += dy[i, :], in the order of i.
+  /// dx[index[i], :] += dy[i, :], in the order of i. Both may have the stored dtype, to which each addition is rounded,
+  /// or their sum.
   virtual void scatter_add_rows(ConstView dy, ConstView index, View dx) = 0;
   virtual void add_rows(const AddRowsArguments& arguments) = 0;
   virtual void add_rows_backward(const AddRowsBackwardArguments& arguments) = 0;

@@ -74,11 +74,13 @@ ConstView Call::random(const Shape& shape, double low, double high) {
   return values(draw(shape.numel(), low, high), shape);
 }
 
-ConstView Call::random(const Shape& shape, DType type) {
-  std::vector<double> numbers = draw(shape.numel(), -2.0, 2.0);
+std::vector<double> Call::draw_of_bf16(int64_t count) {
+  std::vector<double> numbers = draw(count, -2.0, 2.0);
   for (double& number : numbers) number = std::round(number * 64.0) / 64.0;
-  return values(numbers, shape, type);
+  return numbers;
 }
+
+ConstView Call::random(const Shape& shape, DType type) { return values(draw_of_bf16(shape.numel()), shape, type); }
 
 ConstView Call::values(const std::vector<double>& numbers, const Shape& shape, DType type) {
   inputs_.push_back(buffer("", shape, type, around_inputs, numbers));
@@ -98,6 +100,11 @@ View Call::output(const std::string& name, const Shape& shape, DType type) {
 View Call::in_place(const std::string& name, const Shape& shape, double low, double high) {
   outputs_.push_back(buffer(name, shape, dtype(), guard, draw(shape.numel(), low, high)));
   return {outputs_.back().data(), shape, dtype()};
+}
+
+View Call::in_place(const std::string& name, const Shape& shape, DType type) {
+  outputs_.push_back(buffer(name, shape, type, guard, draw_of_bf16(shape.numel())));
+  return {outputs_.back().data(), shape, type};
 }
 
 std::vector<Call::Output> Call::outputs() const {

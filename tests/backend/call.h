@@ -35,6 +35,7 @@ class Call {
   View output(const std::string& name, const Shape& shape, DType type);
   /// An output that starts with numbers of its own.
   View in_place(const std::string& name, const Shape& shape, double low = -2.0, double high = 2.0);
+  View in_place(const std::string& name, const Shape& shape, DType type);
 
   struct Output {
     std::string name;
@@ -59,6 +60,7 @@ class Call {
   /// With the guards, on the host.
   std::vector<std::byte> contents(const Buffer& buffer) const;
   std::vector<double> draw(int64_t count, double low, double high);
+  std::vector<double> draw_of_bf16(int64_t count);
 
   std::list<Buffer> inputs_, outputs_;
   uint64_t drawn_ = 0;

@@ -122,6 +122,19 @@ std::vector<Case> layout_cases() {
                        call.backend.scatter_add_rows(call.random({5, width}), call.indices({5, 0, 0, 3, 5}),
                                                      call.in_place("dx", {6, width}));
                      }});
+    cases.push_back({"gather_rows", fmt::format("stored, width {}", width), Exactness::copies,
+                     [=](Call& call) {
+                       call.backend.gather_rows(call.random({6, width}, call.stored()), call.indices({5, 0, 0, 3, 5}),
+                                                call.output("y", {5, width}, call.stored()));
+                     },
+                     true});
+    cases.push_back({"scatter_add_rows", fmt::format("stored, width {}", width), Exactness::sums,
+                     [=](Call& call) {
+                       call.backend.scatter_add_rows(call.random({5, width}, call.stored()),
+                                                     call.indices({5, 0, 0, 3, 5}),
+                                                     call.in_place("dx", {6, width}, call.stored()));
+                     },
+                     true});
   }
   cases.push_back(
       {"scatter_add_rows", "many rows to few", Exactness::sums, [](Call& call) {

@@ -96,6 +96,21 @@ void add_blocks(const void* x, int64_t x_pitch, void* y, int64_t y_pitch, int64_
   }
 }
 
+template <class T>
+void scatter_add(ConstView dy, ConstView index, View dx) {
+  const int64_t count = index.numel(), width = dy.numel() / count;
+  // Threads share the columns: rows may meet in one target, and must do so in their own order.
+  parallel_for(width, std::max<int64_t>(16, elementwise_grain / count), [&](int64_t begin, int64_t end) {
+    for (int64_t i = 0; i < count; ++i) {
+      T* target = dx.as<T>() + index.as<int64_t>()[i] * width;
+      const T* source = dy.as<T>() + i * width;
+      for (int64_t j = begin; j < end; ++j) {
+        target[j] = T(static_cast<float>(target[j]) + static_cast<float>(source[j]));
+      }
+    }
+  });
+}
+
 }  // namespace
 
 void CpuBackend::copy_blocks(const void* x, int64_t x_pitch, void* y, int64_t y_pitch, int64_t width, int64_t rows,
@@ -133,18 +148,11 @@ void CpuBackend::gather_rows(ConstView x, ConstView index, View y) {
 }
 
 void CpuBackend::scatter_add_rows(ConstView dy, ConstView index, View dx) {
-  expect_f32(dy, "scatter_add_rows");
   const int64_t count = index.numel();
   if (count == 0) return;
-  const int64_t width = dy.numel() / count;
-  // Threads share the columns: rows may meet in one target, and must do so in their own order.
-  parallel_for(width, std::max<int64_t>(16, elementwise_grain / count), [&](int64_t begin, int64_t end) {
-    for (int64_t i = 0; i < count; ++i) {
-      float* target = dx.as<float>() + index.as<int64_t>()[i] * width;
-      const float* source = dy.as<float>() + i * width;
-      for (int64_t j = begin; j < end; ++j) target[j] += source[j];
-    }
-  });
+  if (dy.dtype == DType::bf16) return scatter_add<BFloat16>(dy, index, dx);
+  expect_f32(dy, "scatter_add_rows");
+  scatter_add<float>(dy, index, dx);
 }
 
 }  // namespace astroclip::cpu

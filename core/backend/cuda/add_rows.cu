@@ -45,17 +45,19 @@ struct AddAll {
 };
 
 /// sum [rows, of_row] = x, with the `count` rows of y added where the index says; sum may be x.
+template <class T>
 struct AddIndexed {
-  const float *x, *y, *scale;
+  const T *x, *y;
+  const float* scale;
   const int64_t* index;
   int64_t count, rows, of_row, width;
   float factor;
-  float* sum;
+  T* sum;
 };
 
 /// A warp finds which rows of y belong to its row of x, and adds them in their order.
-template <int N>
-__global__ void __launch_bounds__(row_threads) add_indexed(AddIndexed a) {
+template <int N, class T>
+__global__ void __launch_bounds__(row_threads) add_indexed(AddIndexed<T> a) {
   constexpr int parts = 4, stride = 32 * N;
   const int64_t chunks = (a.of_row + parts * stride - 1) / (parts * stride), unit = thread_of_grid() / 32;
   const int64_t row = unit / chunks;
@@ -94,16 +96,17 @@ __global__ void __launch_bounds__(row_threads) add_indexed(AddIndexed a) {
   }
 }
 
-void add_where_indexed(const AddIndexed& a) {
+template <class T>
+void add_where_indexed(const AddIndexed<T>& a) {
   if (a.rows * a.of_row == 0) return;
   const auto queue = [&](auto kernel, int64_t of_warp) {
     const int64_t chunks = (a.of_row + of_warp - 1) / of_warp;
     launch(kernel, blocks_for(a.rows * chunks, row_warps), row_threads, a);
   };
   if (aligned(a.x, a.y, a.scale, a.sum) && a.width % 4 == 0) {
-    queue(&add_indexed<4>, 512);
+    queue(&add_indexed<4, T>, 512);
   } else {
-    queue(&add_indexed<1>, 128);
+    queue(&add_indexed<1, T>, 128);
   }
 }
 
@@ -174,11 +177,13 @@ __global__ void __launch_bounds__(row_threads) scaled_backward(ScaledBackward a)
 }  // namespace
 
 void CudaBackend::scatter_add_rows(ConstView dy, ConstView index, View dx) {
-  expect_f32(dy, "scatter_add_rows");
   if (dy.numel() == 0) return;
   const int64_t count = index.numel(), width = dy.numel() / count;
-  add_where_indexed({dx.as<float>(), dy.as<float>(), nullptr, index.as<int64_t>(), count, dx.numel() / width, width,
-                     width, 1.0f, dx.as<float>()});
+  with_float(dy.dtype, "scatter_add_rows", [&](auto number) {
+    using T = decltype(number);
+    add_where_indexed<T>({dx.as<T>(), dy.as<T>(), nullptr, index.as<int64_t>(), count, dx.numel() / width, width, width,
+                          1.0f, dx.as<T>()});
+  });
 }
 
 void CudaBackend::add_rows(const AddRowsArguments& a) {
@@ -189,7 +194,7 @@ void CudaBackend::add_rows(const AddRowsArguments& a) {
   auto* sum = a.sum.as<float>();
   const int64_t width = a.x.shape[-1], rows = a.x.shape[0];
   if (a.index) {
-    add_where_indexed(
+    add_where_indexed<float>(
         {x, y, scale, a.index.as<int64_t>(), a.index.numel(), rows, a.x.numel() / rows, width, factor, sum});
   } else {
     for_elements<4>(a.x.numel(), aligned(x, y, scale, sum) && width % 4 == 0, AddAll{x, y, scale, factor, sum, width});
