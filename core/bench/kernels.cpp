@@ -309,7 +309,7 @@ std::vector<Row> kernel_rows(bool on_card) {
     add("attention_pool", "", [](const Settings& s, const Blocks& b) { return attention_pool(s, b, false); });
     add("attention_pool", ", gradient", [](const Settings& s, const Blocks& b) { return attention_pool(s, b, true); });
   }
-  if (on_card) add_attention(Adding(rows, on_card, "crops of 26 tokens", {512, 26, 16, 64}));
+  add_attention(Adding(rows, on_card, "crops of 26 tokens", {on_card ? 512 : 64, 26, 16, 64}));
   add_pointwise(specformer);
   if (on_card) {
     add_pointwise(vit);

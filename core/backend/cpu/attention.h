@@ -22,9 +22,11 @@ inline int64_t backward_grain(const AttentionBackwardArguments& a) {
 }
 
 void attention_f32(const AttentionArguments& arguments);
+void attention_f32_backward(const AttentionBackwardArguments& arguments);
 
 /// Operands rounded to bf16, on processors that multiply it.
 void attention_bf16(const AttentionArguments& arguments);
+void attention_bf16_backward(const AttentionBackwardArguments& arguments);
 
 /// The same on processors with AMX (onednn::has_amx), for any number of queries and also for what is stored in bf16.
 /// Results differ in the last digits: sums have another order.
