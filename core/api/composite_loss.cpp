@@ -25,6 +25,9 @@ class SharedEmbeddings final : public LossContext {
   Encoded encode(const std::string& view, const Tensor& mask, TokenForm form) override {
     return step_.encode(view, mask, form);
   }
+  Encoded encode_selected(const std::string& view, const Tensor& mask, const std::vector<int64_t>& selected) override {
+    return step_.encode_selected(view, mask, selected);
+  }
   Tensor embed(const std::string& view) override {
     Tensor& embedding = embeddings_[view];
     if (!embedding.defined()) embedding = step_.embed(view);

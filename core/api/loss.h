@@ -87,6 +87,10 @@ class LossContext {
   virtual Tensor tokens(const std::string& view) = 0;
   /// The backbone's features of a view; `mask` [B, T] may be undefined.
   virtual Encoded encode(const std::string& view, const Tensor& mask, TokenForm form) = 0;
+  /// The same for pretraining of some tokens only: those at `selected` of [B · crops · T], as [M, D] (undefined where
+  /// none is selected). An encoder that is SelectedTokens saves the others' part of the last block.
+  virtual Encoded encode_selected(const std::string& view, const Tensor& mask,
+                                  const std::vector<int64_t>& selected) = 0;
   /// The head's embedding of a view [B, E].
   virtual Tensor embed(const std::string& view) = 0;
   /// The encoder behind a view, for its reconstruction head.

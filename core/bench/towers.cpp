@@ -369,17 +369,20 @@ Work self_distillation(const SelfDistillation& distilled, const Settings& settin
   for (NamedTensor& entry : loss->parameters("loss")) {
     if (entry.trainable) weights.push_back(std::move(entry));
   }
-  const auto of_crop = [&](int64_t pixels) {
-    const int64_t patches = pixels / 12 * (pixels / 12);
-    return operations_of_blocks(settings.small ? 2 : tower.blocks, patches + 1, student->dim());
+  // Of a crop of which `read` tokens are read: the last block's output projection and MLP are of those alone.
+  const auto of_crop = [&](int64_t pixels, double read) {
+    const int64_t length = pixels / 12 * (pixels / 12) + 1;
+    const auto width = static_cast<double>(student->dim());
+    return operations_of_blocks(settings.small ? 2 : tower.blocks, length, student->dim()) -
+           (static_cast<double>(length) - read) * (2.0 + 16.0) * width * width;
   };
   const double kept = 1.0 - distilled.skipped;
   const double masked = 0.5 * 0.3 * 2.0 * static_cast<double>(student->token_shape()[0]);
   const double of_head = 2.0 * (static_cast<double>(student->dim()) * 2048.0 + 2048.0 * 2048.0 + 2048.0 * 256.0 +
                                 256.0 * static_cast<double>(prototypes));
-  const double of_student =
-      kept * (2.0 * of_crop(side) + local_crops * of_crop(local_size)) + (2.0 + local_crops + masked) * of_head;
-  const double of_teacher = 2.0 * of_crop(side) + (2.0 + masked) * of_head;
+  const double of_student = kept * (2.0 * of_crop(side, 1.0 + masked / 2.0) + local_crops * of_crop(local_size, 1.0)) +
+                            (2.0 + local_crops + masked) * of_head;
+  const double of_teacher = 2.0 * of_crop(side, 1.0 + masked / 2.0) + (2.0 + masked) * of_head;
   return of_objects(step_of(loss, engine, adamw(std::move(weights), 3.0), settings.precision), batch,
                     3.0 * of_student + of_teacher, "2 + 8 crops");
 }

@@ -2,11 +2,38 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/operators.h"
 
 namespace astroclip::nn {
+
+namespace {
+
+/// Rows `index` of the tokens x [B, T, D]: [rows, D].
+Tensor tokens_at(const Tensor& x, const Tensor& index) {
+  return ops::gather_rows(ops::reshape(x, {x.size(0) * x.size(1), x.size(2)}), index);
+}
+
+/// Of `rows` of tokens those of the kept samples: where they are among `rows`, and in the kept samples' own tokens.
+struct KeptRows {
+  KeptRows(const std::vector<int64_t>& rows, int64_t tokens, const std::vector<int64_t>& samples, Device device) {
+    std::vector<int64_t> all, kept;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto sample = std::ranges::lower_bound(samples, rows[i] / tokens);
+      if (sample == samples.end() || *sample != rows[i] / tokens) continue;
+      all.push_back(static_cast<int64_t>(i));
+      kept.push_back((sample - samples.begin()) * tokens + rows[i] % tokens);
+    }
+    if (all.empty()) return;
+    in_all = Tensor::from_host(all, {std::ssize(all)}, device);
+    in_kept = Tensor::from_host(kept, {std::ssize(kept)}, device);
+  }
+  Tensor in_all, in_kept;  ///< i64; undefined where there are none
+};
+
+}  // namespace
 
 Init uniform_fan_in(int64_t in) { return Init::uniform(1.0 / std::sqrt(static_cast<double>(in))); }
 
@@ -101,16 +128,21 @@ Tensor TransformerBlock::add_branch(const Tensor& x, const Tensor& branch, const
   return ops::add_rows(x, drop(product(branch)), {.index = {}, .scale = scale});
 }
 
-Tensor TransformerBlock::add_kept(const Tensor& x, const Tensor& branch, const Linear& product, const Tensor& scale,
-                                  const KeptSamples& kept) const {
-  return ops::add_rows(x, drop(product(branch)), {.index = kept.index, .scale = scale, .factor = kept.scale});
+Tensor TransformerBlock::add_some(const Tensor& x, const Tensor& index, double factor, const Tensor& branch,
+                                  const Linear& product, const Tensor& scale) const {
+  return ops::add_rows(x, drop(product(branch)), {.index = index, .scale = scale, .factor = factor});
 }
 
+KeptSamples TransformerBlock::draw(const Tensor& x) const {
+  return draw_kept(x.size(0), stochastic_depth(), dropout_seed(), x.device());
+}
+
+bool TransformerBlock::skips() const { return training() && stochastic_depth().rate > 0.0; }
+
 Tensor TransformerBlock::operator()(const Tensor& x) const {
-  if (training() && stochastic_depth().rate > 0.0) {
-    const auto draw = [&] { return draw_kept(x.size(0), stochastic_depth(), dropout_seed(), x.device()); };
-    const KeptSamples attention = draw();
-    return (*this)(x, attention, draw());
+  if (skips()) {
+    const KeptSamples attention = draw(x);
+    return (*this)(x, attention, draw(x));
   }
   return recomputed([this, x] {
     const Tensor mixed = add_branch(x, attend(x), projection_, scale1_);
@@ -122,9 +154,36 @@ Tensor TransformerBlock::operator()(const Tensor& x, const KeptSamples& attentio
   return recomputed([=, this] {
     Tensor y = x;
     if (attention.index.defined()) {
-      y = add_kept(y, attend(ops::gather_rows(y, attention.index)), projection_, scale1_, attention);
+      const Tensor branch = attend(ops::gather_rows(y, attention.index));
+      y = add_some(y, attention.index, attention.scale, branch, projection_, scale1_);
     }
-    if (mlp.index.defined()) y = add_kept(y, expand(ops::gather_rows(y, mlp.index)), contract_, scale2_, mlp);
+    if (mlp.index.defined()) {
+      y = add_some(y, mlp.index, mlp.scale, expand(ops::gather_rows(y, mlp.index)), contract_, scale2_);
+    }
+    return y;
+  });
+}
+
+Tensor TransformerBlock::of_rows(const Tensor& x, const std::vector<int64_t>& rows) const {
+  const Tensor index = Tensor::from_host(rows, {std::ssize(rows)}, x.device());
+  if (!skips()) {
+    return recomputed([=, this] {
+      const Tensor mixed = add_branch(tokens_at(x, index), tokens_at(attend(x), index), projection_, scale1_);
+      return add_branch(mixed, expand(mixed), contract_, scale2_);
+    });
+  }
+  const KeptSamples attention = draw(x), mlp = draw(x);
+  const KeptRows attended(rows, x.size(1), attention.samples, x.device()),
+      expanded(rows, x.size(1), mlp.samples, x.device());
+  return recomputed([=, this] {
+    Tensor y = tokens_at(x, index);
+    if (attended.in_all.defined()) {
+      const Tensor branch = tokens_at(attend(ops::gather_rows(x, attention.index)), attended.in_kept);
+      y = add_some(y, attended.in_all, attention.scale, branch, projection_, scale1_);
+    }
+    if (expanded.in_all.defined()) {
+      y = add_some(y, expanded.in_all, mlp.scale, expand(ops::gather_rows(y, expanded.in_all)), contract_, scale2_);
+    }
     return y;
   });
 }

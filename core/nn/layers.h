@@ -84,6 +84,9 @@ class TransformerBlock final : public Module {
   Tensor operator()(const Tensor& x) const;
   /// The same with the branches of given samples only.
   Tensor operator()(const Tensor& x, const KeptSamples& attention, const KeptSamples& mlp) const;
+  /// The same of some tokens, `rows` of [B · T]: [rows, dim]. All attends for them, but what follows the attention is
+  /// computed for no others.
+  Tensor of_rows(const Tensor& x, const std::vector<int64_t>& rows) const;
   /// The attention weights of the first token over all of x [B, T, dim]: [B, heads, T].
   Tensor first_attention(const Tensor& x) const;
 
@@ -92,9 +95,12 @@ class TransformerBlock final : public Module {
   Tensor expand(const Tensor& x) const;
   /// x + drop(scale · product(branch)), fused without dropout.
   Tensor add_branch(const Tensor& x, const Tensor& branch, const Linear& product, const Tensor& scale) const;
-  /// The same for a branch of some samples.
-  Tensor add_kept(const Tensor& x, const Tensor& branch, const Linear& product, const Tensor& scale,
-                  const KeptSamples& kept) const;
+  /// The same for a branch of some rows of x, `factor` times.
+  Tensor add_some(const Tensor& x, const Tensor& index, double factor, const Tensor& branch, const Linear& product,
+                  const Tensor& scale) const;
+  /// Whether some samples skip the branches, and a draw of those that do not.
+  bool skips() const;
+  KeptSamples draw(const Tensor& x) const;
   Tensor drop(const Tensor& value) const;
 
   BlockOptions options_;

@@ -9,6 +9,11 @@
 
 namespace astroclip::nn {
 
+KeptSamples::KeptSamples(std::vector<int64_t> kept, double factor, Device device)
+    : samples(std::move(kept)), scale(factor) {
+  if (!samples.empty()) index = Tensor::from_host(samples, {std::ssize(samples)}, device);
+}
+
 KeptSamples draw_kept(int64_t batch, const StochasticDepth& options, uint64_t seed, Device device) {
   Rng rng(seed, RngStream::dropout);
   const double share = 1.0 - options.rate;
@@ -24,8 +29,7 @@ KeptSamples draw_kept(int64_t batch, const StochasticDepth& options, uint64_t se
     std::ranges::sort(kept);
     scale = static_cast<double>(batch) / static_cast<double>(count);
   }
-  if (kept.empty()) return {};
-  return {Tensor::from_host(kept, {static_cast<int64_t>(kept.size())}, device), scale};
+  return {std::move(kept), scale, device};
 }
 
 }  // namespace astroclip::nn

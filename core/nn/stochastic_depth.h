@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "tensor/tensor.h"
 
@@ -20,8 +21,11 @@ struct StochasticDepth {
 
 /// Samples for which a branch is computed.
 struct KeptSamples {
-  Tensor index;        ///< i64, ascending; undefined where none is kept
-  double scale = 1.0;  ///< of what the branch adds
+  KeptSamples() = default;
+  KeptSamples(std::vector<int64_t> samples, double scale, Device device);
+  std::vector<int64_t> samples;  ///< ascending
+  Tensor index;                  ///< the same on the device; undefined where none is kept
+  double scale = 1.0;            ///< of what the branch adds
 };
 
 /// A draw among `batch` samples, from a stream keyed by `seed`.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/loss.h"
+#include "api/selected_tokens.h"
 #include "backend/backend.h"
 #include "base/error.h"
 
@@ -59,6 +60,9 @@ class PlainEngine final : public LossSetup, public LossContext {
   Tensor tokens(const std::string& view) override { return tower(view).encoder->tokenize(tower(view).raw); }
   Encoded encode(const std::string& view, const Tensor& mask, TokenForm form) override {
     return tower(view).encoder->encode(tokens(view), mask, form);
+  }
+  Encoded encode_selected(const std::string& view, const Tensor& mask, const std::vector<int64_t>& selected) override {
+    return astroclip::encode_selected(*tower(view).encoder, tokens(view), mask, selected);
   }
   Tensor embed(const std::string& view) override {
     return tower(view).encoder->embed(encode(view, {}, TokenForm::alignment));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "api/selected_tokens.h"
 #include "autograd/tape.h"
 #include "backend/backend.h"
 #include "backend/pinned.h"
@@ -90,7 +91,7 @@ Tensor StepContext::tokens_of(const std::string& view) {
   return tokens_[view] = tower(view).tokenize(on_device(view));
 }
 
-Encoded StepContext::encode(const std::string& view, const Tensor& mask, TokenForm form) {
+void StepContext::expect_features(const std::string& view) const {
   expect_whole(view);
   if (splits()) {
     throw Error(
@@ -98,7 +99,17 @@ Encoded StepContext::encode(const std::string& view, const Tensor& mask, TokenFo
                     "'accumulate' makes a step of several smaller batches",
                     stage_.spec.name, stage_.spec.loss.plugin));
   }
+}
+
+Encoded StepContext::encode(const std::string& view, const Tensor& mask, TokenForm form) {
+  expect_features(view);
   return tower(view).encode(tokens_of(view), mask, form);
+}
+
+Encoded StepContext::encode_selected(const std::string& view, const Tensor& mask,
+                                     const std::vector<int64_t>& selected) {
+  expect_features(view);
+  return astroclip::encode_selected(tower(view), tokens_of(view), mask, selected);
 }
 
 Tensor StepContext::embed(const std::string& view) {

@@ -33,6 +33,7 @@ class StepContext final : public LossContext {
   Tensor raw(const std::string& view) override;
   Tensor tokens(const std::string& view) override;
   Encoded encode(const std::string& view, const Tensor& mask, TokenForm form) override;
+  Encoded encode_selected(const std::string& view, const Tensor& mask, const std::vector<int64_t>& selected) override;
   Tensor embed(const std::string& view) override;
   const Encoder& encoder(const std::string& view) const override { return tower(view); }
   Tensor label(const std::string& name) const override;
@@ -51,6 +52,8 @@ class StepContext final : public LossContext {
   bool splits() const { return stage_.spec.micro_batch > 0 && stage_.spec.micro_batch < batch_size(); }
   /// Throws Error when the loss announced that it asks for the view's embedding alone.
   void expect_whole(const std::string& view) const;
+  /// Throws Error where the loss may not ask for the features of the view's tokens.
+  void expect_features(const std::string& view) const;
   const std::vector<double>& read_label(const std::string& name) const;
   /// The view on the device, from `raw` if the loss asked for it there.
   Tensor on_device(const std::string& view) const;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/attention_weights.h"
+#include "api/selected_tokens.h"
 #include "base/error.h"
 #include "data/survey.h"
 #include "nn/head_config.h"
@@ -122,6 +123,21 @@ class Backbone final : public nn::Module {
     return {ops::reshape(ops::narrow(x, 1, 0, 1), {batch, p_.dim}), patch_tokens};
   }
 
+  /// Class tokens [B, dim] and the features of `selected` patches of [B · T]: [M, dim].
+  Encoded encode_selected(const Tensor& patches, const Tensor& mask, const std::vector<int64_t>& selected) const {
+    const int64_t count = patches.size(1), before = p_.classes() + p_.registers, length = before + count;
+    const int64_t classes = patches.size(0) * p_.classes(), chosen = std::ssize(selected);
+    std::vector<int64_t> rows;
+    for (int64_t i = 0; i < classes; ++i) rows.push_back(i * length);
+    for (const int64_t patch : selected) rows.push_back(patch / count * length + before + patch % count);
+    if (rows.empty()) return {};
+    Tensor x = enter(patches, mask, true);
+    for (size_t i = 0; i + 1 < blocks_.size(); ++i) x = (*blocks_[i])(x);
+    x = norm_(blocks_.back()->of_rows(x, rows));
+    return {classes > 0 ? ops::narrow(x, 0, 0, classes) : Tensor(),
+            chosen > 0 ? ops::narrow(x, 0, classes, chosen) : Tensor()};
+  }
+
   /// The class token's attention weights over patches [B, T, C·P·P] in the last block: [B, heads, T].
   Tensor class_attention(const Tensor& patches) const {
     Tensor x = enter(patches, {}, true);
@@ -182,7 +198,7 @@ class Backbone final : public nn::Module {
   mutable std::map<int64_t, Tensor> axes_;  ///< weights that resample positions, by patches along a side of a crop
 };
 
-class Vit final : public Encoder, public TokenGrid, public AttentionWeights {
+class Vit final : public Encoder, public SelectedTokens, public TokenGrid, public AttentionWeights {
  public:
   using Parameters = VitParameters;
 
@@ -268,6 +284,11 @@ head = { width = 256, heads = 4 }
     const bool aligns = form == TokenForm::alignment;
     return backbone_.encode(tokens, mask, !aligns || p_.alignment_positions,
                             aligns ? ops::Readers::pooling : ops::Readers::any);
+  }
+
+  Encoded encode_selected(const Tensor& tokens, const Tensor& mask,
+                          const std::vector<int64_t>& selected) const override {
+    return backbone_.encode_selected(tokens, mask, selected);
   }
 
   Tensor attention(const Tensor& tokens, TokenForm form) const override {

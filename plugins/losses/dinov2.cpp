@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "api/momentum_encoder.h"
+#include "api/selected_tokens.h"
 #include "autograd/tape.h"
 #include "nn/block_masks.h"
 #include "nn/self_distillation.h"
@@ -133,16 +134,16 @@ loss = { plugin = "dinov2", prototypes = 4096, teacher_temperature_warmup = 500 
   LossValue forward(LossContext& context) override {
     const int64_t crops = 2 * context.batch_size();
     const Masked masked = draw_masks(context, crops);
-    const Encoded student = context.encode(global, masked.mask, TokenForm::pretraining);
+    const Encoded student = context.encode_selected(global, masked.mask, masked.patches);
     if (!student.cls_token.defined()) {
       fail(fmt::format("encoder '{}' has no class token", encoders_->leader().plugin_name()));
     }
-    nn::SelfDistillation::Features of_student{student.cls_token, {}, masked.of(student.tokens)}, of_teacher;
-    if (p_.local_crops > 0) of_student.local = context.encode(local, {}, TokenForm::pretraining).cls_token;
+    nn::SelfDistillation::Features of_student{student.cls_token, {}, student.tokens}, of_teacher;
+    if (p_.local_crops > 0) of_student.local = context.encode_selected(local, {}, {}).cls_token;
     {
       const autograd::NoGrad no_grad;
-      const Encoded teacher = encoders_->follower().encode(context.tokens(global), {}, TokenForm::pretraining);
-      of_teacher = {teacher.cls_token, {}, masked.of(teacher.tokens)};
+      const Encoded teacher = encode_selected(encoders_->follower(), context.tokens(global), {}, masked.patches);
+      of_teacher = {teacher.cls_token, {}, teacher.tokens};
     }
     const auto terms =
         (*objective_)(of_student, of_teacher, masked.weights, temperature(context.step()), context.communicator());
@@ -182,15 +183,9 @@ loss = { plugin = "dinov2", prototypes = 4096, teacher_temperature_warmup = 500 
   static constexpr const char* local = "local";
 
   struct Masked {
-    Tensor mask;     ///< [crops, T]; undefined where nothing is masked, as the others
-    Tensor index;    ///< of the masked patches among all, i64 [M]
-    Tensor weights;  ///< [M]: 1/(masked patches of the same crop)
-
-    /// Masked rows of tokens [crops, T, D]: [M, D].
-    Tensor of(const Tensor& tokens) const {
-      if (!index.defined()) return {};
-      return ops::gather_rows(ops::reshape(tokens, {tokens.size(0) * tokens.size(1), tokens.size(2)}), index);
-    }
+    Tensor mask;                   ///< [crops, T]; undefined where nothing is masked
+    std::vector<int64_t> patches;  ///< M, of crops · T
+    Tensor weights;                ///< [M]: 1/(masked patches of the same crop); undefined where nothing is masked
   };
 
   Masked draw_masks(LossContext& context, int64_t crops) const {
@@ -198,7 +193,7 @@ loss = { plugin = "dinov2", prototypes = 4096, teacher_temperature_warmup = 500 
     const auto rng = [&](int64_t i) { return context.rng(RngStream::masks, i); };
     const std::vector<float> mask =
         nn::block_masks(crops, side_, p_.masked_crops, p_.masked_patches[0], p_.masked_patches[1], rng);
-    std::vector<int64_t> index;
+    std::vector<int64_t> masked;
     std::vector<float> weights;
     const int64_t patches = side_ * side_;
     for (int64_t crop = 0; crop < crops; ++crop) {
@@ -206,14 +201,13 @@ loss = { plugin = "dinov2", prototypes = 4096, teacher_temperature_warmup = 500 
       const auto hidden = static_cast<float>(std::count(first, first + patches, 1.0F));
       for (int64_t patch = 0; patch < patches; ++patch) {
         if (first[patch] == 0.0F) continue;
-        index.push_back(crop * patches + patch);
+        masked.push_back(crop * patches + patch);
         weights.push_back(1.0F / hidden);
       }
     }
-    if (index.empty()) return {};
-    const auto count = static_cast<int64_t>(index.size());
-    const Tensor uploaded = context.upload(mask, {crops, patches});
-    return {uploaded, Tensor::from_host(index, {count}, uploaded.device()), context.upload(weights, {count})};
+    if (masked.empty()) return {};
+    const int64_t count = std::ssize(masked);
+    return {context.upload(mask, {crops, patches}), std::move(masked), context.upload(weights, {count})};
   }
 
   double temperature(int64_t step) const {

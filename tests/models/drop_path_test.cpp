@@ -29,8 +29,7 @@ class DropPathFixture : public testing_support::OnEachBackend {
   nn::KeptSamples kept(const std::string& name, double scale) const {
     std::vector<int64_t> index;
     for (const double sample : io.doubles(name)) index.push_back(static_cast<int64_t>(sample));
-    const auto count = static_cast<int64_t>(index.size());
-    return {Tensor::from_host(index, {count}, device()), scale};
+    return {index, scale, device()};
   }
 
   /// Samples whose factor in the fixture is not 0.
@@ -40,8 +39,7 @@ class DropPathFixture : public testing_support::OnEachBackend {
     for (size_t i = 0; i < factors.size(); ++i) {
       if (factors[i] != 0.0) index.push_back(static_cast<int64_t>(i));
     }
-    const auto count = static_cast<int64_t>(index.size());
-    return {Tensor::from_host(index, {count}, device()), 1.0 / 0.9};
+    return {index, 1.0 / 0.9, device()};
   }
 
   /// Forward and backward of one batch.

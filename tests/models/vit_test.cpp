@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "api/attention_weights.h"
+#include "api/selected_tokens.h"
 #include "autograd/tape.h"
 #include "models/model_support.h"
 #include "ops/operators.h"
@@ -104,6 +105,106 @@ TEST_P(VitFixture, EveryGradientByNameInBf16) {
   }
 }
 
+class SelectedPatches : public VitFixture {
+ protected:
+  /// Class tokens and some patches of masked images: of all, then as selected, with their gradients by name.
+  struct Run {
+    Encoded features;
+    std::map<std::string, Tensor> gradients;
+  };
+
+  Run run(bool selects) {
+    vit_->set_step_seed(seed_);
+    Tensor images = io_["images"];
+    images.set_requires_grad(true);
+    const Tensor tokens = vit_->tokenize(images);
+    const Tensor index = Tensor::from_host(selected_, {std::ssize(selected_)}, device());
+    Run result;
+    if (selects) {
+      result.features = encode_selected(*vit_, tokens, io_["masks"], selected_);
+    } else {
+      const Encoded all = vit_->encode(tokens, io_["masks"], TokenForm::pretraining);
+      result.features = {all.cls_token, rows_of(all.tokens, index)};
+    }
+    const Tensor cotangent = rows_of(io_["backward.grad_patch_tokens"], index);
+    autograd::backward(ops::sum(result.features.tokens * cotangent) +
+                       ops::sum(result.features.cls_token * io_["backward.grad_cls"]));
+    result.gradients["images"] = images.grad();
+    for (NamedTensor entry : vit_->parameters("")) {
+      if (!entry.name.starts_with("backbone.")) continue;
+      result.gradients[entry.name] = entry.tensor.grad();
+      entry.tensor.set_grad({});
+    }
+    return result;
+  }
+
+  static Tensor rows_of(const Tensor& x, const Tensor& index) {
+    return ops::gather_rows(ops::reshape(x, {x.size(0) * x.size(1), x.size(2)}), index);
+  }
+
+  /// Both ways agree up to the order of sums.
+  void expect_same() {
+    const Run all = run(false), some = run(true);
+    EXPECT_LT(relative_error(some.features.cls_token, all.features.cls_token), 1e-5);
+    EXPECT_LT(relative_error(some.features.tokens, all.features.tokens), 1e-5);
+    for (const auto& [name, gradient] : all.gradients) {
+      const Tensor found = some.gradients.at(name);
+      ASSERT_EQ(found.defined(), gradient.defined()) << name;
+      if (!gradient.defined()) continue;
+      EXPECT_LT(relative_error(found, gradient), 1e-4) << name;
+    }
+  }
+
+  uint64_t seed_ = 1;                                         ///< of the draws of a step
+  std::vector<int64_t> selected_ = {0, 5, 6, 100, 150, 287};  // of two images of 144 patches
+};
+
+TEST_P(SelectedPatches, AreThePublishedOnes) {
+  const Run some = run(true);
+  EXPECT_LT(relative_error(some.features.cls_token, io_["masked.cls"]), 1e-5);
+  const Tensor index = Tensor::from_host(selected_, {std::ssize(selected_)}, device());
+  EXPECT_LT(relative_error(some.features.tokens, rows_of(io_["masked.patch_tokens"], index)), 1e-5);
+}
+
+TEST_P(SelectedPatches, HaveTheGradientsOfAll) { expect_same(); }
+
+TEST_P(SelectedPatches, HaveTheGradientsOfAllInBf16) {
+  const ops::PrecisionScope scope(Precision::bf16);
+  const Run some = run(true);
+  EXPECT_GE(lowest_cosine(some.features.cls_token, io_["masked.cls"]), 0.999);
+  const Run all = run(false);
+  for (const auto& [name, gradient] : all.gradients) {
+    if (!gradient.defined()) continue;
+    EXPECT_LT(relative_distance(some.gradients.at(name), gradient), 2e-2) << name;
+  }
+}
+
+TEST_P(SelectedPatches, FollowStochasticDepth) {
+  vit_->set_training(true);
+  for (const auto draw : {nn::StochasticDepth::Draw::fixed_share, nn::StochasticDepth::Draw::independent}) {
+    vit_->set_stochastic_depth({.rate = 0.5, .draw = draw});
+    for (seed_ = 1; seed_ <= 2; ++seed_) expect_same();
+  }
+}
+
+TEST_P(SelectedPatches, MayBeNone) {
+  const Encoded none = encode_selected(*vit_, vit_->tokenize(io_["local_images"]), {}, {});
+  EXPECT_LT(relative_error(none.cls_token, io_["local.cls"]), 1e-5);
+  EXPECT_FALSE(none.tokens.defined());
+}
+
+TEST_P(SelectedPatches, OfAnEncoderThatCannotSelectAreTakenFromAll) {
+  const auto specformer = make_encoder("specformer", testing_support::tiny_specformer, device());
+  const Tensor tokens = Tensor::zeros(Shape{2, specformer->token_shape()[0], specformer->token_shape()[1]},
+                                      backend_of(device()).compute_dtype(), device());
+  const Tensor all = specformer->encode(tokens, {}, TokenForm::pretraining).tokens;
+  const std::vector<int64_t> selected = {1, all.size(1) + 2};
+  const Encoded some = encode_selected(*specformer, tokens, {}, selected);
+  EXPECT_FALSE(some.cls_token.defined());
+  EXPECT_EQ(some.tokens.to_doubles(), rows_of(all, Tensor::from_host(selected, {2}, device())).to_doubles());
+  EXPECT_FALSE(encode_selected(*specformer, tokens, {}, {}).tokens.defined());
+}
+
 /// softmax over patches of (W_q query + b_q)·(W_k token + b_k)/√width of each head (Vaswani et al. 2017).
 TEST_P(VitFixture, AttentionForAlignmentIsThatOfTheHeadsQuery) {
   constexpr int64_t width = 48, heads = 4, part = width / heads;
@@ -179,6 +280,7 @@ TEST(VitAttention, IsNotThereWithoutAClassToken) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, VitFixture, testing_support::each_backend(), testing_support::backend_name);
+INSTANTIATE_TEST_SUITE_P(, SelectedPatches, testing_support::each_backend(), testing_support::backend_name);
 
 }  // namespace
 }  // namespace astroclip

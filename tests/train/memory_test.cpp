@@ -46,12 +46,15 @@ TEST_P(Storage, NoneIsNewAfterTheThirdStep) {
   while (!trainer.finished()) {
     step();
     const MemoryStatistics now = memory.statistics();
-    if (row.draws_sizes) {  // more patches than at any step before need larger blocks, which are an eighth larger
+    if (row.draws_sizes) {
+      // More patches than at any step before need larger blocks, which are an eighth larger; and a weight is kept
+      // packed where a step had enough rows for it.
       EXPECT_LE(now.reserved_bytes, third.reserved_bytes * 9 / 8) << "step " << trainer.finished_steps();
+      EXPECT_LE(now.used_bytes, third.used_bytes * 9 / 8) << "step " << trainer.finished_steps();
     } else {
       EXPECT_EQ(now.fresh_allocations, third.fresh_allocations) << "step " << trainer.finished_steps();
+      EXPECT_EQ(now.used_bytes, third.used_bytes) << "step " << trainer.finished_steps();
     }
-    EXPECT_EQ(now.used_bytes, third.used_bytes) << "step " << trainer.finished_steps();
   }
   (void)trainer.settle();
 }
