@@ -5,9 +5,10 @@
 #include "fuzzed_file.h"
 #include "io/hdf5/hdf5.h"
 #include "io/hdf5/row_reader.h"
+#include "io/table/table.h"
 
-// Reads the first rows of every dataset, by the library and by the reader of chunks. As in fuzz_pytorch_file.cpp; a
-// crash within libhdf5 itself is a finding, too, but not one of ours.
+// Reads the first rows of every dataset, by the library and by the reader of chunks, and the columns of a table. As in
+// fuzz_pytorch_file.cpp; a crash within libhdf5 itself is a finding, too, but not one of ours.
 namespace {
 
 using namespace astroclip;
@@ -47,6 +48,13 @@ void read_group(const io::Hdf5File& file, const std::string& group, int depth) {
   for (const std::string& name : file.groups(group)) attempt([&] { read_group(file, prefix + name, depth + 1); });
 }
 
+void read_table(const std::string& path) {
+  const io::Table table = io::Table::open(path);
+  if (table.rows() > most_values) return;
+  for (const std::string& column : table.columns()) attempt([&] { (void)table.read(column); });
+  for (const std::string& element : table.elements()) attempt([&] { (void)table.read(element); });
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -56,5 +64,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)file.attribute("provenance");
     read_group(file, "", 0);
   });
+  attempt([&] { read_table(bytes.path()); });
   return 0;
 }
