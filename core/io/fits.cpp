@@ -85,14 +85,21 @@ bool is_long_text_for_number(std::string_view name, std::string_view card) {
   return value.size() > most && value.find_first_not_of("+-0123456789.EDed") != value.npos;
 }
 
+/// The number of a card whose value is a count; -1 if it is none.
+int64_t count_of(std::string_view card) {
+  constexpr std::string_view digits = "0123456789";
+  constexpr size_t sign_at = 8, value_at = 10, most_digits = 18;
+  const std::string value(trimmed(card.substr(value_at, card.find('/') - value_at)));
+  const bool is_count = card.substr(sign_at, 2) == "= " && !value.empty() && value.size() <= most_digits &&
+                        value.find_first_not_of(digits, value.starts_with('+') ? 1 : 0) == value.npos;
+  return is_count ? std::strtoll(value.c_str(), nullptr, 10) : -1;
+}
+
 /// Whether a card gives the extent of an axis, and no count: of a table, cfitsio goes on without its number of columns.
 bool is_extent_without_count(std::string_view name, std::string_view card) {
   constexpr std::string_view word = "NAXIS", digits = "0123456789";
-  constexpr size_t sign_at = 8, value_at = 10, most_digits = 18;
-  if (!name.starts_with(word) || name == word || name.find_first_not_of(digits, word.size()) != name.npos) return false;
-  const std::string_view value = trimmed(card.substr(value_at, card.find('/') - value_at));
-  return card.substr(sign_at, 2) != "= " || value.empty() || value.size() > most_digits ||
-         value.find_first_not_of(digits, value.starts_with('+') ? 1 : 0) != value.npos;
+  return name.starts_with(word) && name != word && name.find_first_not_of(digits, word.size()) == name.npos &&
+         count_of(card) < 0;
 }
 
 }  // namespace
@@ -129,17 +136,19 @@ size_t FitsFile::State::go_to(const std::string& name) const {
                     "apart (EXTNAME)",
                     path, same, name));
   }
+  move_to(index);
+  return index;
+}
+
+void FitsFile::State::move_to(size_t index) const {
   int status = 0;
   fits_movabs_hdu(file, static_cast<int>(index) + 1, nullptr, &status);
   check(status, label(index));
-  return index;
 }
 
 std::string FitsFile::State::go_to(const FitsHdu& hdu) const {
   const auto index = static_cast<size_t>(&hdu - hdus.data());
-  int status = 0;
-  fits_movabs_hdu(file, static_cast<int>(index) + 1, nullptr, &status);
-  check(status, label(index));
+  move_to(index);
   return label(index);
 }
 
@@ -179,11 +188,15 @@ void FitsFile::State::read_raw(int64_t begin, std::span<char> bytes, int& status
   ffgbyt(file, static_cast<LONGLONG>(bytes.size()), bytes.data(), &status);
 }
 
-bool FitsFile::State::check_block(std::string_view block) const {
+bool FitsFile::State::check_block(std::string_view block, RiceBlocks& rice) const {
   constexpr size_t card = 80;
   for (; block.size() >= card; block.remove_prefix(card)) {
     const std::string_view text = block.substr(0, card);
-    if (text.starts_with("END     ")) return true;
+    if (text.starts_with("END     ")) {
+      if (!rice.is_used || rice.wrong_size.empty()) return true;
+      throw Error(fmt::format("{}: is damaged: HDU {} has blocks of {} pixels for Rice code (ZVAL1)", path,
+                              hdus.size() + 1, printable(rice.wrong_size)));
+    }
     if (text.starts_with("TTYPE") && text.back() != ' ' && text.find('\'') == text.npos) {
       throw Error(fmt::format("{}: is damaged: HDU {} has a column's name without quotes", path, hdus.size() + 1));
     }
@@ -194,6 +207,8 @@ bool FitsFile::State::check_block(std::string_view block) const {
     };
     if (is_long_text_for_number(name, text)) throw is_damaged(std::string(trimmed(text.substr(10))));
     if (is_extent_without_count(name, text)) throw is_damaged(value);
+    if (name == "ZCMPTYPE") rice.is_used = rice.is_used || text.find("RICE") != text.npos;
+    if (name == "ZVAL1" && count_of(text) < 1) rice.wrong_size = trimmed(text.substr(10, text.find('/') - 10));
     const bool is_tile = text.starts_with("ZTILE"), is_axis = text.starts_with("ZNAXIS");
     if (!is_tile && !is_axis) continue;
     constexpr int64_t most = int64_t{1} << 31;
@@ -205,18 +220,20 @@ bool FitsFile::State::check_block(std::string_view block) const {
 
 void FitsFile::State::check_header(int64_t begin, int64_t size) const {
   std::vector<char> bytes(header_block);
+  RiceBlocks rice;
   for (int status = 0; begin + std::ssize(bytes) <= size; begin += std::ssize(bytes)) {
     read_raw(begin, bytes, status);
     if (status != 0) return fits_clear_errmsg();
-    if (check_block({bytes.data(), bytes.size()})) return;
+    if (check_block({bytes.data(), bytes.size()}, rice)) return;
   }
 }
 
 void FitsFile::State::check_first_header() const {
   std::ifstream plain(path, std::ios::binary);
   std::string block(header_block, '\0');
+  RiceBlocks rice;
   for (bool is_first = true; plain.read(block.data(), std::ssize(block)); is_first = false) {
-    if ((is_first && !block.starts_with("SIMPLE  =")) || check_block(block)) return;
+    if ((is_first && !block.starts_with("SIMPLE  =")) || check_block(block, rice)) return;
   }
 }
 

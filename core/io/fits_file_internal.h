@@ -39,6 +39,7 @@ struct FitsFile::State {
   size_t go_to(const std::string& name) const;
   /// Moves to one of `hdus`; returns its label.
   std::string go_to(const FitsHdu& hdu) const;
+  void move_to(size_t index) const;
   int64_t key(const char* name, int64_t fallback) const;
 
   // Opening (fits.cpp).
@@ -46,13 +47,18 @@ struct FitsFile::State {
   /// Size in bytes of the current HDU's data according to its header, without padding.
   int64_t data_bytes() const;
   void read_raw(int64_t begin, std::span<char> bytes, int& status) const;
-  /// Throws Error for a header at byte `begin` before cfitsio sees it, which would divide by a tile of no extent,
-  /// write beyond the 69 characters that it keeps of a column's name, and reserve by what is no extent.
+  /// Throws Error for a header at byte `begin` before cfitsio sees it, which would divide by a tile or block of no
+  /// extent, write beyond the 69 characters that it keeps of a column's name, and reserve by what is no extent.
   void check_header(int64_t begin, int64_t size) const;
   /// The same of the first header of a file that is not packed.
   void check_first_header() const;
+  /// What a header says so far of an image's Rice code.
+  struct RiceBlocks {
+    bool is_used = false;
+    std::string wrong_size;  ///< a number of pixels that is no count above 0
+  };
   /// The same of a block; true where the header ends in it.
-  bool check_block(std::string_view block) const;
+  bool check_block(std::string_view block, RiceBlocks& rice) const;
   /// Throws Error for a shape that no data of so many bytes can fill, however well it is compressed.
   void check_pixels(const FitsHdu& hdu, int64_t bytes) const;
   /// Offset of the data of the current HDU.

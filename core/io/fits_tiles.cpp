@@ -82,6 +82,11 @@ void FitsFile::State::check_tiles(const FitsHdu& hdu, std::span<const int64_t> f
     if (__builtin_mul_overflow(most, side, &most) || most > std::numeric_limits<int>::max())
       throw Error(fmt::format("{}: {}: its tiles of {} pixels and more cannot be read", path, label(index), most));
   }
+  const bool is_dithered =
+      image.quantize_method == SUBTRACTIVE_DITHER_1 || image.quantize_method == SUBTRACTIVE_DITHER_2;
+  constexpr int most_seed = 1 << 30;  // to which cfitsio adds the tile's number, for a place in its random numbers
+  if (is_dithered && (image.dither_seed < 1 || image.dither_seed > most_seed))
+    throw Error(fmt::format("{}: is damaged: {} has ZDITHER0 = {}", path, label(index), image.dither_seed));
   sound_tiles.resize(hdus.size());
   std::vector<bool>& is_sound = sound_tiles[index];
   is_sound.resize(static_cast<size_t>(image.numrows));

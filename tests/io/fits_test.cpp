@@ -132,6 +132,12 @@ TEST_F(FitsTest, RefusesAbsurdHeadersOfCompressedImages) {
     EXPECT_THAT([&] { FitsFile::open(name); },
                 ThrowsMessage<Error>(fmt::format("{}: is damaged: HDU 2 has ZTILE1 = {}", name, tile)));
   }
+  for (const char* block : {"0", "-1", "0.5"}) {
+    with("ZVAL1", block);
+    EXPECT_THAT([&] { FitsFile::open(name); },
+                ThrowsMessage<Error>(
+                    fmt::format("{}: is damaged: HDU 2 has blocks of {} pixels for Rice code (ZVAL1)", name, block)));
+  }
   const size_t end = whole.find("END" + std::string(77, ' '), 2880);
   std::string large = whole;
   large[(end / 2880 + 1) * 2880] = 0x7F;  // of the first tile's descriptor, the first byte of its length

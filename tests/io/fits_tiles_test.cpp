@@ -33,9 +33,8 @@ struct Packed {
     std::normal_distribution<double> noise(60, 9);
     for (long i = 0; i < side * side; ++i) values.push_back(std::round(noise(random)));
     FitsWriter writer(path);
-    writer.empty_primary();
-    if (bitpix < 0) writer.compress();
-    writer.compress(code, {tile_rows, side}).image("", {side, side}, values, bitpix).close();
+    const float level = bitpix < 0 ? 0 : 4;  // cfitsio packs no integers without a level
+    writer.empty_primary().compress(code, {tile_rows, side}, level).image("", {side, side}, values, bitpix).close();
     bytes = read_text(path);
   }
 
@@ -108,6 +107,30 @@ TEST_P(FitsTilesTest, RefusesATileThatLacksItsEnd) {
     packed.set_number(packed.second_length(), shorter);
     packed.expect_second_refused(GetParam().packing);
   }
+}
+
+/// cfitsio takes the seed for a place in its random numbers.
+TEST(FitsTiles, RefusesASeedThatIsNoPlace) {
+  const std::string name = testing_support::scratch("tiles_seed");
+  FitsWriter writer(name);
+  writer.empty_primary().compress(RICE_1, {1, side}, 16).image("", {side, side}, Packed(RICE_1, 32).values).close();
+  const std::string whole = read_text(name);
+  for (const int seed : {-9000, 0, 2147483647}) {
+    std::string changed = whole;
+    changed.replace(changed.find("ZDITHER0=") + 10, 20, fmt::format("{:>20}", seed));
+    write_text(name, changed);
+    EXPECT_THAT([&] { (void)FitsFile::open(name).image("HDU 2"); },
+                ThrowsMessage<Error>(fmt::format("{}: is damaged: HDU 2 has ZDITHER0 = {}", name, seed)));
+  }
+}
+
+/// H-compress code says of how many pixels it is.
+TEST(FitsTiles, RefusesCodeOfAnotherShape) {
+  Packed packed(HCOMPRESS_1, 32);
+  const size_t rows_at = packed.second_code() + 2;
+  EXPECT_EQ(packed.number(rows_at), static_cast<size_t>(tile_rows));
+  packed.set_number(rows_at, 2 * tile_rows);
+  packed.expect_second_refused("bytes of HCOMPRESS_1");
 }
 
 }  // namespace

@@ -31,15 +31,14 @@ class FitsWriter {
   }
 
   /// The images that follow are compressed without loss, in tiles of whole rows, `rows` of them.
-  FitsWriter& compress(long rows = 1) {
-    fits_set_quantize_level(file_, 0.0F, &status_);
-    return compress(GZIP_1, {rows, 100000});
-  }
-  /// The same by another code, in tiles of a shape, slowest axis first.
-  FitsWriter& compress(int code, std::vector<long> tile) {
+  FitsWriter& compress(long rows = 1) { return compress(GZIP_1, {rows, 100000}, 0); }
+  /// The same by another code, in tiles of a shape, slowest axis first, and floats quantised to `level` steps in their
+  /// noise; without loss for 0.
+  FitsWriter& compress(int code, std::vector<long> tile, float level) {
     std::ranges::reverse(tile);
     fits_set_compression_type(file_, code, &status_);
     fits_set_tile_dim(file_, static_cast<int>(tile.size()), tile.data(), &status_);
+    fits_set_quantize_level(file_, level, &status_);
     return checked();
   }
 
