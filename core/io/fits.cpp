@@ -141,6 +141,8 @@ size_t FitsFile::State::go_to(const std::string& name) const {
 }
 
 void FitsFile::State::move_to(size_t index) const {
+  // cfitsio 4.2 keeps of a compressed image that its numbers are not quantised, and takes those of the next for such.
+  if (file->Fptr->curhdu != static_cast<int>(index)) file->Fptr->quantize_level = 0;
   int status = 0;
   fits_movabs_hdu(file, static_cast<int>(index) + 1, nullptr, &status);
   check(status, label(index));

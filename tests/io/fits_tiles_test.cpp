@@ -109,6 +109,21 @@ TEST_P(FitsTilesTest, RefusesATileThatLacksItsEnd) {
   }
 }
 
+/// cfitsio 4.2 would take the second image's integers for floating-point numbers.
+TEST(FitsTiles, ReadsQuantisedNumbersAfterOthers) {
+  const std::string name = testing_support::scratch("tiles_two");
+  const std::vector<double> values = Packed(RICE_1, 32).values;
+  FitsWriter writer(name);
+  writer.empty_primary().compress().image("EXACT", {side, side}, values);
+  writer.compress(RICE_1, {1, side}, 16).image("ROUNDED", {side, side}, values).close();
+  const FitsFile file = FitsFile::open(name);
+  constexpr double step = 1;  // a sixteenth of the noise, and not less than the smallest row's
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(file.image("EXACT"), values);
+    EXPECT_THAT(file.image("ROUNDED"), testing::Pointwise(testing::DoubleNear(step), values));
+  }
+}
+
 /// cfitsio takes the seed for a place in its random numbers.
 TEST(FitsTiles, RefusesASeedThatIsNoPlace) {
   const std::string name = testing_support::scratch("tiles_seed");
