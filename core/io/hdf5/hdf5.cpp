@@ -130,7 +130,9 @@ Shape Hdf5File::Handle::shape(const std::string& name, hid_t space) const {
   H5Sget_simple_extent_dims(space, extents, nullptr);
   int64_t values = 1;
   for (const hsize_t extent : std::span(extents).first(static_cast<size_t>(rank))) {
-    if (extent > INT64_MAX || __builtin_mul_overflow(values, static_cast<int64_t>(extent), &values))
+    // Also where there are no rows, because values of a row are counted, too.
+    if (extent > INT64_MAX ||
+        __builtin_mul_overflow(values, std::max<int64_t>(1, static_cast<int64_t>(extent)), &values))
       fail(name, "is damaged: it has more values than can be counted");
   }
   return Shape(std::vector<int64_t>(extents, extents + rank));
