@@ -31,6 +31,7 @@ FitsFile::State::Column FitsFile::State::column(const std::string& name, const s
   column.is_variable = column.type < 0;
   column.type = std::abs(column.type);
   column.width = column.is_text() ? 0 : repeat;
+  column.text_bytes = std::max(repeat, bytes);
   const int64_t heap_bits = 8 * key("PCOUNT", 0);
   for (int64_t row = 1; column.is_variable && row <= column.rows; ++row) {
     const int64_t count = elements(column, row);
@@ -39,6 +40,7 @@ FitsFile::State::Column FitsFile::State::column(const std::string& name, const s
                               row, count, heap_bits / 8));
     }
     column.width = std::max(column.width, count);
+    column.text_bytes = std::max(column.text_bytes, count);
     column.elements += count;
   }
   return column;
@@ -101,11 +103,14 @@ std::vector<std::string> FitsFile::State::fields(const Column& column) const {
 }
 
 std::vector<std::string> FitsFile::State::texts(const Column& column) const {
-  int width = 0, status = 0, any_undefined = 0;
-  fits_get_col_display_width(file, column.number, &width, &status);
+  int status = 0, any_undefined = 0;
   std::vector<std::string> values;
-  std::vector<char> buffer(static_cast<size_t>(width) + 1);
+  std::vector<char> buffer(static_cast<size_t>(column.text_bytes) + 1);
   for (int64_t row = 1; row <= column.rows && status == 0; ++row) {
+    if (column.is_variable && elements(column, row) == 0) {  // which cfitsio refuses to read
+      values.emplace_back();
+      continue;
+    }
     char* text = buffer.data();
     char blank[] = "";
     fits_read_col_str(file, column.number, row, 1, 1, blank, &text, &any_undefined, &status);

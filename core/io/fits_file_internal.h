@@ -82,6 +82,7 @@ struct FitsFile::State {
     size_t hdu = 0;
     int number = 0, type = 0;     ///< its type with TSCAL and TZERO
     int64_t width = 0, rows = 0;  ///< values per row
+    int64_t text_bytes = 0;       ///< of the longest text in a column of texts
     bool is_variable = false;     ///< rows differ in width
     int64_t elements = 0;         ///< of such a column, in all rows
     std::string label;

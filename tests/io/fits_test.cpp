@@ -314,6 +314,24 @@ TEST_F(FitsTest, RefusesRowsOfMoreElementsThanTheHeapHolds) {
               ThrowsMessage<Error>(testing::EndsWith("is damaged: row 1 has 335544320 elements in a heap of 0 bytes")));
 }
 
+/// TFORM and TDISP understate them: what is there counts.
+TEST_F(FitsTest, ReadsTextsLongerThanTheHeaderSays) {
+  const std::string file = path("texts.fits"), text(100, 't');
+  FitsWriter(file).empty_primary().table(
+      "TABLE", 2, {{"VARYING", "PA(3)", {}, {}, {text}}, {"SHOWN", "100A", {}, {}, {text, "b"}}});
+  std::string bytes = read_text(file);
+  const std::string declared = fmt::format("TFORM1  = '{:<8}'", "PA(100)");
+  const size_t at = bytes.find(declared), blank = bytes.find("END     ", at);
+  ASSERT_NE(at, std::string::npos);
+  bytes.replace(at, declared.size(), fmt::format("TFORM1  = '{:<8}'", "PA(3)"));
+  bytes.replace(blank, 80, fmt::format("{:<80}", "TDISP2  = 'A3      '"));
+  bytes.replace(blank + 80, 80, fmt::format("{:<80}", "END"));
+  write_text(file, bytes);
+  const FitsFile fits = FitsFile::open(file);
+  EXPECT_THAT(fits.id_column("TABLE", "VARYING"), ElementsAre(text, ""));
+  EXPECT_THAT(fits.id_column("TABLE", "SHOWN"), ElementsAre(text, "b"));
+}
+
 /// cfitsio says that a text is no number in a message which does not hold so long a text.
 TEST_F(FitsTest, RefusesLongTextsForNumbers) {
   const std::string file = two_hdus(), whole = read_text(file), letters(60, 'x');
