@@ -199,7 +199,7 @@ bool FitsFile::State::check_block(std::string_view block, RiceBlocks& rice) cons
       throw Error(fmt::format("{}: is damaged: HDU {} has blocks of {} pixels for Rice code (ZVAL1)", path,
                               hdus.size() + 1, printable(rice.wrong_size)));
     }
-    if (text.starts_with("TTYPE") && text.back() != ' ' && text.find('\'') == text.npos) {
+    if (text.starts_with("TTYPE") && text.back() != ' ' && !trimmed(text.substr(10)).starts_with('\'')) {
       throw Error(fmt::format("{}: is damaged: HDU {} has a column's name without quotes", path, hdus.size() + 1));
     }
     const std::string name(trimmed(text.substr(0, 8))), value(trimmed(text.substr(10, 20)));

@@ -144,11 +144,13 @@ TEST_F(FitsTest, RefusesAbsurdHeadersOfCompressedImages) {
   write_text(name, large);
   EXPECT_THAT([&] { FitsFile::open(name).image("HDU 2"); },
               ThrowsMessage<Error>(testing::StartsWith(name + ": is damaged: tile 1 of HDU 2 has 2130706")));
-  std::string unquoted = whole;
-  unquoted.replace(unquoted.find("TTYPE1  = ") + 10, 70, std::string(70, '\xff'));
-  write_text(name, unquoted);
-  EXPECT_THAT([&] { FitsFile::open(name); },
-              ThrowsMessage<Error>(name + ": is damaged: HDU 2 has a column's name without quotes"));
+  for (const std::string& value : {std::string(70, '\xff'), std::string(66, 'Z') + "'TAR"}) {
+    std::string unquoted = whole;
+    unquoted.replace(unquoted.find("TTYPE1  = ") + 10, 70, value);
+    write_text(name, unquoted);
+    EXPECT_THAT([&] { FitsFile::open(name); },
+                ThrowsMessage<Error>(name + ": is damaged: HDU 2 has a column's name without quotes"));
+  }
   with("ZNAXIS2", "2000000000");
   EXPECT_THAT([&] { FitsFile::open(name); }, ThrowsMessage<Error>(testing::HasSubstr("is damaged: ")));
 }
