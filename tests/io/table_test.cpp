@@ -312,6 +312,17 @@ TEST_F(Hdf5TableTest, ReadsElementsOfArraysInCompoundDatasets) {
   EXPECT_EQ(values<Numbers>(table.read("THETA[2]")), (Numbers{3, 6}));
 }
 
+/// libhdf5 reserves a whole row, and a damaged file may say that it has gigabytes.
+TEST_F(Hdf5TableTest, RefusesRowsOfManyMegabytes) {
+  constexpr size_t bytes = (1 << 24) + 8;
+  const hid_t type = H5Tcreate(H5T_COMPOUND, bytes);
+  H5Tinsert(type, "Z", bytes - sizeof(double), H5T_NATIVE_DOUBLE);
+  const std::string path = scratch("long.h5");
+  { Hdf5Written(path).write("catalogue", {1}, std::vector<char>(bytes).data(), type, {.type = type}); }
+  EXPECT_THAT([&] { column_of(path, "Z"); },
+              ThrowsMessage<Error>(path + ": column 'Z': expected rows of at most 16777216 bytes, found 16777224"));
+}
+
 TEST_F(Hdf5TableTest, RefusesADatasetThatNothingWasWrittenTo) {
   const std::string path = scratch("never.h5");
   { Hdf5Written(path).write("z", {2}, nullptr, H5T_NATIVE_FLOAT, {}); }

@@ -96,10 +96,9 @@ class Hdf5Table final : public TableSource {
     Column values{.name = columns[column]};
     if (rows == 0) return values;
     const Hdf5Lock lock;
-    const Hdf5Id set(H5Dopen2(file_, places_[column].dataset.c_str(), H5P_DEFAULT), H5Dclose);
     const std::string& member = places_[column].member;
-    const std::string missing = WrittenRows(path_, set, member).missing(set, 0, rows);
-    if (!missing.empty()) throw Error(fmt::format("{}: {}", place, missing));
+    const Hdf5Id set(H5Dopen2(file_, places_[column].dataset.c_str(), H5P_DEFAULT), H5Dclose);
+    check_rows(set, member, place);
     const Hdf5Id whole(H5Dget_type(set), H5Tclose);
     const Hdf5Id type(
         member.empty() ? H5Tcopy(whole)
@@ -135,14 +134,24 @@ class Hdf5Table final : public TableSource {
     return values;
   }
 
+  /// Throws Error where rows of a column's dataset were never written, and for rows so long that they cannot be there:
+  /// libhdf5 would reserve their bytes.
+  void check_rows(hid_t set, const std::string& member, const std::string& place) const {
+    constexpr size_t most_bytes = 1 << 24;
+    const std::string missing = WrittenRows(path_, set, member).missing(set, 0, rows);
+    if (!missing.empty()) throw Error(fmt::format("{}: {}", place, missing));
+    const Hdf5Id row(H5Dget_type(set), H5Tclose);
+    if (const size_t bytes = H5Tget_size(row); bytes > most_bytes)
+      throw Error(fmt::format("{}: expected rows of at most {} bytes, found {}", place, most_bytes, bytes));
+  }
+
   Column read_element(size_t vector, int64_t element, const std::string& place) const override {
     constexpr hsize_t most_numbers = 1 << 20;
     const auto& [name, dataset, member, width] = vector_places_[vector];
     std::vector<double> values;
     const Hdf5Lock lock;
     const Hdf5Id set(H5Dopen2(file_, dataset.c_str(), H5P_DEFAULT), H5Dclose);
-    const std::string missing = WrittenRows(path_, set).missing(set, 0, rows);
-    if (!missing.empty()) throw Error(fmt::format("{}: {}", place, missing));
+    check_rows(set, member, place);
     const auto count = static_cast<hsize_t>(rows), wide = static_cast<hsize_t>(width);
     const Hdf5Id row(H5Tarray_create2(H5T_NATIVE_DOUBLE, 1, &wide), H5Tclose);
     const Hdf5Id memory(H5Tcreate(H5T_COMPOUND, H5Tget_size(row)), H5Tclose);
