@@ -32,7 +32,8 @@ const std::string& parameter(const nlohmann::json& parameters, const char* name)
 template <class Number>
 Number number_of(const std::string& text, const char* name) {
   Number number = {};
-  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const size_t sign = text.starts_with('+') && !text.starts_with("+-") ? 1 : 0;  // which from_chars does not take
+  const auto [end, problem] = std::from_chars(text.data() + sign, text.data() + text.size(), number);
   if (problem != std::errc() || end != text.data() + text.size())
     throw Error(fmt::format("'{}' of the message is no number: '{}'", name, printable(text, 50)));
   return number;
@@ -107,14 +108,14 @@ std::vector<std::string> SampLink::send_table(const std::string& name, std::shar
   {
     const std::scoped_lock lock(mutex_);
     table.file = fmt::format("{}.vot", ++last_table_);
-    table.id = fmt::format("astroclip-{}-{}", embeddings_.fingerprint(), last_table_);
+    // Its address identifies it: it holds a random token, so no earlier start of the explorer has had the same.
     table.url = hub->url_of(table.file);
     table.name = name;
     table.rows = std::move(rows);
     tables_.push_back(table);
     if (tables_.size() > most_tables) tables_.pop_front();
   }
-  return hub->notify_all(load_type, {{"url", table.url}, {"table-id", table.id}, {"name", name}});
+  return hub->notify_all(load_type, {{"url", table.url}, {"table-id", table.url}, {"name", name}});
 }
 
 std::deque<SampLink::Table> SampLink::sent_tables() const {
@@ -127,7 +128,7 @@ std::vector<std::string> SampLink::show(int64_t row) {
   std::vector<std::string> names;
   for (const Table& table : sent_tables()) {
     if (!map::is_set(*table.rows, row)) continue;
-    add_names(names, hub->notify_all(highlight_type, {{"table-id", table.id},
+    add_names(names, hub->notify_all(highlight_type, {{"table-id", table.url},
                                                       {"url", table.url},
                                                       {"row", std::to_string(place_of(*table.rows, row))}}));
   }
@@ -152,7 +153,7 @@ std::vector<std::string> SampLink::select(const map::Mask& rows) {
                               table.name, most_rows_sent));
     nlohmann::json list = nlohmann::json::array();
     for (const int64_t row : map::rows_of(common, 0, count)) list.push_back(std::to_string(place_of(*table.rows, row)));
-    add_names(names, hub->notify_all(select_type, {{"table-id", table.id}, {"url", table.url}, {"row-list", list}}));
+    add_names(names, hub->notify_all(select_type, {{"table-id", table.url}, {"url", table.url}, {"row-list", list}}));
   }
   return names;
 }
@@ -160,7 +161,7 @@ std::vector<std::string> SampLink::select(const map::Mask& rows) {
 SampLink::Table SampLink::table_of(const nlohmann::json& parameters) const {
   const std::scoped_lock lock(mutex_);
   for (const Table& table : tables_) {
-    if (parameters.value("table-id", nlohmann::json()) == table.id ||
+    if (parameters.value("table-id", nlohmann::json()) == table.url ||
         parameters.value("url", nlohmann::json()) == table.url)
       return table;
   }

@@ -41,7 +41,7 @@ class SampLink {
 
  private:
   struct Table {
-    std::string id, file, url, name;
+    std::string file, url, name;
     std::shared_ptr<const map::Mask> rows;
   };
   struct News {

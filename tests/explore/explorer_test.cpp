@@ -605,6 +605,7 @@ TEST_F(Exploring, ExchangesRowsAndPositionsWithOtherPrograms) {
   EXPECT_EQ(hub.told()[0].type, "table.load.votable");
   const json table = hub.told()[0].parameters;
   EXPECT_EQ(table["name"], "mine");
+  EXPECT_EQ(table["table-id"], table["url"]);  // which no other explorer of the same embeddings has
   pugi::xml_document document;
   const std::string text = serve::post(table["url"], "", "", 10, 1 << 24);
   ASSERT_TRUE(document.load_string(text.c_str()));
@@ -634,7 +635,7 @@ TEST_F(Exploring, ExchangesRowsAndPositionsWithOtherPrograms) {
     more["table-id"] = table["table-id"];
     return more;
   };
-  EXPECT_EQ(hub.send("table.highlight.row", about({{"row", "2"}}))["samp.status"], "samp.ok");
+  EXPECT_EQ(hub.send("table.highlight.row", about({{"row", "+2"}}))["samp.status"], "samp.ok");
   EXPECT_EQ(hub.send("table.select.rowList", about({{"row-list", {"0", "1"}}}))["samp.status"], "samp.ok");
   const json state = get("samp", {{"after", "0"}});
   ASSERT_EQ(state["news"].size(), 2U);
