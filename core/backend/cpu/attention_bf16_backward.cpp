@@ -16,15 +16,15 @@ struct Plan {
     const int64_t queries = a.q.tokens, keys = a.k.tokens, width = a.width;
     const int64_t typical = std::min(queries, query_tile);
     const auto score_spec = [&](int64_t tile, int64_t right) {
-      auto spec = head_product(tile, keys, width, width, right, pitch, DType::bf16);
+      auto spec = head_product(tile, keys, width, width, right, pitch);
       spec.transpose_b = true;
       return spec;
     };
     const auto dq_spec = [&](int64_t tile) {
-      return head_product(tile, width, keys, pitch, a.k.token_stride, a.dq.token_stride, DType::bf16);
+      return head_product(tile, width, keys, pitch, a.k.token_stride, a.dq.token_stride);
     };
     const auto gather_spec = [&](int64_t tile, int64_t out, bool first) {
-      auto spec = head_product(keys, width, tile, pitch, width, out, DType::bf16);
+      auto spec = head_product(keys, width, tile, pitch, width, out);
       spec.transpose_a = true;
       spec.sum = first ? onednn::Sum::nothing : onednn::Sum::itself;
       return spec;

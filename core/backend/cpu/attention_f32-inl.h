@@ -52,6 +52,14 @@ HWY_INLINE void pack_rows(const float* x, int64_t stride, int64_t rows, int64_t 
   }
 }
 
+/// The same a block after the other, each filled up with zeros to `tile` rows.
+HWY_INLINE void pack_tile(const float* x, int64_t stride, int64_t rows, int64_t tile, int64_t width, float* packed) {
+  for (int64_t column = 0; column < width; column += lanes, packed += tile * lanes) {
+    pack_rows(x + column, stride, rows, std::min(lanes, width - column), packed);
+    std::fill(packed + rows * lanes, packed + tile * lanes, 0.0f);
+  }
+}
+
 /// sum[r][c] = Σ over `depth` of row r of a times block c of b. a is [blocks of depth][a_rows][lanes], so that all its
 /// addresses are constants past one pointer; b is [blocks][depth][lanes]. The sums stay in registers.
 template <int rows, int blocks>

@@ -107,11 +107,8 @@ void attend(const AttentionArguments& a) {
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t batch = unit / a.heads, head = unit % a.heads;
       pack_keys(head_of(a.k, batch, head, a.width), a.k.token_stride, a.k.tokens, a.width, work.k.as<float>());
-      const float* v = head_of(a.v, batch, head, a.width);
-      for (int64_t block = 0; block < blocks_of(a.width); ++block) {
-        pack_rows(v + block * lanes, a.v.token_stride, a.k.tokens, std::min(lanes, a.width - block * lanes),
-                  work.v.as<float>() + block * a.k.tokens * lanes);
-      }
+      pack_tile(head_of(a.v, batch, head, a.width), a.v.token_stride, a.k.tokens, a.k.tokens, a.width,
+                work.v.as<float>());
       for_each_strip<float>(a, unit, strip, [&](int64_t rows, const Strip<float>& at) {
         strips[static_cast<size_t>(rows - 1)](a, work, at);
       });

@@ -64,14 +64,6 @@ struct Head {
         dv(head_of(a.dv, batch, head, a.width)) {}
 };
 
-/// Rows of a tile as pack_rows lays them out, with zeros past the last.
-void pack_tile(const float* x, int64_t stride, int64_t rows, int64_t tile, int64_t width, float* packed) {
-  for (int64_t column = 0; column < width; column += lanes, packed += tile * lanes) {
-    pack_rows(x + column, stride, rows, std::min(lanes, width - column), packed);
-    std::fill(packed + rows * lanes, packed + tile * lanes, 0.0f);
-  }
-}
-
 /// Products of a strip of `x` with `blocks` blocks of keys of `across`, to `scores`.
 template <int blocks>
 HWY_INLINE void score(const float* x, int64_t tile, const float* across, int64_t width, float* scores) {

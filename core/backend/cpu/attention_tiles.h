@@ -6,18 +6,16 @@
 #include "backend/backend.h"
 #include "backend/cpu/onednn_product.h"
 
-/// What the gradient of attention is made of. Heads are independent and run one to a thread; within a head the products
-/// are serial, over tiles of queries whose scores stay in the second-level cache.
+/// What the gradient of attention in bf16 is made of where there is no AMX. Heads are independent and run one to a
+/// thread; within a head the products are serial, over tiles of queries whose scores stay in the second-level cache.
 namespace astroclip::cpu {
 
 /// Scores of a tile have rows of this pitch: aligned, whatever the number of keys.
 inline int64_t score_pitch(int64_t keys) { return (keys + 15) / 16 * 16; }
 
-inline int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
-/// A serial product inside a head. `a` and `c` have the pitches given; b comes packed, or by rows with b_pitch.
+/// A serial product of bf16 inside a head. `a` and `c` have the pitches given; b comes packed, or by rows with b_pitch.
 inline onednn::ProductSpec head_product(int64_t m, int64_t n, int64_t k, int64_t a_pitch, int64_t b_pitch,
-                                        int64_t c_pitch, DType operand) {
+                                        int64_t c_pitch) {
   onednn::ProductSpec spec;
   spec.m = m;
   spec.n = n;
@@ -25,7 +23,7 @@ inline onednn::ProductSpec head_product(int64_t m, int64_t n, int64_t k, int64_t
   spec.a_pitch = a_pitch;
   spec.b_pitch = b_pitch;
   spec.c_pitch = c_pitch;
-  spec.operand = operand;
+  spec.operand = DType::bf16;
   spec.serial = true;
   return spec;
 }
