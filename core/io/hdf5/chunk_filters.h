@@ -10,9 +10,8 @@
 namespace astroclip::io {
 
 /// Undoes the filters, of which none is a checksum, of a chunk of elements of `element` bytes, last filter first; those
-/// whose bit is set in `skipped`
-/// were not applied. `raw` is used as scratch. Throws Error with the reason unless exactly `out` is filled; the
-/// caller names the file.
+/// whose bit is set in `skipped` were not applied. `raw` is used as scratch. Throws Error with the reason unless
+/// exactly `out` is filled; the caller names the file.
 void undo_filters(std::span<const ChunkFilter> filters, uint32_t skipped, int64_t element, std::vector<std::byte>& raw,
                   std::span<std::byte> out);
 

@@ -71,6 +71,12 @@ std::string library_reason() {
   return reason.empty() ? "the HDF5 library gives no reason" : reason;
 }
 
+hid_t type_of(hid_t set, const std::string& member) {
+  if (member.empty()) return H5Dget_type(set);
+  const Hdf5Id whole(H5Dget_type(set), H5Tclose);
+  return H5Tget_member_type(whole, static_cast<unsigned>(H5Tget_member_index(whole, member.c_str())));
+}
+
 std::string reading_reason(hid_t set) {
   const std::string reason = library_reason();
   const Hdf5Id properties(creation_properties(set), H5Pclose);

@@ -42,6 +42,8 @@ class Hdf5Id {
 /// The filters of a dataset's chunks in the order of writing; none if the program knows one of them not, or some chunks
 /// are left without.
 std::optional<std::vector<ChunkFilter>> filters_of(hid_t properties);
+/// The type of a dataset's values, or of one member of a compound one where `member` is not empty; to be closed.
+hid_t type_of(hid_t set, const std::string& member);
 /// The innermost reason on the library's error stack.
 std::string library_reason();
 /// Why the library cannot read a dataset: the filter that it lacks, or its own reason.

@@ -72,11 +72,7 @@ size_t bytes_in_file(hid_t set) {
 
 std::string damage_of_texts(hid_t set, const std::string& member, const std::vector<hsize_t>& first,
                             const std::vector<hsize_t>& last) {
-  const Hdf5Id whole(H5Dget_type(set), H5Tclose);
-  const Hdf5Id type(member.empty()
-                        ? H5Tcopy(whole)
-                        : H5Tget_member_type(whole, static_cast<unsigned>(H5Tget_member_index(whole, member.c_str()))),
-                    H5Tclose);
+  const Hdf5Id type(type_of(set, member), H5Tclose);
   if (H5Tis_variable_str(type) <= 0) return "";
   const Hdf5Id file(H5Iget_file_id(set), H5Fclose);
   HeapOfInput heap(file);

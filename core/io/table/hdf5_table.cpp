@@ -99,11 +99,7 @@ class Hdf5Table final : public TableSource {
     const std::string& member = places_[column].member;
     const Hdf5Id set(H5Dopen2(file_, places_[column].dataset.c_str(), H5P_DEFAULT), H5Dclose);
     check_rows(set, member, place);
-    const Hdf5Id whole(H5Dget_type(set), H5Tclose);
-    const Hdf5Id type(
-        member.empty() ? H5Tcopy(whole)
-                       : H5Tget_member_type(whole, static_cast<unsigned>(H5Tget_member_index(whole, member.c_str()))),
-        H5Tclose);
+    const Hdf5Id type(type_of(set, member), H5Tclose);
     const Reader reader{set, member, static_cast<size_t>(rows), place};
     switch (kind_of(type)) {
       case StoredAs::i64:
