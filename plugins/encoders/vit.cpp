@@ -131,18 +131,14 @@ class Backbone final : public nn::Module {
     for (int64_t i = 0; i < classes; ++i) rows.push_back(i * length);
     for (const int64_t patch : selected) rows.push_back(patch / count * length + before + patch % count);
     if (rows.empty()) return {};
-    Tensor x = enter(patches, mask, true);
-    for (size_t i = 0; i + 1 < blocks_.size(); ++i) x = (*blocks_[i])(x);
-    x = norm_(blocks_.back()->of_rows(x, rows));
+    const Tensor x = norm_(blocks_.back()->of_rows(before_last(patches, mask), rows));
     return {classes > 0 ? ops::narrow(x, 0, 0, classes) : Tensor(),
             chosen > 0 ? ops::narrow(x, 0, classes, chosen) : Tensor()};
   }
 
   /// The class token's attention weights over patches [B, T, C·P·P] in the last block: [B, heads, T].
   Tensor class_attention(const Tensor& patches) const {
-    Tensor x = enter(patches, {}, true);
-    for (size_t i = 0; i + 1 < blocks_.size(); ++i) x = (*blocks_[i])(x);
-    return ops::narrow(blocks_.back()->first_attention(x), 2, 1 + p_.registers, patches.size(1));
+    return ops::narrow(blocks_.back()->first_attention(before_last(patches, {})), 2, 1 + p_.registers, patches.size(1));
   }
 
  private:
@@ -154,6 +150,13 @@ class Backbone final : public nn::Module {
     if (p_.class_token) x = ops::concat({ops::broadcast_to(cls_token_, {patches.size(0), 1, p_.dim}), x}, 1);
     x = x + positions_for(patches.size(1));
     return p_.registers > 0 ? with_registers(x) : x;
+  }
+
+  /// What the last block takes, with class token, registers and positions.
+  Tensor before_last(const Tensor& patches, const Tensor& mask) const {
+    Tensor x = enter(patches, mask, true);
+    for (size_t i = 0; i + 1 < blocks_.size(); ++i) x = (*blocks_[i])(x);
+    return x;
   }
 
   /// The mask token in place of masked patches.

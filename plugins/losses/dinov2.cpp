@@ -8,7 +8,6 @@
 #include "autograd/tape.h"
 #include "nn/block_masks.h"
 #include "nn/self_distillation.h"
-#include "ops/operators.h"
 #include "optim/schedule.h"
 #include "plugin/record.h"
 
