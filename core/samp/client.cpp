@@ -29,13 +29,18 @@ serve::ServerOptions server_options() {
 }
 
 std::string lock_path() {
-  constexpr std::string_view scheme = "std-lockurl:file://";
   if (const char* named = std::getenv("SAMP_HUB")) {
-    const std::string value = named;
-    if (!value.starts_with(scheme))
-      throw Error(fmt::format("SAMP_HUB is '{}', expected std-lockurl:file:///PATH", value));
-    const std::string path = value.substr(scheme.size());
-    return serve::percent_decoded(path.starts_with("localhost/") ? path.substr(9) : path);
+    constexpr std::string_view scheme = "std-lockurl:file:";
+    const std::string_view value = named;
+    if (value.starts_with(scheme)) {
+      // RFC 8089 writes a local file as file:///PATH, file://localhost/PATH or file:/PATH.
+      std::string_view path = value.substr(scheme.size());
+      for (const std::string_view host : {"//localhost", "//"}) {
+        if (path.starts_with(std::string(host) + "/")) path.remove_prefix(host.size());
+      }
+      if (path.starts_with('/') && !path.starts_with("//")) return serve::percent_decoded(std::string(path));
+    }
+    throw Error(fmt::format("SAMP_HUB is '{}', expected std-lockurl:file:///PATH", value));
   }
   const char* home = std::getenv("HOME");
   return home == nullptr ? "" : std::string(home) + "/.samp";

@@ -18,7 +18,7 @@ constexpr int deepest = 16;
 
 std::string ascii(std::string text) {
   std::ranges::replace_if(
-      text, [](char c) { return (c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == 0x7F; }, '?');
+      text, [](char c) { return (c < ' ' && c != '\t' && c != '\n' && c != '\r') || c > '~'; }, '?');
   return text;
 }
 

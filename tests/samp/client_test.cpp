@@ -81,6 +81,17 @@ TEST(SampClient, IsCalledByItsHubAlone) {
               testing::AnyOf(HasSubstr("413"), HasSubstr("ended the connection")));
 }
 
+TEST(SampClient, FindsTheLockFileHoweverItsAddressIsWritten) {
+  SampHub hub;
+  const std::string path = testing_support::scratch("samp.lock");
+  for (const char* start : {"file://", "file://localhost", "file:"}) {
+    setenv("SAMP_HUB", (std::string("std-lockurl:") + start + path).c_str(), 1);
+    EXPECT_TRUE(Client(options()).is_registered()) << start;
+  }
+  setenv("SAMP_HUB", ("std-lockurl:file://elsewhere" + path).c_str(), 1);
+  EXPECT_THAT(message_of([] { Client client(options()); }), HasSubstr("expected std-lockurl:file:///PATH"));
+}
+
 TEST(SampClient, NoticesThatTheHubEnds) {
   SampHub hub;
   const Client client(options());
