@@ -7,6 +7,11 @@ const byId = id => /** @type {any} */ (document.getElementById(id));
 
 /** @typedef {{row?: number, selection?: number, text: string}} News */
 
+/** @param {News} one */
+const kindOf = one => ['row', 'selection'].find(kind => kind in one) ?? 'text';
+/** @param {News[]} news @returns {News[]} the last of each kind */
+const lastOfEach = news => news.filter((one, at) => !news.slice(at + 1).some(later => kindOf(later) === kindOf(one)));
+
 export class Samp {
   /** @param {(action: () => Promise<unknown>) => void} attempt @param {(text: string) => void} announce @param {(news: News) => Promise<unknown>} follow @param {() => number | null} selection */
   constructor(attempt, announce, follow, selection) {
@@ -50,10 +55,12 @@ export class Samp {
     const state = connected ? (programs.length ? 'Connected; at the hub: ' + programs.join(', ') : 'Connected') + '.' : 'Not connected.';
     if (byId('samp-state').textContent !== state) byId('samp-state').textContent = state;
     if (isFirst || !news.length) return;
-    const latest = news[news.length - 1];
-    byId('samp-sent').textContent = latest.text;
-    await this.follow(latest);
-    this.announce(latest.text);
+    // A program may send a galaxy and a selection together: the last of each kind counts.
+    const latest = lastOfEach(news);
+    const text = latest.map(one => one.text).join('; ');
+    byId('samp-sent').textContent = text;
+    for (const one of latest) await this.follow(one);
+    this.announce(text);
   }
 
   /**
