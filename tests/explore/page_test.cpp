@@ -439,6 +439,16 @@ TEST_F(Page, DrawsFewerPointsOnceFramesAreSlow) {
                         100000}));
 }
 
+TEST_F(Page, DrawsAsManyPointsAsBeforeOnceFramesAreQuickAgain) {
+  const json most = browser_->value(R"((async () => {
+    const { Budget } = await import(new URL('points.js', document.baseURI)), budget = new Budget(400000), all = [];
+    const frames = (count, time) => { for (let i = 0; i < count; ++i) budget.note(time); all.push(budget.most); };
+    frames(6, 60), frames(19, 17), frames(1, 30), frames(19, 17), frames(1, 17), frames(20, 17), frames(40, 17);
+    return all;
+  })())");
+  EXPECT_EQ(most, json({100000, 100000, 100000, 100000, 200000, 400000, 400000}));
+}
+
 class PageOfWebgl : public Page {
   std::string of_address() const override { return "#points=webgl"; }
 };
@@ -513,6 +523,12 @@ TEST_F(Page, ExchangesWithOtherProgramsByTheKeyboard) {
   EXPECT_TRUE(browser_->becomes("document.getElementById('announcer').textContent === 'TOPCAT shows a galaxy'"));
   hub.send("table.select.rowList", {{"table-id", table["table-id"]}, {"row-list", {"1", "2", "3"}}});
   ASSERT_TRUE(browser_->becomes("document.querySelector('#selections .name')?.innerText === 'from TOPCAT: 3'"));
+  // What comes together is all followed.
+  hub.send("table.select.rowList", {{"table-id", table["table-id"]}, {"row-list", {"2", "3"}}});
+  hub.send("table.highlight.row", {{"table-id", table["table-id"]}, {"row", "6"}});
+  ASSERT_TRUE(
+      browser_->becomes("document.querySelector('#panel h2')?.innerText === 'Galaxy " + embeddings_->id(6) + "'"));
+  ASSERT_TRUE(browser_->becomes("document.querySelector('#selections .name')?.innerText === 'from TOPCAT: 2'"));
   EXPECT_EQ(hub.told().size(), told);
   browser_->screenshot("samp");
   press_key("samp-connect");
