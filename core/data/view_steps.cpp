@@ -5,29 +5,20 @@
 #include <numbers>
 
 #include "pixels/blur.h"
-#include "pixels/geometry.h"
 
 namespace astroclip::data {
 
 namespace {
 
 void crop_all(std::vector<ViewField>& fields, int64_t x0, int64_t y0, int64_t size) {
-  for (ViewField& field : fields) {
-    const Shape square = field.shape().with(-1, size).with(-2, size);
-    std::vector<float> cropped(static_cast<size_t>(square.numel()));
-    pixels::crop(field.values(), field.shape()[-2], field.shape()[-1], x0, y0, size, cropped);
-    field.replace(square, std::move(cropped));
-  }
+  for (ViewField& field : fields) field.crop(x0, y0, size);
 }
 
 /// Only fluxes, the first field, can be interpolated.
 void rotate_and_zoom_all(std::vector<ViewField>& fields, double angle, double magnification, bool is_flux) {
   auto interpolation = is_flux ? pixels::Interpolation::bilinear : pixels::Interpolation::nearest;
   for (ViewField& field : fields) {
-    std::vector<float> moved(field.values().size());
-    pixels::rotate_and_zoom(field.values(), field.shape()[-2], field.shape()[-1], angle, magnification, interpolation,
-                            moved);
-    field.replace(field.shape(), std::move(moved));
+    field.move({angle, magnification, interpolation});
     interpolation = pixels::Interpolation::nearest;
   }
 }
@@ -64,6 +55,41 @@ double deviation_after_blur(double sigma) {
 }
 
 }  // namespace
+
+std::span<const float> ViewField::values() {
+  if (pending_) take({0, 0, shape_[-2], shape_[-1]});
+  return own_.empty() ? source_ : std::span<const float>(own_);
+}
+
+std::span<float> ViewField::editable() {
+  const std::span<const float> now = values();
+  if (own_.empty()) own_.assign(now.begin(), now.end());
+  return own_;
+}
+
+void ViewField::replace(const Shape& shape, std::vector<float> values) {
+  shape_ = shape;
+  own_ = std::move(values);
+  pending_.reset();
+}
+
+void ViewField::crop(int64_t x0, int64_t y0, int64_t size) { take({x0, y0, size, size}); }
+
+void ViewField::move(const pixels::Motion& motion) {
+  values();  // an earlier motion is done
+  pending_ = motion;
+}
+
+void ViewField::take(const pixels::Window& window) {
+  const std::span<const float> from = own_.empty() ? source_ : std::span<const float>(own_);
+  const Shape taken = shape_.with(-2, window.height).with(-1, window.width);
+  std::vector<float> out(static_cast<size_t>(taken.numel()));
+  if (pending_)
+    pixels::rotate_and_zoom(from, shape_[-2], shape_[-1], *pending_, window, out);
+  else
+    pixels::crop(from, shape_[-2], shape_[-1], window, out);
+  replace(taken, std::move(out));
+}
 
 ViewStep sometimes(double probability, ViewStep step) {
   if (!step || probability <= 0.0) return {};

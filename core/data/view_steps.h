@@ -2,39 +2,42 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "base/rng.h"
 #include "data/sky_levels.h"
+#include "pixels/geometry.h"
 #include "pixels/stretch.h"
 #include "tensor/shape.h"
 
 namespace astroclip::data {
 
 /// One object's field on its way into a view. Images are [planes, height, width]; a mask may be [height, width].
-/// It refers to the dataset's values until a step changes them, so that a crop copies no more than the crop.
+/// It refers to the dataset's values until a step changes them, and pixels are moved when values are asked for, so that
+/// a crop copies, and a rotation before it interpolates, no more than the crop.
 class ViewField {
  public:
   ViewField(const Shape& shape, std::span<const float> source) : shape_(shape), source_(source) {}
 
   const Shape& shape() const { return shape_; }
-  std::span<const float> values() const { return own_.empty() ? source_ : std::span<const float>(own_); }
+  std::span<const float> values();
   /// The values to be changed in place.
-  std::span<float> editable() {
-    if (own_.empty()) own_.assign(source_.begin(), source_.end());
-    return own_;
-  }
-  void replace(const Shape& shape, std::vector<float> values) {
-    shape_ = shape;
-    own_ = std::move(values);
-  }
+  std::span<float> editable();
+  void replace(const Shape& shape, std::vector<float> values);
+  /// A square of `size` pixels of an image.
+  void crop(int64_t x0, int64_t y0, int64_t size);
+  void move(const pixels::Motion& motion);
 
  private:
+  void take(const pixels::Window& window);
+
   Shape shape_;
   std::span<const float> source_;
   std::vector<float> own_;  ///< empty: the source's
+  std::optional<pixels::Motion> pending_;
 };
 
 /// One step of making a view of an object. `fields` has what the view is of first, then what goes with it (a mask,

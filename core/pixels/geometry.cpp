@@ -6,13 +6,12 @@
 
 namespace astroclip::pixels {
 
-void crop(std::span<const float> planes, int64_t height, int64_t width, int64_t x0, int64_t y0, int64_t size,
-          std::span<float> out) {
+void crop(std::span<const float> planes, int64_t height, int64_t width, const Window& window, std::span<float> out) {
   const int64_t count = static_cast<int64_t>(planes.size()) / (height * width);
   for (int64_t plane = 0; plane < count; ++plane)
-    for (int64_t y = 0; y < size; ++y) {
-      const float* row = planes.data() + (plane * height + y0 + y) * width + x0;
-      std::copy(row, row + size, out.data() + (plane * size + y) * size);
+    for (int64_t y = 0; y < window.height; ++y) {
+      const float* row = planes.data() + (plane * height + window.y0 + y) * width + window.x0;
+      std::copy(row, row + window.width, out.data() + (plane * window.height + y) * window.width);
     }
 }
 
@@ -53,16 +52,18 @@ int64_t mirrored(int64_t index, int64_t size) {
   return std::min(place, period - 1 - place);
 }
 
-void rotate_and_zoom(std::span<const float> planes, int64_t height, int64_t width, double angle, double magnification,
-                     Interpolation interpolation, std::span<float> out) {
+void rotate_and_zoom(std::span<const float> planes, int64_t height, int64_t width, const Motion& motion,
+                     const Window& window, std::span<float> out) {
   const int64_t area = height * width, count = static_cast<int64_t>(planes.size()) / area;
-  const double cosine = std::cos(angle) / magnification, sine = std::sin(angle) / magnification;
+  const double cosine = std::cos(motion.angle) / motion.magnification,
+               sine = std::sin(motion.angle) / motion.magnification;
   const double middle_x = 0.5 * static_cast<double>(width - 1), middle_y = 0.5 * static_cast<double>(height - 1);
-  for (int64_t row = 0; row < height; ++row) {
-    for (int64_t column = 0; column < width; ++column) {
-      const double u = static_cast<double>(column) - middle_x, v = static_cast<double>(row) - middle_y;
+  for (int64_t row = 0; row < window.height; ++row) {
+    for (int64_t column = 0; column < window.width; ++column) {
+      const double u = static_cast<double>(window.x0 + column) - middle_x,
+                   v = static_cast<double>(window.y0 + row) - middle_y;
       double x = middle_x + cosine * u + sine * v, y = middle_y - sine * u + cosine * v;
-      if (interpolation == Interpolation::nearest) x = std::round(x), y = std::round(y);
+      if (motion.interpolation == Interpolation::nearest) x = std::round(x), y = std::round(y);
       const double left = std::floor(x), top = std::floor(y);
       const auto right_share = static_cast<float>(x - left), lower_share = static_cast<float>(y - top);
       const int64_t x0 = mirrored(static_cast<int64_t>(left), width),
@@ -77,7 +78,7 @@ void rotate_and_zoom(std::span<const float> planes, int64_t height, int64_t widt
           const float lower = from[y1 + x0] + right_share * (from[y1 + x1] - from[y1 + x0]);
           value = upper + lower_share * (lower - upper);
         }
-        out[static_cast<size_t>(plane * area + row * width + column)] = value;
+        out[static_cast<size_t>((plane * window.height + row) * window.width + column)] = value;
       }
     }
   }

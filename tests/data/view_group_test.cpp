@@ -51,8 +51,8 @@ void expect_crops(const std::string& kind, int64_t count, int64_t side) {
     const auto window = crops.integers(name + "window"), flags = crops.integers(name + "flags");
     std::vector<float> image(static_cast<size_t>(bands) * area);
     const auto sample = static_cast<size_t>(bands * raw_side * raw_side);
-    pixels::crop(std::span(raw).subspan(static_cast<size_t>(window[0]) * sample, sample), raw_side, raw_side, window[3],
-                 window[2], side, image);
+    pixels::crop(std::span(raw).subspan(static_cast<size_t>(window[0]) * sample, sample), raw_side, raw_side,
+                 {.x0 = window[3], .y0 = window[2], .height = side, .width = side}, image);
     if (flags[0] != 0) pixels::flip_columns(image, side);
     if (flags[1] != 0) pixels::flip_rows(image, side, side);
     const auto plane = [&](size_t band) { return std::span(image).subspan(band * area, area); };

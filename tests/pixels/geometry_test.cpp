@@ -47,7 +47,7 @@ TEST(RotateAndZoom, QuartersAreExact) {
   std::vector<float> planes(2 * 15 * 15), turned(planes.size());
   for (float& value : planes) value = static_cast<float>(rng.normal());
   for (const auto interpolation : {Interpolation::nearest, Interpolation::bilinear}) {
-    rotate_and_zoom(planes, 15, 15, std::numbers::pi / 2, 1.0, interpolation, turned);
+    rotate_and_zoom(planes, 15, 15, {std::numbers::pi / 2, 1.0, interpolation}, {0, 0, 15, 15}, turned);
     // From x to y: what lay to the right lies below.
     for (int64_t plane = 0; plane < 2; ++plane)
       for (int64_t y = 0; y < 15; ++y)
@@ -69,9 +69,25 @@ TEST(RotateAndZoom, MovesASmoothSourceWhereItBelongs) {
     return plane;
   };
   std::vector<float> moved(side * side);
-  rotate_and_zoom(spot(6.0, 0.0, 4.0), side, side, std::numbers::pi / 6, 1.5, Interpolation::bilinear, moved);
+  rotate_and_zoom(spot(6.0, 0.0, 4.0), side, side, {std::numbers::pi / 6, 1.5}, {0, 0, side, side}, moved);
   const auto expected = spot(9.0 * std::cos(std::numbers::pi / 6), 4.5, 6.0);
   for (size_t i = 0; i < moved.size(); ++i) EXPECT_NEAR(moved[i], expected[i], 0.02) << i;
+}
+
+TEST(RotateAndZoom, MakesAWindowAsTheWholeHasIt) {
+  constexpr int64_t height = 21, width = 30;
+  Rng rng(2, RngStream::tests);
+  std::vector<float> planes(2 * height * width), whole(planes.size());
+  for (float& value : planes) value = static_cast<float>(rng.normal());
+  for (const auto interpolation : {Interpolation::nearest, Interpolation::bilinear}) {
+    const Motion motion{0.7, 1.2, interpolation};
+    rotate_and_zoom(planes, height, width, motion, {0, 0, height, width}, whole);
+    const Window window{.x0 = 12, .y0 = 3, .height = 8, .width = 17};
+    std::vector<float> part(2 * 8 * 17), expected(part.size());
+    rotate_and_zoom(planes, height, width, motion, window, part);
+    crop(whole, height, width, window, expected);
+    EXPECT_EQ(part, expected);
+  }
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ TEST(ToRgb, GivesThePublishedCodesNumbers) {
         for (int64_t band = 0; band < 3; ++band)
           native[static_cast<size_t>((band * side + y) * side + x)] =
               values[((object * side + x) * side + y) * 3 + band];
-    crop(native, side, side, (side - size) / 2, (side - size) / 2, size, cropped);
+    crop(native, side, side, {(side - size) / 2, (side - size) / 2, size, size}, cropped);
     to_rgb(cropped, {}, rgb);
     for (size_t i = 0; i < rgb.size(); ++i)
       ASSERT_NEAR(rgb[i], wanted[static_cast<size_t>(object) * rgb.size() + i], 1e-6) << object << ", " << i;
