@@ -7,12 +7,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <exception>
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -50,9 +52,17 @@ struct Work {
 
 }  // namespace
 
+struct Capture {
+  std::thread::id thread;
+  Graph graph;
+  bool is_spoilt = false;
+};
+
 struct Stream {
+  bool blocking = true;
   std::deque<Work> works;
   uint64_t done = 0;
+  std::optional<Capture> capture = {};
 };
 
 namespace {
@@ -241,10 +251,10 @@ bool is_on_card(const void* address) {
   return m.begin != nullptr && address >= m.begin && address < m.begin + address_space;
 }
 
-Stream* new_stream() {
+Stream* new_stream(bool blocking) {
   Device& d = device();
   const std::lock_guard lock(d.mutex);
-  d.streams.push_back(new Stream());
+  d.streams.push_back(new Stream{.blocking = blocking, .works = {}});
   return d.streams.back();
 }
 
@@ -252,6 +262,7 @@ void queue(Stream* stream, std::function<void()> work) {
   Device& d = device();
   const std::lock_guard lock(d.mutex);
   if (stream == nullptr) stream = d.streams.front();
+  if (stream->capture) return stream->capture->graph.push_back(std::move(work));
   stream->works.push_back({.task = std::move(work)});
 }
 
@@ -288,6 +299,61 @@ void finish(Stream* stream, uint64_t number) {
       std::rethrow_exception(error);
     }
   }
+}
+
+bool begin_capture(Stream* stream) {
+  const std::lock_guard lock(device().mutex);
+  if (stream->capture) return false;
+  stream->capture = {.thread = std::this_thread::get_id(), .graph = {}};
+  return true;
+}
+
+bool is_capture_of_thread(Stream* stream) {
+  const std::lock_guard lock(device().mutex);
+  return stream->capture && stream->capture->thread == std::this_thread::get_id();
+}
+
+std::optional<Graph> end_capture(Stream* stream) {
+  const std::lock_guard lock(device().mutex);
+  const std::optional<Capture> ended = std::exchange(stream->capture, std::nullopt);
+  return ended->is_spoilt ? std::nullopt : std::optional(ended->graph);
+}
+
+bool is_captured(Stream* stream) {
+  const std::lock_guard lock(device().mutex);
+  return stream != nullptr && stream->capture;
+}
+
+bool legacy_stream_waits() {
+  const std::lock_guard lock(device().mutex);
+  return std::ranges::any_of(device().streams, [](const Stream* one) { return one->blocking && one->capture; });
+}
+
+namespace {
+
+/// Spoils the captures of those streams; whether there is one.
+bool spoils(const std::function<bool(const Stream*)>& concerns) {
+  const std::lock_guard lock(device().mutex);
+  bool any = false;
+  for (Stream* one : device().streams) {
+    if (!one->capture || !concerns(one)) continue;
+    one->capture->is_spoilt = any = true;
+  }
+  return any;
+}
+
+}  // namespace
+
+bool spoils_capture(Stream* stream) {
+  return spoils([=](const Stream* one) { return one == stream; });
+}
+
+bool spoils_capture_of_thread() {
+  return spoils([](const Stream* one) { return one->capture->thread == std::this_thread::get_id(); });
+}
+
+bool spoils_any_capture() {
+  return spoils([](const Stream*) { return true; });
 }
 
 void finish_all() {

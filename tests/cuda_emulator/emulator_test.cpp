@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <thread>
 #include <vector>
 
 #include "backend/cuda/card.h"
@@ -156,6 +157,101 @@ TEST_F(Emulator, WorkIsDoneWhenTheHostWaits) {
   cudaStreamSynchronize(stream());
   EXPECT_EQ(*number, 3.0f);
   cudaFreeHost(pinned);
+}
+
+class Capturing : public Emulator {
+ protected:
+  Capturing() {
+    cudaStreamCreateWithFlags(&other_, cudaStreamNonBlocking);
+    cudaMallocHost(&pinned_, 4);
+    begin();
+  }
+  ~Capturing() override {
+    cudaGraphDestroy(end());
+    cudaFreeHost(pinned_);
+  }
+  void begin() { EXPECT_EQ(cudaStreamBeginCapture(other_, cudaStreamCaptureModeThreadLocal), cudaSuccess); }
+  /// The graph; null if the capture was spoilt, or none was begun.
+  cudaGraph_t end(cudaError_t status = cudaSuccess) {
+    cudaGraph_t graph = nullptr;
+    if (ended_) return graph;
+    EXPECT_EQ(cudaStreamEndCapture(other_, &graph), status);
+    ended_ = true;
+    return graph;
+  }
+  /// Makes a call that spoils the capture, and begins another one.
+  void spoil(cudaError_t status, cudaError_t expected = cudaErrorStreamCaptureUnsupported) {
+    EXPECT_EQ(status, expected);
+    EXPECT_EQ(end(cudaErrorStreamCaptureInvalidated), nullptr);
+    ended_ = false;
+    begin();
+  }
+
+  cudaStream_t other_ = nullptr;
+  void* pinned_ = nullptr;
+  bool ended_ = false;
+};
+
+TEST_F(Capturing, RunsWorkWhenItsGraphIsLaunched) {
+  auto* number = static_cast<float*>(pinned_);
+  *number = 1.0f;
+  cudaMemcpyAsync(y, number, 4, cudaMemcpyHostToDevice, other_);
+  cudaMemcpyAsync(y + 1, x + 3, 4, cudaMemcpyDeviceToDevice, other_);
+  const cudaGraph_t graph = end();
+  ASSERT_NE(graph, nullptr);
+  cudaGraphExec_t made = nullptr;
+  EXPECT_EQ(cudaGraphInstantiate(&made, graph, 0), cudaSuccess);
+  cudaStreamSynchronize(other_);
+  EXPECT_TRUE(std::isnan(result(1)[0])) << "nothing ran yet";
+  for (const float value : {2.0f, 4.0f}) {
+    *number = value;
+    EXPECT_EQ(cudaGraphLaunch(made, stream()), cudaSuccess);
+    EXPECT_EQ(result(2), (std::vector<float>{value, 3.0f}));
+  }
+  cudaGraphExecDestroy(made);
+  cudaGraphDestroy(graph);
+}
+
+TEST_F(Capturing, IsSpoiltByWhatTheThreadMayNotDo) {
+  void* block = nullptr;
+  spoil(cudaMalloc(&block, 4));
+  spoil(cudaFree(y));
+  spoil(cudaMallocHost(&block, 4));
+  spoil(cudaFreeHost(pinned_));
+  spoil(cudaMemcpy(y, x, 4, cudaMemcpyDeviceToDevice));
+  spoil(cudaStreamSynchronize(other_));
+  spoil(cudaDeviceSynchronize());
+  float number = 0.0f;
+  spoil(cudaMemcpyAsync(&number, y, 4, cudaMemcpyDeviceToHost, other_));
+  cudaEvent_t event = nullptr;
+  cudaEventCreate(&event);
+  cudaEventRecord(event, stream());
+  spoil(cudaEventQuery(event));
+  spoil(cudaStreamWaitEvent(other_, event, 0), cudaErrorStreamCaptureIsolation);
+  cudaEventRecord(event, other_);
+  EXPECT_EQ(cudaEventSynchronize(event), cudaErrorCapturedEvent);
+  cudaEventDestroy(event);
+}
+
+TEST_F(Capturing, LeavesOtherThreadsAndStreamsAlone) {
+  std::thread([] {
+    void* block = nullptr;
+    EXPECT_EQ(cudaMalloc(&block, 4), cudaSuccess);
+    EXPECT_EQ(cudaFree(block), cudaSuccess);
+  }).join();
+  EXPECT_EQ(cudaStreamSynchronize(stream()), cudaSuccess);
+  EXPECT_EQ(cudaMemsetAsync(y, 0, 4, nullptr), cudaSuccess);
+  cudaGraph_t graph = end();
+  EXPECT_NE(graph, nullptr);
+  cudaGraphDestroy(graph);
+}
+
+TEST_F(Capturing, OfAStreamForWhichTheLegacyOneWaitsIsSpoiltByThatOne) {
+  cudaGraphDestroy(end());
+  cudaStreamCreate(&other_);
+  ended_ = false;
+  begin();
+  spoil(cudaMemsetAsync(y, 0, 4, nullptr), cudaErrorStreamCaptureImplicit);
 }
 
 }  // namespace

@@ -73,16 +73,29 @@ namespace {
 struct Mark {
   Stream* stream = nullptr;
   uint64_t number = 0;
+  bool is_captured = false;  ///< of a graph's work
 };
 
 Mark& mark(cudaEvent_t event) { return *reinterpret_cast<Mark*>(event); }
 
+Graph& graph_of(cudaGraph_t graph) { return *reinterpret_cast<Graph*>(graph); }
+Graph& graph_of(cudaGraphExec_t graph) { return *reinterpret_cast<Graph*>(graph); }
+
+/// Whether work may be queued there: not in the legacy stream while one is captured for which it waits.
+cudaError_t check_queue(cudaStream_t stream) {
+  if (stream != nullptr || !legacy_stream_waits()) return cudaSuccess;
+  (void)spoils_any_capture();
+  return cudaErrorStreamCaptureImplicit;
+}
+
 cudaError_t copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
   if (bytes == 0) return cudaSuccess;
+  if (const cudaError_t status = check_queue(stream); status != cudaSuccess) return status;
   const bool to_card = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   const bool from_card = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
   if (is_on_card(to) != to_card || is_on_card(from) != from_card) return cudaErrorInvalidValue;
-  if (!from_card && !is_pinned(from)) {
+  // A graph's copy reads the host's memory when it runs.
+  if (!from_card && !is_pinned(from) && !is_captured(stream_of(stream))) {
     // As the runtime does up to some size; above it, it waits for the stream.
     const auto* begin = static_cast<const char*>(from);
     queue(stream_of(stream), [to, staged = std::make_shared<std::vector<char>>(begin, begin + bytes)] {
@@ -171,16 +184,19 @@ const char* cudaGetErrorString(cudaError_t status) {
   if (status == cudaErrorMemoryAllocation) return "out of memory";
   if (status == cudaErrorInvalidValue) return "invalid argument";
   if (status == cudaErrorInvalidDevice) return "invalid device ordinal";
+  if (status == cudaErrorStreamCaptureUnsupported) return "operation not permitted when stream is capturing";
   return status == cudaSuccess ? "no error" : "another error";
 }
 
 cudaError_t cudaMalloc(void** block, size_t bytes) {
+  if (spoils_capture_of_thread()) return cudaErrorStreamCaptureUnsupported;
   *block = allocate_on_card(bytes);
   return *block == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
 }
 
 cudaError_t cudaFree(void* block) {
   if (block == nullptr) return cudaSuccess;
+  if (spoils_capture_of_thread()) return cudaErrorStreamCaptureUnsupported;
   finish_all();
   return free_on_card(block) ? cudaSuccess : cudaErrorInvalidValue;
 }
@@ -192,6 +208,7 @@ cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
 }
 
 cudaError_t cudaMallocHost(void** block, size_t bytes) {
+  if (spoils_capture_of_thread()) return cudaErrorStreamCaptureUnsupported;
   *block = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
   if (*block == nullptr) return cudaErrorMemoryAllocation;
   std::memset(*block, 0xFF, bytes);
@@ -203,6 +220,7 @@ cudaError_t cudaMallocHost(void** block, size_t bytes) {
 cudaError_t cudaHostAlloc(void** block, size_t bytes, unsigned) { return cudaMallocHost(block, bytes); }
 
 cudaError_t cudaFreeHost(void* block) {
+  if (spoils_capture_of_thread()) return cudaErrorStreamCaptureUnsupported;
   finish_all();
   Pinned& p = pinned();
   const std::lock_guard lock(p.mutex);
@@ -216,6 +234,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
 }
 
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  if (spoils_capture_of_thread()) return cudaErrorStreamCaptureUnsupported;
   const cudaError_t status = copy(to, from, bytes, kind, nullptr);
   finish_all();
   return status;
@@ -233,28 +252,37 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_
 
 cudaError_t cudaMemsetAsync(void* block, int value, size_t bytes, cudaStream_t stream) {
   if (bytes > 0 && !is_on_card(block)) return cudaErrorInvalidValue;
+  if (const cudaError_t status = check_queue(stream); status != cudaSuccess) return status;
   queue(stream_of(stream), [=] { std::memset(block, value, bytes); });
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  *stream = reinterpret_cast<cudaStream_t>(new_stream());
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+  *stream = reinterpret_cast<cudaStream_t>(new_stream(flags != cudaStreamNonBlocking));
   return cudaSuccess;
 }
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, 0); }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) { return cudaStreamSynchronize(stream); }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (const cudaError_t status = check_queue(stream); status != cudaSuccess) return status;
+  if (spoils_capture(stream_of(stream))) return cudaErrorStreamCaptureUnsupported;
   finish(stream_of(stream), queued(stream_of(stream)));
   return cudaSuccess;
 }
 
 cudaError_t cudaDeviceSynchronize() {
+  if (spoils_any_capture()) return cudaErrorStreamCaptureUnsupported;
   finish_all();
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (mark(event).is_captured) {
+    // A graph's work has one order here; other streams do not join a capture.
+    return mark(event).stream == stream_of(stream) ? cudaSuccess : cudaErrorNotSupported;
+  }
+  if (spoils_capture(stream_of(stream))) return cudaErrorStreamCaptureIsolation;
   if (mark(event).stream != nullptr) queue_wait(stream_of(stream), mark(event).stream, mark(event).number);
   return cudaSuccess;
 }
@@ -271,11 +299,13 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  mark(event) = {stream_of(stream), queued(stream_of(stream))};
+  mark(event) = {stream_of(stream), queued(stream_of(stream)), is_captured(stream_of(stream))};
   return cudaSuccess;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (mark(event).is_captured) return cudaErrorCapturedEvent;
+  if (spoils_capture_of_thread()) return cudaErrorStreamCaptureUnsupported;
   if (mark(event).stream != nullptr) finish(mark(event).stream, mark(event).number);
   return cudaSuccess;
 }
@@ -283,6 +313,44 @@ cudaError_t cudaEventQuery(cudaEvent_t event) { return cudaEventSynchronize(even
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
   *milliseconds = static_cast<float>(mark(to).number - mark(from).number);
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
+  if (stream == nullptr || mode != cudaStreamCaptureModeThreadLocal) return cudaErrorStreamCaptureUnsupported;
+  return begin_capture(stream_of(stream)) ? cudaSuccess : cudaErrorIllegalState;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  *graph = nullptr;
+  if (!is_captured(stream_of(stream))) return cudaErrorIllegalState;
+  if (!is_capture_of_thread(stream_of(stream))) return cudaErrorStreamCaptureWrongThread;
+  const std::optional<Graph> captured = end_capture(stream_of(stream));
+  if (!captured) return cudaErrorStreamCaptureInvalidated;
+  *graph = reinterpret_cast<cudaGraph_t>(new Graph(*captured));
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph, unsigned long long) {
+  *made = reinterpret_cast<cudaGraphExec_t>(new Graph(graph_of(graph)));
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+  if (const cudaError_t status = check_queue(stream); status != cudaSuccess) return status;
+  for (const std::function<void()>& work : graph_of(graph)) queue(stream_of(stream), work);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  if (graph == nullptr) return cudaErrorInvalidValue;
+  delete &graph_of(graph);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
+  if (graph == nullptr) return cudaErrorInvalidValue;
+  delete &graph_of(graph);
   return cudaSuccess;
 }
 
