@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <concepts>
 #include <type_traits>
 
@@ -95,9 +94,7 @@ namespace ops {
 inline Tensor matmul_nt(const Tensor& a, const Tensor& b) { return matmul(a, b, false, true); }
 inline Tensor matmul_tn(const Tensor& a, const Tensor& b) { return matmul(a, b, true, false); }
 
-inline Tensor maximum(const Tensor& x, double s) {
-  return maximum(x, Tensor::from_host(std::array{s}, {}, x.dtype(), x.device()));
-}
+inline Tensor maximum(const Tensor& x, double s) { return maximum(x, Tensor::zeros({}, x.dtype(), x.device()) + s); }
 
 }  // namespace ops
 /// sum + weight · x; weight · x where the sum is undefined.
