@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -321,6 +322,14 @@ class Event {
   virtual void wait() = 0;
 };
 
+/// Work that a device does again as it was captured, on the same memory.
+class Replay {
+ public:
+  virtual ~Replay() = default;
+  /// Queues the work.
+  virtual void run() = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -343,6 +352,13 @@ class Backend {
   virtual void copy_async(Tensor& to, const void* pinned) = 0;
   /// Copies to pinned memory; an event recorded afterwards says when it is there.
   virtual void copy_async(void* pinned, const Tensor& from) = 0;
+  /// What `work` queues, to be done again without the host's part in it. `work` is called twice, to do it and to
+  /// capture it; both calls take the same memory, so each begins by dropping what the one before left. What it reads
+  /// and what the second call leaves must live as long as the replay, which alone has the memory that the calls
+  /// release. Null where the device has no such thing, where `work` throws Error, and where its second call does what
+  /// cannot be captured: take memory from the system, copy from or to the host, wait, leave a prepared weight. What it
+  /// leaves is then without meaning.
+  virtual std::unique_ptr<Replay> capture(const std::function<void()>& /*work*/) { return nullptr; }
 
   // Elementwise.
   virtual void fill(View y, double value) = 0;

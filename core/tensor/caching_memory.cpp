@@ -15,8 +15,13 @@ int64_t block_size(int64_t bytes, int64_t alignment) {
 void* CachingMemory::allocate(int64_t bytes) {
   const int64_t size = block_size(bytes, alignment_of(bytes));
   const std::lock_guard lock(mutex_);
-  std::vector<void*>& bin = bins_[size];
   void* block = nullptr;
+  if (keeps() && !kept_[size].empty()) {
+    block = kept_[size].back();
+    kept_[size].pop_back();
+    return block;
+  }
+  std::vector<void*>& bin = bins_[size];
   if (bin.empty()) {
     block = take_or_trim(size);
     ++statistics_.fresh_allocations;
@@ -40,8 +45,27 @@ void* CachingMemory::take_or_trim(int64_t size) {
 void CachingMemory::release(void* block, int64_t bytes) {
   const int64_t size = block_size(bytes, alignment_of(bytes));
   const std::lock_guard lock(mutex_);
+  if (keeps()) return kept_[size].push_back(block);
   statistics_.used_bytes -= size;
   bins_[size].push_back(block);
+}
+
+bool CachingMemory::keep_released() {
+  const std::lock_guard lock(mutex_);
+  if (keeper_) return false;
+  keeper_ = std::this_thread::get_id();
+  return true;
+}
+
+std::vector<CachingMemory::Block> CachingMemory::take_kept() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Block> blocks;
+  for (const auto& [size, bin] : kept_) {
+    for (void* data : bin) blocks.push_back({data, size});
+  }
+  kept_.clear();
+  keeper_.reset();
+  return blocks;
 }
 
 void CachingMemory::trim() {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -20,6 +22,16 @@ class CachingMemory : public Memory {
   void trim() final;
   MemoryStatistics statistics() const final;
 
+  struct Block {
+    void* data = nullptr;
+    int64_t size = 0;
+  };
+  /// From now on, what the calling thread releases is kept for what this thread allocates. Kept blocks count as used.
+  /// False if a thread does so already.
+  bool keep_released();
+  /// Ends that. The blocks that are kept, for the caller to release.
+  std::vector<Block> take_kept();
+
  protected:
   /// Blocks of about `bytes` bytes have a size that is a multiple of it; a power of two.
   virtual int64_t alignment_of(int64_t bytes) const = 0;
@@ -30,11 +42,15 @@ class CachingMemory : public Memory {
   virtual std::string refusal(int64_t size, int64_t used) const = 0;
 
  private:
+  using Bins = std::unordered_map<int64_t, std::vector<void*>>;  ///< by size
+
+  bool keeps() const { return keeper_ == std::this_thread::get_id(); }
   void* take_or_trim(int64_t size);
   void trim_locked();
 
   mutable std::mutex mutex_;
-  std::unordered_map<int64_t, std::vector<void*>> bins_;
+  Bins bins_, kept_;
+  std::optional<std::thread::id> keeper_;
   MemoryStatistics statistics_;
 };
 

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "base/error.h"
 #include "tensor/caching_memory_internal.h"
@@ -73,6 +75,38 @@ TEST(CachingMemory, CountsNothingThatItRefuses) {
   memory.trim();
   EXPECT_EQ(memory.statistics().reserved_bytes, 0);
   EXPECT_EQ(memory.left(), 4096);
+}
+
+TEST(CachingMemory, KeepsWhatAThreadReleases) {
+  Limited memory(8192);
+  memory.release(memory.allocate(1024), 1024);
+  void* before = memory.allocate(2048);
+  EXPECT_TRUE(memory.keep_released());
+  EXPECT_FALSE(memory.keep_released()) << "a second time";
+  void* first = memory.allocate(1024);
+  memory.release(first, 1024);
+  EXPECT_EQ(memory.allocate(1024), first) << "for itself";
+  memory.release(first, 1024);
+  memory.release(before, 2048);
+  std::thread([&] {
+    void* others = memory.allocate(1024);
+    EXPECT_NE(others, first);
+    memory.release(others, 1024);
+    EXPECT_EQ(memory.allocate(1024), others) << "another thread's blocks are not kept";
+    memory.release(others, 1024);
+  }).join();
+  const std::vector<CachingMemory::Block> kept = memory.take_kept();
+  EXPECT_EQ(kept.size(), 2U);
+  EXPECT_EQ(memory.statistics().used_bytes, 1024 + 2048);
+  void* after = memory.allocate(2048);
+  EXPECT_NE(after, before);
+  memory.release(after, 2048);
+  memory.trim();
+  EXPECT_EQ(memory.statistics().reserved_bytes, 1024 + 2048);
+  for (const auto& [data, size] : kept) memory.release(data, size);
+  EXPECT_EQ(memory.statistics().used_bytes, 0);
+  EXPECT_EQ(memory.allocate(2048), before);
+  memory.release(before, 2048);
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ std::unique_ptr<Card>& opened() {
   return *card;
 }
 
+thread_local bool capturing = false;
+
 std::string version(int number) { return fmt::format("{}.{}", number / 1000, number % 1000 / 10); }
 
 }  // namespace
@@ -69,13 +71,35 @@ Card::Card(int index) : index_(index) {
   ASTROCLIP_CUDA(cublasLtCreate(&products_));
 }
 
+cudaStream_t Card::stream() const { return capturing ? capturing_stream_ : stream_; }
+
 cudnnContext* Card::networks() {
-  if (networks_ == nullptr) {
-    ASTROCLIP_CUDA(cudnnCreate(&networks_));
-    ASTROCLIP_CUDA(cudnnSetStream(networks_, stream_));
+  if (networks_ == nullptr) ASTROCLIP_CUDA(cudnnCreate(&networks_));
+  if (stream_of_networks_ != stream()) {
+    ASTROCLIP_CUDA(cudnnSetStream(networks_, stream()));
+    stream_of_networks_ = stream();
   }
   return networks_;
 }
+
+void Card::begin_capture() {
+  // A stream of its own: what other threads queue meanwhile is not captured.
+  if (capturing_stream_ == nullptr) {
+    ASTROCLIP_CUDA(cudaStreamCreateWithFlags(&capturing_stream_, cudaStreamNonBlocking));
+  }
+  ASTROCLIP_CUDA(cudaStreamBeginCapture(capturing_stream_, cudaStreamCaptureModeThreadLocal));
+  capturing = true;
+}
+
+cudaGraph_t Card::end_capture() {
+  capturing = false;
+  cudaGraph_t graph = nullptr;
+  if (cudaStreamEndCapture(capturing_stream_, &graph) == cudaSuccess) return graph;
+  (void)cudaGetLastError();
+  return nullptr;
+}
+
+bool Card::is_capturing() { return capturing; }
 
 std::string Card::describe() const {
   cudaDeviceProp properties;

@@ -22,10 +22,19 @@ class Card {
   static Card& get();
 
   int index() const { return index_; }
-  cudaStream_t stream() const { return stream_; }
+  /// Where the calling thread queues work: the card's stream, or the one on which its work is captured.
+  cudaStream_t stream() const;
+  /// The card's stream, also while the thread's work is captured.
+  cudaStream_t main_stream() const { return stream_; }
   cublasLtContext* products() const { return products_; }
-  /// Made at the first call, which loads cuDNN. Its work runs on the stream.
+  /// Made at the first call, which loads cuDNN. Its work runs on stream().
   cudnnContext* networks();
+  /// Work that the calling thread queues from now on is not done, but becomes a graph. One thread at a time.
+  void begin_capture();
+  /// The work queued since then; null where some of it cannot be captured.
+  cudaGraph_t end_capture();
+  /// Whether the calling thread's work is captured.
+  static bool is_capturing();
   /// "NVIDIA H100 80GB HBM3, driver 13.0, CUDA 13.0, cuBLASLt 13.1.0, cuDNN 9.19.0": what results may depend on.
   std::string describe() const;
 
@@ -34,8 +43,10 @@ class Card {
 
   int index_;
   cudaStream_t stream_ = nullptr;
+  cudaStream_t capturing_stream_ = nullptr;  ///< made at the first capture
   cublasLtContext* products_ = nullptr;
   cudnnContext* networks_ = nullptr;
+  cudaStream_t stream_of_networks_ = nullptr;
 };
 
 }  // namespace astroclip::cuda

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/cuda/capture.h"
 #include "backend/cuda/card.h"
 #include "backend/cuda/check.h"
 
@@ -13,7 +14,7 @@ class CardEvent final : public Event {
  public:
   CardEvent() {
     ASTROCLIP_CUDA(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
-    ASTROCLIP_CUDA(cudaEventRecord(event_, Card::get().stream()));
+    ASTROCLIP_CUDA(cudaEventRecord(event_, Card::get().main_stream()));
   }
   ~CardEvent() override { (void)cudaEventDestroy(event_); }
   CardEvent(const CardEvent&) = delete;
@@ -44,6 +45,7 @@ void CudaBackend::copy_async(Tensor& to, const void* pinned) {
 }
 
 void CudaBackend::copy_async(void* pinned, const Tensor& from) {
+  refuse_in_capture("a copy to the host");
   ASTROCLIP_CUDA(cudaMemcpyAsync(pinned, from.data(), static_cast<size_t>(from.bytes()), cudaMemcpyDeviceToHost,
                                  Card::get().stream()));
 }

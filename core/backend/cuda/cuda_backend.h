@@ -1,6 +1,10 @@
 #pragma once
 
+#include <memory>
+#include <utility>
+
 #include "backend/backend.h"
+#include "backend/cuda/memory.h"
 
 namespace astroclip::cuda {
 
@@ -9,6 +13,7 @@ namespace astroclip::cuda {
 /// work depends only on sizes, so that the same card gives the same bits. A file for each family of kernels.
 class CudaBackend final : public Backend {
  public:
+  explicit CudaBackend(std::shared_ptr<CardMemory> memory) : memory_(std::move(memory)) {}
   std::string_view name() const override { return "cuda"; }
   DType compute_dtype() const override { return DType::f32; }
   bool supports(Precision) const override { return true; }
@@ -24,6 +29,7 @@ class CudaBackend final : public Backend {
   void release_pinned(void* block) override;
   void copy_async(Tensor& to, const void* pinned) override;
   void copy_async(void* pinned, const Tensor& from) override;
+  std::unique_ptr<Replay> capture(const std::function<void()>& work) override;
 
   // Elementwise.
   void fill(View y, double value) override;
@@ -85,6 +91,9 @@ class CudaBackend final : public Backend {
   void gradient_clip(std::span<const ConstView> gradients, double max_norm, View state) override;
   void adamw(std::span<const AdamwSegment> segments, const AdamwStep& step) override;
   void exponential_average(std::span<const View> targets, std::span<const ConstView> sources, double decay) override;
+
+ private:
+  std::shared_ptr<CardMemory> memory_;
 };
 
 }  // namespace astroclip::cuda

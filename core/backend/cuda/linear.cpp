@@ -1,6 +1,7 @@
 #include <memory>
 #include <optional>
 
+#include "backend/cuda/capture.h"
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/gelu_product.h"
 #include "backend/cuda/product.h"
@@ -24,7 +25,9 @@ class Operand {
   /// `scale`, optional, multiplies row i by scale[i].
   Operand(ConstView x, int64_t rows, int64_t columns, Precision precision, Rows count = Rows::as_they_are,
           const float* scale = nullptr)
-      : matrix_(x.data, {rows, columns}, operand_of(precision)) {
+      : source_(x.data, {rows, columns}, x.dtype),
+        scale_(scale),
+        matrix_(x.data, {rows, columns}, operand_of(precision)) {
     if (precision == Precision::bf16) {
       constexpr int64_t unit = 8;
       const auto padded = [](int64_t extent) { return (extent + unit - 1) / unit * unit; };
@@ -34,11 +37,17 @@ class Operand {
                       (x.dtype == DType::f32 || is_aligned(x.data));
     if (fits) return;
     matrix_.data = copy_.emplace(matrix_.numel() * size_of(matrix_.dtype)).data();
-    copy_operand({x.data, {rows, columns}, x.dtype}, scale, {copy_->data(), matrix_.shape, matrix_.dtype});
+    copy();
   }
   const ConstView& matrix() const { return matrix_; }
+  /// Makes the rounded matrix, if there is one.
+  void copy() const {
+    if (copy_) copy_operand(source_, scale_, {copy_->data(), matrix_.shape, matrix_.dtype});
+  }
 
  private:
+  ConstView source_;
+  const float* scale_;
   ConstView matrix_;
   std::optional<Scratch> copy_;
 };
@@ -128,7 +137,9 @@ class Bias {
 
 std::shared_ptr<Prepared> CudaBackend::prepare(ConstView weight, WeightUse, Precision precision, int64_t) {
   if (precision == Precision::f32 || weight.numel() == 0) return nullptr;
-  return std::make_shared<PreparedWeight>(weight, precision);
+  auto prepared = std::make_shared<PreparedWeight>(weight, precision);
+  expect_to_end_in_capture(prepared, [made = prepared.get()] { made->operand.copy(); });
+  return prepared;
 }
 
 void CudaBackend::linear(const LinearArguments& arguments) {

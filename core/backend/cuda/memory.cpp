@@ -3,12 +3,14 @@
 #include <cuda_runtime.h>
 #include <fmt/format.h>
 
+#include "backend/cuda/capture.h"
 #include "backend/cuda/card.h"
 #include "backend/cuda/check.h"
 
 namespace astroclip::cuda {
 
 void* CardMemory::take(int64_t size) {
+  refuse_in_capture("an allocation");
   (void)Card::get();  // the card of this thread
   void* block = nullptr;
   const cudaError_t status = cudaMalloc(&block, static_cast<size_t>(size));
@@ -37,12 +39,14 @@ std::string CardMemory::refusal(int64_t size, int64_t used) const {
 
 void CardMemory::copy_from_host(void* device, const void* host, int64_t bytes) {
   if (bytes == 0) return;
+  refuse_in_capture("a copy from the host");
   ASTROCLIP_CUDA(
       cudaMemcpyAsync(device, host, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, Card::get().stream()));
 }
 
 void CardMemory::copy_to_host(void* host, const void* device, int64_t bytes) {
   if (bytes == 0) return;
+  refuse_in_capture("a copy to the host");
   const cudaStream_t stream = Card::get().stream();
   ASTROCLIP_CUDA(cudaMemcpyAsync(host, device, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, stream));
   ASTROCLIP_CUDA(cudaStreamSynchronize(stream));

@@ -16,8 +16,9 @@ namespace {
 void open(int index) {
   using namespace astroclip;
   cuda::Card::open(index);
-  register_memory(DeviceKind::cuda, std::make_shared<cuda::CardMemory>());
-  register_backend(DeviceKind::cuda, std::make_shared<cuda::CudaBackend>());
+  const auto memory = std::make_shared<cuda::CardMemory>();
+  register_memory(DeviceKind::cuda, memory);
+  register_backend(DeviceKind::cuda, std::make_shared<cuda::CudaBackend>(memory));
 }
 
 std::string describe() {
