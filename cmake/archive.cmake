@@ -11,7 +11,7 @@ include(CPack)
 
 # The test programs that tools/gpu_check takes to a machine with a card.
 if(ASTROCLIP_TESTS)
-  foreach(room backend models nn ops optim probe train)
+  foreach(room backend evaluate models nn ops optim probe train)
     install(TARGETS ${room}_tests RUNTIME DESTINATION bin COMPONENT tests EXCLUDE_FROM_ALL)
   endforeach()
 endif()

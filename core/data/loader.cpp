@@ -81,14 +81,15 @@ class BatchMaker {
 }  // namespace
 
 Tensor upload(const HostArray& views, Device device) {
-  Backend& backend = backend_of(device);
-  const auto values = views.values<float>();
-  if (backend.compute_dtype() != DType::f32) {
-    return Tensor::from_host(values, views.shape, backend.compute_dtype(), device);
-  }
-  Tensor tensor = Tensor::empty(views.shape, DType::f32, device);
-  backend.copy_async(tensor, values.data());
+  Tensor tensor = Tensor::empty(views.shape, backend_of(device).compute_dtype(), device);
+  upload(views, tensor);
   return tensor;
+}
+
+void upload(const HostArray& views, Tensor& to) {
+  const auto values = views.values<float>();
+  if (to.dtype() == DType::f32) return backend_of(to.device()).copy_async(to, values.data());
+  to.copy_from(Tensor::from_host(values, views.shape, to.dtype(), to.device()));
 }
 
 struct Loader::State {

@@ -43,6 +43,8 @@ struct LoaderOptions {
 /// Views on a device, in its compute dtype. Those in pinned memory are on their way when it returns; they may be
 /// released.
 Tensor upload(const HostArray& views, Device device);
+/// The same into a tensor of their shape and the device's compute dtype.
+void upload(const HostArray& views, Tensor& to);
 
 /// Reads objects and makes their views ahead of the training loop on threads of its own, which run at lower priority
 /// and never call ops. What a batch holds depends on (seed, stream, step) alone. Not thread-safe for the consumer.

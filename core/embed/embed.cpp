@@ -24,6 +24,7 @@
 #include "embed/inputs.h"
 #include "embed/loaded_model.h"
 #include "embed/written_ids.h"
+#include "evaluate/batch_embedder.h"
 #include "evaluate/embedder.h"
 #include "io/output/row_file.h"
 #include "model/model.h"
@@ -147,6 +148,7 @@ class Embedding {
     model_.load(encoders_, device_, precision_, wants_head(),
                 [this](const std::string& sentence) { console_.say(sentence); });
     for (const AppliedProbe& one : probes_) one.check_width(width_of(one.encoder()));
+    for (const evaluate::Embedder& embedder : model_.embedders()) batches_.emplace_back(embedder);
     memory().trim();
   }
 
@@ -277,13 +279,14 @@ class Embedding {
       const int64_t count = std::min(request_.batch, end - queued);
       if (count != last_count_) memory().trim();  // blocks of other sizes would only lie beside the new ones
       std::vector<Coming> next;
-      for (const evaluate::Embedder& embedder : model_.embedders()) {
+      for (size_t i = 0; i < model_.embedders().size(); ++i) {
+        const evaluate::Embedder& embedder = model_.embedders()[i];
         const auto view = batch.views.find(embedder.view().request.name);
         if (view == batch.views.end()) {
           next.push_back({evaluate::ComingMatrix(blank(count, width_of(embedder.tower()))), std::nullopt});
           continue;
         }
-        next.push_back(embed_batch(embedder, view->second));
+        next.push_back(embed_batch(embedder.tower(), batches_[i], view->second));
         not_finite_ += leave_out_bad(view->second, present.at(view->first), static_cast<size_t>(queued - from));
       }
       if (last_count_ == 0) report_memory();
@@ -305,12 +308,12 @@ class Embedding {
     return continues;
   }
 
-  Coming embed_batch(const evaluate::Embedder& embedder, const HostArray& views) const {
-    const Encoded encoded = embedder.encode(views);
-    Coming coming{embedder.embed(encoded), std::nullopt};
+  Coming embed_batch(const std::string& tower, evaluate::BatchEmbedder& batches, const HostArray& views) const {
+    const evaluate::Embedded embedded = batches.embed(views);
+    Coming coming{evaluate::ComingMatrix(embedded.vectors), std::nullopt};
     const bool wants_tokens = std::ranges::any_of(
-        probes_, [&](const AppliedProbe& one) { return one.encoder() == embedder.tower() && one.reads_tokens(); });
-    const Tensor& tokens = encoded.tokens;
+        probes_, [&](const AppliedProbe& one) { return one.encoder() == tower && one.reads_tokens(); });
+    const Tensor& tokens = embedded.features.tokens;
     if (wants_tokens) coming.tokens.emplace(tokens.view_as({tokens.size(0), tokens.size(1) * tokens.size(2)}));
     return coming;
   }
@@ -359,6 +362,7 @@ class Embedding {
   Precision precision_ = Precision::f32;
   std::string precision_reason_;  ///< why "auto" is that
   std::vector<AppliedProbe> probes_;
+  std::vector<evaluate::BatchEmbedder> batches_;  ///< by the model's embedders
   record::Console console_;
   record::StopRequest stop_;
   Clock::time_point start_, committed_;

@@ -6,6 +6,7 @@
 #include "autograd/tape.h"
 #include "backend/pinned.h"
 #include "data/loader.h"
+#include "evaluate/batch_embedder.h"
 #include "ops/ops.h"
 
 namespace astroclip::evaluate {
@@ -24,16 +25,21 @@ Embedder::Embedder(std::string tower, std::shared_ptr<Encoder> encoder, Device d
   encoder_->set_training(false);
 }
 
-Encoded Embedder::encode(const HostArray& views) const {
+Embedded Embedder::embed(const Tensor& views) const {
   const autograd::NoGrad guard;
   const ops::PrecisionScope scope(precision_);
-  return encoder_->encode(encoder_->tokenize(data::upload(views, device_)), {}, form());
+  const Encoded features = encoder_->encode(encoder_->tokenize(views), {}, form());
+  return {features, vectors_of(features)};
 }
 
-ComingMatrix Embedder::embed(const Encoded& encoded) const {
+ComingMatrix Embedder::embed(const HostArray& views) const {
+  return ComingMatrix(embed(data::upload(views, device_)).vectors);
+}
+
+Tensor Embedder::vectors_of(const Encoded& encoded) const {
   const autograd::NoGrad guard;
   const ops::PrecisionScope scope(precision_);
-  return ComingMatrix(head_ ? encoder_->embed(encoded) : encoder_->pool(encoded));
+  return head_ ? encoder_->embed(encoded) : encoder_->pool(encoded);
 }
 
 Embedder embedder_of(const std::string& tower, const Experiment& experiment, const Model& model,
@@ -67,9 +73,10 @@ void for_each_batch(const Dataset& dataset, const std::vector<int64_t>& rows, co
 Matrix embed_rows(const Embedder& embedder, const Experiment& experiment, const Dataset& dataset, Split split,
                   const std::vector<int64_t>& rows) {
   Matrix matrix;
+  BatchEmbedder batches(embedder);
   std::optional<ComingMatrix> before;
   for_each_batch(dataset, rows, {embedder.view()}, reading_options(experiment, split), [&](const data::Batch& batch) {
-    ComingMatrix next = embedder.embed(batch.views.at(embedder.view().request.name));
+    ComingMatrix next(batches.embed(batch.views.at(embedder.view().request.name)).vectors);
     if (before) matrix.append(std::move(*before).get());
     before.emplace(std::move(next));
     return true;

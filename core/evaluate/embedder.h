@@ -38,26 +38,35 @@ class ComingMatrix {
   std::optional<Readback> numbers_;
 };
 
+/// What an encoder gives of a batch, on the device.
+struct Embedded {
+  Encoded features;
+  Tensor vectors;  ///< [objects, width]
+};
+
 /// An encoder's embedding of plain views, without gradient and dropout: its head's, or else the backbone's class or
 /// mean token.
 class Embedder {
  public:
   /// `tower` is the encoder's name.
   Embedder(std::string tower, std::shared_ptr<Encoder> encoder, Device device, Precision precision, bool head);
-  /// Views [objects, input shape] to the backbone's features in the form `form()`.
-  Encoded encode(const HostArray& views) const;
+  /// Views [objects, input shape] on the device to the backbone's features, in the form `form()`, and the embedding.
+  Embedded embed(const Tensor& views) const;
   /// Views to [objects, width], which the device computes while the host goes on.
-  ComingMatrix embed(const HostArray& views) const { return embed(encode(views)); }
+  ComingMatrix embed(const HostArray& views) const;
   /// The same from the features.
-  ComingMatrix embed(const Encoded& encoded) const;
+  ComingMatrix embed(const Encoded& encoded) const { return ComingMatrix(vectors_of(encoded)); }
 
   const Encoder& encoder() const { return *encoder_; }
+  Device device() const { return device_; }
   const std::string& tower() const { return tower_; }
   /// The view that it embeds.
   const data::ViewPlan& view() const { return view_; }
   TokenForm form() const { return head_ ? TokenForm::alignment : TokenForm::pretraining; }
 
  private:
+  Tensor vectors_of(const Encoded& encoded) const;
+
   std::string tower_;
   std::shared_ptr<Encoder> encoder_;
   Device device_;

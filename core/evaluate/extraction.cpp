@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "data/loader.h"
+#include "evaluate/batch_embedder.h"
 #include "ops/ops.h"
 
 namespace astroclip::evaluate {
@@ -92,12 +94,14 @@ class Extraction {
   /// What is computed from a dataset; none: the experiment's.
   void extract_from(const std::shared_ptr<const Dataset>& dataset) const {
     std::vector<Source*> here;
+    std::vector<std::optional<BatchEmbedder>> batches;  // by source
     std::vector<data::ViewPlan> needed;
     std::vector<std::shared_ptr<const FrozenTokens>> kept;
     data::LoaderOptions options = reading_options(experiment_, split_);
     for (Source& source : sources_) {
       if (source.objects != dataset) continue;
       here.push_back(&source);
+      batches.emplace_back(source.embedder);
       kept.push_back(kept_tokens(source));
       if (!kept.back()) {
         needed.push_back(source.view);
@@ -124,9 +128,8 @@ class Extraction {
     for_each_batch(read, chosen_.rows, needed, options, [&](const data::Batch& objects) {
       std::vector<ComingMatrix> next;
       for (size_t i = 0; i < here.size(); ++i) {
-        const Source& source = *here[i];
-        next.push_back(kept[i] ? source.embedder->embed(kept[i]->upload(objects.kept.at(name(i))))
-                               : source.rows(objects.views.at(source.view.request.name)));
+        next.push_back(kept[i] ? here[i]->embedder->embed(kept[i]->upload(objects.kept.at(name(i))))
+                               : rows_of(*here[i], batches[i], objects));
       }
       take();
       before = std::move(next);
@@ -136,6 +139,11 @@ class Extraction {
   }
 
   static std::string name(size_t source) { return fmt::format("{}", source); }
+
+  static ComingMatrix rows_of(const Source& source, std::optional<BatchEmbedder>& batches, const data::Batch& objects) {
+    const HostArray& views = objects.views.at(source.view.request.name);
+    return batches ? ComingMatrix(batches->embed(views).vectors) : source.components(views);
+  }
 
   /// The rows of a batch, whose first is object `first`, of objects that have the modality.
   static void append_present(Vectors& target, Matrix rows, const std::vector<bool>& present, size_t first) {

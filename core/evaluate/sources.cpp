@@ -197,9 +197,7 @@ class SourceMaker {
 
 }  // namespace
 
-ComingMatrix Source::rows(const HostArray& views) const {
-  return embedder ? embedder->embed(views) : ComingMatrix(pca->transform(as_matrix(views)));
-}
+ComingMatrix Source::components(const HostArray& views) const { return ComingMatrix(pca->transform(as_matrix(views))); }
 
 std::vector<Source> make_sources(const Experiment& experiment, const Model& model, const Origins& origins,
                                  const Dataset& dataset, const ChosenObjects& chosen, bool floors_alone,

@@ -26,7 +26,8 @@ struct Source {
   std::optional<search::Pca> pca;
   std::string model;  ///< the text that describes a model file's encoder and its views; "" for the experiment's
 
-  ComingMatrix rows(const HostArray& views) const;
+  /// Without an embedder: the principal components of views.
+  ComingMatrix components(const HostArray& views) const;
 };
 
 /// The encoders of the experiment and of the model files unless `floors_alone`, then the floors that are wanted, but
