@@ -22,7 +22,9 @@ using testing_support::scratch;
 constexpr int64_t plenty = int64_t{1} << 30;
 
 config::Table experiment_file() {
-  return config::parse_text(R"([dataset]
+  return config::parse_text(R"([experiment]
+device = "cpu"
+[dataset]
 plugin = "simulated_survey"
 galaxies = 50
 cache = ")" + scratch("token_survey") +
