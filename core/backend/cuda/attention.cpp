@@ -1,8 +1,8 @@
 #include "backend/cuda/attention.h"
 
-#include <cstdlib>
 #include <string_view>
 
+#include "backend/cuda/choice.h"
 #include "backend/cuda/cuda_backend.h"
 
 namespace astroclip::cuda {
@@ -14,8 +14,7 @@ enum class Way { fastest, own, plan, brief };
 /// For tests and measurements: ASTROCLIP_CUDA_ATTENTION=own, cudnn or short takes only that way where it applies.
 Way way() {
   static const Way chosen = [] {
-    const char* value = std::getenv("ASTROCLIP_CUDA_ATTENTION");
-    const std::string_view name = value == nullptr ? "" : value;
+    const std::string_view name = choice("ASTROCLIP_CUDA_ATTENTION");
     return name == "own" ? Way::own : name == "cudnn" ? Way::plan : name == "short" ? Way::brief : Way::fastest;
   }();
   return chosen;

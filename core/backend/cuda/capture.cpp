@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -12,6 +11,7 @@
 
 #include "backend/cuda/card.h"
 #include "backend/cuda/check.h"
+#include "backend/cuda/choice.h"
 #include "backend/cuda/cuda_backend.h"
 #include "base/error.h"
 
@@ -21,10 +21,7 @@ namespace {
 
 /// For measurements: ASTROCLIP_CUDA_GRAPHS=none captures nothing.
 bool captures_nothing() {
-  static const bool chosen = [] {
-    const char* value = std::getenv("ASTROCLIP_CUDA_GRAPHS");
-    return value != nullptr && std::string_view(value) == "none";
-  }();
+  static const bool chosen = choice("ASTROCLIP_CUDA_GRAPHS") == "none";
   return chosen;
 }
 

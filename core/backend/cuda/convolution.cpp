@@ -1,8 +1,6 @@
 #include "backend/cuda/convolution.h"
 
-#include <cstdlib>
-#include <string_view>
-
+#include "backend/cuda/choice.h"
 #include "backend/cuda/cuda_backend.h"
 
 namespace astroclip::cuda {
@@ -12,10 +10,7 @@ namespace {
 /// cuDNN's plans for float32 use TF32 or are no faster than the kernels. For tests and measurements:
 /// ASTROCLIP_CUDA_CONVOLUTION=own takes kernels alone.
 bool tries_plans(Precision precision) {
-  static const bool own = [] {
-    const char* value = std::getenv("ASTROCLIP_CUDA_CONVOLUTION");
-    return value != nullptr && std::string_view(value) == "own";
-  }();
+  static const bool own = choice("ASTROCLIP_CUDA_CONVOLUTION") == "own";
   return precision == Precision::bf16 && !own;
 }
 

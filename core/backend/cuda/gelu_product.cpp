@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <limits>
-#include <string_view>
 
 #include "backend/cuda/card.h"
 #include "backend/cuda/check.h"
+#include "backend/cuda/choice.h"
 #include "backend/cuda/gelu_product_kernel.h"
 #include "base/error.h"
 
@@ -17,10 +16,7 @@ namespace {
 
 /// For measurements: ASTROCLIP_CUDA_GELU=separate leaves the kernel out.
 bool is_left_out() {
-  static const bool chosen = [] {
-    const char* value = std::getenv("ASTROCLIP_CUDA_GELU");
-    return value != nullptr && std::string_view(value) == "separate";
-  }();
+  static const bool chosen = choice("ASTROCLIP_CUDA_GELU") == "separate";
   return chosen;
 }
 
